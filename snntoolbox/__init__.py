@@ -1,0 +1,74 @@
+"""Turn trained neural networks into spiking networks and run them, unchanged, on several simulators.
+
+    import snntoolbox as stb
+    graph = stb.load("model.onnx")
+    snn = stb.convert(graph, calibration_data=x)
+    result = stb.simulate(snn, x_test, duration=64)
+    result.accuracy(y_test)
+
+Every name is imported on first use, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from snntoolbox.conversion import Recipe, convert, load, simulate
+    from snntoolbox.errors import SNNToolboxError
+    from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+    from snntoolbox.ir.graph import Graph
+    from snntoolbox.ir.io import load_graph, load_network, save
+    from snntoolbox.ir.network import SpikingNetwork
+    from snntoolbox.ir.neurons import IF, Reset
+    from snntoolbox.ir.result import Record, Result
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Recipe": "conversion",
+    "convert": "conversion",
+    "load": "conversion",
+    "simulate": "conversion",
+    "SNNToolboxError": "errors",
+    "ConstantCurrent": "ir.encodings",
+    "Poisson": "ir.encodings",
+    "Graph": "ir.graph",
+    "load_graph": "ir.io",
+    "load_network": "ir.io",
+    "save": "ir.io",
+    "SpikingNetwork": "ir.network",
+    "IF": "ir.neurons",
+    "Reset": "ir.neurons",
+    "Record": "ir.result",
+    "Result": "ir.result",
+}
+
+__all__ = [
+    "IF",
+    "ConstantCurrent",
+    "Graph",
+    "Poisson",
+    "Record",
+    "Recipe",
+    "Reset",
+    "Result",
+    "SNNToolboxError",
+    "SpikingNetwork",
+    "__version__",
+    "convert",
+    "load",
+    "load_graph",
+    "load_network",
+    "save",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'snntoolbox' has no attribute '{name}'")
+    return getattr(import_module(f"snntoolbox.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,64 @@
+"""The built-in simulator INI: what it can run, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import Reset
+
+if TYPE_CHECKING:
+    from snntoolbox.backends.inisim.simulation import Simulation
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How the simulator computes; none of them changes what a network on an integer grid does.
+
+    `device`: 'cpu', 'cuda', or 'auto' for CUDA where there is one. `chunk`: time steps that a layer takes at once,
+    0 to choose them by memory. `dtype`: 'float32' (also None) or 'float64'; a network on an integer grid gets float64 wherever
+    float32 would not be exact.
+    """
+
+    device: str = "auto"
+    chunk: int = 0
+    dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise BackendError(f"backend 'INI' has no device '{self.device}'", hint=f"use one of {', '.join(DEVICES)}")
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise BackendError(f"backend 'INI' has no dtype '{self.dtype}'", hint=f"use one of {', '.join(DTYPES)}")
+        if self.chunk < 0:
+            raise BackendError(f"backend 'INI' cannot take {self.chunk} steps at once", hint="chunk = 0 chooses them")
+
+
+class InisimBackend:
+    """Layer by layer over chunks of time, in PyTorch, on the CPU or on CUDA."""
+
+    name = "INI"
+    capabilities = Capabilities(
+        resets=frozenset(Reset),
+        leak=True,
+        refractory=True,
+        max_gate=True,
+        encodings=frozenset({ConstantCurrent, Poisson}),
+    )
+
+    def build(self, network: SpikingNetwork, **options: Any) -> Simulation:
+        """The network ready to run; `options` are the fields of `Options`."""
+        self.capabilities.check(self.name, network)
+        if unknown := set(options) - set(Options.__dataclass_fields__):
+            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
+            raise BackendError(f"backend 'INI' has no option {names}", hint=f"it has {known}")
+        chosen = Options(**options)
+        from snntoolbox.backends.inisim.simulation import Simulation
+
+        return Simulation(network, device=chosen.device, dtype=chosen.dtype or "float32", chunk=chosen.chunk)

@@ -1,0 +1,68 @@
+"""The order of work within a chunk of time steps: what is computed, and when its values can go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.network import SpikingNetwork
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work of each chunk.
+
+    `kind` is 'spikes' (of a coded input), 'map' (a wiring node), 'population' or 'readout'; `size` the values it makes
+    per sample and step; `reads` and `done` name the values it needs and those that nobody needs after it.
+    """
+
+    kind: str
+    name: str
+    size: int
+    reads: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
+
+
+def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
+    """The tasks of a chunk in order: all populations, and the wiring that brings spikes to them.
+
+    With `per_step` also the read-outs and their wiring. What only constant currents reach is not there: it is the same
+    every step.
+    """
+    wiring, read = network.wiring, [r.current for r in network.readouts]
+    ends = [p.current for p in network.populations.values()]
+    wanted = _upstream(network, ends + read if per_step else ends) | readout_sources(network)
+    alive = {n for n, e in network.encodings.items() if isinstance(e, Poisson)} | set(network.populations)
+    tasks = []
+    for name in network.order:
+        if population := network.populations.get(name):
+            tasks.append(Task("population", name, population.size, (population.current,)))
+        elif name in wanted and network.sources[name] & alive:
+            kind = "spikes" if name in network.encodings else "map"
+            tasks.append(Task(kind, name, math.prod(wiring.shapes[name]), wiring.nodes[name].inputs))
+    if per_step:
+        tasks += [Task("readout", r.name, math.prod(r.shape), (r.current,)) for r in network.readouts]
+    return _freeing(tasks)
+
+
+def readout_sources(network: SpikingNetwork) -> set[str]:
+    """The inputs and populations that the read-outs' maps begin at."""
+    return {source for readout in network.readouts for source in network.sources[readout.current]}
+
+
+def _upstream(network: SpikingNetwork, ends: Iterable[str]) -> set[str]:
+    """The wiring nodes that these depend on through linear maps, themselves included."""
+    wanted = set(ends)
+    for name, node in reversed(list(network.wiring.nodes.items())):
+        if name in wanted:
+            wanted.update(node.inputs)
+    return wanted
+
+
+def _freeing(tasks: list[Task]) -> list[Task]:
+    """The tasks, each with the values that can go after it; a value that nobody reads goes at once."""
+    last_use = {task.name: i for i, task in enumerate(tasks) if task.kind != "readout"}
+    last_use |= {name: i for i, task in enumerate(tasks) for name in task.reads}
+    return [replace(t, done=tuple(n for n, last in last_use.items() if last == i)) for i, t in enumerate(tasks)]

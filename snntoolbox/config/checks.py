@@ -1,0 +1,59 @@
+"""What must hold between the keys of a configuration."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from snntoolbox.config.schema import Settings
+
+
+def problems_across_keys(settings: Settings, given: frozenset[str]) -> list[str]:
+    """Return every condition between keys that `settings` break; `given` holds the keys that the user set."""
+    return [*_files(settings), *_label(settings), *_time(settings), *_images(settings, given)]
+
+
+def _files(settings: Settings) -> list[str]:
+    paths, tools = settings.paths, settings.tools
+    problems = []
+    if not paths.filename_ann and (tools.parse or tools.evaluate_ann):
+        stage = "tools.parse" if tools.parse else "tools.evaluate_ann"
+        problems.append(f"paths.filename_ann: is required when {stage} = True; set it to the name of the model file")
+    if tools.convert and not tools.parse and not paths.filename_parsed_model:
+        problems.append("paths.filename_parsed_model: is required when tools.parse = False and no filename_ann is set")
+    if tools.simulate and not tools.convert and not paths.filename_snn:
+        problems.append("paths.filename_snn: is required when tools.convert = False and no filename_ann is set")
+    return problems
+
+
+def _label(settings: Settings) -> list[str]:
+    label = PurePath(settings.paths.runlabel)
+    if not label.name or label.is_absolute() or ".." in label.parts:
+        return [f"paths.runlabel = {settings.paths.runlabel}: must be a name that can be a folder in path_wd/log"]
+    return []
+
+
+def _time(settings: Settings) -> list[str]:
+    simulation, cell = settings.simulation, settings.cell
+    problems = []
+    if simulation.dt > simulation.duration:
+        problems.append(
+            f"simulation.dt = {simulation.dt}: must be at most simulation.duration, which is {simulation.duration}"
+        )
+    if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
+        problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
+    return problems
+
+
+def _images(settings: Settings, given: frozenset[str]) -> list[str]:
+    if settings.input.dataset_format != "npz":
+        return []
+    values = {
+        "input.datagen_kwargs": settings.input.datagen_kwargs,
+        "input.dataflow_kwargs": settings.input.dataflow_kwargs,
+        "paths.class_idx_path": settings.paths.class_idx_path,
+    }
+    return [
+        f"{name} = {value}: is for image folders only; leave it out or set input.dataset_format = jpg"
+        for name, value in values.items()
+        if name in given and value
+    ]

@@ -1,0 +1,391 @@
+"""The table of every configuration key: its default, meaning, allowed values, and why a known one is refused.
+
+Long, because it is the one place: parsing, validation, the commented configuration and the documentation come from it.
+A supported key is a field of its section; a known key that is not available is a row of `REFUSED`.
+"""
+
+# ruff: noqa: RUF009  (key() makes a dataclass field, not a value)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from snntoolbox.config.key import POSITIVE, Key, Refused, above, at_least, between, exactly, key, key_of
+
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
+"""File endings that may be written after ``filename_ann``; names made from it drop them."""
+
+_LATER = "not available yet in this version; use simulator = INI"
+_SIMULATORS_REFUSED = {
+    "brian2": _LATER,
+    "nest": _LATER,
+    "brian": _LATER,
+    "neuron": _LATER,
+    "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
+    "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = INI",
+    "MegaSim": "needs a program that is not publicly available; use simulator = INI",
+}
+_CODES_REFUSED = dict.fromkeys(
+    ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
+    "not available yet in this version; use spike_code = temporal_mean_rate",
+)
+_TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where files are read and written; relative paths start at path_wd."""
+
+    path_wd: Path = key(
+        Path(),
+        "Working folder, where the model is read; relative to the folder of the configuration file.",
+        derived="the folder of the configuration file",
+    )
+    dataset_path: Path = key(
+        Path(),
+        "Folder of the data set: x_test, y_test and x_norm (.npz or .npy), or images by class.",
+        derived="path_wd",
+    )
+    runlabel: str = key("test", "Name of this run; its results go to a folder of that name.")
+    log_dir_of_current_run: Path = key(
+        Path(), "Folder for the report, plots and logged variables of this run.", derived="path_wd/log/runlabel"
+    )
+    filename_ann: str = key("", "Name of the model file, with or without its suffix. Required when parse = True.")
+    filename_parsed_model: str = key(
+        "",
+        "Name of the parsed network, written after parsing and read when parse = False.",
+        derived="filename_ann (no suffix) + _parsed",
+    )
+    filename_snn: str = key(
+        "",
+        "Name of the spiking network, written after conversion and read when convert = False.",
+        derived="filename_ann (no suffix) + _ + simulator",
+    )
+    class_idx_path: Path | None = key(
+        None,
+        'JSON file {"0": ["name", ...], ...} that numbers the class folders of an image data set.',
+        derived="class folders are numbered in sorted order",
+    )
+
+
+@dataclass(frozen=True)
+class Input:
+    """The format of the model and of the data set, and how a sample is presented to the network."""
+
+    model_lib: str = key(
+        "auto",
+        "Library that made the model; auto tells it from the file's suffix.",
+        choices=("auto", "keras", "pytorch", "onnx"),
+        plugins="snntoolbox.frontends",
+        refused={"caffe": f"Caffe {_TO_ONNX}", "lasagne": f"Lasagne {_TO_ONNX}"},
+    )
+    dataset_format: str = key(
+        "npz",
+        "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class.",
+        choices=("npz", "jpg", "png"),
+        refused={
+            "aedat": "event recordings cannot be read yet; save frames as x_test.npz and use dataset_format = npz"
+        },
+    )
+    datagen_kwargs: Mapping[str, object] = key(
+        {}, "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first)."
+    )
+    dataflow_kwargs: Mapping[str, object] = key(
+        {},
+        "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
+        "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
+    )
+    poisson_input: bool = key(False, "Present samples as Poisson spike trains instead of a constant current.")
+    input_rate: float = key(
+        1000.0, "Poisson rate in Hz of the largest input value; used when poisson_input = True.", rule=POSITIVE
+    )
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Which stages of the workflow run."""
+
+    evaluate_ann: bool = key(True, "Measure the accuracy of the model before conversion.")
+    parse: bool = key(True, "Read the model; if False, the network saved as filename_parsed_model is loaded.")
+    normalize: bool = key(True, "Set thresholds by the activations on x_norm, or by the weights if there is no x_norm.")
+    convert: bool = key(True, "Convert to a spiking network; if False, the one saved as filename_snn is loaded.")
+    simulate: bool = key(True, "Run the spiking network on the test set.")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How thresholds are found."""
+
+    percentile: float = key(
+        99.9, "Percentile of the activations that becomes the threshold; 100 is their maximum.", rule=above(0, 100)
+    )
+    num_samples: int = key(-1, "Number of samples of x_norm to use; -1 is all.", rule=exactly(-1, "all") | at_least(1))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the spiking network is made."""
+
+    recipe: Literal["default", "rueckauer2017"] = key(
+        "default",
+        "rueckauer2017 takes the choices of the SNN Toolbox where the defaults here differ: an initial_potential of 0, "
+        "one threshold per layer, a readout of spikes. Keys that are set explicitly keep their value.",
+    )
+    readout: Literal["linear", "spikes"] = key(
+        "linear", "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes."
+    )
+    initial_potential: float = key(
+        0.5, "Membrane potential at the start, in units of the threshold.", rule=between(0, 1)
+    )
+    threshold_scope: Literal["channel", "layer"] = key("channel", "One threshold per channel or one per layer.")
+    maxpool_type: Literal["relu_tree", "gate"] = key(
+        "relu_tree",
+        "Max pooling: relu_tree builds it from spiking neurons, exact in rates; gate passes the spikes of the input "
+        "with the highest spike count so far.",
+        aliases={"fir_max": "gate", "avg_max": "gate", "exp_max": "gate"},
+    )
+    max2avg_pool: bool = key(False, "Replace max pooling by average pooling.")
+    avgpool_neurons: bool = key(False, "Give average pooling spiking neurons of its own.")
+    softmax_to_relu: bool = key(False, "Replace a final softmax by a ReLU; else it is dropped.")
+    spike_code: str = key(
+        "temporal_mean_rate",
+        "How values become spikes: temporal_mean_rate is rate coding.",
+        choices=("temporal_mean_rate",),
+        refused=_CODES_REFUSED,
+    )
+    weight_bits: int = key(
+        0, "Quantise weights to integers of this many bits, the network to an integer grid; 0 is off.",
+        rule=exactly(0, "off") | between(2, 16),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How long, on what and on which samples the network runs."""
+
+    simulator: str = key(
+        "INI",
+        "Simulator; INI is the built-in one.",
+        choices=("INI",),
+        plugins="snntoolbox.backends",
+        refused=_SIMULATORS_REFUSED,
+    )
+    duration: int = key(200, "Simulated time per sample in ms.", rule=at_least(1), suggested=128)
+    dt: float = key(1.0, "Time step in ms.", rule=POSITIVE)
+    batch_size: int = key(1, "Number of samples simulated at once.", rule=at_least(1), suggested=32)
+    num_to_test: int = key(1, "Number of test samples; -1 is all.", rule=exactly(-1, "all") | at_least(1), suggested=-1)
+    sample_idxs_to_test: tuple[int, ...] = key(
+        (), "Indices of the test samples to run, counted from 0; if given, num_to_test is not used."
+    )
+    top_k: int = key(
+        1, "A sample also counts in the top-k accuracy if its class is among the k best.", rule=at_least(1)
+    )
+    device: Literal["auto", "cpu", "cuda"] = key("auto", "Where the built-in simulator runs; auto takes a GPU if any.")
+    chunk: int = key(0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0))
+    seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
+
+    @property
+    def steps(self) -> int:
+        """Return the number of time steps, ``duration / dt`` rounded down."""
+        return int(self.duration / self.dt + 1e-9)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The neurons. Weights are scaled to the thresholds, so v_thresh is only the unit of potentials."""
+
+    v_thresh: float = key(
+        1.0,
+        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset.",
+        rule=POSITIVE,
+    )
+    v_reset: float = key(0.0, "Potential after a spike, in the unit of v_thresh; used by reset to zero.")
+    reset: Literal["subtract", "zero", "modulo"] = key(
+        "subtract",
+        "What a spike does to the potential: subtract the threshold, set it to v_reset, or keep the remainder.",
+        aliases={
+            "Reset by subtraction": "subtract",
+            "Reset to zero": "zero",
+            "Reset by modulo": "modulo",
+        },
+    )
+    tau_refrac: float = key(0.0, "Refractory period after a spike in ms.", rule=at_least(0))
+    leak: bool = key(False, "Let the potential decay with time constant tau_m.")
+    tau_m: float = key(1000.0, "Membrane time constant in ms; used when leak = True.", rule=POSITIVE)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is recorded, drawn and printed."""
+
+    log_vars: frozenset[str] = key(
+        frozenset(),
+        "Variables to save: activations, spike trains, membrane potentials, input, synaptic operations.",
+        all_of=(
+            "activations_n_b_l",
+            "spiketrains_n_b_l_t",
+            "mem_n_b_l_t",
+            "input_b_l_t",
+            "synaptic_operations_b_t",
+        ),
+        refused={"neuron_operations_b_t": "is not counted; use synaptic_operations_b_t"},
+    )
+    plot_vars: frozenset[str] = key(
+        frozenset(),
+        "Plots to draw.",
+        all_of=(
+            "activations",
+            "spiketrains",
+            "spikerates",
+            "spikecounts",
+            "correlation",
+            "error_t",
+            "v_mem",
+            "hist_spikerates_activations",
+            "operations",
+            "confusion_matrix",
+            "input_image",
+        ),
+        refused={"normalization_activations": "is not drawn yet; use hist_spikerates_activations"},
+    )
+    verbose: int = key(1, "0 prints only results, 1 also progress, 2 also details.", rule=between(0, 3))
+    overwrite: bool = key(True, "Replace the results of an earlier run with the same runlabel; if False, stop instead.")
+    plotproperties: Mapping[str, object] = key({}, "Matplotlib settings (rcParams) for the plots.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one run, one frozen dataclass per section of the configuration file."""
+
+    paths: Paths = field(default_factory=Paths)
+    input: Input = field(default_factory=Input)
+    tools: Tools = field(default_factory=Tools)
+    normalization: Normalization = field(default_factory=Normalization)
+    conversion: Conversion = field(default_factory=Conversion)
+    simulation: Simulation = field(default_factory=Simulation)
+    cell: Cell = field(default_factory=Cell)
+    output: Output = field(default_factory=Output)
+
+
+RECIPES: Mapping[str, Mapping[str, object]] = {
+    "default": {},
+    "rueckauer2017": {"initial_potential": 0.0, "threshold_scope": "layer", "readout": "spikes"},
+}
+"""What each [conversion] recipe sets, unless the user has set the key."""
+
+
+def _refused(section: str, reason: str, **defaults: object) -> tuple[Refused, ...]:
+    return tuple(Refused(section, name, default, reason) for name, default in defaults.items())
+
+
+_EVENTS = "event data cannot be read yet; save frames as x_test.npz and leave this key out"
+_LOIHI = "Loihi is not supported; leave the section out"
+_PYNN = "only simulators other than INI have it, which are not available yet; leave it out"
+_SWEEP = "sweeps are not built in; run once per value with --set section.key=value"
+_ONLINE = "only online normalisation uses it, which is not available; leave it out"
+
+REFUSED: tuple[Refused, ...] = (
+    *_refused("paths", "holding layers silent at the start is not available; leave it out", filename_clamp_indices=""),
+    *_refused(
+        "paths",
+        "custom objects are not loaded; use layers of Keras itself or export the model to ONNX",
+        filepath_custom_objects="",
+    ),
+    *_refused("input", "input trains are not cut; shorten simulation.duration", num_poisson_events_per_sample=-1),
+    *_refused(
+        "input", "the number of input spikes is not limited; shorten simulation.duration", max_num_input_spikes=-1
+    ),
+    *_refused(
+        "input",
+        _EVENTS,
+        num_dvs_events_per_sample=2000,
+        eventframe_width=10,
+        label_dict={},
+        chip_size=None,
+        frame_gen_method="",
+        is_x_first="",
+        is_x_flipped="",
+        is_y_flipped="",
+        maxpool_subsampling=True,
+        do_clip_three_sigma=True,
+    ),
+    *_refused("input", "is not downloaded; save it as x_test.npz, y_test.npz and x_norm.npz", keras_dataset=""),
+    *_refused("tools", "there is nothing to serialise for INI; use simulate = False", serialise_only=False),
+    *_refused(
+        "normalization",
+        "thresholds that differ by depth are not available; set one percentile",
+        normalization_schedule=False,
+    ),
+    *_refused("normalization", "is not available; use tools.normalize with x_norm data", online_normalization=False),
+    *_refused("normalization", _ONLINE, diff_to_max_rate=200, diff_to_min_rate=100, timestep_fraction=10),
+    *_refused("conversion", "only temporal_pattern coding uses it, which is not available; leave it out", num_bits=32),
+    *_refused("conversion", "a softmax does not change the predicted class; leave it out", append_softmax=False),
+    *_refused(
+        "simulation", "the state is reset before each sample and cannot be carried over", reset_between_nth_sample=1
+    ),
+    *_refused(
+        "simulation",
+        "Keras chooses its own backend; set the environment variable KERAS_BACKEND instead",
+        keras_backend="tensorflow",
+    ),
+    *_refused("simulation", "is not available; shorten duration", early_stopping=False),
+    *_refused("spinnaker", "SpiNNaker is not supported; leave it out", number_of_neurons_per_core=64),
+    *_refused("cell", _PYNN, v_rest=0, cm=1, tau_syn_E=0.01, tau_syn_I=0.01, scaling_factor=10000000),
+    *_refused("cell", "spikes cross all layers within a time step in INI; leave it at 0", delay=0),
+    *_refused("cell", "is not available; train the model with binary weights instead", binarize_weights=False),
+    *_refused("cell", "is not available; use conversion.weight_bits", quantize_weights=False),
+    *_refused("cell", "payloads on spikes are not available; leave it out", payloads=False),
+    *_refused("cell", "is not available; biases are constant currents here", bias_relaxation=False),
+    *_refused("parameter_sweep", _SWEEP, param_values=[], param_name="v_thresh", param_logscale=False),
+    *_refused("output", "plots name layers as the model does", use_simple_labels=True),
+    *_refused(
+        "loihi",
+        _LOIHI,
+        reset_mode="",
+        desired_threshold_to_input_ratio="",
+        compartment_kwargs="",
+        connection_kwargs="",
+        validate_partitions="",
+        save_output="",
+        do_overflow_estimate="",
+        normalize_thresholds="",
+        profile_performance="",
+        partition="",
+        node="",
+    ),
+)
+"""Known keys of the SNN Toolbox that are accepted only at their default."""
+
+REFUSED_SECTIONS: Mapping[str, str] = {
+    "restrictions": "what is supported is not a setting; leave the section out (frontends and simulators are plug-ins)"
+}
+"""Known sections that are refused as a whole."""
+
+
+@cache
+def sections() -> Mapping[str, type[Any]]:
+    """Return section name -> its dataclass, in the order of the file."""
+    hints = get_type_hints(Settings)
+    return {item.name: hints[item.name] for item in fields(Settings)}
+
+
+@cache
+def keys() -> Mapping[str, Key]:
+    """Return ``section.name`` -> `Key` of every supported key, in the order of the file."""
+    found = {}
+    for section, kind in sections().items():
+        hints = get_type_hints(kind)
+        for item in fields(kind):
+            row = key_of(section, item, hints[item.name])
+            found[row.path] = row
+    return found
+
+
+@cache
+def refused() -> Mapping[str, Refused]:
+    """Return ``section.name`` -> `Refused` of every known key that is accepted only at its default."""
+    return {row.path: row for row in REFUSED}

@@ -1,0 +1,125 @@
+"""Text of a configuration value to a Python value of the wanted type, and back."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_NAMES = re.compile(r"[A-Za-z_]\w*(\s*,\s*[A-Za-z_]\w*)*")
+
+
+def literal(text: str) -> Any:
+    """Return the Python literal in `text`; nothing is executed. ValueError if it is none."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        raise ValueError("a Python literal") from None
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("True or False") from None
+
+
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise ValueError("an integer")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError("a number")
+    return value
+
+
+def _names(text: str) -> frozenset[str]:
+    """A set, list or tuple of strings, or bare names separated by commas; ``{}`` and empty text are the empty set."""
+    if _NAMES.fullmatch(text):
+        return frozenset(name.strip() for name in text.split(","))
+    expected = "a set of names such as {'all'}"
+    try:
+        value = literal(text) if text else ()
+    except ValueError:
+        raise ValueError(expected) from None
+    items = (value,) if isinstance(value, str) else value
+    if items != {} and not isinstance(items, (set, list, tuple)):
+        raise ValueError(expected)
+    if not all(isinstance(item, str) for item in items):
+        raise ValueError(expected)
+    return frozenset(items)
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    expected = "a list of integers, none below 0, such as [0, 4, 7]"
+    try:
+        value = literal(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not isinstance(value, (list, tuple)) or not all(type(item) is int and item >= 0 for item in value):
+        raise ValueError(expected)
+    return tuple(value)
+
+
+def _mapping(text: str) -> dict[str, object]:
+    expected = "a dictionary with string keys such as {'rescale': 0.004}"
+    try:
+        value = literal(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError(expected)
+    return value
+
+
+_PARSERS: dict[Any, Callable[[str], object]] = {
+    bool: _boolean,
+    int: _integer,
+    float: _number,
+    str: str,
+    Path: Path,
+    Path | None: lambda text: Path(text) if text else None,
+    frozenset[str]: _names,
+    tuple[int, ...]: _indices,
+    Mapping[str, object]: _mapping,
+}
+
+
+def parse(text: str, kind: Any) -> Any:
+    """Return `text` as a value of the annotation `kind`; the message of a ValueError is what was expected."""
+    return _PARSERS[kind](text)
+
+
+def is_default(text: str, default: Any) -> bool:
+    """Return whether `text` spells `default` or is empty, whatever the way of writing it."""
+    if text in ("", str(default)):
+        return True
+    try:
+        if isinstance(default, bool):
+            return _boolean(text) == default
+        value = literal(text)
+    except ValueError:
+        return False
+    return bool(value == default and not isinstance(value, bool))
+
+
+def show(value: object) -> str:
+    """Return the text that `parse` reads back as `value`; sets are sorted."""
+    if value is None:
+        return ""
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(repr(item) for item in sorted(value)) + "}"
+    if isinstance(value, tuple):
+        return repr(list(value))
+    return str(value)

@@ -1,0 +1,203 @@
+"""The way from a model to spikes in three calls: `load`, `convert`, `simulate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from snntoolbox import plugins
+from snntoolbox.errors import ConversionError, DataError, GraphError, UnsupportedError
+from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.result import Record, Result, joined
+from snntoolbox.passes import EXACT
+from snntoolbox.passes.convert import Convert, unsupported_nodes
+from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
+from snntoolbox.passes.max_pool_tree import MaxPoolTree
+from snntoolbox.passes.quantize import Quantize
+from snntoolbox.passes.spiking_pools import SpikingAveragePools
+from snntoolbox.passes.thresholds import ModelBasedThresholds, PercentileThresholds, Scales
+
+TOLERANCE = 1e-5
+"""Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Every choice of the conversion; the defaults are the ones that are accurate at few steps.
+
+    `percentile` and `per_channel` choose the thresholds; `max_pool` is a tree of rectifiers or a gate on spike
+    counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
+    linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation.
+    """
+
+    percentile: float = 99.9
+    per_channel: bool = True
+    max_pool: Literal["relu_tree", "gate"] = "relu_tree"
+    max2avg_pool: bool = False
+    avgpool_neurons: bool = False
+    softmax_to_relu: bool = False
+    readout: Literal["linear", "spikes"] = "linear"
+    neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
+    encoding: Encoding = ConstantCurrent()
+    dt: float = 1.0
+    weight_bits: int = 0
+    batch_size: int = 100
+
+
+def load(
+    model: Any, *, frontend: str | None = None, input_shape: Shape | None = None, check: bool = True
+) -> Graph:
+    """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
+
+    `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
+    needed for a PyTorch module that does not say it. With `check` the graph's output is compared with the
+    framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once), GraphError.
+    """
+    reader = plugins.frontend(frontend) if frontend else plugins.frontend_for(model)
+    opened = reader.open(model, input_shape=input_shape)
+    graph = simplify(reader.parse(opened))
+    if check:
+        check_on_probe(graph, reader, opened)
+    return graph
+
+
+def simplify(graph: Graph) -> Graph:
+    """The same function with permutations cancelled, batch normalisation folded and identities dropped."""
+    for rewrite in EXACT:
+        graph = rewrite(graph)
+    return graph
+
+
+def check_on_probe(graph: Graph, frontend: Frontend, model: Any, samples: int = 2) -> float:
+    """Compare graph and framework on seeded random input in [0, 1); returns the largest difference."""
+    generator = np.random.default_rng(0)
+    x = [generator.random((samples, *graph.shapes[i]), dtype=np.float32) for i in graph.inputs]
+    values = graph.values(*(a.astype(np.float64) for a in x))
+    return compare_outputs([values[o] for o in graph.outputs], frontend.predict(model, *x))
+
+
+def compare_outputs(found: Sequence[Array], wanted: Sequence[Array]) -> float:
+    """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5."""
+    worst = 0.0
+    for ours, theirs in zip(found, wanted, strict=True):
+        if ours.size != theirs.size:
+            raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
+        scale = float(np.abs(theirs).max()) or 1.0
+        worst = max(worst, float(np.abs(ours.reshape(theirs.shape) - theirs).max()) / scale)
+    if not worst <= TOLERANCE:
+        raise GraphError(
+            f"the parsed model differs from the original by {worst:.2g} of the output's scale",
+            hint="this is a defect of snntoolbox: please report the model; nothing was converted",
+        )
+    return worst
+
+
+def lower(graph: Graph, recipe: Recipe) -> Graph:
+    """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
+    graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
+    if recipe.max2avg_pool:
+        graph = MaxToAveragePooling()(graph)
+    if recipe.max_pool == "relu_tree":
+        graph = MaxPoolTree()(graph)
+    if recipe.readout == "spikes":
+        graph = RectifyOutputs()(graph)
+    if recipe.avgpool_neurons:
+        graph = SpikingAveragePools()(graph)
+    if offenders := unsupported_nodes(graph):
+        raise UnsupportedError("the conversion", offenders, hint="replace these layers, or choose another maxpool_type")
+    return graph
+
+
+def choose_scales(
+    lowered: Graph, calibration_data: Sequence[Array] | None, recipe: Recipe, progress: Progress | None = None
+) -> Scales:
+    """The scale of every rectifier, from data or, without any, from the weights."""
+    if calibration_data is None:
+        return ModelBasedThresholds(per_channel=recipe.per_channel)(lowered)
+    rule = PercentileThresholds(recipe.percentile, recipe.per_channel, recipe.batch_size)
+    return rule(lowered, calibration_data, progress)
+
+
+def convert(
+    graph: Graph,
+    calibration_data: Array | Sequence[Array] | None = None,
+    *,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> SpikingNetwork:
+    """The spiking network of a graph; `choices` are fields of `Recipe`.
+
+    `calibration_data` is an array of a few hundred samples (one array per input for several inputs); without it
+    thresholds follow from the weights alone, which needs many more steps.
+    """
+    recipe = replace(recipe or Recipe(), **choices)
+    data = None if calibration_data is None else checked_arrays({n: graph.shapes[n] for n in graph.inputs}, calibration_data)
+    lowered = lower(graph, recipe)
+    scales = choose_scales(lowered, data, recipe, progress)
+    network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
+    return Quantize(recipe.weight_bits)(network) if recipe.weight_bits else network
+
+
+def checked_arrays(shapes: Mapping[str, Shape], x: Array | Sequence[Array]) -> tuple[Array, ...]:
+    """One array per input, checked: number, shapes, equal numbers of samples, no NaN or infinity; DataError."""
+    arrays = tuple(np.asarray(a) for a in ([x] if isinstance(x, np.ndarray) else x))
+    if len(arrays) != len(shapes):
+        raise DataError(f"{len(arrays)} arrays given, the model has {len(shapes)} inputs")
+    for (name, shape), array in zip(shapes.items(), arrays, strict=True):
+        if array.shape[1:] != shape:
+            raise DataError(f"samples have shape {array.shape[1:]}, the model takes {shape}", layer=name)
+        if len(array) != len(arrays[0]):
+            raise DataError(f"{len(array)} samples, {len(arrays[0])} for the first input", layer=name)
+        if not np.all(np.isfinite(array)):
+            raise DataError("the data hold NaN or infinite values", layer=name)
+    return arrays
+
+
+def steps_of(duration: float, dt: float) -> int:
+    """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
+    steps = round(duration / dt)
+    if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
+        raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")
+    return steps
+
+
+def simulate(
+    network: SpikingNetwork,
+    x: Array | Sequence[Array],
+    *,
+    duration: float = 64,
+    simulator: str = "INI",
+    batch_size: int = 100,
+    record: Record | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Result:
+    """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
+
+    `options` go to the simulator's `build` (device, chunk). UnsupportedError lists what the simulator cannot run.
+    """
+    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x)
+    steps = steps_of(duration, network.dt)
+    backend = plugins.backend(simulator)
+    backend.capabilities.check(backend.name, network)
+    if not len(arrays[0]):
+        raise DataError("there are no samples to simulate")
+    results = []
+    with backend.build(network, **options) as executable:
+        for start in range(0, len(arrays[0]), batch_size):
+            batch = [a[start : start + batch_size] for a in arrays]
+            results.append(executable.run(*batch, steps=steps, record=record, first_sample=start))
+            if progress:
+                progress(len(batch[0]))
+    return joined(results)

@@ -1,0 +1,60 @@
+"""Labels as people save them (indices, one-hot rows, regression targets) to one form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.data.checks import check_finite
+from snntoolbox.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Class indices (int64, shape (samples,)), or float32 targets if `regression`."""
+
+    values: np.ndarray
+    regression: bool
+
+
+def interpret_labels(y: np.ndarray, source: str) -> Labels:
+    """Return the labels in `y`.
+
+    One value per sample is a class index if all of them are integers, whatever their type, else a target. Rows with
+    a single 1 among zeros are one-hot; other rows are targets if they are floats. DataError naming `source` else.
+    """
+    if y.dtype.kind not in "buif":
+        raise DataError(f"{source} holds {y.dtype} values", hint="save class indices, counted from 0")
+    if not y.size:
+        raise DataError(f"{source} is empty: its shape is {y.shape}", hint="save one label per sample")
+    check_finite(y, source)
+    if y.ndim > 1 and y[0].size == 1:
+        y = y.reshape(len(y))
+    if y.ndim == 1:
+        return _one_value_each(y, source)
+    if y.ndim == 2 and _is_one_hot(y):
+        return Labels(y.argmax(axis=1).astype(np.int64), regression=False)
+    if y.dtype.kind == "f":
+        return Labels(y.astype(np.float32, copy=False), regression=True)
+    raise DataError(
+        f"{source} holds integers of shape {y.shape}, which are neither class indices nor one-hot rows",
+        hint="save class indices of shape (samples,), one-hot rows, or regression targets as floats",
+    )
+
+
+def _one_value_each(y: np.ndarray, source: str) -> Labels:
+    with np.errstate(invalid="ignore"):
+        indices = y.astype(np.int64)
+    if not np.array_equal(indices, y):
+        return Labels(y.astype(np.float32), regression=True)
+    if indices.min() < 0:
+        raise DataError(
+            f"{source} holds the label {indices.min()}, but classes are counted from 0",
+            hint="number the classes 0, 1, 2, ...",
+        )
+    return Labels(indices, regression=False)
+
+
+def _is_one_hot(y: np.ndarray) -> bool:
+    return bool(((y == 0) | (y == 1)).all() and (np.count_nonzero(y, axis=1) == 1).all())

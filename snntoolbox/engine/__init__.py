@@ -1,0 +1,1 @@
+"""Graphs and neurons in torch: what calibration and the built-in simulator compute with."""

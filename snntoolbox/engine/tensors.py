@@ -1,0 +1,73 @@
+"""Where and how tensors lie and are computed: device and type, memory layout, padding, sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from snntoolbox.ir.node import Array, Shape
+
+Pads = tuple[tuple[int, int], ...]
+_LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where kernels run: the device and floating type of every tensor.
+
+    `exact` asks for sums of products in the plain order of a matrix product: the fast convolutions of cuDNN
+    (Winograd, FFT) multiply by fractions, so that sums of integers would no longer come out as integers.
+    """
+
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    exact: bool = False
+
+    def tensor(self, array: Array | float) -> Tensor:
+        """A copy of `array` on this device in this type."""
+        return torch.tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device).reshape(np.shape(array))
+
+
+@contextmanager
+def plain_arithmetic() -> Iterator[None]:
+    """Within it no gradients are kept and float32 products are not shortened (TF32, bfloat16)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def channels_inside(x: Tensor) -> Tensor:
+    """The same tensor with the channels of one position side by side in memory.
+
+    Convolution and pooling are several times faster so; shapes and axes do not change.
+    """
+    return x.contiguous(memory_format=_LAYOUTS.get(x.ndim, torch.contiguous_format))
+
+
+def padded(x: Tensor, pads: Pads, fill: float = 0.0) -> Tensor:
+    """`x` with (before, after) values around its last axes."""
+    if not any(map(any, pads)):
+        return x
+    return functional.pad(x, [n for pair in reversed(pads) for n in pair], value=fill)
+
+
+def extract_windows(
+    x: Tensor, kernel: Shape, stride: tuple[int, ...], padding: Pads, dilation: tuple[int, ...], fill: float = 0.0
+) -> Tensor:
+    """A view (batch, channels, *windows, *kernel) of `x` (batch, channels, *space) padded with `fill`."""
+    x = padded(x, padding, fill)
+    for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation, strict=True), start=2):
+        x = x.unfold(axis, d * (k - 1) + 1, s)
+    taps: tuple[Any, ...] = (..., *(slice(None, None, d) for d in dilation))
+    return x[taps]

@@ -1,0 +1,62 @@
+"""The errors a user can meet: one base class and a few kinds, each with the layer, its origin and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class SNNToolboxError(Exception):
+    """Base of every error that is about the user's input and not a defect of the package.
+
+    `message` says what is wrong, `layer` names the offending layer as the user knows it, `hint` says what to do.
+    ``str(error)`` is the whole text that the command line prints.
+    """
+
+    def __init__(self, message: str, *, layer: str | None = None, hint: str | None = None) -> None:
+        self.message = message
+        self.layer = layer
+        self.hint = hint
+        text = f"{layer}: {message}" if layer else message
+        super().__init__(f"{text}\n  hint: {hint}" if hint else text)
+
+
+class ConfigError(SNNToolboxError):
+    """A configuration file, section, key or value cannot be used."""
+
+
+class DataError(SNNToolboxError):
+    """A data set is missing, damaged or does not fit the model."""
+
+
+class FrontendError(SNNToolboxError):
+    """A model file or object cannot be read."""
+
+
+class GraphError(SNNToolboxError):
+    """A graph is inconsistent: missing inputs, cycles, or shapes that do not fit."""
+
+
+class ConversionError(SNNToolboxError):
+    """A network cannot be converted as asked."""
+
+
+class BackendError(SNNToolboxError):
+    """A simulator is missing or failed."""
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """One offender: `layer` as the user knows it (name and type) and `reason`, a short phrase."""
+
+    layer: str
+    reason: str
+
+
+class UnsupportedError(SNNToolboxError):
+    """Something that cannot be converted or run; lists every offender at once."""
+
+    def __init__(self, subject: str, offenders: Iterable[Unsupported], *, hint: str | None = None) -> None:
+        self.offenders = tuple(offenders)
+        lines = [f"{subject} cannot take:", *(f"    {o.layer}: {o.reason}" for o in self.offenders)]
+        super().__init__("\n".join(lines), hint=hint)

@@ -1,0 +1,138 @@
+"""The Keras frontend: opens a model, lowers it to a graph, asks Keras for its output."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.keras.lowering import lower
+from snntoolbox.frontends.keras.reading import read_model
+from snntoolbox.frontends.keras.runtime import import_keras
+from snntoolbox.frontends.keras.tracing import has_graph, is_keras, trace
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array, Shape
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """A Keras model ready to be lowered: built, its graph known, computing in float32; shapes of its inputs."""
+
+    model: Any
+    shapes: tuple[Shape, ...]
+
+
+class KerasFrontend:
+    """Reads ``.keras`` and ``.h5`` files and live Sequential and Functional models, whatever Keras' backend is."""
+
+    name = "keras"
+    suffixes = (".keras", ".h5", ".hdf5")
+
+    def accepts(self, model: Any) -> bool:
+        """Whether `model` is a keras.Model (on the torch backend such a one is a torch module too)."""
+        return any(c.__name__ == "Model" and is_keras(c.__module__) for c in type(model).__mro__)
+
+    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> KerasModel:
+        """The model, built; `input_shape` (without batch) is needed where the model does not know it."""
+        model = read_model(Path(source)) if isinstance(source, Path | str) else source
+        if not self.accepts(model):
+            raise FrontendError(f"a {type(model).__name__} is not a Keras model", hint="pass a keras.Model or a file")
+        if not has_graph(model):
+            raise FrontendError(
+                f"'{model.name}' is a subclassed model: what it computes is code, not layers that could be read",
+                hint="build it as a keras.Sequential or with the functional API",
+            )
+        _build(model, input_shape)
+        return KerasModel(_in_float32(model), _input_shapes(model, input_shape))
+
+    def parse(self, model: KerasModel) -> Graph:
+        """The graph; each node carries the layer it comes from."""
+        return lower(trace(import_keras(), model.model, model.shapes))
+
+    def predict(self, model: KerasModel, *x: Array) -> tuple[Array, ...]:
+        """Keras' outputs at inference, computed in batches."""
+        keras, inputs = import_keras(), model.model.inputs
+        arrays = [np.asarray(a, dtype=t.dtype) for a, t in zip(x, inputs, strict=True)]
+        # A model made with batch_shape takes that many samples and no others.
+        fixed = next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+        size, total = fixed or _BATCH, len(arrays[0])
+        batches = []
+        with _no_gradients(keras):
+            for start in range(0, max(total, 1), size):
+                rows = np.arange(start, min(start + size, total) if total else start)
+                if fixed:
+                    rows = np.resize(rows, fixed)
+                batches.append(_outputs(keras, model.model, [a[rows] for a in arrays]))
+        return tuple(np.concatenate(parts)[:total] for parts in zip(*batches, strict=True))
+
+
+def _outputs(keras: Any, model: Any, arrays: Sequence[Array]) -> list[Array]:
+    # Inputs may be named in a dict or nested; a Sequential has one.
+    structure = getattr(model, "_inputs_struct", None)
+    given = arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, list(arrays))
+    return [keras.ops.convert_to_numpy(y) for y in keras.tree.flatten(model(given, training=False))]
+
+
+def _no_gradients(keras: Any) -> contextlib.AbstractContextManager[Any]:
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
+
+
+def _build(model: Any, input_shape: Shape | None) -> None:
+    """Build a Sequential that has no input yet; afterwards its inputs and outputs are known."""
+    if getattr(model, "inputs", None):
+        return
+    if input_shape is None:
+        raise FrontendError(f"'{model.name}' is not built: its input shape is unknown", hint="give input_shape")
+    try:
+        model.build((None, *input_shape))
+    except Exception as error:  # layers raise what they like for a shape that does not fit
+        reason = str(error).strip().splitlines()[0]
+        raise FrontendError(f"'{model.name}' cannot be built for the input shape {input_shape}: {reason}") from error
+    if not getattr(model, "inputs", None):
+        raise FrontendError(f"'{model.name}' has layers whose output shape Keras does not know")
+
+
+def _input_shapes(model: Any, input_shape: Shape | None) -> tuple[Shape, ...]:
+    """The shape of a sample of each input, unknown sizes taken from `input_shape`."""
+    shapes = []
+    for tensor in model.inputs:
+        known = tuple(tensor.shape[1:])
+        if None in known and (input_shape is None or len(model.inputs) > 1):
+            raise FrontendError(
+                f"the input '{tensor.name}' of '{model.name}' has unknown sizes: {known}", hint="give input_shape"
+            )
+        wanted = known if input_shape is None or len(model.inputs) > 1 else tuple(input_shape)
+        fits = len(wanted) == len(known) and all(k in (None, w) for k, w in zip(known, wanted, strict=True))
+        if not fits:
+            raise FrontendError(f"'{model.name}' takes samples of shape {known}, not {wanted}")
+        shapes.append(wanted)
+    return tuple(shapes)
+
+
+def _in_float32(model: Any) -> Any:
+    """The model, or a copy of it that computes in float32 where it would compute in half precision.
+
+    A graph computes in full precision, and could not be compared with less.
+    """
+    half = ("float16", "bfloat16")
+    if not any(getattr(layer, "compute_dtype", None) in half for layer in model._flatten_layers()):
+        return model
+    keras = import_keras()
+
+    def full(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=full, recursive=True)
+    copy.set_weights([keras.ops.convert_to_numpy(keras.ops.cast(w, "float32")) for w in model.weights])
+    return copy

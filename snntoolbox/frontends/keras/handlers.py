@@ -1,0 +1,31 @@
+"""The table of all layers and operations that the frontend takes: kind -> handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snntoolbox.frontends.keras import activations, merging, operations, pooling, scaling, shaping, weighted
+from snntoolbox.frontends.keras.step import Step
+
+Handler = Callable[[Step], str]
+
+
+def _joined(*tables: Mapping[str, Any]) -> dict[str, Handler]:
+    joined: dict[str, Handler] = {}
+    for table in tables:
+        if twice := joined.keys() & table.keys():
+            raise ValueError(f"two handlers for {sorted(twice)}")
+        joined.update(table)
+    return joined
+
+
+HANDLERS = _joined(
+    weighted.HANDLERS,
+    pooling.HANDLERS,
+    activations.HANDLERS,
+    scaling.HANDLERS,
+    shaping.HANDLERS,
+    merging.HANDLERS,
+    operations.HANDLERS,
+)

@@ -1,0 +1,80 @@
+"""A Keras model as plain data: layers with config and weights, and the calls that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snntoolbox.ir.node import Array, Shape
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A tensor among the arguments of a call, by its key."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer or operation.
+
+    `kind` is the class name; ``keras.ops.NAME`` for an operation and ``module.NAME`` for a class that is not Keras'
+    own. `name` is the layer's name with those of the models it is nested in ('encoder/conv1'). `config` is what
+    Keras' ``get_config`` returns, None where it cannot be had. `weights` go by their short name ('kernel').
+    """
+
+    kind: str
+    name: str
+    config: Mapping[str, Any] | None
+    weights: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer: arguments with `Ref` for each tensor, and the keys and sample shapes of its outputs.
+
+    A shape is None where Keras does not know all of it.
+    """
+
+    layer: Layer
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    shapes: tuple[Shape | None, ...]
+
+
+@dataclass(frozen=True)
+class NetInput:
+    """An input of the model: its tensor's key, the layer's name, the shape of a sample."""
+
+    key: str
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Net:
+    """A whole model, nested models inlined, calls in an order in which each follows what it reads.
+
+    `backend` and `image_data_format` are Keras' settings, on which the meaning of a few layers depends.
+    """
+
+    name: str
+    inputs: tuple[NetInput, ...]
+    calls: tuple[Call, ...]
+    outputs: tuple[str, ...]
+    backend: str = "tensorflow"
+    image_data_format: str = "channels_last"
+
+
+def refs(value: Any) -> list[Ref]:
+    """The tensors within an argument, in order."""
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, Mapping):
+        return [r for v in value.values() for r in refs(v)]
+    if isinstance(value, list | tuple):
+        return [r for v in value for r in refs(v)]
+    return []

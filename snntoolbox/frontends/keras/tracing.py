@@ -1,0 +1,158 @@
+"""Reads a live Keras model into plain data: its layers, their weights and calls, nested models inlined."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref
+from snntoolbox.ir.node import Array, Shape
+
+
+def trace(keras: ModuleType, model: Any, shapes: Sequence[Shape]) -> Net:
+    """The model as plain data; `shapes` are those of a sample of each input."""
+    tracer = _Tracer(keras)
+    names = [t._keras_history.operation.name for t in model.inputs]
+    inputs = tuple(NetInput(f"input:{i}", n, s) for i, (n, s) in enumerate(zip(names, shapes, strict=True)))
+    outputs = tracer.walk(model, "", [i.key for i in inputs])
+    return Net(
+        name=model.name,
+        inputs=inputs,
+        calls=tuple(tracer.calls),
+        outputs=tuple(outputs),
+        backend=keras.backend.backend(),
+        image_data_format=keras.config.image_data_format(),
+    )
+
+
+def is_keras(module: str) -> bool:
+    """Whether a module is Keras' own."""
+    return module.split(".")[0] == "keras"
+
+
+def has_graph(model: Any) -> bool:
+    """Whether an object is a Sequential or Functional model whose layers alone say what it computes."""
+    kinds = {c.__name__ for c in type(model).__mro__ if is_keras(c.__module__)}
+    return bool(kinds & {"Functional", "Sequential"}) and is_keras(type(model).call.__module__)
+
+
+class _Tracer:
+    """Collects the calls of a model and of the models nested in it."""
+
+    def __init__(self, keras: ModuleType) -> None:
+        self.keras = keras
+        self.calls: list[Call] = []
+        self._layers: dict[tuple[int, str], Layer] = {}
+
+    def walk(self, model: Any, scope: str, given: Sequence[str]) -> list[str]:
+        """Trace a model whose inputs have the keys `given`; the keys of its outputs."""
+        keys = {id(tensor): key for tensor, key in zip(model.inputs, given, strict=True)}
+        for node in _ordered_nodes(model):
+            operation = node.operation
+            if has_graph(operation):
+                sources = [keys[id(t)] for t in node.input_tensors]
+                produced = self.walk(operation, f"{scope}{operation.name}/", sources)
+            else:
+                produced = self._call(node, scope, keys)
+            keys.update((id(t), key) for t, key in zip(node.output_tensors, produced, strict=True))
+        return [keys[id(t)] for t in model.outputs]
+
+    def _call(self, node: Any, scope: str, keys: Mapping[int, str]) -> list[str]:
+        outputs = [f"call:{len(self.calls)}:{i}" for i in range(len(node.output_tensors))]
+        call = Call(
+            layer=self._layer(node.operation, scope),
+            args=self._plain(tuple(node.arguments.args), keys),
+            kwargs=self._plain(dict(node.arguments.kwargs), keys),
+            outputs=tuple(outputs),
+            shapes=tuple(_sample_shape(t.shape) for t in node.output_tensors),
+        )
+        self.calls.append(call)
+        return outputs
+
+    def _plain(self, value: Any, keys: Mapping[int, str]) -> Any:
+        """Arguments with references for tensors and arrays for constants of the backend."""
+        if id(value) in keys:
+            return Ref(keys[id(value)])
+        if isinstance(value, Mapping):
+            return {k: self._plain(v, keys) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return tuple(self._plain(v, keys) for v in value)
+        if self.keras.ops.is_tensor(value) or isinstance(value, self.keras.Variable):
+            return self._array(value)
+        return value
+
+    def _layer(self, operation: Any, scope: str) -> Layer:
+        """The layer as plain data, made once however often it is used."""
+        name = f"{scope}{operation.name}"
+        found = self._layers.get((id(operation), name))
+        if found is None:
+            own = is_keras(type(operation).__module__)
+            weights = self._weights(operation) if own else {}
+            found = Layer(self._kind(operation), name, _config(operation) if own else None, weights)
+            self._layers[id(operation), name] = found
+        return found
+
+    def _kind(self, operation: Any) -> str:
+        cls = type(operation)
+        if not is_keras(cls.__module__):
+            return f"{cls.__module__}.{cls.__name__}"
+        return cls.__name__ if isinstance(operation, self.keras.Layer) else f"keras.ops.{cls.__name__}"
+
+    def _weights(self, operation: Any) -> dict[str, Array]:
+        weights = {w.name: self._array(w) for w in getattr(operation, "weights", ())}
+        if getattr(operation, "lora_enabled", False):  # there the kernel is a sum that the attribute works out
+            weights["kernel"] = self._array(operation.kernel)
+        return weights
+
+    def _array(self, value: Any) -> Array:
+        array = np.array(self.keras.ops.convert_to_numpy(value))
+        return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+
+
+def _ordered_nodes(model: Any) -> Iterator[Any]:
+    """The calls that the model's outputs depend on, each behind those it reads."""
+    done = {id(t) for t in model.inputs}
+    todo = [(t, False) for t in reversed(model.outputs)]
+    seen: set[int] = set()
+    while todo:
+        tensor, ready = todo.pop()
+        operation, index, _ = tensor._keras_history
+        if id(tensor) in done:
+            continue
+        node = operation._inbound_nodes[index]
+        if ready:
+            done.update(id(t) for t in node.output_tensors)
+            yield node
+        elif id(tensor) not in seen or any(id(t) not in done for t in node.input_tensors):
+            seen.add(id(tensor))
+            todo.append((tensor, True))
+            todo.extend((t, False) for t in reversed(node.input_tensors) if id(t) not in done)
+
+
+def _sample_shape(shape: Sequence[int | None]) -> Shape | None:
+    sizes = [n for n in shape[1:] if n is not None]
+    return tuple(sizes) if len(sizes) == len(shape) - 1 else None
+
+
+def _config(operation: Any) -> dict[str, Any] | None:
+    """The layer's config, with an activation that is not Keras' own under its full name.
+
+    Keras writes a user's function called 'relu' as 'relu'; nothing else tells them apart.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a lambda among the settings; it is refused later, by name
+            config = dict(operation.get_config())
+    except Exception:  # whatever a config method raises, the layer cannot be read
+        return None
+    activation = getattr(operation, "activation", None)
+    if "activation" in config and activation is not None:
+        described = activation if hasattr(activation, "__name__") else type(activation)
+        if not is_keras(described.__module__ or ""):
+            name = getattr(described, "__qualname__", described.__name__)
+            config["activation"] = {"class_name": "function", "module": described.__module__, "config": name}
+    return config

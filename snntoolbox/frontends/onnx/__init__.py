@@ -1,0 +1,51 @@
+"""The ONNX frontend: files and live models, opset 7 and newer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array, Shape
+
+if TYPE_CHECKING:
+    from snntoolbox.frontends.onnx.model import OnnxModel
+
+
+class OnnxFrontend:
+    """Reads ``.onnx`` files, ``onnx.ModelProto`` objects and their bytes (see `Frontend`)."""
+
+    name = "onnx"
+    suffixes: tuple[str, ...] = (".onnx",)
+
+    def accepts(self, model: Any) -> bool:
+        """Whether `model` is a ModelProto, the bytes of one, or what `open` returned."""
+        kind = type(model)
+        if isinstance(model, bytes) or kind.__module__ == "snntoolbox.frontends.onnx.model":
+            return True
+        return kind.__name__ == "ModelProto" and kind.__module__.split(".")[0] == "onnx"
+
+    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> OnnxModel:
+        """The model, read and checked; FrontendError where it cannot be used.
+
+        `input_shape` (without batch) is needed where the file leaves sizes other than the batch open.
+        """
+        from snntoolbox.frontends.onnx.model import OnnxModel, describe
+        from snntoolbox.frontends.onnx.reading import read
+
+        if isinstance(source, OnnxModel):
+            return source
+        proto, name = read(source)
+        return describe(proto, name, input_shape)
+
+    def parse(self, model: OnnxModel) -> Graph:
+        """The graph; UnsupportedError that lists every node it cannot take."""
+        from snntoolbox.frontends.onnx.lowering import Lowering
+
+        return Lowering(model).graph()
+
+    def predict(self, model: OnnxModel, *x: Array) -> tuple[Array, ...]:
+        """The outputs of onnxruntime, or of the ONNX reference evaluator where that is not installed."""
+        from snntoolbox.frontends.onnx.predicting import predict
+
+        return predict(model, x)

@@ -1,0 +1,53 @@
+"""The table of handlers: for each operator of ONNX the function that lowers it."""
+
+from __future__ import annotations
+
+from snntoolbox.frontends.onnx import activations, arithmetic, moving, pooling, reducing, resizing, shaping, weighted
+from snntoolbox.frontends.onnx.call import Handler
+
+HANDLERS: dict[str, Handler] = {
+    "Add": arithmetic.add,
+    "AveragePool": pooling.average_pool,
+    "BatchNormalization": weighted.batch_normalization,
+    "Cast": shaping.cast,
+    "CastLike": shaping.cast_like,
+    "Clip": activations.clip,
+    "Concat": moving.concat,
+    "Conv": weighted.conv,
+    "DepthToSpace": shaping.depth_to_space,
+    "Div": arithmetic.divide,
+    "Dropout": shaping.dropout,
+    "Expand": moving.expand,
+    "Flatten": shaping.flatten,
+    "Gather": moving.gather,
+    "Gemm": weighted.gemm,
+    "GlobalAveragePool": pooling.global_average_pool,
+    "GlobalMaxPool": pooling.global_max_pool,
+    "Identity": shaping.identity,
+    "LogSoftmax": activations.log_softmax,
+    "MatMul": weighted.matmul,
+    "Max": activations.maximum,
+    "MaxPool": pooling.max_pool,
+    "Mean": arithmetic.mean,
+    "Min": activations.minimum,
+    "Mul": arithmetic.multiply,
+    "Neg": arithmetic.negate,
+    "Pad": moving.pad,
+    "ReduceMax": reducing.reduce_max,
+    "ReduceMean": reducing.reduce_mean,
+    "ReduceSum": reducing.reduce_sum,
+    "Relu": activations.relu,
+    "Reshape": shaping.reshape,
+    "Resize": resizing.resize,
+    "Slice": moving.slice_,
+    "Softmax": activations.softmax,
+    "SpaceToDepth": shaping.space_to_depth,
+    "Split": moving.split,
+    "Squeeze": shaping.squeeze,
+    "Sub": arithmetic.subtract,
+    "Sum": arithmetic.total,
+    "Tile": moving.tile,
+    "Transpose": shaping.transpose,
+    "Unsqueeze": shaping.unsqueeze,
+    "Upsample": resizing.upsample,
+}

@@ -1,0 +1,210 @@
+"""Lowers an opened ONNX model to a graph, node by node, and lists every node that it has to refuse."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from onnx import AttributeProto, helper
+
+from snntoolbox.errors import FrontendError, GraphError
+from snntoolbox.frontends.onnx import folding
+from snntoolbox.frontends.onnx.call import PROBES, Activation, Call, Known, Lost, Refusal, Value
+from snntoolbox.frontends.onnx.handlers import HANDLERS
+from snntoolbox.frontends.onnx.model import OnnxModel
+from snntoolbox.frontends.onnx.reading import DAMAGE, DOMAINS
+from snntoolbox.ir.builder import GraphBuilder
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Shape
+
+log = logging.getLogger(__name__)
+
+SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+# What a damaged attribute or weight of a wrong shape makes numpy and Python raise.
+MALFORMED = (*DAMAGE, IndexError, ArithmeticError, AttributeError, MemoryError)
+
+
+class Lowering:
+    """One walk over the nodes, in topological order."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        self.model = model
+        self.builder = GraphBuilder("onnx")
+        self.folder = folding.Folder(model.proto)
+        self.values: dict[str, Value] = {}
+        self.rectified: set[str] = set()
+        self.integers = {spec.name for spec in model.inputs if spec.dtype.kind not in "f"}
+
+    def graph(self) -> Graph:
+        """The graph; UnsupportedError with every offender, FrontendError where the model is damaged."""
+        graph = self.model.proto.graph
+        self._store(graph)
+        for spec in self.model.inputs:
+            self.values[spec.name] = Activation(self.builder.input(spec.name, spec.shape))
+        for node in self._needed(graph):
+            self._lower(node)
+        outputs = [self._output(name) for name in self.model.outputs]
+        return self.builder.finish([o for o in outputs if o is not None], self.model.name).edited()
+
+    def _store(self, graph: Any) -> None:
+        """Take in the stored tensors; those also listed as inputs (old files) are constants all the same."""
+        try:
+            for tensor in graph.initializer:
+                self.values[tensor.name] = folding.stored(folding.tensor(tensor))
+            for sparse in graph.sparse_initializer:
+                self.values[sparse.values.name] = folding.stored(folding.sparse_tensor(sparse))
+        except (Refusal, *MALFORMED) as error:
+            raise FrontendError(f"the model is damaged: {error}") from error
+
+    def _needed(self, graph: Any) -> list[Any]:
+        """The nodes that the outputs depend on, each behind what it reads (some exporters list them otherwise)."""
+        makers: dict[str, int] = {}
+        for i, node in enumerate(graph.node):
+            for output in filter(None, node.output):
+                if makers.setdefault(output, i) != i or output in self.values:
+                    raise FrontendError(f"the model is damaged: '{output}' is made twice")
+        links = [(makers[i], k) for k, node in enumerate(graph.node) for i in node.input if i in makers]
+        order = nx.DiGraph(links)
+        order.add_nodes_from(range(len(graph.node)))
+        ends = {makers[o] for o in self.model.outputs if o in makers}
+        wanted = ends.union(*(nx.ancestors(order, e) for e in ends))
+        try:
+            return [graph.node[k] for k in nx.lexicographical_topological_sort(order) if k in wanted]
+        except nx.NetworkXUnfeasible:
+            raise FrontendError("the model is damaged: its nodes form a cycle") from None
+
+    def _output(self, name: str) -> str | None:
+        """The graph node behind an output of the model."""
+        value = self._value(name, "the model's output")
+        if isinstance(value, Known):
+            self.builder.refuse(self.builder.origin("Output", name), "does not depend on the input")
+        return value.name if isinstance(value, Activation) else None
+
+    def _value(self, name: str, reader: str) -> Value:
+        if name not in self.values:
+            raise FrontendError(f"the model is damaged: {reader} reads '{name}', which nothing before it makes")
+        return self.values[name]
+
+    # -- one node -----------------------------------------------------------------------------------------------
+
+    def _lower(self, node: Any) -> None:
+        """Set the values of the node's outputs, or refuse it."""
+        name = node.name or next((o for o in node.output if o), node.op_type)
+        inputs = tuple(self._value(i, f"'{name}'") if i else None for i in node.input)
+        standard = node.domain in DOMAINS and node.op_type in HANDLERS
+        if standard and any(isinstance(value, Lost) for value in inputs):
+            self.values.update({o: Lost() for o in node.output})
+            return
+        try:
+            self.values.update(zip(node.output, self._results(node, name, inputs), strict=False))
+        except Refusal as refusal:
+            self._refuse(node, name, str(refusal))
+        except GraphError as error:
+            self._refuse(node, name, error.message)
+        except MALFORMED as error:
+            log.debug("malformed node %s", name, exc_info=True)
+            self._refuse(node, name, f"malformed: {error}")
+
+    def _results(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
+        """The values of all outputs of a node."""
+        known = [v for v in inputs if v is None or isinstance(v, Known)]
+        if len(known) == len(inputs):
+            return list(self.folder.fold(node, known))
+        if node.domain not in DOMAINS:
+            raise Refusal(f"operator of the domain '{node.domain}'")
+        if node.op_type in ("Shape", "Size"):
+            return [self._measured(node, inputs)]
+        if node.op_type not in HANDLERS:
+            raise Refusal(REASONS.get(node.op_type, "operator not supported"))
+        call = self._call(node, name, inputs)
+        made = HANDLERS[node.op_type](call)
+        names = (made,) if isinstance(made, str) else made
+        self._note_integers(node)
+        for made_name in names:
+            if made_name is not None:
+                call.bound(self.builder.shape(made_name))
+        values: list[Value] = [Lost() if n is None else Activation(n) for n in names]
+        if any(o in self._read for o in node.output[len(values) :] if o):
+            raise Refusal("an output beside the first is used")
+        return values
+
+    def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> Call:
+        if self.integers.intersection(node.input) and node.op_type not in INTEGER_SAFE:
+            raise Refusal("works on integers")
+        return Call(
+            op=node.op_type,
+            name=name,
+            origin=self.builder.origin(node.op_type, name),
+            attributes=_attributes(node),
+            inputs=inputs,
+            outputs=tuple(o if o in self._read else "" for o in node.output),
+            opset=self.model.opset,
+            batch=self.model.batch,
+            builder=self.builder,
+            rectified=self.rectified,
+        )
+
+    @property
+    def _read(self) -> set[str]:
+        """The names of all tensors that a node or an output of the model reads."""
+        if not hasattr(self, "_read_names"):
+            graph = self.model.proto.graph
+            self._read_names = {i for node in graph.node for i in node.input}.union(self.model.outputs)
+        return self._read_names
+
+    def _note_integers(self, node: Any) -> None:
+        """Values that are only moved keep an integer type; a Cast ends it."""
+        if self.integers.intersection(node.input) and node.op_type != "Cast":
+            self.integers.update(node.output)
+
+    def _measured(self, node: Any, inputs: tuple[Value | None, ...]) -> Known:
+        """The shape (or size) of an activation at the two batch sizes."""
+        (value,) = inputs
+        if not isinstance(value, Activation):
+            raise Refusal("reads a refused layer's shape")
+        sample, attributes = self.builder.shape(value.name), _attributes(node)
+        full = [np.array((batch, *sample), np.int64) for batch in PROBES]
+        if node.op_type == "Size":
+            return Known(*(np.asarray(np.prod(f)) for f in full))
+        part = slice(attributes.get("start", 0), attributes.get("end"))
+        return Known(*(f[part] for f in full))
+
+    def _refuse(self, node: Any, name: str, reason: str) -> None:
+        """Note the offender, and let stand-ins of the inferred shapes carry on for its outputs."""
+        shapes = [self.model.shapes.get(o) for o in node.output]
+        first: Shape | None = shapes[0] if shapes else None
+        stand_in = self.builder.refuse(self.builder.origin(node.op_type, name), reason, first)
+        self.values.update({o: Lost() for o in node.output})
+        if stand_in is not None:
+            self.values[node.output[0]] = Activation(stand_in)
+        for output, shape in zip(node.output[1:], shapes[1:], strict=True):
+            if shape is not None:
+                self.values[output] = Activation(self.builder.input(name, shape))
+
+
+INTEGER_SAFE = {"Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice"}
+
+REASONS = {
+    **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid", "Softsign", "Erf"), "saturating activation"),
+    **dict.fromkeys(("LeakyRelu", "PRelu", "Elu", "Selu", "Celu"), "activation with negative values"),
+    **dict.fromkeys(("Gelu", "HardSwish", "Mish", "Softplus", "Swish"), "activation that is not piecewise linear"),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent layer"),
+    **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), "control flow"),
+    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization",
+                     "MeanVarianceNormalization", "RMSNormalization"), "normalisation by the sample's own values"),
+    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
+                     "MatMulInteger", "ConvInteger"), "quantised arithmetic"),
+}  # fmt: skip
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    """The node's attributes in Python; bytes as text."""
+    found = {}
+    for attribute in node.attribute:
+        if attribute.type in SUBGRAPHS:
+            raise Refusal("control flow")
+        value = helper.get_attribute_value(attribute)
+        found[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return found

@@ -1,0 +1,107 @@
+"""Runs an opened ONNX model as it is: by onnxruntime, or by ONNX' own reference evaluator."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.onnx.model import OnnxModel
+from snntoolbox.ir.node import Array
+
+log = logging.getLogger(__name__)
+
+CHUNK = 128  # samples at once where the batch is free; bounds the memory of large sets
+Run = Callable[[dict[str, Array]], list[Array]]
+
+
+def predict(model: OnnxModel, x: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The outputs for a batch of each input; a batch that the file fixes is filled up and cut again."""
+    if len(x) != len(model.inputs):
+        raise FrontendError(f"the model takes {len(model.inputs)} inputs, got {len(x)}")
+    feeds = {}
+    for spec, array in zip(model.inputs, x, strict=True):
+        array = np.asarray(array)
+        if array.shape[1:] != spec.shape:
+            raise FrontendError(f"expects samples of shape {spec.shape}, got {array.shape[1:]}", layer=spec.name)
+        feeds[spec.name] = array.astype(spec.dtype)
+    count = len(next(iter(feeds.values())))
+    if any(len(a) != count for a in feeds.values()):
+        raise FrontendError("the inputs have different numbers of samples")
+    if not model.runner:
+        model.runner.append(_runner(model))
+    return _in_batches(model, feeds, count)
+
+
+def _in_batches(model: OnnxModel, feeds: dict[str, Array], count: int) -> tuple[Array, ...]:
+    """All samples in batches of the size that the file fixes, else of up to `CHUNK`, else one by one."""
+    if model.batch is not None:
+        return _stepwise(model, feeds, count, model.batch, fill=True)
+    try:
+        return _stepwise(model, feeds, count, CHUNK, fill=False)
+    except FrontendError:
+        # Some files declare a free batch and then reshape to one sample.
+        return _stepwise(model, feeds, count, 1, fill=True)
+
+
+def _stepwise(model: OnnxModel, feeds: dict[str, Array], count: int, step: int, *, fill: bool) -> tuple[Array, ...]:
+    parts = []
+    for start in range(0, max(count, 1), step):
+        batch = {name: a[start : start + step] for name, a in feeds.items()}
+        size = min(step, count - start)
+        wanted = step if fill else size
+        padded = {name: _filled(a, wanted) for name, a in batch.items()}
+        outputs = model.runner[0](padded)
+        for name, output in zip(model.outputs, outputs, strict=True):
+            if output.ndim < 1 or len(output) != wanted:
+                raise FrontendError(f"output '{name}' of shape {output.shape} has no batch axis of {wanted}")
+        parts.append([o[:size] for o in outputs])
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def _filled(array: Array, size: int) -> Array:
+    """The array with zeros behind it up to `size` samples."""
+    missing = max(size - len(array), 0)
+    return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array
+
+
+def _runner(model: OnnxModel) -> Run:
+    """A function from feeds to outputs, by onnxruntime where it is installed and knows the model's opset."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return _reference_runner(model)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            model.proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own kinds, which have no common base but this
+        log.info("onnxruntime cannot load the model, the ONNX reference evaluator runs it: %s", error)
+        return _reference_runner(model)
+    return lambda feeds: _guarded(session.run, feeds)
+
+
+def _reference_runner(model: OnnxModel) -> Run:
+    """The same by the ONNX reference evaluator: slow, but it is always there and knows every opset."""
+    from onnx.reference import ReferenceEvaluator
+
+    try:
+        evaluator = ReferenceEvaluator(model.proto)
+    except Exception as error:  # of many kinds, see above
+        raise FrontendError(
+            f"neither onnxruntime nor the ONNX reference evaluator can load the model: {error}",
+            hint="pip install --upgrade snntoolbox[onnx]",
+        ) from error
+    return lambda feeds: _guarded(evaluator.run, feeds)
+
+
+def _guarded(run: Any, feeds: dict[str, Array]) -> list[Array]:
+    try:
+        return [np.asarray(output) for output in run(None, feeds)]
+    except Exception as error:  # of many kinds, see above
+        raise FrontendError(f"the model cannot be run: {error}") from error

@@ -1,0 +1,36 @@
+"""What a frontend is: it opens a model, lowers it to a graph, and can ask the model for its own output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array, Shape
+
+
+class Frontend(Protocol):
+    """Lowers models of one framework; found by its entry point in the group ``snntoolbox.frontends``.
+
+    `suffixes` are the file endings it reads. No method may import its framework before it is needed.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    def accepts(self, model: Any) -> bool:
+        """Whether `model`, a live object, is one of this framework's (told by its type's module: nothing is imported)."""
+        ...
+
+    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> Any:
+        """A model from a file (or a live object) ready for `parse` and `predict`; FrontendError where it cannot be."""
+        ...
+
+    def parse(self, model: Any) -> Graph:
+        """The graph of an opened model; UnsupportedError that lists every layer it cannot take."""
+        ...
+
+    def predict(self, model: Any, *x: Array) -> tuple[Array, ...]:
+        """The outputs that the framework itself computes for a batch of each input."""
+        ...

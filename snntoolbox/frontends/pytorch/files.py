@@ -1,0 +1,156 @@
+"""Opens PyTorch files: exported programs, and ``NAME.py`` with ``class Model`` beside its state dict."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.pytorch.archive import is_program, load_program
+from snntoolbox.frontends.pytorch.model import TorchModel, export_module, wrap_program
+
+_WEIGHTS = (".pkl", ".pth", ".pt")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+_SAVE = "save torch.save(model.state_dict(), 'NAME.pth') beside NAME.py, or the model with torch.export.save"
+
+
+def open_path(path: Path, input_shape: Any) -> TorchModel:
+    """The model that a path means: a ``.pt2``, one of the two files of the convention, or their name without suffix."""
+    code, weights = _locate(path)
+    if weights is None:
+        raise FrontendError(
+            f"no weights found beside '{code}'" if code else f"there is no model '{path}'",
+            hint=f"expected one of {', '.join(path.stem + s for s in (*_WEIGHTS, '.pt2'))} in '{path.parent}'",
+        )
+    if weights.stat().st_size == 0:
+        raise FrontendError(f"'{weights}' is empty")
+    names = _zip_names(weights)
+    if weights.suffix == ".pt2" or is_program(names):
+        return wrap_program(load_program(weights), weights.stem)
+    if any("/code/" in f"/{n}" or n.endswith("constants.pkl") for n in names):
+        raise FrontendError(f"'{weights}' is a TorchScript file", hint=f"TorchScript is not read: {_SAVE}")
+    state = read_state_dict(weights)
+    if code is None:
+        raise FrontendError(
+            f"'{weights}' holds weights only ({len(state)} tensors: {_some(state)}), but no network",
+            hint=f"put '{weights.stem}.py' with `class Model(torch.nn.Module)` and its `input_shape` beside it",
+        )
+    module, shape = build_model(code)
+    _load_weights(module, state, weights)
+    return export_module(module, shape if input_shape is None else input_shape, weights.stem)
+
+
+def _locate(path: Path) -> tuple[Path | None, Path | None]:
+    """The code and the weights that belong to a path, None for what is not there."""
+    if path.is_dir():
+        raise FrontendError(f"'{path}' is a folder", hint="give the file, or its name without suffix")
+    known = path.suffix in (".py", ".pt2", *_WEIGHTS) or path.is_file()
+    stem = path.with_suffix("") if known else path
+
+    def beside(suffix: str) -> Path | None:
+        candidate = stem.with_name(stem.name + suffix)
+        return candidate if candidate.is_file() else None
+
+    code = beside(".py")
+    if known and path.suffix != ".py":
+        return code, path if path.is_file() else None
+    suffixes = _WEIGHTS if path.suffix == ".py" else (*_WEIGHTS, ".pt2") if code else (".pt2", *_WEIGHTS)
+    return code, next((found for s in suffixes if (found := beside(s))), None)
+
+
+def _zip_names(path: Path) -> list[str]:
+    """The entries of a zip file; none for another file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
+
+
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file by name, read without running code; FrontendError for anything else."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler meets damage with any kind of error
+        text = str(error)
+        if "GLOBAL" in text or "Unsupported" in text:
+            raise FrontendError(
+                f"'{path}' holds pickled Python objects (a whole module?), and loading them could run any code",
+                hint=_SAVE,
+            ) from error
+        reason = next((line for line in text.splitlines() if line.strip()), type(error).__name__)
+        raise FrontendError(f"'{path}' is damaged or no PyTorch file: {reason[:200]}", hint=_SAVE) from error
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()
+    ):
+        raise FrontendError(f"'{path}' holds no state dict (a dictionary of named tensors)", hint=_SAVE)
+    if content and all(k.startswith("module.") for k in content):
+        content = {k.removeprefix("module."): v for k, v in content.items()}
+    return dict(content)
+
+
+def build_model(code: Path) -> tuple[torch.nn.Module, Any]:
+    """``Model(**kwargs)`` of the user's file and its `input_shape`; runs that file."""
+    module = _run_code(code)
+    cls = getattr(module, "Model", None)
+    if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)):
+        raise FrontendError(f"'{code}' defines no `class Model(torch.nn.Module)`")
+    kwargs = getattr(module, "kwargs", {})
+    if not isinstance(kwargs, Mapping):
+        raise FrontendError(f"`kwargs` in '{code}' is a {type(kwargs).__name__}, not a dictionary")
+    try:
+        model = cls(**kwargs)
+    except Exception as error:
+        raise FrontendError(
+            f"Model({', '.join(map(str, kwargs))}) in '{code}' failed: {type(error).__name__}: {error}",
+            hint="arguments of Model go into a dictionary `kwargs` in that file",
+        ) from error
+    return model, getattr(model, "input_shape", getattr(module, "input_shape", None))
+
+
+def _run_code(code: Path) -> ModuleType:
+    """The user's file as a module under a name of its own."""
+    name = f"_snntoolbox_model_{hashlib.sha256(str(code.resolve()).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, code)
+    if spec is None or spec.loader is None:
+        raise FrontendError(f"'{code}' cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise FrontendError(f"'{code}' failed: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Load all weights; FrontendError names what is missing, unexpected or of another shape."""
+    try:
+        keys = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:]]
+        raise FrontendError(f"'{path}' does not fit the Model: {' '.join(lines)[:600]}") from error
+    # the count of training batches says nothing about inference, and old files lack it
+    missing = [k for k in keys.missing_keys if not k.endswith("num_batches_tracked")]
+    unexpected = [k for k in keys.unexpected_keys if not k.endswith("num_batches_tracked")]
+    found = [f"{what}: {_some(names)}" for what, names in (("missing", missing), ("unexpected", unexpected)) if names]
+    if found:
+        raise FrontendError(f"'{path}' does not fit the Model; {'; '.join(found)}")
+
+
+def _some(names: Any, limit: int = 10) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(map(str, names[:limit])) + more

@@ -1,0 +1,68 @@
+"""What the rest of the package sees of PyTorch: open a model, lower it to a graph, ask it for its own output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
+
+if TYPE_CHECKING:
+    from snntoolbox.frontends.pytorch.model import TorchModel
+
+
+class TorchFrontend:
+    """Reads a live ``nn.Module`` or ``ExportedProgram``, a ``.pt2`` file, or ``NAME.py`` beside a state dict."""
+
+    name = "pytorch"
+    suffixes: tuple[str, ...] = (".pt2", ".pth", ".pt", ".pkl", ".py")
+
+    def accepts(self, model: Any) -> bool:
+        """Whether it is (or derives from) a torch module, or is an exported program."""
+        bases = {f"{t.__module__}.{t.__qualname__}" for t in type(model).__mro__}
+        wanted = {"torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"}
+        return bool(bases & wanted) or f"{__package__}.model.TorchModel" in bases
+
+    def open(self, source: Path | Any, *, input_shape: Any = None) -> TorchModel:
+        """The model, exported and ready.
+
+        `input_shape` is the shape of a sample, a tuple of shapes for several inputs, or example inputs (an array or a
+        tuple of arrays, with batch); it is needed only where the model does not have it. Modules are copied to the
+        CPU, in evaluation mode; nothing in the user's object changes.
+        """
+        import torch
+
+        from snntoolbox.frontends.pytorch.files import open_path
+        from snntoolbox.frontends.pytorch.model import TorchModel, export_module, wrap_program
+
+        if isinstance(source, TorchModel):
+            return source
+        if isinstance(source, torch.export.ExportedProgram):
+            return wrap_program(source, "model")
+        if isinstance(source, torch.jit.ScriptModule):
+            raise FrontendError(
+                "TorchScript modules have no exportable source", hint="give the original nn.Module instead"
+            )
+        if isinstance(source, torch.nn.Module):
+            return export_module(source, input_shape, type(source).__name__)
+        if isinstance(source, (str, Path)):
+            return open_path(Path(source), input_shape)
+        raise FrontendError(
+            f"a {type(source).__name__} is not a PyTorch model",
+            hint="give an nn.Module, an ExportedProgram, or the path of a file",
+        )
+
+    def parse(self, model: Any) -> Graph:
+        """The graph; UnsupportedError lists every operation it cannot take."""
+        from snntoolbox.frontends.pytorch.lowering import lower
+
+        opened = self.open(model)
+        return lower(opened.program, opened.name)
+
+    def predict(self, model: Any, *x: Array) -> tuple[Array, ...]:
+        """Each output of the model for a batch of each input, in batches that the model allows."""
+        from snntoolbox.frontends.pytorch.model import run_batches
+
+        return run_batches(self.open(model), x)

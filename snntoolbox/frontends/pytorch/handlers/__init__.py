@@ -1,0 +1,40 @@
+"""The table of handlers: one per operation of torch, by family."""
+
+from collections.abc import Callable
+from typing import Any
+
+from snntoolbox.frontends.pytorch.call import Call
+from snntoolbox.frontends.pytorch.handlers import activations, arithmetic, moving, pooling, resizing, weighted
+
+HANDLERS: dict[str, Callable[[Call], Any]] = {}
+for _family in (activations, arithmetic, moving, pooling, resizing, weighted):
+    if _double := HANDLERS.keys() & _family.HANDLERS.keys():
+        raise RuntimeError(f"two handlers for {sorted(_double)}")
+    HANDLERS.update(_family.HANDLERS)
+
+_REASONS = {
+    "layer_norm": "layer normalisation",
+    "native_layer_norm": "layer normalisation",
+    "group_norm": "group normalisation",
+    "native_group_norm": "group normalisation",
+    "instance_norm": "instance normalisation",
+    "scaled_dot_product_attention": "attention",
+    "bmm": "product of two activations",
+    "einsum": "einsum",
+    "conv_transpose1d": "transposed convolution",
+    "conv_transpose2d": "transposed convolution",
+    "conv_transpose3d": "transposed convolution",
+    "lstm": "recurrent layer (LSTM)",
+    "gru": "recurrent layer (GRU)",
+    "rnn_tanh": "recurrent layer (RNN)",
+    "rnn_relu": "recurrent layer (RNN)",
+    "embedding": "embedding",
+}
+
+
+def reason_against(op: str, target: str) -> str:
+    """Why an operation without a handler is refused."""
+    return f"{_REASONS.get(op, op)} is not supported ({target})"
+
+
+__all__ = ["HANDLERS", "reason_against"]

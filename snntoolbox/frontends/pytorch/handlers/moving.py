@@ -1,0 +1,373 @@
+"""Handlers of operations that only move values: shapes, axes, slices, padding, joining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import Pad
+
+_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def reshape(call: Call) -> Activation:
+    """Any operation that keeps the order of values: flatten, view, squeeze, unsqueeze, ..."""
+    return call.reshaped(call.source(), call.sample_shape())
+
+
+def squeeze(call: Call) -> Activation:
+    """Drop axes of length one, but never the batch axis."""
+    source = call.source()
+    dims = call.args.get("dim", ())
+    for dim in [dims] if isinstance(dims, int) else dims:
+        call.axis(dim, source)
+    return reshape(call)
+
+
+def unsqueeze(call: Call) -> Activation:
+    """A new axis of length one behind the batch axis."""
+    call.axis(int(call.args["dim"]), call.source(), extra=1)
+    return reshape(call)
+
+
+def _permuted(call: Call, dims: Sequence[int]) -> Activation:
+    """The axes in the order `dims`, in torch's counting; the batch axis must stay in front."""
+    rank = len(dims)
+    dims = [d % rank for d in dims]
+    if dims[0] != 0:
+        raise Refused(f"{call.op} moves the batch axis")
+    return Activation(call.builder.permute(call.name, call.source(), [d - 1 for d in dims[1:]], call.origin))
+
+
+def permute(call: Call) -> Activation:
+    """Axes in another order."""
+    return _permuted(call, call.args["dims"])
+
+
+def transpose(call: Call) -> Activation:
+    """Two axes exchanged."""
+    names = ("axis0", "axis1") if "axis0" in call.args else ("dim0", "dim1")
+    rank = len(call.shape(call.source())) + 1
+    dims = list(range(rank))
+    a, b = (int(call.args[n]) for n in names)
+    dims[a], dims[b] = dims[b], dims[a]
+    return _permuted(call, dims)
+
+
+def movedim(call: Call) -> Activation:
+    """Axes moved to other places."""
+    rank = len(call.shape(call.source())) + 1
+    ends = [[v] if isinstance(v, int) else list(v) for v in (call.args["source"], call.args["destination"])]
+    order = [d for d in range(rank) if d not in {s % rank for s in ends[0]}]
+    for where, what in sorted((d % rank, s % rank) for s, d in zip(*ends, strict=True)):
+        order.insert(where, what)
+    return _permuted(call, order)
+
+
+def flip_matrix(call: Call) -> Activation:
+    """``x.t()`` would exchange batch and features."""
+    raise Refused(f"{call.op} moves the batch axis")
+
+
+# -- picking ----------------------------------------------------------------------------------------------------
+
+
+def _take(call: Call, source: str, axis: int, indices: Any) -> str:
+    return call.builder.take(call.name, source, axis, [int(i) for i in indices], call.origin)
+
+
+def slice_(call: Call) -> Activation:
+    """``x[start:end:step]`` along one axis; along the batch axis only all of it."""
+    source, step = call.source(), int(call.get("step", 1))
+    start, end = call.args.get("start"), call.args.get("end")
+    rank, dim = len(call.shape(source)) + 1, int(call.get("dim", 0))
+    if dim % rank == 0:
+        whole = isinstance(end, torch.SymInt) or end is None or end >= 2**62
+        if start in (None, 0) and step == 1 and whole and str(call.out.shape[0]) == str(call.batch):
+            return Activation(source)
+        raise Refused("a slice of the batch axis mixes samples")
+    if any(isinstance(v, torch.SymInt) for v in (start, end)):
+        raise Refused("a slice that depends on the batch size")
+    axis = call.axis(dim, source)
+    indices = range(call.shape(source)[axis])[slice(start, end, step)]
+    if not indices:
+        raise Refused(f"a slice of axis {dim} that is empty")
+    return Activation(_take(call, source, axis, indices))
+
+
+def select(call: Call) -> Activation:
+    """``x[:, ..., index]``: one value of an axis, which goes away."""
+    source = call.source()
+    axis, index = call.axis(int(call.args["dim"]), source), int(call.args["index"])
+    return call.reshaped(_take(call, source, axis, [index % call.shape(source)[axis]]), call.sample_shape())
+
+
+def narrow(call: Call) -> Activation:
+    """`length` values of an axis from `start` on."""
+    source, start = call.source(), int(call.number("start") or 0)
+    axis = call.axis(int(call.args["dim"]), source)
+    start %= call.shape(source)[axis]
+    return Activation(_take(call, source, axis, range(start, start + int(call.args["length"]))))
+
+
+def index_select(call: Call) -> Activation:
+    """Constant positions of an axis."""
+    source, positions = call.source(), call.constant("index")
+    axis = call.axis(int(call.args["dim"]), source)
+    size = call.shape(source)[axis]
+    return Activation(_take(call, source, axis, (np.atleast_1d(np.asarray(positions)) % size).astype(int)))
+
+
+def index(call: Call) -> Activation:
+    """``x[:, positions]`` with one list of constant positions."""
+    source, lists = call.source(), call.args["indices"]
+    given = [(dim, p) for dim, p in enumerate(lists) if p is not None]
+    if len(given) != 1 or not isinstance(given[0][1], torch.Tensor) or given[0][1].ndim != 1:
+        raise Refused("indexing by several or computed positions is not supported")
+    dim, positions = given[0]
+    axis = call.axis(dim, source)
+    if positions.dtype == torch.bool:
+        positions = positions.nonzero().flatten()
+    return Activation(_take(call, source, axis, (positions % call.shape(source)[axis]).tolist()))
+
+
+def split(call: Call) -> list[Activation]:
+    """Pieces of an axis, of the sizes that torch gives them."""
+    source = call.source()
+    axis, start, pieces = call.axis(int(call.get("dim", 0)), source), 0, []
+    for out in call.out:
+        size = call.sample_shape(out)[axis]
+        pieces.append(Activation(_take(call, source, axis, range(start, start + size))))
+        start += size
+    return pieces
+
+
+def unbind(call: Call) -> list[Activation]:
+    """Each value of an axis, which goes away."""
+    source = call.source()
+    axis = call.axis(int(call.get("dim", 0)), source)
+    pieces = (_take(call, source, axis, [i]) for i in range(call.shape(source)[axis]))
+    return [call.reshaped(p, call.sample_shape(out)) for p, out in zip(pieces, call.out, strict=True)]
+
+
+def flip(call: Call) -> Activation:
+    """Axes in reverse order."""
+    source = first = call.source()
+    for axis in call.axes("dims", first):
+        source = _take(call, source, axis, reversed(range(call.shape(source)[axis])))
+    return Activation(source)
+
+
+def roll(call: Call) -> Activation:
+    """Axes rotated."""
+    source = call.source()
+    dims = call.get("dims")
+    if not dims:
+        raise Refused("roll over all axes mixes samples")
+    for shift, dim in zip(call.ints("shifts", len(dims)), dims, strict=True):
+        axis = call.axis(dim, source)
+        source = _take(call, source, axis, np.roll(np.arange(call.shape(source)[axis]), shift))
+    return Activation(source)
+
+
+def expand(call: Call) -> Activation:
+    """Axes of length one repeated."""
+    return Activation(call.spread(call.source(), call.sample_shape()))
+
+
+def repeat(call: Call) -> Activation:
+    """The whole repeated along axes of the sample."""
+    source = call.source()
+    times = list(call.args["repeats"] if "repeats" in call.args else call.args["dims"])
+    rank = len(call.shape(source)) + 1
+    times = [1] * (rank - len(times)) + times
+    if len(times) != rank or times[0] != 1 or any(not isinstance(t, int) for t in times):
+        raise Refused(f"{call.op} along the batch axis mixes samples")
+    for axis, count in enumerate(times[1:]):
+        if count != 1:
+            source = _take(call, source, axis, list(range(call.shape(source)[axis])) * count)
+    return Activation(source)
+
+
+def repeat_interleave(call: Call) -> Activation:
+    """Each value of an axis repeated in place."""
+    source = call.source()
+    if call.get("dim") is None:
+        raise Refused("repeat_interleave over all axes mixes samples")
+    axis = call.axis(int(call.args["dim"]), source)
+    counts = call.args["repeats"]
+    counts = counts.tolist() if isinstance(counts, torch.Tensor) else counts
+    return Activation(_take(call, source, axis, np.repeat(np.arange(call.shape(source)[axis]), counts)))
+
+
+# -- padding and joining ----------------------------------------------------------------------------------------
+
+
+def pad(call: Call) -> Activation:
+    """Padding by a constant or by the data themselves; negative pads crop."""
+    source = call.source()
+    flat = [int(p) for p in (call.args["pad"] if "pad" in call.args else call.args["padding"])]
+    pairs = list(zip(flat[::2], flat[1::2], strict=True))[::-1]
+    rank = len(call.shape(source))
+    if len(pairs) > rank and any(map(any, pairs[: len(pairs) - rank])):
+        raise Refused("padding of the batch axis")
+    pairs = [(0, 0)] * (rank - len(pairs)) + pairs[max(len(pairs) - rank, 0) :]
+    mode = call.get("mode") or next((m for m in ("reflect", "replicat") if call.op.startswith(m)), "constant")
+    value = call.number("value", 0.0) or 0.0
+    mode = _MODES.get("replicate" if mode == "replicat" else mode, mode)
+    padded = call.builder.pad(call.name, source, pairs, value=value, mode=mode, origin=call.origin)
+    return Activation(padded)
+
+
+def concat(call: Call) -> Activation:
+    """Join along an axis; a constant part becomes padding of its neighbour."""
+    parts = call.args["tensors"]
+    parts = [p for p in parts if not (isinstance(p, torch.Tensor) and p.numel() == 0)]
+    first = next(p for p in parts if isinstance(p, Activation))
+    axis = call.axis(int(call.get("dim", call.get("axis", 0))), first.name)
+    return _joined(call, parts, axis)
+
+
+def stack(call: Call) -> Activation:
+    """Join along a new axis."""
+    parts = call.args["tensors"]
+    first = next(p for p in parts if isinstance(p, Activation))
+    shape = call.shape(first.name)
+    axis = call.axis(int(call.get("dim", 0)), first.name, extra=1)
+    wide = (*shape[:axis], 1, *shape[axis:])
+    lifted: list[Any] = []
+    for part in parts:
+        if isinstance(part, Activation):
+            lifted.append(Activation(call.builder.reshape(f"{call.name}_part", part.name, wide, call.origin)))
+        else:
+            lifted.append(torch.from_numpy(np.broadcast_to(call.per_sample(part, len(shape)), shape).reshape(1, *wide)))
+    return _joined(call, lifted, axis)
+
+
+def _joined(call: Call, parts: Sequence[Any], axis: int) -> Activation:
+    """Activations joined; constants between them are laid around the one before (or behind) them."""
+    names: list[str] = []
+    waiting: list[Array] = []
+    for part in parts:
+        if isinstance(part, Activation):
+            names.append(_beside(call, part.name, waiting, axis, before=True))
+            waiting = []
+            continue
+        rank = len(call.sample_shape())
+        constant = call.per_sample(part, rank)
+        if names:
+            names[-1] = _beside(call, names[-1], [constant], axis, before=False)
+        else:
+            waiting.append(constant)
+    return Activation(names[0] if len(names) == 1 else call.builder.concat(call.name, names, axis, call.origin))
+
+
+def slice_scatter(call: Call) -> Activation:
+    """`self` with `src` written over a slice of an axis (what ``x[:, 2:5] = y`` becomes)."""
+    rank, dim = call.out.ndim, int(call.get("dim", 0))
+    start, end, step = call.args.get("start"), call.args.get("end"), int(call.get("step", 1))
+    if dim % rank == 0:
+        if start in (None, 0) and step == 1 and (end is None or isinstance(end, torch.SymInt) or end >= 2**62):
+            return nothing_but(call, "src")
+        raise Refused("writing to a part of the batch")
+    axis = dim % rank - 1
+    positions = range(call.sample_shape()[axis])[slice(start, end, step)]
+    return _scattered(call, call.args["src"], axis, positions)
+
+
+def select_scatter(call: Call) -> Activation:
+    """`self` with `src` written over one position of an axis (what ``x[:, 2] = y`` becomes)."""
+    rank = call.out.ndim
+    dim = int(call.args["dim"]) % rank
+    if dim == 0:
+        raise Refused("writing to a part of the batch")
+    shape, src = call.sample_shape(), call.args["src"]
+    wide = (*shape[: dim - 1], 1, *shape[dim:])
+    if isinstance(src, Activation):
+        src = Activation(call.builder.reshape(f"{call.name}_part", src.name, wide, call.origin))
+    else:
+        flat = np.broadcast_to(call.per_sample(src, rank - 2), (*shape[: dim - 1], *shape[dim:]))
+        src = torch.from_numpy(flat.reshape(1, *wide).copy())
+    return _scattered(call, src, dim - 1, [int(call.args["index"]) % shape[dim - 1]])
+
+
+def nothing_but(call: Call, name: str) -> Activation:
+    """The value of one argument that replaces all of the other."""
+    if not isinstance(call.args[name], Activation):
+        raise Refused(f"{call.op} by a constant alone")
+    return Activation(call.spread(call.args[name].name, call.sample_shape()))
+
+
+def _scattered(call: Call, src: Any, axis: int, positions: Sequence[int]) -> Activation:
+    """Both joined along the axis, then each position taken from where its value is."""
+    size = call.sample_shape()[axis]
+    if isinstance(src, torch.Tensor):
+        shape = tuple(len(positions) if a == axis else n for a, n in enumerate(call.sample_shape()))
+        src = torch.from_numpy(np.broadcast_to(call.per_sample(src, len(shape)), (1, *shape)).copy())
+    into = call.args["self"]
+    if isinstance(into, torch.Tensor):
+        into = torch.from_numpy(
+            np.broadcast_to(call.per_sample(into, call.out.ndim - 1), (1, *call.sample_shape())).copy()
+        )
+    joined = _joined(call, [into, src], axis)
+    where = np.arange(size)
+    where[list(positions)] = size + np.arange(len(positions))
+    return Activation(_take(call, joined.name, axis, where))
+
+
+def copy(call: Call) -> Activation:
+    """`src` in the place of `self`."""
+    return nothing_but(call, "src")
+
+
+def _beside(call: Call, source: str, constants: list[Array], axis: int, *, before: bool) -> str:
+    """The node with constants laid before or behind it along an axis."""
+    if not constants:
+        return source
+    shape = call.shape(source)
+    block = np.concatenate([np.asarray(c, np.float64) for c in constants], axis=axis)
+    wide = (*shape[:axis], block.shape[axis], *shape[axis + 1 :])
+    block, inner = np.broadcast_to(block, wide), np.zeros(shape)
+    bias = np.concatenate([block, inner] if before else [inner, block], axis=axis)
+    pair = (wide[axis], 0) if before else (0, wide[axis])
+    pads = tuple(pair if a == axis else (0, 0) for a in range(len(shape)))
+    node = Pad(name=call.name, inputs=(source,), pads=pads, bias=bias if bias.any() else None, origin=call.origin)
+    return call.builder.add(node)
+
+
+HANDLERS: dict[str, Callable[[Call], Any]] = {
+    **dict.fromkeys(
+        ("flatten", "view", "reshape", "_unsafe_view", "unflatten", "view_as", "reshape_as", "view_copy"),
+        reshape,
+    ),
+    **dict.fromkeys(("squeeze", "squeeze_copy"), squeeze),
+    **dict.fromkeys(("unsqueeze", "unsqueeze_copy"), unsqueeze),
+    "permute": permute,
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), transpose),
+    **dict.fromkeys(("movedim", "moveaxis"), movedim),
+    **dict.fromkeys(("t", "numpy_T"), flip_matrix),
+    "slice": slice_,
+    "select": select,
+    "narrow": narrow,
+    "index_select": index_select,
+    "index": index,
+    **dict.fromkeys(("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_split", "unsafe_chunk"), split),
+    "unbind": unbind,
+    "flip": flip,
+    "roll": roll,
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), expand),
+    **dict.fromkeys(("repeat", "tile"), repeat),
+    "repeat_interleave": repeat_interleave,
+    **dict.fromkeys(("pad", "constant_pad_nd"), pad),
+    **{f"{m}_pad{n}d": pad for m in ("reflection", "replication") for n in (1, 2, 3)},
+    **dict.fromkeys(("cat", "concat", "concatenate"), concat),
+    "stack": stack,
+    "slice_scatter": slice_scatter,
+    "select_scatter": select_scatter,
+    "copy": copy,
+}

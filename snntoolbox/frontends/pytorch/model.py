@@ -1,0 +1,215 @@
+"""An opened PyTorch model: its exported program beside the callable that computes its own outputs."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.export import ExportedProgram
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.ir.node import Array, Shape
+
+_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class TorchModel:
+    """`program` is what is lowered, `call` takes one tensor per input; a batch has `least` to `most` samples."""
+
+    name: str
+    program: ExportedProgram
+    call: Callable[..., Any]
+    shapes: tuple[Shape, ...]
+    dtypes: tuple[torch.dtype, ...]
+    least: int
+    most: int
+
+
+def user_inputs(program: ExportedProgram) -> list[torch.fx.Node]:
+    """The placeholders of the user's tensors, in order."""
+    wanted = set(program.graph_signature.user_inputs)
+    nodes = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in wanted]
+    return [n for n in nodes if isinstance(n.meta.get("val"), torch.Tensor)]
+
+
+def wrap_program(program: ExportedProgram, name: str, call: Callable[..., Any] | None = None) -> TorchModel:
+    """An opened model from a program; FrontendError where its inputs have no batch axis or no fixed sample shape."""
+    vals = [n.meta["val"] for n in user_inputs(program)]
+    if not vals:
+        raise FrontendError("the program has no tensor input", hint="export it with the data as an argument")
+    for node, val in zip(user_inputs(program), vals, strict=True):
+        if val.ndim == 0:
+            raise FrontendError(f"its input '{node.name}' is a single number without batch axis")
+        if any(isinstance(d, torch.SymInt) for d in val.shape[1:]):
+            raise FrontendError(
+                f"its input '{node.name}' has a free axis besides the batch: {tuple(map(str, val.shape))}",
+                hint="export it with a fixed sample shape; only the batch may be dynamic",
+            )
+    batches = {str(v.shape[0]) for v in vals}
+    if len(batches) != 1:
+        raise FrontendError(f"its inputs have different batch sizes: {', '.join(sorted(batches))}")
+    least, most = _batch_range(program, vals[0].shape[0])
+    shapes = tuple(tuple(int(d) for d in v.shape[1:]) for v in vals)
+    dtypes = tuple(v.dtype for v in vals)
+    return TorchModel(name, program, call or _program_call(program), shapes, dtypes, least, most)
+
+
+def _batch_range(program: ExportedProgram, batch: Any) -> tuple[int, int]:
+    """The smallest and the largest batch that the program takes."""
+    if not isinstance(batch, torch.SymInt):
+        return int(batch), int(batch)
+    allowed = program.range_constraints.get(batch.node.expr)
+    low, high = (1, _CHUNK) if allowed is None else (allowed.lower, allowed.upper)
+    least = max(int(low), 1)
+    return least, max(least, _CHUNK if not getattr(high, "is_number", True) or high > _CHUNK else int(high))
+
+
+def _program_call(program: ExportedProgram) -> Callable[..., Any]:
+    """The program as a function of its flat tensor inputs."""
+    state: dict[str, Any] = {}
+
+    def call(*tensors: torch.Tensor) -> Any:
+        if "module" not in state:  # building it costs more than parsing does
+            try:
+                state["module"] = program.module(check_guards=False)
+            except TypeError:  # before torch 2.9 there was no such argument and no guard
+                state["module"] = program.module()
+        flat = iter(tensors)
+        known = program.graph_signature.user_inputs
+        tensor_names = {n.name for n in user_inputs(program)}
+        leaves = [next(flat) if n in tensor_names else n for n in known]
+        args, kwargs = torch.utils._pytree.tree_unflatten(leaves, program.call_spec.in_spec)
+        return state["module"](*args, **kwargs)
+
+    return call
+
+
+# -- exporting a live module ------------------------------------------------------------------------------------
+
+
+def export_module(module: torch.nn.Module, input_shape: Any, name: str) -> TorchModel:
+    """A module exported with a free batch size, or with batches of two where it insists on a fixed one."""
+    module = _frozen_copy(module)
+    examples = _examples(module, input_shape)
+    batch = torch.export.Dim("batch")
+    try:
+        program = _export(module, examples, tuple({0: batch} for _ in examples))
+    except Exception:  # whatever it is, the second attempt meets it again or was right not to
+        try:
+            program = _export(module, examples, None)
+        except Exception as error:
+            raise FrontendError(
+                f"torch.export cannot trace it: {_short(error)}",
+                hint="write forward() without Python control flow on values, and with the shapes of `input_shape`; "
+                "torch.export.export(model.eval(), (example,)) shows the whole reason",
+            ) from error
+    return wrap_program(program, name, module)
+
+
+def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy on the CPU in evaluation mode; half precision becomes float32."""
+    try:
+        module = copy.deepcopy(module)
+    except Exception as error:
+        raise FrontendError(f"the module cannot be copied by copy.deepcopy: {_short(error)}") from error
+    module = module.cpu().eval()
+    halves = (torch.float16, torch.bfloat16)
+    return module.float() if any(p.dtype in halves for p in module.parameters()) else module
+
+
+def _examples(module: torch.nn.Module, given: Any) -> tuple[torch.Tensor, ...]:
+    """Batches of two of the module's floating type (or of the example inputs' own type)."""
+    given = getattr(module, "input_shape", None) if given is None else given
+    if given is None:
+        raise FrontendError(
+            "the shape of its input is not known",
+            hint="give input_shape=(channels, height, width), or set an attribute `input_shape` on the module",
+        )
+    if _is_array(given):
+        given = (given,)
+    if isinstance(given, Sequence) and given and all(map(_is_array, given)):
+        return tuple(_two_samples(torch.as_tensor(a).detach().cpu()) for a in given)
+    floats = [p.dtype for p in module.parameters() if p.dtype.is_floating_point]
+    return tuple(torch.randn(2, *shape, dtype=floats[0] if floats else torch.float32) for shape in sample_shapes(given))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, torch.Tensor))
+
+
+def _two_samples(example: torch.Tensor) -> torch.Tensor:
+    """Two samples of a batch: one alone would be taken for a fixed size."""
+    if example.ndim == 0:
+        raise FrontendError("an example input needs a batch axis")
+    return torch.cat([example[:1], example[-1:]])
+
+
+def sample_shapes(given: Any) -> tuple[Shape, ...]:
+    """One shape per input from a shape or a sequence of shapes."""
+    try:
+        many = given if any(isinstance(g, Sequence) for g in given) else (given,)
+        shapes = tuple(tuple(int(n) for n in shape) for shape in many)
+    except (TypeError, ValueError):
+        shapes = ()
+    if not shapes or any(n < 1 for shape in shapes for n in shape):
+        raise FrontendError(
+            f"input_shape = {given!r} is no sample shape",
+            hint="write it without the batch, as (channels, height, width)",
+        )
+    return shapes
+
+
+def _export(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], dynamic: Any) -> ExportedProgram:
+    """``torch.export.export`` in silence; the arguments go by position, whatever forward() calls them."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        return torch.export.export(module, examples, dynamic_shapes=dynamic, strict=False)
+
+
+def _short(error: BaseException) -> str:
+    """The first telling line of an error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+# -- running ----------------------------------------------------------------------------------------------------
+
+
+def run_batches(model: TorchModel, x: Sequence[Array]) -> tuple[Array, ...]:
+    """The outputs for all samples; a last batch that is too small is filled up and cut."""
+    if len(x) != len(model.shapes):
+        raise FrontendError(f"the model has {len(model.shapes)} inputs, got {len(x)}")
+    tensors = [torch.as_tensor(np.ascontiguousarray(a)).to(d) for a, d in zip(x, model.dtypes, strict=True)]
+    for tensor, shape in zip(tensors, model.shapes, strict=True):
+        if tuple(tensor.shape[1:]) != shape:
+            raise FrontendError(f"expects samples of shape {shape}, got {tuple(tensor.shape[1:])}")
+    count = len(tensors[0])
+    if count == 0 or any(len(t) != count for t in tensors):
+        raise FrontendError(f"needs as many samples for each input, at least one, got {[len(t) for t in tensors]}")
+    parts = [_run_one(model, [t[i : i + model.most] for t in tensors]) for i in range(0, count, model.most)]
+    return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+
+
+def _run_one(model: TorchModel, batch: list[torch.Tensor]) -> list[Array]:
+    """The outputs for one batch of at most `most` samples."""
+    count = len(batch[0])
+    short = model.least - count
+    if short > 0:
+        batch = [torch.cat([t, t[-1:].expand(short, *t.shape[1:])]) for t in batch]
+    with torch.no_grad():
+        # a module may work in place, also on its input
+        outputs = torch.utils._pytree.tree_leaves(model.call(*(t.clone() for t in batch)))
+    arrays = [_as_numpy(o) for o in outputs if isinstance(o, torch.Tensor)]
+    return [a[:count] for a in arrays]
+
+
+def _as_numpy(tensor: torch.Tensor) -> Array:
+    """A numpy copy; numpy has no bfloat16."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()

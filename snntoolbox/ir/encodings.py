@@ -1,0 +1,50 @@
+"""Input codings as data, and the one seeded source of the spike trains that every simulator gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.ir.node import Array
+
+
+@dataclass(frozen=True)
+class ConstantCurrent:
+    """The sample itself as a current, the same every step."""
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Independent spikes with the sign of x (+1 or -1) and probability |x| / amplitude per step.
+
+    The wiring multiplies them by `amplitude`, so that the mean current is x. Rates above one spike per step are cut
+    off: `amplitude` must be at least max |x|. An input rate of r Hz at a step of dt ms is
+    amplitude = max|x| / (r * dt / 1000).
+    """
+
+    amplitude: float = 1.0
+    seed: int = 0
+
+
+Encoding = ConstantCurrent | Poisson
+
+
+def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, first_step: int = 0) -> Array:
+    """Signed spikes (steps, batch, *shape), int8, for samples numbered from `first_sample`.
+
+    The train of a sample depends on the seed, its number and the step alone, not on batches or chunks: a counter-based
+    generator (Philox) is keyed by (seed, sample) and advanced to (step).
+    """
+    probability = np.abs(x) / encoding.amplitude
+    sign = np.sign(x).astype(np.int8)
+    size = int(np.prod(x.shape[1:]))
+    spikes = np.empty((steps, *x.shape), np.int8)
+    blocks = -(-size // 4)  # Philox yields four words per count of its counter
+    for b in range(len(x)):
+        generator = np.random.Philox(key=np.array([encoding.seed, first_sample + b], np.uint64))
+        generator.advance(first_step * blocks)
+        words = generator.random_raw(steps * blocks * 4).reshape(steps, blocks * 4)[:, :size]
+        uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        spikes[:, b] = (uniform.reshape(steps, *x.shape[1:]) < probability[b]) * sign[b]
+    return spikes

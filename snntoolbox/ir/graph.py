@@ -1,0 +1,192 @@
+"""An artificial network in normal form: named nodes in a directed acyclic graph, never changed in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+
+import networkx as nx
+import numpy as np
+
+from snntoolbox.errors import GraphError
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape
+from snntoolbox.ir.nodes import Input
+
+
+class Graph:
+    """Nodes by name in topological order, the names of the inputs and outputs, and every node's shape.
+
+    Arrays are channels first and without batch; an `Input` keeps the user's own layout. Construction checks that
+    names are unique, every input exists, there is no cycle, and shapes fit; GraphError otherwise.
+    """
+
+    def __init__(self, nodes: Iterable[Node], outputs: Sequence[str], *, name: str = "model") -> None:
+        listed = list(nodes)
+        by_name: dict[str, Node] = {}
+        for node in listed:
+            if node.name in by_name:
+                raise GraphError("two nodes have this name", layer=node.name)
+            by_name[node.name] = node
+        for node in listed:
+            for source in node.inputs:
+                if source not in by_name:
+                    raise GraphError(f"reads '{source}', which does not exist", layer=node.label)
+        for output in outputs:
+            if output not in by_name:
+                raise GraphError(f"the output '{output}' does not exist")
+        self.name = name
+        self.outputs = tuple(outputs)
+        self.inputs = tuple(n.name for n in listed if isinstance(n, Input))
+        order = self._sort(by_name)
+        self.nodes: Mapping[str, Node] = MappingProxyType({n: by_name[n] for n in order})
+        shapes: dict[str, Shape] = {}
+        for key, node in self.nodes.items():
+            shapes[key] = node.output_shape(*(shapes[i] for i in node.inputs))
+            bias = node.bias if isinstance(node, LinearNode) else None
+            if bias is not None and np.broadcast_shapes(bias.shape, shapes[key]) != shapes[key]:
+                raise node.misfit(f"bias of shape {bias.shape} does not fit output {shapes[key]}")
+        self.shapes: Mapping[str, Shape] = MappingProxyType(shapes)
+
+    @staticmethod
+    def _sort(by_name: Mapping[str, Node]) -> list[str]:
+        """Topological order that keeps the given order where it can, so that listings read like the model."""
+        digraph = nx.DiGraph()
+        digraph.add_nodes_from(by_name)
+        digraph.add_edges_from((i, n.name) for n in by_name.values() for i in n.inputs)
+        rank = {name: i for i, name in enumerate(by_name)}
+        try:
+            return list(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
+        except nx.NetworkXUnfeasible:
+            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(digraph))
+            raise GraphError(f"nodes form a cycle: {cycle}") from None
+
+    @cached_property
+    def digraph(self) -> nx.MultiDiGraph:
+        """The nodes and one edge per input, for drawing and graph algorithms."""
+        digraph = nx.MultiDiGraph()
+        digraph.add_nodes_from((name, {"node": node}) for name, node in self.nodes.items())
+        digraph.add_edges_from((i, n.name) for n in self.nodes.values() for i in n.inputs)
+        return digraph
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[str, ...]]:
+        """For each node the nodes that read it, once per input that does."""
+        found: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for node in self.nodes.values():
+            for source in node.inputs:
+                found[source].append(node.name)
+        return {name: tuple(names) for name, names in found.items()}
+
+    def input_shapes(self, name: str) -> tuple[Shape, ...]:
+        """The shapes that a node reads."""
+        return tuple(self.shapes[i] for i in self.nodes[name].inputs)
+
+    def node_weights(self) -> int:
+        """The number of stored weights and biases."""
+        count = 0
+        for node in self.nodes.values():
+            if isinstance(node, LinearNode):
+                count += 0 if node.weights is None else node.weights.size
+                count += 0 if node.bias is None else node.bias.size
+        return count
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def values(self, *x: Array, keep: Iterable[str] | None = None) -> dict[str, Array]:
+        """Values of the nodes named in `keep` (default: the outputs) for a batch of each input, in numpy.
+
+        Computes in the inputs' floating type (float64 for others). This is the oracle of every frontend and pass.
+        """
+        keep = set(self.outputs if keep is None else keep)
+        values = {name: self._checked(name, array) for name, array in zip(self.inputs, x, strict=True)}
+        last_use = {i: name for name, node in self.nodes.items() for i in node.inputs}
+        for name, node in self.nodes.items():
+            if not isinstance(node, Input):
+                values[name] = node.apply(*(values[i] for i in node.inputs))
+            for source in {*node.inputs, name}:
+                if last_use.get(source, source) == name and source not in keep:
+                    del values[source]
+        return values
+
+    def run(self, *x: Array) -> Array:
+        """The first output for a batch of each input, shape (batch, *shape)."""
+        return self.values(*x, keep=self.outputs)[self.outputs[0]]
+
+    def _checked(self, name: str, array: Array) -> Array:
+        array = np.asarray(array)
+        if array.shape[1:] != self.shapes[name]:
+            raise GraphError(f"expects samples of shape {self.shapes[name]}, got {array.shape[1:]}", layer=name)
+        return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
+
+    # -- editing ------------------------------------------------------------------------------------------------
+
+    def edited(
+        self,
+        changed: Iterable[Node] = (),
+        *,
+        redirect: Mapping[str, str] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> Graph:
+        """A new graph with nodes added or replaced by name, readers redirected, and what nobody reads dropped.
+
+        `redirect` maps a node's name to the one that its readers (and the outputs) read instead; chains are
+        followed. It does not apply to the nodes in `changed`, which read what they say.
+        """
+        redirect = dict(redirect or {})
+
+        def target(name: str) -> str:
+            while name in redirect:
+                name = redirect[name]
+            return name
+
+        new = {node.name: node for node in changed}
+        merged: dict[str, Node] = {}
+        for name, node in self.nodes.items():
+            if name in new:
+                merged[name] = new.pop(name)
+            else:
+                wanted = tuple(target(i) for i in node.inputs)
+                merged[name] = node if wanted == node.inputs else node.with_inputs(*wanted)
+        merged.update(new)
+        ends = [target(o) for o in (self.outputs if outputs is None else outputs)]
+        return Graph(needed(merged, ends), ends, name=self.name)
+
+    def fresh(self, stem: str, taken: Iterable[str] = ()) -> str:
+        """A name beginning with `stem` that no node has."""
+        used = {*self.nodes, *taken}
+        if stem not in used:
+            return stem
+        return next(f"{stem}_{i}" for i in range(2, len(used) + 3) if f"{stem}_{i}" not in used)
+
+    def summary(self) -> str:
+        """A table of the nodes: name, type, shape, parameters, inputs, and the user's layer."""
+        from snntoolbox.ir.summary import graph_summary
+
+        return graph_summary(self)
+
+    def __repr__(self) -> str:
+        ins, outs = (", ".join(f"{n}{self.shapes[n]}" for n in names) for names in (self.inputs, self.outputs))
+        return f"Graph({self.name!r}: {len(self.nodes)} nodes, {ins} -> {outs}, {self.node_weights()} parameters)"
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def size(self, name: str) -> int:
+        """The number of values of a node per sample."""
+        return math.prod(self.shapes[name])
+
+
+def needed(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:
+    """The nodes that the outputs depend on, and all inputs, in the given order."""
+    wanted, todo = set(), list(outputs)
+    while todo:
+        name = todo.pop()
+        if name in wanted:
+            continue
+        if name not in nodes:
+            raise GraphError(f"'{name}' does not exist")
+        wanted.add(name)
+        todo.extend(nodes[name].inputs)
+    return [n for name, n in nodes.items() if name in wanted or isinstance(n, Input)]

@@ -1,0 +1,164 @@
+"""Exact saving and loading of graphs and spiking networks: one ``.npz`` of arrays with their structure as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from snntoolbox.errors import DataError, GraphError
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF, MaxGate, Reset
+from snntoolbox.ir.node import Array, Origin
+from snntoolbox.ir.nodes import NODE_TYPES
+
+T = TypeVar("T")
+FORMAT = 1
+_STRUCTURE = "structure"
+_PARTS = (Origin, Population, Readout, Grid, IF, MaxGate, ConstantCurrent, Poisson)
+_TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
+
+
+def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
+    """Write a graph or network; the file appears whole or not at all. Returns the path, which ends in ``.npz``."""
+    path = Path(path)
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    arrays: dict[str, Array] = {}
+    structure = {"format": FORMAT, **(_graph(item, arrays) if isinstance(item, Graph) else _network(item, arrays))}
+    text = json.dumps(structure).encode()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(text, np.uint8)}, **arrays)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def load_graph(path: str | Path) -> Graph:
+    """The graph in a file written by `save`; DataError where it is not one."""
+    structure, arrays = _read(Path(path), "graph")
+    return _decoding(path, lambda: _graph_of(structure, arrays))
+
+
+def load_network(path: str | Path) -> SpikingNetwork:
+    """The spiking network in a file written by `save`; DataError where it is not one."""
+    structure, arrays = _read(Path(path), "network")
+
+    def decode() -> SpikingNetwork:
+        return SpikingNetwork(
+            _graph_of(structure["wiring"], arrays),
+            _decoded(structure["encodings"], arrays),
+            _decoded(structure["populations"], arrays),
+            _decoded(structure["readouts"], arrays),
+            dt=structure["dt"],
+            grid=_decoded(structure["grid"], arrays),
+        )
+
+    return _decoding(path, decode)
+
+
+def _graph(graph: Graph, arrays: dict[str, Array]) -> dict[str, Any]:
+    nodes = [_encoded(node, arrays) for node in graph.nodes.values()]
+    return {"kind": "graph", "name": graph.name, "outputs": list(graph.outputs), "nodes": nodes}
+
+
+def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any]:
+    return {
+        "kind": "network",
+        "wiring": _graph(network.wiring, arrays),
+        "encodings": {"type": "dict", "items": {k: _encoded(v, arrays) for k, v in network.encodings.items()}},
+        "populations": [_encoded(p, arrays) for p in network.populations.values()],
+        "readouts": [_encoded(r, arrays) for r in network.readouts],
+        "dt": network.dt,
+        "grid": _encoded(network.grid, arrays),
+    }
+
+
+def _encoded(value: Any, arrays: dict[str, Array]) -> Any:
+    """JSON for a value; arrays go into `arrays` and leave their key."""
+    if isinstance(value, np.ndarray):
+        key = f"a{len(arrays)}"
+        arrays[key] = value
+        return {"type": "array", "key": key}
+    if isinstance(value, sp.csr_array):
+        parts = [_encoded(np.asarray(a), arrays) for a in (value.data, value.indices, value.indptr)]
+        return {"type": "sparse", "parts": parts, "shape": list(value.shape)}
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: _encoded(getattr(value, f.name), arrays) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, tuple):
+        return [_encoded(v, arrays) for v in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _graph_of(structure: dict[str, Any], arrays: dict[str, Array]) -> Graph:
+    nodes = [_decoded(node, arrays) for node in structure["nodes"]]
+    return Graph(nodes, structure["outputs"], name=structure["name"])
+
+
+def _decoded(value: Any, arrays: dict[str, Array]) -> Any:
+    if isinstance(value, list):
+        return tuple(_decoded(v, arrays) for v in value)
+    if not isinstance(value, dict):
+        return value
+    kind = value["type"]
+    if kind == "array":
+        return arrays[value["key"]]
+    if kind == "sparse":
+        return sp.csr_array(tuple(_decoded(value["parts"], arrays)), shape=tuple(value["shape"]))
+    if kind == "dict":
+        return {k: _decoded(v, arrays) for k, v in value["items"].items()}
+    fields = {k: _decoded(v, arrays) for k, v in value.items() if k != "type"}
+    if "reset" in fields:
+        fields["reset"] = Reset(fields["reset"])
+    return _TYPES[kind](**fields)
+
+
+def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The structure and the arrays of a file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}
+        structure = json.loads(arrays.pop(_STRUCTURE).tobytes())
+    except FileNotFoundError:
+        raise DataError(f"'{path}' does not exist", hint=f"run once with the step that writes the {kind}") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"'{path}' cannot be read: {error}", hint=f"it must be a {kind} that snntoolbox saved") from None
+    if structure.get("format") != FORMAT or structure.get("kind") != kind:
+        found = f"format {structure.get('format')}, {structure.get('kind')}"
+        raise DataError(f"'{path}' is no saved {kind} of format {FORMAT} ({found})")
+    return structure, arrays
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    """One array; its declared size is checked before anything of that size is allocated."""
+    data = io.BytesIO(archive.read(info))
+    version = np.lib.format.read_magic(data)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(data)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize > info.file_size:
+        raise ValueError(f"array '{info.filename}' is damaged")
+    data.seek(0)
+    return np.asarray(np.lib.format.read_array(data, allow_pickle=False))
+
+
+def _decoding(path: str | Path, decode: Callable[[], T]) -> T:
+    try:
+        return decode()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GraphError) as error:
+        raise DataError(f"'{path}' is damaged: {error}", hint="write it again") from None

@@ -1,0 +1,299 @@
+"""A spiking network: populations of neurons joined by linear maps, an input coding and a linear read-out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import scipy.sparse as sp
+
+from snntoolbox.errors import GraphError
+from snntoolbox.ir.encodings import Encoding
+from snntoolbox.ir.graph import Graph, needed
+from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
+from snntoolbox.ir.nodes import Add, Concat, Input, Pad
+from snntoolbox.ir.neurons import IF, Neuron
+from snntoolbox.ir.result import Result
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Population:
+    """Neurons of one model and shape.
+
+    `current` names the wiring node that gives its input; `bias` (broadcasts to the shape) is added every step.
+    `scale` (broadcasts to the shape) is the activation in the user's units that one spike per step stands for.
+    `activation` names the node of the analogue graph whose value the rate approximates.
+    """
+
+    name: str
+    shape: Shape
+    neuron: Neuron
+    current: str
+    bias: Array | None = None
+    scale: Array
+    activation: str
+    origin: Origin | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of neurons."""
+        return math.prod(self.shape)
+
+    @property
+    def label(self) -> str:
+        """The population as the user knows it."""
+        return str(self.origin) if self.origin else self.name
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Readout:
+    """A linear output: after t steps its value is ``scale * (sum of its current over the steps / t + bias)``."""
+
+    name: str
+    current: str
+    shape: Shape
+    bias: Array | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Projection:
+    """The linear map from one source (an input or a population) to one target (a population or a read-out).
+
+    `map` is a graph of linear nodes with the source as its only input; parallel paths are part of the same map, so a
+    pair of populations has exactly one projection. A spike has its effect `delay` steps later on a target whose
+    least delay is one step; 0 in the built-in simulator.
+    """
+
+    source: str
+    target: str
+    map: Graph
+    delay: int
+
+    def synapses(self) -> sp.csr_array:
+        """The map as one sparse matrix (target neurons x source neurons, both flattened in C order)."""
+        composed: dict[str, sp.csr_array] = {self.source: sp.eye_array(self.map.size(self.source), format="csr")}
+        for name, node in self.map.nodes.items():
+            if isinstance(node, LinearNode):
+                parts = node.synapses(*self.map.input_shapes(name))
+                pairs = zip(parts, node.inputs, strict=True)
+                composed[name] = sp.csr_array(sum(part @ composed[i] for part, i in pairs))
+        return composed[self.map.outputs[0]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The integer grid that a quantised network lives on.
+
+    Weights, biases, thresholds and potentials are integers of `weight_bits` or wider; the current from an analogue
+    input is rounded (half to even) once, before the first step. `start` is the largest |V| before the first step,
+    `growth` the largest amount by which spikes and bias can move any |V| in one step.
+    """
+
+    weight_bits: int
+    start: int
+    growth: int
+
+    def bound(self, steps: int, current: float) -> int:
+        """No |V|, nor any partial sum towards it, exceeds this over `steps` steps with input currents up to `current`.
+
+        |V| <= start + steps * (growth + current), and one further step's sum on top. Below 2**24 float32 is exact
+        whatever the order of summation, below 2**53 float64.
+        """
+        return self.start + (steps + 1) * (self.growth + math.ceil(current))
+
+
+class SpikingNetwork:
+    """Populations, read-outs and the linear wiring between them; never changed in place.
+
+    `wiring` is a graph of bias-free linear nodes. Its inputs are the encoded inputs and the spikes of each population
+    (under the population's name, values 0 or 1); each population and read-out names the wiring node that gives its
+    current. Shared linear work is thus done once, and a backend without a notion of layers asks `projections`.
+    """
+
+    def __init__(
+        self,
+        wiring: Graph,
+        encodings: Mapping[str, Encoding],
+        populations: Sequence[Population],
+        readouts: Sequence[Readout],
+        *,
+        dt: float = 1.0,
+        grid: Grid | None = None,
+    ) -> None:
+        self.wiring = wiring
+        self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
+        self.populations: Mapping[str, Population] = MappingProxyType({p.name: p for p in populations})
+        self.readouts = tuple(readouts)
+        self.dt = dt
+        self.grid = grid
+        self._check(len(populations))
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.wiring.name
+
+    def _check(self, count: int) -> None:
+        if len(self.populations) != count or set(self.populations) & set(self.encodings):
+            raise GraphError("two populations or inputs have the same name")
+        for name in self.wiring.inputs:
+            if name not in self.encodings and name not in self.populations:
+                raise GraphError("is neither an encoded input nor a population", layer=name)
+        for node in self.wiring.nodes.values():
+            if not isinstance(node, Input) and (not isinstance(node, LinearNode) or node.bias is not None):
+                raise GraphError("is not a bias-free linear map", layer=node.label)
+        for population in self.populations.values():
+            given = self.wiring.shapes[population.current]
+            if isinstance(population.neuron, IF) and given != population.shape:
+                raise GraphError(f"gets a current of shape {given}, has shape {population.shape}", layer=population.label)
+
+    def replaced(
+        self,
+        *,
+        wiring: Graph | None = None,
+        populations: Sequence[Population] | None = None,
+        readouts: Sequence[Readout] | None = None,
+        encodings: Mapping[str, Encoding] | None = None,
+        grid: Grid | None = None,
+    ) -> SpikingNetwork:
+        """A copy with some parts exchanged."""
+        return SpikingNetwork(
+            wiring or self.wiring,
+            self.encodings if encodings is None else encodings,
+            tuple(self.populations.values()) if populations is None else populations,
+            self.readouts if readouts is None else readouts,
+            dt=self.dt,
+            grid=grid or self.grid,
+        )
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Wiring nodes and populations, each behind what it depends on; a population stands at its input node's name.
+
+        GraphError for a recurrent network, which has no such order.
+        """
+        digraph = nx.DiGraph()
+        digraph.add_nodes_from(self.wiring.nodes)
+        digraph.add_edges_from((i, n.name) for n in self.wiring.nodes.values() for i in n.inputs)
+        digraph.add_edges_from((p.current, p.name) for p in self.populations.values())
+        rank = {name: i for i, name in enumerate(self.wiring.nodes)}
+        try:
+            return tuple(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
+        except nx.NetworkXUnfeasible:
+            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(digraph))
+            raise GraphError(f"the network is recurrent: {cycle}") from None
+
+    @cached_property
+    def targets(self) -> Mapping[str, str]:
+        """For each population, in order, and each read-out the wiring node that gives its current."""
+        found = {n: p.current for n in self.order if (p := self.populations.get(n))}
+        return {**found, **{r.name: r.current for r in self.readouts}}
+
+    @cached_property
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """For each wiring node the inputs and populations that it depends on directly (through linear nodes only)."""
+        found: dict[str, frozenset[str]] = {}
+        for name, node in self.wiring.nodes.items():
+            found[name] = frozenset([name]) if isinstance(node, Input) else frozenset().union(*(found[i] for i in node.inputs))
+        return found
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """For each input, population and read-out the longest path to it from an input, counted in projections."""
+        depths = dict.fromkeys(self.encodings, 0)
+        for name in self.order:
+            if name in self.populations:
+                sources = self.sources[self.populations[name].current]
+                depths[name] = 1 + max((depths[s] for s in sources), default=0)
+        for readout in self.readouts:
+            depths[readout.name] = 1 + max((depths[s] for s in self.sources[readout.current]), default=0)
+        return depths
+
+    @cached_property
+    def projections(self) -> tuple[Projection, ...]:
+        """One projection for each pair of a source and a target that are joined, targets in order."""
+        found = []
+        for target, current in self.targets.items():
+            for source in sorted(self.sources[current], key=list(self.wiring.nodes).index):
+                part = self.submap(source, current)
+                delay = self.depths[target] - self.depths[source]
+                found.append(Projection(source=source, target=target, map=part, delay=delay))
+        return tuple(found)
+
+    def submap(self, source: str, current: str) -> Graph:
+        """The linear map from one source alone to a wiring node: other sources are cut away as zeros."""
+        return Graph(_between(self.wiring, source, current, self.sources), [current], name=f"{source}->{current}")
+
+    @property
+    def neurons(self) -> int:
+        """The number of neurons."""
+        return sum(p.size for p in self.populations.values())
+
+    def summary(self) -> str:
+        """A table of the populations: shape, neurons, thresholds, synapses, and the user's layer."""
+        from snntoolbox.ir.summary import network_summary
+
+        return network_summary(self)
+
+    def __repr__(self) -> str:
+        grid = f", {self.grid.weight_bits}-bit" if self.grid else ""
+        return f"SpikingNetwork({self.name!r}: {len(self.populations)} populations, {self.neurons} neurons{grid})"
+
+    def run(self, x: Array | Sequence[Array], *, duration: float = 64, **options: Any) -> Result:
+        """Simulate samples for `duration` ms; options as in `snntoolbox.simulate`."""
+        # The one call upwards, for the reader's convenience: nothing of the representation depends on it.
+        result: Result = import_module("snntoolbox.conversion").simulate(self, x, duration=duration, **options)
+        return result
+
+    def classify(self, x: Array | Sequence[Array], *, duration: float = 64, **options: Any) -> Array:
+        """The class of each sample after `duration` ms."""
+        return self.run(x, duration=duration, **options).predictions
+
+    def with_neurons(self, **changes: object) -> SpikingNetwork:
+        """The same network with fields of every integrate-and-fire neuron changed (reset, leak, refractory, initial)."""
+        populations = [
+            replace(p, neuron=replace(p.neuron, **changes)) if isinstance(p.neuron, IF) else p  # type: ignore[arg-type]
+            for p in self.populations.values()
+        ]
+        return self.replaced(populations=populations)
+
+
+def _between(wiring: Graph, source: str, current: str, sources: Mapping[str, frozenset[str]]) -> list[Node]:
+    """The nodes between `source` and `current`; what other sources contribute to a sum or a join is left out as zero."""
+    nodes: dict[str, Node] = {}
+    for name, node in wiring.nodes.items():
+        if source not in sources[name]:
+            continue
+        inside = [source in sources[i] for i in node.inputs]
+        if all(inside):
+            nodes[name] = node
+        elif isinstance(node, Add):
+            pairs = [(i, c) for i, c, ok in zip(node.inputs, node.factors, inside, strict=True) if ok]
+            nodes[name] = replace(node, inputs=tuple(i for i, _ in pairs), coefficients=tuple(c for _, c in pairs))
+        elif isinstance(node, Concat):
+            parts = list(_padded_parts(wiring, node, inside))
+            nodes.update((part.name, part) for part in parts)
+            nodes[name] = Add(name=name, inputs=tuple(part.name for part in parts))
+        else:
+            raise GraphError("has several inputs that cannot be told apart", layer=node.label)
+    return needed(nodes, [current])
+
+
+def _padded_parts(wiring: Graph, node: Concat, inside: Sequence[bool]) -> Iterator[Pad]:
+    """Each wanted input of a concatenation, padded with zeros to the whole."""
+    whole, start = wiring.shapes[node.name], 0
+    for position, (source, wanted) in enumerate(zip(node.inputs, inside, strict=True)):
+        size = wiring.shapes[source][node.axis]
+        if wanted:
+            pads = [(0, 0)] * len(whole)
+            pads[node.axis] = (start, whole[node.axis] - start - size)
+            yield Pad(name=f"{node.name}:{position}", inputs=(source,), pads=tuple(pads))
+        start += size

@@ -1,0 +1,38 @@
+"""The node types of a graph, by family; ``NODE_TYPES`` maps each type's name to it (for saved files)."""
+
+from snntoolbox.ir.node import Node
+from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape, Take
+from snntoolbox.ir.nodes.nonlinear import Input, MaxPool, ReLU, Softmax
+from snntoolbox.ir.nodes.summing import Add, AveragePool, Mean
+from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
+
+NODE_TYPES: dict[str, type[Node]] = {
+    t.__name__: t
+    for t in (
+        *(Input, ReLU, MaxPool, Softmax),
+        *(Dense, Conv, Scale, Sparse),
+        *(Add, AveragePool, Mean),
+        *(Reshape, Permute, Take, Pad, Concat),
+    )
+}
+
+__all__ = [
+    "NODE_TYPES",
+    "Add",
+    "AveragePool",
+    "Concat",
+    "Conv",
+    "Dense",
+    "Input",
+    "MaxPool",
+    "Mean",
+    "MovingNode",
+    "Pad",
+    "Permute",
+    "ReLU",
+    "Reshape",
+    "Scale",
+    "Softmax",
+    "Sparse",
+    "Take",
+]

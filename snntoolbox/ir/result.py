@@ -1,0 +1,95 @@
+"""What a run of a spiking network gives back, the same from every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from snntoolbox.errors import DataError
+from snntoolbox.ir.node import Array
+
+
+@dataclass(frozen=True)
+class Record:
+    """What to keep beside spike counts and outputs: names of populations, or ``True`` for all of them."""
+
+    spikes: frozenset[str] | bool = False
+    potentials: frozenset[str] | bool = False
+    outputs_per_step: bool = True
+
+    def wants_spikes(self, population: str) -> bool:
+        """Whether this population's spike trains are kept."""
+        return self.spikes is True or (isinstance(self.spikes, frozenset) and population in self.spikes)
+
+    def wants_potentials(self, population: str) -> bool:
+        """Whether this population's membrane potentials (after the reset) are kept."""
+        return self.potentials is True or (isinstance(self.potentials, frozenset) and population in self.potentials)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """Counts, outputs and recordings of a batch of samples over `steps` steps.
+
+    counts: population -> (samples, *shape) number of spikes.
+    outputs: read-out -> (samples, *shape) value after the last step, in the user's units.
+    outputs_per_step: read-out -> (steps, samples, *shape) value after each step; empty unless recorded.
+    spikes: population -> (steps, samples, *shape) bool. potentials: the same, float, after the reset.
+    """
+
+    steps: int
+    samples: int
+    counts: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    outputs_per_step: Mapping[str, Array] = field(default_factory=dict)
+    spikes: Mapping[str, Array] = field(default_factory=dict)
+    potentials: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Array:
+        """The first read-out's value after the last step, (samples, *shape)."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def predictions(self) -> Array:
+        """The class of each sample: the index of the largest output."""
+        return self.output.reshape(self.samples, -1).argmax(axis=1)
+
+    @property
+    def predictions_per_step(self) -> Array:
+        """The class after each step, (steps, samples)."""
+        if not self.outputs_per_step:
+            raise DataError("outputs per step were not recorded", hint="run with Record(outputs_per_step=True)")
+        first = next(iter(self.outputs_per_step.values()))
+        return first.reshape(self.steps, self.samples, -1).argmax(axis=2)
+
+    def accuracy(self, labels: Array) -> float:
+        """The share of samples whose class is the label; labels are indices or one-hot."""
+        labels = np.asarray(labels)
+        if len(labels) != self.samples:
+            raise DataError(f"{len(labels)} labels for {self.samples} samples")
+        return float(np.mean(self.predictions == (labels.argmax(axis=1) if labels.ndim > 1 else labels)))
+
+    def rates(self, population: str) -> Array:
+        """Spikes per step and neuron, (samples, *shape)."""
+        return np.asarray(self.counts[population] / self.steps)
+
+
+def joined(results: list[Result]) -> Result:
+    """Results of consecutive batches as one."""
+    if len(results) == 1:
+        return results[0]
+
+    def join(name: str, axis: int) -> dict[str, Array]:
+        return {k: np.concatenate([getattr(r, name)[k] for r in results], axis) for k in getattr(results[0], name)}
+
+    return Result(
+        steps=results[0].steps,
+        samples=sum(r.samples for r in results),
+        counts=join("counts", 0),
+        outputs=join("outputs", 0),
+        outputs_per_step=join("outputs_per_step", 1),
+        spikes=join("spikes", 1),
+        potentials=join("potentials", 1),
+    )

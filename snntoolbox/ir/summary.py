@@ -1,0 +1,204 @@
+"""Tables of graphs and spiking networks in plain text, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape
+from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, MaxPool, MovingNode, ReLU, Scale
+from snntoolbox.ir.structure import source_supports
+
+_LONGEST_CHAIN = 3
+
+
+def graph_summary(graph: Graph) -> str:
+    """One line per node: name, what it does, shape, stored numbers, the user's layer, and what it reads.
+
+    What a node reads is shown only where that is not just the line above.
+    """
+    rows, above = [], ""
+    for name, node in graph.nodes.items():
+        reads = "" if node.inputs in ((), (above,)) else ", ".join(node.inputs)
+        rows.append((name, describe(node), shape_text(graph.shapes[name]), _stored(node), _layer(node), reads))
+        above = name
+    total = ("total", f"{len(graph)} nodes", "", f"{graph.node_weights():,}", "", "")
+    table = text_table(("node", "operation", "shape", "parameters", "layer", "reads"), [*rows, total], right={3})
+    return f"{graph.name}\n{table}\noutputs: {', '.join(graph.outputs)}"
+
+
+def network_summary(network: SpikingNetwork) -> str:
+    """One line per population: the map into it, shape, neurons, synapses, threshold, scale, the user's layer, sources.
+
+    `scale` is the activation that one spike per step stands for. Sources are shown only where they are not just
+    the line above. Read-outs, input codings, neuron model, time step and integer grid stand below.
+    """
+    synapses = {t: sum(s.synapses() for s in found.values()) for t, found in source_supports(network).items()}
+    rows, above = [], next(iter(network.encodings), "")
+    for name in (n for n in network.targets if n in network.populations):
+        population = network.populations[name]
+        rows.append(
+            (
+                name,
+                incoming(network, population.current),
+                shape_text(population.shape),
+                f"{population.size:,}",
+                f"{synapses[name]:,}",
+                _threshold(population),
+                span(population.scale),
+                _layer(population),
+                _reads(network, population.current, above),
+            )
+        )
+        above = name
+    for readout in network.readouts:
+        kind, reads = incoming(network, readout.current), _reads(network, readout.current, above)
+        shape, size = shape_text(readout.shape), f"{synapses[readout.name]:,}"
+        rows.append((readout.name, kind, shape, "", size, "", span(readout.scale), "(read-out)", reads))
+    count = f"{len(network.populations)} populations"
+    rows.append(("total", count, "", f"{network.neurons:,}", f"{sum(synapses.values()):,}", "", "", "", ""))
+    header = ("population", "map into it", "shape", "neurons", "synapses", "threshold", "scale", "layer", "reads")
+    return "\n".join([network.name, text_table(header, rows, right={3, 4}), *_notes(network)])
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> str:
+    """Aligned columns under a rule, the last row (the totals) under another; columns empty throughout are left out."""
+    used = [c for c in range(len(header)) if any(row[c] for row in rows)]
+    width = {c: max(len(row[c]) for row in (header, *rows)) for c in used}
+
+    def line(row: Sequence[str]) -> str:
+        cells = (row[c].rjust(width[c]) if c in right else row[c].ljust(width[c]) for c in used)
+        return "  ".join(cells).rstrip()
+
+    rule = "-" * max(map(len, map(line, (header, *rows))))
+    return "\n".join([line(header), rule, *map(line, rows[:-1]), rule, line(rows[-1])])
+
+
+# -- cells --------------------------------------------------------------------------------------------------------
+
+
+def shape_text(shape: Shape) -> str:
+    """``'16x32x32'``."""
+    return "x".join(map(str, shape)) or "1"
+
+
+def span(values: Array | float) -> str:
+    """A number, or the least and largest of several: ``'0.5 .. 2'``."""
+    low, high = float(np.min(values)), float(np.max(values))
+    return f"{low:.4g}" if low == high else f"{low:.3g} .. {high:.3g}"
+
+
+def describe(node: Node) -> str:
+    """What a node does in a few characters, e.g. ``'Conv 3x3 /2'`` (a stride of two)."""
+    rule = _DESCRIPTIONS.get(type(node))
+    return rule(node) if rule else node.kind
+
+
+def incoming(network: SpikingNetwork, current: str) -> str:
+    """The linear map that gives a current, e.g. ``'AveragePool 2x2 + Conv 3x3'``; a long chain by its end."""
+    chain: list[str] = []
+    todo, seen = [current], set()
+    while todo:  # backwards from the current, nearest first
+        name = todo.pop(0)
+        node = network.wiring.nodes[name]
+        if name in seen or isinstance(node, Input):
+            continue
+        seen.add(name)
+        todo.extend(node.inputs)
+        if not isinstance(node, MovingNode | Scale) and describe(node) not in chain:
+            chain.append(describe(node))
+    if not chain:
+        return "direct"
+    return ("... + " if len(chain) > _LONGEST_CHAIN else "") + " + ".join(reversed(chain[:_LONGEST_CHAIN]))
+
+
+def _window(kernel: Shape, stride: Shape, more: str = "") -> str:
+    steps = "" if set(stride) == {1} else " /" + (str(stride[0]) if len(set(stride)) == 1 else shape_text(stride))
+    return shape_text(kernel) + steps + more
+
+
+def _conv(node: Any) -> str:
+    grouping = f", {node.groups} groups" if node.groups > 1 else ""
+    dilation = "" if set(node.dilation) == {1} else f", dilation {shape_text(node.dilation)}"
+    depthwise = node.groups > 1 and node.weight.shape[1] == 1
+    name, more = ("depthwise Conv ", dilation) if depthwise else ("Conv ", grouping + dilation)
+    return name + _window(node.weight.shape[2:], node.stride, more)
+
+
+def _pool(node: Any) -> str:
+    return f"{node.kind} {_window(node.kernel, (1,) if node.stride == node.kernel else node.stride)}"
+
+
+_DESCRIPTIONS: Mapping[type[Node], Callable[[Any], str]] = {
+    Conv: _conv,
+    Dense: lambda node: "Dense",
+    AveragePool: _pool,
+    MaxPool: _pool,
+    ReLU: lambda node: "ReLU" if node.max_value is None else f"ReLU up to {node.max_value:.4g}",
+}
+
+
+def _stored(node: Node) -> str:
+    if not isinstance(node, LinearNode):
+        return ""
+    count = sum(a.size for a in (node.weights, node.bias) if a is not None)
+    return f"{count:,}" if count else ""
+
+
+def _layer(item: Node | Population) -> str:
+    if item.origin is None:
+        return ""
+    return item.origin.kind if item.origin.name == item.name else f"{item.origin.name} ({item.origin.kind})"
+
+
+def _threshold(population: Population) -> str:
+    return span(population.neuron.threshold) if isinstance(population.neuron, IF) else "max gate"
+
+
+def _reads(network: SpikingNetwork, current: str, above: str) -> str:
+    sources = sorted(network.sources[current], key=list(network.wiring.nodes).index)
+    return "" if sources == [above] else ", ".join(sources)
+
+
+# -- below the table ----------------------------------------------------------------------------------------------
+
+
+def _notes(network: SpikingNetwork) -> list[str]:
+    lines = [
+        f"input:   {name} {shape_text(network.wiring.shapes[name])}, {_coding(encoding, network.dt)}"
+        for name, encoding in network.encodings.items()
+    ]
+    models = dict.fromkeys(_neuron(p.neuron) for p in network.populations.values() if isinstance(p.neuron, IF))
+    lines += [f"neurons: {model}" for model in models]
+    lines.append(f"step:    {network.dt:g} ms")
+    if network.grid:
+        grid = network.grid
+        grows = f"|V| grows by at most {grid.growth:,} a step from {grid.start:,}"
+        lines.append(f"grid:    {grid.weight_bits}-bit weights, {grows}")
+    return lines
+
+
+def _coding(encoding: Encoding, dt: float) -> str:
+    if isinstance(encoding, ConstantCurrent):
+        return "constant current"
+    if isinstance(encoding, Poisson):
+        return f"Poisson spikes, at most {1000 / dt:,.0f} Hz for |x| = {encoding.amplitude:g}, seed {encoding.seed}"
+    return str(encoding)
+
+
+_RESETS = {Reset.SUBTRACT: "reset by subtraction", Reset.MODULO: "reset modulo the threshold"}
+
+
+def _neuron(neuron: IF) -> str:
+    parts = ["integrate-and-fire" if neuron.leak == 1 else f"leaky integrate-and-fire (keeps {neuron.leak:.4g} a step)"]
+    parts.append(f"reset to {neuron.reset_potential:g}" if neuron.reset is Reset.ZERO else _RESETS[neuron.reset])
+    parts.append(f"V starts at {span(neuron.initial)}")
+    if neuron.refractory:
+        parts.append(f"refractory for {neuron.refractory} steps")
+    return ", ".join(parts)

@@ -1,0 +1,75 @@
+"""Lowers max pooling to rectifiers and linear maps: ``max(a, b) = b + relu(a - b)``, as a balanced tree per axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Node
+from snntoolbox.ir.nodes import Add, MaxPool, ReLU, Take
+
+
+@dataclass(frozen=True)
+class MaxPoolTree:
+    """Every `MaxPool` becomes a tree of comparisons; exact, for values of any sign.
+
+    A maximum over a window is a maximum over rows of maxima over columns. Along one axis the taps of all windows are
+    strided slices; a tap on padding repeats the nearest valid tap of its window, which leaves the maximum as it is.
+    Put in before calibration, so that each comparing rectifier gets its own threshold.
+    """
+
+    def __call__(self, graph: Graph) -> Graph:
+        """The same function without `MaxPool`."""
+        for pool in [n for n in graph.nodes.values() if isinstance(n, MaxPool)]:
+            tree = _Tree(graph, pool)
+            result = tree.build()
+            graph = graph.edited(tree.nodes.values(), redirect={pool.name: result})
+        return graph
+
+
+class _Tree:
+    """The nodes that replace one pool."""
+
+    def __init__(self, graph: Graph, pool: MaxPool) -> None:
+        self.graph = graph
+        self.pool = pool
+        self.nodes: dict[str, Node] = {}
+
+    def build(self) -> str:
+        """The name of the node that has the pooled value."""
+        value = self.pool.inputs[0]
+        space = self.graph.shapes[value][1:]
+        windows = self.graph.shapes[self.pool.name][1:]
+        for i in reversed(range(len(space))):
+            taps = self._taps(i, space[i], windows[i])
+            level = [self._add(Take, "tap", (value,), axis=i + 1, indices=t) for t in taps]
+            while len(level) > 1:
+                pairs = [self._larger(*level[j : j + 2]) for j in range(0, len(level) - 1, 2)]
+                level = pairs + level[len(pairs) * 2 :]
+            value = level[0]
+        return value
+
+    def _taps(self, i: int, size: int, windows: int) -> list[tuple[int, ...]]:
+        """For each tap of the kernel along spatial axis i its position in every window; repeated taps left out."""
+        k, s, d = self.pool.kernel[i], self.pool.stride[i], self.pool.dilation[i]
+        before = self.pool.padding[i][0]
+        columns = []
+        for w in range(windows):
+            inside = [p for p in (w * s - before + t * d for t in range(k)) if 0 <= p < size]
+            # A tap in front of the input takes the first one inside, one behind it the last.
+            early = sum(1 for t in range(k) if w * s - before + t * d < 0)
+            late = k - early - len(inside)
+            columns.append([inside[0]] * early + inside + [inside[-1]] * late)
+        rows = [tuple(column[t] for column in columns) for t in range(k)]
+        return list(dict.fromkeys(rows))
+
+    def _larger(self, a: str, b: str) -> str:
+        """``b + relu(a - b)``."""
+        difference = self._add(Add, "difference", (a, b), coefficients=(1.0, -1.0))
+        excess = self._add(ReLU, "larger", (difference,))
+        return self._add(Add, "max", (b, excess))
+
+    def _add(self, kind: type[Node], stem: str, inputs: tuple[str, ...], **fields: object) -> str:
+        name = self.graph.fresh(f"{self.pool.name}.{stem}", self.nodes)
+        self.nodes[name] = kind(name=name, inputs=inputs, origin=self.pool.origin, **fields)
+        return name

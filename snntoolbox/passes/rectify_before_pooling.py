@@ -1,0 +1,31 @@
+"""Puts a rectifier in front of the max pooling that it follows: ``relu(max(x)) = max(relu(x))``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import MaxPool, ReLU
+
+
+@dataclass(frozen=True)
+class RectifyBeforePooling:
+    """Max pooling then works on rectified activations, which spikes carry; exact (both functions are monotone)."""
+
+    def __call__(self, graph: Graph) -> Graph:
+        """The graph with each pair exchanged where nobody else reads the pooled value."""
+        while pair := next(self._pairs(graph), None):
+            pool, relu = pair
+            inner = ReLU(name=relu.name, inputs=pool.inputs, max_value=relu.max_value, origin=relu.origin)
+            graph = graph.edited([inner, pool.with_inputs(relu.name)], redirect={relu.name: pool.name})
+        return graph
+
+    @staticmethod
+    def _pairs(graph: Graph) -> Iterator[tuple[MaxPool, ReLU]]:
+        for relu in graph.nodes.values():
+            if isinstance(relu, ReLU):
+                pool = graph.nodes[relu.inputs[0]]
+                if isinstance(pool, MaxPool) and graph.consumers[pool.name] == (relu.name,):
+                    if pool.name not in graph.outputs:
+                        yield pool, relu

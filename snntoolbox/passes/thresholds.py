@@ -1,0 +1,125 @@
+"""Chooses the scale of every rectifier: the activation that one spike per step stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array, LinearNode, Shape
+from snntoolbox.ir.nodes import Add, Conv, Dense, Input, MaxPool, ReLU, Scale, Sparse
+
+if TYPE_CHECKING:
+    from snntoolbox.engine.histograms import ChannelHistogram
+
+Scales = Mapping[str, Array]
+"""For each `ReLU` an array of its rank that broadcasts to its shape, positive."""
+
+
+@dataclass(frozen=True)
+class PercentileThresholds:
+    """Scale = percentile of the positive activations over the calibration data, per channel or per layer.
+
+    100 is the maximum (Diehl et al. 2015); 99.9 leaves outliers to saturate (Rueckauer et al. 2017). A channel that
+    never fired gets its layer's scale, a layer that never fired 1. An upper bound of the rectifier bounds its scale.
+    Activations are streamed into histograms: memory does not grow with the data.
+    """
+
+    percent: float = 99.9
+    per_channel: bool = True
+    batch_size: int = 100
+
+    def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
+        """The scales for calibration data `x`, one array per input."""
+        from snntoolbox.engine.executor import Executor
+        from snntoolbox.engine.histograms import ChannelHistogram
+
+        if not len(x) or not len(x[0]):
+            raise DataError("the calibration set is empty", hint="give samples, or none for model-based thresholds")
+        wanted = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
+        histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in wanted}
+        for values in Executor(graph).batches(*x, keep=wanted, batch_size=self.batch_size):
+            for name in wanted:
+                histograms[name].update(values[name])
+            if progress:
+                progress(len(next(iter(values.values()))) if values else self.batch_size)
+        return {n: self._scale(graph, n, histograms[n]) for n in wanted}
+
+    def _scale(self, graph: Graph, name: str, histogram: ChannelHistogram) -> Array:
+        pooled = histogram.pooled_percentile(self.percent) or 1.0
+        per_channel = histogram.percentile(self.percent)
+        chosen = np.where(per_channel > 0, per_channel, pooled) if self.per_channel else np.full(1, pooled)
+        return _bounded(graph, name, chosen)
+
+
+@dataclass(frozen=True)
+class ModelBasedThresholds:
+    """Scale = an upper bound of the activation that follows from the weights alone, for inputs in [low, high].
+
+    Interval arithmetic: hi = W+ hi + W- lo + b (after Diehl et al. 2015, "model-based normalisation"). Safe and
+    loose: rates get low in deep nets; calibration data are far better.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    per_channel: bool = True
+
+    def __call__(self, graph: Graph) -> Scales:
+        """The scales."""
+        bounds: dict[str, tuple[Array, Array]] = {}
+        scales: dict[str, Array] = {}
+        for name, node in graph.nodes.items():
+            given = [bounds[i] for i in node.inputs]
+            if isinstance(node, Input):
+                bounds[name] = (np.full((1, *node.shape), self.low), np.full((1, *node.shape), self.high))
+            elif isinstance(node, LinearNode):
+                bounds[name] = _linear_bounds(node, given, graph.input_shapes(name))
+            elif isinstance(node, (ReLU, MaxPool)):
+                bounds[name] = (node.apply(given[0][0]), node.apply(given[0][1]))
+            else:
+                raise ConversionError("has no model-based bound", layer=node.label, hint="give calibration data")
+            if isinstance(node, ReLU):
+                high = bounds[name][1][0]
+                over = tuple(range(1 if self.per_channel else 0, high.ndim))
+                largest = high.max(axis=over, keepdims=True)
+                scales[name] = _bounded(graph, name, np.where(largest > 0, largest, max(high.max(), 0) or 1.0).ravel())
+        return scales
+
+
+def _bounded(graph: Graph, name: str, scale: Array) -> Array:
+    """One scale per channel or layer with the rank of the node, cut at the rectifier's own bound."""
+    node = graph.nodes[name]
+    limit = node.max_value if isinstance(node, ReLU) else None
+    shaped = scale.astype(np.float64).reshape(-1, *[1] * (len(graph.shapes[name]) - 1))
+    return shaped if limit is None else np.minimum(shaped, limit)
+
+
+def _linear_bounds(
+    node: LinearNode, given: list[tuple[Array, Array]], shapes: tuple[Shape, ...]
+) -> tuple[Array, Array]:
+    positive, negative = _signed_parts(node)
+    lows, highs = [g[0] for g in given], [g[1] for g in given]
+    low, high = positive.linear(*lows), positive.linear(*highs)
+    if negative is not None:
+        low, high = low + negative.linear(*highs), high + negative.linear(*lows)
+    return (low, high) if node.bias is None else (low + node.bias, high + node.bias)
+
+
+def _signed_parts(node: LinearNode) -> tuple[LinearNode, LinearNode | None]:
+    """The node with its positive weights only, and with its negative ones (None where there are none)."""
+    if isinstance(node, (Dense, Conv)):
+        return replace(node, weight=node.weight.clip(min=0)), replace(node, weight=node.weight.clip(max=0))
+    if isinstance(node, Scale):
+        return replace(node, gain=node.gain.clip(min=0)), replace(node, gain=node.gain.clip(max=0))
+    if isinstance(node, Sparse):
+        return replace(node, matrix=node.matrix.maximum(0)), replace(node, matrix=node.matrix.minimum(0))
+    if isinstance(node, Add):
+        factors = node.factors
+        parts = ([max(f, 0.0) for f in factors], [min(f, 0.0) for f in factors])
+        up, down = (replace(node, coefficients=tuple(p)) for p in parts)
+        return up, down
+    return node, None

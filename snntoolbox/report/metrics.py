@@ -1,0 +1,164 @@
+"""How well a spiking network agrees with its analogue one: correlations, agreement, accuracy and errors.
+
+What runs over many batches is streamed: accumulators keep a few numbers, whatever the number of samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from snntoolbox.errors import DataError
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Result
+
+
+class Pearson:
+    """The correlation of two variables over all values given so far.
+
+    Batches are merged by their means and centred sums (Chan, Golub & LeVeque 1983), which keeps its digits where
+    plain sums of squares would cancel.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean = np.zeros(2)
+        self._products = np.zeros((2, 2))
+
+    def add(self, first: Array, second: Array) -> None:
+        """Take in paired values of one shape."""
+        if first.shape != second.shape:
+            raise ValueError(f"values of shape {first.shape} cannot be paired with {second.shape}")
+        if not first.size:
+            return
+        pairs = np.stack([np.asarray(first, np.float64).ravel(), np.asarray(second, np.float64).ravel()])
+        mean = pairs.mean(axis=1)
+        centred = pairs - mean[:, None]
+        total = self.count + first.size
+        shift = mean - self._mean
+        self._products += centred @ centred.T + np.outer(shift, shift) * (self.count * first.size / total)
+        self._mean += shift * (first.size / total)
+        self.count = total
+
+    @property
+    def value(self) -> float:
+        """Between -1 and 1; nan where there are no values or one side does not vary."""
+        (xx, xy), (_, yy) = self._products
+        return float(np.clip(xy / math.sqrt(xx) / math.sqrt(yy), -1, 1)) if xx > 0 and yy > 0 else math.nan
+
+
+class RegressionError:
+    """Largest and root mean square difference between two outputs over all values given so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.largest = 0.0
+        self._squares = 0.0
+
+    def add(self, outputs: Array, targets: Array) -> None:
+        """Take in outputs and what they should be, in the user's units."""
+        _same_samples(outputs, targets)
+        outputs, targets = np.asarray(outputs, np.float64), np.asarray(targets, np.float64)
+        difference = outputs.reshape(len(outputs), -1) - targets.reshape(len(targets), -1)
+        self.count += difference.size
+        self.largest = max(self.largest, float(np.abs(difference).max(initial=0)))
+        self._squares += float(np.sum(difference**2))
+
+    @property
+    def rmse(self) -> float:
+        """Root mean square difference; nan where there are no values."""
+        return math.sqrt(self._squares / self.count) if self.count else math.nan
+
+
+class PopulationStatistics:
+    """Spikes, mean rates and correlations with the analogue network of each population, batch by batch."""
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        self.network = network
+        self.samples = 0
+        self._spikes = dict.fromkeys(network.populations, 0)
+        self._neuron_steps = dict.fromkeys(network.populations, 0)
+        self._pearson = {name: Pearson() for name in network.populations}
+
+    def add(self, result: Result, activations: Mapping[str, Array] | None = None) -> None:
+        """Take in the result of a batch and the values of the analogue nodes, (samples, *shape) by node.
+
+        The activation of a population is the node that it names; populations without one here are not correlated.
+        """
+        self.samples += result.samples
+        for name, counts in result.counts.items():
+            population = self.network.populations[name]
+            self._spikes[name] += int(counts.sum())
+            self._neuron_steps[name] += counts.size * result.steps
+            analogue = (activations or {}).get(population.activation)
+            if analogue is not None:
+                self._pearson[name].add(result.rates(name) * population.scale, analogue.reshape(counts.shape))
+
+    @property
+    def correlations(self) -> dict[str, float]:
+        """Pearson's r of rate times scale and activation over all neurons and samples; nan where there is none."""
+        return {name: pearson.value for name, pearson in self._pearson.items()}
+
+    @property
+    def mean_rates(self) -> dict[str, float]:
+        """Spikes per neuron and step; nan before the first batch."""
+        return {n: s / self._neuron_steps[n] if self._neuron_steps[n] else math.nan for n, s in self._spikes.items()}
+
+    @property
+    def spikes(self) -> dict[str, float]:
+        """Mean number of spikes per sample; nan before the first batch."""
+        return {name: spikes / self.samples if self.samples else math.nan for name, spikes in self._spikes.items()}
+
+
+def class_labels(labels: Array) -> Array:
+    """Indices of the classes, from indices or one-hot rows."""
+    labels = np.asarray(labels)
+    return labels.argmax(axis=1) if labels.ndim > 1 and labels.shape[1] > 1 else labels.reshape(len(labels))
+
+
+def agreement(predictions: Array, others: Array) -> float:
+    """The share of samples that two networks put into the same class."""
+    _same_samples(predictions, others)
+    return float(np.mean(np.asarray(predictions) == np.asarray(others)))
+
+
+def accuracy(outputs: Array, labels: Array) -> float:
+    """The share of samples whose largest output is the label's; labels are indices or one-hot."""
+    return top_k_accuracy(outputs, labels, 1)
+
+
+def top_k_accuracy(outputs: Array, labels: Array, k: int) -> float:
+    """The share of samples whose label is among the k largest outputs; of equal outputs the first class is larger."""
+    _same_samples(outputs, labels)
+    wanted, scores = class_labels(labels), np.asarray(outputs).reshape(len(outputs), -1)
+    if not 1 <= k <= scores.shape[1]:
+        raise DataError(f"top {k} of {scores.shape[1]} classes cannot be counted", hint="choose a smaller k")
+    own = np.take_along_axis(scores, wanted[:, None], axis=1)
+    before = np.arange(scores.shape[1]) < wanted[:, None]
+    rank = np.sum((scores > own) | ((scores == own) & before), axis=1)
+    return float(np.mean(rank < k))
+
+
+def accuracy_per_step(predictions: Array, labels: Array) -> Array:
+    """The share of right predictions (steps, samples) after each step, shape (steps,)."""
+    wanted = class_labels(labels)
+    _same_samples(predictions.T, wanted)
+    return np.asarray(np.mean(predictions == wanted, axis=1))
+
+
+def confusion_matrix(predictions: Array, labels: Array, classes: int) -> Array:
+    """How many samples of each class (rows) were put into each class (columns), (classes, classes) int64."""
+    wanted = class_labels(labels)
+    _same_samples(predictions, wanted)
+    pairs = wanted.astype(np.int64) * classes + np.asarray(predictions, np.int64)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def _same_samples(first: Array, second: Array) -> None:
+    if len(first) != len(second):
+        raise DataError(f"{len(first)} outputs for {len(second)} labels or targets")
+    if not len(first):
+        raise DataError("there are no samples to compare")

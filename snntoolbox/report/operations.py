@@ -1,0 +1,115 @@
+"""Operations of the analogue network per sample, and of the spiking network per spike.
+
+Both count by structure, the same way: what the wiring joins counts even where a weight is zero, taps on padding do
+not. So a layer whose inputs all fire once costs exactly as many synaptic operations as it has multiply-accumulates.
+
+*Analogue*, operations per sample: two for each multiply-accumulate of a convolution or matrix, one for each value
+that a bias adds, a pooling window covers (average: additions and the division; maximum: comparisons), a diagonal map
+multiplies, or a sum adds to the first of its inputs. Moving values, rectifiers and softmax are free.
+
+*Spiking*, synaptic operations: one for each spike and each neuron (or output value) that it reaches. A projection is
+one linear map, however many nodes it is written with: pooling and diagonal maps are merged into the weights, and
+parallel paths between two neurons are one synapse. This is what a target with a table of synapses does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape
+from snntoolbox.ir.nodes import (
+    Add,
+    AveragePool,
+    Concat,
+    Conv,
+    Dense,
+    Input,
+    MaxPool,
+    Mean,
+    MovingNode,
+    ReLU,
+    Scale,
+    Softmax,
+)
+from snntoolbox.ir.structure import own_support, source_supports
+
+
+def ann_operations_per_node(graph: Graph) -> dict[str, int]:
+    """Operations per sample of each node, as defined above."""
+    return {name: _operations(node, graph.input_shapes(name)) for name, node in graph.nodes.items()}
+
+
+def ann_operations(graph: Graph) -> int:
+    """Operations per sample of the whole analogue network."""
+    return sum(ann_operations_per_node(graph).values())
+
+
+def _operations(node: Node, shapes: tuple[Shape, ...]) -> int:
+    rule = _COSTS.get(type(node), _matrix_cost)
+    cost = rule(node, shapes)
+    has_bias = isinstance(node, LinearNode) and node.bias is not None
+    return cost + (math.prod(node.output_shape(*shapes)) if has_bias else 0)
+
+
+def _free(node: Any, shapes: tuple[Shape, ...]) -> int:
+    return 0
+
+
+def _per_synapse(factor: int) -> Callable[[Any, tuple[Shape, ...]], int]:
+    return lambda node, shapes: factor * own_support(node, shapes[0]).synapses()
+
+
+def _matrix_cost(node: Any, shapes: tuple[Shape, ...]) -> int:
+    """Any other linear map: its stored entries; nothing for what is not linear."""
+    return 2 * sum(int(m.nnz) for m in node.synapses(*shapes)) if isinstance(node, LinearNode) else 0
+
+
+_COSTS: Mapping[type[Node], Callable[[Any, tuple[Shape, ...]], int]] = {
+    **dict.fromkeys((Conv, Dense), _per_synapse(2)),
+    **dict.fromkeys((AveragePool, Mean, MaxPool, Scale), _per_synapse(1)),
+    Add: lambda node, shapes: (len(shapes) - 1) * math.prod(shapes[0]),
+    **dict.fromkeys((Input, ReLU, Softmax, Concat, *MovingNode.__subclasses__()), _free),
+}
+
+
+def fan_out(network: SpikingNetwork) -> dict[str, Array]:
+    """For each encoded input and each population the synapses of every neuron, int64, of its shape.
+
+    A neuron's fan-out is the number of neurons and read-out values that its spike reaches in one step.
+    """
+    shapes = {name: network.wiring.shapes[name] for name in network.encodings}
+    shapes.update((p.name, p.shape) for p in network.populations.values())
+    counts = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
+    for supports in source_supports(network).values():
+        for source, support in supports.items():
+            counts[source] += support.fan_out()
+    return counts
+
+
+def synaptic_operations(network: SpikingNetwork, counts: Mapping[str, Array]) -> float:
+    """Mean synaptic operations per sample for spike counts (samples, *shape) by population.
+
+    Spikes of an input coded by Poisson are counted where `counts` has them; see `input_operations` for currents.
+    """
+    fans = fan_out(network)
+    return sum(float(np.vdot(z.mean(axis=0, dtype=np.float64), fans[name])) for name, z in counts.items())
+
+
+def synaptic_operations_per_step(network: SpikingNetwork, spikes: Mapping[str, Array]) -> Array:
+    """Mean synaptic operations per sample in each step for spike trains (steps, samples, *shape); shape (steps,)."""
+    fans = fan_out(network)
+    parts = [np.tensordot(z.mean(axis=1), fans[name], fans[name].ndim) for name, z in spikes.items()]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def input_operations(network: SpikingNetwork) -> int:
+    """Operations per sample, two per synapse, that inputs coded as constant current cost before the first step."""
+    fans = fan_out(network)
+    return 2 * sum(int(fans[n].sum()) for n, e in network.encodings.items() if isinstance(e, ConstantCurrent))

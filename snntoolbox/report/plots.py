@@ -1,0 +1,305 @@
+"""Pictures of a run, each drawn from plain arrays to one matplotlib figure; the one module that needs matplotlib.
+
+Every function returns a figure for `save`; nothing here touches matplotlib's global state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.node import Array
+from snntoolbox.report.metrics import Pearson
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, told apart with any colour vision; viridis is even in grey
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
+COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
+MOST_POINTS = 20_000
+MOST_ROWS = 200
+MOST_TRACES = 7
+MOST_MAPS = 64
+
+
+def rates_against_activations(rates: Array, activations: Array, layer: str) -> Figure:
+    """A point per neuron and sample: the activation that the rate stands for, over the analogue one."""
+    figure, axes = _canvas(5.2, 5)
+    pearson = Pearson()
+    pearson.add(activations, rates)
+    x, y = np.asarray(activations).ravel(), np.asarray(rates).ravel()
+    shown = _spread(x.size, MOST_POINTS)
+    low, high = float(min(x.min(), y.min(), 0)), float(max(x.max(), y.max(), 1e-9))
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", label="identity", zorder=1)
+    axes.scatter(x[shown], y[shown], s=6, color=BLUE, alpha=0.25, linewidths=0, rasterized=True, zorder=2)
+    some = "" if len(shown) == x.size else f"\n{len(shown):,} of {x.size:,} points shown"
+    _say(axes, f"{layer}: r = {pearson.value:.4f}{some}", "ANN activation", "SNN rate × scale (activation units)")
+    axes.set_aspect("equal", adjustable="box")
+    axes.legend(loc="upper left", frameon=False)
+    return figure
+
+
+def correlations(values: Mapping[str, float], title: str = "Agreement of rates and activations") -> Figure:
+    """A bar per layer with Pearson's r."""
+    figure, axes = _canvas(7, 1.6 + 0.32 * len(values))
+    names, heights = list(values), np.array([values[n] for n in values], float)
+    known = np.nan_to_num(heights)
+    axes.barh(names, known, color=BLUE, height=0.7)
+    for row, value in enumerate(heights):
+        text = "not known" if math.isnan(value) else f"{value:.4f}"
+        axes.text(max(known[row], 0) + 0.01, row, text, va="center", fontsize=9)
+    axes.set_xlim(min(0.0, float(known.min(initial=0)) * 1.1), 1.16)
+    axes.set_xticks([t for t in axes.get_xticks() if t <= 1])
+    axes.invert_yaxis()
+    _say(axes, title, "Pearson correlation r", "")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def error_over_time(snn_error: Array, ann_error: float | None = None, dt: float = 1.0) -> Figure:
+    """The share of wrong classes after each step, and the analogue network's as a line."""
+    figure, axes = _canvas(7, 4.2)
+    percent = 100 * np.asarray(snn_error, float)
+    axes.plot(
+        _times(len(percent), dt), percent, color=BLUE, linewidth=1.8, label=f"SNN, {percent[-1]:.2f} % at the end"
+    )
+    if ann_error is not None:
+        axes.axhline(
+            100 * ann_error, color=ORANGE, linestyle="--", linewidth=1.5, label=f"ANN, {100 * ann_error:.2f} %"
+        )
+    axes.set_ylim(0, max(float(percent.max()) * 1.05, 100 * (ann_error or 0) * 1.3, 1.0))
+    _say(axes, "Classification error over time", "time (ms)", "error (%)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def raster(spikes: Array, layer: str, dt: float = 1.0) -> Figure:
+    """Spike trains of one sample (steps, *shape): a tick per spike; large populations by an even choice of neurons."""
+    trains = np.asarray(spikes).reshape(len(spikes), -1)
+    rows = _spread(trains.shape[1], MOST_ROWS)
+    figure, axes = _canvas(7.5, 4.6)
+    steps, neurons = np.nonzero(trains[:, rows])
+    half = 0.4  # of a row: ticks of neighbouring neurons do not touch
+    axes.vlines(
+        (steps + 1) * dt, neurons - half, neurons + half, color=BLUE, linewidth=max(0.6, min(2.5, 250 / len(trains)))
+    )
+    axes.set_xlim(0, (len(trains) + 1) * dt)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    places = np.unique(np.linspace(0, len(rows) - 1, min(6, len(rows))).round().astype(int))
+    axes.set_yticks(places, [f"{rows[p]:,}" for p in places])
+    mean = float(trains.mean())
+    some = "" if len(rows) == trains.shape[1] else f", {len(rows):,} of {trains.shape[1]:,} neurons shown"
+    _say(axes, f"{layer}: spikes of one sample\nmean rate {mean:.3f} per step{some}", "time (ms)", "neuron")
+    axes.grid(visible=False)
+    return figure
+
+
+def potentials(traces: Array, threshold: float, layer: str, dt: float = 1.0) -> Figure:
+    """Membrane potentials of one sample (steps, *shape) after the reset, for an even choice of neurons."""
+    values = np.asarray(traces, float).reshape(len(traces), -1)
+    chosen = _spread(values.shape[1], MOST_TRACES)
+    figure, axes = _canvas(7.5, 4.6)
+    times = _times(len(values), dt)
+    for colour, neuron in zip(COLOURS, chosen, strict=False):
+        axes.plot(times, values[:, neuron], color=colour, linewidth=1.2, label=f"neuron {neuron:,}")
+    axes.axhline(threshold, color=GREY, linestyle="--", linewidth=1.5, label=f"threshold {threshold:g}")
+    _say(axes, f"{layer}: membrane potentials of one sample", "time (ms)", "potential after the reset\n(network units)")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def activation_maps(values: Array, layer: str) -> Figure:
+    """Heat maps of the analogue activations of one sample, a map per channel."""
+    return _maps(values, layer, "activations of one sample", "activation", "viridis")
+
+
+def rate_maps(values: Array, layer: str) -> Figure:
+    """Heat maps of the spike rates of one sample, a map per channel."""
+    return _maps(values, layer, "spike rates of one sample", "spikes per step", "magma")
+
+
+def histograms(rates: Array, activations: Array, layer: str) -> Figure:
+    """How often each size of activation occurs, in the analogue network and as rate times scale."""
+    figure, axes = _canvas(7, 4.2)
+    sets = {"ANN activation": np.asarray(activations).ravel(), "SNN rate × scale": np.asarray(rates).ravel()}
+    low, high = (float(f([f(v) for v in sets.values()])) for f in (np.min, np.max))
+    edges = np.linspace(low, high if high > low else low + 1, 51)
+    for (label, values), colour in zip(sets.items(), (ORANGE, BLUE), strict=True):
+        axes.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.25)
+        axes.hist(values, edges, histtype="step", color=colour, linewidth=1.5, label=label)
+    axes.set_yscale("log")
+    _say(axes, f"{layer}: distribution of activations", "activation", "neurons × samples")
+    axes.legend(frameon=False)
+    return figure
+
+
+def spike_counts(counts: Mapping[str, Array], dt: float = 1.0) -> Figure:
+    """Mean spikes per sample in each step, a line per layer (steps,)."""
+    return _lines(counts, "Spikes over time", "spikes per step and sample", dt)
+
+
+def operations(per_step: Array, ann_operations: float | None = None, dt: float = 1.0) -> Figure:
+    """Synaptic operations per sample summed up to each step, and the analogue network's operations as a line."""
+    figure, axes = _canvas(7, 4.2)
+    total = np.cumsum(per_step)
+    axes.plot(_times(len(total), dt), total, color=BLUE, linewidth=1.8, label="SNN, synaptic operations so far")
+    if ann_operations is not None:
+        label = f"ANN, {ann_operations:,.0f} operations"
+        axes.axhline(ann_operations, color=ORANGE, linestyle="--", linewidth=1.5, label=label)
+    axes.set_ylim(bottom=0)
+    _say(axes, "Operations per sample over time", "time (ms)", "operations per sample")
+    _engineering(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def confusion(matrix: Array, classes: Sequence[str] | None = None) -> Figure:
+    """Samples of each class (rows) by the class that the network gave (columns); colours are shares of the row."""
+    matrix = np.asarray(matrix)
+    size = len(matrix)
+    names = list(classes) if classes is not None else [str(i) for i in range(size)]
+    side = float(np.clip(1.8 + 0.45 * size, 4.2, 11))
+    figure, axes = _canvas(side + 0.9, side)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the class", shrink=0.8)
+    if size <= 20:
+        for row, column in zip(*np.nonzero(matrix), strict=True):
+            dark = shares[row, column] > 0.5
+            text = f"{matrix[row, column]:,}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    places = np.arange(size) if size <= 20 else np.linspace(0, size - 1, 11).astype(int)
+    turned = 45 if max(map(len, names)) > 3 else 0
+    axes.set_xticks(places, [names[p] for p in places], rotation=turned, ha="right" if turned else "center")
+    axes.set_yticks(places, [names[p] for p in places])
+    right = np.trace(matrix) / max(int(matrix.sum()), 1)
+    _say(
+        axes,
+        f"Confusion matrix: {right:.2%} of {int(matrix.sum()):,} right",
+        "class given by the network",
+        "true class",
+    )
+    axes.grid(visible=False)
+    return figure
+
+
+def input_image(sample: Array, title: str = "Input") -> Figure:
+    """A sample as a picture: (height, width), or with one, three or four channels first or last; else its values."""
+    values = np.squeeze(np.asarray(sample, float))
+    if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[-1] not in (3, 4):
+        values = values.transpose(1, 2, 0)
+    figure, axes = _canvas(4.6, 4.2)
+    low, high = float(values.min()), float(values.max())
+    if values.ndim == 3 and values.shape[-1] in (3, 4):
+        axes.imshow((values - low) / ((high - low) or 1.0))
+    else:
+        flat = values if values.ndim == 2 else _square(values.ravel())
+        figure.colorbar(axes.imshow(flat, cmap="gray"), ax=axes, label="value", shrink=0.85)
+    _say(axes, f"{title}\nvalues from {low:.3g} to {high:.3g}", "", "")
+    axes.set_axis_off()
+    return figure
+
+
+def save(figure: Figure, path: Path | str, dpi: int = 130) -> Path:
+    """Write the figure as a file of the suffix's kind and return its path."""
+    figure.savefig(path, dpi=dpi)
+    return Path(path)
+
+
+# -- parts --------------------------------------------------------------------------------------------------------
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of this size in inches with one pair of axes."""
+    figure = _figure(width, height)
+    axes = figure.add_subplot()
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SNNToolboxError(
+            "plots need matplotlib, which is not installed", hint="pip install 'snntoolbox[plots]'"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def _say(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_xlabel(x, fontsize=10)
+    axes.set_ylabel(y, fontsize=10)
+    axes.tick_params(labelsize=9)
+
+
+def _engineering(axes: Axes) -> None:
+    """10 M rather than 1e7."""
+    from matplotlib.ticker import EngFormatter
+
+    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+
+
+def _times(steps: int, dt: float) -> Array:
+    return np.arange(1, steps + 1) * dt
+
+
+def _spread(size: int, most: int) -> Array:
+    """At most this many indices, evenly spread."""
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+
+
+def _square(values: Array) -> Array:
+    """A vector as a picture that is about square; the rest is nan."""
+    columns = math.ceil(math.sqrt(values.size))
+    padded = np.full(columns * math.ceil(values.size / columns), np.nan)
+    padded[: values.size] = values
+    return padded.reshape(-1, columns)
+
+
+def _lines(series: Mapping[str, Array], title: str, y: str, dt: float) -> Figure:
+    figure, axes = _canvas(7.5, 4.2)
+    from matplotlib import colormaps
+
+    shades = COLOURS if len(series) <= len(COLOURS) else colormaps["viridis"](np.linspace(0, 0.92, len(series)))
+    for (name, values), colour in zip(series.items(), shades, strict=False):
+        axes.plot(_times(len(values), dt), values, color=colour, linewidth=1.4, label=name)
+    axes.set_ylim(bottom=0)
+    _say(axes, title, "time (ms)", y)
+    columns = 1 + (len(series) - 1) // 18
+    axes.legend(frameon=False, fontsize=8, ncols=columns, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def _maps(values: Array, layer: str, what: str, unit: str, colours: str) -> Figure:
+    """A map per channel on one scale; vectors as one map, axes beyond two folded into rows."""
+    values = np.asarray(values, float)
+    maps = [_square(values.ravel())] if values.ndim < 2 else [m.reshape(m.shape[0], -1) for m in np.atleast_3d(values)]
+    if values.ndim == 2:
+        maps = [values]
+    shown = maps[:MOST_MAPS]
+    columns = math.ceil(math.sqrt(len(shown)))
+    rows = math.ceil(len(shown) / columns)
+    side = 3.6 if len(shown) == 1 else max(0.75, 6.4 / columns)
+    figure = _figure(columns * side + 1.4, rows * side * shown[0].shape[0] / shown[0].shape[1] + 0.9)
+    grid: Any = figure.subplots(rows, columns, squeeze=False)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    for position, axes in enumerate(grid.flat):
+        axes.set_axis_off()
+        if position < len(shown):
+            image = axes.imshow(shown[position], cmap=colours, vmin=low, vmax=high if high > low else low + 1)
+    bar = figure.colorbar(image, ax=grid, shrink=0.85, label=unit)
+    bar.ax.tick_params(labelsize=9)
+    some = f"\n{len(shown)} of {len(maps)} channels shown" if len(shown) < len(maps) else ""
+    figure.suptitle(f"{layer}: {what}{some}", fontsize=11, x=0.02, ha="left")
+    return figure

@@ -1,0 +1,116 @@
+"""What a person sees on the terminal: short tables of a run, and progress bars."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Shape
+from snntoolbox.ir.summary import incoming, shape_text
+
+WEAK_CORRELATION = 0.9
+"""Layers that follow the analogue network less closely than this are marked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRow:
+    """One population of the table; `mean_rate` in spikes per neuron and step, nan for what is not known."""
+
+    name: str
+    kind: str
+    shape: Shape
+    neurons: int
+    mean_rate: float = math.nan
+    correlation: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyRow:
+    """One network of the table: what was tested, the share of right predictions, and on how many samples."""
+
+    network: str
+    accuracy: float | None
+    samples: int
+
+
+def layer_rows(
+    network: SpikingNetwork, mean_rates: Mapping[str, float], correlations: Mapping[str, float]
+) -> list[LayerRow]:
+    """One row per population, in order; see `metrics.PopulationStatistics` for the two mappings."""
+    populations = [network.populations[name] for name in network.targets if name in network.populations]
+    return [
+        LayerRow(
+            name=p.name,
+            kind=incoming(network, p.current),
+            shape=p.shape,
+            neurons=p.size,
+            mean_rate=mean_rates.get(p.name, math.nan),
+            correlation=correlations.get(p.name, math.nan),
+        )
+        for p in populations
+    ]
+
+
+def accuracy_table(rows: Sequence[AccuracyRow], title: str | None = None) -> Table:
+    """Accuracy of each network in percent, with the number of right samples."""
+    table = _table(title, "network", right=("accuracy", "right", "samples"))
+    for row in rows:
+        known = row.accuracy is not None and not math.isnan(row.accuracy)
+        share = row.accuracy if row.accuracy is not None else math.nan
+        right = f"{round(share * row.samples):,}" if known else "-"
+        table.add_row(escape(row.network), f"{share:.2%}" if known else "-", right, f"{row.samples:,}")
+    return table
+
+
+def layer_table(rows: Sequence[LayerRow], title: str | None = None) -> Table:
+    """One line per population and one with the totals; a weak correlation is yellow."""
+    table = _table(title, "layer", "kind", "shape", right=("neurons", "mean rate", "correlation"))
+    for row in rows:
+        r = _number(row.correlation)
+        r = f"[yellow]{r}[/yellow]" if row.correlation < WEAK_CORRELATION else r
+        cells = (escape(row.name), escape(row.kind), shape_text(row.shape), f"{row.neurons:,}")
+        table.add_row(*cells, _number(row.mean_rate), r)
+    neurons = sum(row.neurons for row in rows)
+    known = [row for row in rows if not math.isnan(row.mean_rate)]
+    weight = sum(row.neurons for row in known)
+    mean = sum(row.mean_rate * row.neurons for row in known) / weight if weight else math.nan
+    table.add_section()
+    table.add_row("total", f"{len(rows)} populations", "", f"{neurons:,}", _number(mean), "")
+    return table
+
+
+def _table(title: str | None, *left: str, right: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in left:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+@contextmanager
+def progress(description: str, total: int, console: Console | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while the block runs, if that is a terminal; yields ``advance(steps)``.
+
+    Nothing at all is written elsewhere, and the bar is gone when the block ends.
+    """
+    if console is None and not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console or Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(escape(description), total=total)
+        yield lambda steps: bar.advance(task, steps)

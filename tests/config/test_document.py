@@ -1,0 +1,27 @@
+"""The configuration page of the documentation."""
+
+import runpy
+
+from snntoolbox.config import markdown
+from snntoolbox.config.schema import REFUSED, keys, sections
+
+
+def test_the_page_names_everything():
+    page = markdown()
+    for row in keys().values():
+        assert f"| `{row.name}` |" in page
+    for row in REFUSED:
+        assert f"| `{row.path}` |" in page
+    for section in sections():
+        assert f"## [{section}]\n" in page
+
+
+def test_tables_of_the_page_are_rectangular():
+    for line in markdown().splitlines():
+        if line.startswith("|"):
+            assert line.replace("\\|", "").count("|") == 4, line
+
+
+def test_the_module_writes_the_page(capsys):
+    runpy.run_module("snntoolbox.config", run_name="__main__")
+    assert capsys.readouterr().out == markdown()

@@ -1,0 +1,138 @@
+"""What the Keras frontend refuses: each by the user's name for it, and all at once."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L  # noqa: N812
+
+from snntoolbox.errors import UnsupportedError
+from snntoolbox.frontends.keras import KerasFrontend
+
+
+def refused(model, **options):
+    frontend = KerasFrontend()
+    with pytest.raises(UnsupportedError) as caught:
+        frontend.parse(frontend.open(model, **options))
+    return [(o.layer, o.reason) for o in caught.value.offenders]
+
+
+class Mine(L.Layer):
+    def call(self, x):
+        return x * 2
+
+
+class Dense(L.Dense):
+    """A user's class with the name of one of Keras'."""
+
+    def call(self, x):
+        return super().call(x) * 2
+
+
+def relu(x):
+    """A user's function with the name of one of Keras'."""
+    return x * 3
+
+
+def _poisoned():
+    layer = L.Dense(2, name="it")
+    model = keras.Sequential([keras.Input((6,)), layer])
+    layer.kernel.assign(np.full((6, 2), np.nan))
+    return model
+
+
+def _quantized():
+    model = keras.Sequential([keras.Input((6,)), L.Dense(4, name="it")])
+    model.quantize("int8")
+    return model
+
+
+ALONE = {
+    "sigmoid": ((6,), lambda: L.Dense(4, activation="sigmoid", name="it"), "Dense", "activation 'sigmoid'"),
+    "tanh_layer": ((6,), lambda: L.Activation("tanh", name="it"), "Activation", "activation 'tanh'"),
+    "leaky": ((6,), lambda: L.LeakyReLU(name="it"), "LeakyReLU", "not supported"),
+    "slope": ((6,), lambda: L.ReLU(negative_slope=0.1, name="it"), "ReLU", "negative_slope = 0.1"),
+    "threshold": ((6,), lambda: L.ReLU(threshold=0.5, name="it"), "ReLU", "threshold = 0.5"),
+    "slope_within": (
+        (6,),
+        lambda: L.Dense(4, activation=L.ReLU(negative_slope=0.1), name="it"),
+        "Dense",
+        "negative_slope",
+    ),
+    "lambda": ((6,), lambda: L.Lambda(lambda x: x, name="it"), "Lambda", "not supported"),
+    "own_layer": ((6,), lambda: Mine(name="it"), f"{__name__}.Mine", "not supported"),
+    "own_layer_named_dense": ((6,), lambda: Dense(4, name="it"), f"{__name__}.Dense", "not supported"),
+    "own_function_named_relu": ((6,), lambda: L.Dense(4, activation=relu, name="it"), "Dense", f"'{__name__}.relu'"),
+    "lambda_activation": ((6,), lambda: L.Activation(lambda x: x, name="it"), "Activation", "lambda"),
+    "softmax_two_axes": ((4, 6), lambda: L.Softmax(axis=(1, 2), name="it"), "Softmax", "axis"),
+    "bicubic": ((4, 4, 1), lambda: L.UpSampling2D(interpolation="bicubic", name="it"), "UpSampling2D", "bicubic"),
+    "lstm": ((4, 6), lambda: L.LSTM(3, name="it"), "LSTM", "not supported"),
+    "time": ((4, 6), lambda: L.TimeDistributed(L.Dense(3), name="it"), "TimeDistributed", "not supported"),
+    "masking": ((4, 6), lambda: L.Masking(name="it"), "Masking", "not supported"),
+    "layer_norm": ((4, 6), lambda: L.LayerNormalization(name="it"), "LayerNormalization", "not supported"),
+    "transposed": ((4, 4, 6), lambda: L.Conv2DTranspose(3, 3, name="it"), "Conv2DTranspose", "not supported"),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_refused_by_name(case):
+    shape, make, kind, reason = ALONE[case]
+    ((layer, why),) = refused(keras.Sequential([keras.Input(shape), make(), L.Identity()]))
+    assert layer == f"it (keras {kind})"
+    assert reason in why
+
+
+OPERATIONS = {
+    "product": (lambda x, y: x * y, "Multiply", "product of two branches"),
+    "division": (lambda x, y: 1.0 / x + y, "TrueDivide", "division by a branch"),
+    "division_by_zero": (lambda x, y: x / 0.0 + y, "TrueDivide", "division by zero"),
+    "maximum": (lambda x, y: keras.ops.maximum(x, y), "Maximum", "maximum"),
+    "clip": (lambda x, y: keras.ops.clip(x, -1, 1) + y, "Clip", "-1"),
+    "item": (lambda x, y: (x + y)[:, 1:], "GetItem", "not supported"),
+    "batch_mean": (lambda x, y: keras.ops.mean(x + y, axis=0), "Mean", "axis 0"),
+    "batch_transpose": (lambda x, y: keras.ops.transpose(x + y), "Transpose", "batch axis"),
+    "split": (lambda x, y: keras.ops.split(x + y, 2, axis=1), "Split", "not supported"),
+}
+
+
+@pytest.mark.parametrize("case", OPERATIONS)
+def test_refused_operations(case):
+    build, kind, reason = OPERATIONS[case]
+    x, y = keras.Input((4,)), keras.Input((4,))
+    ((layer, why),) = refused(keras.Model([x, y], build(x, y)))
+    assert layer.endswith(f"(keras keras.ops.{kind})")
+    assert reason in why
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(_poisoned, "NaN"), (_quantized, "quantized")], ids=["weights_not_finite", "quantized"]
+)
+def test_refused_weights(make, reason):
+    ((layer, why),) = refused(make())
+    assert layer == "it (keras Dense)"
+    assert reason in why
+
+
+def test_mask_is_refused():
+    x = keras.Input((4, 3))
+    m = keras.Input((4,), dtype="bool")
+    ((layer, why),) = refused(keras.Model([x, m], L.GlobalAveragePooling1D(name="it")(x, mask=m)))
+    assert (layer, why) == ("it (keras GlobalAveragePooling1D)", "called with mask=a tensor")
+
+
+def test_all_offenders_at_once_and_nested_ones_too():
+    inner = keras.Sequential([keras.Input((6, 6, 3)), L.PReLU(name="p"), L.Conv2D(2, 3)], name="inner")
+    x = keras.Input((6, 6, 3))
+    y = L.Conv2D(3, 3, activation="gelu", padding="same", name="c")(x)
+    y = L.Flatten()(inner(L.LayerNormalization(name="n")(L.BatchNormalization()(y))))
+    model = keras.Model(x, L.Dense(2, activation="tanh", name="d")(y))
+    names = [layer for layer, _ in refused(model)]
+    assert names == ["c (keras Conv2D)", "n (keras LayerNormalization)", "inner/p (keras PReLU)", "d (keras Dense)"]
+
+
+def test_all_offenders_where_shapes_are_unknown():
+    x = keras.Input((None, None, 3))
+    y = L.PReLU(shared_axes=(1, 2), name="p")(x)
+    y = L.GroupNormalization(1, name="g")(L.Conv2D(2, 3)(y))
+    model = keras.Model(x, L.GlobalAveragePooling2D()(y))
+    names = [layer for layer, _ in refused(model, input_shape=(6, 6, 3))]
+    assert names == ["p (keras PReLU)", "g (keras GroupNormalization)"]
