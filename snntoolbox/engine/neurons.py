@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.tensors import Target, channels_inside, padded
+from snntoolbox.engine.tensors import Target, channels_inside, empty_inside, padded
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate, Reset
 from snntoolbox.ir.node import Array
@@ -47,9 +47,8 @@ class IntegrateAndFire:
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """The loop over time."""
-        batch, *shape = self.potential.shape
-        layout = channels_inside(self.potential.new_empty((steps * batch, *shape)))
-        spikes = layout.view(steps, *self.potential.shape)
+        fired = empty_inside(self.potential, steps * len(self.potential))
+        spikes = fired.view(steps, *self.potential.shape)
         steady = None if current is None else channels_inside(current).view(spikes.shape)
         integrate = self._integrate if self.waiting is None else self._integrate_awake
         reset = _RESETS[self.neuron.reset]
@@ -59,7 +58,7 @@ class IntegrateAndFire:
             reset(self.potential, z, self.threshold, self.neuron)
             if trace is not None:
                 trace[step] = self.potential
-        return layout
+        return fired
 
     def _leak(self) -> None:
         if self.neuron.leak != 1:

@@ -55,6 +55,12 @@ def channels_inside(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=_LAYOUTS.get(x.ndim, torch.contiguous_format))
 
 
+def empty_inside(like: Tensor, samples: int) -> Tensor:
+    """Memory for so many samples of the kind in `like`, laid out as by `channels_inside`."""
+    layout = _LAYOUTS.get(like.ndim, torch.contiguous_format)
+    return torch.empty((samples, *like.shape[1:]), dtype=like.dtype, device=like.device, memory_format=layout)
+
+
 def padded(x: Tensor, pads: Pads, fill: float = 0.0) -> Tensor:
     """`x` with (before, after) values around its last axes."""
     if not any(map(any, pads)):

@@ -1,46 +1,51 @@
-"""Pictures of a run, each drawn from plain arrays to one matplotlib figure; the one module that needs matplotlib.
-
-Every function returns a figure for `save`; nothing here touches matplotlib's global state.
-"""
+"""Pictures of a run, each drawn from plain arrays to one matplotlib figure; `canvas.save` writes it to a file."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snntoolbox.errors import SNNToolboxError
 from snntoolbox.ir.node import Array
+from snntoolbox.report.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    canvas,
+    engineering_units,
+    new_figure,
+    say,
+    shades,
+    spread,
+    square,
+    tidy,
+    times,
+)
 from snntoolbox.report.metrics import Pearson
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, told apart with any colour vision; viridis is even in grey
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
-COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
 MOST_POINTS = 20_000
-MOST_ROWS = 200
-MOST_TRACES = 7
+MOST_ROWS = 100
+MOST_TRACES = 6
 MOST_MAPS = 64
 
 
 def rates_against_activations(rates: Array, activations: Array, layer: str) -> Figure:
     """A point per neuron and sample: the activation that the rate stands for, over the analogue one."""
-    figure, axes = _canvas(5.2, 5)
+    figure, axes = canvas(5.2, 5)
     pearson = Pearson()
     pearson.add(activations, rates)
     x, y = np.asarray(activations).ravel(), np.asarray(rates).ravel()
-    shown = _spread(x.size, MOST_POINTS)
+    shown = spread(x.size, MOST_POINTS)
     low, high = float(min(x.min(), y.min(), 0)), float(max(x.max(), y.max(), 1e-9))
-    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", label="identity", zorder=1)
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", label="identity", zorder=3)
     axes.scatter(x[shown], y[shown], s=6, color=BLUE, alpha=0.25, linewidths=0, rasterized=True, zorder=2)
     some = "" if len(shown) == x.size else f"\n{len(shown):,} of {x.size:,} points shown"
-    _say(axes, f"{layer}: r = {pearson.value:.4f}{some}", "ANN activation", "SNN rate × scale (activation units)")
+    say(axes, f"{layer}: r = {pearson.value:.4f}{some}", "ANN activation", "SNN rate × scale (activation units)")
     axes.set_aspect("equal", adjustable="box")
     axes.legend(loc="upper left", frameon=False)
     return figure
@@ -48,7 +53,7 @@ def rates_against_activations(rates: Array, activations: Array, layer: str) -> F
 
 def correlations(values: Mapping[str, float], title: str = "Agreement of rates and activations") -> Figure:
     """A bar per layer with Pearson's r."""
-    figure, axes = _canvas(7, 1.6 + 0.32 * len(values))
+    figure, axes = canvas(7, 1.6 + 0.32 * len(values))
     names, heights = list(values), np.array([values[n] for n in values], float)
     known = np.nan_to_num(heights)
     axes.barh(names, known, color=BLUE, height=0.7)
@@ -57,25 +62,23 @@ def correlations(values: Mapping[str, float], title: str = "Agreement of rates a
         axes.text(max(known[row], 0) + 0.01, row, text, va="center", fontsize=9)
     axes.set_xlim(min(0.0, float(known.min(initial=0)) * 1.1), 1.16)
     axes.set_xticks([t for t in axes.get_xticks() if t <= 1])
-    axes.invert_yaxis()
-    _say(axes, title, "Pearson correlation r", "")
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    say(axes, title, "Pearson correlation r", "")
     axes.grid(axis="y", visible=False)
     return figure
 
 
 def error_over_time(snn_error: Array, ann_error: float | None = None, dt: float = 1.0) -> Figure:
     """The share of wrong classes after each step, and the analogue network's as a line."""
-    figure, axes = _canvas(7, 4.2)
+    figure, axes = canvas(7, 4.2)
     percent = 100 * np.asarray(snn_error, float)
-    axes.plot(
-        _times(len(percent), dt), percent, color=BLUE, linewidth=1.8, label=f"SNN, {percent[-1]:.2f} % at the end"
-    )
+    label = f"SNN, {percent[-1]:.2f} % at the end"
+    axes.plot(times(len(percent), dt), percent, color=BLUE, linewidth=1.8, label=label)
     if ann_error is not None:
-        axes.axhline(
-            100 * ann_error, color=ORANGE, linestyle="--", linewidth=1.5, label=f"ANN, {100 * ann_error:.2f} %"
-        )
+        level = 100 * ann_error
+        axes.axhline(level, color=ORANGE, linestyle="--", linewidth=1.5, label=f"ANN, {level:.2f} %")
     axes.set_ylim(0, max(float(percent.max()) * 1.05, 100 * (ann_error or 0) * 1.3, 1.0))
-    _say(axes, "Classification error over time", "time (ms)", "error (%)")
+    say(axes, "Classification error over time", "time (ms)", "error (%)")
     axes.legend(frameon=False)
     return figure
 
@@ -83,20 +86,19 @@ def error_over_time(snn_error: Array, ann_error: float | None = None, dt: float 
 def raster(spikes: Array, layer: str, dt: float = 1.0) -> Figure:
     """Spike trains of one sample (steps, *shape): a tick per spike; large populations by an even choice of neurons."""
     trains = np.asarray(spikes).reshape(len(spikes), -1)
-    rows = _spread(trains.shape[1], MOST_ROWS)
-    figure, axes = _canvas(7.5, 4.6)
+    rows = spread(trains.shape[1], MOST_ROWS)
+    figure, axes = canvas(7.5, 4.6)
     steps, neurons = np.nonzero(trains[:, rows])
     half = 0.4  # of a row: ticks of neighbouring neurons do not touch
-    axes.vlines(
-        (steps + 1) * dt, neurons - half, neurons + half, color=BLUE, linewidth=max(0.6, min(2.5, 250 / len(trains)))
-    )
+    width = max(0.6, min(2.5, 250 / len(trains)))
+    axes.vlines((steps + 1) * dt, neurons - half, neurons + half, color=BLUE, linewidth=width)
     axes.set_xlim(0, (len(trains) + 1) * dt)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    places = np.unique(np.linspace(0, len(rows) - 1, min(6, len(rows))).round().astype(int))
+    places = spread(len(rows), 12 if len(rows) <= 12 else 6)
     axes.set_yticks(places, [f"{rows[p]:,}" for p in places])
     mean = float(trains.mean())
     some = "" if len(rows) == trains.shape[1] else f", {len(rows):,} of {trains.shape[1]:,} neurons shown"
-    _say(axes, f"{layer}: spikes of one sample\nmean rate {mean:.3f} per step{some}", "time (ms)", "neuron")
+    say(axes, f"{layer}: spikes of one sample\nmean rate {mean:.3f} per step{some}", "time (ms)", "neuron")
     axes.grid(visible=False)
     return figure
 
@@ -104,14 +106,19 @@ def raster(spikes: Array, layer: str, dt: float = 1.0) -> Figure:
 def potentials(traces: Array, threshold: float, layer: str, dt: float = 1.0) -> Figure:
     """Membrane potentials of one sample (steps, *shape) after the reset, for an even choice of neurons."""
     values = np.asarray(traces, float).reshape(len(traces), -1)
-    chosen = _spread(values.shape[1], MOST_TRACES)
-    figure, axes = _canvas(7.5, 4.6)
-    times = _times(len(values), dt)
-    for colour, neuron in zip(COLOURS, chosen, strict=False):
-        axes.plot(times, values[:, neuron], color=colour, linewidth=1.2, label=f"neuron {neuron:,}")
-    axes.axhline(threshold, color=GREY, linestyle="--", linewidth=1.5, label=f"threshold {threshold:g}")
-    _say(axes, f"{layer}: membrane potentials of one sample", "time (ms)", "potential after the reset\n(network units)")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    chosen = spread(values.shape[1], MOST_TRACES)
+    figure = new_figure(7.5, 1.2 + 0.9 * len(chosen))
+    low, high = min(0.0, float(values[:, chosen].min())), max(threshold, float(values[:, chosen].max()))
+    rows: Any = figure.subplots(len(chosen), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    title = f"{layer}: membrane potentials of one sample after the reset\n(network units)"
+    for axes, neuron in zip(rows, chosen, strict=True):
+        tidy(axes)
+        axes.plot(times(len(values), dt), values[:, neuron], color=BLUE, linewidth=1.3)
+        axes.axhline(threshold, color=ORANGE, linestyle="--", linewidth=1.2, label=f"threshold {threshold:g}")
+        axes.set_ylim(low - 0.08 * (high - low), high + 0.15 * (high - low))
+        say(axes, title if neuron == chosen[0] else "", "", f"neuron\n{neuron:,}")
+    rows[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.95), fontsize=9)
+    rows[-1].set_xlabel("time (ms)", fontsize=10)
     return figure
 
 
@@ -127,15 +134,15 @@ def rate_maps(values: Array, layer: str) -> Figure:
 
 def histograms(rates: Array, activations: Array, layer: str) -> Figure:
     """How often each size of activation occurs, in the analogue network and as rate times scale."""
-    figure, axes = _canvas(7, 4.2)
+    figure, axes = canvas(7, 4.2)
     sets = {"ANN activation": np.asarray(activations).ravel(), "SNN rate × scale": np.asarray(rates).ravel()}
     low, high = (float(f([f(v) for v in sets.values()])) for f in (np.min, np.max))
-    edges = np.linspace(low, high if high > low else low + 1, 51)
+    edges = np.linspace(low, high if high > low else low + 1, 51).tolist()
     for (label, values), colour in zip(sets.items(), (ORANGE, BLUE), strict=True):
         axes.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.25)
         axes.hist(values, edges, histtype="step", color=colour, linewidth=1.5, label=label)
     axes.set_yscale("log")
-    _say(axes, f"{layer}: distribution of activations", "activation", "neurons × samples")
+    say(axes, f"{layer}: distribution of activations", "activation", "neurons × samples")
     axes.legend(frameon=False)
     return figure
 
@@ -147,15 +154,15 @@ def spike_counts(counts: Mapping[str, Array], dt: float = 1.0) -> Figure:
 
 def operations(per_step: Array, ann_operations: float | None = None, dt: float = 1.0) -> Figure:
     """Synaptic operations per sample summed up to each step, and the analogue network's operations as a line."""
-    figure, axes = _canvas(7, 4.2)
+    figure, axes = canvas(7, 4.2)
     total = np.cumsum(per_step)
-    axes.plot(_times(len(total), dt), total, color=BLUE, linewidth=1.8, label="SNN, synaptic operations so far")
+    axes.plot(times(len(total), dt), total, color=BLUE, linewidth=1.8, label="SNN, synaptic operations so far")
     if ann_operations is not None:
         label = f"ANN, {ann_operations:,.0f} operations"
         axes.axhline(ann_operations, color=ORANGE, linestyle="--", linewidth=1.5, label=label)
     axes.set_ylim(bottom=0)
-    _say(axes, "Operations per sample over time", "time (ms)", "operations per sample")
-    _engineering(axes)
+    say(axes, "Operations per sample over time", "time (ms)", "operations per sample")
+    engineering_units(axes)
     axes.legend(frameon=False)
     return figure
 
@@ -166,7 +173,7 @@ def confusion(matrix: Array, classes: Sequence[str] | None = None) -> Figure:
     size = len(matrix)
     names = list(classes) if classes is not None else [str(i) for i in range(size)]
     side = float(np.clip(1.8 + 0.45 * size, 4.2, 11))
-    figure, axes = _canvas(side + 0.9, side)
+    figure, axes = canvas(side + 0.9, side)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the class", shrink=0.8)
@@ -180,12 +187,8 @@ def confusion(matrix: Array, classes: Sequence[str] | None = None) -> Figure:
     axes.set_xticks(places, [names[p] for p in places], rotation=turned, ha="right" if turned else "center")
     axes.set_yticks(places, [names[p] for p in places])
     right = np.trace(matrix) / max(int(matrix.sum()), 1)
-    _say(
-        axes,
-        f"Confusion matrix: {right:.2%} of {int(matrix.sum()):,} right",
-        "class given by the network",
-        "true class",
-    )
+    title = f"Confusion matrix: {right:.2%} of {int(matrix.sum()):,} right"
+    say(axes, title, "predicted class", "true class")
     axes.grid(visible=False)
     return figure
 
@@ -195,87 +198,27 @@ def input_image(sample: Array, title: str = "Input") -> Figure:
     values = np.squeeze(np.asarray(sample, float))
     if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[-1] not in (3, 4):
         values = values.transpose(1, 2, 0)
-    figure, axes = _canvas(4.6, 4.2)
+    figure, axes = canvas(4.6, 4.2)
     low, high = float(values.min()), float(values.max())
     if values.ndim == 3 and values.shape[-1] in (3, 4):
         axes.imshow((values - low) / ((high - low) or 1.0))
     else:
-        flat = values if values.ndim == 2 else _square(values.ravel())
+        flat = values if values.ndim == 2 else square(values.ravel())
         figure.colorbar(axes.imshow(flat, cmap="gray"), ax=axes, label="value", shrink=0.85)
-    _say(axes, f"{title}\nvalues from {low:.3g} to {high:.3g}", "", "")
+    say(axes, f"{title}\nvalues from {low:.3g} to {high:.3g}", "", "")
     axes.set_axis_off()
     return figure
-
-
-def save(figure: Figure, path: Path | str, dpi: int = 130) -> Path:
-    """Write the figure as a file of the suffix's kind and return its path."""
-    figure.savefig(path, dpi=dpi)
-    return Path(path)
 
 
 # -- parts --------------------------------------------------------------------------------------------------------
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of this size in inches with one pair of axes."""
-    figure = _figure(width, height)
-    axes = figure.add_subplot()
-    axes.grid(color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SNNToolboxError(
-            "plots need matplotlib, which is not installed", hint="pip install 'snntoolbox[plots]'"
-        ) from error
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
-
-
-def _say(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set_title(title, fontsize=11, loc="left")
-    axes.set_xlabel(x, fontsize=10)
-    axes.set_ylabel(y, fontsize=10)
-    axes.tick_params(labelsize=9)
-
-
-def _engineering(axes: Axes) -> None:
-    """10 M rather than 1e7."""
-    from matplotlib.ticker import EngFormatter
-
-    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
-
-
-def _times(steps: int, dt: float) -> Array:
-    return np.arange(1, steps + 1) * dt
-
-
-def _spread(size: int, most: int) -> Array:
-    """At most this many indices, evenly spread."""
-    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
-
-
-def _square(values: Array) -> Array:
-    """A vector as a picture that is about square; the rest is nan."""
-    columns = math.ceil(math.sqrt(values.size))
-    padded = np.full(columns * math.ceil(values.size / columns), np.nan)
-    padded[: values.size] = values
-    return padded.reshape(-1, columns)
-
-
 def _lines(series: Mapping[str, Array], title: str, y: str, dt: float) -> Figure:
-    figure, axes = _canvas(7.5, 4.2)
-    from matplotlib import colormaps
-
-    shades = COLOURS if len(series) <= len(COLOURS) else colormaps["viridis"](np.linspace(0, 0.92, len(series)))
-    for (name, values), colour in zip(series.items(), shades, strict=False):
-        axes.plot(_times(len(values), dt), values, color=colour, linewidth=1.4, label=name)
+    figure, axes = canvas(7.5, 4.2)
+    for (name, values), colour in zip(series.items(), shades(len(series)), strict=True):
+        axes.plot(times(len(values), dt), values, color=colour, linewidth=1.4, label=name)
     axes.set_ylim(bottom=0)
-    _say(axes, title, "time (ms)", y)
+    say(axes, title, "time (ms)", y)
     columns = 1 + (len(series) - 1) // 18
     axes.legend(frameon=False, fontsize=8, ncols=columns, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
@@ -284,14 +227,14 @@ def _lines(series: Mapping[str, Array], title: str, y: str, dt: float) -> Figure
 def _maps(values: Array, layer: str, what: str, unit: str, colours: str) -> Figure:
     """A map per channel on one scale; vectors as one map, axes beyond two folded into rows."""
     values = np.asarray(values, float)
-    maps = [_square(values.ravel())] if values.ndim < 2 else [m.reshape(m.shape[0], -1) for m in np.atleast_3d(values)]
+    maps = [square(values.ravel())] if values.ndim < 2 else [m.reshape(m.shape[0], -1) for m in np.atleast_3d(values)]
     if values.ndim == 2:
         maps = [values]
     shown = maps[:MOST_MAPS]
     columns = math.ceil(math.sqrt(len(shown)))
     rows = math.ceil(len(shown) / columns)
     side = 3.6 if len(shown) == 1 else max(0.75, 6.4 / columns)
-    figure = _figure(columns * side + 1.4, rows * side * shown[0].shape[0] / shown[0].shape[1] + 0.9)
+    figure = new_figure(columns * side + 1.4, rows * side * shown[0].shape[0] / shown[0].shape[1] + 0.9)
     grid: Any = figure.subplots(rows, columns, squeeze=False)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     for position, axes in enumerate(grid.flat):

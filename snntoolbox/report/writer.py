@@ -22,22 +22,17 @@ from snntoolbox.errors import SNNToolboxError
 MARKER = ".snntoolbox"
 """A file that tells our folders from the user's: only the former are ever replaced."""
 
+_LABEL = "choose another output folder or run label (path_wd, runlabel)"
 _ELSEWHERE = "choose another output folder (path_wd)"
 _REASONS = {
     errno.ENOSPC: ("no space is left on the disk", f"free some space or {_ELSEWHERE}"),
     errno.EDQUOT: ("the disk quota is used up", f"free some space or {_ELSEWHERE}"),
     errno.EROFS: ("the file system is read-only", _ELSEWHERE),
-    errno.EACCES: (
-        "there is no permission to write",
-        f"{_ELSEWHERE} or change its permissions",
-    ),
-    errno.EPERM: (
-        "there is no permission to write",
-        f"{_ELSEWHERE} or change its permissions",
-    ),
+    errno.EACCES: ("there is no permission to write", f"{_ELSEWHERE} or change its permissions"),
+    errno.EPERM: ("there is no permission to write", f"{_ELSEWHERE} or change its permissions"),
     errno.ENOTDIR: ("a part of the path is a file", _ELSEWHERE),
     errno.EEXIST: ("a part of the path is a file", _ELSEWHERE),
-    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter run label"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter runlabel"),
     errno.EFBIG: ("a file is too large for the file system", _ELSEWHERE),
 }
 
@@ -137,16 +132,16 @@ class RunFolder:
         if not self.path.is_dir():
             raise OutputError(
                 f"'{self.path}' is a file, not a folder",
-                hint="choose another output folder or run label (path_wd, runlabel)",
+                hint=_LABEL,
             )
         if not self.overwrite:
             raise OutputError(
-                f"'{self.path}' exists already", hint="choose another run label, allow overwriting, or remove it"
+                f"'{self.path}' exists already", hint="choose another runlabel, set overwrite = True, or remove it"
             )
         if any(self.path.iterdir()) and not (self.path / MARKER).exists():
             raise OutputError(
                 f"'{self.path}' holds files that are not results of a run, and is not replaced",
-                hint="choose another output folder or run label (path_wd, runlabel)",
+                hint=_LABEL,
             )
 
     def _publish(self) -> None:

@@ -1,6 +1,6 @@
 """Every node type in torch against its numpy meaning, in both precisions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -168,6 +168,30 @@ def test_convolution_by_windows_is_the_same_map(node, shapes):
     x = draw(3, *shapes[0])
     found = kernels._conv_by_windows(node, target)(target.tensor(x)).numpy()
     np.testing.assert_allclose(found, node.linear(x), rtol=0, atol=1e-12)
+
+
+# (weight, stride, groups): kinds of convolution for which libraries have algorithms of their own
+INTEGERS = [
+    ((32, 16, 3, 3), 1, 1),
+    ((32, 16, 5, 5), 1, 1),
+    ((64, 32, 1, 1), 1, 1),
+    ((32, 16, 3, 3), 2, 1),
+    ((32, 1, 3, 3), 1, 32),
+]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 40])
+@pytest.mark.parametrize(("shape", "stride", "groups"), INTEGERS, ids=str)
+def test_convolution_of_whole_numbers_is_exact_in_float32(shape, stride, groups, batch):
+    random = np.random.default_rng(3)
+    pad = (shape[-1] // 2,) * 2
+    node = replace(
+        conv(shape, [stride] * 2, [pad] * 2, [1, 1], groups), weight=random.integers(-127, 128, size=shape) * 1.0
+    )
+    graph = graph_of(node, [(shape[1] * groups, 14, 14)])
+    x = random.integers(0, 2, size=(batch, *graph.shapes["x0"])) * 1.0
+    found = Executor(graph, exact=True).run(x)
+    np.testing.assert_array_equal(found, Executor(graph, dtype=torch.float64).run(x))
 
 
 def test_window_of_padding_alone_is_the_lowest_value():

@@ -311,7 +311,7 @@ def test_one_spike_each_costs_the_multiply_accumulates_of_the_layer():
 
 
 def resnet20():
-    """Wiring of a CIFAR ResNet-20 with projections on the shortcuts: populations after each sum and inside each block."""
+    """Wiring of a CIFAR ResNet-20 with projections on the shortcuts: neurons behind each sum and inside each block."""
     nodes, populations = [Input(name="x", shape=(3, 32, 32))], []
 
     def neurons(name, current, shape):
@@ -338,7 +338,8 @@ def resnet20():
     nodes.append(Mean(name="gap", inputs=(source,), axes=(1, 2)))
     nodes.append(Dense(name="fc", inputs=("gap",), weight=ones(10, 64)))
     graph = Graph(nodes, list(dict.fromkeys([*(p.current for p in populations), "fc"])))
-    return SpikingNetwork(graph, {"x": ConstantCurrent()}, populations, [Readout(name="out", current="fc", shape=(10,))])
+    readout = Readout(name="out", current="fc", shape=(10,))
+    return SpikingNetwork(graph, {"x": ConstantCurrent()}, populations, [readout])
 
 
 def test_a_residual_network_is_counted_in_two_seconds():

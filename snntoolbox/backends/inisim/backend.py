@@ -23,8 +23,8 @@ class Options:
     """How the simulator computes; none of them changes what a network on an integer grid does.
 
     `device`: 'cpu', 'cuda', or 'auto' for CUDA where there is one. `chunk`: time steps that a layer takes at once,
-    0 to choose them by memory. `dtype`: 'float32' (also None) or 'float64'; a network on an integer grid gets float64 wherever
-    float32 would not be exact.
+    0 to choose them by memory. `dtype`: 'float32' (also None) or 'float64'; a network on an integer grid gets
+    float64 wherever float32 would not be exact.
     """
 
     device: str = "auto"

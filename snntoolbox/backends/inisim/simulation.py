@@ -21,8 +21,8 @@ from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Record, Result
 
-CHUNK_BYTES = {"cpu": 2**24, "cuda": 2**27}
-"""About how large the largest tensor of a chunk may be."""
+CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**27}
+"""About how large the largest tensor of a chunk may be: on the CPU of the order of its caches."""
 
 
 class Simulation:
@@ -192,8 +192,11 @@ class Batch:
         return spikes
 
     def _count(self, name: str, train: Tensor) -> None:
-        count = train.sum(0).double()
-        self.counts[name] = self.counts[name] + count if name in self.counts else count
+        """Add the spikes of each step in place: whole numbers, exact in float32 up to 2^24."""
+        if name not in self.counts:
+            self.counts[name] = torch.zeros_like(train[0])
+        for spikes in train:
+            self.counts[name].add_(spikes)
 
     # -- read-outs ----------------------------------------------------------------------------------------------
 
@@ -219,7 +222,7 @@ class Batch:
 
     def _final_outputs(self) -> dict[str, Array]:
         """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
-        sources = {name: self.counts[name] for name in readout_sources(self.network) & self.counts.keys()}
+        sources = {name: self.counts[name].double() for name in readout_sources(self.network) & self.counts.keys()}
         currents = [r.current for r in self.network.readouts]
         sums = self.simulation.wiring(torch.float64).tensors(sources, currents) if sources else {}
         totals = {n: sums[r.current][None] if sums else self._nothing(r, 1) for n, r in self.readouts.items()}

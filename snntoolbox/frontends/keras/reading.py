@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +63,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if not start:
         raise FrontendError(f"{path} is empty")
     reader, suffixes = _reader(path, start)
-    if path.suffix.lower() not in suffixes:
+    if path.suffix not in suffixes:  # Keras goes by the suffix, capitals and all
         raise FrontendError(f"{path.name} has the content of a {suffixes[0]} file", hint=f"rename it to {suffixes[0]}")
     try:
         config = json.loads(reader(path))
@@ -92,7 +93,7 @@ def _config_of_zip(path: Path) -> bytes:
             return archive.read("config.json")
     except KeyError:
         raise FrontendError(f"{path.name} is a zip file without a Keras model in it") from None
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise FrontendError(f"{path.name} is damaged or cut short: {_brief(error)}") from error
 
 

@@ -117,20 +117,18 @@ def _ordered_nodes(model: Any) -> Iterator[Any]:
     """The calls that the model's outputs depend on, each behind those it reads."""
     done = {id(t) for t in model.inputs}
     todo = [(t, False) for t in reversed(model.outputs)]
-    seen: set[int] = set()
     while todo:
         tensor, ready = todo.pop()
-        operation, index, _ = tensor._keras_history
         if id(tensor) in done:
             continue
+        operation, index, _ = tensor._keras_history
         node = operation._inbound_nodes[index]
         if ready:
             done.update(id(t) for t in node.output_tensors)
             yield node
-        elif id(tensor) not in seen or any(id(t) not in done for t in node.input_tensors):
-            seen.add(id(tensor))
+        else:
             todo.append((tensor, True))
-            todo.extend((t, False) for t in reversed(node.input_tensors) if id(t) not in done)
+            todo.extend((t, False) for t in reversed(node.input_tensors))
 
 
 def _sample_shape(shape: Sequence[int | None]) -> Shape | None:

@@ -136,7 +136,7 @@ class Call:
     # -- attributes ---------------------------------------------------------------------------------------------
 
     def attribute(self, name: str, default: Any) -> Any:
-        """An attribute or its default; FrontendError's kin `Refusal` where its type is another."""
+        """An attribute or its default; Refusal where one is text and the other is not."""
         value = self.attributes.get(name, default)
         if default is not None and isinstance(value, str) != isinstance(default, str):
             raise Refusal(f"its attribute {name} is malformed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
@@ -146,13 +147,10 @@ class Lowering:
             rectified=self.rectified,
         )
 
-    @property
+    @cached_property
     def _read(self) -> set[str]:
         """The names of all tensors that a node or an output of the model reads."""
-        if not hasattr(self, "_read_names"):
-            graph = self.model.proto.graph
-            self._read_names = {i for node in graph.node for i in node.input}.union(self.model.outputs)
-        return self._read_names
+        return {i for node in self.model.proto.graph.node for i in node.input}.union(self.model.outputs)
 
     def _note_integers(self, node: Any) -> None:
         """Values that are only moved keep an integer type; a Cast ends it."""
@@ -206,5 +204,7 @@ def _attributes(node: Any) -> dict[str, Any]:
         if attribute.type in SUBGRAPHS:
             raise Refusal("control flow")
         value = helper.get_attribute_value(attribute)
+        if value is None:
+            raise Refusal(f"its attribute {attribute.name} has no value")
         found[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return found

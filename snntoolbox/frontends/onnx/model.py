@@ -67,11 +67,14 @@ def describe(proto: Any, name: str, input_shape: Shape | None) -> OnnxModel:
 
 
 def dimensions(value: Any) -> list[int | None] | None:
-    """The sizes of a tensor (None where open), or None where not even the rank is known."""
+    """The sizes of a tensor (None where open), or None where not even the rank is known.
+
+    Some exporters write an open size as 0 or -1.
+    """
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         return None
-    return [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in kind.shape.dim]
+    return [d.dim_value if d.dim_value > 0 else None for d in kind.shape.dim]
 
 
 def _input(value: Any, input_shape: Shape | None) -> tuple[int | None, InputSpec]:
@@ -87,7 +90,7 @@ def _input(value: Any, input_shape: Shape | None) -> tuple[int | None, InputSpec
         )
     batch, sample = (None, None) if dims is None else (dims[0], dims[1:])
     shape = _sample(value.name, sample, input_shape)
-    if math.prod(shape) > MOST_VALUES or min(shape) < 1 or batch == 0 or (batch or 0) * math.prod(shape) > MOST_VALUES:
+    if min(shape) < 1 or (batch or 1) * math.prod(shape) > MOST_VALUES:
         raise FrontendError(f"has a size that cannot be: {dims}", layer=f"{value.name} (onnx Input)")
     try:
         dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
@@ -122,6 +125,8 @@ def _inferred(proto: Any, wanted: list[Any], specs: tuple[InputSpec, ...]) -> di
             dims.add().dim_param = "batch"
             for _ in spec.shape:
                 dims.add()
+        if dims[0].dim_value <= 0:
+            dims[0].dim_param = "batch"
         for dim, size in zip(list(dims)[1:], spec.shape, strict=True):
             dim.dim_value = size
     try:
@@ -132,7 +137,7 @@ def _inferred(proto: Any, wanted: list[Any], specs: tuple[InputSpec, ...]) -> di
     found = {}
     for value in (*graph.value_info, *graph.output):
         dims = dimensions(value) or ()
-        known = tuple(n for n in dims[1:] if n is not None and n > 0)
+        known = tuple(n for n in dims[1:] if n is not None)
         if dims and len(known) == len(dims) - 1 and math.prod(known) <= MOST_VALUES:
             found[value.name] = known
     return found

@@ -32,7 +32,10 @@ SIGNATURES = (
 )
 TYPED_FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
 # What protobuf and the onnx package raise on a damaged model; TypeError and KeyError come from their Python parts.
-DAMAGE = (DecodeError, ValueError, RuntimeError, TypeError, KeyError, onnx.checker.ValidationError)
+DAMAGE = (
+    *(DecodeError, ValueError, RuntimeError, TypeError, KeyError),
+    *(onnx.checker.ValidationError, onnx.shape_inference.InferenceError, version_converter.ConvertError),
+)
 
 
 def read(source: Any) -> tuple[Any, str]:
@@ -80,6 +83,8 @@ def checked(proto: Any, what: str, folder: Path | None) -> Any:
     """The model with its external data, its functions inlined, and an opset that the handlers know."""
     if not proto.graph.output or not proto.graph.node or not proto.opset_import:
         raise FrontendError(f"{what} is not a whole ONNX model: it has no nodes, no outputs or no opset")
+    if not all(isinstance(text, str) for text in _texts(proto.graph)):  # protobuf gives bytes where it is not UTF-8
+        raise FrontendError(f"{what} is damaged: it has a name that is not text")
     try:
         for tensor in tensors(proto):
             _check_tensor(tensor, what)
@@ -123,6 +128,18 @@ def _known_opset(proto: Any, what: str) -> Any:
             f"{what} uses opset {version}, older than {OLDEST_OPSET}, and cannot be converted: {_first_line(error)}",
             hint="export the model again with a newer opset",
         ) from error
+
+
+def _texts(graph: Any) -> Iterator[Any]:
+    """Every name in a graph and its nodes."""
+    yield graph.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
+    for sparse in graph.sparse_initializer:
+        yield sparse.values.name
 
 
 # -- tensors ----------------------------------------------------------------------------------------------------

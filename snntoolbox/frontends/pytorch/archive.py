@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import math
 import re
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.pytorch.quiet import quiet
 
 _OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\._?sym_\w+|math\.[a-z]+"
@@ -30,7 +29,7 @@ _OPERATOR = re.compile(
 )
 _NAME = re.compile(r"(?:[A-Za-z_]\w*)?", re.ASCII)
 _PATH = re.compile(r"[\w.\-]*", re.ASCII)
-_EXPRESSION = re.compile(r"(?:'[A-Za-z_]\w*'|[A-Za-z]\w*|\d{1,15}|[\s(),=+\-*/<>])*", re.ASCII)
+_EXPRESSION = re.compile(r"(?:'[A-Za-z_]\w*'|[A-Za-z]\w*|\d{1,15}|[\s(),=+\-*/<>])*+", re.ASCII)
 _FUNCTIONS = {
     *("Symbol", "Integer", "Add", "Mul", "FloorDiv", "CleanDiv", "CeilDiv", "Mod", "PythonMod", "Max", "Min"),
     *("Eq", "Ne", "Gt", "Ge", "Lt", "Le", "Rational", "floor", "ceiling", "true", "false", "And", "Or", "Not"),
@@ -43,19 +42,17 @@ _HINT = "save it anew: torch.export.save(torch.export.export(model.eval(), (exam
 
 def load_program(path: Path) -> ExportedProgram:
     """The exported program in a file; FrontendError where it is damaged or holds more than tensors and operations."""
-    clean = _rebuilt(path, path.read_bytes())
-    log = logging.getLogger("torch.export")
-    level = log.level
     try:
-        log.setLevel(logging.CRITICAL)  # it logs a traceback for what is reported here in a line
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrontendError(f"'{path}' cannot be read: {error.strerror}") from error
+    clean = _rebuilt(path, data)
+    try:
+        with quiet():
             return torch.export.load(clean)
     except Exception as error:  # torch raises whatever its parsers stumble over
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise FrontendError(f"'{path}' cannot be loaded by torch: {reason[:300]}", hint=_HINT) from error
-    finally:
-        log.setLevel(level)
 
 
 def is_program(names: list[str]) -> bool:
@@ -108,10 +105,15 @@ def _checked(name: str, content: bytes, parts: dict[str, bytes]) -> bytes:
     if inner.startswith("models/") or name == "serialized_exported_program.json":
         return json.dumps(_checked_program(json.loads(content))).encode()
     if inner.endswith("_config.json"):
-        _check_payloads(name, json.loads(content), parts)
-    elif name.endswith(".pt") or name in ("serialized_state_dict.json", "serialized_constants.json"):
+        config = json.loads(content)
+        _check_payloads(name, config, parts)
+        return json.dumps(_on_cpu(config)).encode()
+    if name.endswith(".pt") or name in ("serialized_state_dict.json", "serialized_constants.json"):
+        clean = io.BytesIO()
         try:
-            torch.load(io.BytesIO(content), weights_only=True)
+            with quiet():
+                torch.save(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), clean)
+            return clean.getvalue()
         except Exception as error:
             raise FrontendError(f"holds pickled Python objects in '{inner}', which are not loaded") from error
     return content
@@ -143,7 +145,15 @@ def _checked_program(program: dict[str, Any]) -> dict[str, Any]:
             _check_name(name)
         if "target" in node and isinstance(node.get("metadata"), dict):
             node["metadata"] = {k: v for k, v in node["metadata"].items() if k == "nn_module_stack"}
-    return program
+    return _on_cpu(program)
+
+
+def _on_cpu(part: dict[str, Any]) -> dict[str, Any]:
+    """The same with every device the CPU, so that a program exported on a GPU opens anywhere."""
+    for node in _walk(part):
+        if node.keys() == {"type", "index"} and node["type"] in ("cuda", "mps", "xpu"):
+            node.update(type="cpu", index=None)
+    return part
 
 
 def _walk(value: Any) -> Iterator[dict[str, Any]]:
@@ -174,8 +184,10 @@ def _check_operator(text: str) -> None:
 
 def _check_spec(text: str) -> None:
     """A structure of arguments is built of tuples, lists and dictionaries."""
-    types = {d["type"] for d in _walk(json.loads(text)) if "type" in d} if text else set()
-    if types - _SPECS or "__enum__" in text:
+    specs = [d for d in _walk(json.loads(text)) if "type" in d] if text else []
+    contexts = [json.loads(d["context"]) for d in specs if d.get("context")]
+    plain = all(c is None or (isinstance(c, list) and all(isinstance(k, str) for k in c)) for c in contexts)
+    if {d["type"] for d in specs} - _SPECS or not plain:
         raise FrontendError("takes or returns something else than tuples, lists and dictionaries of tensors")
 
 

@@ -16,6 +16,7 @@ import torch
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.archive import is_program, load_program
 from snntoolbox.frontends.pytorch.model import TorchModel, export_module, wrap_program
+from snntoolbox.frontends.pytorch.quiet import quiet
 
 _WEIGHTS = (".pkl", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -78,7 +79,8 @@ def _zip_names(path: Path) -> list[str]:
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file by name, read without running code; FrontendError for anything else."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with quiet():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler meets damage with any kind of error
         text = str(error)
         if "GLOBAL" in text or "Unsupported" in text:

@@ -59,7 +59,13 @@ class TorchFrontend:
         from snntoolbox.frontends.pytorch.lowering import lower
 
         opened = self.open(model)
-        return lower(opened.program, opened.name)
+        graph = lower(opened.program, opened.name)
+        if not opened.apart:
+            raise FrontendError(
+                "its outputs for a sample change with the size of the batch",
+                hint="forward() must treat every sample alone, whatever x.shape[0] is",
+            )
+        return graph
 
     def predict(self, model: Any, *x: Array) -> tuple[Array, ...]:
         """Each output of the model for a batch of each input, in batches that the model allows."""

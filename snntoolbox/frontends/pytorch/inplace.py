@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.pytorch.quiet import quiet
 
 # these return their input itself at inference, which their schema does not say; detach_ changes no value
 _PASS_ON = frozenset({"aten::dropout", "aten::feature_dropout", "aten::alpha_dropout"})
@@ -26,12 +25,10 @@ def functional(program: ExportedProgram) -> ExportedProgram:
     if all(_owned(value, node) for node in changing for value in _written(node)):
         return program
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             rewritten: ExportedProgram = program.run_decompositions({})
             return rewritten
     except Exception as error:
-        logging.getLogger(__name__).debug("functionalisation failed", exc_info=True)
         raise FrontendError(
             f"in-place operations cannot be rewritten: {str(error).splitlines()[0][:200]}",
             hint="write y = f(x) in place of x.f_() in forward()",

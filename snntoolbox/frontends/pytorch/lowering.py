@@ -12,12 +12,14 @@ from torch.export import ExportedProgram
 from snntoolbox.errors import FrontendError, GraphError
 from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
 from snntoolbox.frontends.pytorch.folding import fold, reads_shape_only
-from snntoolbox.frontends.pytorch.handlers import HANDLERS, reason_against
+from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS, reason_against
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import user_inputs
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Origin
+
+_SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
 class _Unknown:
@@ -134,6 +136,8 @@ class _Lowering:
             if handler is None:
                 raise Refused(reason_against(op, str(node.target)))
             named = _by_name(node.target, args, kwargs)
+            if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in torch.utils._pytree.tree_leaves(named)):
+                raise Refused(f"{op} computes with the batch size")
             call = Call(self.builder, op, name, origin, named, node.meta.get("val"), self.batch, node.target)
             result = handler(call)
             self._verify(result, call)
@@ -163,6 +167,7 @@ class _Lowering:
 
     def refuse(self, origin: Origin, reason: str) -> None:
         """Note an offender once, however many operations of the layer it is about."""
+        reason = WHOLE_LAYERS.get(origin.kind, reason)
         if (str(origin), reason) not in self.told:
             self.told.add((str(origin), reason))
             self.builder.refuse(origin, reason)
@@ -197,8 +202,8 @@ class _Lowering:
         """The layer where it is one of torch's own, else the operation in the user's module."""
         path, kind = self._layer(node)
         op = op_name(node.target)
-        if path and kind.startswith("torch.nn.modules."):
-            return self.builder.origin(kind.rpartition(".")[2], path)
+        if kind.startswith("torch.nn.modules."):
+            return self.builder.origin(kind.rpartition(".")[2], path or node.name)
         return self.builder.origin(op, f"{path}.{node.name}" if path else node.name)
 
     def _name(self, node: torch.fx.Node) -> str:

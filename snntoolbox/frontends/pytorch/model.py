@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import warnings
+import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.pytorch.quiet import quiet
 from snntoolbox.ir.node import Array, Shape
 
 _CHUNK = 128
@@ -20,7 +21,10 @@ _CHUNK = 128
 
 @dataclass(frozen=True)
 class TorchModel:
-    """`program` is what is lowered, `call` takes one tensor per input; a batch has `least` to `most` samples."""
+    """`program` is what is lowered, `call` takes one tensor per input; a batch has `least` to `most` samples.
+
+    `apart` is False where a sample's outputs are known to depend on the rest of its batch.
+    """
 
     name: str
     program: ExportedProgram
@@ -29,6 +33,7 @@ class TorchModel:
     dtypes: tuple[torch.dtype, ...]
     least: int
     most: int
+    apart: bool = True
 
 
 def user_inputs(program: ExportedProgram) -> list[torch.fx.Node]:
@@ -97,9 +102,8 @@ def export_module(module: torch.nn.Module, input_shape: Any, name: str) -> Torch
     """A module exported with a free batch size, or with batches of two where it insists on a fixed one."""
     module = _frozen_copy(module)
     examples = _examples(module, input_shape)
-    batch = torch.export.Dim("batch")
     try:
-        program = _export(module, examples, tuple({0: batch} for _ in examples))
+        return wrap_program(_export(module, examples, _free_batch(module, len(examples))), name, module)
     except Exception:  # whatever it is, the second attempt meets it again or was right not to
         try:
             program = _export(module, examples, None)
@@ -109,7 +113,29 @@ def export_module(module: torch.nn.Module, input_shape: Any, name: str) -> Torch
                 hint="write forward() without Python control flow on values, and with the shapes of `input_shape`; "
                 "torch.export.export(model.eval(), (example,)) shows the whole reason",
             ) from error
-    return wrap_program(program, name, module)
+    return replace(wrap_program(program, name, module), apart=_independent(module, examples))
+
+
+def _free_batch(module: torch.nn.Module, count: int) -> tuple[Any, ...]:
+    """The dynamic batch axis of each input, in the form of forward()'s arguments."""
+    batch = torch.export.Dim("batch")
+    each = tuple({0: batch} for _ in range(count))
+    kinds = [p.kind for p in inspect.signature(module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return each
+    named = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+    return (*each[:named], each[named:])
+
+
+def _independent(module: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> bool:
+    """Whether a third sample changes nothing for the other two: then batches of two stand for any batch."""
+    with quiet(), torch.no_grad():
+        two = torch.utils._pytree.tree_leaves(module(*(e.clone() for e in examples)))
+        more = torch.utils._pytree.tree_leaves(module(*(torch.cat([e, e[:1]]) for e in examples)))
+    pairs = [(f, m[:2]) for f, m in zip(two, more, strict=True) if isinstance(f, torch.Tensor)]
+    return all(
+        f.shape == m.shape and torch.allclose(f, m, rtol=1e-4, atol=1e-5 * float(f.abs().max())) for f, m in pairs
+    )
 
 
 def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
@@ -135,8 +161,11 @@ def _examples(module: torch.nn.Module, given: Any) -> tuple[torch.Tensor, ...]:
         given = (given,)
     if isinstance(given, Sequence) and given and all(map(_is_array, given)):
         return tuple(_two_samples(torch.as_tensor(a).detach().cpu()) for a in given)
+    if any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules()):
+        return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(given))
     floats = [p.dtype for p in module.parameters() if p.dtype.is_floating_point]
-    return tuple(torch.randn(2, *shape, dtype=floats[0] if floats else torch.float32) for shape in sample_shapes(given))
+    dtype = floats[0] if floats else torch.float32
+    return tuple(torch.randn(2, *shape, dtype=dtype) for shape in sample_shapes(given))
 
 
 def _is_array(value: Any) -> bool:
@@ -167,8 +196,7 @@ def sample_shapes(given: Any) -> tuple[Shape, ...]:
 
 def _export(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], dynamic: Any) -> ExportedProgram:
     """``torch.export.export`` in silence; the arguments go by position, whatever forward() calls them."""
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with quiet(), torch.no_grad():
         return torch.export.export(module, examples, dynamic_shapes=dynamic, strict=False)
 
 

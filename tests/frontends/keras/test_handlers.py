@@ -17,6 +17,9 @@ def randomise(model, seed=0):
     for w in model.weights:
         value = rng.normal(0, 0.5, w.shape)
         w.assign(np.abs(value) + 0.3 if "variance" in w.name else value)
+    for layer in model.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()  # it computes with a copy of its statistics
     return model
 
 

@@ -38,28 +38,33 @@ def spatial_layer(draw, layout):
 
 
 @st.composite
-def network(draw):
+def architecture(draw):
+    """Layout, input size, makers of layers, whether to flatten, and the last activation."""
     layout = draw(st.sampled_from(["channels_last", "channels_first"]))
-    height, width = draw(st.integers(4, 9)), draw(st.integers(4, 9))
-    shape = (height, width, 2) if layout == "channels_last" else (2, height, width)
-    space = slice(1, 3) if layout == "channels_last" else slice(2, 4)
-    x = y = keras.Input(shape)
-    for make in draw(st.lists(spatial_layer(layout), min_size=1, max_size=5)):
+    size = draw(st.integers(4, 9)), draw(st.integers(4, 9))
+    layers = draw(st.lists(spatial_layer(layout), min_size=1, max_size=5))
+    return layout, size, layers, draw(st.booleans()), draw(st.sampled_from([None, "softmax"]))
+
+
+def build(layout, size, layers, flatten, activation):
+    """The network; a layer whose window does not fit is left out."""
+    last = layout == "channels_last"
+    x = y = keras.Input((*size, 2) if last else (2, *size))
+    for make in layers:
         layer = make()
         window = getattr(layer, "kernel_size", getattr(layer, "pool_size", (1, 1)))
         reach = [d * (k - 1) + 1 for k, d in zip(window, getattr(layer, "dilation_rate", (1, 1)), strict=True)]
-        if getattr(layer, "padding", "same") != "valid" or all(np.array(y.shape[space]) >= reach):
+        space = y.shape[1:3] if last else y.shape[2:4]
+        if getattr(layer, "padding", "same") != "valid" or all(np.array(space) >= reach):
             y = layer(y)
-    if draw(st.booleans()):
-        y = L.Flatten(data_format=layout)(y)
-    else:
-        y = L.GlobalAveragePooling2D(data_format=layout)(y)
-    return keras.Model(x, L.Dense(3, activation=draw(st.sampled_from([None, "softmax"])))(y))
+    join = L.Flatten if flatten else L.GlobalAveragePooling2D
+    return keras.Model(x, L.Dense(3, activation=activation)(join(data_format=layout)(y)))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(network(), st.integers(0, 1000))
-def test_random_network(model, seed):
+@given(architecture(), st.integers(0, 1000))
+def test_random_network(drawn, seed):
+    model = build(*drawn)
     rng = np.random.default_rng(seed)
     for w in model.weights:
         w.assign(rng.uniform(0.5, 1.5, w.shape) if "variance" in w.name else rng.normal(0, 0.3, w.shape))

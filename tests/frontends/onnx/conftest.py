@@ -10,7 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from snntoolbox.frontends.onnx import OnnxFrontend
 
 
-def build(nodes, *, x, weights=None, opset=13, seed=0, outputs=("y",), batch="N", dtype=TensorProto.FLOAT, listed=False):
+def build(
+    nodes, *, x, weights=None, opset=13, seed=0, outputs=("y",), batch="N", dtype=TensorProto.FLOAT, listed=False
+):
     """A model of `nodes` (operator, inputs, outputs, attributes) reading `x`, sample shapes by name (or one for 'x').
 
     `weights` are arrays, or shapes of random ones; `listed` puts them among the graph's inputs too, as old files do.

@@ -74,11 +74,10 @@ WEIGHTED = [
     conv((4, 8, 7), (4, 1, 3, 3), group=4, strides=[2, 2]),
     *(conv((2, 8, 7), (3, 2, 4, 3), auto_pad=a, strides=s)
       for a in ("SAME_UPPER", "SAME_LOWER", "VALID") for s in ([1, 1], [2, 3])),
-    conv((2, 9, 9), (3, 2, 2, 2), auto_pad="SAME_UPPER", dilations=[2, 2], opsets=(11,)),
     conv((2, 5, 6, 4), (3, 2, 2, 3, 2), strides=[1, 2, 1], pads=[1, 0, 1, 0, 1, 1]),
     *(Case("BatchNormalization", s, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 0.5, 3)}, a, o)
       for s in ((4,), (4, 5), IMAGE) for a, o in (({}, ALL), ({"epsilon": 0.1}, (9, 14)))),
-    Case("BatchNormalization", IMAGE, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 3, 4)}, {"momentum": 0.1}, (13,)),
+    Case("BatchNormalization", IMAGE, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 3, 4)}, {"momentum": 0.1}),
 ]  # fmt: skip
 
 POOLS = [
@@ -92,8 +91,8 @@ POOLS = [
       for a in ("SAME_UPPER", "SAME_LOWER", "VALID") for s in ([1, 1], [2, 2])),
     pool("MaxPool", kernel_shape=[2, 3], dilations=[2, 2], strides=[1, 1]),
     pool("MaxPool", kernel_shape=[2, 2], dilations=[2, 1], strides=[2, 3], ceil_mode=1),
-    *(pool("AveragePool", (2, h, 8), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1, ceil_mode=c)
-      for c in (0, 1) for h in (5, 6, 7)),
+    *(pool("AveragePool", (2, h, 8), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1,
+           ceil_mode=c) for c in (0, 1) for h in (5, 6, 7)),
     pool("AveragePool", kernel_shape=[3, 3], auto_pad="SAME_UPPER", count_include_pad=1),
     *(pool(op, x, opsets=ALL) for op in ("GlobalAveragePool", "GlobalMaxPool") for x in ((3, 5), IMAGE, (2, 3, 4, 2))),
 ]  # fmt: skip
@@ -103,7 +102,8 @@ REDUCTIONS = [
       for op in ("ReduceMean", "ReduceSum", "ReduceMax") for a in ([2, 3], [-1], [1], [1, -1], [3, 1, 2])
       for k in ({}, {"keepdims": 0})),
     *(Case(op, IMAGE, {"axes": ints(-1, 2)}, k, o)
-      for op, o in (("ReduceMean", (18, 26)), ("ReduceMax", (18, 26)), ("ReduceSum", (13, 26))) for k in ({}, {"keepdims": 0})),
+      for op, o in (("ReduceMean", (18, 26)), ("ReduceMax", (18, 26)), ("ReduceSum", (13, 26)))
+      for k in ({}, {"keepdims": 0})),
     Case("ReduceMean", IMAGE, {}, {"noop_with_empty_axes": 1}, (18,)),
 ]  # fmt: skip
 
@@ -131,8 +131,8 @@ ARITHMETIC = [
     Case("Mul", (1, 6), {"c": (1, 4, 6)}),
     Case("Add", (4,), {"c": np.tile(floats(1, 2, 3, 4), (3, 1))}, batch=3),
     *(Case(op, (4,), inputs="x x", kinds=("Add",)) for op in ("Add", "Sum", "Mean")),
-    Case("Sum", (4,), {"c": (4,)}, inputs="x c x c"),
-    Case("Mean", (4,), {"c": (1, 4)}, inputs="x c x"),
+    Case("Sum", (4,), {"c": (4,)}, {}, ALL[1:], inputs="x c x c"),
+    Case("Mean", (4,), {"c": (1, 4)}, {}, ALL[1:], inputs="x c x"),
     Case("Sum", (4,), {}),
     Case("Neg", IMAGE),
 ]  # fmt: skip
@@ -144,8 +144,8 @@ SHAPING = [
     Case("Flatten", (3, 2), {}, {"axis": 0}, batch=1),
     *(Case("Reshape", IMAGE, {"s": ints(*s)}, opsets=(7, 13))
       for s in ((0, -1), (-1, 168), (-1, 4, 42), (0, 0, -1), (0, 28, 6), (0, 4, -1, 3))),
-    *(Case("Reshape", IMAGE, {"s": ints(*s)}, opsets=(13,), batch=1) for s in ((1, -1), (1, 168), (-1, 168), (1, 28, 6))),
-    *(Case("Reshape", IMAGE, {"s": ints(*s)}, opsets=(13,), batch=3) for s in ((3, -1), (3, 168), (-1, 168), (0, 28, 6))),
+    *(Case("Reshape", IMAGE, {"s": ints(*s)}, opsets=(13,), batch=b)
+      for b in (1, 3) for s in ((b, -1), (b, 168), (-1, 168), (b, 28, 6), (0, 28, 6))),
     Case("Reshape", IMAGE, {"s": ints(-1, 168)}, {"allowzero": 1}, (14,)),
     *(Case("Transpose", IMAGE, {}, {"perm": p}) for p in ([0, 2, 3, 1], [0, 3, 1, 2], [0, 1, 2, 3])),
     Case("Squeeze", (1, 3, 1), {}, {"axes": [1]}, (7, 11)),
@@ -169,9 +169,11 @@ SHAPING = [
 MOVING = [
     *(Case("Concat", IMAGE, {}, {"axis": a}, inputs="x x x") for a in (1, 2, 3)),
     Case("Concat", IMAGE, {}, {"axis": -1}, (11, 13), inputs="x x"),
-    *(Case("Pad", IMAGE, {}, {"pads": [0, 0, 1, 2, 0, 0, 2, 1], "mode": m}, (7, 9)) for m in ("constant", "reflect", "edge")),
+    *(Case("Pad", IMAGE, {}, {"pads": [0, 0, 1, 2, 0, 0, 2, 1], "mode": m}, (7, 9))
+      for m in ("constant", "reflect", "edge")),
     Case("Pad", IMAGE, {}, {"pads": [0, 1, 1, 2, 0, 0, 2, 1], "value": 1.5}, (7, 9)),
-    *(Case("Pad", IMAGE, {"p": ints(0, 0, 1, 2, 0, 0, 2, 1)}, {"mode": m}, (11, 13, 21)) for m in ("constant", "reflect", "edge")),
+    *(Case("Pad", IMAGE, {"p": ints(0, 0, 1, 2, 0, 0, 2, 1)}, {"mode": m}, (11, 13, 21))
+      for m in ("constant", "reflect", "edge")),
     Case("Pad", IMAGE, {"p": ints(0, 0, 1, 2, 0, 0, 2, 1)}, {"mode": "wrap"}, (19,)),
     Case("Pad", IMAGE, {"p": ints(0, 0, -1, 2, 0, 1, 2, -1), "v": floats(-0.5).reshape(())}, {}, (11, 13)),
     Case("Pad", IMAGE, {"p": ints(1, 2, 1, 2), "a": ints(-1, 2)}, {}, (18, 26), inputs="x p  a"),
@@ -205,7 +207,7 @@ RESIZING = [
            {"mode": m, "coordinate_transformation_mode": c}, (11,), batch=2, inputs="x r e s")
       for m in ("nearest", "linear") for c in RULES for s in ((2, 8, 10), (2, 3, 11), (2, 1, 5))),
     *(Case("Resize", SMALL, {"s": floats(1, 1, *s)}, {"mode": "linear", "coordinate_transformation_mode": c}, (13, 19),
-           inputs="x   s".replace("   ", "  ")) for c in RULES for s in ((2, 3), (0.75, 1.6))),
+           inputs="x  s") for c in RULES for s in ((2, 3), (0.75, 1.6))),
     Case("Resize", SMALL, {"s": floats(2, 2)}, {"mode": "linear", "axes": [2, 3]}, (18, 19), inputs="x  s"),
     Case("Resize", SMALL, {"s": floats(2, 1.5)}, {"mode": "nearest", "axes": [-1, 2]}, (19,), inputs="x  s"),
     Case("Resize", SMALL, {"s": ints(8, 7)}, {"mode": "nearest", "axes": [2, 3]}, (18,), inputs="x   s"),

@@ -28,8 +28,8 @@ class Function(nn.Module):
             else:
                 setattr(self, name, part)
 
-    def forward(self, *x):
-        return self.function(self, *x)
+    def forward(self, x):
+        return self.function(self, x)
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -75,12 +75,31 @@ def of(kind, *args, **kwargs):
 
 
 torch.manual_seed(0)
+
+
+def _written(x):
+    y = x.relu()
+    y[:, 1:3, ::2] = 2 * x[:, :2, ::2]
+    y[:, 0] = 5
+    y[:, :, 1] = x[:, :, 0]
+    return y
+
+
+def _placed(x):
+    y = torch.zeros(x.size(0), 5, 3, 4)
+    y[:, 1:3] = x
+    return y
+
+
 POSITIONS = torch.tensor([3, 0, 2])
 CASES = {
     # weights
     "linear": (of(nn.Linear, 6, 4), (6,)),
     "linear_no_bias_on_matrix": (of(nn.Linear, 6, 4, bias=False), (3, 6)),
-    "addmm": (fn(lambda s, x: torch.addmm(s.b, x, s.w, beta=0.5, alpha=2.0), b=torch.randn(4), w=torch.randn(6, 4)), (6,)),
+    "addmm": (
+        fn(lambda s, x: torch.addmm(s.b, x, s.w, beta=0.5, alpha=2.0), b=torch.randn(4), w=torch.randn(6, 4)),
+        (6,),
+    ),
     "mm": (fn(lambda s, x: torch.mm(x, s.w), w=torch.randn(6, 4)), (6,)),
     "matmul_right": (fn(lambda s, x: x @ s.w, w=torch.randn(6, 4)), (2, 3, 6)),
     "matmul_left": (fn(lambda s, x: s.w @ x, w=torch.randn(4, 6)), (2, 6, 3)),
@@ -184,7 +203,12 @@ CASES = {
     "cat_space": (fn(lambda s, x: torch.cat((x, x), -1)), IMAGE),
     "cat_zeros": (fn(lambda s, x: torch.cat([x, torch.zeros(x.size(0), 2, 9, 7)], 1)), IMAGE),
     "cat_zeros_like": (fn(lambda s, x: torch.cat([torch.ones_like(x), x, torch.zeros_like(x) + 2, x], 1)), IMAGE),
-    "cat_constant": (fn(lambda s, x: torch.cat([s.c.expand(x.shape[0], -1, -1), x], 1), c=torch.randn(1, 1, 5)), (3, 5)),
+    "cat_constant": (
+        fn(lambda s, x: torch.cat([s.c.expand(x.shape[0], -1, -1), x], 1), c=torch.randn(1, 1, 5)),
+        (3, 5),
+    ),
+    "write_slice": (fn(lambda s, x: _written(x)), IMAGE),
+    "write_into_zeros": (fn(lambda s, x: _placed(x)), (2, 3, 4)),
     "stack": (fn(lambda s, x: torch.stack([x, x * 2], 2)), IMAGE),
     "stack_constant": (fn(lambda s, x: torch.stack([x, s.c.expand_as(x)], 1), c=torch.randn(5)), (5,)),
     # arithmetic
@@ -322,6 +346,15 @@ class TwoHeads(nn.Module):
         return {"joined": self.a(torch.cat([x, y.flatten(1)], 1)), "single": self.b(x)}
 
 
+class Starred(nn.Module):
+    """Inputs taken as they come."""
+
+    input_shape = ((4,), (4,))
+
+    def forward(self, first, *others):
+        return first.view(first.shape[0], 2, 2) - others[0].view(-1, 2, 2)
+
+
 class FixedBatch(nn.Module):
     """Python code that makes torch.export fix the batch size."""
 
@@ -330,13 +363,18 @@ class FixedBatch(nn.Module):
 
 
 NETS = {
-    "residual": (lambda: nn.Sequential(Block(4, 4, 1), Block(4, 8, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()), (4, 8, 8)),
+    "residual": (
+        lambda: nn.Sequential(Block(4, 4, 1), Block(4, 8, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        (4, 8, 8),
+    ),
     "densenet": (Dense, (4, 6, 6)),
     "shared": (Shared, (4, 5, 5)),
     "aliases": (Aliases, (4, 3, 3)),
     "in_place_unreturned": (InPlaceUnreturned, (4, 5, 5)),
     "in_place_on_input": (fn(lambda s, x: x.relu_() + 1), (5,)),
     "two_heads": (TwoHeads, None),
+    "starred": (Starred, None),
+    "weight_norm": (lambda: torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), (4,)),
     "fixed_batch": (FixedBatch, (4, 3)),
     "dead_code": (fn(lambda s, x: (torch.sigmoid(x), x.relu())[1]), (4,)),
     "no_grad": (fn(lambda s, x: s.conv(x), conv=nn.Conv2d(4, 2, 1)), IMAGE),

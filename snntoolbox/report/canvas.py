@@ -1,0 +1,100 @@
+"""The sheet that plots are drawn on: size, fonts, colours, saving. The one module that imports matplotlib, when used.
+
+Figures are made as objects, without pyplot: nothing touches matplotlib's global state or needs a display.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.node import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, told apart with any colour vision; viridis is even in grey
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#444444"
+COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
+
+
+def save(figure: Figure, path: Path | str, dpi: int = 130) -> Path:
+    """Write the figure as a file of the suffix's kind and return its path."""
+    figure.savefig(path, dpi=dpi)
+    return Path(path)
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of this size in inches with one pair of axes."""
+    figure = new_figure(width, height)
+    axes = figure.add_subplot()
+    tidy(axes)
+    return figure, axes
+
+
+def tidy(axes: Axes) -> None:
+    """A light grid behind the data and no frame where there are no numbers."""
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches; SNNToolboxError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError as error:
+        raise SNNToolboxError(
+            "plots need matplotlib, which is not installed", hint="pip install 'snntoolbox[plots]'"
+        ) from error
+    engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    return Figure(figsize=(width, height), layout=engine, facecolor="white")
+
+
+def say(axes: Axes, title: str, x: str, y: str) -> None:
+    """Set the title and the labels of both axes."""
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_xlabel(x, fontsize=10)
+    axes.set_ylabel(y, fontsize=10)
+    axes.tick_params(labelsize=9)
+
+
+def engineering_units(axes: Axes) -> None:
+    """10 M rather than 1e7."""
+    from matplotlib.ticker import EngFormatter
+
+    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+
+
+def times(steps: int, dt: float) -> Array:
+    """The ends of the steps in ms."""
+    return np.arange(1, steps + 1) * dt
+
+
+def spread(size: int, most: int) -> Array:
+    """At most this many indices, evenly spread."""
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+
+
+def square(values: Array) -> Array:
+    """A vector as a picture that is about square; the rest is nan."""
+    columns = math.ceil(math.sqrt(values.size))
+    padded = np.full(columns * math.ceil(values.size / columns), np.nan)
+    padded[: values.size] = values
+    return padded.reshape(-1, columns)
+
+
+def shades(number: int) -> Sequence[Any]:
+    """That many colours told apart: distinct ones while they last, then a scale."""
+    if number <= len(COLOURS):
+        return COLOURS[:number]
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"](np.linspace(0, 0.92, number)))

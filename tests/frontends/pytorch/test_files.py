@@ -1,0 +1,415 @@
+"""Opening PyTorch files: the convention, exported programs, and what is refused because it is damaged or unsafe."""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.pytorch import TorchFrontend
+
+FRONTEND = TorchFrontend()
+MODEL_PY = """
+import torch
+from torch import nn
+
+{module_level}
+
+class Model(nn.Module):
+    {class_level}
+
+    def __init__(self, hidden=5):
+        super().__init__()
+        {instance_level}
+        self.first = nn.Linear(4, hidden)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.last = nn.Linear(hidden, 3)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.norm(self.first(x))))
+"""
+
+
+def code(module="", of_class="input_shape = (4,)", instance="pass"):
+    return MODEL_PY.format(module_level=module, class_level=of_class, instance_level=instance)
+
+
+def net(hidden=5):
+    torch.manual_seed(hidden)
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm, self.last = nn.Linear(4, hidden), nn.BatchNorm1d(hidden), nn.Linear(hidden, 3)
+
+        def forward(self, x):
+            return self.last(torch.relu(self.norm(self.first(x))))
+
+    model = Model().eval()
+    model.norm.running_mean.normal_()
+    return model
+
+
+def agrees(path, model, shape=None):
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    opened = FRONTEND.open(path, input_shape=shape)
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(x)).numpy()
+    assert np.abs(FRONTEND.parse(opened).run(x) - wanted).max() < 1e-5
+    assert np.abs(FRONTEND.predict(opened, x)[0] - wanted).max() < 1e-6
+
+
+@pytest.mark.parametrize("ending", ["", ".py", ".weights"])
+@pytest.mark.parametrize("suffix", [".pth", ".pkl", ".pt"])
+def test_convention(tmp_path, suffix, ending):
+    (tmp_path / "net.v1.py").write_text(code())
+    torch.save(net().state_dict(), tmp_path / f"net.v1{suffix}")
+    agrees(tmp_path / ("net.v1" + ending.replace(".weights", suffix)), net())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        code(of_class="", module="input_shape = [4]"),
+        code(of_class="", instance="self.input_shape = (4,)"),
+        code(module="kwargs = {'hidden': 7}"),
+        "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass C:\n    a: int = 1\n"
+        + code(),
+    ],
+    ids=["module_level_shape", "instance_shape", "kwargs", "dataclass"],
+)
+def test_forms_of_the_code(tmp_path, source):
+    hidden = 7 if "kwargs" in source else 5
+    (tmp_path / "net.py").write_text(source)
+    torch.save(net(hidden).state_dict(), tmp_path / "net.pth")
+    agrees(tmp_path / "net", net(hidden))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {f"module.{k}": v for k, v in s.items()},
+        lambda s: {"epoch": 3, "state_dict": s},
+        lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}, "best": 0.5},
+        lambda s: {k: v for k, v in s.items() if "num_batches" not in k},
+    ],
+    ids=["data_parallel", "checkpoint", "both", "old"],
+)
+def test_forms_of_the_state_dict(tmp_path, wrap):
+    (tmp_path / "net.py").write_text(code())
+    torch.save(wrap(dict(net().state_dict())), tmp_path / "net.pth")
+    agrees(tmp_path / "net.pth", net())
+
+
+def test_legacy_pickle_format(tmp_path):
+    (tmp_path / "net.py").write_text(code())
+    torch.save(net().state_dict(), tmp_path / "net.pkl", _use_new_zipfile_serialization=False)
+    agrees(tmp_path / "net", net())
+
+
+def test_given_shape_is_used(tmp_path):
+    (tmp_path / "net.py").write_text(code(of_class=""))
+    torch.save(net().state_dict(), tmp_path / "net.pth")
+    with pytest.raises(FrontendError, match="shape of its input is not known"):
+        FRONTEND.open(tmp_path / "net")
+    agrees(tmp_path / "net", net(), shape=(4,))
+
+
+@pytest.mark.parametrize(
+    ("source", "change", "message"),
+    [
+        (code(), lambda s: s.pop("last.bias"), "missing: last.bias"),
+        (code(), lambda s: s.update(more=torch.ones(1)), "unexpected: more"),
+        (code(), lambda s: (s.pop("last.bias"), s.update(more=torch.ones(1))), "missing: last.bias; unexpected: more"),
+        (code(), lambda s: s.update({"last.bias": torch.ones(9)}), "size mismatch for last.bias"),
+        (code(), lambda s: s.update({"last.bias": 3}), "no state dict"),
+        ("x = 1", lambda s: None, "no `class Model"),
+        ("1 / 0", lambda s: None, "ZeroDivisionError"),
+        ("def broken(:", lambda s: None, "SyntaxError"),
+        (code(module="kwargs = {'nope': 1}"), lambda s: None, r"Model\(nope\).*failed"),
+        (code(module="kwargs = 3"), lambda s: None, "not a dictionary"),
+        (code(of_class="input_shape = (0, 4)"), lambda s: None, "no sample shape"),
+        (code(of_class="input_shape = (9,)"), lambda s: None, "torch.export cannot trace it"),
+    ],
+)
+def test_what_does_not_fit(tmp_path, source, change, message):
+    (tmp_path / "net.py").write_text(source)
+    state = dict(net().state_dict())
+    change(state)
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(FrontendError, match=message):
+        FRONTEND.open(tmp_path / "net.py")
+
+
+class Bomb:
+    """What a hostile pickle does when it is loaded."""
+
+    def __init__(self, flag: Path) -> None:
+        self.flag = str(flag)
+
+    def __reduce__(self):
+        return (open, (self.flag, "w"))
+
+
+def _whole(path):
+    torch.save(nn.Linear(4, 3), path)
+
+
+def _pickled(path):
+    path.write_bytes(pickle.dumps(Bomb(path.parent / "boom")))
+
+
+def _bomb(path):
+    torch.save({"a": torch.ones(3), "b": Bomb(path.parent / "boom")}, path)
+
+
+def _script(path):
+    torch.jit.save(torch.jit.trace(nn.Linear(4, 3), torch.ones(2, 4)), path)
+
+
+def _truncated(path):
+    torch.save(net().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pkl", ".pt"])
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (_whole, "pickled Python objects"),
+        (_pickled, "pickled Python objects|damaged"),
+        (_bomb, "pickled Python objects"),
+        (_script, "TorchScript"),
+        (_truncated, "damaged"),
+        (lambda p: p.write_bytes(b"\x80garbage" * 30), "damaged"),
+        (lambda p: p.write_bytes(b""), "empty"),
+    ],
+    ids=["whole", "pickle", "bomb", "script", "truncated", "garbage", "empty"],
+)
+def test_bad_weights(tmp_path, write, message, suffix):
+    (tmp_path / "net.py").write_text(code())
+    write(tmp_path / f"net{suffix}")
+    with pytest.raises(FrontendError, match=message) as error:
+        FRONTEND.open(tmp_path / "net")
+    assert not (tmp_path / "boom").exists()
+    assert "empty" in message or error.value.hint
+
+
+def test_weights_without_their_code(tmp_path):
+    torch.save(net().state_dict(), tmp_path / "net.pth")
+    with pytest.raises(FrontendError, match=r"weights only \(9 tensors: first.weight") as error:
+        FRONTEND.open(tmp_path / "net.pth")
+    assert "net.py" in error.value.hint
+
+
+@pytest.mark.parametrize("name", ["net", "net.py", "net.pth", "net.pt2", ""])
+def test_nothing_there(tmp_path, name):
+    with pytest.raises(FrontendError):
+        FRONTEND.open(tmp_path / name)
+    (tmp_path / "net.py").write_text(code())
+    with pytest.raises(FrontendError):
+        FRONTEND.open(tmp_path / name)
+
+
+# -- exported programs ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def archive():
+    dims = ({0: torch.export.Dim("n", min=2, max=4)},)
+    program = torch.export.export(net(), (torch.ones(2, 4),), dynamic_shapes=dims)
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["net.pt2", "net.pt"])
+def test_exported_program(tmp_path, archive, name):
+    (tmp_path / name).write_bytes(archive)
+    agrees(tmp_path / name, net())
+    agrees(tmp_path / "net", net())
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_fixed_batch_program(tmp_path, batch):
+    program = torch.export.export(net(), (torch.ones(batch, 4),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    agrees(tmp_path / "net.pt2", net())
+
+
+def test_live_program():
+    agrees(torch.export.export(net(), (torch.ones(2, 4),)), net())
+
+
+def test_program_with_keyword_and_dictionary_inputs():
+    class Both(nn.Module):
+        def forward(self, pair, *, other):
+            return pair["a"] + 2 * other, pair["b"]
+
+    examples = {"a": torch.ones(2, 3), "b": torch.ones(2, 2)}
+    program = torch.export.export(Both(), (examples,), {"other": torch.ones(2, 3)})
+    x = [np.random.default_rng(i).normal(size=(3, n)).astype(np.float32) for i, n in enumerate((3, 2, 3))]
+    outputs = FRONTEND.predict(program, *x)
+    graph = FRONTEND.parse(program)
+    assert np.allclose(graph.run(*x), outputs[0])
+    assert np.array_equal(outputs[1], x[1])
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 0.3, 0.9, -1])
+def test_truncated_program(tmp_path, archive, size):
+    cut = archive[: int(size * len(archive)) if isinstance(size, float) else size]
+    (tmp_path / "net.pt2").write_bytes(cut)
+    with pytest.raises(FrontendError):
+        FRONTEND.open(tmp_path / "net.pt2")
+
+
+def edited(archive, path, change_program=None, change_weights=None, extra=None):
+    """The archive with its JSON parts changed."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            for ending, change in (("models/model.json", change_program), ("weights_config.json", change_weights)):
+                if name.endswith(ending) and change:
+                    part = json.loads(content)
+                    change(part)
+                    content = json.dumps(part).encode()
+            new.writestr(name, content)
+        for name, content in (extra or {}).items():
+            new.writestr(f"archive/{name}", content)
+
+
+def _expression(program, text):
+    value = next(
+        v
+        for v in program["graph_module"]["graph"]["tensor_values"].values()
+        if v["sizes"] and "as_expr" in v["sizes"][0]
+    )
+    value["sizes"][0]["as_expr"]["expr_str"] = text
+
+
+def _rename_input(program, name):
+    text = json.dumps(program).replace('"x"', json.dumps(name))
+    program.clear()
+    program.update(json.loads(text))
+
+
+def _target(program, target):
+    program["graph_module"]["graph"]["nodes"][0]["target"] = target
+
+
+def _default_factory(program, flag):
+    spec = {
+        "type": "collections.defaultdict",
+        "context": json.dumps({"default_factory_module": "os"}),
+        "children_spec": [],
+    }
+    signature = program["graph_module"]["module_call_graph"][0]["signature"]
+    signature["out_spec"] = json.dumps([1, spec])
+
+
+def _enumeration(program, flag):
+    context = json.dumps({"__enum__": True, "fqn": "os:path"}).replace("__enum__", "\\u005f_enum__")
+    spec = json.dumps([1, {"type": "builtins.tuple", "context": context, "children_spec": []}])
+    program["graph_module"]["module_call_graph"][0]["signature"]["in_spec"] = spec
+
+
+HOSTILE = {
+    "enumeration": (_enumeration, "something else than tuples"),
+    "slow_expression": (lambda p, f: _expression(p, "a" * 1500 + "!"), "size expression"),
+    "weight_name": (
+        lambda p, f: p["graph_module"]["signature"]["input_specs"][0]["parameter"].update(parameter_name='a"b'),
+        "no attribute path",
+    ),
+    "expression": (lambda p, f: _expression(p, f"open('{f}', 'w')"), "size expression"),
+    "long_power": (lambda p, f: _expression(p, "9**9**9"), "size expression"),
+    "input_name": (lambda p, f: _rename_input(p, f"x=open('{f}','w')"), "no identifier"),
+    "operator": (lambda p, f: _target(p, "torch.load"), "none of torch's own"),
+    "file_operator": (lambda p, f: _target(p, "torch.ops.aten.from_file.default"), "none of torch's own"),
+    "structure": (_default_factory, "something else than tuples"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_program(tmp_path, archive, name):
+    change, message = HOSTILE[name]
+    flag = tmp_path / "boom"
+    edited(archive, tmp_path / "net.pt2", change_program=lambda p: change(p, flag))
+    with pytest.raises(FrontendError, match=message):
+        FRONTEND.open(tmp_path / "net.pt2")
+    assert not flag.exists()
+
+
+def test_guards_of_a_file_are_not_compiled(tmp_path, archive):
+    flag = tmp_path / "boom"
+    edited(archive, tmp_path / "net.pt2", lambda p: p.update(guards_code=[f"open('{flag}', 'w')"]))
+    agrees(tmp_path / "net.pt2", net())
+    assert not flag.exists()
+
+
+def test_program_of_a_gpu_opens_without_one(tmp_path, archive):
+    def on_gpu(part):
+        text = json.dumps(part).replace('{"type": "cpu", "index": null}', '{"type": "cuda", "index": 0}')
+        assert "cuda" in text
+        part.update(json.loads(text))
+
+    edited(archive, tmp_path / "net.pt2", on_gpu, on_gpu)
+    agrees(tmp_path / "net.pt2", net())
+
+
+def _first(config):
+    return next(iter(config["config"].values()))
+
+
+def test_pickled_weight_is_refused(tmp_path, archive):
+    edited(archive, tmp_path / "net.pt2", change_weights=lambda c: _first(c).update(use_pickle=True))
+    with pytest.raises(FrontendError, match="pickled Python object"):
+        FRONTEND.open(tmp_path / "net.pt2")
+
+
+def test_pickled_sample_inputs_are_refused(tmp_path, archive):
+    buffer = io.BytesIO()
+    torch.save(((Bomb(tmp_path / "boom"),), {}), buffer)
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(tmp_path / "net.pt2", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, buffer.getvalue() if "sample_inputs" in name else old.read(name))
+    with pytest.raises(FrontendError, match="pickled Python objects"):
+        FRONTEND.open(tmp_path / "net.pt2")
+    assert not (tmp_path / "boom").exists()
+
+
+def test_size_without_data_is_refused(tmp_path, archive):
+    sizes = [{"as_int": 200_000}, {"as_int": 200_000}]
+    edited(archive, tmp_path / "net.pt2", change_weights=lambda c: _first(c)["tensor_meta"].update(sizes=sizes))
+    with pytest.raises(FrontendError, match="without holding them"):
+        FRONTEND.open(tmp_path / "net.pt2")
+
+
+def test_compiled_code_is_left_behind(tmp_path, archive):
+    edited(archive, tmp_path / "net.pt2", extra={"data/aotinductor/model/x.so": b"code"})
+    agrees(tmp_path / "net.pt2", net())
+
+
+def test_random_damage_gives_only_our_errors(tmp_path, archive):
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        data = bytearray(archive)
+        for position in rng.integers(0, len(data), 6):
+            data[position] = int(rng.integers(256))
+        (tmp_path / "net.pt2").write_bytes(data)
+        try:
+            FRONTEND.open(tmp_path / "net.pt2")
+        except FrontendError:
+            continue
+
+
+def test_dynamic_image_size_is_refused():
+    dims = ({0: torch.export.Dim("n"), 2: torch.export.Dim("h", min=4)},)
+    program = torch.export.export(nn.Conv2d(1, 1, 3), (torch.ones(2, 1, 8, 8),), dynamic_shapes=dims)
+    with pytest.raises(FrontendError, match="free axis"):
+        FRONTEND.open(program)
