@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -187,17 +187,31 @@ def simulate(
 
     `options` go to the simulator's `build` (device, chunk). UnsupportedError lists what the simulator cannot run.
     """
+    results = []
+    for result in simulate_batches(network, x, duration, simulator, batch_size, record, **options):
+        results.append(result)
+        if progress:
+            progress(result.samples)
+    return joined(results)
+
+
+def simulate_batches(
+    network: SpikingNetwork,
+    x: Array | Sequence[Array],
+    duration: float,
+    simulator: str,
+    batch_size: int,
+    record: Record | None = None,
+    **options: Any,
+) -> Iterator[Result]:
+    """The results of consecutive batches, each handed out as soon as it is there."""
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x)
     steps = steps_of(duration, network.dt)
     backend = plugins.backend(simulator)
     backend.capabilities.check(backend.name, network)
     if not len(arrays[0]):
         raise DataError("there are no samples to simulate")
-    results = []
     with backend.build(network, **options) as executable:
         for start in range(0, len(arrays[0]), batch_size):
             batch = [a[start : start + batch_size] for a in arrays]
-            results.append(executable.run(*batch, steps=steps, record=record, first_sample=start))
-            if progress:
-                progress(len(batch[0]))
-    return joined(results)
+            yield executable.run(*batch, steps=steps, record=record, first_sample=start)

@@ -82,14 +82,14 @@ class GraphBuilder:
             return source
         return self.add(Permute(name=name, inputs=(source,), axes=tuple(axes), origin=origin))
 
-    def channels_first(self, name: str, source: str) -> str:
+    def channels_first(self, name: str, source: str, origin: Origin | None = None) -> str:
         """(*space, channels) -> (channels, *space)."""
         rank = len(self.shape(source))
-        return self.permute(name, source, (rank - 1, *range(rank - 1)))
+        return self.permute(name, source, (rank - 1, *range(rank - 1)), origin)
 
-    def channels_last(self, name: str, source: str) -> str:
+    def channels_last(self, name: str, source: str, origin: Origin | None = None) -> str:
         """(channels, *space) -> (*space, channels)."""
-        return self.permute(name, source, (*range(1, len(self.shape(source))), 0))
+        return self.permute(name, source, (*range(1, len(self.shape(source))), 0), origin)
 
     def reshape(self, name: str, source: str, shape: Sequence[int], origin: Origin | None = None) -> str:
         """Reshape in C order; nothing is added where the shape is that already."""
@@ -166,7 +166,10 @@ class GraphBuilder:
         mode: str = "constant",
         origin: Origin | None = None,
     ) -> str:
-        """Pad (before, after) per axis with a constant, or by 'reflect', 'edge', 'wrap' (numpy's names); negative crops."""
+        """Pad (before, after) per axis with a constant, or by 'reflect', 'edge', 'wrap' (numpy's names).
+
+        Negative amounts crop.
+        """
         for axis, (lo, hi) in enumerate(pads):
             if min(lo, hi) < 0:
                 source = self.slice(name, source, axis, max(-lo, 0), self.shape(source)[axis] - max(-hi, 0), 1, origin)
@@ -207,9 +210,8 @@ class GraphBuilder:
         """The maximum over all axes but the first, as one window over everything."""
         channels, *space = self.shape(source)
         ones, pads = (1,) * len(space), ((0, 0),) * len(space)
-        pooled = self.add(
-            MaxPool(name=name, inputs=(source,), kernel=tuple(space), stride=ones, padding=pads, dilation=ones, origin=origin)
-        )
+        window = {"kernel": tuple(space), "stride": ones, "dilation": ones}
+        pooled = self.add(MaxPool(name=name, inputs=(source,), padding=pads, origin=origin, **window))
         return pooled if keepdims else self.reshape(f"{name}_flat", pooled, (channels,), origin)
 
 
@@ -236,7 +238,10 @@ def same_padding(
 def ceil_overhang(
     space: Shape, kernel: Shape, stride: Sequence[int], padding: Sequence[tuple[int, int]], dilation: Sequence[int]
 ) -> tuple[int, ...]:
-    """Positions that ceil mode adds behind each axis: the last window must begin inside the input or its front padding."""
+    """Positions that ceil mode adds behind each axis.
+
+    The last window must begin inside the input or its front padding.
+    """
     extra = []
     for n, k, s, (lo, hi), d in zip(space, kernel, stride, padding, dilation, strict=True):
         span = n + lo + hi - d * (k - 1) - 1

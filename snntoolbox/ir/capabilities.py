@@ -32,6 +32,8 @@ class Capabilities:
         for name, coding in network.encodings.items():
             if type(coding) not in self.encodings:
                 found.append(Unsupported(name, names[type(coding)]))
+        if network.cycle and not self.recurrent:
+            found.append(Unsupported(" -> ".join(network.cycle), "a recurrent connection"))
         return found
 
     def _neuron(self, population: Population) -> list[Unsupported]:

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 
 from snntoolbox.errors import GraphError
-from snntoolbox.ir.node import Array, LinearNode, Node, Shape
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape, broadcasts
 from snntoolbox.ir.nodes import Input
 
 
@@ -45,7 +45,7 @@ class Graph:
         for key, node in self.nodes.items():
             shapes[key] = node.output_shape(*(shapes[i] for i in node.inputs))
             bias = node.bias if isinstance(node, LinearNode) else None
-            if bias is not None and np.broadcast_shapes(bias.shape, shapes[key]) != shapes[key]:
+            if bias is not None and not (bias.ndim == len(shapes[key]) and broadcasts(bias.shape, shapes[key])):
                 raise node.misfit(f"bias of shape {bias.shape} does not fit output {shapes[key]}")
         self.shapes: Mapping[str, Shape] = MappingProxyType(shapes)
 
@@ -100,6 +100,8 @@ class Graph:
         Computes in the inputs' floating type (float64 for others). This is the oracle of every frontend and pass.
         """
         keep = set(self.outputs if keep is None else keep)
+        if len(x) != len(self.inputs):
+            raise GraphError(f"the graph has {len(self.inputs)} inputs ({', '.join(self.inputs)}), got {len(x)}")
         values = {name: self._checked(name, array) for name, array in zip(self.inputs, x, strict=True)}
         last_use = {i: name for name, node in self.nodes.items() for i in node.inputs}
         for name, node in self.nodes.items():

@@ -132,7 +132,7 @@ class _State:
     def _gate(self, neuron: MaxGate, current: Array) -> Array:
         self.seen = self.seen + current
         geometry = (neuron.kernel, neuron.stride, neuron.padding, neuron.dilation)
-        counts = extract_windows(self.seen, *geometry, fill=-1)
+        counts = extract_windows(self.seen, *geometry, fill=-1)  # what has fired less than never does not win
         spikes = extract_windows(current, *geometry)
         flat = (*spikes.shape[: current.ndim], -1)
         winner = counts.reshape(flat).argmax(axis=-1)[..., None]

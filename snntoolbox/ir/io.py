@@ -7,7 +7,9 @@ import io
 import json
 import math
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +28,13 @@ from snntoolbox.ir.nodes import NODE_TYPES
 T = TypeVar("T")
 FORMAT = 1
 _STRUCTURE = "structure"
+_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE = (
+    *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError, MemoryError),
+    *(EOFError, OSError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(SyntaxError, GraphError),
+)
+"""What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (Origin, Population, Readout, Grid, IF, MaxGate, ConstantCurrent, Poisson)
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
@@ -120,7 +129,9 @@ def _decoded(value: Any, arrays: dict[str, Array]) -> Any:
     if kind == "array":
         return arrays[value["key"]]
     if kind == "sparse":
-        return sp.csr_array(tuple(_decoded(value["parts"], arrays)), shape=tuple(value["shape"]))
+        matrix = sp.csr_array(tuple(_decoded(value["parts"], arrays)), shape=tuple(value["shape"]))
+        matrix.check_format(full_check=True)  # an index outside would be read from anywhere in memory
+        return matrix
     if kind == "dict":
         return {k: _decoded(v, arrays) for k, v in value["items"].items()}
     fields = {k: _decoded(v, arrays) for k, v in value.items() if k != "type"}
@@ -137,8 +148,11 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
         structure = json.loads(arrays.pop(_STRUCTURE).tobytes())
     except FileNotFoundError:
         raise DataError(f"'{path}' does not exist", hint=f"run once with the step that writes the {kind}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"'{path}' cannot be read: {error}", hint=f"it must be a {kind} that snntoolbox saved") from None
+    except _DAMAGE as error:
+        hint = f"it must be a {kind} that snntoolbox saved"
+        raise DataError(f"'{path}' cannot be read: {error}", hint=hint) from None
+    if not isinstance(structure, dict):
+        raise DataError(f"'{path}' is no saved {kind}")
     if structure.get("format") != FORMAT or structure.get("kind") != kind:
         found = f"format {structure.get('format')}, {structure.get('kind')}"
         raise DataError(f"'{path}' is no saved {kind} of format {FORMAT} ({found})")
@@ -146,19 +160,25 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
-    """One array; its declared size is checked before anything of that size is allocated."""
+    """One array of numbers; its declared size is checked before anything of that size is allocated.
+
+    A deflated file holds at most a thousandfold of its size, which bounds what a damaged one can make us allocate;
+    other compressions have no such bound and are not ours.
+    """
+    if info.compress_type not in _COMPRESSION or info.file_size > 1100 * (info.compress_size + 100):
+        raise ValueError(f"array '{info.filename}' is damaged")
     data = io.BytesIO(archive.read(info))
-    version = np.lib.format.read_magic(data)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    form: Any = np.lib.format  # its functions have no types
+    header = form.read_array_header_1_0 if form.read_magic(data) == (1, 0) else form.read_array_header_2_0
     shape, _, dtype = header(data)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize > info.file_size:
+    if dtype.kind not in "biuf" or math.prod(shape) * dtype.itemsize > info.file_size:
         raise ValueError(f"array '{info.filename}' is damaged")
     data.seek(0)
-    return np.asarray(np.lib.format.read_array(data, allow_pickle=False))
+    return np.asarray(form.read_array(data, allow_pickle=False))
 
 
 def _decoding(path: str | Path, decode: Callable[[], T]) -> T:
     try:
         return decode()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GraphError) as error:
+    except _DAMAGE as error:
         raise DataError(f"'{path}' is damaged: {error}", hint="write it again") from None

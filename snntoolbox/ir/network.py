@@ -11,15 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
-import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.graph import Graph, needed
-from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
-from snntoolbox.ir.nodes import Add, Concat, Input, Pad
-from snntoolbox.ir.neurons import IF, Neuron
+from snntoolbox.ir.neurons import IF, MaxGate, Neuron
+from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape, broadcasts
+from snntoolbox.ir.nodes import Add, Concat, Input, MaxPool, Pad
 from snntoolbox.ir.result import Result
 
 
@@ -142,18 +141,53 @@ class SpikingNetwork:
         return self.wiring.name
 
     def _check(self, count: int) -> None:
-        if len(self.populations) != count or set(self.populations) & set(self.encodings):
-            raise GraphError("two populations or inputs have the same name")
+        names = {*self.populations, *self.encodings, *(r.name for r in self.readouts)}
+        if len(names) != count + len(self.encodings) + len(self.readouts):
+            raise GraphError("two populations, inputs or read-outs have the same name")
         for name in self.wiring.inputs:
             if name not in self.encodings and name not in self.populations:
                 raise GraphError("is neither an encoded input nor a population", layer=name)
+        for name in self.encodings:
+            if name not in self.wiring.inputs:
+                raise GraphError("is encoded, but no input of the wiring", layer=name)
         for node in self.wiring.nodes.values():
             if not isinstance(node, Input) and (not isinstance(node, LinearNode) or node.bias is not None):
                 raise GraphError("is not a bias-free linear map", layer=node.label)
         for population in self.populations.values():
-            given = self.wiring.shapes[population.current]
-            if isinstance(population.neuron, IF) and given != population.shape:
-                raise GraphError(f"gets a current of shape {given}, has shape {population.shape}", layer=population.label)
+            self._check_population(population)
+        for readout in self.readouts:
+            self._check_current(readout.name, readout.current, readout.shape)
+
+    def _check_population(self, population: Population) -> None:
+        neuron, shape, label = population.neuron, population.shape, population.label
+        # Spikes that nobody reads need no place in the wiring.
+        if population.name in self.wiring.nodes and population.name not in self.wiring.inputs:
+            raise GraphError("the wiring has a map of this name where the population's spikes belong", layer=label)
+        if self.wiring.shapes.get(population.name, shape) != shape:
+            raise GraphError(f"is read as {self.wiring.shapes[population.name]}, has shape {shape}", layer=label)
+        if isinstance(neuron, MaxGate):
+            self._check_current(label, population.current, None)
+            window = {f: getattr(neuron, f) for f in ("kernel", "stride", "padding", "dilation")}
+            pool = MaxPool(name=population.name, origin=population.origin, **window)
+            expected = pool.output_shape(self.wiring.shapes[population.current])
+            if expected != shape:
+                raise GraphError(f"its windows give shape {expected}, it has shape {shape}", layer=label)
+        else:
+            self._check_current(label, population.current, shape)
+        values = {"bias": population.bias, "scale": population.scale}
+        if isinstance(neuron, IF):
+            values |= {"threshold": neuron.threshold, "initial": neuron.initial}
+        for what, value in values.items():
+            given = () if value is None or isinstance(value, (int, float)) else value.shape
+            if not broadcasts(given, shape):
+                raise GraphError(f"its {what} of shape {given} does not fit shape {shape}", layer=label)
+
+    def _check_current(self, label: str, current: str, shape: Shape | None) -> None:
+        if current not in self.wiring.nodes:
+            raise GraphError(f"takes its current from '{current}', which does not exist", layer=label)
+        given = self.wiring.shapes[current]
+        if shape is not None and given != shape:
+            raise GraphError(f"gets a current of shape {given}, has shape {shape}", layer=label)
 
     def replaced(
         self,
@@ -180,16 +214,25 @@ class SpikingNetwork:
 
         GraphError for a recurrent network, which has no such order.
         """
+        digraph = self._dependencies()
+        rank = {name: i for i, name in enumerate([*self.wiring.nodes, *self.populations])}
+        try:
+            return tuple(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
+        except nx.NetworkXUnfeasible:
+            raise GraphError(f"the network is recurrent: {' -> '.join(self.cycle)}") from None
+
+    @cached_property
+    def cycle(self) -> tuple[str, ...]:
+        """The wiring nodes and populations of a cycle; empty for a feed-forward network."""
+        digraph = self._dependencies()
+        return () if nx.is_directed_acyclic_graph(digraph) else tuple(edge[0] for edge in nx.find_cycle(digraph))
+
+    def _dependencies(self) -> nx.DiGraph:
         digraph = nx.DiGraph()
         digraph.add_nodes_from(self.wiring.nodes)
         digraph.add_edges_from((i, n.name) for n in self.wiring.nodes.values() for i in n.inputs)
         digraph.add_edges_from((p.current, p.name) for p in self.populations.values())
-        rank = {name: i for i, name in enumerate(self.wiring.nodes)}
-        try:
-            return tuple(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
-        except nx.NetworkXUnfeasible:
-            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(digraph))
-            raise GraphError(f"the network is recurrent: {cycle}") from None
+        return digraph
 
     @cached_property
     def targets(self) -> Mapping[str, str]:
@@ -202,7 +245,8 @@ class SpikingNetwork:
         """For each wiring node the inputs and populations that it depends on directly (through linear nodes only)."""
         found: dict[str, frozenset[str]] = {}
         for name, node in self.wiring.nodes.items():
-            found[name] = frozenset([name]) if isinstance(node, Input) else frozenset().union(*(found[i] for i in node.inputs))
+            own = [name] if isinstance(node, Input) else []
+            found[name] = frozenset(own).union(*(found[i] for i in node.inputs))
         return found
 
     @cached_property
@@ -258,7 +302,7 @@ class SpikingNetwork:
         return self.run(x, duration=duration, **options).predictions
 
     def with_neurons(self, **changes: object) -> SpikingNetwork:
-        """The same network with fields of every integrate-and-fire neuron changed (reset, leak, refractory, initial)."""
+        """The same network with fields of every integrate-and-fire neuron changed: reset, leak, refractory, initial."""
         populations = [
             replace(p, neuron=replace(p.neuron, **changes)) if isinstance(p.neuron, IF) else p  # type: ignore[arg-type]
             for p in self.populations.values()
@@ -267,7 +311,7 @@ class SpikingNetwork:
 
 
 def _between(wiring: Graph, source: str, current: str, sources: Mapping[str, frozenset[str]]) -> list[Node]:
-    """The nodes between `source` and `current`; what other sources contribute to a sum or a join is left out as zero."""
+    """The nodes between `source` and `current`; what other sources add to a sum or a join is left out as zero."""
     nodes: dict[str, Node] = {}
     for name, node in wiring.nodes.items():
         if source not in sources[name]:

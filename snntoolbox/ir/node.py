@@ -125,6 +125,12 @@ class LinearNode(Node):
         return None
 
 
+def broadcasts(shape: Shape, target: Shape) -> bool:
+    """Whether an array of `shape` broadcasts to `target` by numpy's rules."""
+    behind = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(a in (1, n) for a, n in zip(shape, behind, strict=True))
+
+
 def add_biases(first: Array | None, second: Array | None) -> Array | None:
     """The sum of two biases, None being zero."""
     if first is None:

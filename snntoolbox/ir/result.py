@@ -54,7 +54,7 @@ class Result:
     @property
     def predictions(self) -> Array:
         """The class of each sample: the index of the largest output."""
-        return self.output.reshape(self.samples, -1).argmax(axis=1)
+        return np.asarray(self.output.reshape(self.samples, -1).argmax(axis=1))
 
     @property
     def predictions_per_step(self) -> Array:
@@ -62,14 +62,17 @@ class Result:
         if not self.outputs_per_step:
             raise DataError("outputs per step were not recorded", hint="run with Record(outputs_per_step=True)")
         first = next(iter(self.outputs_per_step.values()))
-        return first.reshape(self.steps, self.samples, -1).argmax(axis=2)
+        return np.asarray(first.reshape(self.steps, self.samples, -1).argmax(axis=2))
 
     def accuracy(self, labels: Array) -> float:
-        """The share of samples whose class is the label; labels are indices or one-hot."""
+        """The share of samples whose class is the label; labels are indices, alone or in a column, or one-hot."""
         labels = np.asarray(labels)
-        if len(labels) != self.samples:
-            raise DataError(f"{len(labels)} labels for {self.samples} samples")
-        return float(np.mean(self.predictions == (labels.argmax(axis=1) if labels.ndim > 1 else labels)))
+        if labels.ndim == 0 or len(labels) != self.samples:
+            raise DataError(f"{labels.size} labels for {self.samples} samples")
+        if labels.ndim > 2:
+            raise DataError(f"labels have shape {labels.shape}", hint="give class indices, or one row per sample")
+        wanted = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(self.samples)
+        return float(np.mean(self.predictions == wanted))
 
     def rates(self, population: str) -> Array:
         """Spikes per step and neuron, (samples, *shape)."""

@@ -15,7 +15,7 @@ import torch
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.archive import is_program, load_program
-from snntoolbox.frontends.pytorch.model import TorchModel, export_module, wrap_program
+from snntoolbox.frontends.pytorch.model import TorchModel, check_runs, export_module, wrap_program
 from snntoolbox.frontends.pytorch.quiet import quiet
 
 _WEIGHTS = (".pkl", ".pth", ".pt")
@@ -35,7 +35,7 @@ def open_path(path: Path, input_shape: Any) -> TorchModel:
         raise FrontendError(f"'{weights}' is empty")
     names = _zip_names(weights)
     if weights.suffix == ".pt2" or is_program(names):
-        return wrap_program(load_program(weights), weights.stem)
+        return _opened_program(weights)
     if any("/code/" in f"/{n}" or n.endswith("constants.pkl") for n in names):
         raise FrontendError(f"'{weights}' is a TorchScript file", hint=f"TorchScript is not read: {_SAVE}")
     state = read_state_dict(weights)
@@ -47,6 +47,15 @@ def open_path(path: Path, input_shape: Any) -> TorchModel:
     module, shape = build_model(code)
     _load_weights(module, state, weights)
     return export_module(module, shape if input_shape is None else input_shape, weights.stem)
+
+
+def _opened_program(path: Path) -> TorchModel:
+    """An exported program that loads and runs."""
+    program = load_program(path)
+    try:
+        return check_runs(wrap_program(program, path.stem))
+    except FrontendError as error:
+        raise FrontendError(f"'{path}': {error.message}", hint=error.hint) from error
 
 
 def _locate(path: Path) -> tuple[Path | None, Path | None]:

@@ -14,7 +14,7 @@ from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
 from snntoolbox.frontends.pytorch.folding import fold, reads_shape_only
 from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS, reason_against
 from snntoolbox.frontends.pytorch.inplace import functional
-from snntoolbox.frontends.pytorch.model import user_inputs
+from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Origin
@@ -63,9 +63,7 @@ class _Lowering:
 
     def _outputs(self) -> list[torch.fx.Node]:
         """The fx nodes that the user gets back."""
-        by_name = {n.name: n for n in self.program.graph.nodes}
-        names = self.program.graph_signature.user_outputs
-        nodes = [by_name[n] for n in names if isinstance(n, str) and n in by_name]
+        nodes = output_nodes(self.program)
         if not nodes:
             raise FrontendError("the model returns no tensor")
         return nodes

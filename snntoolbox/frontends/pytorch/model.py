@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from snntoolbox.frontends.pytorch.quiet import quiet
 from snntoolbox.ir.node import Array, Shape
 
 _CHUNK = 128
+_LARGEST_SAMPLE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ def user_inputs(program: ExportedProgram) -> list[torch.fx.Node]:
     wanted = set(program.graph_signature.user_inputs)
     nodes = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in wanted]
     return [n for n in nodes if isinstance(n.meta.get("val"), torch.Tensor)]
+
+
+def output_nodes(program: ExportedProgram) -> list[torch.fx.Node]:
+    """The fx nodes that the user gets back."""
+    by_name = {n.name: n for n in program.graph.nodes}
+    return [by_name[n] for n in program.graph_signature.user_outputs if isinstance(n, str) and n in by_name]
 
 
 def wrap_program(program: ExportedProgram, name: str, call: Callable[..., Any] | None = None) -> TorchModel:
@@ -224,15 +232,31 @@ def run_batches(model: TorchModel, x: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
 
+def check_runs(model: TorchModel) -> TorchModel:
+    """The model, after it ran once: a file may hold a program whose parts do not fit."""
+    wanted = [
+        str(n.meta["val"].shape[1:]) for n in output_nodes(model.program) if isinstance(n.meta.get("val"), torch.Tensor)
+    ]
+    if any(math.prod(shape) > _LARGEST_SAMPLE for shape in model.shapes):
+        raise FrontendError(f"it takes samples of shape {model.shapes}, more than {_LARGEST_SAMPLE} values")
+    found = run_batches(model, [np.zeros((model.least, *shape)) for shape in model.shapes])
+    if [str(torch.Size(a.shape[1:])) for a in found] != wanted:
+        raise FrontendError("its outputs have not the shapes that it says: the file is damaged")
+    return model
+
+
 def _run_one(model: TorchModel, batch: list[torch.Tensor]) -> list[Array]:
     """The outputs for one batch of at most `most` samples."""
     count = len(batch[0])
     short = model.least - count
     if short > 0:
         batch = [torch.cat([t, t[-1:].expand(short, *t.shape[1:])]) for t in batch]
-    with torch.no_grad():
-        # a module may work in place, also on its input
-        outputs = torch.utils._pytree.tree_leaves(model.call(*(t.clone() for t in batch)))
+    try:
+        with quiet(), torch.no_grad():
+            # a module may work in place, also on its input
+            outputs = torch.utils._pytree.tree_leaves(model.call(*(t.clone() for t in batch)))
+    except Exception as error:  # the user's code, or a damaged program
+        raise FrontendError(f"the model fails on its data: {_short(error)}") from error
     arrays = [_as_numpy(o) for o in outputs if isinstance(o, torch.Tensor)]
     return [a[:count] for a in arrays]
 

@@ -38,8 +38,7 @@ class MovingNode(LinearNode):
 
     def gain_below(self, *gains: Array) -> Array | None:
         """The gains moved like the values."""
-        moved = self.linear(*(g[None] for g in gains))[0]
-        return moved
+        return np.asarray(self.linear(*(g[None] for g in gains))[0])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,7 +127,7 @@ class Pad(MovingNode):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape plus the pads."""
         shape = self.one(shapes)
-        if len(self.pads) != len(shape) or min(map(min, self.pads)) < 0:
+        if len(self.pads) != len(shape) or any(len(pair) != 2 or min(pair) < 0 for pair in self.pads):
             raise self.misfit(f"cannot pad shape {shape} by {self.pads}")
         return tuple(n + lo + hi for n, (lo, hi) in zip(shape, self.pads, strict=True))
 
@@ -156,9 +155,9 @@ class Concat(MovingNode):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shapes joined."""
-        first = shapes[0]
-        others = [[n for a, n in enumerate(s) if a != self.axis] for s in shapes]
-        if not 0 <= self.axis < len(first) or any(len(s) != len(first) for s in shapes) or others.count(others[0]) != len(others):
+        first = shapes[0] if shapes else ()
+        others = {(*s[: self.axis], *s[self.axis + 1 :]) for s in shapes}
+        if not 0 <= self.axis < len(first) or {len(s) for s in shapes} != {len(first)} or len(others) != 1:
             raise self.misfit(f"cannot concatenate shapes {shapes} on axis {self.axis}")
         return (*first[: self.axis], sum(s[self.axis] for s in shapes), *first[self.axis + 1 :])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.ir.node import Array, Node, Shape
-from snntoolbox.ir.nodes.windows import Padding, extract_windows, window_output
+from snntoolbox.ir.nodes.windows import Padding, extract_windows, geometry_fault, window_output
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,10 +58,10 @@ class MaxPool(Node):
         shape = self.one(shapes)
         if len(shape) != len(self.kernel) + 1:
             raise self.misfit(f"expects {len(self.kernel)} spatial axes behind the channels, got shape {shape}")
-        space = window_output(shape[1:], self.kernel, self.stride, self.padding, self.dilation)
-        if min(space) < 1:
-            raise self.misfit(f"window {self.kernel} does not fit input {shape}")
-        return (shape[0], *space)
+        geometry = (shape[1:], self.kernel, self.stride, self.padding, self.dilation)
+        if fault := geometry_fault(*geometry):
+            raise self.misfit(fault)
+        return (shape[0], *window_output(*geometry))
 
     def apply(self, *values: Array) -> Array:
         """The maximum of each window."""

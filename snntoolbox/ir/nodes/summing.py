@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.ir.node import Array, LinearNode, Shape, collapse, uniform_along
-from snntoolbox.ir.nodes.windows import Padding, extract_windows, window_indices, window_output
+from snntoolbox.ir.nodes.windows import Padding, extract_windows, geometry_fault, window_indices, window_output
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,10 +83,12 @@ class AveragePool(LinearNode):
         shape = self.one(shapes)
         if len(shape) != len(self.kernel) + 1:
             raise self.misfit(f"expects {len(self.kernel)} spatial axes behind the channels, got shape {shape}")
-        space = window_output(shape[1:], self.kernel, self.stride, self._pads, self._ones)
-        if min(space) < 1:
-            raise self.misfit(f"window {self.kernel} does not fit input {shape}")
-        return (shape[0], *space)
+        if len(self.padding) != len(self.kernel) or len(self.overhang or self.kernel) != len(self.kernel):
+            raise self.misfit(f"padding {self.padding}, overhang {self.overhang} do not match kernel {self.kernel}")
+        geometry = (shape[1:], self.kernel, self.stride, self._pads, self._ones)
+        if fault := geometry_fault(*geometry):
+            raise self.misfit(fault)
+        return (shape[0], *window_output(*geometry))
 
     def divisor(self, space: Shape) -> Array:
         """How many positions each window averages, shape (*windows); ones where sums are not divided."""
@@ -146,7 +148,7 @@ class Mean(LinearNode):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape without those axes, or with ones there."""
         shape = self.one(shapes)
-        if not self.axes or any(not 0 <= a < len(shape) for a in self.axes):
+        if not self.axes or len({*self.axes}) < len(self.axes) or any(not 0 <= a < len(shape) for a in self.axes):
             raise self.misfit(f"cannot average axes {self.axes} of shape {shape}")
         if self.keepdims:
             return tuple(1 if a in self.axes else n for a, n in enumerate(shape))

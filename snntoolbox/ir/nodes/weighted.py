@@ -1,4 +1,4 @@
-"""Linear nodes with trained weights: dense, convolution, transposed convolution, diagonal, sparse."""
+"""Linear nodes with trained weights: dense, convolution, diagonal, sparse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.ir.node import Array, LinearNode, Shape, collapse, uniform_along
-from snntoolbox.ir.nodes.windows import Padding, extract_windows, window_indices, window_output
+from snntoolbox.ir.nodes.windows import Padding, extract_windows, geometry_fault, window_indices, window_output
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,6 +23,8 @@ class Dense(LinearNode):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape with `axis` of length out."""
         shape = self.one(shapes)
+        if self.weight.ndim != 2:
+            raise self.misfit(f"its weight must have two axes, has shape {self.weight.shape}")
         if not -len(shape) <= self.axis < len(shape) or shape[self.axis] != self.weight.shape[1]:
             raise self.misfit(f"expects {self.weight.shape[1]} features on axis {self.axis}, got shape {shape}")
         out = list(shape)
@@ -88,14 +90,18 @@ class Conv(LinearNode):
         """(out, *windows)."""
         shape = self.one(shapes)
         kernel = self.weight.shape[2:]
+        if self.weight.ndim < 3 or self.groups < 1:
+            raise self.misfit(f"cannot use a weight of shape {self.weight.shape} in {self.groups} groups")
         if len(shape) != len(kernel) + 1:
             raise self.misfit(f"expects {len(kernel)} spatial axes behind the channels, got shape {shape}")
         if shape[0] != self.weight.shape[1] * self.groups:
             raise self.misfit(f"expects {self.weight.shape[1] * self.groups} channels, got shape {shape}")
-        space = window_output(shape[1:], kernel, self.stride, self.padding, self.dilation)
-        if min(space) < 1:
-            raise self.misfit(f"kernel {kernel} does not fit input {shape}")
-        return (self.weight.shape[0], *space)
+        if self.weight.shape[0] % self.groups:
+            raise self.misfit(f"its {self.weight.shape[0]} filters do not divide into {self.groups} groups")
+        geometry = (shape[1:], kernel, self.stride, self.padding, self.dilation)
+        if fault := geometry_fault(*geometry):
+            raise self.misfit(fault)
+        return (self.weight.shape[0], *window_output(*geometry))
 
     def linear(self, *values: Array) -> Array:
         """The sum of products over each window, for a batch."""
@@ -209,6 +215,8 @@ class Sparse(LinearNode):
         """`shape_out`."""
         if self.one(shapes) != self.shape_in:
             raise self.misfit(f"expects shape {self.shape_in}, got {shapes[0]}")
+        if self.matrix.shape != (math.prod(self.shape_out), math.prod(self.shape_in)):
+            raise self.misfit(f"a matrix of shape {self.matrix.shape} does not map {self.shape_in} to {self.shape_out}")
         return self.shape_out
 
     def linear(self, *values: Array) -> Array:

@@ -400,6 +400,18 @@ def test_grid_beyond_float32_needs_float64():
         assert_same(run(liar, *x, steps=20), expected)
 
 
+@pytest.mark.parametrize("per_step", [True, False])
+def test_sums_of_a_readout_are_exact_beyond_float32(per_step):
+    """Each step's current fits into 24 bits, the sum over all steps does not."""
+    draft = Draft()
+    first = draft.neurons(draft.input((3,), ConstantCurrent()), bias=False)
+    draft.readout(draft.node(Dense, first, weight=np.array([[2.0**22 + 1, 3.0, -5.0]])), scale=1.0)
+    network = draft.network()
+    x = np.array([[1.0, 0.5, 0.25], [0.75, 1.0, 1.0]])
+    found = run(network, x, steps=50, record=Record(outputs_per_step=per_step), chunk=7)
+    np.testing.assert_array_equal(found.output, interpret(network, x, steps=50).output)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_cuda_gives_identical_results(name):

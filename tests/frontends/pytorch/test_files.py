@@ -390,6 +390,16 @@ def test_size_without_data_is_refused(tmp_path, archive):
         FRONTEND.open(tmp_path / "net.pt2")
 
 
+def test_parts_that_do_not_fit(tmp_path, archive):
+    def narrower(config):
+        meta = config["config"]["first.weight"]["tensor_meta"]
+        meta.update(sizes=[{"as_int": 5}, {"as_int": 2}])
+
+    edited(archive, tmp_path / "net.pt2", change_weights=narrower)
+    with pytest.raises(FrontendError, match="fails on its data"):
+        FRONTEND.open(tmp_path / "net.pt2")
+
+
 def test_compiled_code_is_left_behind(tmp_path, archive):
     edited(archive, tmp_path / "net.pt2", extra={"data/aotinductor/model/x.so": b"code"})
     agrees(tmp_path / "net.pt2", net())

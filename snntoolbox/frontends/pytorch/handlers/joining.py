@@ -127,7 +127,7 @@ def _scattered(call: Call, src: Any, axis: int, positions: Sequence[int]) -> Act
     joined = _joined(call, [into, src], axis)
     where = np.arange(size)
     where[list(positions)] = size + np.arange(len(positions))
-    return Activation(_take(call, joined.name, axis, where))
+    return Activation(call.builder.take(call.name, joined.name, axis, where.tolist(), call.origin))
 
 
 def copy(call: Call) -> Activation:

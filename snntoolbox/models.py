@@ -1,0 +1,37 @@
+"""Finds the model file that a configuration names and the frontend that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snntoolbox import plugins
+from snntoolbox.errors import ConfigError
+from snntoolbox.frontends.protocol import Frontend
+
+
+def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:
+    """The frontend and the file of the model called `filename` in `folder`, with or without its ending.
+
+    `model_lib` is a frontend's name or ``auto``. ConfigError where the folder or file is missing, or several fit.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"the working folder '{folder}' does not exist", hint="set [paths] path_wd")
+    names = plugins.names(plugins.FRONTENDS) if model_lib == "auto" else [model_lib]
+    frontends = [plugins.frontend(name) for name in names]
+    path = folder / filename
+    if path.is_file():
+        fitting = [f for f in frontends if path.suffix.lower() in f.suffixes]
+        if fitting:
+            return fitting[0], path
+        wanted = ", ".join(s for f in frontends for s in f.suffixes)
+        raise ConfigError(f"'{path.name}' is no file that model_lib = {model_lib} reads", hint=f"it reads {wanted}")
+    found = [(f, p) for f in frontends for s in f.suffixes if (p := path.with_name(path.name + s)).is_file()]
+    if not found:
+        looked = ", ".join(path.name + s for f in frontends for s in f.suffixes)
+        raise ConfigError(f"there is no model '{filename}' in {folder}", hint=f"looked for {looked}")
+    by_frontend = {f.name: f for f, _ in found}
+    if len(by_frontend) > 1:
+        files = ", ".join(p.name for _, p in found)
+        raise ConfigError(f"several models are called '{filename}': {files}", hint="write the file's ending, or model_lib")
+    # A frontend lists its endings by preference, and reads what belongs together (NAME.py beside NAME.pth) by itself.
+    return found[0]
