@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.models import find_model
-from snntoolbox.passes.quantize import Quantize
 from snntoolbox.recording import Recorder
 from snntoolbox.report.metrics import PopulationStatistics, RegressionError, accuracy_per_step, agreement, top_k_accuracy
 from snntoolbox.report.operations import ann_operations, synaptic_operations
@@ -248,10 +247,10 @@ class Run:
         assert self.graph is not None and self.lowered is not None
         data = self.calibration
         with progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
-            chosen = replace(self.recipe, weight_bits=0)
-            network = conversion.convert(self.graph, data, recipe=chosen, progress=advance)
-        self.unquantized = network if self.recipe.weight_bits else None
-        self.network = Quantize(self.recipe.weight_bits)(network) if self.recipe.weight_bits else network
+            convert = partial(conversion.convert, self.graph, data, duration=self.settings.simulation.duration)
+            self.network = convert(recipe=self.recipe, progress=advance)
+            if self.recipe.weight_bits:
+                self.unquantized = convert(recipe=replace(self.recipe, weight_bits=0))
         backend = plugins.backend(self.settings.simulation.simulator)
         backend.capabilities.check(backend.name, self.network)
 
@@ -389,6 +388,7 @@ def _recipe(settings: Settings, largest_input: float) -> Recipe:
         neuron=neuron,
         encoding=encoding,
         dt=dt,
+        readout_correction=chosen.readout_correction,
         weight_bits=chosen.weight_bits,
     )
 

@@ -36,7 +36,11 @@ def _load(group: str, name: str, kind: str, error: type[SNNToolboxError]) -> Any
     found = _found(group)
     if name not in found:
         raise error(f"there is no {kind} named '{name}'", hint=f"known: {', '.join(found) or 'none'}")
-    return found[name].load()()
+    try:
+        return found[name].load()()
+    except (ImportError, AttributeError) as failure:
+        where = f"{kind} '{name}' ({found[name].value})"
+        raise error(f"the {where} cannot be loaded: {failure}", hint="reinstall or uninstall its package") from failure
 
 
 def frontend(name: str) -> Frontend:

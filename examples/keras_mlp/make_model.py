@@ -1,4 +1,4 @@
-"""Train a Keras MLP with dropout and softmax on scikit-learn's digits; writes digits_mlp.keras and the data set here."""
+"""Train a Keras MLP with dropout and softmax on scikit-learn's digits; writes digits_mlp.keras and the data here."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ def main():
     x_train, y_train, x_test, y_test = split()
     model = build()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x_train, y_train, batch_size=64, epochs=15, verbose=0)
+    model.fit(x_train, y_train, batch_size=64, epochs=30, verbose=0)
     print(f"accuracy {model.evaluate(x_test, y_test, verbose=0)[1]:.3f}")
     model.save(FOLDER / "digits_mlp.keras")
     np.savez_compressed(FOLDER / "x_test.npz", x_test)

@@ -1,0 +1,1 @@
+"""Simulators that run a spiking network, one folder each."""

@@ -157,6 +157,11 @@ class Conversion:
         choices=("temporal_mean_rate",),
         refused=_CODES_REFUSED,
     )
+    readout_correction: int = key(
+        100,
+        "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
+        rule=at_least(0),
+    )
     weight_bits: int = key(
         0, "Quantise weights to integers of this many bits, the network to an integer grid; 0 is off.",
         rule=exactly(0, "off") | between(2, 16),
@@ -273,7 +278,12 @@ class Settings:
 
 RECIPES: Mapping[str, Mapping[str, object]] = {
     "default": {},
-    "rueckauer2017": {"initial_potential": 0.0, "threshold_scope": "layer", "readout": "spikes"},
+    "rueckauer2017": {
+        "initial_potential": 0.0,
+        "threshold_scope": "layer",
+        "readout": "spikes",
+        "readout_correction": 0,
+    },
 }
 """What each [conversion] recipe sets, unless the user has set the key."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +19,7 @@ class Frontend(Protocol):
     suffixes: tuple[str, ...]
 
     def accepts(self, model: Any) -> bool:
-        """Whether `model`, a live object, is one of this framework's (told by its type's module: nothing is imported)."""
+        """Whether `model`, a live object, is one of this framework's; told by its type's module, importing nothing."""
         ...
 
     def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> Any:

@@ -124,7 +124,7 @@ class _State:
             current = current + self.population.bias
         awake = self.waiting == 0
         before = neuron.leak * self.potential + np.where(awake, current, 0.0)
-        spikes = (before >= neuron.threshold) & awake
+        spikes: Array = (before >= neuron.threshold) & awake
         self.potential = after_reset(before, spikes, neuron)
         self.waiting = np.where(spikes, neuron.refractory, np.maximum(self.waiting - 1, 0))
         return spikes.astype(np.float64)
@@ -132,7 +132,7 @@ class _State:
     def _gate(self, neuron: MaxGate, current: Array) -> Array:
         self.seen = self.seen + current
         geometry = (neuron.kernel, neuron.stride, neuron.padding, neuron.dilation)
-        counts = extract_windows(self.seen, *geometry, fill=-1)  # what has fired less than never does not win
+        counts = extract_windows(self.seen, *geometry, fill=-1)
         spikes = extract_windows(current, *geometry)
         flat = (*spikes.shape[: current.ndim], -1)
         winner = counts.reshape(flat).argmax(axis=-1)[..., None]

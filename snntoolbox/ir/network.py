@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -11,15 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Encoding
-from snntoolbox.ir.graph import Graph, needed
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
-from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape, broadcasts
-from snntoolbox.ir.nodes import Add, Concat, Input, MaxPool, Pad
+from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
+from snntoolbox.ir.nodes import Input, MaxPool
 from snntoolbox.ir.result import Result
+from snntoolbox.ir.submaps import between
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -174,13 +176,12 @@ class SpikingNetwork:
                 raise GraphError(f"its windows give shape {expected}, it has shape {shape}", layer=label)
         else:
             self._check_current(label, population.current, shape)
-        values = {"bias": population.bias, "scale": population.scale}
+        values: dict[str, Array | float | None] = {"bias": population.bias, "scale": population.scale}
         if isinstance(neuron, IF):
             values |= {"threshold": neuron.threshold, "initial": neuron.initial}
         for what, value in values.items():
-            given = () if value is None or isinstance(value, (int, float)) else value.shape
-            if not broadcasts(given, shape):
-                raise GraphError(f"its {what} of shape {given} does not fit shape {shape}", layer=label)
+            if value is not None and not broadcasts(np.shape(value), shape):
+                raise GraphError(f"its {what} of shape {np.shape(value)} does not fit shape {shape}", layer=label)
 
     def _check_current(self, label: str, current: str, shape: Shape | None) -> None:
         if current not in self.wiring.nodes:
@@ -215,7 +216,7 @@ class SpikingNetwork:
         GraphError for a recurrent network, which has no such order.
         """
         digraph = self._dependencies()
-        rank = {name: i for i, name in enumerate([*self.wiring.nodes, *self.populations])}
+        rank = {name: i for i, name in enumerate(dict.fromkeys([*self.wiring.nodes, *self.populations]))}
         try:
             return tuple(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
         except nx.NetworkXUnfeasible:
@@ -274,7 +275,7 @@ class SpikingNetwork:
 
     def submap(self, source: str, current: str) -> Graph:
         """The linear map from one source alone to a wiring node: other sources are cut away as zeros."""
-        return Graph(_between(self.wiring, source, current, self.sources), [current], name=f"{source}->{current}")
+        return Graph(between(self.wiring, source, current, self.sources), [current], name=f"{source}->{current}")
 
     @property
     def neurons(self) -> int:
@@ -308,36 +309,3 @@ class SpikingNetwork:
             for p in self.populations.values()
         ]
         return self.replaced(populations=populations)
-
-
-def _between(wiring: Graph, source: str, current: str, sources: Mapping[str, frozenset[str]]) -> list[Node]:
-    """The nodes between `source` and `current`; what other sources add to a sum or a join is left out as zero."""
-    nodes: dict[str, Node] = {}
-    for name, node in wiring.nodes.items():
-        if source not in sources[name]:
-            continue
-        inside = [source in sources[i] for i in node.inputs]
-        if all(inside):
-            nodes[name] = node
-        elif isinstance(node, Add):
-            pairs = [(i, c) for i, c, ok in zip(node.inputs, node.factors, inside, strict=True) if ok]
-            nodes[name] = replace(node, inputs=tuple(i for i, _ in pairs), coefficients=tuple(c for _, c in pairs))
-        elif isinstance(node, Concat):
-            parts = list(_padded_parts(wiring, node, inside))
-            nodes.update((part.name, part) for part in parts)
-            nodes[name] = Add(name=name, inputs=tuple(part.name for part in parts))
-        else:
-            raise GraphError("has several inputs that cannot be told apart", layer=node.label)
-    return needed(nodes, [current])
-
-
-def _padded_parts(wiring: Graph, node: Concat, inside: Sequence[bool]) -> Iterator[Pad]:
-    """Each wanted input of a concatenation, padded with zeros to the whole."""
-    whole, start = wiring.shapes[node.name], 0
-    for position, (source, wanted) in enumerate(zip(node.inputs, inside, strict=True)):
-        size = wiring.shapes[source][node.axis]
-        if wanted:
-            pads = [(0, 0)] * len(whole)
-            pads[node.axis] = (start, whole[node.axis] - start - size)
-            yield Pad(name=f"{node.name}:{position}", inputs=(source,), pads=tuple(pads))
-        start += size

@@ -102,7 +102,8 @@ class _Sweep:
         """The node applied before its inputs' permutations, or None where they must be carried out first."""
         if isinstance(node, Permute):
             (view,) = views
-            return None if view.order else View(view.core, tuple(view.axes[a] for a in node.axes))
+            axes = tuple(view.axes[a] for a in node.axes)
+            return None if view.order or node.bias is not None else View(view.core, axes)
         if isinstance(node, Reshape):
             return self._reshape(node, views[0])
         if isinstance(node, (Add, Concat)):
@@ -121,7 +122,8 @@ class _Sweep:
         if len(node.shape) != 1:
             return None
         order = np.arange(node.shape[0]).reshape(shape).transpose(view.axes).ravel()
-        return self._emit(node.with_inputs(view.core), (0,), tuple(order.tolist()))
+        bias = None if node.bias is None else _unordered(node.bias, order.tolist())
+        return self._emit(replace(node, inputs=(view.core,), bias=bias), (0,), tuple(order.tolist()))
 
     def _join(self, node: Add | Concat, views: list[View]) -> View | None:
         first = views[0]

@@ -37,7 +37,7 @@ class Convert:
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
-    encoding: Encoding = ConstantCurrent()
+    encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
 
     def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
@@ -61,7 +61,13 @@ class Convert:
             )
             populations.append(population)
         readouts = [
-            Readout(name=o, current=currents[f"{o}/output"], shape=graph.shapes[o], bias=biases[f"{o}/output"])
+            Readout(
+                # An output that spikes (or is an input) has given its name away.
+                name=f"{o}/output" if o in wiring.scales or o in graph.inputs else o,
+                current=currents[f"{o}/output"],
+                shape=graph.shapes[o],
+                bias=biases[f"{o}/output"],
+            )
             for o in dict.fromkeys(graph.outputs)
         ]
         encodings = dict.fromkeys(graph.inputs, self.encoding)

@@ -8,7 +8,7 @@ import numpy as np
 
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import Add, Concat, Conv, Pad, Permute, ReLU, Reshape, Scale
+from snntoolbox.ir.nodes import Add, Concat, Conv, Pad, Permute, ReLU, Reshape, Scale, Take
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DropIdentities:
                 changed[name] = node.with_inputs(source.inputs[0])
                 if shape == node.shape and node.bias is None:
                     redirect[name] = source.inputs[0]
-            elif isinstance(node, Conv) and isinstance(source, Pad) and source.bias is None and source.pads[0] == (0, 0):
+            elif isinstance(node, Conv) and isinstance(source, Pad) and _only_in_space(source):
                 pairs = zip(node.padding, source.pads[1:], strict=True)
                 padding = tuple((lo + before, hi + behind) for (lo, hi), (before, behind) in pairs)
                 changed[name] = replace(node, inputs=source.inputs, padding=padding)
@@ -42,6 +42,11 @@ class DropIdentities:
                 changed[name] = replace(node, inputs=source.inputs, max_value=min(bounds) if bounds else None)
         kept = [n for name, n in changed.items() if name not in redirect]
         return graph.edited(kept, redirect=redirect)
+
+
+def _only_in_space(pad: Pad) -> bool:
+    """Whether it adds zeros, and none to the channels: as a convolution's own padding does."""
+    return pad.bias is None and pad.pads[0] == (0, 0)
 
 
 def _is_identity(graph: Graph, node: Node) -> bool:
@@ -54,4 +59,6 @@ def _is_identity(graph: Graph, node: Node) -> bool:
         return node.bias is None and node.axes == tuple(range(len(node.axes)))
     if isinstance(node, Add):
         return node.bias is None and node.factors == (1.0,)
+    if isinstance(node, Take):
+        return node.bias is None and node.indices == tuple(range(graph.input_shapes(node.name)[0][node.axis]))
     return isinstance(node, Concat) and node.bias is None and len(node.inputs) == 1

@@ -56,6 +56,8 @@ class _Tree:
         columns = []
         for w in range(windows):
             inside = [p for p in (w * s - before + t * d for t in range(k)) if 0 <= p < size]
+            if not inside:
+                raise self.pool.misfit("a window lies on padding alone, which has no maximum")
             # A tap in front of the input takes the first one inside, one behind it the last.
             early = sum(1 for t in range(k) if w * s - before + t * d < 0)
             late = k - early - len(inside)

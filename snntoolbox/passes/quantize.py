@@ -209,7 +209,8 @@ def _undivided(graph: Graph) -> Graph:
         rank = len(graph.shapes[name])
         if isinstance(node, AveragePool) and not node.summed:
             divisor = node.divisor(graph.input_shapes(name)[0][1:])[None]
-            behind(replace(node, summed=True), 1 / (divisor if divisor.min() < divisor.max() else divisor[:, :1].min().reshape((1,) * rank)))
+            same = divisor.min() == divisor.max()
+            behind(replace(node, summed=True), 1 / (np.full((1,) * rank, divisor.min()) if same else divisor))
         elif isinstance(node, Mean) and not node.summed:
             behind(replace(node, summed=True), np.full((1,) * rank, 1 / node.divisor(graph.input_shapes(name)[0])))
         elif isinstance(node, Add) and any(f != 1 for f in node.factors):
@@ -241,7 +242,8 @@ def _one_weight_per_path(graph: Graph) -> bool:
 def _row_peaks(node: LinearNode) -> Array:
     """The largest |weight| into each output, in a shape that broadcasts to the output's."""
     if isinstance(node, Conv):
-        return np.abs(node.weight).max(axis=tuple(range(1, node.weight.ndim))).reshape(-1, *[1] * (node.weight.ndim - 2))
+        peaks = np.abs(node.weight).max(axis=tuple(range(1, node.weight.ndim)))
+        return np.asarray(peaks.reshape(-1, *[1] * (node.weight.ndim - 2)))
     if isinstance(node, Dense):
         rows = np.abs(node.weight).max(axis=1)
         return rows if node.axis == -1 else np.asarray(rows.max())
@@ -259,7 +261,7 @@ def _carried(node: Node, peaks: Iterable[Array | None], shapes: Iterable[tuple[i
         return None
     if isinstance(node, Add):
         return np.asarray(np.maximum.reduce(arrays))
-    carried = node.linear(*(a[None] for a in arrays))[0]
+    carried = np.asarray(node.linear(*(a[None] for a in arrays))[0])
     if isinstance(node, (AveragePool, Mean)):
         carried = np.full_like(carried, max(a.max() for a in arrays))
     return carried
@@ -284,7 +286,8 @@ def _growth(network: SpikingNetwork) -> Iterable[Array]:
     absolute = network.wiring.edited([_absolute(n) for n in network.wiring.nodes.values()])
     spikes = [np.zeros((1, *absolute.shapes[i])) + (i not in constant) for i in absolute.inputs]
     values: Mapping[str, Array] = absolute.values(*spikes, keep=absolute.outputs)
-    for target in (*network.populations.values(), *network.readouts):
+    targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
+    for target in targets:
         yield values[target.current][0] + (0.0 if target.bias is None else np.abs(target.bias))
 
 

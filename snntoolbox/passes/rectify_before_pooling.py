@@ -26,6 +26,6 @@ class RectifyBeforePooling:
         for relu in graph.nodes.values():
             if isinstance(relu, ReLU):
                 pool = graph.nodes[relu.inputs[0]]
-                if isinstance(pool, MaxPool) and graph.consumers[pool.name] == (relu.name,):
-                    if pool.name not in graph.outputs:
-                        yield pool, relu
+                alone = graph.consumers[pool.name] == (relu.name,) and pool.name not in graph.outputs
+                if isinstance(pool, MaxPool) and alone:
+                    yield pool, relu

@@ -11,7 +11,7 @@ import numpy as np
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Shape
-from snntoolbox.ir.nodes import Add, Conv, Dense, Input, MaxPool, ReLU, Scale, Sparse
+from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, MaxPool, Mean, MovingNode, ReLU, Scale, Sparse
 
 if TYPE_CHECKING:
     from snntoolbox.engine.histograms import ChannelHistogram
@@ -44,6 +44,9 @@ class PercentileThresholds:
         histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in wanted}
         for values in Executor(graph).batches(*x, keep=wanted, batch_size=self.batch_size):
             for name in wanted:
+                if not np.all(np.isfinite(values[name])):
+                    label = graph.nodes[name].label
+                    raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
                 histograms[name].update(values[name])
             if progress:
                 progress(len(next(iter(values.values()))) if values else self.batch_size)
@@ -101,12 +104,30 @@ def _bounded(graph: Graph, name: str, scale: Array) -> Array:
 def _linear_bounds(
     node: LinearNode, given: list[tuple[Array, Array]], shapes: tuple[Shape, ...]
 ) -> tuple[Array, Array]:
-    positive, negative = _signed_parts(node)
     lows, highs = [g[0] for g in given], [g[1] for g in given]
+    if not isinstance(node, _SIGNED):
+        return _bounds_by_synapses(node, lows, highs, shapes)
+    positive, negative = _signed_parts(node)
     low, high = positive.linear(*lows), positive.linear(*highs)
     if negative is not None:
         low, high = low + negative.linear(*highs), high + negative.linear(*lows)
     return (low, high) if node.bias is None else (low + node.bias, high + node.bias)
+
+
+def _bounds_by_synapses(
+    node: LinearNode, lows: list[Array], highs: list[Array], shapes: tuple[Shape, ...]
+) -> tuple[Array, Array]:
+    """The bounds of a linear node whose weights only its matrices tell."""
+    shape = (1, *node.output_shape(*shapes))
+    low = high = np.zeros(shape) if node.bias is None else np.broadcast_to(node.bias, shape)
+    for matrix, below, above in zip(node.synapses(*shapes), lows, highs, strict=True):
+        up, down = matrix.maximum(0), matrix.minimum(0)
+        low = low + (up @ below.ravel() + down @ above.ravel()).reshape(shape)
+        high = high + (up @ above.ravel() + down @ below.ravel()).reshape(shape)
+    return low, high
+
+
+_SIGNED = (Dense, Conv, Scale, Sparse, Add, AveragePool, Mean, MovingNode)
 
 
 def _signed_parts(node: LinearNode) -> tuple[LinearNode, LinearNode | None]:

@@ -91,9 +91,8 @@ def network(encoding=None, neuron=None, grid=None, dt=1.0):
     ]
     neuron = neuron or IF()
     origin = Origin("onnx", "Relu", "/layer1/Relu")
-    a = Population(
-        name="a", shape=(3, 4, 4), neuron=neuron, current="first", scale=np.array([0.5, 2.0]), activation="a"
-    )
+    scale = np.array([0.5, 2.0, 1.0]).reshape(3, 1, 1)
+    a = Population(name="a", shape=(3, 4, 4), neuron=neuron, current="first", scale=scale, activation="a")
     b = Population(
         name="b", shape=(2, 2, 2), neuron=neuron, current="sum", scale=np.ones(()), activation="b", origin=origin
     )

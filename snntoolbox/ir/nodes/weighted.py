@@ -183,7 +183,7 @@ class Scale(LinearNode):
     def linear(self, *values: Array) -> Array:
         """``gain * x``."""
         (x,) = values
-        return x * self.gain.astype(x.dtype, copy=False)
+        return np.asarray(x * self.gain.astype(x.dtype, copy=False))
 
     def synapses(self, *shapes: Shape) -> tuple[sp.csr_array, ...]:
         """The diagonal."""

@@ -140,7 +140,7 @@ def test_recurrent_network_is_refused():
     readout = Readout(name="out", current="sum", shape=(3,))
     wiring = Graph(nodes, ["sum"])
     recurrent = SpikingNetwork(wiring, {"x": ConstantCurrent()}, [population("a", "sum")], [readout])
-    with pytest.raises(GraphError, match="recurrent"):
+    with pytest.raises(UnsupportedError, match="recurrent"):
         InisimBackend().build(recurrent, device="cpu")
 
 

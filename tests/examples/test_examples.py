@@ -1,0 +1,70 @@
+"""Every example runs as its README says, from any folder, and its network converts."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NEEDS = {  # folder -> packages beyond the core
+    "keras_mlp": ("keras", "sklearn"),
+    "pytorch_cnn": ("sklearn",),
+    "onnx_residual": ("onnxscript", "sklearn"),
+}
+
+pytestmark = pytest.mark.long
+
+
+def run(*arguments, cwd):
+    """Run Python on `arguments` in `cwd` and return what it prints."""
+    # Many threads on few cores slow networks this small down, the more the more tests run beside this one.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(EXAMPLES.parent)}
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_each_folder_with_a_configuration_is_tested():
+    assert {path.parent.name for path in EXAMPLES.glob("*/config.ini")} == set(NEEDS)
+
+
+def test_the_readme_names_every_example():
+    text = (EXAMPLES / "README.md").read_text()
+    names = [path.name for path in EXAMPLES.iterdir() if path.is_dir() or path.suffix == ".py"]
+    assert [name for name in names if f"]({name})" not in text and name != "__pycache__"] == []
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_model_is_made_and_converted(name, tmp_path):
+    for package in NEEDS[name]:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    folder, elsewhere = tmp_path / name, tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    for file in (*EXAMPLES.joinpath(name).glob("*.py"), EXAMPLES / name / "config.ini"):
+        shutil.copy(file, folder)
+
+    run(folder / "make_model.py", cwd=elsewhere)
+    run("-m", "snntoolbox.cli", folder / "config.ini", cwd=elsewhere)
+
+    report = json.loads((folder / "log" / name / "report.json").read_text())
+    assert report["samples"] == 360
+    assert report["ann_accuracy"] >= 0.95
+    assert report["parsed_accuracy"] == report["ann_accuracy"]
+    assert abs(report["snn_accuracy"] - report["ann_accuracy"]) <= 0.02
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_conversion_in_python(tmp_path):
+    printed = run(EXAMPLES / "convert_in_python.py", cwd=tmp_path)
+    first, second, *rest = (line.rsplit(" ", 1)[-1] for line in printed.splitlines())
+    assert abs(float(first) - float(second)) <= 0.01
+    assert float(rest[-1]) >= 0.95
+    assert list(tmp_path.iterdir()) == []
