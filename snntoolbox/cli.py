@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
 
 COMMANDS = ("run", "init", "inspect", "demo")
 
+_SURROUNDINGS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.ELOOP, errno.ESTALE),
+}
+"""Error numbers that tell of the machine and not of a defect; others keep their traceback."""
+
+_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+"""What is logged for each [output] verbose."""
+
+_WIDTH = 120
+"""Columns of tables that go to a file or a pipe."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 for anything that the user can mend."""
@@ -25,18 +39,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first is not None and first not in COMMANDS:
         arguments.insert(0, "run")  # `snntoolbox config.ini` is `snntoolbox run config.ini`
     options = _parser().parse_args(arguments)
+    # Threads that wait for work must sleep: on a busy machine spinning ones make a run ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, force=True)
+    return _guarded(options)
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """Run the command; what the user can mend becomes a message and exit code 2."""
     try:
         options.command(options)
+        sys.stdout.flush()
     except SNNToolboxError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail("interrupted; results of earlier runs are as they were")
-    except MemoryError:
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in _SURROUNDINGS:
+            raise
+        return _fail(f"{error.strerror}: '{error.filename}'" if error.filename else f"cannot write: {error.strerror}")
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
         return _fail("not enough memory\n  hint: a smaller [simulation] batch_size needs less")
-    except BrokenPipeError:
-        sys.stderr.close()
     return 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; PyTorch tells it in RuntimeErrors."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _fail(message: str) -> int:
@@ -86,7 +120,9 @@ def _run(options: argparse.Namespace) -> None:
 def _run_config(settings: Any) -> None:
     from snntoolbox.pipeline import run
 
-    logging.getLogger().setLevel({0: logging.ERROR, 1: logging.WARNING}.get(settings.output.verbose, logging.INFO))
+    verbose = settings.output.verbose
+    logging.getLogger().setLevel(logging.WARNING if verbose else logging.ERROR)
+    logging.getLogger("snntoolbox").setLevel(_LEVELS[verbose])
     _show(run(settings))
 
 
@@ -96,11 +132,12 @@ def _show(run: Run) -> None:
 
     from snntoolbox.report.terminal import AccuracyRow, accuracy_table, layer_rows, layer_table
 
-    console = Console()
+    console = Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=_WIDTH)
     report, samples = run.report, run.report["samples"]
     names = {"ann_accuracy": "ANN", "parsed_accuracy": "parsed", "snn_accuracy_unquantized": "SNN, float weights"}
-    rows = [AccuracyRow(network=n, accuracy=report[k], samples=samples) for k, n in names.items() if k in report]
-    if "snn_accuracy" in report:
+    known = {k: n for k, n in names.items() if report.get(k) is not None}
+    rows = [AccuracyRow(network=n, accuracy=report[k], samples=samples) for k, n in known.items()]
+    if report["snn_accuracy"] is not None:
         label = f"SNN, {report['duration']} ms on {report['simulator']}"
         rows.append(AccuracyRow(network=label, accuracy=report["snn_accuracy"], samples=samples))
     if run.network is not None and run.statistics is not None:
@@ -112,8 +149,8 @@ def _show(run: Run) -> None:
         console.print(f"The spiking network agrees with the original on {report['agreement']:.1%} of {samples} samples.")
     if "snn_error" in report:
         console.print(f"Error of the spiking network: rmse {report['snn_error']['rmse']:.4g}.")
-    if "synaptic_operations" in report and "ann_operations" in report:
-        spiking, analogue = report["synaptic_operations"], report["ann_operations"]
+    spiking, analogue = report["synaptic_operations"], report["ann_operations"]
+    if spiking is not None and analogue is not None:
         console.print(f"Operations per sample: {spiking:,.0f} synaptic, {analogue:,} in the ANN.")
     console.print(f"Report: {run.settings.paths.log_dir_of_current_run / 'report.json'}", soft_wrap=True)
 

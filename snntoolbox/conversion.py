@@ -18,6 +18,7 @@ from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.passes import EXACT
+from snntoolbox.passes.approximate import ApproximateActivations
 from snntoolbox.passes.convert import Convert, unsupported_nodes
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
@@ -35,6 +36,7 @@ Progress = Callable[[int], None]
 class Recipe:
     """Every choice of the conversion; the defaults are the ones that are accurate at few steps.
 
+    `approximate` names the smooth functions (`Elementwise`) that may be replaced by line segments.
     `percentile` and `per_channel` choose the thresholds; `max_pool` is a tree of rectifiers or a gate on spike
     counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
     linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation; `readout_correction` is the
@@ -47,6 +49,7 @@ class Recipe:
     max2avg_pool: bool = False
     avgpool_neurons: bool = False
     softmax_to_relu: bool = False
+    approximate: frozenset[str] = frozenset()
     readout: Literal["linear", "spikes"] = "linear"
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
@@ -107,6 +110,7 @@ def compare_outputs(found: Sequence[Array], wanted: Sequence[Array]) -> float:
 def lower(graph: Graph, recipe: Recipe) -> Graph:
     """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
     graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
+    graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
     if recipe.max_pool == "relu_tree":
@@ -116,7 +120,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if recipe.avgpool_neurons:
         graph = SpikingAveragePools()(graph)
     if offenders := unsupported_nodes(graph):
-        raise UnsupportedError("the conversion", offenders, hint="replace these layers, or choose another maxpool_type")
+        raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
     return graph
 
 
@@ -172,8 +176,8 @@ def correct_readouts(
     parts = list(Executor(lowered).batches(*x, keep=lowered.outputs, batch_size=batch_size))
     found = simulate(network, x, duration=duration, batch_size=batch_size, record=Record(outputs_per_step=False))
     readouts = []
-    for readout in network.readouts:
-        target = np.concatenate([part[readout.name] for part in parts])
+    for output, readout in zip(dict.fromkeys(lowered.outputs), network.readouts, strict=True):
+        target = np.concatenate([part[output] for part in parts])
         shift = (target - found.outputs[readout.name]).mean(axis=0, dtype=np.float64) / readout.scale
         bias = shift if readout.bias is None else readout.bias + shift
         readouts.append(replace(readout, bias=np.rint(bias) if network.grid else bias))

@@ -9,13 +9,19 @@ from snntoolbox.errors import ConfigError
 from snntoolbox.frontends.protocol import Frontend
 
 
+def check_folder(folder: Path) -> None:
+    """ConfigError if the working folder is missing or is something else."""
+    if not folder.is_dir():
+        reason = "is no folder" if folder.exists() else "does not exist"
+        raise ConfigError(f"the working folder '{folder}' {reason}", hint="set [paths] path_wd")
+
+
 def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:
     """The frontend and the file of the model called `filename` in `folder`, with or without its ending.
 
     `model_lib` is a frontend's name or ``auto``. ConfigError where the folder or file is missing, or several fit.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"the working folder '{folder}' does not exist", hint="set [paths] path_wd")
+    check_folder(folder)
     names = plugins.names(plugins.FRONTENDS) if model_lib == "auto" else [model_lib]
     frontends = [plugins.frontend(name) for name in names]
     path = folder / filename
@@ -25,13 +31,17 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
             return fitting[0], path
         wanted = ", ".join(s for f in frontends for s in f.suffixes)
         raise ConfigError(f"'{path.name}' is no file that model_lib = {model_lib} reads", hint=f"it reads {wanted}")
-    found = [(f, p) for f in frontends for s in f.suffixes if (p := path.with_name(path.name + s)).is_file()]
+    # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself
+    # what belongs together (NAME.py beside NAME.pth).
+    named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
+    found = [(f, file) for f, file in named if filename and file.is_file()]
+    if not found and path.is_dir():
+        raise ConfigError(f"'{path}' is a folder, not a model", hint="name a file in it")
     if not found:
-        looked = ", ".join(path.name + s for f in frontends for s in f.suffixes)
-        raise ConfigError(f"there is no model '{filename}' in {folder}", hint=f"looked for {looked}")
+        looked = ", ".join(file.name for _, file in named)
+        raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=f"looked for {looked}")
     by_frontend = {f.name: f for f, _ in found}
     if len(by_frontend) > 1:
         files = ", ".join(p.name for _, p in found)
         raise ConfigError(f"several models are called '{filename}': {files}", hint="write the file's ending, or model_lib")
-    # A frontend lists its endings by preference, and reads what belongs together (NAME.py beside NAME.pth) by itself.
     return found[0]

@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,8 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Record, Result
-from snntoolbox.models import find_model
+from snntoolbox.models import check_folder, find_model
+from snntoolbox.passes.approximate import ApproximateActivations
 from snntoolbox.recording import Recorder
 from snntoolbox.report.metrics import PopulationStatistics, RegressionError, accuracy_per_step, agreement, top_k_accuracy
 from snntoolbox.report.operations import ann_operations, synaptic_operations
@@ -45,9 +46,18 @@ ENOUGH_AGREEMENT = 0.95
 PACKAGES = ("snntoolbox", "numpy", "scipy", "networkx", "torch", "onnx", "onnxruntime", "keras")
 
 
+ALWAYS_REPORTED = (
+    *("model", "frontend", "simulator", "samples", "duration", "ann_accuracy", "parsed_accuracy", "snn_accuracy"),
+    *("snn_accuracy_per_step", "seconds", "spikes_per_layer", "neurons_per_layer", "synaptic_operations"),
+    *("ann_operations", "versions", "seed"),
+)
+"""What every report holds; null where this run did not measure it."""
+
+
 def run(settings: Settings) -> Run:
     """Do what a configuration asks for and return what was found; all files appear at the end, or none does."""
     found = Run(settings)
+    check_folder(settings.paths.path_wd)
     with RunFolder(settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite) as folder:
         found.do(folder)
     return found
@@ -60,7 +70,8 @@ class Run:
         self.settings = settings
         self.seconds: dict[str, float] = {}
         self.warnings: list[str] = []
-        self.report: dict[str, Any] = {"seconds": self.seconds, "warnings": self.warnings}
+        self.report: dict[str, Any] = dict.fromkeys(ALWAYS_REPORTED)
+        self.report.update(seconds=self.seconds, warnings=self.warnings)
         self.statistics: PopulationStatistics | None = None
         self.graph: Graph | None = None
         self.network: SpikingNetwork | None = None
@@ -89,9 +100,15 @@ class Run:
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Add the seconds of a stage to the report."""
+        log.info("%s ...", stage)
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
+        log.info("%s took %.3f s", stage, self.seconds[stage])
+
+    def progress(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """A bar on a terminal, unless only results are wanted."""
+        return progress(description, total) if self.settings.output.verbose else nullcontext(lambda steps: None)
 
     def warn(self, message: str) -> None:
         """Say what the user should know, in the log and in the report."""
@@ -103,17 +120,21 @@ class Run:
     def _open(self) -> None:
         """The model and its graph, or the graph or network of an earlier run."""
         paths, tools = self.settings.paths, self.settings.tools
-        if tools.parse:
+        if tools.parse or tools.evaluate_ann:
             self.frontend, file = find_model(paths.path_wd, paths.filename_ann, self.settings.input.model_lib)
             self.model = self.frontend.open(file)
-            self.graph = conversion.simplify(self.frontend.parse(self.model))
             self.report.update(model=str(file), frontend=self.frontend.name)
+        if tools.parse:
+            assert self.frontend is not None
+            self.graph = conversion.simplify(self.frontend.parse(self.model))
         elif tools.convert or self._saved(paths.filename_parsed_model) is not None:
             self.graph = load_graph(self._saved(paths.filename_parsed_model) or self._missing(paths.filename_parsed_model))
-            self.report.update(model=self.graph.name, frontend=None)
-        if not tools.convert and tools.simulate:
+            self.report["model"] = self.report["model"] or self.graph.name
+        if not tools.convert and (tools.simulate or self._saved(paths.filename_snn) is not None):
             self.network = load_network(self._saved(paths.filename_snn) or self._missing(paths.filename_snn))
-            self.report.setdefault("model", self.network.name)
+            self.report["model"] = self.report["model"] or self.network.name
+        if self.graph is None and self.network is None:
+            raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
 
     def _saved(self, name: str) -> Path | None:
         """Where an earlier run saved a network: its run folder, or the working folder."""
@@ -205,10 +226,27 @@ class Run:
         backend = plugins.backend(simulation.simulator)
         if self.network is not None:
             backend.capabilities.check(backend.name, self.network)
+            self._check_saved(self.network)
         if self.graph is not None:
             self.recipe = _recipe(settings, self._largest_input() if settings.input.poisson_input else 1.0)
             self.lowered = conversion.lower(self.graph, self.recipe)
+            if errors := ApproximateActivations(self.recipe.approximate).errors(self.graph):
+                self.report["approximation_errors"] = errors
             self.report["ann_operations"] = ann_operations(self.graph)
+
+    def _check_saved(self, network: SpikingNetwork) -> None:
+        """That a network of an earlier run belongs to this one."""
+        if network.dt != self.settings.simulation.dt:
+            raise ConfigError(
+                f"[simulation] dt = {self.settings.simulation.dt}, the saved network has steps of {network.dt} ms",
+                hint="set convert = True to convert again",
+            )
+        shapes = [network.wiring.shapes[i] for i in network.encodings]
+        if shapes != self._input_shapes or math.prod(network.readouts[0].shape) != self.classes:
+            raise ConfigError(
+                f"the saved network '{self.settings.paths.filename_snn}' is of another model",
+                hint="set convert = True to convert again",
+            )
 
     def _largest_input(self) -> float:
         data = self.test.x if self.calibration is None else self.calibration
@@ -222,7 +260,7 @@ class Run:
             return
         executor = Executor.double(self.graph)
         ours, theirs = [], []
-        with self.timed("evaluate"), progress("Evaluating the model", len(self.test)) as advance:
+        with self.timed("evaluate"), self.progress("Evaluating the model", len(self.test)) as advance:
             for batch in self.test.batches(self.settings.simulation.batch_size):
                 ours.append(executor.run(batch.x, batch_size=len(batch)))
                 if self.frontend is not None:
@@ -246,7 +284,7 @@ class Run:
     def _convert(self) -> None:
         assert self.graph is not None and self.lowered is not None
         data = self.calibration
-        with progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
+        with self.progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
             convert = partial(conversion.convert, self.graph, data, duration=self.settings.simulation.duration)
             self.network = convert(recipe=self.recipe, progress=advance)
             if self.recipe.weight_bits:
@@ -262,7 +300,7 @@ class Run:
         self.statistics = statistics = PopulationStatistics(network)
         analogue = self._activations(network)
         outputs, per_step, done, operations = [], [], 0, 0.0
-        with progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
+        with self.progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
             for result in self._batches(network, recorder.record):
                 x = self.test.x[done : done + result.samples]
                 activations = analogue(x)
@@ -388,6 +426,7 @@ def _recipe(settings: Settings, largest_input: float) -> Recipe:
         neuron=neuron,
         encoding=encoding,
         dt=dt,
+        approximate=chosen.approximate,
         readout_correction=chosen.readout_correction,
         weight_bits=chosen.weight_bits,
     )

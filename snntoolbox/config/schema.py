@@ -151,6 +151,13 @@ class Conversion:
     max2avg_pool: bool = key(False, "Replace max pooling by average pooling.")
     avgpool_neurons: bool = key(False, "Give average pooling spiking neurons of its own.")
     softmax_to_relu: bool = key(False, "Replace a final softmax by a ReLU; else it is dropped.")
+    approximate: frozenset[str] = key(
+        frozenset(),
+        "Smooth activation functions that may be replaced by line segments; the error is measured and reported.",
+        all_of=(
+            "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
+        ),
+    )  # fmt: skip
     spike_code: str = key(
         "temporal_mean_rate",
         "How values become spikes: temporal_mean_rate is rate coding.",

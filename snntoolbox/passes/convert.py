@@ -17,7 +17,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
-from snntoolbox.ir.nodes import Input, MaxPool, ReLU, Scale
+from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, ReLU, Scale
 from snntoolbox.passes.drop_identities import DropIdentities
 from snntoolbox.passes.fold_scales import FoldScales
 from snntoolbox.passes.thresholds import Scales
@@ -87,6 +87,9 @@ def unsupported_nodes(graph: Graph) -> list[Unsupported]:
         if isinstance(node, MaxPool):
             if not isinstance(graph.nodes[node.inputs[0]], (ReLU, MaxPool)):
                 found.append(Unsupported(node.label, _HINTS["MaxPool"]))
+        elif isinstance(node, Elementwise):
+            reason = f"{node.function} has no exact spiking form; [conversion] approximate = {node.function} asks for line segments"
+            found.append(Unsupported(node.label, reason))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
             found.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
     return found
@@ -94,7 +97,7 @@ def unsupported_nodes(graph: Graph) -> list[Unsupported]:
 
 def _check_convertible(graph: Graph) -> None:
     if offenders := unsupported_nodes(graph):
-        raise UnsupportedError("the conversion", offenders, hint="replace these layers before training")
+        raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
 
 
 class _Wiring:

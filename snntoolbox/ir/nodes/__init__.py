@@ -1,6 +1,7 @@
 """The node types of a graph, by family; ``NODE_TYPES`` maps each type's name to it (for saved files)."""
 
 from snntoolbox.ir.node import Node
+from snntoolbox.ir.nodes.elementwise import Elementwise
 from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape, Take
 from snntoolbox.ir.nodes.nonlinear import Input, MaxPool, ReLU, Softmax
 from snntoolbox.ir.nodes.summing import Add, AveragePool, Mean
@@ -9,7 +10,7 @@ from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
 NODE_TYPES: dict[str, type[Node]] = {
     t.__name__: t
     for t in (
-        *(Input, ReLU, MaxPool, Softmax),
+        *(Input, ReLU, MaxPool, Softmax, Elementwise),
         *(Dense, Conv, Scale, Sparse),
         *(Add, AveragePool, Mean),
         *(Reshape, Permute, Take, Pad, Concat),
@@ -23,6 +24,7 @@ __all__ = [
     "Concat",
     "Conv",
     "Dense",
+    "Elementwise",
     "Input",
     "MaxPool",
     "Mean",

@@ -9,7 +9,7 @@ import pytest
 from snntoolbox.backends.inisim import simulation as module
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.backends.inisim.schedule import plan
-from snntoolbox.errors import BackendError, DataError, GraphError
+from snntoolbox.errors import BackendError, DataError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork

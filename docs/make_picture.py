@@ -1,0 +1,75 @@
+"""Draw the picture of README.md, docs/images/demo.png, from the network of the demo: python docs/make_picture.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import snntoolbox as stb
+from snntoolbox import demo
+
+STEPS = 64
+TARGET = Path(__file__).resolve().parent / "images" / "demo.png"
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#444444"
+LABELS = {"relu1": "conv 1", "relu2": "conv 2", "relu3": "conv 3", "relu4": "dense"}
+
+
+def main() -> None:
+    """Convert the demo with two recipes and draw error over time, a sample and its spikes."""
+    from matplotlib.figure import Figure
+
+    x_test, y_test, x_norm = (np.load(demo.folder() / name)["arr_0"] for name in demo.DATA)
+    graph = stb.load(demo.folder() / "digits_cnn.onnx")
+    best = stb.convert(graph, calibration_data=x_norm)
+    plain = stb.convert(graph, x_norm, neuron=stb.IF(initial=0.0), per_channel=False, readout="spikes")
+    runs = {"defaults": best.run(x_test, duration=STEPS), "recipe rueckauer2017": plain.run(x_test, duration=STEPS)}
+    wrong = {name: 100 * np.mean(r.predictions_per_step != y_test, axis=1) for name, r in runs.items()}
+    analogue = 100 * np.mean(graph.run(x_test).argmax(axis=1) != y_test)
+    first = best.run(x_test[:1], duration=STEPS, record=stb.Record(spikes=True))
+
+    figure = Figure(figsize=(9.6, 3.4), layout="constrained", facecolor="white")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    draw_error(left, wrong, float(analogue))
+    draw_raster(right, x_test[0], first)
+    figure.savefig(TARGET, dpi=110)
+
+
+def draw_error(axes: Any, wrong: dict[str, np.ndarray], analogue: float) -> None:
+    """Error in percent after each step, on a logarithmic time axis."""
+    steps = np.arange(1, STEPS + 1)
+    for (name, values), colour in zip(wrong.items(), (BLUE, ORANGE), strict=True):
+        axes.plot(steps, values, color=colour, linewidth=1.8, label=name)
+    axes.axhline(analogue, color=GREY, linewidth=1, linestyle="--", label="original network")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([1, 2, 4, 8, 16, 32, 64], labels=["1", "2", "4", "8", "16", "32", "64"])
+    axes.set(xlabel="time steps", ylabel="error on 500 test digits (%)", xlim=(1, STEPS), ylim=(0, 100))
+    axes.legend(frameon=False, loc="upper right")
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_raster(axes: Any, image: np.ndarray, result: stb.Result) -> None:
+    """The spikes of one digit, layer above layer, and the digit."""
+    height, ticks = 0, {}
+    for name, label in LABELS.items():
+        train = result.spikes[name][:, 0].reshape(STEPS, -1)
+        shown = train[:, :: max(1, train.shape[1] // 128)]
+        time, neuron = np.nonzero(shown)
+        axes.scatter(time + 1, neuron + height, s=1.5, color=BLUE, linewidths=0)
+        ticks[height + shown.shape[1] / 2] = label
+        height += shown.shape[1]
+        axes.axhline(height, color="#DDDDDD", linewidth=0.8)
+    axes.set(xlabel="time steps", xlim=(0, STEPS + 1), ylim=(0, height))
+    axes.set_yticks(list(ticks), labels=list(ticks.values()))
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(f"spikes of up to 128 neurons per layer for this digit, read as {result.predictions[0]}", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    corner = axes.inset_axes((1.02, 0.72, 0.16, 0.28))
+    corner.imshow(image, cmap="gray_r")
+    corner.set(xticks=[], yticks=[])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Lowers piecewise-linear functions and transposed convolution exactly to rectifiers and plain linear nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from snntoolbox.ir.builder import GraphBuilder
+from snntoolbox.ir.node import Array, Origin
+from snntoolbox.ir.nodes import Add, Conv, Pad, ReLU
+
+
+def add_clip(
+    builder: GraphBuilder, name: str, source: str, low: float | None, high: float | None, origin: Origin | None = None
+) -> str:
+    """``min(max(x, low), high)`` as ``low + relu(x - low)`` with an upper bound; None is no bound.
+
+    Without a lower bound it is ``high - relu(high - x)``. ReLU6, hard tanh and hard sigmoid are this.
+    """
+    if low is None and high is None:
+        return source
+    if low is None:
+        assert high is not None
+        return builder.affine(f"{name}_turned", _rectified(builder, name, source, -1.0, high, None, origin), _full(-1.0), _full(high), origin)
+    upper = None if high is None else high - low
+    if low == 0:
+        return builder.add(ReLU(name=name, inputs=(source,), max_value=upper, origin=origin))
+    return builder.affine(f"{name}_shifted", _rectified(builder, name, source, 1.0, -low, upper, origin), None, _full(low), origin)
+
+
+def add_leaky_relu(
+    builder: GraphBuilder,
+    name: str,
+    source: str,
+    slope: float | Array,
+    high: float | None = None,
+    origin: Origin | None = None,
+) -> str:
+    """``min(relu(x), high) - slope * relu(-x)``: LeakyReLU, and PReLU with a slope that broadcasts to the sample."""
+    positive = builder.add(ReLU(name=name, inputs=(source,), max_value=high, origin=origin))
+    slopes = np.asarray(slope, np.float64)
+    if not np.any(slopes):
+        return positive
+    negative = _rectified(builder, f"{name}_negative", source, -1.0, 0.0, None, origin)
+    scaled = builder.affine(f"{name}_slope", negative, -slopes, None, origin)
+    return builder.add(Add(name=f"{name}_leaky", inputs=(positive, scaled), origin=origin))
+
+
+def add_maximum(builder: GraphBuilder, name: str, first: str, second: str, origin: Origin | None = None) -> str:
+    """``max(a, b) = b + relu(a - b)`` of two values of one shape."""
+    difference = Add(name=f"{name}_difference", inputs=(first, second), coefficients=(1.0, -1.0), origin=origin)
+    excess = builder.add(ReLU(name=name, inputs=(builder.add(difference),), origin=origin))
+    return builder.add(Add(name=f"{name}_max", inputs=(second, excess), origin=origin))
+
+
+def add_minimum(builder: GraphBuilder, name: str, first: str, second: str, origin: Origin | None = None) -> str:
+    """``min(a, b) = b - relu(b - a)`` of two values of one shape."""
+    difference = Add(name=f"{name}_difference", inputs=(second, first), coefficients=(1.0, -1.0), origin=origin)
+    excess = builder.add(ReLU(name=name, inputs=(builder.add(difference),), origin=origin))
+    return builder.add(Add(name=f"{name}_min", inputs=(second, excess), coefficients=(1.0, -1.0), origin=origin))
+
+
+def add_absolute(builder: GraphBuilder, name: str, source: str, origin: Origin | None = None) -> str:
+    """``|x| = relu(x) + relu(-x)``."""
+    return add_leaky_relu(builder, name, source, -1.0, None, origin)
+
+
+def add_conv_transpose(
+    builder: GraphBuilder,
+    name: str,
+    source: str,
+    weight: Array,
+    bias: Array | None,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    output_padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
+    origin: Origin | None = None,
+) -> str:
+    """Transposed convolution as zeros between the values, then a convolution with the kernel turned round.
+
+    `weight` has shape (in, out / groups, *kernel); `padding` (before, after) is cut off the full result, so an axis
+    of n values becomes (n - 1) * stride + dilation * (kernel - 1) + 1 - before - after + output_padding.
+    """
+    channels, *space = builder.shape(source)
+    spread = _spread(builder, name, source, channels, space, tuple(stride), origin)
+    reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    sides = zip(reach, padding, output_padding, strict=True)
+    pads = [(0, 0), *((r - before, r - after + extra) for r, (before, after), extra in sides)]
+    padded = builder.pad(f"{name}_pad", spread, pads, origin=origin)
+    turned = np.flip(weight, axis=tuple(range(2, weight.ndim)))
+    grouped = turned.reshape(groups, channels // groups, *weight.shape[1:])
+    kernel = np.ascontiguousarray(grouped.swapaxes(1, 2)).reshape(-1, channels // groups, *weight.shape[2:])
+    shaped = None if bias is None else bias.reshape(-1, *[1] * len(space))
+    ones, none = (1,) * len(space), ((0, 0),) * len(space)
+    return builder.add(
+        Conv(
+            name=name,
+            inputs=(padded,),
+            weight=kernel,
+            bias=shaped,
+            stride=ones,
+            padding=none,
+            dilation=tuple(dilation),
+            groups=groups,
+            origin=origin,
+        )
+    )
+
+
+def _spread(
+    builder: GraphBuilder, name: str, source: str, channels: int, space: Sequence[int], stride: tuple[int, ...], origin: Origin | None
+) -> str:  # fmt: skip
+    """`stride` - 1 zeros between neighbours on each spatial axis."""
+    if all(s == 1 for s in stride):
+        return source
+    apart = builder.reshape(f"{name}_apart", source, (channels, *(v for n in space for v in (n, 1))), origin)
+    pads = ((0, 0), *(p for s in stride for p in ((0, 0), (0, s - 1))))
+    filled = builder.add(Pad(name=f"{name}_zeros", inputs=(apart,), pads=pads, origin=origin))
+    joined = builder.reshape(f"{name}_joined", filled, (channels, *(n * s for n, s in zip(space, stride, strict=True))), origin)
+    for axis, (n, s) in enumerate(zip(space, stride, strict=True), 1):
+        joined = builder.slice(f"{name}_cut", joined, axis, 0, (n - 1) * s + 1, 1, origin)
+    return joined
+
+
+def _rectified(
+    builder: GraphBuilder, name: str, source: str, gain: float, shift: float, high: float | None, origin: Origin | None
+) -> str:  # fmt: skip
+    """``relu(gain * x + shift)`` with an upper bound."""
+    moved = builder.affine(f"{name}_moved", source, _full(gain), _full(shift), origin)
+    return builder.add(ReLU(name=name, inputs=(moved,), max_value=high, origin=origin))
+
+
+def _full(value: float) -> Array:
+    return np.full((), value)

@@ -1,0 +1,59 @@
+"""The capability table says what the capabilities say."""
+
+import dataclasses
+
+import pytest
+
+from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.neurons import Reset
+from snntoolbox.report.capability_table import FEATURES, capability_table
+
+NOTHING = Capabilities()
+EVERYTHING = Capabilities(
+    resets=frozenset(Reset),
+    leak=True,
+    refractory=True,
+    max_gate=True,
+    encodings=frozenset({ConstantCurrent, Poisson}),
+    recurrent=True,
+    latency=1,
+)
+ONE_FEATURE = {
+    "constant-current input": Capabilities(encodings=frozenset({ConstantCurrent})),
+    "Poisson input": Capabilities(encodings=frozenset({Poisson})),
+    "reset by subtraction": Capabilities(resets=frozenset({Reset.SUBTRACT})),
+    "reset to a potential": Capabilities(resets=frozenset({Reset.ZERO})),
+    "reset by modulo": Capabilities(resets=frozenset({Reset.MODULO})),
+    "leak": Capabilities(leak=True),
+    "refractory period": Capabilities(refractory=True),
+    "max pooling by a gate on spike counts": Capabilities(max_gate=True),
+    "recurrent connections": Capabilities(recurrent=True),
+}
+
+
+def cells(table, column):
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {row[0].strip(): row[column].strip() for row in rows}
+
+
+def test_columns_are_the_backends_in_order():
+    table = capability_table({"one": NOTHING, "two": EVERYTHING})
+    assert table.splitlines()[0] == "| feature | one | two |"
+    assert set(list(cells(table, 1).values())[:-1]) == {"no"}
+    assert set(list(cells(table, 2).values())[:-1]) == {"yes"}
+    assert [list(cells(table, i).values())[-1] for i in (1, 2)] == ["0", "1"]
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_row_reads_its_own_capability(feature):
+    found = cells(capability_table({"it": ONE_FEATURE[feature]}), 1)
+    assert [name for name, value in found.items() if value == "yes"] == [feature]
+
+
+def test_every_field_of_capabilities_has_a_row():
+    """A new field must be shown: each field, changed alone from everything to nothing, changes the table."""
+    whole = capability_table({"it": EVERYTHING})
+    for field in dataclasses.fields(Capabilities):
+        less = dataclasses.replace(EVERYTHING, **{field.name: getattr(NOTHING, field.name)})
+        assert capability_table({"it": less}) != whole, field.name
