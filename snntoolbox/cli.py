@@ -146,9 +146,11 @@ def _show(run: Run) -> None:
     if rows:
         console.print(accuracy_table(rows))
     if "agreement" in report:
-        console.print(f"The spiking network agrees with the original on {report['agreement']:.1%} of {samples} samples.")
-    if "snn_error" in report:
-        console.print(f"Error of the spiking network: rmse {report['snn_error']['rmse']:.4g}.")
+        share = f"{report['agreement']:.1%} of {samples} samples"
+        console.print(f"The spiking network agrees with the original on {share}.")
+    for key, name in {"parsed_error": "model", "snn_error": "spiking network"}.items():
+        if key in report:
+            console.print(f"Error of the {name}: rmse {report[key]['rmse']:.4g}, largest {report[key]['largest']:.4g}.")
     spiking, analogue = report["synaptic_operations"], report["ann_operations"]
     if spiking is not None and analogue is not None:
         console.print(f"Operations per sample: {spiking:,.0f} synaptic, {analogue:,} in the ANN.")
@@ -170,7 +172,8 @@ def _init(options: argparse.Namespace) -> None:
     if target.parent.resolve() != path.parent.resolve():
         values["paths.path_wd"] = str(path.parent.resolve())
     shape = ", ".join(str(n) for n in graph.shapes[graph.inputs[0]])
-    head = f"# {path.name} takes samples of shape ({shape}): x_test.npz and x_norm.npz hold arrays (samples, {shape}).\n"
+    arrays = f"x_test.npz and x_norm.npz hold arrays (samples, {shape})"
+    head = f"# {path.name} takes samples of shape ({shape}): {arrays}.\n"
     try:
         target.write_text(head + default_config_text(values))
     except OSError as error:

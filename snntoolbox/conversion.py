@@ -59,9 +59,7 @@ class Recipe:
     batch_size: int = 100
 
 
-def load(
-    model: Any, *, frontend: str | None = None, input_shape: Shape | None = None, check: bool = True
-) -> Graph:
+def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None = None, check: bool = True) -> Graph:
     """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
 
     `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is

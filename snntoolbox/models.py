@@ -43,5 +43,7 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     by_frontend = {f.name: f for f, _ in found}
     if len(by_frontend) > 1:
         files = ", ".join(p.name for _, p in found)
-        raise ConfigError(f"several models are called '{filename}': {files}", hint="write the file's ending, or model_lib")
+        raise ConfigError(
+            f"several models are called '{filename}': {files}", hint="write the file's ending, or set model_lib"
+        )
     return found[0]

@@ -33,7 +33,14 @@ from snntoolbox.ir.result import Record, Result
 from snntoolbox.models import check_folder, find_model
 from snntoolbox.passes.approximate import ApproximateActivations
 from snntoolbox.recording import Recorder
-from snntoolbox.report.metrics import PopulationStatistics, RegressionError, accuracy_per_step, agreement, top_k_accuracy
+from snntoolbox.report import canvas
+from snntoolbox.report.metrics import (
+    PopulationStatistics,
+    RegressionError,
+    accuracy_per_step,
+    agreement,
+    top_k_accuracy,
+)
 from snntoolbox.report.operations import ann_operations, synaptic_operations
 from snntoolbox.report.terminal import progress
 from snntoolbox.report.writer import RunFolder, write_json
@@ -128,10 +135,10 @@ class Run:
             assert self.frontend is not None
             self.graph = conversion.simplify(self.frontend.parse(self.model))
         elif tools.convert or self._saved(paths.filename_parsed_model) is not None:
-            self.graph = load_graph(self._saved(paths.filename_parsed_model) or self._missing(paths.filename_parsed_model))
+            self.graph = load_graph(self._needed(paths.filename_parsed_model))
             self.report["model"] = self.report["model"] or self.graph.name
         if not tools.convert and (tools.simulate or self._saved(paths.filename_snn) is not None):
-            self.network = load_network(self._saved(paths.filename_snn) or self._missing(paths.filename_snn))
+            self.network = load_network(self._needed(paths.filename_snn))
             self.report["model"] = self.report["model"] or self.network.name
         if self.graph is None and self.network is None:
             raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
@@ -142,18 +149,20 @@ class Run:
         places = [folder / f"{name}.npz" for folder in (paths.log_dir_of_current_run, paths.path_wd)]
         return next((place for place in places if place.is_file()), None)
 
-    def _missing(self, name: str) -> Path:
-        raise ConfigError(
-            f"there is no saved network '{name}.npz' in {self.settings.paths.log_dir_of_current_run}",
-            hint="run once with parse = True and convert = True",
-        )
+    def _needed(self, name: str) -> Path:
+        if (found := self._saved(name)) is None:
+            raise ConfigError(
+                f"there is no saved network '{name}.npz' in '{self.settings.paths.log_dir_of_current_run}'",
+                hint="run once with parse = True and convert = True",
+            )
+        return found
 
     @property
     def input_shape(self) -> Shape:
         """The shape of one sample."""
         shapes = self._input_shapes
         if len(shapes) != 1:
-            raise ConfigError(f"the model has {len(shapes)} inputs", hint="use snntoolbox.convert and simulate in Python")
+            raise ConfigError(f"the model has {len(shapes)} inputs", hint="use convert and simulate in Python")
         return shapes[0]
 
     @property
@@ -185,6 +194,9 @@ class Run:
             class_idx_path=paths.class_idx_path,
             image_size=_image_size(self.input_shape),
         )
+        if dataset.y is not None and not dataset.regression and self.classes == 1:
+            self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
+            dataset = replace(dataset, y=dataset.y.astype(np.float32), regression=True)
         check_fits(dataset, self.input_shape, self.classes)
         return dataset
 
@@ -223,6 +235,8 @@ class Run:
         conversion.steps_of(simulation.duration, simulation.dt)
         if simulation.top_k > self.classes:
             raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.classes} outputs")
+        if settings.output.plot_vars:
+            canvas.check_properties(settings.output.plotproperties)
         backend = plugins.backend(simulation.simulator)
         if self.network is not None:
             backend.capabilities.check(backend.name, self.network)
@@ -268,6 +282,8 @@ class Run:
                 advance(len(batch))
         self.parsed = np.concatenate(ours)
         self.report["parsed_accuracy"] = self._accuracy(self.parsed)
+        if self.test.y is not None and self.test.regression:
+            self.report["parsed_error"] = _error(self.parsed, self.test.y)
         if theirs:
             original = np.concatenate(theirs)
             self.report["parsed_difference"] = conversion.compare_outputs([self.parsed], [original])
@@ -282,7 +298,7 @@ class Run:
     # -- the spiking network ------------------------------------------------------------------------------------
 
     def _convert(self) -> None:
-        assert self.graph is not None and self.lowered is not None
+        assert self.graph is not None
         data = self.calibration
         with self.progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
             convert = partial(conversion.convert, self.graph, data, duration=self.settings.simulation.duration)
@@ -296,7 +312,7 @@ class Run:
         """Run the test set and gather accuracy, agreement, rates and operations, batch by batch."""
         assert self.network is not None
         output, network = self.settings.output, self.network
-        recorder = Recorder(network, folder, output.log_vars, output.plot_vars)
+        recorder = Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties)
         self.statistics = statistics = PopulationStatistics(network)
         analogue = self._activations(network)
         outputs, per_step, done, operations = [], [], 0, 0.0
@@ -345,10 +361,8 @@ class Run:
             report["snn_accuracy"] = self._accuracy(outputs)
             report["snn_accuracy_per_step"] = accuracy_per_step(predictions, labels)
         elif labels is not None:
-            error = RegressionError()
-            error.add(outputs, labels)
-            report["snn_error"] = {"rmse": error.rmse, "largest": error.largest}
-        if self.parsed is not None and not self.test.regression:
+            report["snn_error"] = _error(outputs, labels)
+        if self.parsed is not None and not self.test.regression and self.classes > 1:
             analogue = self.parsed.reshape(len(self.parsed), -1).argmax(axis=1)
             report["agreement"] = share = agreement(predictions[-1], analogue)
             report["agreement_per_step"] = [agreement(p, analogue) for p in predictions]
@@ -392,6 +406,13 @@ class Run:
             self.report["correlation_per_layer"] = self.statistics.correlations
         (folder / "config.ini").write_text(config_text(self.settings))
         write_json(folder / "report.json", self.report)
+
+
+def _error(outputs: Array, targets: Array) -> dict[str, float]:
+    """How far outputs are from regression targets."""
+    error = RegressionError()
+    error.add(outputs, targets)
+    return {"rmse": error.rmse, "largest": error.largest}
 
 
 def _image_size(shape: Shape) -> tuple[int, int] | None:

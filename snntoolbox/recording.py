@@ -1,9 +1,11 @@
-"""Keeps what a run was asked to log or plot: `log_vars` batch by batch on disk, `plot_vars` as pictures of one sample."""
+"""Keeps what a run was asked to log or plot: `log_vars` batch by batch, `plot_vars` as pictures of one sample."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,12 +32,18 @@ class Recorder:
     """
 
     def __init__(
-        self, network: SpikingNetwork, folder: Path, log_vars: frozenset[str], plot_vars: frozenset[str]
+        self,
+        network: SpikingNetwork,
+        folder: Path,
+        log_vars: frozenset[str],
+        plot_vars: frozenset[str],
+        properties: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.network = network
         self.folder = folder
         self.log_vars = log_vars
         self.plot_vars = plot_vars
+        self.properties = properties
         self._batch = 0
         self._first: tuple[Array, Result, Mapping[str, Array]] | None = None
 
@@ -47,7 +55,8 @@ class Recorder:
 
     def add(self, x: Array, result: Result, activations: Mapping[str, Array]) -> None:
         """Take in a batch: its samples, its result and the values of the analogue nodes by name."""
-        named = {n: activations[p.activation] for n, p in self.network.populations.items() if p.activation in activations}
+        populations = self.network.populations.items()
+        named = {n: activations[p.activation] for n, p in populations if p.activation in activations}
         if self.log_vars:
             self._log(x, result, named)
         if self._first is None and self.plot_vars:
@@ -84,7 +93,6 @@ class Recorder:
             return
         x, result, activations = self._first
         folder = self.folder / "plots"
-        folder.mkdir()
         dt = self.network.dt
         whole: dict[str, Callable[[], Figure | None]] = {
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
@@ -94,14 +102,14 @@ class Recorder:
             "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
             "operations": lambda: _operations(self.network, result, ann_operations),
         }
-        for name, draw in whole.items():
-            figure = draw() if name in self.plot_vars else None
-            if figure is not None:
-                canvas.save(figure, folder / f"{name}.png")
-        for population in self.network.populations.values():
-            for name, figure in self._layer_plots(population, result, activations.get(population.name)):
-                (folder / population.name).mkdir(exist_ok=True)
-                canvas.save(figure, folder / population.name / f"{name}.png")
+        with canvas.styled(self.properties):
+            for name, draw in whole.items():
+                figure = draw() if name in self.plot_vars else None
+                if figure is not None:
+                    _save(figure, folder / f"{name}.png")
+            for population in self.network.populations.values():
+                for name, figure in self._layer_plots(population, result, activations.get(population.name)):
+                    _save(figure, folder / _file_name(population.name) / f"{name}.png")
 
     def _layer_plots(
         self, population: Population, result: Result, activation: Array | None
@@ -124,6 +132,16 @@ class Recorder:
             yield "correlation", plots.rates_against_activations(rates, activation, name)
         if "hist_spikerates_activations" in wanted:
             yield "hist_spikerates_activations", plots.histograms(rates, activation, name)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas.save(figure, path)
+
+
+def _file_name(population: str) -> str:
+    """A population's name as that of a folder: inside ours, whatever a layer is called."""
+    return re.sub(r"[^\w.+-]", "_", population).lstrip(".")[:200] or "_"
 
 
 def _error(error_per_step: Array | None, ann_accuracy: float | None, dt: float) -> Figure | None:

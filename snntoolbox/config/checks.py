@@ -39,6 +39,13 @@ def _time(settings: Settings) -> list[str]:
         problems.append(
             f"simulation.dt = {simulation.dt}: must be at most simulation.duration, which is {simulation.duration}"
         )
+    if abs(round(cell.tau_refrac / simulation.dt) * simulation.dt - cell.tau_refrac) > 1e-9 * cell.tau_refrac:
+        problems.append(f"cell.tau_refrac = {cell.tau_refrac}: must be a whole number of steps of {simulation.dt} ms")
+    if settings.input.poisson_input and settings.input.input_rate * simulation.dt > 1000:
+        problems.append(
+            f"input.input_rate = {settings.input.input_rate}: is more than one spike per step of {simulation.dt} ms; "
+            f"at most {1000 / simulation.dt:g} Hz fit, or a smaller simulation.dt"
+        )
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
     return problems

@@ -17,7 +17,7 @@ def check_fits(
     """DataError if samples or labels of `dataset` cannot belong to a model.
 
     `input_shape` is that of one sample, with None where any size will do. Labels must lie in 0..n_classes-1, unless
-    `n_classes` is None or they are regression targets. `source` names the samples in the message.
+    `n_classes` is None; regression targets must be so many values a sample. `source` names the samples in the message.
     """
     found, wanted = dataset.x.shape[1:], tuple(input_shape)
     if not _matches(found, wanted):
@@ -25,8 +25,8 @@ def check_fits(
         raise DataError(
             f"samples of {source} have shape {found}, the model takes {shown}", hint=_shape_hint(found, wanted)
         )
-    if dataset.y is not None and not dataset.regression and n_classes is not None:
-        _check_labels(dataset.y, n_classes)
+    if dataset.y is not None and n_classes is not None:
+        _check_targets(dataset.y, n_classes) if dataset.regression else _check_labels(dataset.y, n_classes)
 
 
 def _matches(found: Sequence[int], wanted: Sequence[int | None]) -> bool:
@@ -53,3 +53,11 @@ def _check_labels(y: np.ndarray, n_classes: int) -> None:
         else "check that labels and model belong together"
     )
     raise DataError(f"labels reach {high}, but the model has {n_classes} classes, counted from 0", hint=hint)
+
+
+def _check_targets(y: np.ndarray, outputs: int) -> None:
+    if prod(y.shape[1:]) != outputs:
+        raise DataError(
+            f"the targets in y_test have {prod(y.shape[1:])} values per sample, the model has {outputs} outputs",
+            hint="if y_test holds classes, save their indices as integers",
+        )

@@ -184,9 +184,7 @@ class GraphBuilder:
         bias = np.pad(np.zeros(shape), pads, constant_values=value) if value else None
         return self.add(Pad(name=name, inputs=(source,), pads=pads, bias=bias, origin=origin))
 
-    def take(
-        self, name: str, source: str, axis: int, indices: Sequence[int], origin: Origin | None = None
-    ) -> str:
+    def take(self, name: str, source: str, axis: int, indices: Sequence[int], origin: Origin | None = None) -> str:
         """Pick indices along an axis; nothing is added where that is all of them in order."""
         axis %= len(self.shape(source))
         if list(indices) == list(range(self.shape(source)[axis])):

@@ -22,11 +22,13 @@ def add_clip(
         return source
     if low is None:
         assert high is not None
-        return builder.affine(f"{name}_turned", _rectified(builder, name, source, -1.0, high, None, origin), _full(-1.0), _full(high), origin)
+        excess = _rectified(builder, name, source, -1.0, high, None, origin)
+        return builder.affine(f"{name}_turned", excess, _full(-1.0), _full(high), origin)
     upper = None if high is None else high - low
     if low == 0:
         return builder.add(ReLU(name=name, inputs=(source,), max_value=upper, origin=origin))
-    return builder.affine(f"{name}_shifted", _rectified(builder, name, source, 1.0, -low, upper, origin), None, _full(low), origin)
+    above = _rectified(builder, name, source, 1.0, -low, upper, origin)
+    return builder.affine(f"{name}_shifted", above, None, _full(low), origin)
 
 
 def add_leaky_relu(
@@ -112,15 +114,22 @@ def add_conv_transpose(
 
 
 def _spread(
-    builder: GraphBuilder, name: str, source: str, channels: int, space: Sequence[int], stride: tuple[int, ...], origin: Origin | None
-) -> str:  # fmt: skip
+    builder: GraphBuilder,
+    name: str,
+    source: str,
+    channels: int,
+    space: Sequence[int],
+    stride: tuple[int, ...],
+    origin: Origin | None,
+) -> str:
     """`stride` - 1 zeros between neighbours on each spatial axis."""
     if all(s == 1 for s in stride):
         return source
     apart = builder.reshape(f"{name}_apart", source, (channels, *(v for n in space for v in (n, 1))), origin)
     pads = ((0, 0), *(p for s in stride for p in ((0, 0), (0, s - 1))))
     filled = builder.add(Pad(name=f"{name}_zeros", inputs=(apart,), pads=pads, origin=origin))
-    joined = builder.reshape(f"{name}_joined", filled, (channels, *(n * s for n, s in zip(space, stride, strict=True))), origin)
+    wide = tuple(n * s for n, s in zip(space, stride, strict=True))
+    joined = builder.reshape(f"{name}_joined", filled, (channels, *wide), origin)
     for axis, (n, s) in enumerate(zip(space, stride, strict=True), 1):
         joined = builder.slice(f"{name}_cut", joined, axis, 0, (n - 1) * s + 1, 1, origin)
     return joined

@@ -88,8 +88,8 @@ def unsupported_nodes(graph: Graph) -> list[Unsupported]:
             if not isinstance(graph.nodes[node.inputs[0]], (ReLU, MaxPool)):
                 found.append(Unsupported(node.label, _HINTS["MaxPool"]))
         elif isinstance(node, Elementwise):
-            reason = f"{node.function} has no exact spiking form; [conversion] approximate = {node.function} asks for line segments"
-            found.append(Unsupported(node.label, reason))
+            hint = f"[conversion] approximate = {node.function} asks for line segments"
+            found.append(Unsupported(node.label, f"{node.function} has no exact spiking form; {hint}"))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
             found.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
     return found

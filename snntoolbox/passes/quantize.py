@@ -224,9 +224,7 @@ def _undivided(graph: Graph) -> Graph:
         return graph
     # `edited` leaves the changed nodes' inputs alone: those that read a divided node are pointed to its scale here.
     scales = set(redirect.values())
-    pointed = [
-        n if n.name in scales else n.with_inputs(*(redirect.get(i, i) for i in n.inputs)) for n in changed
-    ]
+    pointed = [n if n.name in scales else n.with_inputs(*(redirect.get(i, i) for i in n.inputs)) for n in changed]
     return graph.edited(pointed, redirect=redirect)
 
 

@@ -6,7 +6,8 @@ Figures are made as objects, without pyplot: nothing touches matplotlib's global
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,42 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=engine, facecolor="white")
 
 
+@contextmanager
+def styled(properties: Mapping[str, object]) -> Iterator[None]:
+    """Draw with these settings of matplotlib (rcParams) inside the block."""
+    import matplotlib
+
+    with matplotlib.rc_context(dict(properties)):
+        yield
+
+
+def check_properties(properties: Mapping[str, object]) -> None:
+    """SNNToolboxError where matplotlib is missing or does not take these settings: told before any long work."""
+    new_figure(1, 1)
+    try:
+        with styled(properties):
+            pass
+    except (KeyError, ValueError, TypeError) as error:
+        raise SNNToolboxError(
+            f"[output] plotproperties: {str(error.args[0]).splitlines()[0]}",
+            hint="they are matplotlib's rcParams, such as {'font.size': 13}",
+        ) from error
+
+
 def say(axes: Axes, title: str, x: str, y: str) -> None:
     """Set the title and the labels of both axes."""
-    axes.set_title(title, fontsize=11, loc="left")
-    axes.set_xlabel(x, fontsize=10)
-    axes.set_ylabel(y, fontsize=10)
-    axes.tick_params(labelsize=9)
+    axes.set_title(title, fontsize=_size("axes.titlesize", 11), loc="left")
+    axes.set_xlabel(x, fontsize=_size("axes.labelsize", 10))
+    axes.set_ylabel(y, fontsize=_size("axes.labelsize", 10))
+    axes.tick_params("x", labelsize=_size("xtick.labelsize", 9))
+    axes.tick_params("y", labelsize=_size("ytick.labelsize", 9))
+
+
+def _size(name: str, ours: int) -> Any:
+    """The user's size of letters where one is set, else ours."""
+    from matplotlib import rcParams, rcParamsDefault
+
+    return ours if rcParams[name] == rcParamsDefault[name] else rcParams[name]
 
 
 def engineering_units(axes: Axes) -> None:

@@ -21,7 +21,14 @@ X = Input(name="x", shape=(3,))
 
 def diamond():
     """x -> a -> (b, c) -> sum, and a joined behind it."""
-    nodes = [X, scale("a", "x"), scale("b", "a", 3.0), scale("c", "a", 5.0), add("sum", "b", "c"), add("end", "sum", "a")]
+    nodes = [
+        X,
+        scale("a", "x"),
+        scale("b", "a", 3.0),
+        scale("c", "a", 5.0),
+        add("sum", "b", "c"),
+        add("end", "sum", "a"),
+    ]
     return Graph(nodes, ["end"])
 
 
@@ -50,7 +57,11 @@ def test_nodes_come_in_an_order_that_can_be_computed_and_reads_like_the_model():
 
 
 def test_inputs_keep_the_order_given():
-    nodes = [Input(name="second", shape=(1,)), Input(name="first", shape=(1,)), add("d", "first", "second", coefficients=(1.0, -1.0))]
+    nodes = [
+        Input(name="second", shape=(1,)),
+        Input(name="first", shape=(1,)),
+        add("d", "first", "second", coefficients=(1.0, -1.0)),
+    ]
     graph = Graph(nodes, ["d"])
     assert graph.inputs == ("second", "first")
     assert graph.run(np.array([[1.0]]), np.array([[5.0]])).tolist() == [[4.0]]
@@ -60,7 +71,14 @@ def test_a_diamond_runs():
     x = np.array([[1.0, 0, -1]])
     graph = diamond()
     assert graph.run(x).tolist() == [[18.0, 0, -18]]
-    assert graph.consumers == {"x": ("a",), "a": ("b", "c", "end"), "b": ("sum",), "c": ("sum",), "sum": ("end",), "end": ()}
+    assert graph.consumers == {
+        "x": ("a",),
+        "a": ("b", "c", "end"),
+        "b": ("sum",),
+        "c": ("sum",),
+        "sum": ("end",),
+        "end": (),
+    }
     assert graph.digraph.number_of_edges() == 7
 
 
@@ -120,7 +138,7 @@ def test_wrong_data_are_refused():
         diamond().run(np.ones((2, 3)), np.ones((2, 3)))
 
 
-# -- editing ----------------------------------------------------------------------------------------------------------
+# -- editing --------------------------------------------------------------------------------------------------------
 
 
 def test_an_edit_leaves_the_old_graph_alone():

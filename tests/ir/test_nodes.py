@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
+from torch.nn import functional
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.graph import Graph
@@ -16,6 +18,7 @@ from snntoolbox.ir.nodes import (
     Concat,
     Conv,
     Dense,
+    Elementwise,
     Input,
     MaxPool,
     Mean,
@@ -28,6 +31,7 @@ from snntoolbox.ir.nodes import (
     Sparse,
     Take,
 )
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 
 
 def draw(*shape, seed=0):
@@ -95,6 +99,7 @@ OTHERS = {
     "relu": (ReLU(name="n"), [(3, 4)], (3, 4)),
     "max": (pool(MaxPool, (3, 2), (1, 2), ((2, 0), (0, 1)), dilation=(2, 3)), [(2, 7, 8)], (2, 5, 3)),
     "softmax": (Softmax(name="n", axis=0), [(3, 4)], (3, 4)),
+    "elementwise": (Elementwise(name="n", function="silu"), [(3, 4)], (3, 4)),
 }
 cases = pytest.mark.parametrize(("node", "shapes", "expected"), LINEAR.values(), ids=LINEAR)
 
@@ -150,7 +155,7 @@ def test_synapses_are_what_unit_impulses_do(node, shapes, expected):
         close(matrix.toarray().T.reshape(-1, *expected), node.linear(*given))
 
 
-# -- gains ------------------------------------------------------------------------------------------------------------
+# -- gains ----------------------------------------------------------------------------------------------------------
 
 
 def gains(shape, seed=0):
@@ -242,7 +247,7 @@ def test_biases_and_uniformity():
     assert not broadcasts((1, 2, 3), (2, 3))
 
 
-# -- values worked out by hand ------------------------------------------------------------------------------------------
+# -- values worked out by hand --------------------------------------------------------------------------------------
 
 
 def test_average_divides_by_what_counts():
@@ -271,6 +276,21 @@ def test_rectifier_and_softmax():
     assert np.isfinite(Softmax(name="s", log=True).apply(1e5 * x)).all()
 
 
+IN_TORCH = {
+    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "hard_swish": functional.hardswish,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_smooth_functions_are_those_of_torch(name):
+    x = np.concatenate([np.linspace(-8, 8, 161), [-700.0, 700.0]])[None]
+    expected = IN_TORCH.get(name, getattr(functional, name, None))(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(Elementwise(name="e", function=name).apply(x), expected, rtol=1e-12, atol=1e-12)
+
+
 def test_dense_has_rows_for_outputs():
     node = Dense(name="n", weight=np.array([[1.0, 2], [3, 4], [5, 6]]), bias=np.array([0, 0, 0.5]))
     assert node.apply(np.array([[1.0, -1]])).tolist() == [[-1, -1, -0.5]]
@@ -281,7 +301,7 @@ def test_conv_is_a_correlation():
     assert node.apply(np.array([[[1.0, 0, 0, 1]]])).tolist() == [[[2, 1, 3]]]
 
 
-# -- refusals -----------------------------------------------------------------------------------------------------------
+# -- refusals -------------------------------------------------------------------------------------------------------
 
 ORIGIN = Origin("keras", "Something", "layer_7")
 MISFITS = {
@@ -330,6 +350,7 @@ MISFITS = {
     "concat axis": (Concat(name="n", axis=2), [(3, 4), (3, 4)], "axis 2"),
     "concat nothing": (Concat(name="n"), [], "cannot concatenate"),
     "relu bound": (ReLU(name="n", max_value=-1.0), [(3,)], "upper bound"),
+    "unknown function": (Elementwise(name="n", function="sine"), [(3,)], "no function 'sine'"),
     "softmax axis": (Softmax(name="n", axis=1), [(3,)], "no axis 1"),
 }
 

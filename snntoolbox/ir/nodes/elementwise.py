@@ -1,4 +1,4 @@
-"""Smooth activation functions: they have no exact spiking form, and are refused unless an approximation is asked for."""
+"""Smooth activation functions, which have no exact spiking form: an approximation must be asked for."""
 
 from __future__ import annotations
 
