@@ -34,6 +34,8 @@ UNDOCUMENTED = {
 }
 """What handlers without a docstring do."""
 
+AS_NAMED = "As the framework defines it."
+
 FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "fully connected": {"keras": ("Dense",), "pytorch": ("linear", "matmul"), "onnx": ("Gemm", "MatMul")},
     "convolution: stride, dilation, groups, depthwise": {
@@ -89,7 +91,7 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Layers of each kind by frontend, for the README; all are names in the tables of handlers."""
 
-REFUSED: Mapping[str, tuple[str, ...]] = {
+ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "keras": (
         *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "LayerNormalization", "GroupNormalization", "Multiply"),
         *("Maximum", "Dot", "Embedding", "LSTM", "GRU", "SimpleRNN", "MultiHeadAttention", "Lambda", "Resizing"),
@@ -104,7 +106,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
         *("LayerNormalization", "InstanceNormalization", "LSTM", "GRU", "Einsum", "Attention", "QLinearConv"),
     ),
 }
-"""Layers that people ask for and that are refused by name; none of them is in a table of handlers."""
+"""Layers that people ask for; the page says of those without a handler that they are refused."""
 
 _LAYERS_HEAD = """\
 # Layers
@@ -130,10 +132,10 @@ def handlers(frontend: str) -> Mapping[str, Callable[..., object]]:
 
 
 def described(frontend: str) -> dict[str, list[str]]:
-    """What a handler does -> the layers that it takes; KeyError for a handler that nothing describes."""
+    """What a handler does -> the layers that it takes."""
     found: dict[str, list[str]] = {}
     for name, handler in handlers(frontend).items():
-        about = (handler.__doc__ or "").strip().split("\n")[0] or UNDOCUMENTED[name]
+        about = (handler.__doc__ or UNDOCUMENTED.get(name, AS_NAMED)).strip().split("\n")[0]
         found.setdefault(about, []).append(name)
     return found
 
@@ -146,7 +148,7 @@ def layers_page() -> str:
 def _frontend_section(frontend: str) -> str:
     rows = sorted((", ".join(f"`{n}`" for n in sorted(names)), about) for about, names in described(frontend).items())
     table = ["| layer | meaning |", "|---|---|", *(f"| {names} | {_code(about)} |" for names, about in rows)]
-    refused = ", ".join(f"`{name}`" for name in REFUSED[frontend])
+    refused = ", ".join(f"`{name}`" for name in ASKED_FOR[frontend] if name not in handlers(frontend))
     return "\n".join([f"## {TITLES[frontend]}\n", *table, "", f"Refused by name, among others: {refused}.", ""])
 
 

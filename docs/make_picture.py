@@ -1,7 +1,8 @@
-"""Draw the picture of README.md, docs/images/demo.png, from the network of the demo: python docs/make_picture.py."""
+"""Draw the picture of README.md, docs/images/demo.png, from runs of the demo: python docs/make_picture.py."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,43 +10,51 @@ import numpy as np
 
 import snntoolbox as stb
 from snntoolbox import demo
+from snntoolbox.config import load_config
+from snntoolbox.pipeline import Run, run
 
 STEPS = 64
 TARGET = Path(__file__).resolve().parent / "images" / "demo.png"
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#444444"
 LABELS = {"relu1": "conv 1", "relu2": "conv 2", "relu3": "conv 3", "relu4": "dense"}
+RECIPES = {"default": "default", "rueckauer2017": "rueckauer2017"}
 
 
 def main() -> None:
-    """Convert the demo with two recipes and draw error over time, a sample and its spikes."""
+    """Run the demo with two recipes and draw error over time, a sample and its spikes."""
     from matplotlib.figure import Figure
 
-    x_test, y_test, x_norm = (np.load(demo.folder() / name)["arr_0"] for name in demo.DATA)
-    graph = stb.load(demo.folder() / "digits_cnn.onnx")
-    best = stb.convert(graph, calibration_data=x_norm)
-    plain = stb.convert(graph, x_norm, neuron=stb.IF(initial=0.0), per_channel=False, readout="spikes")
-    runs = {"defaults": best.run(x_test, duration=STEPS), "recipe rueckauer2017": plain.run(x_test, duration=STEPS)}
-    wrong = {name: 100 * np.mean(r.predictions_per_step != y_test, axis=1) for name, r in runs.items()}
-    analogue = 100 * np.mean(graph.run(x_test).argmax(axis=1) != y_test)
-    first = best.run(x_test[:1], duration=STEPS, record=stb.Record(spikes=True))
+    runs = {recipe: run_demo(recipe) for recipe in RECIPES}
+    network = runs["default"].network
+    assert network is not None
+    sample = np.load(demo.folder() / "x_test.npz")["arr_0"][:1]
+    result = network.run(sample, duration=STEPS, record=stb.Record(spikes=True))
 
     figure = Figure(figsize=(9.6, 3.4), layout="constrained", facecolor="white")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    draw_error(left, wrong, float(analogue))
-    draw_raster(right, x_test[0], first)
+    draw_error(left, runs)
+    draw_raster(right, sample[0], result)
     figure.savefig(TARGET, dpi=110)
 
 
-def draw_error(axes: Any, wrong: dict[str, np.ndarray], analogue: float) -> None:
+def run_demo(recipe: str) -> Run:
+    """The finished run of the demo with a recipe."""
+    with tempfile.TemporaryDirectory() as folder:
+        changes = [f"conversion.recipe={recipe}", f"simulation.duration={STEPS}"]
+        return run(load_config(demo.copy_to(folder), changes))
+
+
+def draw_error(axes: Any, runs: dict[str, Run]) -> None:
     """Error in percent after each step, on a logarithmic time axis."""
-    steps = np.arange(1, STEPS + 1)
-    for (name, values), colour in zip(wrong.items(), (BLUE, ORANGE), strict=True):
-        axes.plot(steps, values, color=colour, linewidth=1.8, label=name)
-    axes.axhline(analogue, color=GREY, linewidth=1, linestyle="--", label="original network")
+    for (recipe, finished), colour in zip(runs.items(), (BLUE, ORANGE), strict=True):
+        error = 100 * (1 - np.asarray(finished.report["snn_accuracy_per_step"]))
+        axes.plot(np.arange(1, STEPS + 1), error, color=colour, linewidth=1.8, label=RECIPES[recipe])
+    analogue = 100 * (1 - runs["default"].report["ann_accuracy"])
+    axes.axhline(analogue, color=GREY, linewidth=1, linestyle="--", label="(original network)")
     axes.set_xscale("log", base=2)
     axes.set_xticks([1, 2, 4, 8, 16, 32, 64], labels=["1", "2", "4", "8", "16", "32", "64"])
     axes.set(xlabel="time steps", ylabel="error on 500 test digits (%)", xlim=(1, STEPS), ylim=(0, 100))
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="upper right", title="recipe", fontsize=9)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

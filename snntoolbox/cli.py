@@ -132,7 +132,7 @@ def _show(run: Run) -> None:
 
     from snntoolbox.report.terminal import AccuracyRow, accuracy_table, layer_rows, layer_table
 
-    console = Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=_WIDTH)
+    console = Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=_WIDTH)
     report, samples = run.report, run.report["samples"]
     names = {"ann_accuracy": "ANN", "parsed_accuracy": "parsed", "snn_accuracy_unquantized": "SNN, float weights"}
     known = {k: n for k, n in names.items() if report.get(k) is not None}

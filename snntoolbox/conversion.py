@@ -92,11 +92,14 @@ def check_on_probe(graph: Graph, frontend: Frontend, model: Any, samples: int = 
 def compare_outputs(found: Sequence[Array], wanted: Sequence[Array]) -> float:
     """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5."""
     worst = 0.0
+    if len(found) != len(wanted):
+        raise GraphError(f"the parsed model has {len(found)} outputs, the original {len(wanted)}")
     for ours, theirs in zip(found, wanted, strict=True):
         if ours.size != theirs.size:
             raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
         scale = float(np.abs(theirs).max()) or 1.0
-        worst = max(worst, float(np.abs(ours.reshape(theirs.shape) - theirs).max()) / scale)
+        difference = float(np.abs(ours.reshape(theirs.shape) - theirs).max()) / scale
+        worst = max(worst, difference if difference == difference else np.inf)  # NaN is no agreement
     if not worst <= TOLERANCE:
         raise GraphError(
             f"the parsed model differs from the original by {worst:.2g} of the output's scale",
@@ -192,6 +195,8 @@ def checked_arrays(shapes: Mapping[str, Shape], x: Array | Sequence[Array]) -> t
             raise DataError(f"samples have shape {array.shape[1:]}, the model takes {shape}", layer=name)
         if len(array) != len(arrays[0]):
             raise DataError(f"{len(array)} samples, {len(arrays[0])} for the first input", layer=name)
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"the data are of type {array.dtype}, not numbers", layer=name)
         if not np.all(np.isfinite(array)):
             raise DataError("the data hold NaN or infinite values", layer=name)
     return arrays
@@ -199,7 +204,7 @@ def checked_arrays(shapes: Mapping[str, Shape], x: Array | Sequence[Array]) -> t
 
 def steps_of(duration: float, dt: float) -> int:
     """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
-    steps = round(duration / dt)
+    steps = round(duration / dt) if np.isfinite(duration) and dt > 0 else 0
     if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
         raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")
     return steps

@@ -33,6 +33,10 @@ class FrontendError(SNNToolboxError):
     """A model file or object cannot be read."""
 
 
+class NoReferenceError(SNNToolboxError):
+    """A model's framework cannot run it, so that its parsed form cannot be compared with the original."""
+
+
 class GraphError(SNNToolboxError):
     """A graph is inconsistent: missing inputs, cycles, or shapes that do not fit."""
 

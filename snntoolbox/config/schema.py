@@ -156,7 +156,7 @@ class Conversion:
         frozenset(),
         "Smooth activation functions that may be replaced by line segments; the error is measured and reported.",
         all_of=(
-            "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
+            "sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
         ),
     )  # fmt: skip
     spike_code: str = key(
@@ -291,6 +291,8 @@ RECIPES: Mapping[str, Mapping[str, object]] = {
         "threshold_scope": "layer",
         "readout": "spikes",
         "readout_correction": 0,
+        "avgpool_neurons": True,
+        "maxpool_type": "gate",
     },
 }
 """What each [conversion] recipe sets, unless the user has set the key."""

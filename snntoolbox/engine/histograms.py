@@ -30,7 +30,8 @@ class ChannelHistogram:
         self._widen(largest)
         self.maximum = torch.maximum(self.maximum, largest.clamp(min=0))
         rows, columns = torch.nonzero(flat > 0, as_tuple=True)
-        bins = (flat[rows, columns] / self.upper[rows] * self.bins).long().clamp(max=self.bins - 1)
+        # A bin includes its upper end, so that a value equal to the range stays where it is when the range doubles.
+        bins = (flat[rows, columns] / self.upper[rows] * self.bins).ceil().long().sub(1).clamp(0, self.bins - 1)
         self.counts += torch.bincount(rows * self.bins + bins, minlength=self.counts.numel()).view_as(self.counts)
 
     def _widen(self, largest: torch.Tensor) -> None:

@@ -11,6 +11,8 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import Concat, Dense, Input, MaxPool, Mean, Pad, Permute, Reshape, Scale, Take
 
+_REPLACE = "replace these layers, or add a handler for them (docs: writing a frontend)"
+
 
 class GraphBuilder:
     """Collects nodes in order with unique names, knows each node's shape, and lists what it had to refuse.
@@ -23,10 +25,15 @@ class GraphBuilder:
         self._nodes: dict[str, Node] = {}
         self._shapes: dict[str, Shape] = {}
         self._refused: list[Unsupported] = []
+        self._hints: list[str] = []
 
     def shape(self, name: str) -> Shape:
         """The shape of a node added before."""
         return self._shapes[name]
+
+    def node(self, name: str) -> Node:
+        """A node added before."""
+        return self._nodes[name]
 
     def fresh(self, stem: str) -> str:
         """`stem`, or `stem` with a number behind it where that name is taken."""
@@ -55,19 +62,23 @@ class GraphBuilder:
 
     # -- refusing -----------------------------------------------------------------------------------------------
 
-    def refuse(self, origin: Origin, reason: str, shape: Shape | None = None) -> str | None:
-        """Note an offender; with its output's shape, add a stand-in so that the rest can still be examined."""
+    def refuse(
+        self, origin: Origin, reason: str, shape: Shape | None = None, *, hint: str | None = None
+    ) -> str | None:
+        """Note an offender; with its output's shape, add a stand-in so that the rest can still be examined.
+
+        `hint` says what to do about it where that is more than to replace the layer.
+        """
         self._refused.append(Unsupported(str(origin), reason))
+        if hint is not None:
+            self._hints.append(hint)
         return None if shape is None else self.add(Input(name=origin.name, shape=shape, origin=origin))
 
     def check(self) -> None:
         """Raise one UnsupportedError that lists every offender, if there is any."""
         if self._refused:
-            raise UnsupportedError(
-                f"the {self.framework} frontend",
-                self._refused,
-                hint="replace these layers, or add a handler for them (docs: writing a frontend)",
-            )
+            hint = "; ".join(dict.fromkeys(self._hints)) or _REPLACE
+            raise UnsupportedError(f"the {self.framework} frontend", self._refused, hint=hint)
 
     def finish(self, outputs: Sequence[str], name: str) -> Graph:
         """The graph; UnsupportedError if anything was refused."""

@@ -2,8 +2,9 @@
 
 Upwards: ``g * (W x + b) + c = (g W) x + (g b + c)``. Downwards: ``W (g x + c) + b = (W g) x + (W c + b)``, where W c is
 computed with the zero padding that W applies, so the new bias may vary in space and stays exact. A scale passes sums,
-joins, pools and moves on its way, and max pooling where every gain is positive. It moves only if the weights on every
-branch can take it; else it stays where it is, a diagonal linear map.
+joins, pools and moves on its way, and max pooling where every gain is positive. Together: scales on several inputs of
+one join pass it as one. A scale moves only if the weights on every branch can take it; else it stays where it is, a
+diagonal linear map.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Array, LinearNode, Node, add_biases, uniform_along
+from snntoolbox.ir.node import Array, LinearNode, Node, add_biases, collapse, uniform_along
 from snntoolbox.ir.nodes import MaxPool, Scale
 
 Edits = dict[str, Node]
@@ -30,7 +31,7 @@ class FoldScales:
             scale = next((n for n in graph.nodes.values() if isinstance(n, Scale) and n.name not in stuck), None)
             if scale is None:
                 return graph
-            edits = _Upwards(graph).fold(scale) or _Downwards(graph).fold(scale)
+            edits = _Upwards(graph).fold(scale) or _Downwards(graph).fold(scale) or _Together(graph).fold(scale)
             if edits is None:
                 stuck.add(scale.name)
             else:
@@ -123,6 +124,37 @@ class _Downwards:
         # node(g x + c) + b = g' node(x) + (node(c) + b): the node itself loses its bias, the readers get it.
         total = add_biases(node.bias, shift)
         return self._into_readers(node.name, below, total, {**edits, node.name: node.with_bias(None)})
+
+
+class _Together(_Downwards):
+    """Tries to fold all scales in front of one join (or sum) into everything that reads it."""
+
+    def fold(self, scale: Scale) -> Edits | None:
+        join = self.graph.nodes[next(iter(self.graph.consumers[scale.name]), scale.name)]
+        if not isinstance(join, LinearNode) or len(join.inputs) < 2:
+            return None
+        scales = [self._scale_for(i, join) for i in join.inputs]
+        if scale not in scales:
+            return None
+        shapes = self.graph.input_shapes(join.name)
+        gains = [1.0 if s is None else s.gain for s in scales]
+        below = join.gain_below(*map(np.broadcast_to, gains, shapes))
+        if below is None:
+            return None
+        # join(g x + c) + b = g' join(x) + (join(c) + b)
+        shifts = [0.0 if s is None or s.bias is None else s.bias for s in scales]
+        shift = join.linear(*(np.broadcast_to(s, (1, *shape)) for s, shape in zip(shifts, shapes, strict=True)))[0]
+        bias = add_biases(join.bias, shift if np.any(shift) else None)
+        bypassed = (i if s is None else s.inputs[0] for i, s in zip(join.inputs, scales, strict=True))
+        edits: Edits = {join.name: join.with_bias(None).with_inputs(*bypassed)}
+        flat = tuple(a for a in range(below.ndim) if uniform_along(below, (a,)))
+        return self._into_readers(join.name, collapse(below, flat), bias, edits)
+
+    def _scale_for(self, name: str, join: Node) -> Scale | None:
+        """The node of this name where it is a scale that only `join` reads."""
+        node = self.graph.nodes[name]
+        alone = set(self.graph.consumers[name]) == {join.name} and name not in self.graph.outputs
+        return node if isinstance(node, Scale) and alone else None
 
 
 def _shift(node: LinearNode, bias: Array) -> Array:

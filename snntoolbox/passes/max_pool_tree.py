@@ -20,7 +20,7 @@ class MaxPoolTree:
 
     def __call__(self, graph: Graph) -> Graph:
         """The same function without `MaxPool`."""
-        for pool in [n for n in graph.nodes.values() if isinstance(n, MaxPool)]:
+        while pool := next((n for n in graph.nodes.values() if isinstance(n, MaxPool)), None):
             tree = _Tree(graph, pool)
             result = tree.build()
             graph = graph.edited(tree.nodes.values(), redirect={pool.name: result})

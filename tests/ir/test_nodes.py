@@ -277,6 +277,7 @@ def test_rectifier_and_softmax():
 
 
 IN_TORCH = {
+    "erf": torch.erf,
     "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
     "hard_swish": functional.hardswish,
     "sigmoid": torch.sigmoid,

@@ -12,7 +12,7 @@ import numpy as np
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.lowering import lower
-from snntoolbox.frontends.keras.reading import read_model
+from snntoolbox.frontends.keras.reading import ReadModel, read_model
 from snntoolbox.frontends.keras.runtime import import_keras
 from snntoolbox.frontends.keras.tracing import has_graph, is_keras, trace
 from snntoolbox.ir.graph import Graph
@@ -30,18 +30,20 @@ class KerasModel:
 
 
 class KerasFrontend:
-    """Reads ``.keras`` and ``.h5`` files and live Sequential and Functional models, whatever Keras' backend is."""
+    """Reads files of Keras 1, 2 and 3 and live Sequential and Functional models, whatever Keras' backend is."""
 
     name = "keras"
-    suffixes = (".keras", ".h5", ".hdf5")
+    suffixes = (".keras", ".h5", ".hdf5", ".json")
 
     def accepts(self, model: Any) -> bool:
         """Whether `model` is a keras.Model (on the torch backend such a one is a torch module too)."""
         return any(c.__name__ == "Model" and is_keras(c.__module__) for c in type(model).__mro__)
 
-    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> KerasModel:
+    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> KerasModel | ReadModel:
         """The model, built; `input_shape` (without batch) is needed where the model does not know it."""
-        model = read_model(Path(source)) if isinstance(source, Path | str) else source
+        model = read_model(Path(source), input_shape) if isinstance(source, Path | str) else source
+        if isinstance(model, ReadModel):
+            return model
         if not self.accepts(model):
             raise FrontendError(f"a {type(model).__name__} is not a Keras model", hint="pass a keras.Model or a file")
         if not has_graph(model):
@@ -52,12 +54,14 @@ class KerasFrontend:
         _build(model, input_shape)
         return KerasModel(_in_float32(model), _input_shapes(model, input_shape))
 
-    def parse(self, model: KerasModel) -> Graph:
+    def parse(self, model: KerasModel | ReadModel) -> Graph:
         """The graph; each node carries the layer it comes from."""
+        if isinstance(model, ReadModel):
+            return lower(model.net)
         return lower(trace(import_keras(), model.model, model.shapes))
 
-    def predict(self, model: KerasModel, *x: Array) -> tuple[Array, ...]:
-        """Keras' outputs at inference, computed in batches."""
+    def predict(self, model: KerasModel | ReadModel, *x: Array) -> tuple[Array, ...]:
+        """Keras' outputs at inference, computed in batches; NoReferenceError where Keras cannot run the model."""
         keras, inputs = import_keras(), model.model.inputs
         arrays = [np.asarray(a, dtype=t.dtype) for a, t in zip(x, inputs, strict=True)]
         # A model made with batch_shape takes that many samples and no others.

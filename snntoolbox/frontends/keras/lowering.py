@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.errors import GraphError
+from snntoolbox.errors import FrontendError, GraphError
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.records import Call, Net, Ref, refs
-from snntoolbox.frontends.keras.step import Refused, Step
+from snntoolbox.frontends.keras.step import MAX_VALUES, Refused, Step, check_size
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 
@@ -20,6 +21,8 @@ NOT_SUPPORTED = "this layer is not supported"
 def lower(net: Net) -> Graph:
     """The graph of a model; UnsupportedError that lists every offender."""
     builder = GraphBuilder("keras")
+    if any(math.prod(i.shape) > MAX_VALUES for i in net.inputs):
+        raise FrontendError(f"an input of '{net.name}' is too large: {[i.shape for i in net.inputs]}")
     # A tensor's node; None behind a refused layer whose shape is unknown, where nothing more can be examined.
     nodes: dict[str, str | None] = {i.key: builder.input(i.name, i.shape) for i in net.inputs}
     for call in net.calls:
@@ -39,17 +42,22 @@ def _lower_call(builder: GraphBuilder, net: Net, call: Call, nodes: Mapping[str,
         if any(nodes[r.key] is None for r in refs((call.args, call.kwargs))):
             return (None,) * len(call.outputs)
         step = Step(builder, net, call.layer, _on_nodes(call.args, nodes), _on_nodes(call.kwargs, nodes))
-        return (handler(step),)
+        node = handler(step)
+        check_size(builder.shape(node))
+        return (node,)
     except (Refused, GraphError) as error:
         reason = error.message if isinstance(error, GraphError) else str(error)
         builder.refuse(origin, reason)
     stem = call.layer.name
-    return tuple(None if shape is None else builder.input(stem, shape) for shape in call.shapes)
+    known = [None if shape is None or math.prod(shape) > MAX_VALUES else shape for shape in call.shapes]
+    return tuple(None if shape is None else builder.input(stem, shape) for shape in known)
 
 
 def _check(call: Call) -> None:
     """Refuse what would change a layer's meaning behind its handler's back."""
     layer = call.layer
+    if layer.refused is not None:
+        raise Refused(layer.refused)
     if layer.config is None and layer.kind in HANDLERS:
         raise Refused("its configuration cannot be read")
     if "Quantized" in str((layer.config or {}).get("dtype")):

@@ -23,12 +23,14 @@ class Layer:
     `kind` is the class name; ``keras.ops.NAME`` for an operation and ``module.NAME`` for a class that is not Keras'
     own. `name` is the layer's name with those of the models it is nested in ('encoder/conv1'). `config` is what
     Keras' ``get_config`` returns, None where it cannot be had. `weights` go by their short name ('kernel').
+    `refused` is why whoever read the layer knows that it cannot be taken, None where nothing speaks against it.
     """
 
     kind: str
     name: str
     config: Mapping[str, Any] | None
     weights: Mapping[str, Array] = field(default_factory=dict)
+    refused: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ _EPSILON = 1e-7
 
 def batch_norm(s: Step) -> str:
     """With the moving statistics."""
+    size = s.shape[s.axis(s.config.get("axis", -1))]
+    if any(value.shape != (size,) for value in s.layer.weights.values()):
+        raise Refused(f"its statistics are not those of {size} channels")
     return s.builder.batch_norm(
         s.name,
         s.source,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.keras.step import Refused, Step
+from snntoolbox.frontends.keras.step import Refused, Step, check_size
 from snntoolbox.ir.node import Array, Shape
 
 
@@ -46,6 +46,7 @@ def permute(s: Step) -> str:
 
 def repeat_vector(s: Step) -> str:
     """A vector (n,) as (times, n)."""
+    check_size((int(s.config["n"]), *s.shape))
     row = s.builder.reshape(f"{s.name}_row", s.source, (1, *s.shape), s.origin)
     return s.builder.take(s.name, row, 0, [0] * int(s.config["n"]), s.origin)
 
@@ -85,6 +86,7 @@ def upsampling(s: Step) -> str:
     if mode not in ("nearest", "bilinear"):
         raise Refused(f"interpolation '{mode}'")
     x, shape, factors = s.source, s.shape, s.sizes("size", len(s.space), 2)
+    check_size((*shape, *factors))
     for axis, factor in zip(s.space, factors, strict=True):
         if mode == "nearest":
             x = s.builder.take(s.name, x, axis, np.repeat(np.arange(shape[axis]), factor).tolist(), s.origin)

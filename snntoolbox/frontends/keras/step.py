@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from snntoolbox.frontends.keras.records import Layer, Net, refs
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.node import Array, Origin, Shape
+
+# Values per sample in one layer: more is a damaged file, or one that was made to fill the memory.
+MAX_VALUES = 2**27
 
 
 class Refused(Exception):  # noqa: N818 (not an error of ours: it is caught and listed)
@@ -114,6 +118,12 @@ class Step:
         if len(self.builder.shape(inner)) != rank:
             return inner
         return self.builder.permute(f"{self.name}_channels_last", inner, (*range(1, rank), 0), self.origin)
+
+
+def check_size(shape: Shape) -> None:
+    """Refused where a value of this shape is too large to be a layer's."""
+    if math.prod(shape) > MAX_VALUES:
+        raise Refused(f"its output {tuple(shape)} is too large")
 
 
 def constant(value: Any) -> Array:

@@ -1,15 +1,16 @@
-"""Layers with kernels: dense, convolutions, depthwise and separable ones."""
+"""Layers with kernels: dense, convolutions, depthwise, separable and transposed ones."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from snntoolbox.frontends.keras.activations import with_activation
-from snntoolbox.frontends.keras.step import Refused, Step
+from snntoolbox.frontends.keras.step import Refused, Step, check_size
 from snntoolbox.ir.builder import same_padding
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv
 from snntoolbox.ir.nodes.windows import Padding
+from snntoolbox.ir.rectifying import add_conv_transpose
 
 
 def dense(s: Step) -> str:
@@ -28,6 +29,60 @@ def depthwise(s: Step) -> str:
     """Kernel (*size, in, multiplier): each channel has filters of its own."""
     kernel = _per_channel(s.weight("kernel", "depthwise_kernel"))
     return with_activation(s, s.in_channels_first(lambda x: _convolve(s, x, s.name, kernel, s.bias)))
+
+
+def transposed(s: Step) -> str:
+    """Kernel (*size, out, in), turned round and moved over the input with zeros between its values."""
+    kernel = s.weight("kernel")
+
+    def spread(x: str) -> str:
+        channels, *space = s.builder.shape(x)
+        rank = kernel.ndim - 2
+        if len(space) != rank or channels != kernel.shape[-1]:
+            raise Refused(f"a kernel of shape {kernel.shape} on an input of shape {s.shape}")
+        stride, dilation = s.sizes("strides", rank), s.sizes("dilation_rate", rank)
+        extra = None if s.config.get("output_padding") is None else s.sizes("output_padding", rank)
+        check_size(
+            (
+                kernel.shape[-2],
+                *(n * t + k * d for n, t, k, d in zip(space, stride, kernel.shape, dilation, strict=False)),
+            )
+        )
+        return add_conv_transpose(
+            s.builder,
+            s.name,
+            x,
+            np.ascontiguousarray(np.moveaxis(kernel, (-1, -2), (0, 1))),
+            s.bias,
+            stride=stride,
+            padding=_cut(s, kernel.shape[:-2], stride, dilation, extra),
+            output_padding=(0,) * rank,
+            dilation=dilation,
+            origin=s.origin,
+        )
+
+    return with_activation(s, s.in_channels_first(spread))
+
+
+def _cut(s: Step, size: Shape, stride: Shape, dilation: Shape, extra: Shape | None) -> Padding:
+    """What Keras cuts off each side of a transposed convolution's full result; negative values are added zeros.
+
+    'same' gives ``n * stride`` values, of which the odd one is cut behind; an output padding says otherwise.
+    """
+    mode = s.config.get("padding", "valid")
+    if mode not in ("valid", "same"):
+        raise Refused(f"padding '{mode}'")
+    cuts = []
+    for axis, (k, t, d) in enumerate(zip(size, stride, dilation, strict=True)):
+        reach = d * (k - 1)
+        given = None if extra is None else extra[axis]
+        if mode == "valid":
+            cuts.append((0, -(max(t - reach - 1, 0) if given is None else given)))
+            continue
+        total = t + reach - 1 if given is None else reach + (reach + 1) % 2 - 1 + given
+        before = min(-(-total // 2), reach)
+        cuts.append((reach - before, reach - (total - before)))
+    return tuple(cuts)
 
 
 def separable(s: Step) -> str:
@@ -85,6 +140,7 @@ def _padding(s: Step, space: Shape, size: Shape, stride: Shape, dilation: Shape)
 HANDLERS = {
     "Dense": dense,
     **{f"Conv{n}D": convolution for n in (1, 2, 3)},
+    **{f"Conv{n}DTranspose": transposed for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": depthwise for n in (1, 2)},
     **{f"SeparableConv{n}D": separable for n in (1, 2)},
 }

@@ -32,11 +32,12 @@ class OnnxFrontend:
         """
         from snntoolbox.frontends.onnx.model import OnnxModel, describe
         from snntoolbox.frontends.onnx.reading import read
+        from snntoolbox.frontends.onnx.widening import widened
 
         if isinstance(source, OnnxModel):
             return source
         proto, name = read(source)
-        return describe(proto, name, input_shape)
+        return describe(widened(proto), name, input_shape)
 
     def parse(self, model: OnnxModel) -> Graph:
         """The graph; UnsupportedError that lists every node it cannot take."""

@@ -1,105 +1,125 @@
-"""Handlers of activation functions: rectifiers in their several spellings, and softmax."""
+"""Handlers of activation functions made of straight pieces: rectifiers in their several spellings, and bounds."""
 
 from __future__ import annotations
 
 import math
+from functools import partial, reduce
 
 import numpy as np
 
+from snntoolbox.frontends.onnx.arithmetic import common_shape, sample_constant, stretched
 from snntoolbox.frontends.onnx.call import Activation, Call, Refusal
-from snntoolbox.ir.nodes import ReLU, Softmax
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.rectifying import add_absolute, add_clip, add_leaky_relu, add_maximum, add_minimum
 
 UNBOUNDED = 3.4e38  # exporters write the largest float32 for no bound
 
 
-def _rectify(call: Call, source: str, top: float | None) -> str:
-    name = call.builder.add(ReLU(name=call.name, inputs=(source,), max_value=top, origin=call.origin))
-    call.rectified.add(name)
-    return name
-
-
 def relu(call: Call) -> str:
     """``max(x, 0)``."""
-    return _rectify(call, call.source(), None)
+    return _clipped(call, call.source(), 0.0, None)
 
 
 def clip(call: Call) -> str:
-    """A rectifier where the lower bound is zero, or there is none and the input is rectified already."""
+    """``min(max(x, min), max)``, either bound left out."""
     low, high = (_bound(call, what, i) for i, what in ((1, "min"), (2, "max")))
-    return _clip(call, call.source(), low, high)
+    return _clipped(call, call.source(), low, high)
 
 
 def _bound(call: Call, what: str, i: int) -> float | None:
     """A bound from an attribute (opset 10 and older) or an input."""
     if what in call.attributes:
-        value = float(call.attribute(what, 0.0))
-    else:
-        array = call.optional(i, what)
-        if array is None:
-            return None
-        if array.size != 1:
-            raise Refusal(f"its {what} is not one number")
-        value = float(array.item())
-    if math.isnan(value):
-        raise Refusal(f"its {what} is not a number")
-    return None if abs(value) >= UNBOUNDED and (value < 0) == (what == "min") else value
+        return float(call.attribute(what, 0.0))
+    array = call.optional(i, what)
+    if array is None:
+        return None
+    if array.size != 1:
+        raise Refusal(f"its {what} is not one number")
+    return float(array.item())
 
 
-def _clip(call: Call, source: str, low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return source
-    if source in call.rectified and (low or 0) <= 0:
-        low = 0.0
-    if low != 0 or (high is not None and not 0 < high < UNBOUNDED):
-        raise Refusal(f"clips to [{low}, {high}]; only [0, m] is a rectifier")
-    return _rectify(call, source, high)
+def _clipped(call: Call, source: str, low: float | None, high: float | None) -> str:
+    """The value between two numbers; None, infinity and the largest float are no bound."""
+    if any(v is not None and math.isnan(v) for v in (low, high)):
+        raise Refusal("its bound is not a number")
+    low = None if low is None or low <= -UNBOUNDED else low
+    high = None if high is None or high >= UNBOUNDED else high
+    if isinstance(call.builder.node(source), ReLU) and (low is None or low < 0):
+        low = 0.0  # cheaper, and the same: it is not below zero already
+    if low is not None and high is not None and low >= high:
+        raise Refusal(f"clips to [{low}, {high}]: only one value is left")
+    return add_clip(call.builder, call.name, source, low, high, call.origin)
 
 
 def maximum(call: Call) -> str:
-    """Max with the constant zero."""
-    source, constant = _one_constant(call)
-    return _clip(call, source, constant, None)
+    """The largest of activations and constants."""
+    return _extreme(call, 1.0)
 
 
 def minimum(call: Call) -> str:
-    """Min of a rectified input with a constant above zero."""
-    source, constant = _one_constant(call)
-    return _clip(call, source, None, constant)
+    """The smallest of activations and constants."""
+    return _extreme(call, -1.0)
 
 
-def _one_constant(call: Call) -> tuple[str, float]:
-    """The activation and the one number that Max or Min joins."""
-    sources = [v.name for v in call.inputs if isinstance(v, Activation)]
-    constants = [call.constant(i, "constant") for i, v in enumerate(call.inputs) if not isinstance(v, Activation)]
-    if len(sources) != 1 or len(constants) != 1:
-        raise Refusal(f"{call.op} of several activations")
-    constant, rank = constants[0], len(call.builder.shape(sources[0])) + 1
-    if constant.size < 1 or constant.ndim > rank or np.ptp(constant) != 0:
-        raise Refusal(f"{call.op} with a constant that varies")
-    if constant.size > 1 and np.broadcast_shapes(constant.shape, (1, *call.builder.shape(sources[0]))) != (
-        1,
-        *call.builder.shape(sources[0]),
-    ):
-        raise Refusal(f"{call.op} with a constant of shape {constant.shape}, larger than the sample")
-    return sources[0], float(constant.ravel()[0])
+def _extreme(call: Call, sign: float) -> str:
+    """The largest input, or the smallest where `sign` is -1."""
+    active = [i for i, v in enumerate(call.inputs) if isinstance(v, Activation)]
+    if len({len(call.shape(i)) for i in active}) > 1:
+        raise Refusal("broadcasts a batch axis: its inputs have different numbers of axes")
+    shape = common_shape([call.shape(i) for i in active])
+    constants = [sample_constant(call, i, shape) for i in range(len(call.inputs)) if i not in active]
+    shape = common_shape([shape, *(c.shape for c in constants)])
+    join = partial(add_maximum if sign > 0 else add_minimum, call.builder, call.name, origin=call.origin)
+    source = reduce(join, (stretched(call, call.source(i), shape) for i in active))
+    if not constants:
+        return source
+    bound = reduce(np.maximum if sign > 0 else np.minimum, constants)
+    if bound.size > 1 and np.ptp(bound):
+        return _bounded(call, source, bound, sign)
+    level = float(bound.ravel()[0])
+    return _clipped(call, source, *((level, None) if sign > 0 else (None, level)))
 
 
-def softmax(call: Call) -> str:
-    """Softmax over one axis, or over all from `axis` on (before opset 13)."""
-    return _softmax(call, log=False)
+def _bounded(call: Call, source: str, bound: Array, sign: float) -> str:
+    """``max(x, bound)``, or ``min(x, bound)`` where `sign` is -1, with a constant that varies over the sample."""
+    level, gain, build = bound.astype(np.float64), np.full((), sign), call.builder
+    if not np.all(np.isfinite(level)):
+        raise Refusal("its constant is not finite")
+    above = build.affine(f"{call.name}_above", source, gain, -sign * level, call.origin)
+    excess = build.add(ReLU(name=call.name, inputs=(above,), origin=call.origin))
+    return build.affine(f"{call.name}_bounded", excess, gain, level, call.origin)
 
 
-def log_softmax(call: Call) -> str:
-    """The logarithm of softmax."""
-    return _softmax(call, log=True)
+def leaky_relu(call: Call) -> str:
+    """``max(x, 0) + alpha * min(x, 0)``."""
+    return add_leaky_relu(call.builder, call.name, call.source(), call.number("alpha", 0.01), None, call.origin)
 
 
-def _softmax(call: Call, log: bool) -> str:
-    shape, build = call.shape(), call.builder
-    axis = call.axis(call.attribute("axis", 1 if call.opset < 13 else -1))
-    source = call.source()
-    joint = call.opset < 13 and math.prod(shape[axis:]) != shape[axis]
-    if joint:
-        source = build.reshape(f"{call.name}_joint", source, (*shape[:axis], math.prod(shape[axis:])), call.origin)
-    out = build.add(Softmax(name=call.name, inputs=(source,), axis=axis, log=log, origin=call.origin))
-    return build.reshape(f"{call.name}_shape", out, shape, call.origin)
+def prelu(call: Call) -> str:
+    """The same with trained slopes that broadcast to the sample."""
+    shape = call.shape()
+    slope = sample_constant(call, 1, shape)
+    if common_shape([shape, slope.shape]) != shape or not np.all(np.isfinite(slope)):
+        raise Refusal(f"its slopes of shape {slope.shape} do not fit samples of shape {shape}")
+    return add_leaky_relu(call.builder, call.name, call.source(), slope, None, call.origin)
+
+
+def thresholded_relu(call: Call) -> str:
+    """``x if x > alpha else 0``, which jumps unless alpha is zero."""
+    alpha = call.number("alpha", 1.0)
+    if alpha != 0:
+        raise Refusal(f"jumps at alpha = {alpha}; only zero is a rectifier")
+    return relu(call)
+
+
+def hard_sigmoid(call: Call) -> str:
+    """``min(max(alpha * x + beta, 0), 1)``."""
+    gain, shift = (np.full((), call.number(what, value)) for what, value in (("alpha", 0.2), ("beta", 0.5)))
+    line = call.builder.affine(f"{call.name}_line", call.source(), gain, shift, call.origin)
+    return _clipped(call, line, 0.0, 1.0)
+
+
+def absolute(call: Call) -> str:
+    """``|x|``."""
+    return add_absolute(call.builder, call.name, call.source(), call.origin)

@@ -9,6 +9,7 @@ import numpy as np
 from snntoolbox.frontends.onnx.call import PROBES, Activation, Call, Known, Refusal
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Add
+from snntoolbox.ir.products import add_gated
 
 
 def sample_constant(call: Call, i: int, shape: Shape) -> Array:
@@ -44,7 +45,8 @@ def stretched(call: Call, source: str, shape: Sequence[int]) -> str:
     return source
 
 
-def _common(shapes: Sequence[Shape]) -> Shape:
+def common_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape that all broadcast to."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -55,7 +57,7 @@ def _affine(call: Call, i: int, gain: Array | None, bias: Array | None) -> str:
     """``gain * x_i + bias``, x stretched where the constants are larger."""
     shape = call.shape(i)
     constants = [c.shape for c in (gain, bias) if c is not None and c.ndim]
-    source = stretched(call, call.source(i), _common([shape, *constants]))
+    source = stretched(call, call.source(i), common_shape([shape, *constants]))
     return call.builder.affine(call.name, source, gain, bias, call.origin)
 
 
@@ -64,9 +66,9 @@ def _weighted_sum(call: Call, coefficients: Sequence[float]) -> str:
     active = [i for i, v in enumerate(call.inputs) if isinstance(v, Activation)]
     if len({len(call.shape(i)) for i in active}) > 1:
         raise Refusal("broadcasts a batch axis: its inputs have different numbers of axes")
-    shape = _common([call.shape(i) for i in active])
+    shape = common_shape([call.shape(i) for i in active])
     constants = [coefficients[i] * sample_constant(call, i, shape) for i in range(len(call.inputs)) if i not in active]
-    shape = _common([shape, *(c.shape for c in constants)])
+    shape = common_shape([shape, *(c.shape for c in constants)])
     sources = tuple(stretched(call, call.source(i), shape) for i in active)
     factors = tuple(float(coefficients[i]) for i in active)
     if len(sources) > 1:
@@ -108,7 +110,12 @@ def negate(call: Call) -> str:
 
 
 def multiply(call: Call) -> str:
-    """x * c."""
+    """x * c; of two activations, what is a known function of one (SiLU)."""
+    if len(call.inputs) == 2 and all(isinstance(v, Activation) for v in call.inputs):
+        gated = add_gated(call.builder, call.name, call.source(0), call.source(1), call.origin)
+        if gated is None:
+            raise Refusal("product of two activations")
+        return gated
     active = _one_activation(call, "product")
     return _affine(call, active, sample_constant(call, 1 - active, call.shape(active)), None)
 

@@ -16,6 +16,9 @@ from snntoolbox.ir.node import Array, Origin, Shape
 # Two batch sizes at which what depends on the batch alone is worked out: see `Known`.
 PROBES = (61, 67)
 
+EVALUATE = "export the model in evaluation mode"
+FREE_BATCH = "export the model with a free first axis, and treat every sample alone"
+
 
 class Batch:
     """The mark that stands for the batch size in a list of sizes."""
@@ -26,7 +29,11 @@ Size = int | Batch
 
 
 class Refusal(Exception):  # noqa: N818 - not an error: it says no
-    """Why a node cannot be taken; caught by the lowering, which lists every one."""
+    """Why a node cannot be taken, and what to do; caught by the lowering, which lists every one."""
+
+    def __init__(self, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,6 @@ class Call:
     opset: int
     batch: int | None
     builder: GraphBuilder
-    rectified: set[str]
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
@@ -126,7 +132,7 @@ class Call:
         if a == b:
             return a
         if (a, b) != PROBES:
-            raise Refusal("mixes the batch with other axes")
+            raise Refusal("mixes the batch with other axes", hint=FREE_BATCH)
         return BATCH
 
     def is_batch(self, size: Size) -> bool:
@@ -141,6 +147,13 @@ class Call:
         if default is not None and isinstance(value, str) != isinstance(default, str):
             raise Refusal(f"its attribute {name} is malformed")
         return value
+
+    def number(self, name: str, default: float) -> float:
+        """A numerical attribute or its default; Refusal where it is not finite."""
+        value = self.attribute(name, default)
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise Refusal(f"its attribute {name} is malformed")
+        return float(value)
 
     def flag(self, name: str, default: int = 0) -> bool:
         """A yes-or-no attribute."""

@@ -35,7 +35,6 @@ class Lowering:
         self.builder = GraphBuilder("onnx")
         self.folder = folding.Folder(model.proto)
         self.values: dict[str, Value] = {}
-        self.rectified: set[str] = set()
         self.integers = {spec.name for spec in model.inputs if spec.dtype.kind not in "f"}
 
     def graph(self) -> Graph:
@@ -101,7 +100,7 @@ class Lowering:
         try:
             self.values.update(zip(node.output, self._results(node, name, inputs), strict=False))
         except Refusal as refusal:
-            self._refuse(node, name, str(refusal))
+            self._refuse(node, name, str(refusal), refusal.hint)
         except GraphError as error:
             self._refuse(node, name, error.message)
         except MALFORMED as error:
@@ -118,7 +117,7 @@ class Lowering:
         if node.op_type in ("Shape", "Size"):
             return [self._measured(node, inputs)]
         if node.op_type not in HANDLERS:
-            raise Refusal(REASONS.get(node.op_type, "operator not supported"))
+            raise Refusal(REASONS.get(node.op_type, "operator not supported"), hint=HINTS.get(node.op_type))
         call = self._call(node, name, inputs)
         made = HANDLERS[node.op_type](call)
         names = (made,) if isinstance(made, str) else made
@@ -144,7 +143,6 @@ class Lowering:
             opset=self.model.opset,
             batch=self.model.batch,
             builder=self.builder,
-            rectified=self.rectified,
         )
 
     @cached_property
@@ -169,11 +167,11 @@ class Lowering:
         part = slice(attributes.get("start", 0), attributes.get("end"))
         return Known(*(f[part] for f in full))
 
-    def _refuse(self, node: Any, name: str, reason: str) -> None:
+    def _refuse(self, node: Any, name: str, reason: str, hint: str | None = None) -> None:
         """Note the offender, and let stand-ins of the inferred shapes carry on for its outputs."""
         shapes = [self.model.shapes.get(o) for o in node.output]
         first: Shape | None = shapes[0] if shapes else None
-        stand_in = self.builder.refuse(self.builder.origin(node.op_type, name), reason, first)
+        stand_in = self.builder.refuse(self.builder.origin(node.op_type, name), reason, first, hint=hint)
         self.values.update({o: Lost() for o in node.output})
         if stand_in is not None:
             self.values[node.output[0]] = Activation(stand_in)
@@ -185,9 +183,7 @@ class Lowering:
 INTEGER_SAFE = {"Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice"}
 
 REASONS = {
-    **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid", "Softsign", "Erf"), "saturating activation"),
-    **dict.fromkeys(("LeakyRelu", "PRelu", "Elu", "Selu", "Celu"), "activation with negative values"),
-    **dict.fromkeys(("Gelu", "HardSwish", "Mish", "Softplus", "Swish"), "activation that is not piecewise linear"),
+    "Softsign": "saturating activation",
     **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent layer"),
     **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), "control flow"),
     **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization",
@@ -195,6 +191,8 @@ REASONS = {
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
                      "MatMulInteger", "ConvInteger"), "quantised arithmetic"),
 }  # fmt: skip
+
+HINTS = {op: "export the model before its quantisation" for op, why in REASONS.items() if why == "quantised arithmetic"}
 
 
 def _attributes(node: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from snntoolbox.frontends.onnx.call import BATCH, Batch, Call, Refusal, Size
+from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, Call, Refusal, Size
 from snntoolbox.ir.node import Shape
 
 FLOATS = {1: "FLOAT", 10: "FLOAT16", 11: "DOUBLE", 16: "BFLOAT16"}  # TensorProto.DataType
@@ -20,7 +20,7 @@ def dropout(call: Call) -> str:
     """The input itself, outside training."""
     training = call.optional(2, "training_mode")
     if training is not None and training.any():
-        raise Refusal("in training mode")
+        raise Refusal("in training mode", hint=EVALUATE)
     return call.source()
 
 
@@ -85,14 +85,15 @@ def _sample_target(call: Call, target: Sequence[Size]) -> Shape:
     size = math.prod(call.shape())
     rest = [t for t in target[1:] if not isinstance(t, Batch)]
     if not target or len(rest) < len(target) - 1 or rest.count(-1) > 1:
-        raise Refusal("mixes the batch with other axes")
+        raise Refusal("mixes the batch with other axes", hint=FREE_BATCH)
     if -1 in rest:
         others = -math.prod(rest)
         if others < 1 or size % others:
             raise Refusal(f"its target {rest} does not fit samples of shape {call.shape()}")
         rest = [size // others if t == -1 else t for t in rest]
     if math.prod(rest) != size or min(rest, default=1) < 1 or not (target[0] == -1 or call.is_batch(target[0])):
-        raise Refusal(f"its target {_shown(target)} mixes the batch with samples of shape {call.shape()}")
+        reason = f"its target {_shown(target)} mixes the batch with samples of shape {call.shape()}"
+        raise Refusal(reason, hint=FREE_BATCH)
     return tuple(rest)
 
 

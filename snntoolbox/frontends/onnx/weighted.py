@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snntoolbox.frontends.onnx.call import Activation, Call, Refusal
+from snntoolbox.frontends.onnx.call import EVALUATE, Activation, Call, Refusal
 from snntoolbox.frontends.onnx.windowing import window
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Add, Conv
@@ -114,7 +114,7 @@ def conv(call: Call) -> str:
 def batch_normalization(call: Call) -> str:
     """The affine map of inference, per channel (per value where ``spatial = 0``, opset 7 and 8)."""
     if call.flag("training_mode") or any(call.outputs[1:]):
-        raise Refusal("in training mode")
+        raise Refusal("in training mode", hint=EVALUATE)
     gamma, beta, mean, variance = (call.constant(i + 1, what) for i, what in enumerate(("scale", "B", "mean", "var")))
     shape, epsilon = call.shape(), call.attribute("epsilon", 1e-5)
     if not shape or np.any(np.asarray(variance) + epsilon <= 0):

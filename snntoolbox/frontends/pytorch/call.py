@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,16 @@ import torch
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.node import Array, Origin, Shape
 
+MOST_VALUES = 1 << 27  # of one tensor, per sample: far above any real network, far below any machine's memory
+EVALUATE = "call model.eval() before torch.export"
+
 
 class Refused(Exception):  # noqa: N818 - never leaves the frontend
-    """The reason why an operation is refused; caught where the program is walked."""
+    """The reason why an operation is refused, and what to do; caught where the program is walked."""
+
+    def __init__(self, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,13 @@ class Call:
             raise Refused(f"{self.op} touches the batch axis (its result has shape {_text(value.shape)})")
         if any(not isinstance(d, int) for d in value.shape[1:]):
             raise Refused(f"the shape of its result, {_text(value.shape)}, depends on the batch size")
+        self.bound(value.shape[1:])
         return tuple(value.shape[1:])
+
+    def bound(self, shape: Sequence[int]) -> None:
+        """Refuse a value that no real network has, before it is made."""
+        if math.prod(shape) > MOST_VALUES:
+            raise Refused(f"a value of shape {_text(shape)} is too large")
 
     def per_sample(self, value: Any, rank: int) -> Array:
         """A constant that meets samples of this rank: its batch axis, if it has one, must be of no effect."""

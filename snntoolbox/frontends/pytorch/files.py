@@ -87,6 +87,7 @@ def _zip_names(path: Path) -> list[str]:
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file by name, read without running code; FrontendError for anything else."""
+    _check_entries(path)
     try:
         with quiet():
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -109,6 +110,17 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     if content and all(k.startswith("module.") for k in content):
         content = {k.removeprefix("module."): v for k, v in content.items()}
     return dict(content)
+
+
+def _check_entries(path: Path) -> None:
+    """FrontendError where a zip file unpacks to more than it holds: torch stores without compression."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(e.file_size for e in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return
+    if unpacked > path.stat().st_size:
+        raise FrontendError(f"'{path}' is damaged or no PyTorch file: it unpacks to {unpacked:,} bytes", hint=_SAVE)
 
 
 def build_model(code: Path) -> tuple[torch.nn.Module, Any]:

@@ -20,7 +20,12 @@ class TorchFrontend:
     suffixes: tuple[str, ...] = (".pt2", ".pth", ".pt", ".pkl", ".py")
 
     def accepts(self, model: Any) -> bool:
-        """Whether it is (or derives from) a torch module, or is an exported program."""
+        """Whether it is (or derives from) a torch module, or is an exported program.
+
+        Under Keras' torch backend a Keras model is a torch module too, but not ours.
+        """
+        if any(t.__module__.partition(".")[0] == "keras" for t in type(model).__mro__):
+            return False
         bases = {f"{t.__module__}.{t.__qualname__}" for t in type(model).__mro__}
         wanted = {"torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"}
         return bool(bases & wanted) or f"{__package__}.model.TorchModel" in bases

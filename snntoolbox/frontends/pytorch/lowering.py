@@ -59,7 +59,7 @@ class _Lowering:
                 self.values[node] = self._call(node)
         for node in self.program.graph_signature.buffers_to_mutate.values():
             self.refuse(self.builder.origin("buffer", node), "forward() changes it, so outputs depend on earlier calls")
-        return self.builder.finish([self._result(n) for n in outputs], name)
+        return self.builder.finish([self._result(n) for n in outputs], name).edited()
 
     def _outputs(self) -> list[torch.fx.Node]:
         """The fx nodes that the user gets back."""
@@ -120,7 +120,7 @@ class _Lowering:
         try:
             return fold(node.target, args, kwargs, self.batch)
         except Refused as error:
-            self.refuse(self._origin(node), str(error))
+            self.refuse(self._origin(node), str(error), error.hint)
             return _UNKNOWN
 
     def _lowered(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
@@ -137,11 +137,14 @@ class _Lowering:
             if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in torch.utils._pytree.tree_leaves(named)):
                 raise Refused(f"{op} computes with the batch size")
             call = Call(self.builder, op, name, origin, named, node.meta.get("val"), self.batch, node.target)
+            for meta in torch.utils._pytree.tree_leaves(call.out):
+                if isinstance(meta, torch.Tensor):
+                    call.bound([d for d in meta.shape[1:] if isinstance(d, int)])
             result = handler(call)
             self._verify(result, call)
             return result
         except Refused as error:
-            self.refuse(origin, str(error))
+            self.refuse(origin, str(error), error.hint)
         except GraphError as error:
             self.refuse(origin, error.message)
         return self._stand_in(node)
@@ -163,12 +166,12 @@ class _Lowering:
 
     # -- refusing -----------------------------------------------------------------------------------------------
 
-    def refuse(self, origin: Origin, reason: str) -> None:
+    def refuse(self, origin: Origin, reason: str, hint: str | None = None) -> None:
         """Note an offender once, however many operations of the layer it is about."""
         reason = WHOLE_LAYERS.get(origin.kind, reason)
         if (str(origin), reason) not in self.told:
             self.told.add((str(origin), reason))
-            self.builder.refuse(origin, reason)
+            self.builder.refuse(origin, reason, hint=hint)
 
     def _stand_in(self, node: torch.fx.Node) -> Any:
         """Values of the shape that torch gives, so that what follows can be examined."""

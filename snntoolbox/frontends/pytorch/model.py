@@ -14,11 +14,12 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.pytorch.call import MOST_VALUES
 from snntoolbox.frontends.pytorch.quiet import quiet
+from snntoolbox.frontends.pytorch.sizes import check_sizes
 from snntoolbox.ir.node import Array, Shape
 
 _CHUNK = 128
-_LARGEST_SAMPLE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -237,9 +238,11 @@ def check_runs(model: TorchModel) -> TorchModel:
     wanted = [
         str(n.meta["val"].shape[1:]) for n in output_nodes(model.program) if isinstance(n.meta.get("val"), torch.Tensor)
     ]
-    if any(math.prod(shape) > _LARGEST_SAMPLE for shape in model.shapes):
-        raise FrontendError(f"it takes samples of shape {model.shapes}, more than {_LARGEST_SAMPLE} values")
-    found = run_batches(model, [np.zeros((model.least, *shape)) for shape in model.shapes])
+    if any(model.least * math.prod(shape) > MOST_VALUES for shape in model.shapes):
+        raise FrontendError(f"it takes samples of shape {model.shapes}, more than {MOST_VALUES} values")
+    zeros = [torch.zeros(model.least, *s, dtype=d) for s, d in zip(model.shapes, model.dtypes, strict=True)]
+    check_sizes(model.program, zeros)
+    found = run_batches(model, [_as_numpy(z) for z in zeros])
     if [str(torch.Size(a.shape[1:])) for a in found] != wanted:
         raise FrontendError("its outputs have not the shapes that it says: the file is damaged")
     return model

@@ -26,6 +26,7 @@ def _elu(x: Array) -> Array:
 FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
     "sigmoid": expit,
     "tanh": np.tanh,
+    "erf": erf,
     "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
     "gelu_tanh": _gelu_tanh,
     "silu": lambda x: x * expit(x),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras import layers as L  # noqa: N812
 
-from snntoolbox.errors import FrontendError, SNNToolboxError, UnsupportedError
+from snntoolbox.errors import FrontendError, UnsupportedError
 from snntoolbox.frontends.keras import KerasFrontend
 
 FRONTEND = KerasFrontend()
@@ -183,6 +183,8 @@ BAD = {
     "garbage.keras": (lambda p: p.write_bytes(bytes(range(256)) * 9), "not a Keras file"),
     "pickle.h5": (lambda p: p.write_bytes(pickle.dumps({"a": 1})), "pickle"),
     "pickle.keras": (lambda p: p.write_bytes(pickle.dumps([1, 2])), "pickle"),
+    "config.json": (lambda p: p.write_text("hello"), "not a Keras file"),
+    "alone.json": (lambda p: p.write_text('{"class_name": "Sequential", "config": []}'), "without weights"),
     "folder.keras": (lambda p: p.mkdir(), "is a folder"),
     "other.keras": (_zip_without_model, "without a Keras model"),
     "json.keras": (_zip_with_bad_json, "damaged"),
@@ -207,23 +209,6 @@ def test_bad_file(tmp_path, name):
     assert name in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_damage_raises_only_our_errors(tmp_path, suffix):
-    whole = tmp_path / f"whole{suffix}"
-    keras.Sequential([keras.Input((4,)), L.Dense(3, name="d")]).save(whole)
-    content = whole.read_bytes()
-    rng, path = np.random.default_rng(0), tmp_path / f"damaged{suffix}"
-    for _ in range(40):
-        damaged = bytearray(content)
-        for at in rng.integers(0, len(content), 8):
-            damaged[at] ^= int(rng.integers(1, 256))
-        path.write_bytes(damaged[: int(rng.integers(len(content) // 2, len(content) + 1))])
-        try:
-            FRONTEND.parse(FRONTEND.open(path))
-        except SNNToolboxError:
-            continue
-
-
 def _edit_config(path, change):
     """Rewrite the architecture in a ``.keras`` file."""
     with zipfile.ZipFile(path) as archive:
@@ -239,7 +224,7 @@ def _edit_config(path, change):
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_lambda_is_refused_with_all_other_offenders(tmp_path, suffix):
     path = tmp_path / f"m{suffix}"
-    parts = [L.Dense(3, activation="tanh", name="t"), L.Lambda(lambda x: x, name="evil"), L.PReLU(name="p")]
+    parts = [L.Dense(3, activation="softsign", name="t"), L.Lambda(lambda x: x, name="evil"), L.UnitNormalization(name="p")]
     keras.Sequential([keras.Input((4,)), *parts]).save(path)
     with pytest.raises(UnsupportedError) as caught:
         FRONTEND.open(path)
@@ -286,16 +271,6 @@ def test_custom_layer_in_a_file(tmp_path):
         with pytest.raises(UnsupportedError, match="is not part of Keras") as caught:
             FRONTEND.open(path)
         assert [o.layer for o in caught.value.offenders] == ["it (keras Mine)"]
-
-
-def test_file_that_keras_cannot_rebuild(tmp_path):
-    path = tmp_path / "old.keras"
-    keras.Sequential([keras.Input((4,)), L.Dense(3, name="it")]).save(path)
-    _edit_config(path, lambda layers: layers[1]["config"].update(time_major=False))
-    with pytest.raises(FrontendError, match=r"Keras .* cannot rebuild the model in old.keras") as caught:
-        FRONTEND.open(path)
-    assert "save it again" in str(caught.value)
-    assert len(str(caught.value)) < 500
 
 
 def test_unsupported_layer_is_named_where_keras_cannot_rebuild_the_file(tmp_path):

@@ -47,17 +47,17 @@ def _quantized():
 
 
 ALONE = {
-    "sigmoid": ((6,), lambda: L.Dense(4, activation="sigmoid", name="it"), "Dense", "activation 'sigmoid'"),
-    "tanh_layer": ((6,), lambda: L.Activation("tanh", name="it"), "Activation", "activation 'tanh'"),
-    "leaky": ((6,), lambda: L.LeakyReLU(name="it"), "LeakyReLU", "not supported"),
-    "slope": ((6,), lambda: L.ReLU(negative_slope=0.1, name="it"), "ReLU", "negative_slope = 0.1"),
-    "threshold": ((6,), lambda: L.ReLU(threshold=0.5, name="it"), "ReLU", "threshold = 0.5"),
-    "slope_within": (
+    "softsign": ((6,), lambda: L.Dense(4, activation="softsign", name="it"), "Dense", "activation 'softsign'"),
+    "exponential": ((6,), lambda: L.Activation("exponential", name="it"), "Activation", "activation 'exponential'"),
+    "threshold": ((6,), lambda: L.ReLU(threshold=0.5, name="it"), "ReLU", "jumps at its threshold of 0.5"),
+    "threshold_within": (
         (6,),
-        lambda: L.Dense(4, activation=L.ReLU(negative_slope=0.1), name="it"),
+        lambda: L.Dense(4, activation=L.ReLU(threshold=0.1), name="it"),
         "Dense",
-        "negative_slope",
+        "jumps at its threshold of 0.1",
     ),
+    "prelu_within": ((6,), lambda: L.Dense(4, activation=L.PReLU(), name="it"), "Dense", "activation 'PReLU'"),
+    "gru": ((4, 6), lambda: L.GRU(3, name="it"), "GRU", "not supported"),
     "lambda": ((6,), lambda: L.Lambda(lambda x: x, name="it"), "Lambda", "not supported"),
     "own_layer": ((6,), lambda: Mine(name="it"), f"{__name__}.Mine", "not supported"),
     "own_layer_named_dense": ((6,), lambda: Dense(4, name="it"), f"{__name__}.Dense", "not supported"),
@@ -69,7 +69,16 @@ ALONE = {
     "time": ((4, 6), lambda: L.TimeDistributed(L.Dense(3), name="it"), "TimeDistributed", "not supported"),
     "masking": ((4, 6), lambda: L.Masking(name="it"), "Masking", "not supported"),
     "layer_norm": ((4, 6), lambda: L.LayerNormalization(name="it"), "LayerNormalization", "not supported"),
-    "transposed": ((4, 4, 6), lambda: L.Conv2DTranspose(3, 3, name="it"), "Conv2DTranspose", "not supported"),
+    "embedding": ((4,), lambda: L.Embedding(5, 3, name="it"), "Embedding", "not supported"),
+    "too_large": ((6,), lambda: L.RepeatVector(2**30, name="it"), "RepeatVector", "too large"),
+    "too_large_up": ((6, 1), lambda: L.UpSampling1D(2**30, name="it"), "UpSampling1D", "too large"),
+    "too_large_pad": ((6, 1), lambda: L.ZeroPadding1D(2**30, name="it"), "ZeroPadding1D", "too large"),
+    "too_large_stride": (
+        (6, 1),
+        lambda: L.Conv1DTranspose(1, 1, strides=2**30, name="it"),
+        "Conv1DTranspose",
+        "too large",
+    ),
 }
 
 
@@ -82,12 +91,12 @@ def test_refused_by_name(case):
 
 
 OPERATIONS = {
-    "product": (lambda x, y: x * y, "Multiply", "product of two branches"),
+    "product": (lambda x, y: x * y, "Multiply", "product of branches"),
     "division": (lambda x, y: 1.0 / x + y, "TrueDivide", "division by a branch"),
     "division_by_zero": (lambda x, y: x / 0.0 + y, "TrueDivide", "division by zero"),
-    "maximum": (lambda x, y: keras.ops.maximum(x, y), "Maximum", "maximum"),
-    "clip": (lambda x, y: keras.ops.clip(x, -1, 1) + y, "Clip", "-1"),
-    "item": (lambda x, y: (x + y)[:, 1:], "GetItem", "not supported"),
+    "item": (lambda x, y: (x + y)[:, None], "GetItem", "not supported"),
+    "power": (lambda x, y: keras.ops.square(x + y), "Square", "not supported"),
+    "exp": (lambda x, y: keras.ops.exp(x + y), "Exp", "not supported"),
     "batch_mean": (lambda x, y: keras.ops.mean(x + y, axis=0), "Mean", "axis 0"),
     "batch_transpose": (lambda x, y: keras.ops.transpose(x + y), "Transpose", "batch axis"),
     "split": (lambda x, y: keras.ops.split(x + y, 2, axis=1), "Split", "not supported"),
@@ -101,6 +110,14 @@ def test_refused_operations(case):
     ((layer, why),) = refused(keras.Model([x, y], build(x, y)))
     assert layer.endswith(f"(keras keras.ops.{kind})")
     assert reason in why
+
+
+def test_joining_by_products_and_attention_is_refused():
+    x, y = keras.Input((4, 6)), keras.Input((4, 6))
+    z = L.Multiply(name="m")([x, y])
+    z = L.Concatenate(axis=1)([z, L.MultiHeadAttention(2, 3, name="a")(x, y)])
+    names = [layer for layer, _ in refused(keras.Model([x, y], [z, L.Dot(axes=2, name="e")([x, y])]))]
+    assert names == ["m (keras Multiply)", "a (keras MultiHeadAttention)", "e (keras Dot)"]
 
 
 @pytest.mark.parametrize(
@@ -120,19 +137,19 @@ def test_mask_is_refused():
 
 
 def test_all_offenders_at_once_and_nested_ones_too():
-    inner = keras.Sequential([keras.Input((6, 6, 3)), L.PReLU(name="p"), L.Conv2D(2, 3)], name="inner")
+    inner = keras.Sequential([keras.Input((6, 6, 3)), L.UnitNormalization(name="p"), L.Conv2D(2, 3)], name="inner")
     x = keras.Input((6, 6, 3))
-    y = L.Conv2D(3, 3, activation="gelu", padding="same", name="c")(x)
+    y = L.Conv2D(3, 3, activation="softsign", padding="same", name="c")(x)
     y = L.Flatten()(inner(L.LayerNormalization(name="n")(L.BatchNormalization()(y))))
-    model = keras.Model(x, L.Dense(2, activation="tanh", name="d")(y))
+    model = keras.Model(x, L.Dense(2, activation="exponential", name="d")(y))
     names = [layer for layer, _ in refused(model)]
-    assert names == ["c (keras Conv2D)", "n (keras LayerNormalization)", "inner/p (keras PReLU)", "d (keras Dense)"]
+    assert names == ["c (keras Conv2D)", "n (keras LayerNormalization)", "inner/p (keras UnitNormalization)", "d (keras Dense)"]
 
 
 def test_all_offenders_where_shapes_are_unknown():
     x = keras.Input((None, None, 3))
-    y = L.PReLU(shared_axes=(1, 2), name="p")(x)
+    y = L.UnitNormalization(name="p")(x)
     y = L.GroupNormalization(1, name="g")(L.Conv2D(2, 3)(y))
     model = keras.Model(x, L.GlobalAveragePooling2D()(y))
     names = [layer for layer, _ in refused(model, input_shape=(6, 6, 3))]
-    assert names == ["p (keras PReLU)", "g (keras GroupNormalization)"]
+    assert names == ["p (keras UnitNormalization)", "g (keras GroupNormalization)"]

@@ -61,6 +61,19 @@ class Upsampled(nn.Module):
         return torch.relu(a - 0.5 * b).amax(dim=(2, 3)).unsqueeze(1)
 
 
+class Activated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        up = nn.ConvTranspose2d(4, 4, 3, 2, 1, 1)
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.PReLU(4), up, nn.Hardswish())
+        self.last = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.SiLU(), nn.Mish(), nn.ELU(), nn.SELU())
+
+    def forward(self, x):
+        x = F.leaky_relu(self.first(x), 0.2)
+        x = torch.maximum(F.hardtanh(x), F.hardsigmoid(x)).mean((2, 3))
+        return torch.tanh(self.last(torch.clamp(x, -0.5, 0.6))), F.gelu(x, approximate="tanh").abs()
+
+
 def export(module, *, dynamo, free):
     torch.manual_seed(0)
     module = module().eval()
@@ -81,6 +94,7 @@ def export(module, *, dynamo, free):
 
 
 CASES = [(m, False, free) for m in (Small, Functional, Pooled, Upsampled) for free in (True, False)]
+CASES += [(Activated, False, True), (Activated, True, True)]
 CASES += [(m, True, True) for m in (Small, Functional, Pooled, Upsampled)] + [(Small, True, False)]
 
 

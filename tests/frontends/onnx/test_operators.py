@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
+import onnx
 import pytest
 
 ALL = (7, 9, 11, 13, 17, 21, 26)
@@ -14,6 +16,10 @@ F32 = np.float32
 
 def ints(*values):
     return np.array(values, I64)
+
+
+def scalar(value):
+    return np.array(value, F32)
 
 
 def floats(*values):
@@ -48,6 +54,11 @@ def conv(x, w, b=True, opsets=(7, 11, 26), **attributes):
     return Case("Conv", x, weights, attributes, opsets)
 
 
+def transposed(x, w, **attributes):
+    bias = {"b": (w[1] * attributes.get("group", 1),)} if attributes else {}
+    return Case("ConvTranspose", x, {"w": w, **bias}, attributes, (7, 11, 22))
+
+
 def pool(op, x=IMAGE, opsets=(11, 19), **attributes):
     return Case(op, x, {}, attributes, opsets)
 
@@ -75,6 +86,19 @@ WEIGHTED = [
     *(conv((2, 8, 7), (3, 2, 4, 3), auto_pad=a, strides=s)
       for a in ("SAME_UPPER", "SAME_LOWER", "VALID") for s in ([1, 1], [2, 3])),
     conv((2, 5, 6, 4), (3, 2, 2, 3, 2), strides=[1, 2, 1], pads=[1, 0, 1, 0, 1, 1]),
+    *(transposed(s, w, **a) for s, w, a in (
+        ((4, 5), (4, 3, 3), {"strides": [2], "pads": [1, 0], "output_padding": [1]}),
+        (IMAGE, (4, 3, 3, 2), {}),
+        (IMAGE, (4, 3, 3, 2), {"strides": [2, 3], "dilations": [2, 1], "pads": [0, 1, 2, 1]}),
+        (IMAGE, (4, 3, 2, 2), {"strides": [2, 2], "group": 2, "kernel_shape": [2, 2]}),
+        (IMAGE, (4, 1, 4, 3), {"strides": [2, 2], "group": 4, "auto_pad": "VALID"}),
+        (IMAGE, (4, 3, 4, 3), {"strides": [2, 2], "output_padding": [1, 1], "pads": [1, 1, 1, 1]}),
+        *((IMAGE, (4, 3, 4, 3), {"strides": s, "auto_pad": a, "output_shape": [7 * s[0], 6 * s[1]]})
+          for s in ([2, 2], [3, 1]) for a in ("SAME_UPPER", "SAME_LOWER")),
+        *((IMAGE, (4, 3, 4, 3), {"strides": s, "auto_pad": a})
+          for s in ([2, 2], [3, 1], [1, 1]) for a in ("SAME_UPPER", "SAME_LOWER")),
+        (IMAGE, (4, 3, 4, 3), {"strides": [2, 2], "output_shape": [13, 12]}),
+        ((2, 3, 4, 3), (2, 3, 2, 2, 3), {"strides": [1, 2, 1], "pads": [0, 1, 0, 0, 0, 1]}))),
     *(Case("BatchNormalization", s, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 0.5, 3)}, a, o)
       for s in ((4,), (4, 5), IMAGE) for a, o in (({}, ALL), ({"epsilon": 0.1}, (9, 14)))),
     Case("BatchNormalization", IMAGE, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 3, 4)}, {"momentum": 0.1}),
@@ -114,6 +138,22 @@ ACTIVATIONS = [
     Case("Clip", (5,), {"lo": floats(0).reshape(()), "hi": floats(6).reshape(())}, {}, (11, 13, 26), kinds=("ReLU",)),
     Case("Clip", (5,), {"lo": floats(0).reshape(())}, {}, (11, 13), kinds=("ReLU",)),
     Case("Clip", (5,), {}, {}, (11, 13), kinds=()),
+    Case("Clip", (5,), {}, {"max": -0.2}, (7, 9)),
+    *(Case("Clip", IMAGE, {"lo": scalar(lo), "hi": scalar(hi)}, {}, (11, 26))
+      for lo, hi in ((-1, 1), (-0.5, -0.1), (0.1, 0.4), (-3.5e38, 0.3), (-0.2, np.inf), (-np.inf, 0.2))),
+    Case("Clip", (5,), {"hi": scalar(0.4)}, {}, (11, 13), inputs="x  hi"),
+    Case("Clip", (5,), {"lo": scalar(-0.4)}, {}, (11, 13)),
+    Case("LeakyRelu", IMAGE, {}, {}, (7, 16)),
+    *(Case("LeakyRelu", IMAGE, {}, {"alpha": a}, (7, 16)) for a in (0.3, 1.5, -0.5, 0.0)),
+    *(Case("PRelu", IMAGE, {"s": s}, {}, (7, 9, 16)) for s in ((1,), (4, 1, 1), (1, 4, 1, 1), (6,), IMAGE)),
+    Case("PRelu", (5,), {"s": (5,)}, {}, (9, 16)),
+    Case("ThresholdedRelu", (5,), {}, {"alpha": 0.0}, (10, 22), kinds=("ReLU",)),
+    *(Case("HardSigmoid", IMAGE, {}, a, (7, 22)) for a in ({}, {"alpha": 1.0, "beta": 0.2}, {"alpha": -0.7})),
+    Case("Abs", IMAGE, {}, {}, (7, 13)),
+    *(Case(op, IMAGE, {"c": c}, {}, (8, 13), inputs=i) for op in ("Max", "Min") for c, i in (
+        (floats(0.3), "x c"), (scalar(-0.3), "c x"), ((4, 1, 1), "x c"), ((1, 4, 7, 6), "c x"), ((1,), "x c c"))),
+    *(Case(op, (5,), {}, {}, (8, 13), inputs=i) for op in ("Max", "Min") for i in ("x", "x x", "x x x")),
+    Case("Max", (4, 1, 6), {"c": (7, 6)}, {}, (8, 13)),
     Case("Max", (5,), {"zero": floats(0)}, {}, (8, 13), kinds=("ReLU",)),
     Case("Max", (5,), {"zero": floats(0).reshape(())}, {}, (13,), inputs="zero x", kinds=("ReLU",)),
     *(Case(op, x, {}, a, ALL) for op in ("Softmax", "LogSoftmax")
@@ -122,6 +162,19 @@ ACTIVATIONS = [
 ]  # fmt: skip
 
 SHAPES = [(), (1,), (6,), (7, 1), (4, 1, 1), (4, 7, 6), (1, 4, 1, 1), (1, 4, 7, 6)]
+SMOOTH = [
+    *(Case(op, IMAGE, {}, {}, o, kinds=("Elementwise",))
+      for op, o in (("Sigmoid", (7, 13)), ("Tanh", (7, 13)), ("Erf", (9, 13)), ("Elu", (7, 22)), ("Celu", (12,)),
+                    ("Selu", (7, 22)), ("Softplus", (7, 22)), ("Mish", (18, 22)), ("HardSwish", (14, 22)),
+                    ("Gelu", (20,)))),
+    Case("Gelu", IMAGE, {}, {"approximate": "tanh"}, (20,), kinds=("Elementwise",)),
+    Case("Elu", IMAGE, {}, {"alpha": 1.0}, (7,), kinds=("Elementwise",)),
+    Case("Selu", IMAGE, {}, {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}, (7,), kinds=("Elementwise",)),
+    Case("Swish", IMAGE, {}, {}, (24,), kinds=("Elementwise",)),
+    Case("Swish", IMAGE, {}, {"alpha": 1.7}, (24,), kinds=("Scale", "Elementwise", "Scale")),
+    Case("Swish", IMAGE, {}, {"alpha": 0.0}, (24,), kinds=("Scale",)),
+]  # fmt: skip
+
 ARITHMETIC = [
     *(Case(op, IMAGE, {"c": np.float32(np.random.default_rng(0).uniform(0.5, 2, s))}, inputs=i, opsets=(7, 13))
       for s in SHAPES for op, i in (("Add", "x c"), ("Add", "c x"), ("Sub", "x c"), ("Sub", "c x"), ("Mul", "x c"),
@@ -217,9 +270,10 @@ RESIZING = [
          {"mode": "nearest", "coordinate_transformation_mode": "tf_half_pixel_for_nn"}, (11,)),
 ]  # fmt: skip
 
+TABLES = (WEIGHTED, POOLS, REDUCTIONS, ACTIVATIONS, SMOOTH, ARITHMETIC, SHAPING, MOVING, RESIZING)
 CASES = [
     pytest.param(case, opset, id=f"{i}-{case.op}-{opset}")
-    for i, case in enumerate(WEIGHTED + POOLS + REDUCTIONS + ACTIVATIONS + ARITHMETIC + SHAPING + MOVING + RESIZING)
+    for i, case in enumerate(chain(*TABLES))
     for opset in case.opsets
 ]
 
@@ -230,6 +284,50 @@ def test_equals_the_framework(case, opset, build, compare):
     graph = compare(model)
     if case.kinds is not None:
         assert tuple(node.kind for node in graph.nodes.values())[1:] == case.kinds
+
+
+WRITTEN_OUT = {
+    "silu": ([("Sigmoid", "x", "s", {}), ("Mul", "x s", "y", {})], "silu"),
+    "silu turned": ([("Sigmoid", "x", "s", {}), ("Mul", "s x", "y", {})], "silu"),
+    "hard swish": ([("HardSigmoid", "x", "s", {"alpha": 1 / 6, "beta": 0.5}), ("Mul", "x s", "y", {})], "hard_swish"),
+    "hard swish by clip": ([("Add", "x three", "a", {}), ("Clip", "a zero six", "c", {}), ("Div", "c six", "d", {}),
+                            ("Mul", "x d", "y", {})], "hard_swish"),
+    "hard swish, divided last": ([("Add", "x three", "a", {}), ("Clip", "a zero six", "c", {}), ("Mul", "x c", "m", {}),
+                                  ("Div", "m six", "y", {})], "hard_swish"),
+    "mish": ([("Softplus", "x", "s", {}), ("Tanh", "s", "t", {}), ("Mul", "x t", "y", {})], "mish"),
+    "gelu": ([("Div", "x root", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "a", {}), ("Mul", "x a", "m", {}),
+              ("Mul", "m half", "y", {})], "gelu"),
+    "gelu, halved first": ([("Mul", "x half", "h", {}), ("Div", "x root", "d", {}), ("Erf", "d", "e", {}),
+                            ("Add", "one e", "a", {}), ("Mul", "a h", "y", {})], "gelu"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", WRITTEN_OUT)
+def test_functions_written_out(how, build, compare):
+    nodes, function = WRITTEN_OUT[how]
+    weights = {"three": scalar(3), "zero": scalar(0), "six": scalar(6), "one": floats(1), "half": scalar(0.5),
+               "root": scalar(2**0.5)}  # fmt: skip
+    read = {name for _, inputs, _, _ in nodes for name in inputs.split()}
+    model = build(nodes, x=IMAGE, weights={k: w for k, w in weights.items() if k in read}, opset=13)
+    graph = compare(model, x=[F32(np.random.default_rng(0).normal(size=(3, *IMAGE)) * 4)])
+    assert [n.function for n in graph.nodes.values() if n.kind == "Elementwise"] == [function]
+
+
+def test_the_largest_of_several(build, compare):
+    nodes = [("Neg", "x", "n", {}), ("Max", "x n c", "m", {}), ("Min", "m x n c", "y", {})]
+    compare(build(nodes, x=IMAGE, weights={"c": (4, 1, 1)}))
+
+
+@pytest.mark.parametrize("batch", ["N", 2])
+@pytest.mark.parametrize("kind", ["FLOAT16", "BFLOAT16"])
+def test_half_precision_is_computed_in_float32(kind, batch, build, compare):
+    number = getattr(onnx.TensorProto, kind)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(number)
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(3, 4, 3, 3)).astype(dtype), "c": np.array(1.1).astype(dtype)}
+    nodes = [("Conv", "x w", "h", {}), ("Cast", "h", "s", {"to": number}), ("Mul", "s c", "m", {}),
+             ("GlobalAveragePool", "m", "y", {})]  # fmt: skip
+    compare(build(nodes, x=IMAGE, weights=weights, dtype=number, batch=batch), samples=2)
 
 
 SPLITS = [

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 BODY = ("conv", "relu", "maxpool", "averagepool", "batchnormalization", "add_constant", "mul", "transpose", "skip",
-        "concat", "pad", "slice", "clip")  # fmt: skip
+        "concat", "pad", "slice", "clip", "leaky", "prelu", "hard_tanh", "swish", "largest", "transposed")  # fmt: skip
 
 
 class Sketch:
@@ -42,6 +42,34 @@ class Sketch:
 
     def clip(self):
         self.node("Clip", f"{self.weight(np.float32(0))} {self.weight(np.float32(0.8))}")
+
+    def hard_tanh(self):
+        self.node("Clip", f"{self.weight(np.float32(-0.3))} {self.weight(np.float32(0.8))}")
+
+    def leaky(self):
+        self.node("LeakyRelu", alpha=float(self.rng.uniform(0, 1)))
+
+    def prelu(self):
+        self.node("PRelu", self.weight(self.rng.uniform(0, 1, (self.shape[0], 1, 1))))
+
+    def swish(self):
+        before = self.last
+        self.node("Sigmoid")
+        self.node("Mul", before)
+
+    def largest(self):
+        before = self.last
+        self.node("Neg")
+        self.node("Max", f"{before} {self._constant()}")
+
+    def transposed(self):
+        c, h, w = self.shape
+        if h * w <= 200:
+            cut = self.rng.integers(0, 2, 2)
+            size = (h - 1) * 2 + 3 - 2 * int(cut[0]), w + 1 - 2 * int(cut[1])
+            if min(size) > 0:
+                weight = self.weight(self.rng.normal(size=(c, 2, 3, 2)))
+                self.node("ConvTranspose", weight, (2, *size), strides=[2, 1], pads=[*cut.tolist(), *cut.tolist()])
 
     def _pool(self, op, **more):
         c, h, w = self.shape

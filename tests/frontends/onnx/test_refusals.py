@@ -28,18 +28,27 @@ def offenders(model):
 
 IMAGE = (4, 6, 6)
 REFUSED = [
-    *((op, "x", {}, (4,), {}, "activation") for op in ("Sigmoid", "Tanh", "LeakyRelu", "Elu", "HardSwish", "Softplus")),
-    ("PRelu", "x s", {}, (4,), {"s": (4,)}, "negative values"),
-    ("Clip", "x lo hi", {}, (4,), {"lo": floats(-1).reshape(()), "hi": floats(1).reshape(())}, "only [0, m]"),
-    ("Clip", "x lo hi", {}, (4,), {"lo": floats(0).reshape(()), "hi": floats(0).reshape(())}, "only [0, m]"),
-    ("Max", "x c", {}, (4,), {"c": floats(1)}, "only [0, m]"),
-    ("Max", "x x", {}, (4,), {}, "several activations"),
-    ("Min", "x c", {}, (4,), {"c": floats(1)}, "only [0, m]"),
+    ("Softsign", "x", {}, (4,), {}, "activation"),
+    ("Elu", "x", {"alpha": 0.5}, (4,), {}, "only 1 is known"),
+    ("Selu", "x", {"gamma": 0.5}, (4,), {}, "are known"),
+    ("LeakyRelu", "x", {"alpha": float("nan")}, (4,), {}, "malformed"),
+    ("ThresholdedRelu", "x", {}, (4,), {}, "jumps"),
+    ("PRelu", "x s", {}, (1, 4), {"s": (3, 1)}, "do not fit"),
+    ("Clip", "x lo hi", {}, (4,), {"lo": floats(1).reshape(()), "hi": floats(-1).reshape(())}, "one value"),
+    ("Clip", "x lo hi", {}, (4,), {"lo": floats(0).reshape(()), "hi": floats(0).reshape(())}, "one value"),
+    ("Clip", "x lo", {}, (4,), {"lo": floats(np.nan).reshape(())}, "not a number"),
+    ("Max", "x c", {}, (4,), {"c": floats(0, 1, 2, np.inf)}, "not finite"),
+    ("GlobalLpPool", "x", {}, IMAGE, {}, "not supported"),
+    ("Einsum", "x w", {"equation": "bi,io->bo"}, (4,), {"w": (4, 3)}, "not supported"),
     ("LayerNormalization", "x g", {}, (4,), {"g": (4,)}, "normalisation"),
     ("LRN", "x", {"size": 3}, IMAGE, {}, "normalisation"),
     ("InstanceNormalization", "x g b", {}, IMAGE, {"g": (4,), "b": (4,)}, "normalisation"),
     ("LSTM", "x w r", {"hidden_size": 2}, (3, 4), {"w": (1, 8, 4), "r": (1, 8, 2)}, "recurrent"),
-    ("ConvTranspose", "x w", {}, IMAGE, {"w": (4, 2, 3, 3)}, "not supported"),
+    ("ConvTranspose", "x w", {}, IMAGE, {"w": (3, 2, 3, 3)}, "does not fit 4 channels"),
+    ("ConvTranspose", "x w", {"group": 3}, IMAGE, {"w": (4, 2, 3, 3)}, "in 3 groups"),
+    ("ConvTranspose", "x w", {"output_shape": [99, 99]}, IMAGE, {"w": (4, 2, 3, 3)}, "larger than"),
+    ("ConvTranspose", "x w", {"strides": [2**20, 2**20]}, IMAGE, {"w": (4, 2, 3, 3)}, "too large"),
+    ("ConvTranspose", "x w", {"output_padding": [-1, 0]}, IMAGE, {"w": (4, 2, 3, 3)}, "malformed"),
     ("ArgMax", "x", {"axis": 1}, (4,), {}, "not supported"),
     ("Mul", "x x", {}, (4,), {}, "product of two activations"),
     ("MatMul", "x x", {}, (4, 4), {}, "product of two activations"),
@@ -72,21 +81,29 @@ def test_refused(op, inputs, attributes, x, weights, reason, build):
 
 
 def test_every_offender_is_listed_in_order(build):
-    nodes = [("Conv", "x w", "c", {}), ("Sigmoid", "c", "s", {}), ("MaxPool", "s", "p", {"kernel_shape": [2, 2]}),
-             ("Tanh", "p", "t", {}), ("Flatten", "t", "f", {}), ("Transpose", "f", "r", {"perm": [1, 0]}),
-             ("Erf", "r", "y", {})]  # fmt: skip
+    nodes = [("Conv", "x w", "c", {}), ("Softsign", "c", "s", {}), ("MaxPool", "s", "p", {"kernel_shape": [2, 2]}),
+             ("Sin", "p", "t", {}), ("Flatten", "t", "f", {}), ("Transpose", "f", "r", {"perm": [1, 0]}),
+             ("Cos", "r", "y", {})]  # fmt: skip
     listed = [layer.split()[0] for layer, _ in offenders(build(nodes, x=IMAGE, weights={"w": (2, 4, 3, 3)}))]
-    assert listed == ["Sigmoid_1", "Tanh_3", "Transpose_5", "Erf_6"]
+    assert listed == ["Softsign_1", "Sin_3", "Transpose_5", "Cos_6"]
 
 
 def test_custom_domains_are_refused_and_what_follows_is_still_read(build):
-    nodes = [("Relu", "x", "r", {}), ("Relu", "r", "s", {}), ("Relu", "s", "t", {}), ("Erf", "t", "y", {})]
+    nodes = [("Relu", "x", "r", {}), ("Relu", "r", "s", {}), ("Relu", "s", "t", {}), ("Sin", "t", "y", {})]
     model = build(nodes, x=(4,))
     model.graph.node[1].domain = "com.example"
     model.opset_import.append(helper.make_opsetid("com.example", 1))
     listed = offenders(model)
-    assert [layer for layer, _ in listed] == ["Relu_1 (onnx Relu)", "Erf_3 (onnx Erf)"]
+    assert [layer for layer, _ in listed] == ["Relu_1 (onnx Relu)", "Sin_3 (onnx Sin)"]
     assert "com.example" in listed[0][1]
+
+
+def test_hints_say_what_to_do(build):
+    model = build([("Dropout", "x r t", "y", {})], x=(4,), opset=13,
+                  weights={"r": floats(0.5).reshape(()), "t": np.array(True)})  # fmt: skip
+    with pytest.raises(UnsupportedError) as caught:
+        OnnxFrontend().parse(OnnxFrontend().open(model))
+    assert caught.value.hint == "export the model in evaluation mode"
 
 
 def test_control_flow_is_refused(build):

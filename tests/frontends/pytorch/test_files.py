@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from snntoolbox.errors import FrontendError
+from snntoolbox.errors import FrontendError, SNNToolboxError
 from snntoolbox.frontends.pytorch import TorchFrontend
+from snntoolbox.frontends.pytorch.files import read_state_dict
 
 FRONTEND = TorchFrontend()
 MODEL_PY = """
@@ -416,6 +417,59 @@ def test_random_damage_gives_only_our_errors(tmp_path, archive):
             FRONTEND.open(tmp_path / "net.pt2")
         except FrontendError:
             continue
+
+
+class Padded(nn.Module):
+    def forward(self, x):
+        return nn.functional.pad(torch.relu(x), (0, 1), value=2.0)
+
+
+def test_sizes_are_checked_before_anything_is_made(tmp_path):
+    torch.export.save(torch.export.export(Padded(), (torch.ones(2, 4),)), tmp_path / "small.pt2")
+    agrees(tmp_path / "small.pt2", Padded())
+
+    def pad_more(program):
+        text = json.dumps(program)
+        assert text.count('"as_ints": [0, 1]') == 1
+        program.update(json.loads(text.replace('"as_ints": [0, 1]', f'"as_ints": [0, {10**11}]')))
+
+    edited((tmp_path / "small.pt2").read_bytes(), tmp_path / "net.pt2", pad_more)
+    with pytest.raises(FrontendError, match="too large"):
+        FRONTEND.open(tmp_path / "net.pt2")
+    program = torch.export.export(Padded(), (torch.ones(2, 4),))
+    node = next(n for n in program.graph.nodes if n.name == "pad")
+    node.args = (node.args[0], [0, 10**11], *node.args[2:])
+    with pytest.raises(SNNToolboxError, match="too large"):
+        FRONTEND.parse(program)
+
+
+def test_random_damage_to_a_state_dict_gives_only_our_errors(tmp_path):
+    (tmp_path / "net.py").write_text(code())
+    for new_format in (True, False):
+        torch.save(net().state_dict(), tmp_path / "net.pth", _use_new_zipfile_serialization=new_format)
+        whole = (tmp_path / "net.pth").read_bytes()
+        rng = np.random.default_rng(0)
+        for i in range(25):
+            data = bytearray(whole if i % 3 else whole[: rng.integers(1, len(whole))])
+            for position in rng.integers(0, len(data), 4):
+                data[position] ^= 1 << rng.integers(8)
+            (tmp_path / "net.pth").write_bytes(data)
+            try:
+                read_state_dict(tmp_path / "net.pth")
+            except FrontendError:
+                continue
+
+
+def test_a_state_dict_that_unpacks_to_more_is_refused(tmp_path):
+    torch.save({"w": torch.zeros(100_000)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as old,
+        zipfile.ZipFile(tmp_path / "net.pth", "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(FrontendError, match="unpacks to"):
+        FRONTEND.open(tmp_path / "net.pth")
 
 
 def test_dynamic_image_size_is_refused():

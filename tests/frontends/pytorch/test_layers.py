@@ -114,6 +114,11 @@ CASES = {
     "conv2d_reflect": (of(nn.Conv2d, 4, 6, 3, padding=2, padding_mode="reflect"), IMAGE),
     "conv2d_circular": (of(nn.Conv2d, 4, 6, 3, padding=1, padding_mode="circular"), IMAGE),
     "conv3d": (of(nn.Conv3d, 2, 3, (2, 3, 2), stride=(1, 2, 1), padding=1), (2, 4, 5, 4)),
+    "conv_transpose1d": (of(nn.ConvTranspose1d, 4, 6, 3, stride=2, padding=1, output_padding=1), (4, 5)),
+    "conv_transpose2d": (of(nn.ConvTranspose2d, 4, 6, (3, 2), stride=(2, 3), dilation=(1, 2)), IMAGE),
+    "conv_transpose2d_groups": (of(nn.ConvTranspose2d, 4, 6, 3, 2, 2, 1, groups=2, dilation=2, bias=False), IMAGE),
+    "conv_transpose2d_padded": (of(nn.ConvTranspose2d, 4, 2, 2, padding=3), IMAGE),
+    "conv_transpose3d": (of(nn.ConvTranspose3d, 2, 3, 2, stride=(1, 2, 1), padding=(0, 1, 0)), (2, 3, 4, 3)),
     "batch_norm": (of(nn.BatchNorm2d, 4), IMAGE),
     "batch_norm_plain": (of(nn.BatchNorm2d, 4, affine=False, eps=0.1), IMAGE),
     "batch_norm_1d": (of(nn.BatchNorm1d, 6), (6,)),
@@ -128,6 +133,35 @@ CASES = {
     "clamp_min": (fn(lambda s, x: torch.clamp_min(x, 0)), IMAGE),
     "hardtanh": (of(nn.Hardtanh, 0, 2), IMAGE),
     "threshold": (of(nn.Threshold, 0, 0), IMAGE),
+    "hardtanh_symmetric": (of(nn.Hardtanh), IMAGE),
+    "clamp_above_zero": (fn(lambda s, x: x.clamp(0.2, 0.9)), IMAGE),
+    "clamp_below_zero": (fn(lambda s, x: x.clamp(-0.9, -0.2)), IMAGE),
+    "clamp_max": (fn(lambda s, x: torch.clamp_max(x, 0.3)), IMAGE),
+    "clamp_max_negative": (fn(lambda s, x: x.clamp(max=-0.3)), IMAGE),
+    "clamp_twice": (fn(lambda s, x: x.clamp(min=0).clamp(max=0.5)), IMAGE),
+    "clamp_infinite": (fn(lambda s, x: x.clamp(-float("inf"), float("inf")) + x.clamp(-0.5, float("inf"))), IMAGE),
+    "clamp_tensor": (fn(lambda s, x: x.clamp(s.c, s.c + 1), c=torch.randn(4, 1, 1)), IMAGE),
+    "clamp_tensor_min": (fn(lambda s, x: torch.clamp(x, min=s.c), c=torch.randn(1, 4, 9, 7)), IMAGE),
+    "maximum": (fn(lambda s, x: torch.maximum(x, 0.5 * x.flip(1))), IMAGE),
+    "maximum_spread": (fn(lambda s, x: torch.max(x, x.mean(1, keepdim=True))), IMAGE),
+    "maximum_constant": (fn(lambda s, x: torch.maximum(s.c, x), c=torch.randn(7)), IMAGE),
+    "maximum_number": (fn(lambda s, x: torch.maximum(x, s.c), c=torch.tensor(0.25)), IMAGE),
+    "minimum": (fn(lambda s, x: torch.minimum(x, 0.5 * x.flip(1))), IMAGE),
+    "minimum_other": (fn(lambda s, x: torch.min(x, x.relu())), IMAGE),
+    "minimum_constant": (fn(lambda s, x: torch.minimum(x, s.c), c=torch.randn(7)), IMAGE),
+    "minimum_of_rectified": (fn(lambda s, x: torch.minimum(x.relu(), s.c), c=torch.tensor(0.25)), IMAGE),
+    "maxout": (fn(lambda s, x: torch.max(*x.chunk(2, 1))), IMAGE),
+    "threshold_at_value": (of(nn.Threshold, 0.3, 0.3), IMAGE),
+    "leaky_relu": (of(nn.LeakyReLU), IMAGE),
+    "leaky_relu_steep": (of(nn.LeakyReLU, 1.5, inplace=True), IMAGE),
+    "leaky_relu_negative": (fn(lambda s, x: F.leaky_relu(x, -0.5)), IMAGE),
+    "leaky_relu_flat": (of(nn.LeakyReLU, 0.0), IMAGE),
+    "prelu": (of(nn.PReLU), IMAGE),
+    "prelu_channels": (fn(lambda s, x: F.prelu(x, s.c), c=torch.randn(4)), IMAGE),
+    "prelu_features": (fn(lambda s, x: F.prelu(x, s.c), c=torch.randn(5)), (5,)),
+    "rrelu": (of(nn.RReLU), IMAGE),
+    "hardsigmoid": (fn(lambda s, x: F.hardsigmoid(4 * x)), IMAGE),
+    "abs": (fn(lambda s, x: x.abs() + torch.abs(x - 1)), IMAGE),
     "softmax": (of(nn.Softmax, dim=1), (5, 3)),
     "log_softmax": (fn(lambda s, x: F.log_softmax(x, -1)), (5, 3)),
     "no_ops": (seq(nn.Identity, nn.Dropout, nn.Dropout2d, of(nn.Conv2d, 4, 2, 1)), IMAGE),
@@ -246,6 +280,49 @@ CASES = {
     "pixel_unshuffle": (of(nn.PixelUnshuffle, 2), (2, 6, 4)),
     "channel_shuffle": (of(nn.ChannelShuffle, 2), (6, 3, 4)),
 }
+
+
+SMOOTH = {
+    "sigmoid": (of(nn.Sigmoid), "sigmoid"),
+    "sigmoid_special": (fn(lambda s, x: torch.special.expit(x)), "sigmoid"),
+    "tanh": (of(nn.Tanh), "tanh"),
+    "erf": (fn(lambda s, x: torch.erf(x)), "erf"),
+    "gelu": (of(nn.GELU), "gelu"),
+    "gelu_tanh": (of(nn.GELU, approximate="tanh"), "gelu_tanh"),
+    "silu": (of(nn.SiLU), "silu"),
+    "mish": (of(nn.Mish), "mish"),
+    "elu": (of(nn.ELU), "elu"),
+    "celu": (of(nn.CELU), "elu"),
+    "selu": (of(nn.SELU), "selu"),
+    "softplus": (of(nn.Softplus), "softplus"),
+    "hardswish": (of(nn.Hardswish), "hard_swish"),
+    # written out by the user
+    "silu_written": (fn(lambda s, x: x * torch.sigmoid(x)), "silu"),
+    "silu_turned": (fn(lambda s, x: torch.sigmoid(x) * x * 0.5), "silu"),
+    "silu_of_relu": (fn(lambda s, x: (y := x.relu()) * y.sigmoid()), "silu"),
+    "hardswish_written": (fn(lambda s, x: x * F.hardsigmoid(x)), "hard_swish"),
+    "hardswish_relu6": (fn(lambda s, x: x * F.relu6(x + 3) / 6), "hard_swish"),
+    "gelu_written": (fn(lambda s, x: x * 0.5 * (1 + torch.erf(x / 2**0.5))), "gelu"),
+    "gelu_halved_last": (fn(lambda s, x: 0.5 * (x * (torch.erf(x * 0.70710678) + 1))), "gelu"),
+    "mish_written": (fn(lambda s, x: x * torch.tanh(F.softplus(x))), "mish"),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_function(name):
+    make, function = SMOOTH[name]
+    graph = check(Function(lambda s, x: s.f(4 * x), f=make()), IMAGE)
+    assert [n.function for n in graph.nodes.values() if n.kind == "Elementwise"] == [function]
+
+
+@pytest.mark.parametrize("name", ["silu", "hardswish", "selu", "gelu", "leaky_relu", "hardsigmoid", "clamp",
+                                  "conv_transpose2d_groups", "maximum_spread"])  # fmt: skip
+def test_decomposed_function(name):
+    make = SMOOTH[name][0] if name in SMOOTH else CASES[name][0]
+    torch.manual_seed(4)
+    dims = ({0: torch.export.Dim("n")},)
+    program = torch.export.export(make().eval(), (torch.randn(2, *IMAGE),), dynamic_shapes=dims)
+    check(program.run_decompositions())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -427,7 +504,16 @@ def test_the_users_module_is_left_as_it_was():
 
 def test_accepts_only_torch_objects():
     assert FRONTEND.accepts(nn.ReLU())
+    assert FRONTEND.accepts(torch.export.export(nn.ReLU(), (torch.ones(2, 3),)))
     assert not FRONTEND.accepts(np.zeros(3))
+
+
+def test_keras_models_on_torch_are_keras_models():
+    keras_base = type("Model", (nn.Module,), {"__module__": "keras.src.models.model"})
+    users_own = type("Mine", (keras_base,), {"__module__": "__main__"})
+    assert not FRONTEND.accepts(keras_base())
+    assert not FRONTEND.accepts(users_own())
+    assert FRONTEND.accepts(type("Mine", (nn.Module,), {"__module__": "kerasless"})())
 
 
 # -- random nets ------------------------------------------------------------------------------------------------
@@ -439,7 +525,8 @@ def nets(draw):
     channels, layers = draw(st.integers(1, 4)), []
     shape = (channels, draw(st.integers(5, 9)), draw(st.integers(5, 9)))
     for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["conv", "depthwise", "bn", "relu", "max", "avg", "join", "pad", "up"]))
+        kind = draw(st.sampled_from(["conv", "depthwise", "bn", "relu", "max", "avg", "join", "pad", "up", "transposed",
+                                     "leaky", "prelu", "tanh", "swish"]))  # fmt: skip
         if kind == "conv":
             out, padding = draw(st.integers(1, 5)), draw(st.sampled_from([0, 1, "same"]))
             stride = 1 if padding == "same" else draw(st.integers(1, 2))
@@ -461,6 +548,11 @@ def nets(draw):
                     "max": lambda: nn.MaxPool2d(2, 1, ceil_mode=draw(st.booleans())),
                     "avg": lambda: nn.AvgPool2d(3, 2, 1, draw(st.booleans()), draw(st.booleans())),
                     "pad": lambda: nn.ZeroPad2d((1, 0, 0, 2)),
+                    "leaky": lambda: nn.LeakyReLU(0.25),
+                    "prelu": lambda c=channels: nn.PReLU(c),
+                    "tanh": lambda: nn.Hardtanh(-0.5, 0.25),
+                    "swish": lambda: nn.SiLU(),
+                    "transposed": lambda c=channels: nn.ConvTranspose2d(c, c, 2, 2, 1, groups=c),
                     "up": lambda: nn.Upsample(scale_factor=2),
                 }[kind]()
             )

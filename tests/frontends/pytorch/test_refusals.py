@@ -32,19 +32,15 @@ def offenders(module, shape):
 
 
 ALONE = {
-    "sigmoid": (nn.Sigmoid(), (4,)),
-    "tanh": (nn.Tanh(), (4,)),
-    "gelu": (nn.GELU(), (4,)),
-    "silu": (nn.SiLU(), (4,)),
-    "leaky_relu": (nn.LeakyReLU(), (4,)),
-    "elu": (nn.ELU(), (4,)),
-    "prelu": (nn.PReLU(), (4,)),
-    "hardswish": (nn.Hardswish(), (4,)),
-    "hardtanh": (nn.Hardtanh(), (4,)),
+    "softshrink": (nn.Softshrink(), (4,)),
+    "only alpha 1": (nn.ELU(0.5), (4,)),
+    "only alpha 1 is known": (nn.CELU(2.0), (4,)),
+    "softplus with beta 2.0": (nn.Softplus(2.0), (4,)),
+    "thresholds from 16": (nn.Softplus(1.0, 3.0), (4,)),
+    "the function jumps": (nn.Threshold(0.1, 20.0), (4,)),
     "layer normalisation": (nn.LayerNorm(4), (4,)),
     "group normalisation": (nn.GroupNorm(2, 4), (4, 3)),
     "instance normalisation": (nn.InstanceNorm1d(4), (4, 3)),
-    "transposed convolution": (nn.ConvTranspose2d(2, 3, 2), (2, 4, 4)),
     "embedding": (nn.Embedding(5, 3), (4,)),
     "LSTM": (nn.LSTM(3, 2, batch_first=True), (4, 3)),
     "statistics of the batch": (nn.BatchNorm1d(4, track_running_stats=False), (4,)),
@@ -67,7 +63,14 @@ FUNCTIONS = {
     "division by zero": (lambda s, x: x / torch.tensor([1.0, 0.0]), (2,)),
     "with rounding": (lambda s, x: torch.div(x, 2, rounding_mode="floor"), (4,)),
     "pow": (lambda s, x: x**2, (4,)),
-    "clamp between": (lambda s, x: x.clamp(-1, 1), (4,)),
+    "clamp between": (lambda s, x: x.clamp(1, -1), (4,)),
+    "clamp by a bound that is not a number": (lambda s, x: x.clamp(min=float("nan")), (4,)),
+    "clamp by bounds that depend on the input": (lambda s, x: x.clamp(x.flip(1) - 1, torch.ones(4)), (4,)),
+    "at most -1.0": (lambda s, x: x.relu().clamp(max=-1), (4,)),
+    "minimum over axes": (lambda s, x: x.min(1)[0], (4,)),
+    "maximum over all axes": (lambda s, x: x - x.max(), (4,)),
+    "product of two activations is not": (lambda s, x: x * torch.sigmoid(2 * x), (4,)),
+    "product of two activations is not supported": (lambda s, x: x * torch.sigmoid(x.flip(1)), (4,)),
     "mean works along the batch axis": (lambda s, x: x - x.mean(0), (4,)),
     "mean over all axes": (lambda s, x: x - x.mean(), (4,)),
     "softmax works along the batch": (lambda s, x: F.softmax(x, 0), (4,)),
@@ -94,12 +97,12 @@ def test_function(reason):
 
 def test_all_offenders_at_once_with_their_layers():
     net = nn.Sequential(
-        nn.Conv2d(1, 2, 3), nn.Sigmoid(), nn.MaxPool2d(2), nn.GELU(), nn.Flatten(), nn.Linear(18, 3), nn.ELU()
+        nn.Conv2d(1, 2, 3), nn.Softsign(), nn.MaxPool2d(2), nn.GLU(1), nn.Flatten(), nn.Linear(9, 3), nn.Hardshrink()
     )
     assert [layer for layer, _ in offenders(net, (1, 8, 8))] == [
-        "1 (pytorch Sigmoid)",
-        "3 (pytorch GELU)",
-        "6 (pytorch ELU)",
+        "1 (pytorch Softsign)",
+        "3 (pytorch GLU)",
+        "6 (pytorch Hardshrink)",
     ]
 
 
@@ -108,6 +111,7 @@ def test_training_mode_programs_are_refused():
     program = torch.export.export(net, (torch.ones(2, 4),))
     with pytest.raises(UnsupportedError) as error:
         FRONTEND.parse(program)
+    assert error.value.hint == "call model.eval() before torch.export"
     assert {"BatchNorm1d", "Dropout"} <= {o.layer.split()[-1].rstrip(")") for o in error.value.offenders}
 
 

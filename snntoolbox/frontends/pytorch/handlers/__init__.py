@@ -4,10 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from snntoolbox.frontends.pytorch.call import Call
-from snntoolbox.frontends.pytorch.handlers import activations, arithmetic, joining, moving, pooling, resizing, weighted
+from snntoolbox.frontends.pytorch.handlers import (
+    activations,
+    arithmetic,
+    identities,
+    joining,
+    moving,
+    pooling,
+    resizing,
+    weighted,
+)
 
 HANDLERS: dict[str, Callable[[Call], Any]] = {}
-for _family in (activations, arithmetic, joining, moving, pooling, resizing, weighted):
+for _family in (activations, arithmetic, identities, joining, moving, pooling, resizing, weighted):
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
         raise RuntimeError(f"two handlers for {sorted(_double)}")
     HANDLERS.update(_family.HANDLERS)
@@ -21,9 +30,6 @@ _REASONS = {
     "scaled_dot_product_attention": "attention",
     "bmm": "product of two activations",
     "einsum": "einsum",
-    "conv_transpose1d": "transposed convolution",
-    "conv_transpose2d": "transposed convolution",
-    "conv_transpose3d": "transposed convolution",
     "lstm": "recurrent layer (LSTM)",
     "gru": "recurrent layer (GRU)",
     "rnn_tanh": "recurrent layer (RNN)",

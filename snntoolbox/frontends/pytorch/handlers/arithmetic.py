@@ -10,6 +10,7 @@ import numpy as np
 from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Add, Mean
+from snntoolbox.ir.products import add_gated
 
 
 def _signed_sum(call: Call, first: float, second: float) -> Activation:
@@ -55,10 +56,13 @@ def _scaled(call: Call, source: str, gain: Array) -> Activation:
 
 
 def multiply(call: Call) -> Activation:
-    """``self * constant`` or ``constant * other``."""
+    """``self * constant`` or ``constant * other``; of activations, what is a known function of one (SiLU)."""
     a, b = call.args["self"], call.args["other"]
     if isinstance(a, Activation) and isinstance(b, Activation):
-        raise Refused("product of two activations is not supported")
+        gated = add_gated(call.builder, call.name, a.name, b.name, call.origin)
+        if gated is None:
+            raise Refused("product of two activations is not supported")
+        return Activation(gated)
     value, constant = (a, b) if isinstance(a, Activation) else (b, a)
     return _scaled(call, value.name, call.per_sample(constant, len(call.sample_shape())))
 

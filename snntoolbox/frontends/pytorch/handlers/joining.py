@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ def pad(call: Call) -> Activation:
     pairs = [(0, 0)] * (rank - len(pairs)) + pairs[max(len(pairs) - rank, 0) :]
     mode = call.get("mode") or next((m for m in ("reflect", "replicat") if call.op.startswith(m)), "constant")
     value = call.number("value", 0.0) or 0.0
+    if not math.isfinite(value):
+        raise Refused(f"padding by {value}")
+    call.bound([max(n + lo, n + hi, n + lo + hi) for n, (lo, hi) in zip(call.shape(source), pairs, strict=True)])
     mode = _MODES.get("replicate" if mode == "replicat" else mode, mode)
     padded = call.builder.pad(call.name, source, pairs, value=value, mode=mode, origin=call.origin)
     return Activation(padded)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
+from snntoolbox.frontends.pytorch.handlers.activations import maximum as larger
+from snntoolbox.frontends.pytorch.handlers.activations import minimum as smaller
 from snntoolbox.ir.builder import ceil_overhang
 from snntoolbox.ir.node import Shape
 from snntoolbox.ir.nodes import AveragePool, MaxPool, Mean
@@ -171,10 +173,19 @@ def _and_nothing(handler: Callable[[Call], Activation]) -> Callable[[Call], list
 
 
 def max_values(call: Call) -> Any:
-    """``max(x, dim)`` gives values and positions; the maximum of two activations is refused."""
+    """``max(x, dim)`` gives values and positions, ``max(x, y)`` is the larger of two."""
+    if "other" in call.args:
+        return larger(call)
     if "dim" not in call.args:
-        raise Refused("the maximum of two activations, or over the batch, is not supported")
+        raise Refused("the maximum over all axes mixes samples")
     return [maximum(call), None]
+
+
+def min_values(call: Call) -> Any:
+    """``min(x, y)`` is the smaller of two; over axes it is refused."""
+    if "other" in call.args:
+        return smaller(call)
+    raise Refused("the minimum over axes is not supported")
 
 
 HANDLERS: dict[str, Callable[[Call], Any]] = {
@@ -186,4 +197,5 @@ HANDLERS: dict[str, Callable[[Call], Any]] = {
     **{f"adaptive_max_pool{n}d": adaptive_max_pool for n in (1, 2, 3)},
     "amax": maximum,
     "max": max_values,
+    "min": min_values,
 }

@@ -12,37 +12,30 @@ from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
 from snntoolbox.ir.node import Array
 
 
-def _resized(call: Call, probe: torch.Tensor) -> torch.Tensor:
-    """The operation itself on other data of the same space: torch says what it does."""
-    names = [a.name for a in call.target._schema.arguments]
-    rest = [call.args[n] for n in names[1:]]
-    if any(isinstance(v, (Activation, torch.SymInt)) for v in torch.utils._pytree.tree_leaves(rest)):
+def _resized(call: Call, probe: torch.Tensor, axis: int) -> Array:
+    """What the operation makes of lines (count, positions) along a spatial axis: torch says what it does.
+
+    The other axes have length one before and behind, so that nothing as large as the image is made.
+    """
+    names = [a.name for a in call.target._schema.arguments][1:]
+    given = {n: call.args[n] for n in names}
+    if any(isinstance(v, (Activation, torch.SymInt)) for v in torch.utils._pytree.tree_leaves(given)):
         raise Refused(f"{call.op} to a size that depends on the batch")
+    for name, whole in (("output_size", 1), ("size", 1), ("scale_factors", 1.0)):
+        if isinstance(given.get(name), (list, tuple)):
+            given[name] = [v if a == axis else whole for a, v in enumerate(given[name])]
+    along = [1] * (call.out.ndim - 2)
+    along[axis] = probe.shape[1]
     with torch.no_grad():
-        result: torch.Tensor = call.target(probe, *rest)
-    return result
-
-
-def _coordinates(space: tuple[int, ...], axis: int) -> torch.Tensor:
-    """(1, 1, *space) holding each position's coordinate along an axis."""
-    line = torch.arange(space[axis], dtype=torch.float32)
-    along = [1] * len(space)
-    along[axis] = -1
-    return line.reshape(along).expand(space).reshape(1, 1, *space).contiguous()
-
-
-def _line(values: torch.Tensor, axis: int) -> Array:
-    """(batch, positions) along a spatial axis of (batch, 1, *space), at the origin of the others."""
-    taken = values[:, 0].movedim(axis + 1, 1)
-    return np.asarray(taken.reshape(*taken.shape[:2], -1)[..., 0].numpy())
+        result: torch.Tensor = call.target(probe.reshape(len(probe), 1, *along), *(given[n] for n in names))
+    return np.asarray(result.reshape(len(probe), -1).numpy())
 
 
 def nearest(call: Call) -> Activation:
     """Nearest neighbour: positions picked along each axis."""
     source = call.source()
-    space = call.shape(source)[1:]
-    for axis in range(len(space)):
-        picked = _line(_resized(call, _coordinates(space, axis)), axis)[0]
+    for axis, size in enumerate(call.shape(source)[1:]):
+        picked = _resized(call, torch.arange(size, dtype=torch.float32)[None], axis)[0]
         source = call.builder.take(call.name, source, axis + 1, picked.astype(int).tolist(), call.origin)
     return Activation(source)
 
@@ -50,11 +43,9 @@ def nearest(call: Call) -> Activation:
 def interpolate(call: Call) -> Activation:
     """Linear and cubic interpolation: a matrix along each axis, found by resizing unit lines."""
     source = call.source()
-    space = call.shape(source)[1:]
-    dtype = call.out.dtype
-    for axis, size in enumerate(space):
-        units = torch.stack([(_coordinates(space, axis)[0] == i).to(dtype) for i in range(size)])
-        matrix = _line(_resized(call, units), axis).T
+    for axis, size in enumerate(call.shape(source)[1:]):
+        call.bound((size, call.sample_shape()[axis + 1]))
+        matrix = _resized(call, torch.eye(size, dtype=call.out.dtype), axis).T
         if matrix.shape[0] != size or np.any(matrix != np.eye(size)):
             source = call.builder.dense(call.name, source, matrix, None, axis=axis + 1, origin=call.origin)
     return Activation(source)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
+from snntoolbox.frontends.pytorch.call import EVALUATE, Activation, Call, Refused
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Conv
+from snntoolbox.ir.rectifying import add_conv_transpose
 
 
 def _weight(call: Call, name: str) -> Array:
@@ -70,7 +71,7 @@ def addmm(call: Call) -> Activation:
 def convolution(call: Call) -> Activation:
     """Convolution of any dimension; padding by numbers or 'same' / 'valid'."""
     if call.get("transposed", False):
-        raise Refused("transposed convolution is not supported")
+        return transposed_convolution(call)
     source, weight, bias = call.source("input"), _weight(call, "weight"), call.constant("bias")
     rank = weight.ndim - 2
     if len(call.shape(source)) != rank + 1:
@@ -96,11 +97,38 @@ def convolution(call: Call) -> Activation:
     return Activation(call.builder.add(node))
 
 
+def transposed_convolution(call: Call) -> Activation:
+    """Transposed convolution of any dimension."""
+    source, weight, bias = call.source("input"), _weight(call, "weight"), call.constant("bias")
+    rank, groups = weight.ndim - 2, int(call.get("groups", 1))
+    shape = call.shape(source)
+    if len(shape) != rank + 1 or rank < 1:
+        raise Refused(f"{call.op} on data without a batch axis")
+    if shape[0] != weight.shape[0] or groups < 1 or shape[0] % groups:
+        raise Refused(f"its weight of shape {weight.shape} in {groups} groups does not fit {shape[0]} channels")
+    stride = call.ints("stride", rank, 1)
+    call.bound((shape[0], *(n * s for n, s in zip(shape[1:], stride, strict=True))))
+    made = add_conv_transpose(
+        call.builder,
+        call.name,
+        source,
+        weight,
+        bias,
+        stride=stride,
+        padding=tuple((p, p) for p in call.ints("padding", rank, 0)),
+        output_padding=call.ints("output_padding", rank, 0),
+        dilation=call.ints("dilation", rank, 1),
+        groups=groups,
+        origin=call.origin,
+    )
+    return Activation(made)
+
+
 def batch_norm(call: Call) -> Activation:
     """Batch normalisation with its running statistics; statistics of the batch are refused."""
     mean, variance = call.constant("running_mean"), call.constant("running_var")
     if call.get("training", False) or mean is None or variance is None:
-        raise Refused("batch normalisation by the statistics of the batch: call model.eval() before torch.export")
+        raise Refused("batch normalisation by the statistics of the batch", hint=EVALUATE)
     return Activation(
         call.builder.batch_norm(
             call.name,
@@ -125,6 +153,7 @@ HANDLERS: dict[str, Callable[[Call], Any]] = {
     "addmm": addmm,
     **dict.fromkeys(("mm", "matmul", "mv"), matmul),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "_convolution"), convolution),
+    **{f"conv_transpose{n}d": transposed_convolution for n in (1, 2, 3)},
     "batch_norm": batch_norm,
     **dict.fromkeys(
         (

@@ -1,0 +1,157 @@
+"""Gives each layer of a saved model its weights, by the names that Keras 3 has for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
+from snntoolbox.frontends.keras.legacy import translated
+from snntoolbox.ir.node import Array
+
+Weights = dict[str, dict[str, Array]]
+"""The weights of each layer, by its name with those of the models it is in."""
+
+MODELS = ("Functional", "Sequential")
+
+_ALIASES = {
+    "W": "kernel",
+    "b": "bias",
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",  # it held the variance
+    "alphas": "alpha",
+}
+_KNOWN = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "mean", "variance", "count")
+_SHORT = re.compile(rf"(?:^|_)({'|'.join(('depthwise_kernel', 'pointwise_kernel', *_ALIASES, *_KNOWN))})(?:_\d+)?$")
+
+
+def assigned(saved: Saved) -> Weights:
+    """The weights of every layer that is known to have any; FrontendError where file and architecture do not fit."""
+    if saved.by_path is not None:
+        return dict(_from_paths(saved.config, "", "", saved.by_path))
+    assert saved.by_layer is not None
+    found: Weights = {}
+    for entry in saved.config["config"]["layers"]:
+        found.update(_from_list(entry, saved, saved.by_layer))
+    return found
+
+
+def variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The weights that a layer has, in Keras' order: those that are trained, and the others."""
+    bias = ("bias",) if config.get("use_bias", True) else ()
+    if kind.startswith("SeparableConv"):
+        return ("depthwise_kernel", "pointwise_kernel", *bias), ()
+    if kind == "Dense" or re.fullmatch(r"(Depthwise)?Conv\dD(Transpose)?", kind):
+        return ("kernel", *bias), ()
+    if kind == "BatchNormalization":
+        scale = ("gamma",) if config.get("scale", True) else ()
+        return (*scale, *(("beta",) if config.get("center", True) else ())), ("moving_mean", "moving_variance")
+    if kind == "Normalization":
+        return (), () if config.get("mean") is not None else ("mean", "variance", "count")
+    return (("alpha",), ()) if kind == "PReLU" else ((), ())
+
+
+# -- .keras: by place -----------------------------------------------------------------------------------------------
+
+
+def _from_paths(
+    entry: Mapping[str, Any], scope: str, path: str, stored: ByPath
+) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Keras numbers the layers of one class within a model: 'layers/dense', 'layers/dense_1'."""
+    used: dict[str, int] = {}
+    for layer in entry["config"]["layers"]:
+        kind, name = layer["class_name"], _name(layer)
+        if "ops" in str(layer.get("module")).split("."):
+            continue
+        snake = _snake(kind)
+        number = used[snake] = used.get(snake, -1) + 1
+        place = f"{path}layers/{snake}" + (f"_{number}" if number else "")
+        if kind in MODELS:
+            yield from _from_paths(layer, f"{scope}{name}/", f"{place}/", stored)
+            continue
+        wanted = [n for part in variables(kind, layer["config"]) for n in part]
+        old = place.replace("layers", "_layer_checkpoint_dependencies")
+        values = stored.get(place) or stored.get(old) or []
+        if wanted and len(values) < len(wanted):
+            label = f"{scope}{name} (keras {kind})"
+            raise FrontendError(f"{len(values)} weights are stored, it has {len(wanted)}", layer=label)
+        if wanted:
+            yield f"{scope}{name}", dict(zip(wanted, values, strict=False))
+
+
+def _snake(kind: str) -> str:
+    """A class's name as Keras writes it in paths: 'BatchNormalization' is 'batch_normalization'."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def _name(layer: Mapping[str, Any]) -> str:
+    return str(layer.get("name") or layer["config"]["name"])
+
+
+# -- .h5: by layer and order ----------------------------------------------------------------------------------------
+
+
+def _from_list(entry: Mapping[str, Any], saved: Saved, stored: ByLayer) -> Weights:
+    """The weights of one layer of the model, or of all layers of a model in it."""
+    leaves = list(_leaves(entry, "", saved))
+    trained = [(name, n) for name, first, _, on in leaves for n in first if on]
+    fixed = [(name, n) for name, first, rest, on in leaves for n in (rest if on else (*first, *rest))]
+    wanted = [*trained, *fixed]
+    if not wanted:
+        return {}
+    name, values = _name(entry), stored.get(_name(entry), [])
+    given = [_short(n) for n, _ in values]
+    found: Weights = {layer: {} for layer, _ in wanted}
+    if len(given) != len(wanted) or any(g not in (None, w) for g, (_, w) in zip(given, wanted, strict=True)):
+        wanted = _by_name(wanted, [n for n, _ in values], name, str(entry["class_name"]))
+    for (layer, short), (_, value) in zip(wanted, values, strict=True):
+        found[layer][short] = value
+    return found
+
+
+Leaf = tuple[str, tuple[str, ...], tuple[str, ...], bool]
+
+
+def _leaves(entry: Mapping[str, Any], scope: str, saved: Saved) -> Iterator[Leaf]:
+    """Each layer's full name, its trained weights and its others, and whether it was being trained."""
+    name = f"{scope}{_name(entry)}"
+    if entry["class_name"] in MODELS:
+        for layer in entry["config"]["layers"]:
+            yield from _leaves(layer, f"{name}/", saved)
+        return
+    kind, config, _ = translated(entry["class_name"], entry["config"], saved.generation, saved.backend)
+    first, rest = variables(kind, config)
+    yield name, first, rest, bool(config.get("trainable", True))
+
+
+def _short(name: str) -> str | None:
+    """The short name of a stored weight: 'conv2d_1/kernel:0' and 'convolution2d_1_W' are 'kernel'."""
+    last = name.split("/")[-1].split(":")[0]
+    found = _SHORT.search(last)
+    short = None if found is None else _ALIASES.get(found[1], found[1])
+    if short == "depthwise_kernel" and not name.count("separable"):
+        return None  # a depthwise layer's only kernel, or a separable one's first: told by its place
+    return short
+
+
+def _by_name(wanted: list[tuple[str, str]], given: list[str], layer: str, kind: str) -> list[tuple[str, str]]:
+    """What each stored weight is, where their order is not Keras': told by the layer's name in front of it."""
+    known = {(name.split("/")[-1], short): (name, short) for name, short in wanted}
+    single = len({name for name, _ in wanted}) == 1
+    found = []
+    for name in given:
+        parts, short = name.split("/"), _short(name)
+        owner = wanted[0][0].split("/")[-1] if single else parts[-2] if len(parts) > 1 else ""
+        if short is None or (owner, short) not in known:
+            break
+        found.append(known[owner, short])
+    if len(found) != len(wanted) or len(set(found)) != len(wanted) or len(known) != len(wanted):
+        shorts = ", ".join(short for _, short in wanted)
+        raise FrontendError(
+            f"the weights stored for it are {', '.join(given) or 'none'}; it has {shorts}",
+            layer=f"{layer} (keras {kind})",
+        )
+    return found

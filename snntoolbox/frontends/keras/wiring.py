@@ -1,0 +1,258 @@
+"""Follows the connections in a saved model's config: which layer reads what, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.keras.files import Saved
+from snntoolbox.frontends.keras.legacy import kernels, operation_kind, translated
+from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref, refs
+from snntoolbox.frontends.keras.weights import MODELS, Weights, assigned
+from snntoolbox.ir.node import Shape
+
+_MAX_BATCH = 2**16
+
+Tensor = tuple[str, int, int]
+"""A tensor in a functional config: the layer, which of its calls, which of the call's outputs."""
+
+
+def read_net(saved: Saved, input_shape: Shape | None, backend: str, image_data_format: str) -> Net:
+    """The model in a file as plain data; what a layer needs of its backend is that of `backend`, where Keras runs."""
+    reader = _Reader(saved, assigned(saved))
+    inputs = tuple(
+        NetInput(f"input:{i}", name, _known(name, shape, input_shape if single else None))
+        for i, (name, shape, single) in enumerate(_inputs(saved.config))
+    )
+    outputs = reader.walk(saved.config, "", [i.key for i in inputs])
+    name = str(saved.config["config"].get("name") or saved.path.stem)
+    return Net(name, inputs, tuple(reader.calls), tuple(outputs), backend, image_data_format)
+
+
+class _Reader:
+    """Collects the calls of a model and of the models nested in it."""
+
+    def __init__(self, saved: Saved, weights: Weights) -> None:
+        self.saved = saved
+        self.weights = weights
+        self.calls: list[Call] = []
+        self._layers: dict[str, Layer] = {}
+
+    def walk(self, model: Mapping[str, Any], scope: str, given: Sequence[str]) -> list[str]:
+        """Follow a model whose inputs have the keys `given`; the keys of its outputs."""
+        if model["class_name"] == "Sequential":
+            (key,) = given
+            for entry in model["config"]["layers"]:
+                if entry["class_name"] != "InputLayer":
+                    (key,) = self._use(entry, scope, (Ref(key),), {})
+            return [key]
+        layers = {_name(entry): entry for entry in model["config"]["layers"]}
+        keys: dict[Tensor, str] = dict(zip(tensors(model["config"]["input_layers"]), given, strict=True))
+        for name, index in _ordered(layers, model["config"], set(keys)):
+            args, kwargs = arguments(layers[name], layers[name]["inbound_nodes"][index], keys)
+            produced = self._use(layers[name], scope, args, kwargs)
+            keys.update({(name, index, i): key for i, key in enumerate(produced)})
+        return [keys[t] for t in tensors(model["config"]["output_layers"])]
+
+    def _use(self, entry: Mapping[str, Any], scope: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[str]:
+        name = f"{scope}{_name(entry)}"
+        if entry["class_name"] in MODELS:
+            return self.walk(entry, f"{name}/", [r.key for r in refs((args, kwargs))])
+        outputs = [f"call:{len(self.calls)}:0"]
+        if name not in self._layers:
+            self._layers[name] = self._layer(entry, name)
+        self.calls.append(Call(self._layers[name], args, kwargs, tuple(outputs), (None,)))
+        return outputs
+
+    def _layer(self, entry: Mapping[str, Any], name: str) -> Layer:
+        generation, backend = self.saved.generation, self.saved.backend
+        kind = str(entry["class_name"])
+        if "ops" in str(entry.get("module")).split("."):
+            return Layer(f"keras.ops.{kind}", name, entry["config"])
+        if kind == "TFOpLambda":
+            known = operation_kind(entry["config"].get("function"))
+            return Layer(known or f"tf.{entry['config'].get('function')}", name, entry["config"])
+        kind, config, reason = translated(kind, entry["config"], generation, backend)
+        weights = self.weights.get(name, {})
+        if reason is None:
+            try:
+                weights = dict(kernels(kind, config, weights, generation, backend))
+                reason = _misfit(kind, config, weights)
+            except ValueError as error:
+                reason = str(error)
+        return Layer(kind, name, config, weights, reason)
+
+
+def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> str | None:
+    """Why stored weights are not those that a config declares; None where they are.
+
+    Keras allocates by the config: what it claims must be what the file holds.
+    """
+    kernel = weights.get("depthwise_kernel", weights.get("kernel"))
+    if kernel is None:
+        return None
+    out = "units" if kind == "Dense" else "filters"
+    axis = -2 if kind.endswith("Transpose") else -1
+    last = weights.get("pointwise_kernel", kernel)
+    declared = config.get("depth_multiplier", 1) if kind.startswith("Depthwise") else config.get(out)
+    size = config.get("kernel_size")
+    sizes = () if kind == "Dense" else (size,) * (kernel.ndim - 2) if isinstance(size, int) else tuple(size or ())
+    if len(sizes) == 1:
+        sizes *= max(kernel.ndim - 2, 1)
+    first = config.get("depth_multiplier", 1) if kind.startswith("Separable") else kernel.shape[-1]
+    if last.shape[axis] == declared and kernel.shape[:-2] == sizes and kernel.shape[-1] == first:
+        return None
+    return f"its kernel {kernel.shape} is not what the architecture says ({out} = {declared}, size {sizes})"
+
+
+# -- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def _inputs(model: Mapping[str, Any]) -> Iterator[tuple[str, list[Any] | None, bool]]:
+    """Each input's name, the shape with batch that is declared for it, and whether it is the only one."""
+    config = model["config"]
+    if model["class_name"] == "Sequential":
+        first = config["layers"][0]
+        named = _name(first) if first["class_name"] == "InputLayer" else f"{_name(first)}_input"
+        yield named, _declared(model), True
+        return
+    layers = {_name(entry): entry for entry in config["layers"]}
+    wanted = tensors(config["input_layers"])
+    for name, _, _ in wanted:
+        yield name, _declared(layers[name]), len(wanted) == 1
+
+
+def _declared(entry: Mapping[str, Any]) -> list[Any] | None:
+    """The shape, with batch, that a layer or model takes, as far as it says."""
+    config = entry["config"]
+    for key in ("batch_shape", "batch_input_shape"):
+        if isinstance(config.get(key), list):
+            return list(config[key])
+    if entry["class_name"] == "Sequential" and config["layers"] and (found := _declared(config["layers"][0])):
+        return found
+    if entry["class_name"] == "Functional":
+        layers = {_name(layer): layer for layer in config["layers"]}
+        return _declared(layers[tensors(config["input_layers"])[0][0]])
+    if isinstance(config.get("build_input_shape"), list):
+        return list(config["build_input_shape"])
+    dim = config.get("input_dim")
+    return [None, dim] if entry["class_name"] == "Dense" and isinstance(dim, int) else None
+
+
+def _known(name: str, declared: list[Any] | None, wanted: Shape | None) -> Shape:
+    """The shape of a sample, unknown sizes taken from what the caller wants."""
+    batch, *sizes = declared if declared is not None else (None, *(wanted or (None,)))
+    if isinstance(batch, int) and batch > _MAX_BATCH:
+        raise FrontendError(f"the input '{name}' takes {batch} samples at once")
+    if any(n is not None and not (isinstance(n, int) and 0 < n < 2**31) for n in sizes):
+        raise FrontendError(f"the input '{name}' has the shape {tuple(sizes)}")
+    if wanted is None and None in sizes:
+        raise FrontendError(f"the input '{name}' has unknown sizes: {tuple(sizes)}", hint="give input_shape")
+    shape = tuple(sizes) if wanted is None else tuple(wanted)
+    if len(shape) != len(sizes) or any(s not in (None, n) for s, n in zip(sizes, shape, strict=True)):
+        raise FrontendError(f"the model takes samples of shape {tuple(sizes)}, not {shape}")
+    return shape
+
+
+# -- connections ----------------------------------------------------------------------------------------------------
+
+
+def tensors(value: Any) -> list[Tensor]:
+    """The tensors in a config's list of inputs or outputs; dictionaries are ordered by their keys, as Keras does."""
+    if isinstance(value, Mapping):
+        return [t for key in sorted(value) for t in tensors(value[key])]
+    if len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
+        return [(value[0], int(value[1]), int(value[2]))]
+    return [t for v in value for t in tensors(v)]
+
+
+def _ordered(layers: Mapping[str, Any], config: Mapping[str, Any], known: set[Tensor]) -> Iterator[tuple[str, int]]:
+    """The calls that the outputs depend on, each behind those it reads."""
+    done = {(name, index) for name, index, _ in known}
+    todo = [((name, index), False) for name, index, _ in reversed(tensors(config["output_layers"]))]
+    open_: set[tuple[str, int]] = set()
+    while todo:
+        call, ready = todo.pop()
+        if call in done:
+            continue
+        if ready:
+            done.add(call)
+            yield call
+            continue
+        if call in open_:
+            raise FrontendError(f"layer '{call[0]}' reads its own output")
+        open_.add(call)
+        node = layers[call[0]]["inbound_nodes"][call[1]]
+        todo.append((call, True))
+        todo.extend(((name, index), False) for name, index, _ in reversed(_read_by(layers[call[0]], node)))
+
+
+def _read_by(entry: Mapping[str, Any], node: Any) -> list[Tensor]:
+    """The tensors that a call reads, in order."""
+    found: list[Tensor] = []
+    arguments(entry, node, _Collecting(found))
+    return found
+
+
+class _Collecting(dict[Tensor, str]):
+    """A table of keys that has every tensor and notes which were asked for."""
+
+    def __init__(self, found: list[Tensor]) -> None:
+        super().__init__()
+        self.found = found
+
+    def __missing__(self, tensor: Tensor) -> str:
+        self.found.append(tensor)
+        return ""
+
+
+def arguments(
+    entry: Mapping[str, Any], node: Any, keys: Mapping[Tensor, str]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """What a layer is called with, `Ref` for each tensor, from a node of Keras 3 or of its older formats."""
+    if isinstance(node, Mapping) and "args" in node:
+        return tuple(_plain(v, keys) for v in node["args"]), {k: _plain(v, keys) for k, v in node["kwargs"].items()}
+    if isinstance(node, Mapping):
+        raise FrontendError(f"layer '{_name(entry)}' takes its inputs by name, which is not supported")
+    single = isinstance(node[0], str)
+    items = [node] if single else list(node)
+    kwargs = dict(items[-1][3]) if len(items[-1]) > 3 else {}
+    values = tuple(_old(item, keys) for item in items)
+    if entry["class_name"] == "TFOpLambda":
+        rest = [kwargs.pop(k) for k in ("y", "b") if k in kwargs]
+        left = {k: v for k, v in kwargs.items() if k != "name" and v is not None}
+        return (*values, *(_old(v, keys) for v in rest)), left
+    return (values if len(values) == 1 else (values,)), kwargs
+
+
+def _old(item: Any, keys: Mapping[Tensor, str]) -> Any:
+    """A tensor ``[layer, call, output, ...]`` or a constant of a node before Keras 3."""
+    if not isinstance(item, list) or not item or not isinstance(item[0], str):
+        return item
+    if item[0] == "_CONSTANT_VALUE":
+        return item[2]
+    return Ref(keys[item[0], int(item[1]), int(item[2])])
+
+
+def _plain(value: Any, keys: Mapping[Tensor, str]) -> Any:
+    """An argument of a node of Keras 3."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(v, keys) for v in value)
+    if not isinstance(value, Mapping):
+        return value
+    kind, config = value.get("class_name"), value.get("config")
+    if kind == "__keras_tensor__" and isinstance(config, Mapping):
+        name, index, output = config["keras_history"]
+        return Ref(keys[str(name), int(index), int(output)])
+    if kind in ("__numpy__", "__tensor__") and isinstance(config, Mapping):
+        return np.asarray(config["value"], dtype=np.float64)
+    if kind == "__slice__" and isinstance(config, Mapping):
+        return slice(config.get("start"), config.get("stop"), config.get("step"))
+    return {k: _plain(v, keys) for k, v in value.items()}
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("name") or entry["config"]["name"])

@@ -1,0 +1,59 @@
+"""Makes float32 of half-precision tensors, so that a model is computed as exactly as its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.onnx.reading import DAMAGE, tensors
+
+HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+TYPE_ATTRIBUTES = ("to", "dtype")
+
+
+def widened(proto: Any) -> Any:
+    """The model itself, its tensors, values and casts of half precision turned into float32 in place.
+
+    FrontendError where one of these tensors is damaged.
+    """
+    if not any(v.type.tensor_type.elem_type in HALVES for v in _values(proto.graph)) and not any(
+        t.data_type in HALVES for t in tensors(proto)
+    ):
+        return proto
+    for tensor in tensors(proto):
+        if tensor.data_type in HALVES:
+            _widen(tensor)
+    for graph in _graphs(proto.graph):
+        for value in _values(graph):
+            if value.type.tensor_type.elem_type in HALVES:
+                value.type.tensor_type.elem_type = TensorProto.FLOAT
+        for attribute in (a for node in graph.node for a in node.attribute):
+            if attribute.name in TYPE_ATTRIBUTES and attribute.i in HALVES:
+                attribute.i = TensorProto.FLOAT
+    return proto
+
+
+def _widen(tensor: Any) -> None:
+    try:
+        array = np.asarray(numpy_helper.to_array(tensor), np.float32)
+    except DAMAGE as error:
+        raise FrontendError(f"the tensor '{tensor.name}' is damaged: {error}") from error
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
+def _values(graph: Any) -> Iterator[Any]:
+    """Everything in a graph whose type is declared."""
+    yield from (*graph.input, *graph.output, *graph.value_info)
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """The graph and all graphs inside its nodes."""
+    yield graph
+    for attribute in (a for node in graph.node for a in node.attribute):
+        for inner in (attribute.g, *attribute.graphs):
+            if inner.node:
+                yield from _graphs(inner)
