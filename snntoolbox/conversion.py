@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from snntoolbox import plugins
-from snntoolbox.errors import ConversionError, DataError, GraphError, UnsupportedError
+from snntoolbox.errors import ConversionError, DataError, GraphError, NoReferenceError, UnsupportedError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
@@ -25,6 +26,8 @@ from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
 from snntoolbox.passes.spiking_pools import SpikingAveragePools
 from snntoolbox.passes.thresholds import ModelBasedThresholds, PercentileThresholds, Scales
+
+log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-5
 """Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
@@ -70,7 +73,10 @@ def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None =
     opened = reader.open(model, input_shape=input_shape)
     graph = simplify(reader.parse(opened))
     if check:
-        check_on_probe(graph, reader, opened)
+        try:
+            check_on_probe(graph, reader, opened)
+        except NoReferenceError as error:
+            log.warning("%s: parsing was checked for shapes and weights only", error.message)
     return graph
 
 

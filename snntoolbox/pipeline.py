@@ -21,7 +21,7 @@ from snntoolbox.config import Settings, config_text
 from snntoolbox.conversion import Recipe
 from snntoolbox.data import Dataset, check_fits, load_calibration, load_test
 from snntoolbox.engine.executor import Executor
-from snntoolbox.errors import ConfigError
+from snntoolbox.errors import ConfigError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.graph import Graph
@@ -274,11 +274,16 @@ class Run:
             return
         executor = Executor.double(self.graph)
         ours, theirs = [], []
+        reference = self.frontend
         with self.timed("evaluate"), self.progress("Evaluating the model", len(self.test)) as advance:
             for batch in self.test.batches(self.settings.simulation.batch_size):
                 ours.append(executor.run(batch.x, batch_size=len(batch)))
-                if self.frontend is not None:
-                    theirs.append(self.frontend.predict(self.model, batch.x)[0])
+                if reference is not None:
+                    try:
+                        theirs.append(reference.predict(self.model, batch.x)[0])
+                    except NoReferenceError as error:
+                        self.warn(f"{error.message}: parsing was checked for shapes and weights only")
+                        reference = None
                 advance(len(batch))
         self.parsed = np.concatenate(ours)
         self.report["parsed_accuracy"] = self._accuracy(self.parsed)
@@ -396,9 +401,9 @@ class Run:
         """Save the networks, the settings and the report."""
         paths = self.settings.paths
         if self.graph is not None:
-            save(self.graph, folder / f"{paths.filename_parsed_model}.npz")
+            save(self.graph, folder / f"{Path(paths.filename_parsed_model).name}.npz")
         if self.network is not None:
-            save(self.network, folder / f"{paths.filename_snn}.npz")
+            save(self.network, folder / f"{Path(paths.filename_snn).name}.npz")
             self.report["neurons_per_layer"] = {n: p.size for n, p in self.network.populations.items()}
         if self.statistics is not None:
             self.report["spikes_per_layer"] = self.statistics.spikes

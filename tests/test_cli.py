@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -29,7 +30,9 @@ def workspace(tmp_path, monkeypatch):
 
 def called(*arguments):
     """Run as a user does; returns the exit code, standard output and standard error."""
-    done = subprocess.run([sys.executable, "-m", "snntoolbox.cli", *arguments], capture_output=True, text=True, timeout=120)
+    call = [sys.executable, "-m", "snntoolbox.cli", *arguments]
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}  # importing readline sets them
+    done = subprocess.run(call, capture_output=True, encoding="utf-8", timeout=120, env=environment)
     return done.returncode, done.stdout, done.stderr
 
 

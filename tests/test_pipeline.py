@@ -158,7 +158,10 @@ def same_but_for_batches(folder, **keys):
     return [{k: v for k, v in measured(r).items() if k not in (*inexact, "batch_size")} for r in (first, other)]
 
 
-@pytest.mark.parametrize("keys", [{}, {"input__poisson_input": True, "input__input_rate": 500}], ids=["constant", "poisson"])
+POISSON = {"input__poisson_input": True, "input__input_rate": 500}
+
+
+@pytest.mark.parametrize("keys", [{}, POISSON], ids=["constant", "poisson"])
 def test_batches_do_not_matter(keys, workspace):
     first, other = same_but_for_batches(workspace, **keys)
     assert first == other
@@ -417,7 +420,8 @@ def with_channel(folder):
 
 
 def test_all_variables_and_plots(workspace):
-    report(workspace, output__log_vars="{'all'}", output__plot_vars="{'all'}", output__plotproperties="{'font.size': 9}")
+    everything = {"output__log_vars": "{'all'}", "output__plot_vars": "{'all'}"}
+    report(workspace, **everything, output__plotproperties="{'font.size': 9}")
     folder = results(workspace)
     with np.load(folder / "log_vars" / "0.npz") as first, np.load(folder / "log_vars" / "1.npz") as second:
         assert first["input"].shape == (32, 8, 8)

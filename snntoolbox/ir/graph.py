@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -48,6 +49,10 @@ class Graph:
             if bias is not None and not (bias.ndim == len(shapes[key]) and broadcasts(bias.shape, shapes[key])):
                 raise node.misfit(f"bias of shape {bias.shape} does not fit output {shapes[key]}")
         self.shapes: Mapping[str, Shape] = MappingProxyType(shapes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the graph is made of, not what follows from it."""
+        return _rebuilt, (list(self.nodes.values()), self.outputs, self.name)
 
     @staticmethod
     def _sort(by_name: Mapping[str, Node]) -> list[str]:
@@ -178,6 +183,10 @@ class Graph:
     def size(self, name: str) -> int:
         """The number of values of a node per sample."""
         return math.prod(self.shapes[name])
+
+
+def _rebuilt(nodes: Iterable[Node], outputs: Sequence[str], name: str) -> Graph:
+    return Graph(nodes, outputs, name=name)
 
 
 def needed(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:

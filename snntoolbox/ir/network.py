@@ -209,6 +209,11 @@ class SpikingNetwork:
             grid=grid or self.grid,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the network is made of, not what follows from it."""
+        parts = (dict(self.encodings), tuple(self.populations.values()), self.readouts)
+        return _rebuilt, (self.wiring, *parts, self.dt, self.grid)
+
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Wiring nodes and populations, each behind what it depends on; a population stands at its input node's name.
@@ -309,3 +314,14 @@ class SpikingNetwork:
             for p in self.populations.values()
         ]
         return self.replaced(populations=populations)
+
+
+def _rebuilt(
+    wiring: Graph,
+    encodings: Mapping[str, Encoding],
+    populations: Sequence[Population],
+    readouts: Sequence[Readout],
+    dt: float,
+    grid: Grid | None,
+) -> SpikingNetwork:
+    return SpikingNetwork(wiring, encodings, populations, readouts, dt=dt, grid=grid)

@@ -14,9 +14,10 @@ from snntoolbox.ir.nodes import Add, Conv, Pad, ReLU
 def add_clip(
     builder: GraphBuilder, name: str, source: str, low: float | None, high: float | None, origin: Origin | None = None
 ) -> str:
-    """``min(max(x, low), high)`` as ``low + relu(x - low)`` with an upper bound; None is no bound.
+    """``min(max(x, low), high)``; None is no bound. ReLU6, hard tanh and hard sigmoid are this.
 
-    Without a lower bound it is ``high - relu(high - x)``. ReLU6, hard tanh and hard sigmoid are this.
+    With zero inside, it is ``min(relu(x), high) - min(relu(-x), -low)``, so that rates stay near what the values are;
+    else ``low + min(relu(x - low), high - low)``, and without a lower bound ``high - relu(high - x)``.
     """
     if low is None and high is None:
         return source
@@ -27,6 +28,11 @@ def add_clip(
     upper = None if high is None else high - low
     if low == 0:
         return builder.add(ReLU(name=name, inputs=(source,), max_value=upper, origin=origin))
+    if low < 0 and (high is None or high > 0):
+        positive = builder.add(ReLU(name=name, inputs=(source,), max_value=high, origin=origin))
+        negative = _rectified(builder, f"{name}_negative", source, -1.0, 0.0, -low, origin)
+        both = Add(name=f"{name}_clipped", inputs=(positive, negative), coefficients=(1.0, -1.0), origin=origin)
+        return builder.add(both)
     above = _rectified(builder, name, source, 1.0, -low, upper, origin)
     return builder.affine(f"{name}_shifted", above, None, _full(low), origin)
 

@@ -17,24 +17,49 @@ def _encoding(kind: type[Encoding]) -> Callable[[Capabilities], bool]:
     return lambda capabilities: kind in capabilities.encodings
 
 
-FEATURES: Mapping[str, Callable[[Capabilities], bool]] = {
+def _records(kind: str) -> Callable[[Capabilities], bool]:
+    return lambda capabilities: kind in capabilities.records
+
+
+FEATURES: Mapping[str, Callable[[Capabilities], bool | frozenset[Reset]]] = {
     "constant-current input": _encoding(ConstantCurrent),
     "Poisson input": _encoding(Poisson),
+    "negative input values as spikes": lambda capabilities: capabilities.signed_input,
     "reset by subtraction": _reset(Reset.SUBTRACT),
     "reset to a potential": _reset(Reset.ZERO),
     "reset by modulo": _reset(Reset.MODULO),
     "leak": lambda capabilities: capabilities.leak,
     "refractory period": lambda capabilities: capabilities.refractory,
     "max pooling by a gate on spike counts": lambda capabilities: capabilities.max_gate,
+    "bias": lambda capabilities: capabilities.bias,
+    "initial potential": lambda capabilities: capabilities.initial,
+    "thresholds per neuron": lambda capabilities: capabilities.thresholds,
     "recurrent connections": lambda capabilities: capabilities.recurrent,
+    "samples side by side": lambda capabilities: capabilities.batches,
+    "recording of spikes": _records("spikes"),
+    "recording of potentials": _records("potentials"),
 }
-"""What a row of the table is called, and whether capabilities hold it."""
+"""What a row of the table is called, and whether capabilities hold it: yes, no, or with which resets."""
+
+VALUES: Mapping[str, Callable[[Capabilities], str]] = {
+    "steps that a spike needs to the next layer": lambda capabilities: str(capabilities.latency),
+    "whole numbers are exact below": lambda capabilities: f"2^{capabilities.exact_bits}",
+    "installed by": lambda capabilities: f"snntoolbox[{capabilities.extra}]" if capabilities.extra else "snntoolbox",
+}
+"""Rows of numbers and names."""
 
 
 def capability_table(capabilities: Mapping[str, Capabilities]) -> str:
     """One row per feature, one column per backend (its name -> its capabilities), in the order given."""
     names = list(capabilities)
     rows = [["feature", *names], ["---", *[":---:"] * len(names)]]
-    rows += [[f, *("yes" if holds(c) else "no" for c in capabilities.values())] for f, holds in FEATURES.items()]
-    rows.append(["steps that a spike needs to the next layer", *(str(c.latency) for c in capabilities.values())])
+    rows += [[f, *(cell(holds(c)) for c in capabilities.values())] for f, holds in FEATURES.items()]
+    rows += [[f, *(value(c) for c in capabilities.values())] for f, value in VALUES.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def cell(held: bool | frozenset[Reset]) -> str:
+    """What a cell says."""
+    if isinstance(held, frozenset) and held:
+        return f"with reset {', '.join(sorted(held))}"
+    return "yes" if held else "no"

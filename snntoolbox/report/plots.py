@@ -108,13 +108,14 @@ def potentials(traces: Array, threshold: float, layer: str, dt: float = 1.0) -> 
     values = np.asarray(traces, float).reshape(len(traces), -1)
     chosen = spread(values.shape[1], MOST_TRACES)
     figure = new_figure(7.5, 1.2 + 0.9 * len(chosen))
-    low, high = min(0.0, float(values[:, chosen].min())), max(threshold, float(values[:, chosen].max()))
-    rows: Any = figure.subplots(len(chosen), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    rows: Any = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     title = f"{layer}: membrane potentials of one sample after the reset\n(network units)"
     for axes, neuron in zip(rows, chosen, strict=True):
         tidy(axes)
         axes.plot(times(len(values), dt), values[:, neuron], color=BLUE, linewidth=1.3)
         axes.axhline(threshold, color=ORANGE, linestyle="--", linewidth=1.2, label=f"threshold {threshold:g}")
+        # A scale for each neuron: one that only sinks would flatten the others.
+        low, high = min(0.0, float(values[:, neuron].min())), max(threshold, float(values[:, neuron].max()))
         axes.set_ylim(low - 0.08 * (high - low), high + 0.15 * (high - low))
         say(axes, title if neuron == chosen[0] else "", "", f"neuron\n{neuron:,}")
     rows[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.95), fontsize=9)

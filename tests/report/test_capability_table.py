@@ -7,10 +7,18 @@ import pytest
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.neurons import Reset
-from snntoolbox.report.capability_table import FEATURES, capability_table
+from snntoolbox.report.capability_table import FEATURES, VALUES, capability_table
 
 NOTHING = Capabilities()
 EVERYTHING = Capabilities(
+    signed_input=True,
+    bias=True,
+    initial=True,
+    thresholds=True,
+    batches=True,
+    records=frozenset({"spikes", "potentials"}),
+    exact_bits=53,
+    extra="all",
     resets=frozenset(Reset),
     leak=True,
     refractory=True,
@@ -29,6 +37,13 @@ ONE_FEATURE = {
     "refractory period": Capabilities(refractory=True),
     "max pooling by a gate on spike counts": Capabilities(max_gate=True),
     "recurrent connections": Capabilities(recurrent=True),
+    "negative input values as spikes": Capabilities(signed_input=True),
+    "bias": Capabilities(bias=True),
+    "initial potential": Capabilities(initial=True),
+    "thresholds per neuron": Capabilities(thresholds=True),
+    "samples side by side": Capabilities(batches=True),
+    "recording of spikes": Capabilities(records=frozenset({"spikes"})),
+    "recording of potentials": Capabilities(records=frozenset({"potentials"})),
 }
 
 
@@ -40,9 +55,16 @@ def cells(table, column):
 def test_columns_are_the_backends_in_order():
     table = capability_table({"one": NOTHING, "two": EVERYTHING})
     assert table.splitlines()[0] == "| feature | one | two |"
-    assert set(list(cells(table, 1).values())[:-1]) == {"no"}
-    assert set(list(cells(table, 2).values())[:-1]) == {"yes"}
-    assert [list(cells(table, i).values())[-1] for i in (1, 2)] == ["0", "1"]
+    features = slice(len(FEATURES))
+    assert set(list(cells(table, 1).values())[features]) == {"no"}
+    assert set(list(cells(table, 2).values())[features]) == {"yes"}
+    assert [cells(table, 1)[name] for name in VALUES] == ["0", "2^0", "snntoolbox"]
+    assert [cells(table, 2)[name] for name in VALUES] == ["1", "2^53", "snntoolbox[all]"]
+
+
+def test_a_feature_with_some_resets_names_them():
+    some = Capabilities(leak=frozenset({Reset.ZERO, Reset.MODULO}))
+    assert cells(capability_table({"it": some}), 1)["leak"] == "with reset modulo, zero"
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -55,5 +77,7 @@ def test_every_field_of_capabilities_has_a_row():
     """A new field must be shown: each field, changed alone from everything to nothing, changes the table."""
     whole = capability_table({"it": EVERYTHING})
     for field in dataclasses.fields(Capabilities):
+        if field.name == "modules":  # the extra that installs them is shown
+            continue
         less = dataclasses.replace(EVERYTHING, **{field.name: getattr(NOTHING, field.name)})
         assert capability_table({"it": less}) != whole, field.name

@@ -50,6 +50,14 @@ class InisimBackend:
         refractory=True,
         max_gate=True,
         encodings=frozenset({ConstantCurrent, Poisson}),
+        signed_input=True,
+        bias=True,
+        initial=True,
+        thresholds=True,
+        batches=True,
+        records=frozenset({"spikes", "potentials"}),
+        exact_bits=53,
+        modules=("torch",),
     )
 
     def build(self, network: SpikingNetwork, **options: Any) -> Simulation:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.errors import FrontendError
+from snntoolbox.errors import FrontendError, NoReferenceError
+from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.lowering import lower
 from snntoolbox.frontends.keras.reading import ReadModel, read_model
 from snntoolbox.frontends.keras.runtime import import_keras
@@ -73,7 +74,13 @@ class KerasFrontend:
                 rows = np.arange(start, min(start + size, total) if total else start)
                 if fixed:
                     rows = np.resize(rows, fixed)
-                batches.append(_outputs(keras, model.model, [a[rows] for a in arrays]))
+                try:
+                    batches.append(_outputs(keras, model.model, [a[rows] for a in arrays]))
+                except Exception as error:
+                    if isinstance(model, KerasModel):
+                        raise
+                    # Keras built the layers of another age, and stumbles over a setting only when it runs them.
+                    raise NoReferenceError(f"Keras cannot run '{model.net.name}': {brief(error)}") from error
         return tuple(np.concatenate(parts)[:total] for parts in zip(*batches, strict=True))
 
 

@@ -66,18 +66,21 @@ def _read(keras: ModuleType, saved: Saved, input_shape: Shape | None, offenders:
         net = read_net(saved, input_shape, keras.backend.backend(), keras.config.image_data_format())
         lower(net)
     except UnsupportedError as error:
-        offenders = [*error.offenders, *offenders]
+        named = {_bare(o) for o in error.offenders}
+        offenders = [*error.offenders, *(o for o in offenders if _bare(o) not in named)]
     except FrontendError:
         if not offenders:
             raise
     else:
         return net
-    listed = {o.layer: o for o in reversed(offenders)}
     raise UnsupportedError(
-        f"the keras frontend, reading {saved.path.name},",
-        list(reversed(listed.values())),
-        hint="replace these layers and train again",
+        f"the keras frontend, reading {saved.path.name},", offenders, hint="replace these layers and train again"
     )
+
+
+def _bare(offender: Unsupported) -> str:
+    """A layer's own name, without its kind and the models it is in."""
+    return offender.layer.split(" (")[0].split("/")[-1]
 
 
 def _changed(saved: Saved) -> bool:

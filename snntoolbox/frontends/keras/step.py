@@ -89,7 +89,9 @@ class Step:
         """A config value that is one integer or one per spatial axis, as the latter."""
         value = self.config.get(key)
         value = default if value is None else value
-        given = (value,) * rank if isinstance(value, int) else tuple(int(v) for v in value)
+        given = (value,) * rank if isinstance(value, int) else tuple(value)
+        if any(isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < 2**31 for v in given):
+            raise Refused(f"{key} = {value}")
         if len(given) == rank:
             return given
         if len(given) == 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
+from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
 from snntoolbox.ir.node import Array
 
@@ -62,7 +63,7 @@ def _from_paths(
     """Keras numbers the layers of one class within a model: 'layers/dense', 'layers/dense_1'."""
     used: dict[str, int] = {}
     for layer in entry["config"]["layers"]:
-        kind, name = layer["class_name"], _name(layer)
+        kind, name = layer["class_name"], name_of(layer)
         if "ops" in str(layer.get("module")).split("."):
             continue
         snake = _snake(kind)
@@ -87,10 +88,6 @@ def _snake(kind: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
-def _name(layer: Mapping[str, Any]) -> str:
-    return str(layer.get("name") or layer["config"]["name"])
-
-
 # -- .h5: by layer and order ----------------------------------------------------------------------------------------
 
 
@@ -102,7 +99,7 @@ def _from_list(entry: Mapping[str, Any], saved: Saved, stored: ByLayer) -> Weigh
     wanted = [*trained, *fixed]
     if not wanted:
         return {}
-    name, values = _name(entry), stored.get(_name(entry), [])
+    name, values = name_of(entry), stored.get(name_of(entry), [])
     given = [_short(n) for n, _ in values]
     found: Weights = {layer: {} for layer, _ in wanted}
     if len(given) != len(wanted) or any(g not in (None, w) for g, (_, w) in zip(given, wanted, strict=True)):
@@ -117,7 +114,7 @@ Leaf = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
 def _leaves(entry: Mapping[str, Any], scope: str, saved: Saved) -> Iterator[Leaf]:
     """Each layer's full name, its trained weights and its others, and whether it was being trained."""
-    name = f"{scope}{_name(entry)}"
+    name = f"{scope}{name_of(entry)}"
     if entry["class_name"] in MODELS:
         for layer in entry["config"]["layers"]:
             yield from _leaves(layer, f"{name}/", saved)

@@ -9,23 +9,19 @@ import numpy as np
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import Saved
+from snntoolbox.frontends.keras.inputs import Tensor, declared_inputs, known_shape, name_of, tensors
 from snntoolbox.frontends.keras.legacy import kernels, operation_kind, translated
 from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref, refs
 from snntoolbox.frontends.keras.weights import MODELS, Weights, assigned
 from snntoolbox.ir.node import Shape
-
-_MAX_BATCH = 2**16
-
-Tensor = tuple[str, int, int]
-"""A tensor in a functional config: the layer, which of its calls, which of the call's outputs."""
 
 
 def read_net(saved: Saved, input_shape: Shape | None, backend: str, image_data_format: str) -> Net:
     """The model in a file as plain data; what a layer needs of its backend is that of `backend`, where Keras runs."""
     reader = _Reader(saved, assigned(saved))
     inputs = tuple(
-        NetInput(f"input:{i}", name, _known(name, shape, input_shape if single else None))
-        for i, (name, shape, single) in enumerate(_inputs(saved.config))
+        NetInput(f"input:{i}", name, known_shape(name, shape, input_shape if single else None))
+        for i, (name, shape, single) in enumerate(declared_inputs(saved.config))
     )
     outputs = reader.walk(saved.config, "", [i.key for i in inputs])
     name = str(saved.config["config"].get("name") or saved.path.stem)
@@ -49,7 +45,7 @@ class _Reader:
                 if entry["class_name"] != "InputLayer":
                     (key,) = self._use(entry, scope, (Ref(key),), {})
             return [key]
-        layers = {_name(entry): entry for entry in model["config"]["layers"]}
+        layers = {name_of(entry): entry for entry in model["config"]["layers"]}
         keys: dict[Tensor, str] = dict(zip(tensors(model["config"]["input_layers"]), given, strict=True))
         for name, index in _ordered(layers, model["config"], set(keys)):
             args, kwargs = arguments(layers[name], layers[name]["inbound_nodes"][index], keys)
@@ -58,7 +54,7 @@ class _Reader:
         return [keys[t] for t in tensors(model["config"]["output_layers"])]
 
     def _use(self, entry: Mapping[str, Any], scope: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[str]:
-        name = f"{scope}{_name(entry)}"
+        name = f"{scope}{name_of(entry)}"
         if entry["class_name"] in MODELS:
             return self.walk(entry, f"{name}/", [r.key for r in refs((args, kwargs))])
         outputs = [f"call:{len(self.calls)}:0"]
@@ -73,9 +69,13 @@ class _Reader:
         if "ops" in str(entry.get("module")).split("."):
             return Layer(f"keras.ops.{kind}", name, entry["config"])
         if kind == "TFOpLambda":
-            known = operation_kind(entry["config"].get("function"))
-            return Layer(known or f"tf.{entry['config'].get('function')}", name, entry["config"])
+            function = entry["config"].get("function")
+            known = operation_kind(function)
+            reason = None if known else f"the operation '{function}' is not supported"
+            return Layer(known or kind, name, entry["config"], refused=reason)
         kind, config, reason = translated(kind, entry["config"], generation, backend)
+        if kind == "UpSampling2D" and config.get("interpolation") == "bilinear" and self._before_2_3():
+            reason = "bilinear interpolation as Keras 2.2 had it, which was not between the centres of pixels"
         weights = self.weights.get(name, {})
         if reason is None:
             try:
@@ -84,6 +84,9 @@ class _Reader:
             except ValueError as error:
                 reason = str(error)
         return Layer(kind, name, config, weights, reason)
+
+    def _before_2_3(self) -> bool:
+        return (self.saved.version or "1").startswith(("1", "2.0", "2.1", "2.2"))
 
 
 def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> str | None:
@@ -108,65 +111,7 @@ def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) ->
     return f"its kernel {kernel.shape} is not what the architecture says ({out} = {declared}, size {sizes})"
 
 
-# -- inputs ---------------------------------------------------------------------------------------------------------
-
-
-def _inputs(model: Mapping[str, Any]) -> Iterator[tuple[str, list[Any] | None, bool]]:
-    """Each input's name, the shape with batch that is declared for it, and whether it is the only one."""
-    config = model["config"]
-    if model["class_name"] == "Sequential":
-        first = config["layers"][0]
-        named = _name(first) if first["class_name"] == "InputLayer" else f"{_name(first)}_input"
-        yield named, _declared(model), True
-        return
-    layers = {_name(entry): entry for entry in config["layers"]}
-    wanted = tensors(config["input_layers"])
-    for name, _, _ in wanted:
-        yield name, _declared(layers[name]), len(wanted) == 1
-
-
-def _declared(entry: Mapping[str, Any]) -> list[Any] | None:
-    """The shape, with batch, that a layer or model takes, as far as it says."""
-    config = entry["config"]
-    for key in ("batch_shape", "batch_input_shape"):
-        if isinstance(config.get(key), list):
-            return list(config[key])
-    if entry["class_name"] == "Sequential" and config["layers"] and (found := _declared(config["layers"][0])):
-        return found
-    if entry["class_name"] == "Functional":
-        layers = {_name(layer): layer for layer in config["layers"]}
-        return _declared(layers[tensors(config["input_layers"])[0][0]])
-    if isinstance(config.get("build_input_shape"), list):
-        return list(config["build_input_shape"])
-    dim = config.get("input_dim")
-    return [None, dim] if entry["class_name"] == "Dense" and isinstance(dim, int) else None
-
-
-def _known(name: str, declared: list[Any] | None, wanted: Shape | None) -> Shape:
-    """The shape of a sample, unknown sizes taken from what the caller wants."""
-    batch, *sizes = declared if declared is not None else (None, *(wanted or (None,)))
-    if isinstance(batch, int) and batch > _MAX_BATCH:
-        raise FrontendError(f"the input '{name}' takes {batch} samples at once")
-    if any(n is not None and not (isinstance(n, int) and 0 < n < 2**31) for n in sizes):
-        raise FrontendError(f"the input '{name}' has the shape {tuple(sizes)}")
-    if wanted is None and None in sizes:
-        raise FrontendError(f"the input '{name}' has unknown sizes: {tuple(sizes)}", hint="give input_shape")
-    shape = tuple(sizes) if wanted is None else tuple(wanted)
-    if len(shape) != len(sizes) or any(s not in (None, n) for s, n in zip(sizes, shape, strict=True)):
-        raise FrontendError(f"the model takes samples of shape {tuple(sizes)}, not {shape}")
-    return shape
-
-
 # -- connections ----------------------------------------------------------------------------------------------------
-
-
-def tensors(value: Any) -> list[Tensor]:
-    """The tensors in a config's list of inputs or outputs; dictionaries are ordered by their keys, as Keras does."""
-    if isinstance(value, Mapping):
-        return [t for key in sorted(value) for t in tensors(value[key])]
-    if len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
-        return [(value[0], int(value[1]), int(value[2]))]
-    return [t for v in value for t in tensors(v)]
 
 
 def _ordered(layers: Mapping[str, Any], config: Mapping[str, Any], known: set[Tensor]) -> Iterator[tuple[str, int]]:
@@ -216,7 +161,7 @@ def arguments(
     if isinstance(node, Mapping) and "args" in node:
         return tuple(_plain(v, keys) for v in node["args"]), {k: _plain(v, keys) for k, v in node["kwargs"].items()}
     if isinstance(node, Mapping):
-        raise FrontendError(f"layer '{_name(entry)}' takes its inputs by name, which is not supported")
+        raise FrontendError(f"layer '{name_of(entry)}' takes its inputs by name, which is not supported")
     single = isinstance(node[0], str)
     items = [node] if single else list(node)
     kwargs = dict(items[-1][3]) if len(items[-1]) > 3 else {}
@@ -252,7 +197,3 @@ def _plain(value: Any, keys: Mapping[Tensor, str]) -> Any:
     if kind == "__slice__" and isinstance(config, Mapping):
         return slice(config.get("start"), config.get("stop"), config.get("step"))
     return {k: _plain(v, keys) for k, v in value.items()}
-
-
-def _name(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("name") or entry["config"]["name"])

@@ -204,7 +204,7 @@ SINGLE = {
     "transposed3d": ((2, 3, 3, 2), lambda: L.Conv3DTranspose(3, 2, strides=2)),
     **{
         f"{kind.__name__}_{'_'.join(map(str, size))}": (
-            (7, 6, 2)[: len(size)] + (2,),
+            (*(7, 6, 2)[: len(size)], 2),
             lambda kind=kind, size=size: kind(size if len(size) > 1 else size[0]),
         )
         for kind, size in (

@@ -224,7 +224,8 @@ def _edit_config(path, change):
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_lambda_is_refused_with_all_other_offenders(tmp_path, suffix):
     path = tmp_path / f"m{suffix}"
-    parts = [L.Dense(3, activation="softsign", name="t"), L.Lambda(lambda x: x, name="evil"), L.UnitNormalization(name="p")]
+    parts = [L.Dense(3, activation="softsign", name="t"), L.Lambda(lambda x: x, name="evil")]
+    parts.append(L.UnitNormalization(name="p"))
     keras.Sequential([keras.Input((4,)), *parts]).save(path)
     with pytest.raises(UnsupportedError) as caught:
         FRONTEND.open(path)

@@ -66,7 +66,7 @@ FUNCTIONS = {
     "clamp between": (lambda s, x: x.clamp(1, -1), (4,)),
     "clamp by a bound that is not a number": (lambda s, x: x.clamp(min=float("nan")), (4,)),
     "clamp by bounds that depend on the input": (lambda s, x: x.clamp(x.flip(1) - 1, torch.ones(4)), (4,)),
-    "at most -1.0": (lambda s, x: x.relu().clamp(max=-1), (4,)),
+    "between 0.0 and -1.0": (lambda s, x: x.relu().clamp(max=-1), (4,)),
     "minimum over axes": (lambda s, x: x.min(1)[0], (4,)),
     "maximum over all axes": (lambda s, x: x - x.max(), (4,)),
     "product of two activations is not": (lambda s, x: x * torch.sigmoid(2 * x), (4,)),

@@ -32,12 +32,10 @@ def _clipped(call: Call, source: str, low: float | None, high: float | None) -> 
     if any(v is not None and math.isnan(v) for v in (low, high)):
         raise Refused(f"{call.op} by a bound that is not a number")
     low, high = (None if v is None or math.isinf(v) else v for v in (low, high))
+    if isinstance(call.builder.node(source), ReLU) and (low is None or low < 0):
+        low = 0.0  # cheaper, and the same: it is not below zero already
     if low is not None and high is not None and low >= high:
         raise Refused(f"{call.op} between {low} and {high}: only one value is left")
-    if low is None and isinstance(call.builder.node(source), ReLU):
-        low = 0.0  # cheaper, and the same: it is not below zero already
-        if high is not None and high <= 0:
-            raise Refused(f"{call.op} of a rectified value to at most {high}: only one value is left")
     return Activation(add_clip(call.builder, call.name, source, low, high, call.origin))
 
 

@@ -1,0 +1,1 @@
+"""The Brian2 backend."""

@@ -1,0 +1,66 @@
+"""Brian2: what it can run, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from snntoolbox.backends.isolated import Isolated
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import Reset
+
+CODE = ("numpy", "cython")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How Brian2 computes; neither option changes what a network on an integer grid does.
+
+    `codegen`: 'numpy', or 'cython', which compiles each new network first and then runs faster; it needs a C++
+    compiler and Cython. `synapses`: how many synapses the samples that run side by side may have together.
+    """
+
+    codegen: str = "numpy"
+    synapses: int = 4_000_000
+
+    def __post_init__(self) -> None:
+        if self.codegen not in CODE:
+            raise BackendError(f"backend 'brian2' has no codegen '{self.codegen}'", hint=f"use {' or '.join(CODE)}")
+        if self.synapses < 1:
+            raise BackendError("backend 'brian2' needs room for at least one synapse", hint="synapses = 4000000")
+
+
+class Brian2Backend:
+    """Every population a group of neurons, every projection a group of synapses, in float64."""
+
+    name = "brian2"
+    capabilities = Capabilities(
+        encodings=frozenset({ConstantCurrent, Poisson}),
+        signed_input=True,
+        resets=frozenset(Reset),
+        leak=True,
+        refractory=True,
+        bias=True,
+        initial=True,
+        thresholds=True,
+        latency=1,
+        batches=True,
+        records=frozenset({"spikes", "potentials"}),
+        exact_bits=53,
+        modules=("brian2",),
+        extra="brian2",
+    )
+
+    def build(self, network: SpikingNetwork, **options: Any) -> Isolated:
+        """The network ready to run in a process of its own; `options` are the fields of `Options`."""
+        self.capabilities.check(self.name, network)
+        if unknown := set(options) - set(Options.__dataclass_fields__):
+            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
+            raise BackendError(f"backend 'brian2' has no option {names}", hint=f"it has {known}")
+        chosen = Options(**options)
+        self.capabilities.require(self.name)
+        factory = "snntoolbox.backends.brian2.simulation:Simulation"
+        return Isolated(factory, network, asdict(chosen), name=self.name)

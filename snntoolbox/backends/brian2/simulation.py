@@ -1,0 +1,179 @@
+"""How Brian2 runs a network: one group of neurons per population, on an explicit order of work within each step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import brian2 as b2
+import numpy as np
+
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened
+from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record, Result, joined
+
+log = logging.getLogger(__name__)
+
+SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
+"""Brian2's own order has the synapses behind the thresholds: a reset to zero would erase a step's input."""
+
+STEP = 1 * b2.ms
+"""Brian2's step. A step is all that counts: delays, onsets and refractory periods are whole numbers of them."""
+
+RESETS = {
+    Reset.SUBTRACT: "v -= theta",
+    Reset.ZERO: "v = {reset_potential!r}",
+    Reset.MODULO: "v -= theta * floor(v / theta)",
+}
+VARIABLES = """
+v : 1
+current : 1
+theta : 1 (constant)
+drive : 1 (constant)
+waiting : integer
+"""
+AWAKE_FROM = "t_in_timesteps >= {onset}"
+INTEGRATE = """
+active = int(t_in_timesteps >= {onset})
+v = (1 - active) * v + active * ({leak!r} * v + {awake} * (current + drive))
+current = 0
+"""
+WAIT = "waiting = clip(waiting - 1, 0, {refractory})\n"
+"""Counts down at the beginning of a step: refractory + 1 at a spike leaves the neuron idle for `refractory` steps."""
+
+
+class Simulation:
+    """A network in Brian2; the samples of a batch are copies of it side by side, as many as there is room for."""
+
+    def __init__(self, network: SpikingNetwork, *, codegen: str = "numpy", synapses: int = 4_000_000) -> None:
+        b2.prefs.codegen.target = codegen
+        self.network = network
+        self.flat = flattened(network)
+        self.together = max(1, synapses // max(1, self.flat.synapses))
+        log.info("%d neurons, %d synapses per sample", self.flat.neurons, self.flat.synapses)
+
+    def run(
+        self,
+        *x: Array,
+        steps: int,
+        record: Record | None = None,
+        first_sample: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """Run one batch; every sample begins at the initial potentials."""
+        record, x = record or Record(), checked_batch(self.network, x, steps)
+        samples, results = len(x[0]), []
+        for first in range(0, max(samples, 1), self.together):
+            part = tuple(a[first : first + self.together] for a in x)
+            host = HostInput(self.network, part, steps, first_sample + first)
+
+            def report(done: float, first: int = first, count: int = len(part[0])) -> None:
+                if progress is not None:
+                    progress(int(steps * (first + done * count) / max(samples, 1)))
+
+            results.append(self._side_by_side(host, record, report))
+        return joined(results)
+
+    def _side_by_side(self, host: HostInput, record: Record, report: Callable[[float], None]) -> Result:
+        if not host.samples:
+            spikes = {n: np.zeros((host.steps, 0, *c.shape), bool) for n, c in self.flat.cells.items()}
+            potentials = {n: np.zeros(s.shape) for n, s in spikes.items()}
+            return assembled(self.network, host, spikes, potentials, record)
+        network = _Network(self.flat.replicated(host.samples), host, record)
+        network.run(report)
+        return assembled(self.network, host, network.spikes(), network.potentials(), record)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held between runs."""
+
+
+class _Network:
+    """Brian2's objects for one batch."""
+
+    def __init__(self, flat: FlatNetwork, host: HostInput, record: Record) -> None:
+        self.flat, self.host = flat, host
+        self.clock = b2.Clock(dt=STEP)
+        self.groups = {name: self._source(name, size) for name, size in flat.inputs.items()}
+        self.groups |= {name: self._neurons(cells) for name, cells in flat.cells.items()}
+        synapses = [self._synapses(c) for c in flat.connections if len(c.weight)]
+        self.monitors = {n: b2.SpikeMonitor(self.groups[n]) for n in flat.cells}
+        self.traces = {
+            n: b2.StateMonitor(self.groups[n], "v", record=True, when="end", clock=self.clock)
+            for n in flat.cells
+            if record.wants_potentials(n)
+        }
+        self.whole = b2.Network(*self.groups.values(), *synapses, *self.monitors.values(), *self.traces.values())
+        self.whole.schedule = SCHEDULE
+
+    def _source(self, name: str, size: int) -> Any:
+        steps, sources = self.host.source_spikes(name)
+        return b2.SpikeGeneratorGroup(size, sources, steps * STEP, clock=self.clock, sorted=True)
+
+    def _neurons(self, cells: Cells) -> Any:
+        neuron: IF = cells.neuron
+        awake = "waiting == 0" if neuron.refractory else "True"
+        reset = RESETS[neuron.reset].format(reset_potential=float(neuron.reset_potential))
+        code = INTEGRATE.format(onset=cells.onset, leak=float(neuron.leak), awake=f"int({awake})")
+        if neuron.refractory:
+            reset += f"\nwaiting = {neuron.refractory + 1}"
+            code = WAIT.format(refractory=neuron.refractory) + code
+        group = b2.NeuronGroup(
+            cells.size,
+            VARIABLES,
+            threshold=f"v >= theta and {AWAKE_FROM.format(onset=cells.onset)} and {awake}",
+            reset=reset,
+            clock=self.clock,
+        )
+        group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
+        group.run_regularly(code, when="groups", clock=self.clock)
+        return group
+
+    def _synapses(self, connection: Connection) -> Any:
+        """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent."""
+        source, target = self.groups[connection.source], self.groups[connection.target]
+        delay = (connection.delay - 1) * STEP
+        made = b2.Synapses(source, target, "w : 1 (constant)", on_pre="current_post += w", delay=delay, clock=self.clock)
+        made.connect(i=connection.pre, j=connection.post)
+        made.w = connection.weight
+        return made
+
+    def run(self, report: Callable[[float], None]) -> None:
+        """All steps; `report` gets the share that is done."""
+
+        def said(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
+            report(completed)
+
+        try:
+            self.whole.run((self.host.steps + self.flat.lead) * STEP, report=said, report_period=1 * b2.second)
+        except b2.BrianObjectException as error:
+            raise BackendError(f"Brian2 cannot run the network: {error.__cause__ or error}") from error
+
+    def spikes(self) -> dict[str, Array]:
+        """The raster of each population in its own steps, (steps, samples, *shape)."""
+        found = {}
+        for name, cells in self.flat.cells.items():
+            monitor = self.monitors[name]
+            steps = np.rint(np.asarray(monitor.t / STEP)).astype(np.int64) - cells.onset
+            shape = (self.host.steps, self.host.samples, *cells.shape)
+            found[name] = raster(steps, np.asarray(monitor.i), shape)
+        return found
+
+    def potentials(self) -> dict[str, Array]:
+        """The potentials asked for, after the reset, (steps, samples, *shape)."""
+        found = {}
+        for name, monitor in self.traces.items():
+            cells = self.flat.cells[name]
+            own = np.asarray(monitor.v).T[cells.onset : cells.onset + self.host.steps]
+            found[name] = own.reshape(self.host.steps, self.host.samples, *cells.shape).copy()
+        return found

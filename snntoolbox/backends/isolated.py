@@ -1,0 +1,244 @@
+"""Runs a simulator in a process of its own: global state stays there, and a crash does not take the caller along."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+from snntoolbox import errors
+from snntoolbox.backends.protocol import Executable
+from snntoolbox.errors import BackendError, SNNToolboxError
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record, Result
+
+_LAST_LINES = 15
+_SECONDS_TO_END = 5.0
+_idle: dict[tuple[str, str], _Worker] = {}
+"""Workers that wait for their next network: importing a simulator takes seconds, building a small network none."""
+
+
+class Isolated:
+    """An executable whose real one lives in another process.
+
+    `factory` is 'module:callable'; there it is called as ``callable(network, **options)`` and must give an
+    `Executable`. `name` is the backend's, for messages. A process serves one network at a time and is kept for the
+    next one of the same `factory` and `group` (say, the simulator below PyNN) unless `keep` is False, so the callable
+    must start from a clean simulator. A process that failed is never kept.
+    """
+
+    def __init__(
+        self,
+        factory: str,
+        network: SpikingNetwork,
+        options: Mapping[str, Any] | None = None,
+        *,
+        name: str,
+        group: str = "",
+        keep: bool = True,
+    ) -> None:
+        self.name, self.keep = name, keep
+        self._key = (factory, group)
+        self._worker: _Worker | None = _idle.pop(self._key, None)
+        if self._worker is None or not self._worker.alive:
+            self._worker = _Worker(name)
+        self._ask("build", factory, network, dict(options or {}))
+
+    def run(
+        self,
+        *x: Array,
+        steps: int,
+        record: Record | None = None,
+        first_sample: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """Run one batch there; BackendError if the process dies."""
+        given = {"steps": steps, "record": record, "first_sample": first_sample}
+        result: Result = self._ask("run", x, given, progress is not None, progress=progress)
+        return result
+
+    def close(self) -> None:
+        """Let the executable go; its process waits for the next network, or ends."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        try:
+            worker.ask(("close",))
+        except SNNToolboxError:
+            # What fails while it is let go has no result to spoil; the process is not used again.
+            worker.end()
+            return
+        if self.keep and self._key not in _idle:
+            _idle[self._key] = worker
+        else:
+            worker.end()
+
+    def _ask(self, *request: Any, progress: Callable[[int], None] | None = None) -> Any:
+        if self._worker is None:
+            raise BackendError("the simulation is closed", hint="build the network again")
+        try:
+            return self._worker.ask(request, progress)
+        except BaseException:
+            self._worker.end()
+            self._worker = None
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Worker:
+    """The other process, seen from here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        handle, path = tempfile.mkstemp(prefix="snntoolbox-", suffix=".log")
+        os.close(handle)
+        self.log = Path(path)
+        # A daemon ends with this process, whatever happens.
+        self.process = context.Process(target=serve, args=(theirs, path), name=f"snntoolbox {name}", daemon=True)
+        with _no_main_module():
+            self.process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a request."""
+        return self.process.is_alive()
+
+    def ask(self, request: tuple[Any, ...], progress: Callable[[int], None] | None = None) -> Any:
+        """The answer to a request; progress reported on the way is passed on."""
+        try:
+            self.pipe.send(request)
+            while True:
+                if not self.pipe.poll():
+                    wait([self.pipe, self.process.sentinel])
+                    if not self.pipe.poll():
+                        raise EOFError
+                kind, content = self.pipe.recv()
+                if kind != "progress":
+                    break
+                if progress is not None:
+                    progress(content)
+        except (EOFError, OSError):
+            raise self._death() from None
+        if kind == "error":
+            raise _rebuilt(self.name, *content)
+        return content
+
+    def _death(self) -> BackendError:
+        self.process.join(_SECONDS_TO_END)
+        code = self.process.exitcode
+        reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        said = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self.log.exists() else []
+        quoted = "".join(f"\n    | {line}" for line in said)
+        return BackendError(
+            f"the process of simulator '{self.name}' ended ({reason}){quoted}",
+            hint="it may have run out of memory: a smaller batch, or fewer neurons and synapses",
+        )
+
+    def end(self) -> None:
+        """Stop the process and drop what it printed."""
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join(_SECONDS_TO_END)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.log.unlink(missing_ok=True)
+
+
+def end_idle() -> None:
+    """End all processes that wait for a network."""
+    while _idle:
+        _idle.popitem()[1].end()
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """The new process must not import the user's script again: it needs nothing from it.
+
+    A script without ``if __name__ == '__main__'``, one on standard input or a notebook would otherwise fail or run
+    twice.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _rebuilt(name: str, kind: str | None, message: str, layer: str | None, hint: str | None, trace: str) -> Exception:
+    """An error of the other process; what is none of ours becomes a BackendError."""
+    if kind is not None:
+        error: SNNToolboxError = getattr(errors, kind)(message, layer=layer, hint=hint)
+    else:
+        error = BackendError(f"simulator '{name}' failed: {message}")
+    error.add_note(trace)
+    return error
+
+
+# -- in the other process -------------------------------------------------------------------------------------------
+
+
+def serve(pipe: Connection, log: str) -> None:
+    """Answer requests until the caller goes; everything printed goes to a file."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted too, and ends this process
+    target = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(target, stream)
+    executable: Executable | None = None
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            request = pipe.recv()
+            try:
+                executable, answer = _answer(request, executable, pipe)
+            except Exception as error:
+                pipe.send(("error", _described(error)))
+            else:
+                pipe.send(("result", answer))
+
+
+def _answer(request: tuple[Any, ...], executable: Executable | None, pipe: Connection) -> tuple[Executable | None, Any]:
+    """The executable after a request, and the answer."""
+    kind, *content = request
+    if kind == "build":
+        factory, network, options = content
+        module, _, attribute = factory.partition(":")
+        return getattr(import_module(module), attribute)(network, **options).__enter__(), None
+    assert executable is not None
+    if kind == "close":
+        executable.__exit__(None, None, None)
+        return None, None
+    x, given, wanted = content
+    report = (lambda steps: pipe.send(("progress", steps))) if wanted else None
+    return executable, executable.run(*x, **given, progress=report)
+
+
+def _described(error: Exception) -> tuple[str | None, str, str | None, str | None, str]:
+    """The arguments of `_rebuilt` behind the name."""
+    trace = traceback.format_exc()
+    kind = type(error)
+    if isinstance(error, SNNToolboxError):
+        ours = kind.__name__ if kind.__module__ == errors.__name__ and kind is not errors.UnsupportedError else None
+        return ours or "BackendError", error.message, error.layer, error.hint, trace
+    return None, f"{kind.__name__}: {error}", None, None, trace

@@ -1,0 +1,162 @@
+"""A spiking network as flat arrays on one clock: what a simulator without layers is built from.
+
+The clock is that of a target where a spike takes one step or more. There a population's own step t is step t + onset
+of the clock, with its depth (the longest path to it from an input) as its onset; a connection delays by the difference
+of the depths it joins. Nothing moves before a population's onset. A run of T own steps takes T + `lead` steps, and
+whatever a population does, shifted back by its onset, equals what it does where spikes take no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, Shape
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cells:
+    """A population: one value per neuron, neurons in C order of `shape`, sample after sample.
+
+    `neuron` gives what all of them share: reset, reset potential, leak, refractory steps.
+    """
+
+    name: str
+    label: str
+    shape: Shape
+    neuron: IF
+    threshold: Array
+    initial: Array
+    onset: int
+
+    @property
+    def size(self) -> int:
+        """The number of neurons."""
+        return len(self.threshold)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Connection:
+    """Synapses from one source to one population: a spike of neuron pre[k] adds weight[k] to V of neuron post[k].
+
+    It does so `delay` steps of the clock after the spike; at least one. No pair of neurons occurs twice.
+    """
+
+    source: str
+    target: str
+    pre: Array
+    post: Array
+    weight: Array
+    delay: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FlatNetwork:
+    """`samples` independent copies of a network side by side.
+
+    inputs: spiking input -> number of its sources, twice its values: of each sample first those whose spikes count as
+    +1, then those whose spikes count as -1. Constant inputs are no sources: see `snntoolbox.ir.host`.
+    """
+
+    inputs: Mapping[str, int]
+    cells: Mapping[str, Cells]
+    connections: tuple[Connection, ...]
+    samples: int = 1
+
+    @cached_property
+    def lead(self) -> int:
+        """Steps of the clock beyond those of a run: the largest onset."""
+        return max((c.onset for c in self.cells.values()), default=0)
+
+    @cached_property
+    def neurons(self) -> int:
+        """The number of neurons."""
+        return sum(c.size for c in self.cells.values())
+
+    @cached_property
+    def synapses(self) -> int:
+        """The number of synapses."""
+        return sum(len(c.weight) for c in self.connections)
+
+    def replicated(self, samples: int) -> FlatNetwork:
+        """`samples` copies of this network for one sample, without a synapse between them."""
+        sizes = {**self.inputs, **{n: c.size for n, c in self.cells.items()}}
+
+        def copied(index: Array, size: int) -> Array:
+            return np.asarray((np.arange(samples)[:, None] * size + index).ravel())
+
+        cells = {
+            name: replace(c, threshold=np.tile(c.threshold, samples), initial=np.tile(c.initial, samples))
+            for name, c in self.cells.items()
+        }
+        connections = tuple(
+            replace(
+                c,
+                pre=copied(c.pre, sizes[c.source]),
+                post=copied(c.post, sizes[c.target]),
+                weight=np.tile(c.weight, samples),
+            )
+            for c in self.connections
+        )
+        inputs = {name: size * samples for name, size in self.inputs.items()}
+        return FlatNetwork(inputs=inputs, cells=cells, connections=connections, samples=samples)
+
+
+def flattened(network: SpikingNetwork) -> FlatNetwork:
+    """The network for one sample; UnsupportedError for neurons that are not integrate-and-fire."""
+    if gates := [p for p in network.populations.values() if not isinstance(p.neuron, IF)]:
+        offenders = [Unsupported(p.label, "no integrate-and-fire neurons") for p in gates]
+        raise UnsupportedError("a simulator without layers", offenders)
+    inputs = {n: 2 * network.wiring.size(n) for n, e in network.encodings.items() if isinstance(e, Poisson)}
+    order = [n for n in network.targets if n in network.populations]
+    cells = {name: _cells(network.populations[name], network.depths[name]) for name in order}
+    connections = []
+    for projection in network.projections:
+        if projection.target in cells and (projection.source in cells or projection.source in inputs):
+            matrix = projection.synapses()
+            if projection.source in inputs:
+                matrix = sp.csr_array(sp.hstack([matrix, -matrix]))
+            connections.append(_connection(projection.source, projection.target, matrix, projection.delay))
+    return FlatNetwork(inputs=inputs, cells=cells, connections=tuple(connections))
+
+
+def _cells(population: Population, onset: int) -> Cells:
+    neuron = population.neuron
+    assert isinstance(neuron, IF)
+    return Cells(
+        name=population.name,
+        label=population.label,
+        shape=population.shape,
+        neuron=neuron,
+        threshold=spread(neuron.threshold, population.shape),
+        initial=spread(neuron.initial, population.shape),
+        onset=onset,
+    )
+
+
+def _connection(source: str, target: str, matrix: sp.csr_array, delay: int) -> Connection:
+    # Converting to COO sums entries that occur twice in CSR only if asked to.
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    entries = matrix.tocoo()
+    return Connection(
+        source=source,
+        target=target,
+        pre=np.asarray(entries.col, np.int64),
+        post=np.asarray(entries.row, np.int64),
+        weight=np.asarray(entries.data, np.float64),
+        delay=delay,
+    )
+
+
+def spread(value: Array | float, shape: Shape) -> Array:
+    """One float64 per neuron, flat, of a value that broadcasts to the population's shape."""
+    return np.broadcast_to(np.asarray(value, np.float64), shape).reshape(-1).copy()

@@ -1,0 +1,152 @@
+"""What the host does for a simulator: checks and codes the inputs before a run, sums the read-outs after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from snntoolbox.errors import BackendError, DataError
+from snntoolbox.ir.encodings import Poisson, poisson_spikes
+from snntoolbox.ir.flat import spread
+from snntoolbox.ir.interpreter import constant_currents
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array, LinearNode
+from snntoolbox.ir.result import Record, Result
+
+CHUNK_VALUES = 2**22
+"""About how many values of one wiring node are computed at once."""
+
+
+def checked_batch(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> tuple[Array, ...]:
+    """The inputs as arrays; BackendError or DataError where they or the number of steps cannot be run."""
+    if steps < 1:
+        raise BackendError(f"cannot run for {steps} time steps", hint="a duration of at least one time step")
+    names, arrays = tuple(network.encodings), tuple(np.asarray(a) for a in x)
+    if len(arrays) != len(names):
+        raise DataError(f"the network has {len(names)} inputs ({', '.join(names)}), got {len(arrays)}")
+    for name, array in zip(names, arrays, strict=True):
+        expected = (len(arrays[0]), *network.wiring.shapes[name])
+        if array.shape != expected:
+            raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)
+    return arrays
+
+
+class HostInput:
+    """The coded inputs of one batch.
+
+    constant: population or read-out -> (samples, *shape), the current that constant inputs add each step.
+    drive: population -> (samples, neurons), what every neuron gets each of its own steps: that current and the bias.
+    trains: spiking input -> (steps, samples, *shape) int8, the signed spikes.
+    """
+
+    def __init__(self, network: SpikingNetwork, x: tuple[Array, ...], steps: int, first_sample: int) -> None:
+        self.samples, self.steps = len(x[0]), steps
+        self.constant = constant_currents(network, *x)
+        self.drive: dict[str, Array] = {}
+        for name, population in network.populations.items():
+            bias = 0.0 if population.bias is None else population.bias
+            current = self.constant.get(name, np.zeros((self.samples, *population.shape)))
+            self.drive[name] = (current + spread(bias, population.shape).reshape(population.shape)).reshape(
+                self.samples, population.size
+            )
+        self.trains = {
+            name: poisson_spikes(np.asarray(array), steps, coding, first_sample)
+            for (name, coding), array in zip(network.encodings.items(), x, strict=True)
+            if isinstance(coding, Poisson)
+        }
+
+    def source_spikes(self, name: str) -> tuple[Array, Array]:
+        """Steps (from 0) and source indices of an input's spikes, by step; indices as in `FlatNetwork.inputs`.
+
+        The spike of step k leaves its source in step k + 1 of the clock: inputs have depth and onset 0.
+        """
+        train = self.trains[name].reshape(self.steps, self.samples, -1)
+        signed = np.concatenate([train > 0, train < 0], axis=2).reshape(self.steps, -1)
+        steps, sources = np.nonzero(signed)
+        return steps, sources
+
+
+def raster(steps: Array, neurons: Array, shape: tuple[int, ...]) -> Array:
+    """Spikes (steps, samples, *shape) bool from own steps (from 0) and neuron indices; steps outside are left out."""
+    spikes = np.zeros((shape[0], int(np.prod(shape[1:]))), bool)
+    inside = (steps >= 0) & (steps < shape[0])
+    spikes[steps[inside], neurons[inside]] = True
+    return spikes.reshape(shape)
+
+
+def assembled(
+    network: SpikingNetwork,
+    host: HostInput,
+    spikes: Mapping[str, Array],
+    potentials: Mapping[str, Array],
+    record: Record,
+) -> Result:
+    """The result of a run from every population's spikes (steps, samples, *shape) and the potentials asked for."""
+    per_step = record.outputs_per_step
+    outputs = readout_values(network, {**host.trains, **spikes}, host.constant, host.steps, per_step=per_step)
+    return Result(
+        steps=host.steps,
+        samples=host.samples,
+        counts={n: spikes[n].sum(axis=0, dtype=np.int64) for n in network.populations},
+        outputs={n: v[-1] for n, v in outputs.items()},
+        outputs_per_step=outputs if per_step else {},
+        spikes={n: spikes[n] for n in network.populations if record.wants_spikes(n)},
+        potentials={n: potentials[n] for n in network.populations if record.wants_potentials(n)},
+    )
+
+
+def readout_values(
+    network: SpikingNetwork, spikes: Mapping[str, Array], constant: Mapping[str, Array], steps: int, *, per_step: bool
+) -> dict[str, Array]:
+    """The value of each read-out after every step, (steps, samples, *shape), or after the last alone, (1, ...).
+
+    `spikes` are the trains (steps, samples, *shape) of every spiking input and population. After t steps a read-out
+    is ``scale * (sum of its current over the steps / t + bias)``, in float64.
+    """
+    values = {}
+    for readout in network.readouts:
+        sources = {n: spikes[n] for n in network.sources[readout.current] if n in spikes}
+        samples = len(next(iter(sources.values()))[0]) if sources else len(constant[readout.name])
+        if per_step:
+            sums = _mapped(network, readout.current, sources, steps, samples).cumsum(axis=0)
+            elapsed = np.arange(1, steps + 1)
+        else:
+            counted = {n: s.sum(axis=0, dtype=np.int64)[None] for n, s in sources.items()}
+            sums = _mapped(network, readout.current, counted, 1, samples)
+            elapsed = np.array([steps])
+        elapsed = elapsed.reshape(-1, *[1] * (1 + len(readout.shape)))
+        if readout.name in constant:
+            sums = sums + elapsed * constant[readout.name]
+        bias = 0.0 if readout.bias is None else readout.bias
+        values[readout.name] = np.asarray(readout.scale * (sums / elapsed + bias))
+    return values
+
+
+def _mapped(network: SpikingNetwork, current: str, sources: Mapping[str, Array], steps: int, samples: int) -> Array:
+    """A wiring node's value (steps, samples, *shape) for these spikes or counts; other inputs are zero."""
+    needed = _upstream(network, current)
+    largest = samples * max(network.wiring.size(n) for n in needed)
+    chunk, parts = max(1, CHUNK_VALUES // max(1, largest)), []
+    for first in range(0, steps, chunk):
+        count = min(chunk, steps - first)
+        values: dict[str, Array] = {}
+        for name in needed:
+            node, shape = network.wiring.nodes[name], network.wiring.shapes[name]
+            if isinstance(node, LinearNode):
+                values[name] = node.linear(*(values[i] for i in node.inputs))
+            elif name in sources:
+                values[name] = sources[name][first : first + count].reshape(-1, *shape).astype(np.float64)
+            else:
+                values[name] = np.zeros((count * samples, *shape))
+        parts.append(values[current].reshape(count, samples, *network.wiring.shapes[current]))
+    return np.concatenate(parts)
+
+
+def _upstream(network: SpikingNetwork, current: str) -> list[str]:
+    """The wiring nodes that one depends on through linear maps, itself last, in order."""
+    wanted = {current}
+    for name, node in reversed(list(network.wiring.nodes.items())):
+        if name in wanted:
+            wanted.update(node.inputs)
+    return [n for n in network.wiring.nodes if n in wanted]
