@@ -17,6 +17,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.nodes import ReLU
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.passes import EXACT
 from snntoolbox.passes.approximate import ApproximateActivations
@@ -40,12 +41,14 @@ class Recipe:
     """Every choice of the conversion; the defaults are the ones that are accurate at few steps.
 
     `approximate` names the smooth functions (`Elementwise`) that may be replaced by line segments.
+    Without `normalize` every scale is 1: activations must lie in [0, 1].
     `percentile` and `per_channel` choose the thresholds; `max_pool` is a tree of rectifiers or a gate on spike
     counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
     linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation; `readout_correction` is the
     number of calibration samples that correct the read-out's bias (see `correct_readouts`), 0 for none.
     """
 
+    normalize: bool = True
     percentile: float = 99.9
     per_channel: bool = True
     max_pool: Literal["relu_tree", "gate"] = "relu_tree"
@@ -134,7 +137,11 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
 def choose_scales(
     lowered: Graph, calibration_data: Sequence[Array] | None, recipe: Recipe, progress: Progress | None = None
 ) -> Scales:
-    """The scale of every rectifier, from data or, without any, from the weights."""
+    """The scale of every rectifier: from data, without any from the weights, or 1 without normalisation."""
+    if not recipe.normalize:
+        return {
+            n.name: np.ones((1,) * len(lowered.shapes[n.name])) for n in lowered.nodes.values() if isinstance(n, ReLU)
+        }
     if calibration_data is None:
         return ModelBasedThresholds(per_channel=recipe.per_channel)(lowered)
     rule = PercentileThresholds(recipe.percentile, recipe.per_channel, recipe.batch_size)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,22 @@ import numpy as np
 
 from snntoolbox import conversion, plugins
 from snntoolbox.config import Settings, config_text
-from snntoolbox.conversion import Recipe
-from snntoolbox.data import Dataset, check_fits, load_calibration, load_test
+from snntoolbox.data import Dataset
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import ConfigError, NoReferenceError
-from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.inputs import Inputs
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.io import load_graph, load_network, save
+from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
-from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
-from snntoolbox.models import check_folder, find_model
+from snntoolbox.models import check_folder
 from snntoolbox.passes.approximate import ApproximateActivations
+from snntoolbox.recipes import recipe_of
 from snntoolbox.recording import Recorder
 from snntoolbox.report import canvas
 from snntoolbox.report.metrics import (
+    OutputErrors,
     PopulationStatistics,
     RegressionError,
     accuracy_per_step,
@@ -80,10 +78,7 @@ class Run:
         self.report: dict[str, Any] = dict.fromkeys(ALWAYS_REPORTED)
         self.report.update(seconds=self.seconds, warnings=self.warnings)
         self.statistics: PopulationStatistics | None = None
-        self.graph: Graph | None = None
         self.network: SpikingNetwork | None = None
-        self.frontend: Frontend | None = None
-        self.model: Any = None
         self.lowered: Graph | None = None
         self.parsed: Array | None = None
         self.unquantized: SpikingNetwork | None = None
@@ -92,7 +87,8 @@ class Run:
         """All stages, writing into `folder`."""
         tools = self.settings.tools
         with self.timed("parse"):
-            self._open()
+            self.inputs = Inputs(self.settings, self.warn)
+        self.network = self.inputs.network
         self._check_early()
         if tools.evaluate_ann:
             self._evaluate_ann()
@@ -122,107 +118,18 @@ class Run:
         log.warning(message)
         self.warnings.append(message)
 
-    # -- what comes in ------------------------------------------------------------------------------------------
-
-    def _open(self) -> None:
-        """The model and its graph, or the graph or network of an earlier run."""
-        paths, tools = self.settings.paths, self.settings.tools
-        if tools.parse or tools.evaluate_ann:
-            self.frontend, file = find_model(paths.path_wd, paths.filename_ann, self.settings.input.model_lib)
-            self.model = self.frontend.open(file)
-            self.report.update(model=str(file), frontend=self.frontend.name)
-        if tools.parse:
-            assert self.frontend is not None
-            self.graph = conversion.simplify(self.frontend.parse(self.model))
-        elif tools.convert or self._saved(paths.filename_parsed_model) is not None:
-            self.graph = load_graph(self._needed(paths.filename_parsed_model))
-            self.report["model"] = self.report["model"] or self.graph.name
-        if not tools.convert and (tools.simulate or self._saved(paths.filename_snn) is not None):
-            self.network = load_network(self._needed(paths.filename_snn))
-            self.report["model"] = self.report["model"] or self.network.name
-        if self.graph is None and self.network is None:
-            raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
-
-    def _saved(self, name: str) -> Path | None:
-        """Where an earlier run saved a network: its run folder, or the working folder."""
-        paths = self.settings.paths
-        places = [folder / f"{name}.npz" for folder in (paths.log_dir_of_current_run, paths.path_wd)]
-        return next((place for place in places if place.is_file()), None)
-
-    def _needed(self, name: str) -> Path:
-        if (found := self._saved(name)) is None:
-            raise ConfigError(
-                f"there is no saved network '{name}.npz' in '{self.settings.paths.log_dir_of_current_run}'",
-                hint="run once with parse = True and convert = True",
-            )
-        return found
-
     @property
-    def input_shape(self) -> Shape:
-        """The shape of one sample."""
-        shapes = self._input_shapes
-        if len(shapes) != 1:
-            raise ConfigError(f"the model has {len(shapes)} inputs", hint="use convert and simulate in Python")
-        return shapes[0]
-
-    @property
-    def _input_shapes(self) -> list[Shape]:
-        if self.graph is not None:
-            return [self.graph.shapes[i] for i in self.graph.inputs]
-        assert self.network is not None
-        return [self.network.wiring.shapes[i] for i in self.network.encodings]
-
-    @cached_property
-    def classes(self) -> int:
-        """The number of outputs."""
-        if self.graph is not None:
-            return self.graph.size(self.graph.outputs[0])
-        assert self.network is not None
-        return math.prod(self.network.readouts[0].shape)
-
-    @cached_property
     def test(self) -> Dataset:
-        """The test set, checked against the model."""
-        paths, data, simulation = self.settings.paths, self.settings.input, self.settings.simulation
-        dataset = load_test(
-            paths.dataset_path,
-            dataset_format=data.dataset_format,
-            limit=simulation.num_to_test,
-            indices=simulation.sample_idxs_to_test,
-            datagen_kwargs=data.datagen_kwargs,
-            dataflow_kwargs=data.dataflow_kwargs,
-            class_idx_path=paths.class_idx_path,
-            image_size=_image_size(self.input_shape),
-        )
-        if dataset.y is not None and not dataset.regression and self.classes == 1:
-            self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
-            dataset = replace(dataset, y=dataset.y.astype(np.float32), regression=True)
-        check_fits(dataset, self.input_shape, self.classes)
-        return dataset
-
-    @cached_property
-    def calibration(self) -> Array | None:
-        """The samples that thresholds are chosen on; None where there are none or `normalize` is off."""
-        if not self.settings.tools.normalize:
-            return None
-        dataset = load_calibration(
-            self.settings.paths.dataset_path,
-            dataset_format=self.settings.input.dataset_format,
-            limit=self.settings.normalization.num_samples,
-            datagen_kwargs=self.settings.input.datagen_kwargs,
-            dataflow_kwargs=self.settings.input.dataflow_kwargs,
-            image_size=_image_size(self.input_shape),
-        )
-        if dataset is None:
-            self.warn("no x_norm: thresholds follow from the weights alone, which takes many more steps")
-            return None
-        check_fits(dataset, self.input_shape, source="x_norm")
-        return dataset.x
+        """The test set."""
+        return self.inputs.test
 
     def _check_early(self) -> None:
         """Everything that can be refused before long work."""
         settings, simulation = self.settings, self.settings.simulation
+        frontend = self.inputs.frontend
         self.report.update(
+            model=self.inputs.source,
+            frontend=None if frontend is None else frontend.name,
             simulator=simulation.simulator,
             samples=len(self.test),
             duration=simulation.duration,
@@ -233,66 +140,55 @@ class Run:
             versions=_versions(),
         )
         conversion.steps_of(simulation.duration, simulation.dt)
-        if simulation.top_k > self.classes:
-            raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.classes} outputs")
+        if simulation.top_k > self.inputs.classes:
+            raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.inputs.classes} outputs")
         if settings.output.plot_vars:
             canvas.check_properties(settings.output.plotproperties)
         backend = plugins.backend(simulation.simulator)
         if self.network is not None:
             backend.capabilities.check(backend.name, self.network)
-            self._check_saved(self.network)
-        if self.graph is not None:
-            self.recipe = _recipe(settings, self._largest_input() if settings.input.poisson_input else 1.0)
-            self.lowered = conversion.lower(self.graph, self.recipe)
-            if errors := ApproximateActivations(self.recipe.approximate).errors(self.graph):
+            self.inputs.check_saved(self.network)
+        if (graph := self.inputs.graph) is not None:
+            self.recipe = recipe_of(settings, self.inputs.largest_input() if settings.input.poisson_input else 1.0)
+            self.lowered = conversion.lower(graph, self.recipe)
+            if errors := ApproximateActivations(self.recipe.approximate).errors(graph):
                 self.report["approximation_errors"] = errors
-            self.report["ann_operations"] = ann_operations(self.graph)
-
-    def _check_saved(self, network: SpikingNetwork) -> None:
-        """That a network of an earlier run belongs to this one."""
-        if network.dt != self.settings.simulation.dt:
-            raise ConfigError(
-                f"[simulation] dt = {self.settings.simulation.dt}, the saved network has steps of {network.dt} ms",
-                hint="set convert = True to convert again",
-            )
-        shapes = [network.wiring.shapes[i] for i in network.encodings]
-        if shapes != self._input_shapes or math.prod(network.readouts[0].shape) != self.classes:
-            raise ConfigError(
-                f"the saved network '{self.settings.paths.filename_snn}' is of another model",
-                hint="set convert = True to convert again",
-            )
-
-    def _largest_input(self) -> float:
-        data = self.test.x if self.calibration is None else self.calibration
-        return float(np.abs(data).max())
+            self.report["ann_operations"] = ann_operations(graph)
 
     # -- the analogue network -----------------------------------------------------------------------------------
 
     def _evaluate_ann(self) -> None:
         """Outputs of the parsed graph on the test set and, where it can be run, of the original: they must be equal."""
-        if self.graph is None:
+        graph = self.inputs.graph
+        if graph is None:
             return
-        executor = Executor.double(self.graph)
-        ours, theirs = [], []
-        reference = self.frontend
         with self.timed("evaluate"), self.progress("Evaluating the model", len(self.test)) as advance:
-            for batch in self.test.batches(self.settings.simulation.batch_size):
-                ours.append(executor.run(batch.x, batch_size=len(batch)))
-                if reference is not None:
-                    try:
-                        theirs.append(reference.predict(self.model, batch.x)[0])
-                    except NoReferenceError as error:
-                        self.warn(f"{error.message}: parsing was checked for shapes and weights only")
-                        reference = None
-                advance(len(batch))
-        self.parsed = np.concatenate(ours)
+            ours, theirs = self._outputs(graph, advance)
+        self.parsed = ours[0]
         self.report["parsed_accuracy"] = self._accuracy(self.parsed)
         if self.test.y is not None and self.test.regression:
             self.report["parsed_error"] = _error(self.parsed, self.test.y)
-        if theirs:
-            original = np.concatenate(theirs)
-            self.report["parsed_difference"] = conversion.compare_outputs([self.parsed], [original])
-            self.report["ann_accuracy"] = self._accuracy(original)
+        if theirs is not None:
+            self.report["parsed_difference"] = conversion.compare_outputs(ours, theirs)
+            self.report["ann_accuracy"] = self._accuracy(theirs[0])
+
+    def _outputs(self, graph: Graph, advance: Callable[[int], None]) -> tuple[list[Array], list[Array] | None]:
+        """All outputs of the graph, in float64, and of the original; None where that cannot be run."""
+        executor, reference = Executor.double(graph), self.inputs.frontend
+        ours: list[list[Array]] = []
+        theirs: list[tuple[Array, ...]] = []
+        for batch in self.test.batches(self.settings.simulation.batch_size):
+            values = executor.values(batch.x)
+            ours.append([values[o] for o in graph.outputs])
+            if reference is not None:
+                try:
+                    theirs.append(reference.predict(self.inputs.model, batch.x))
+                except NoReferenceError as error:
+                    self.warn(f"{error.message}: parsing was checked for shapes and weights only")
+                    reference = None
+            advance(len(batch))
+        original = None if reference is None else [np.concatenate(parts) for parts in zip(*theirs, strict=True)]
+        return [np.concatenate(parts) for parts in zip(*ours, strict=True)], original
 
     def _accuracy(self, outputs: Array) -> float | None:
         """Top-k accuracy, None without class labels."""
@@ -303,10 +199,10 @@ class Run:
     # -- the spiking network ------------------------------------------------------------------------------------
 
     def _convert(self) -> None:
-        assert self.graph is not None
-        data = self.calibration
+        graph, data = self.inputs.graph, self.inputs.calibration
+        assert graph is not None
         with self.progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
-            convert = partial(conversion.convert, self.graph, data, duration=self.settings.simulation.duration)
+            convert = partial(conversion.convert, graph, data, duration=self.settings.simulation.duration)
             self.network = convert(recipe=self.recipe, progress=advance)
             if self.recipe.weight_bits:
                 self.unquantized = convert(recipe=replace(self.recipe, weight_bits=0))
@@ -320,6 +216,7 @@ class Run:
         recorder = Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties)
         self.statistics = statistics = PopulationStatistics(network)
         analogue = self._activations(network)
+        errors = OutputErrors(() if self.lowered is None else self.lowered.outputs)
         outputs, per_step, done, operations = [], [], 0, 0.0
         with self.progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
             for result in self._batches(network, recorder.record):
@@ -327,6 +224,7 @@ class Run:
                 activations = analogue(x)
                 statistics.add(result, activations)
                 recorder.add(x, result, activations)
+                errors.add(result, activations)
                 outputs.append(result.output)
                 per_step.append(result.predictions_per_step)
                 operations += synaptic_operations(network, result.counts) * result.samples
@@ -335,6 +233,7 @@ class Run:
         predictions = np.concatenate(per_step, axis=1)
         self._report_outputs(np.concatenate(outputs), predictions)
         self.report["synaptic_operations"] = operations / done
+        self.report["output_error"] = errors.found
         if self.unquantized is not None:
             self._simulate_unquantized()
         self._plot(recorder, predictions)
@@ -356,7 +255,8 @@ class Run:
         """A function from samples to the analogue values that the populations stand for."""
         if self.lowered is None:
             return lambda x: {}
-        wanted = [p.activation for p in network.populations.values() if p.activation in self.lowered.nodes]
+        named = {p.activation for p in network.populations.values()} & self.lowered.nodes.keys()
+        wanted = [*named, *self.lowered.outputs]
         executor = Executor(self.lowered)
         return lambda x: executor.values(x, keep=wanted)
 
@@ -367,7 +267,7 @@ class Run:
             report["snn_accuracy_per_step"] = accuracy_per_step(predictions, labels)
         elif labels is not None:
             report["snn_error"] = _error(outputs, labels)
-        if self.parsed is not None and not self.test.regression and self.classes > 1:
+        if self.parsed is not None and not self.test.regression and self.inputs.classes > 1:
             analogue = self.parsed.reshape(len(self.parsed), -1).argmax(axis=1)
             report["agreement"] = share = agreement(predictions[-1], analogue)
             report["agreement_per_step"] = [agreement(p, analogue) for p in predictions]
@@ -400,8 +300,8 @@ class Run:
     def _finish(self, folder: Path) -> None:
         """Save the networks, the settings and the report."""
         paths = self.settings.paths
-        if self.graph is not None:
-            save(self.graph, folder / f"{Path(paths.filename_parsed_model).name}.npz")
+        if self.inputs.graph is not None:
+            save(self.inputs.graph, folder / f"{Path(paths.filename_parsed_model).name}.npz")
         if self.network is not None:
             save(self.network, folder / f"{Path(paths.filename_snn).name}.npz")
             self.report["neurons_per_layer"] = {n: p.size for n, p in self.network.populations.items()}
@@ -418,44 +318,6 @@ def _error(outputs: Array, targets: Array) -> dict[str, float]:
     error = RegressionError()
     error.add(outputs, targets)
     return {"rmse": error.rmse, "largest": error.largest}
-
-
-def _image_size(shape: Shape) -> tuple[int, int] | None:
-    """Height and width that images need for samples of this shape, channels first or last."""
-    if len(shape) != 3:
-        return None
-    return (shape[1], shape[2]) if shape[0] in (1, 3) and shape[2] not in (1, 3) else (shape[0], shape[1])
-
-
-def _recipe(settings: Settings, largest_input: float) -> Recipe:
-    """The conversion's choices that the settings name; the largest |x| scales Poisson input."""
-    chosen, cell, dt = settings.conversion, settings.cell, settings.simulation.dt
-    neuron = IF(
-        reset=Reset(cell.reset),
-        reset_potential=cell.v_reset / cell.v_thresh,
-        initial=chosen.initial_potential,
-        leak=math.exp(-dt / cell.tau_m) if cell.leak else 1.0,
-        refractory=round(cell.tau_refrac / dt),
-    )
-    encoding: Encoding = ConstantCurrent()
-    if settings.input.poisson_input:
-        per_step = settings.input.input_rate * dt / 1000
-        encoding = Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed)
-    return Recipe(
-        percentile=settings.normalization.percentile,
-        per_channel=chosen.threshold_scope == "channel",
-        max_pool=chosen.maxpool_type,
-        max2avg_pool=chosen.max2avg_pool,
-        avgpool_neurons=chosen.avgpool_neurons,
-        softmax_to_relu=chosen.softmax_to_relu,
-        readout=chosen.readout,
-        neuron=neuron,
-        encoding=encoding,
-        dt=dt,
-        approximate=chosen.approximate,
-        readout_correction=chosen.readout_correction,
-        weight_bits=chosen.weight_bits,
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -111,7 +111,11 @@ class Tools:
 
     evaluate_ann: bool = key(True, "Measure the accuracy of the model before conversion.")
     parse: bool = key(True, "Read the model; if False, the network saved as filename_parsed_model is loaded.")
-    normalize: bool = key(True, "Set thresholds by the activations on x_norm, or by the weights if there is no x_norm.")
+    normalize: bool = key(
+        True,
+        "Set thresholds by the activations on x_norm, or by the weights if there is no x_norm. "
+        "If False, every spike stands for an activation of 1.",
+    )
     convert: bool = key(True, "Convert to a spiking network; if False, the one saved as filename_snn is loaded.")
     simulate: bool = key(True, "Run the spiking network on the test set.")
 

@@ -6,7 +6,7 @@ What runs over many batches is streamed: accumulators keep a few numbers, whatev
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +71,28 @@ class RegressionError:
     def rmse(self) -> float:
         """Root mean square difference; nan where there are no values."""
         return math.sqrt(self._squares / self.count) if self.count else math.nan
+
+
+class OutputErrors:
+    """How far each read-out is from the analogue output of the same place, in the user's units, batch by batch."""
+
+    def __init__(self, outputs: Sequence[str]) -> None:
+        self._errors = {name: RegressionError() for name in outputs}
+        self._scale = dict.fromkeys(self._errors, 0.0)
+
+    def add(self, result: Result, values: Mapping[str, Array]) -> None:
+        """Take in a batch: its result and the values of the analogue outputs; read-outs are in their order."""
+        for (name, error), found in zip(self._errors.items(), result.outputs.values(), strict=False):
+            error.add(found, values[name])
+            self._scale[name] = max(self._scale[name], float(np.abs(values[name]).max(initial=0)))
+
+    @property
+    def found(self) -> dict[str, dict[str, float]]:
+        """For each output the root mean square error, the largest one, and the largest |output|."""
+        return {
+            name: {"rmse": error.rmse, "largest": error.largest, "scale": self._scale[name]}
+            for name, error in self._errors.items()
+        }
 
 
 class PopulationStatistics:

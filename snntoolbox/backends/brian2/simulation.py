@@ -143,7 +143,9 @@ class _Network:
         """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent."""
         source, target = self.groups[connection.source], self.groups[connection.target]
         delay = (connection.delay - 1) * STEP
-        made = b2.Synapses(source, target, "w : 1 (constant)", on_pre="current_post += w", delay=delay, clock=self.clock)
+        made = b2.Synapses(
+            source, target, "w : 1 (constant)", on_pre="current_post += w", delay=delay, clock=self.clock
+        )
         made.connect(i=connection.pre, j=connection.post)
         made.w = connection.weight
         return made

@@ -93,8 +93,7 @@ class Simulation:
             self._forget()
             if progress is not None:
                 progress(steps * (sample + 1) // host.samples)
-        shown = (_side_by_side(kept, steps, self.network) for kept in (spikes, potentials))
-        return assembled(self.network, host, *shown, record)
+        return assembled(self.network, host, self._stacked(spikes), self._stacked(potentials), record)
 
     def _now(self) -> int:
         """The time in ms, which is a whole number of steps."""
@@ -138,6 +137,11 @@ class Simulation:
             traces = np.zeros((steps, cells.size))
             traces[row[inside], events["senders"][inside] - self.first_id[name]] = events["V_m"][inside]
             kept.append(traces)
+
+    def _stacked(self, kept: dict[str, list[Array]]) -> dict[str, Array]:
+        """Samples (steps, neurons) as (steps, samples, *shape)."""
+        whole = {name: np.stack(samples, axis=1) for name, samples in kept.items()}
+        return {n: v.reshape(*v.shape[:2], *self.flat.cells[n].shape) for n, v in whole.items()}
 
     def _forget(self) -> None:
         """Let spikes on their way arrive and refractory periods end where nothing can fire; drop the records."""
@@ -190,8 +194,3 @@ def _grouped(times: Array, sources: Array, size: int) -> list[Array]:
     """The times of each source; `times` ascend."""
     order = np.argsort(sources, kind="stable")
     return np.split(times[order], np.cumsum(np.bincount(sources, minlength=size))[:-1])
-
-
-def _side_by_side(kept: dict[str, list[Array]], steps: int, network: SpikingNetwork) -> dict[str, Array]:
-    """Samples (steps, neurons) as (steps, samples, *shape)."""
-    return {n: np.stack(v, axis=1).reshape(steps, len(v), *network.populations[n].shape) for n, v in kept.items()}

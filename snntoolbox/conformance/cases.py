@@ -1,0 +1,133 @@
+"""The cases of the conformance suite as data: a network, inputs, a number of steps and what to check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from snntoolbox.conformance.draft import Draft
+from snntoolbox.conformance.networks import MAPS, NETWORKS, NEURONS, Drawing, one_neuron
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import Conv, Dense, Input, MaxPool, ReLU, Reshape
+from snntoolbox.passes.convert import Convert
+from snntoolbox.passes.max_pool_tree import MaxPoolTree
+from snntoolbox.passes.quantize import Quantize
+
+Check = Literal["identical", "rates", "repeated", "batched", "recorded"]
+MANY = 10
+"""Steps of most cases."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """One thing that a backend must do.
+
+    check: 'identical', everything equals the reference interpreter's; 'rates', spike counts differ by at most one;
+    'repeated', the same again in a second run and a second build; 'batched', a batch equals its samples alone;
+    'recorded', only what is asked for is recorded, and progress is told.
+    build: draws the network; inputs: a batch for each input of a network.
+    """
+
+    name: str
+    check: Check
+    build: Callable[[], SpikingNetwork]
+    steps: int = MANY
+    samples: int = 3
+    current: float | None = None
+    """Every input value; None for random ones, multiples of 1/16 in [-1, 1]."""
+
+    def inputs(self, network: SpikingNetwork) -> tuple[Array, ...]:
+        """A batch of each input."""
+        random = np.random.default_rng(2)
+        shapes = [(self.samples, *network.wiring.shapes[n]) for n in network.encodings]
+        if self.current is not None:
+            return tuple(np.full(s, self.current) for s in shapes)
+        if self.check == "rates":
+            return tuple(random.uniform(-1, 1, size=s) for s in shapes)
+        return tuple(random.integers(-16, 17, size=s) / 16 for s in shapes)
+
+
+def cases() -> list[Case]:
+    """Every case, small ones first; names are unique."""
+    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_rates(), *_life_cycle()]
+
+
+def _drawn(draw: Drawing, neuron: IF | None = None, exact: bool = True) -> SpikingNetwork:
+    draft = Draft(exact=exact, neuron=neuron)
+    draw(draft)
+    return draft.network()
+
+
+def _neurons() -> Iterator[Case]:
+    for name, (neuron, current, bias) in NEURONS.items():
+        build = partial(_drawn, one_neuron(neuron, bias))
+        yield Case(name=f"neuron: {name}", check="identical", build=build, samples=1, current=current)
+
+
+def _maps() -> Iterator[Case]:
+    for name, (steps, draw) in MAPS.items():
+        yield Case(name=f"map: {name}", check="identical", build=partial(_drawn, draw), steps=steps, samples=1)
+
+
+def _networks() -> Iterator[Case]:
+    for name, draw in NETWORKS.items():
+        yield Case(name=f"network: {name}", check="identical", build=partial(_drawn, draw))
+    yield Case(name="network: max pooling by a tree", check="identical", build=max_pool_tree)
+    yield Case(name="network: integer grid", check="identical", build=lambda: Quantize(8)(max_pool_tree()))
+
+
+def _resets() -> Iterator[Case]:
+    for reset in Reset:
+        for what, neuron in {
+            "": IF(reset=reset, initial=0.5),
+            ", leak": IF(reset=reset, leak=0.5),
+            ", refractory": IF(reset=reset, refractory=2),
+        }.items():
+            build = partial(_drawn, NETWORKS["residual"], neuron)
+            yield Case(name=f"network: residual, reset {reset}{what}", check="identical", build=build)
+
+
+def _rates() -> Iterator[Case]:
+    single: dict[str, Drawing] = {
+        "dense": lambda d: d.readout(d.neurons(d.dense(d.input(8), 20, scale=0.5))),
+        "convolution": lambda d: d.readout(d.neurons(d.conv(d.input(2, 6, 6), 4))),
+    }
+    for name, draw in single.items():
+        build = partial(_drawn, draw, exact=False)
+        yield Case(name=f"float weights: {name}", check="rates", build=build, steps=50)
+
+
+def _life_cycle() -> Iterator[Case]:
+    for check in ("repeated", "batched"):
+        for name in ("residual", "two codings"):
+            build = partial(_drawn, NETWORKS[name])
+            yield Case(name=f"{check}: {name}", check=check, build=build)  # type: ignore[arg-type]
+    yield Case(name="recorded: perceptron", check="recorded", build=partial(_drawn, NETWORKS["perceptron"]))
+
+
+def max_pool_tree() -> SpikingNetwork:
+    """Convolution, max pooling by a tree of comparing neurons, dense; scales are powers of two, so sums are exact."""
+    draft = Draft()
+    window = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1)}
+    pool = {"kernel": (3, 2), "stride": (2, 2), "padding": ((1, 1), (0, 1)), "dilation": (1, 1)}
+    graph = Graph(
+        [
+            Input(name="x", shape=(2, 5, 6)),
+            Conv(name="conv", inputs=("x",), weight=draft.numbers(3, 2, 3, 3), **window),  # type: ignore[arg-type]
+            ReLU(name="relu", inputs=("conv",)),
+            MaxPool(name="pool", inputs=("relu",), **pool),  # type: ignore[arg-type]
+            Reshape(name="flat", inputs=("pool",), shape=(27,)),
+            Dense(name="dense", inputs=("flat",), weight=draft.numbers(4, 27), bias=draft.numbers(4)),
+        ],
+        ["dense"],
+    )
+    tree = MaxPoolTree()(graph)
+    scales = {n: np.full((1, 1, 1), 2.0) for n, node in tree.nodes.items() if isinstance(node, ReLU)}
+    return Convert()(tree, scales)

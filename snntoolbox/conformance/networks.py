@@ -1,0 +1,236 @@
+"""The small networks of the conformance suite, by name: each is a function that draws one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import scipy.sparse as sp
+
+from snntoolbox.conformance.draft import NONE, Draft
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import Add, AveragePool, Concat, Dense, Mean, Pad, Permute, Scale, Sparse, Take
+
+Drawing = Callable[[Draft], None]
+
+
+def mlp(draft: Draft) -> None:
+    """Two hidden layers."""
+    hidden = draft.neurons(draft.dense(draft.input(6), 9))
+    second = draft.neurons(draft.dense(hidden, 7))
+    draft.readout(draft.dense(second, 4))
+
+
+def strided_same(draft: Draft) -> None:
+    """Stride 2 with 'same' padding on an even size: more zeros behind than before."""
+    first = draft.neurons(draft.conv(draft.input(2, 6, 8), 3, (3, 3), ((1, 1), (1, 1))))
+    second = draft.neurons(draft.conv(first, 4, (3, 3), ((0, 1), (0, 1)), stride=2))
+    draft.readout(draft.dense(draft.flat(second), 3))
+
+
+def even_kernels(draft: Draft) -> None:
+    """Kernels of 2 and 4 with 'same' padding, dilation and groups."""
+    first = draft.neurons(draft.conv(draft.input(2, 5, 6), 4, (2, 4), ((0, 1), (1, 2))))
+    second = draft.neurons(draft.conv(first, 4, (2, 2), ((1, 1), (1, 1)), dilation=2, groups=2))
+    draft.readout(draft.dense(draft.flat(second), 3))
+
+
+def odd_pools(draft: Draft) -> None:
+    """Pools of 3 with stride 2 on sizes that they do not divide."""
+    first = draft.neurons(draft.conv(draft.input(2, 7, 8), 3))
+    pooled = draft.average(first, kernel=3, padding=((1, 1), (0, 0)))
+    second = draft.neurons(draft.conv(pooled, 4))
+    draft.readout(draft.dense(draft.flat(draft.average(second, kernel=3)), 3))
+
+
+def residual(draft: Draft) -> None:
+    """The short arm must wait for the long one."""
+    first = draft.neurons(draft.conv(draft.input(2, 5, 6), 4))
+    second = draft.neurons(draft.conv(first, 4))
+    third = draft.neurons(draft.node(Add, draft.conv(second, 4), first, coefficients=(1.0, -0.5)))
+    draft.readout(draft.dense(draft.flat(third), 3))
+
+
+def concat(draft: Draft) -> None:
+    """Branches of different depths joined along channels."""
+    first = draft.neurons(draft.conv(draft.input(2, 4, 4), 2))
+    second = draft.neurons(draft.conv(first, 2))
+    third = draft.neurons(draft.conv(second, 3))
+    joined = draft.neurons(draft.conv(draft.node(Concat, third, first, second, axis=0), 3))
+    draft.readout(draft.dense(draft.flat(joined), 3))
+
+
+def long_skip(draft: Draft) -> None:
+    """A connection over three layers, and read-outs of the first and the last."""
+    first = draft.neurons(draft.dense(draft.input(6), 6))
+    last = first
+    for _ in range(3):
+        last = draft.neurons(draft.dense(last, 6))
+    end = draft.neurons(draft.node(Add, draft.dense(last, 5), draft.dense(first, 5)))
+    draft.readout(draft.dense(end, 3))
+    draft.readout(draft.node(Concat, first, end))
+
+
+def constant_skip(draft: Draft) -> None:
+    """The constant input itself joins what comes from spikes, deep in the network and at the read-out."""
+    source = draft.input(2, 4, 4)
+    first = draft.neurons(draft.conv(source, 2))
+    joined = draft.neurons(draft.conv(draft.node(Concat, source, first, axis=0), 3))
+    summed = draft.neurons(draft.node(Add, draft.conv(joined, 2), source), bias=0.0)
+    draft.readout(draft.dense(draft.flat(draft.node(Concat, summed, source)), 3))
+
+
+def poisson(draft: Draft) -> None:
+    """Signed seeded spikes as input."""
+    first = draft.neurons(draft.conv(draft.poisson(2, 6, 8), 4))
+    draft.readout(draft.dense(draft.flat(draft.average(first)), 3))
+
+
+def two_codings(draft: Draft) -> None:
+    """A constant and a Poisson input; read-outs of either alone and of both."""
+    image, spikes = draft.input(5), draft.poisson(6)
+    hidden = draft.neurons(draft.node(Add, draft.dense(image, 7), draft.dense(spikes, 7)))
+    last = draft.neurons(draft.node(Add, draft.dense(hidden, 7), draft.dense(spikes, 7)))
+    draft.readout(draft.dense(last, 4))
+    draft.readout(draft.dense(spikes, 3))
+    draft.readout(draft.dense(image, 2))
+    draft.readout(draft.node(Concat, image, spikes))
+
+
+def gate(draft: Draft) -> None:
+    """Max pooling by a gate on spike counts."""
+    pooled = draft.gate(draft.neurons(draft.conv(draft.input(2, 6, 7), 3)), (3, 2), (2, 1), ((1, 0), (1, 1)))
+    draft.readout(draft.flat(draft.neurons(draft.conv(pooled, 3))))
+
+
+def every_neuron_differs(draft: Draft) -> None:
+    """Thresholds and start potentials of their own, some at or above the threshold."""
+    current, shape = draft.conv(draft.input(2, 4, 4), 3), (3, 4, 4)
+    for _ in range(2):
+        threshold = draft.random.choice([0.5, 0.8125, 1.0, 1.5], size=shape)
+        start = np.where(draft.random.random(shape) < 0.25, threshold, draft.numbers(*shape))
+        cells = draft.neurons(current, IF(threshold=threshold, initial=start))
+        current = draft.conv(cells, 3)
+    draft.readout(draft.flat(current))
+
+
+def late_start(draft: Draft) -> None:
+    """Potential and bias of a deep layer must wait for its first step: a leak would eat them before."""
+    cells = draft.neurons(draft.dense(draft.input(6), 6))
+    for _ in range(2):
+        cells = draft.neurons(draft.dense(cells, 6), IF(initial=0.875, leak=0.5), bias=0.25)
+    draft.readout(cells)
+
+
+def late_tie(draft: Draft) -> None:
+    """Deep neurons that stand at the threshold before any spike arrives, and fire in their first step."""
+    cells = draft.neurons(draft.dense(draft.input(6), 6))
+    for _ in range(2):
+        cells = draft.neurons(draft.dense(cells, 6, scale=0.25), IF(initial=1.0), bias=0.0)
+    draft.readout(cells)
+
+
+def bias_only(draft: Draft) -> None:
+    """No spike reaches anything: the input's weights are zero."""
+    first = draft.neurons(draft.node(Scale, draft.input(4), gain=np.zeros(1)))
+    draft.readout(draft.dense(draft.neurons(draft.dense(first, 3)), 3))
+
+
+NETWORKS: Mapping[str, Drawing] = {
+    "perceptron": mlp,
+    "convolution with stride 2": strided_same,
+    "even kernels": even_kernels,
+    "odd pools": odd_pools,
+    "residual": residual,
+    "concat": concat,
+    "skip over layers": long_skip,
+    "constant input deep inside": constant_skip,
+    "poisson": poisson,
+    "two codings": two_codings,
+    "gate": gate,
+    "every neuron differs": every_neuron_differs,
+    "late start": late_start,
+    "late tie": late_tie,
+    "bias only": bias_only,
+}
+
+_MAPS: Mapping[str, tuple[tuple[int, ...], Callable[[Draft, str], str]]] = {
+    "dense": ((7,), lambda d, s: d.dense(s, 5)),
+    "dense over channels": ((3, 2, 4), lambda d, s: d.node(Dense, s, weight=d.numbers(4, 3), axis=0)),
+    "convolution, 1 axis": ((2, 8), lambda d, s: d.conv(s, 3, (3,), ((1, 1),), stride=2)),
+    "convolution, 2 axes": ((2, 4, 5), lambda d, s: d.conv(s, 3, (2, 3), ((1, 0), (1, 2)), stride=2)),
+    "convolution, dilated": ((2, 4, 5), lambda d, s: d.conv(s, 2, (2, 2), ((1, 1), (0, 1)), dilation=2)),
+    "convolution, depthwise": ((4, 3, 3), lambda d, s: d.conv(s, 8, (3, 3), ((1, 1), (1, 1)), groups=4)),
+    "convolution, 3 axes": ((1, 3, 3, 4), lambda d, s: d.conv(s, 2, (2, 2, 3), ((1, 0), (0, 0), (1, 1)))),
+    "gain": ((3, 2, 3), lambda d, s: d.node(Scale, s, gain=d.numbers(3, 1, 1, scale=2.0))),
+    "sparse": (
+        (2, 5),
+        lambda d, s: d.node(Sparse, s, matrix=sp.csr_array(d.numbers(6, 10)), shape_in=(2, 5), shape_out=(6,)),
+    ),
+    "sum": ((2, 4), lambda d, s: d.node(Add, s, d.node(Scale, s, gain=d.numbers(2, 1)), coefficients=(0.5, -1.0))),
+    "average pooling": (
+        (2, 4, 5),
+        lambda d, s: d.node(AveragePool, s, kernel=(2, 2), stride=(2, 1), padding=NONE),
+    ),
+    "odd sum pooling": ((1, 5, 5), lambda d, s: d.average(s, kernel=3, padding=((1, 1), (1, 0)))),
+    "mean": ((3, 2, 4), lambda d, s: d.node(Mean, s, axes=(1, 2))),
+    "reshape": ((2, 3, 4), lambda d, s: d.dense(d.flat(s), 3)),
+    "permute": ((2, 3, 4), lambda d, s: d.dense(d.flat(d.node(Permute, s, axes=(2, 0, 1))), 3)),
+    "take": ((2, 5), lambda d, s: d.node(Take, s, axis=1, indices=(4, 4, 0, 2))),
+    "pad": ((2, 3), lambda d, s: d.dense(d.node(Pad, s, pads=((0, 1), (2, 0))), 3)),
+    "join": ((2, 4), lambda d, s: d.node(Concat, s, d.dense(s, 3), axis=1)),
+}
+
+
+def _single_spikes(shape: tuple[int, ...], linear: Callable[[Draft, str], str]) -> Drawing:
+    """Source neuron k of n fires in step k + 1 alone within n steps; the map takes each spike to its targets."""
+
+    def draw(draft: Draft) -> None:
+        count = int(np.prod(shape))
+        start = (count - 1.0 - np.arange(count)).reshape(shape)
+        silent = draft.node(Scale, draft.input(*shape), gain=np.zeros((1,) * len(shape)))
+        source = draft.neurons(silent, IF(threshold=float(count), initial=start), bias=1.0)
+        current = linear(draft, source)
+        draft.readout(draft.neurons(current, IF(threshold=0.5), bias=0.0))
+
+    return draw
+
+
+MAPS: Mapping[str, tuple[int, Drawing]] = {
+    name: (int(np.prod(shape)), _single_spikes(shape, linear)) for name, (shape, linear) in _MAPS.items()
+}
+"""Linear maps on single spikes: for each the number of steps and the network."""
+
+NEURONS: Mapping[str, tuple[IF, float, float]] = {
+    "subtract": (IF(), 0.375, 0.0),
+    "subtract keeps the rest": (IF(), 2.5, 0.0),
+    "zero": (IF(reset=Reset.ZERO), 0.375, 0.0),
+    "zero, to another potential": (IF(reset=Reset.ZERO, reset_potential=-0.25), 0.5, 0.0),
+    "modulo": (IF(reset=Reset.MODULO), 2.5, 0.0),
+    "modulo by the threshold": (IF(reset=Reset.MODULO, threshold=2.0), 5.0, 0.0),
+    "tie at the threshold": (IF(), 0.5, 0.0),
+    "tie, zero": (IF(reset=Reset.ZERO), 0.5, 0.0),
+    "threshold": (IF(threshold=0.75), 0.5, 0.0),
+    "start": (IF(initial=0.5), 0.25, 0.0),
+    "start at the threshold": (IF(initial=1.0), 0.0, 0.0),
+    "bias": (IF(), 0.25, 0.25),
+    "negative": (IF(), -0.5, 0.0),
+    "leak": (IF(leak=0.5), 0.75, 0.0),
+    "leak, zero": (IF(leak=0.5, reset=Reset.ZERO), 0.75, 0.0),
+    "refractory": (IF(refractory=2), 0.75, 0.0),
+    "refractory, zero": (IF(refractory=2, reset=Reset.ZERO), 0.75, 0.0),
+    "refractory drops the bias": (IF(refractory=1), 0.5, 0.5),
+    "refractory leaks": (IF(refractory=1, leak=0.5), 1.5, 0.0),
+    "refractory, above the threshold": (IF(refractory=1), 2.5, 0.0),
+}
+"""One neuron each: model, constant current, bias."""
+
+
+def one_neuron(neuron: IF, bias: float) -> Drawing:
+    """A neuron alone, and one behind it that gets its spikes."""
+
+    def draw(draft: Draft) -> None:
+        first = draft.neurons(draft.input(1), neuron, bias)
+        draft.readout(draft.neurons(draft.node(Scale, first, gain=np.full(1, 0.75)), neuron, bias))
+
+    return draw

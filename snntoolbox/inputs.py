@@ -1,0 +1,171 @@
+"""What a run works on: the model, its graph or a saved network, and the data, checked against one another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntoolbox import conversion
+from snntoolbox.config import Settings
+from snntoolbox.data import Dataset, check_fits, load_calibration, load_test
+from snntoolbox.errors import ConfigError, NoReferenceError
+from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.io import load_graph, load_network
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array, Shape
+from snntoolbox.models import find_model
+
+
+class Inputs:
+    """The model and the data that settings name; `warn` is told what the user should know.
+
+    `graph` is the parsed model in its simplest form, `network` a spiking network saved by an earlier run; one of them
+    is there. `model` is the framework's own, for `frontend` to predict with. `source` says where they come from.
+    """
+
+    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.warn = warn
+        self.source = ""
+        self.frontend: Frontend | None = None
+        self.model: Any = None
+        self.graph: Graph | None = None
+        self.network: SpikingNetwork | None = None
+        self._open()
+
+    def _open(self) -> None:
+        paths, tools = self.settings.paths, self.settings.tools
+        if tools.parse or tools.evaluate_ann:
+            self.frontend, file = find_model(paths.path_wd, paths.filename_ann, self.settings.input.model_lib)
+            self.model = self.frontend.open(file)
+            self.source = str(file)
+        if tools.parse:
+            assert self.frontend is not None
+            self.graph = conversion.simplify(self.frontend.parse(self.model))
+            if not tools.evaluate_ann:
+                self._check_parsed(self.graph, self.frontend)
+        elif tools.convert or self._saved(paths.filename_parsed_model) is not None:
+            self.graph = load_graph(self._needed(paths.filename_parsed_model))
+            self.source = self.source or self.graph.name
+        if not tools.convert and (tools.simulate or self._saved(paths.filename_snn) is not None):
+            self.network = load_network(self._needed(paths.filename_snn))
+            self.source = self.source or self.network.name
+        if self.graph is None and self.network is None:
+            raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
+
+    def _check_parsed(self, graph: Graph, frontend: Frontend) -> None:
+        """Compare with the framework on random input, where the test set is not used for it."""
+        try:
+            conversion.check_on_probe(graph, frontend, self.model)
+        except NoReferenceError as error:
+            self.warn(f"{error.message}: parsing was checked for shapes and weights only")
+
+    def _saved(self, name: str) -> Path | None:
+        """Where an earlier run saved a network: its run folder, or the working folder."""
+        paths = self.settings.paths
+        places = [folder / f"{name}.npz" for folder in (paths.log_dir_of_current_run, paths.path_wd)]
+        return next((place for place in places if place.is_file()), None)
+
+    def _needed(self, name: str) -> Path:
+        if (found := self._saved(name)) is None:
+            raise ConfigError(
+                f"there is no saved network '{name}.npz' in '{self.settings.paths.log_dir_of_current_run}'",
+                hint="run once with parse = True and convert = True",
+            )
+        return found
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one sample."""
+        shapes = self.input_shapes
+        if len(shapes) != 1:
+            raise ConfigError(f"the model has {len(shapes)} inputs", hint="use convert and simulate in Python")
+        return shapes[0]
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        """The shape of a sample of each input."""
+        if self.graph is not None:
+            return [self.graph.shapes[i] for i in self.graph.inputs]
+        assert self.network is not None
+        return [self.network.wiring.shapes[i] for i in self.network.encodings]
+
+    @cached_property
+    def classes(self) -> int:
+        """The number of outputs."""
+        if self.graph is not None:
+            return self.graph.size(self.graph.outputs[0])
+        assert self.network is not None
+        return math.prod(self.network.readouts[0].shape)
+
+    @cached_property
+    def test(self) -> Dataset:
+        """The test set, checked against the model."""
+        paths, data, simulation = self.settings.paths, self.settings.input, self.settings.simulation
+        dataset = load_test(
+            paths.dataset_path,
+            dataset_format=data.dataset_format,
+            limit=simulation.num_to_test,
+            indices=simulation.sample_idxs_to_test,
+            datagen_kwargs=data.datagen_kwargs,
+            dataflow_kwargs=data.dataflow_kwargs,
+            class_idx_path=paths.class_idx_path,
+            image_size=_image_size(self.input_shape),
+        )
+        if dataset.y is not None and not dataset.regression and self.classes == 1:
+            self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
+            dataset = replace(dataset, y=dataset.y.astype(np.float32), regression=True)
+        check_fits(dataset, self.input_shape, self.classes)
+        return dataset
+
+    @cached_property
+    def calibration(self) -> Array | None:
+        """The samples that thresholds are chosen on; None where there are none or `normalize` is off."""
+        if not self.settings.tools.normalize:
+            return None
+        dataset = load_calibration(
+            self.settings.paths.dataset_path,
+            dataset_format=self.settings.input.dataset_format,
+            limit=self.settings.normalization.num_samples,
+            datagen_kwargs=self.settings.input.datagen_kwargs,
+            dataflow_kwargs=self.settings.input.dataflow_kwargs,
+            image_size=_image_size(self.input_shape),
+        )
+        if dataset is None:
+            self.warn("no x_norm: thresholds follow from the weights alone, which takes many more steps")
+            return None
+        check_fits(dataset, self.input_shape, source="x_norm")
+        return dataset.x
+
+    def check_saved(self, network: SpikingNetwork) -> None:
+        """That a network of an earlier run belongs to this one."""
+        if network.dt != self.settings.simulation.dt:
+            raise ConfigError(
+                f"[simulation] dt = {self.settings.simulation.dt}, the saved network has steps of {network.dt} ms",
+                hint="set convert = True to convert again",
+            )
+        shapes = [network.wiring.shapes[i] for i in network.encodings]
+        if shapes != self.input_shapes or math.prod(network.readouts[0].shape) != self.classes:
+            raise ConfigError(
+                f"the saved network '{self.settings.paths.filename_snn}' is of another model",
+                hint="set convert = True to convert again",
+            )
+
+    def largest_input(self) -> float:
+        """The largest |x| of the calibration set, or of the test set without one."""
+        data = self.test.x if self.calibration is None else self.calibration
+        return float(np.abs(data).max())
+
+
+def _image_size(shape: Shape) -> tuple[int, int] | None:
+    """Height and width that images need for samples of this shape, channels first or last."""
+    if len(shape) != 3:
+        return None
+    return (shape[1], shape[2]) if shape[0] in (1, 3) and shape[2] not in (1, 3) else (shape[0], shape[1])

@@ -1,0 +1,42 @@
+"""Translates settings into the choices of a conversion."""
+
+from __future__ import annotations
+
+import math
+
+from snntoolbox.config import Settings
+from snntoolbox.conversion import Recipe
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.neurons import IF, Reset
+
+
+def recipe_of(settings: Settings, largest_input: float) -> Recipe:
+    """The conversion's choices that the settings name; the largest |x| scales Poisson input."""
+    chosen, cell, dt = settings.conversion, settings.cell, settings.simulation.dt
+    neuron = IF(
+        reset=Reset(cell.reset),
+        reset_potential=cell.v_reset / cell.v_thresh,
+        initial=chosen.initial_potential,
+        leak=math.exp(-dt / cell.tau_m) if cell.leak else 1.0,
+        refractory=round(cell.tau_refrac / dt),
+    )
+    encoding: Encoding = ConstantCurrent()
+    if settings.input.poisson_input:
+        per_step = settings.input.input_rate * dt / 1000
+        encoding = Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed)
+    return Recipe(
+        normalize=settings.tools.normalize,
+        percentile=settings.normalization.percentile,
+        per_channel=chosen.threshold_scope == "channel",
+        max_pool=chosen.maxpool_type,
+        max2avg_pool=chosen.max2avg_pool,
+        avgpool_neurons=chosen.avgpool_neurons,
+        softmax_to_relu=chosen.softmax_to_relu,
+        readout=chosen.readout,
+        neuron=neuron,
+        encoding=encoding,
+        dt=dt,
+        approximate=chosen.approximate,
+        readout_correction=chosen.readout_correction,
+        weight_bits=chosen.weight_bits,
+    )

@@ -1,0 +1,193 @@
+"""A simulator in its own process: results come back, and whatever happens there becomes an error here."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from snntoolbox.backends import isolated
+from snntoolbox.backends.isolated import Isolated
+from snntoolbox.errors import BackendError, DataError
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.nodes import Input
+
+# The other process imports this; it finds it by the folder in PYTHONPATH.
+SIMULATOR = """
+import os, sys
+from snntoolbox.errors import DataError
+from snntoolbox.ir.interpreter import interpret
+builds = 0
+class Fake:
+    def __init__(self, network, fault=None, at=None):
+        global builds
+        builds += 1
+        self.network, self.fault = network, fault
+        if at == "build":
+            self.fail()
+        self.at = at
+    def fail(self):
+        print("last words of the simulator", flush=True)
+        if self.fault == "exit":
+            os._exit(3)
+        if self.fault == "abort":
+            os.abort()
+        if self.fault == "ours":
+            raise DataError("bad data", layer="x", hint="better data")
+        if self.fault == "defect":
+            raise ZeroDivisionError("by zero")
+    def run(self, *x, steps, record=None, first_sample=0, progress=None):
+        if self.at == "run":
+            self.fail()
+        if progress:
+            for step in range(1, steps + 1):
+                progress(step)
+        result = interpret(self.network, *x, steps=steps, record=record, first_sample=first_sample)
+        result.counts["pid"], result.counts["builds"] = os.getpid(), builds
+        return result
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        if self.at == "close":
+            self.fail()
+"""
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    (tmp_path / "fake_simulator.py").write_text(SIMULATOR)
+    monkeypatch.syspath_prepend(tmp_path)  # a new process is told our sys.path
+    nodes = [Input(name="x", shape=(2,)), Input(name="n", shape=(2,))]
+    cell = Population(name="n", shape=(2,), neuron=IF(), current="x", scale=np.ones(1), activation="n")
+    readout = Readout(name="o", current="n", shape=(2,))
+    network = SpikingNetwork(Graph(nodes, ["x", "n"]), {"x": ConstantCurrent()}, [cell], [readout])
+
+    def build(keep=True, **options):
+        return Isolated("fake_simulator:Fake", network, options, name="fake", group=str(tmp_path), keep=keep)
+
+    build.network = network
+    yield build
+    isolated.end_idle()
+
+
+X = np.array([[0.5, 0.25]])
+
+
+def test_results_and_progress_come_back(start):
+    told = []
+    with start() as simulation:
+        found = simulation.run(X, steps=4, progress=told.append)
+    expected = interpret(start.network, X, steps=4)
+    np.testing.assert_array_equal(found.output, expected.output)
+    np.testing.assert_array_equal(found.counts["n"], expected.counts["n"])
+    assert found.counts["pid"] != os.getpid()
+    assert told == [1, 2, 3, 4]
+
+
+def test_a_process_serves_one_network_after_the_other(start):
+    pids = []
+    for builds in (1, 2):
+        with start() as simulation:
+            counts = simulation.run(X, steps=1).counts
+            pids.append(counts["pid"])
+            assert counts["builds"] == builds
+    with start() as one, start() as other:
+        assert one.run(X, steps=1).counts["pid"] == pids[0] == pids[1]
+        assert other.run(X, steps=1).counts["pid"] != pids[0]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_process_ends_unless_it_is_kept(start, keep):
+    with start(keep=keep) as simulation:
+        pid = simulation.run(X, steps=1).counts["pid"]
+    assert alive(pid) == keep
+    isolated.end_idle()
+    assert not alive(pid)
+
+
+DEATHS = {"exit": "exit code 3", "abort": "signal SIGABRT"}
+
+
+@pytest.mark.parametrize("at", ["build", "run"])
+@pytest.mark.parametrize("fault", DEATHS)
+def test_a_death_is_an_error_with_the_last_words(start, fault, at):
+    with pytest.raises(BackendError, match=rf"'fake' ended \({DEATHS[fault]}\)\n    \| last words") as caught:  # noqa: SIM117
+        with start(fault=fault, at=at) as simulation:
+            simulation.run(X, steps=1)
+    assert "memory" in caught.value.hint
+    with start() as simulation:
+        assert simulation.run(X, steps=1).counts["builds"] == 1
+
+
+@pytest.mark.parametrize("at", ["build", "run"])
+def test_errors_keep_their_kind(start, at):
+    with pytest.raises(DataError, match="x: bad data") as caught:  # noqa: SIM117
+        with start(fault="ours", at=at) as simulation:
+            simulation.run(X, steps=1)
+    assert caught.value.hint == "better data"
+    with pytest.raises(BackendError, match="'fake' failed: ZeroDivisionError: by zero") as caught:  # noqa: SIM117
+        with start(fault="defect", at=at) as simulation:
+            simulation.run(X, steps=1)
+    assert "fake_simulator.py" in caught.value.__notes__[0]
+
+
+def test_a_failure_while_closing_spoils_no_result(start):
+    with start(fault="exit", at="close") as simulation:
+        assert simulation.run(X, steps=4).counts["n"].sum() == 3
+
+
+def test_killed_from_outside(start):
+    with start() as simulation:
+        os.kill(simulation.run(X, steps=1).counts["pid"], signal.SIGKILL)
+        with pytest.raises(BackendError, match="SIGKILL"):
+            simulation.run(X, steps=1)
+        with pytest.raises(BackendError, match="closed"):
+            simulation.run(X, steps=1)
+
+
+SCRIPT = """
+import sys
+print("once")
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from snntoolbox.backends.isolated import Isolated
+from snntoolbox.ir.io import load_network
+network = load_network(sys.argv[1] + "/net.npz")
+with Isolated("fake_simulator:Fake", network, {}, name="fake") as simulation:
+    print(simulation.run(np.ones((1, 2)), steps=1).counts["pid"])
+"""
+
+
+@pytest.mark.parametrize("standard_input", [True, False])
+def test_a_script_needs_no_guard(start, tmp_path, standard_input):
+    """Neither a script without ``if __name__ == '__main__'`` nor one on standard input is run again."""
+    from snntoolbox.ir.io import save
+
+    save(start.network, tmp_path / "net.npz")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    program = "-" if standard_input else str(tmp_path / "script.py")
+    given = SCRIPT if standard_input else None
+    command = [sys.executable, program, str(tmp_path)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True, timeout=60)
+    once, pid = done.stdout.split()
+    assert once == "once"
+    for _ in range(50):
+        if not alive(int(pid)):
+            return
+        time.sleep(0.1)
+    pytest.fail("the process outlived the script")
