@@ -26,9 +26,9 @@ def backend(name):
     return plugins.backend(name)
 
 
-# Backend by backend, so that each worker of a parallel run starts few simulators.
-@pytest.mark.parametrize("name", plugins.names(plugins.BACKENDS))
+# The upper one changes first: one backend after the other.
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", plugins.names(plugins.BACKENDS))
 def test_backend_conforms(name, case):
     tested = backend(name)
     if not tested.capabilities.installed() and not os.environ.get("CI"):

@@ -70,7 +70,7 @@ def _check_refusal(backend: Backend, case: Case, network: SpikingNetwork, option
         with backend.build(network, **options):
             pass
     except UnsupportedError as error:
-        if unnamed := set(lacking) - set(error.offenders):
+        if unnamed := [item for item in lacking if item not in error.offenders]:
             told = ", ".join(f"{u.layer}: {u.reason}" for u in unnamed)
             raise ConformanceError(f"{case.name}: refused without naming {told}") from None
         return
