@@ -36,7 +36,7 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
     found = [(f, file) for f, file in named if filename and file.is_file()]
     if not found and path.is_dir():
-        raise ConfigError(f"'{path}' is a folder, not a model", hint="name a file in it")
+        raise ConfigError(f"'{path}' is a folder, not a model", hint=plugins.FOLDER_HINT)
     if not found:
         looked = ", ".join(file.name for _, file in named)
         raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=f"looked for {looked}")

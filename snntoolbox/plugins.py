@@ -11,6 +11,10 @@ from snntoolbox.backends.protocol import Backend
 from snntoolbox.errors import BackendError, FrontendError, SNNToolboxError
 from snntoolbox.frontends.protocol import Frontend
 
+FOLDER_HINT = (
+    "name a model file in it; a TensorFlow SavedModel is turned into one with "
+    "`python -m tf2onnx.convert --saved-model FOLDER --output model.onnx`"
+)
 FRONTENDS = "snntoolbox.frontends"
 BACKENDS = "snntoolbox.backends"
 
@@ -57,6 +61,8 @@ def frontend_for(model: Any) -> Frontend:
     """The frontend that reads this file (by its ending) or takes this live object."""
     candidates = [frontend(name) for name in names(FRONTENDS)]
     if isinstance(model, (str, Path)):
+        if Path(model).is_dir():
+            raise FrontendError(f"'{model}' is a folder, not a model", hint=FOLDER_HINT)
         suffix = Path(model).suffix.lower()
         fitting = [f for f in candidates if suffix in f.suffixes]
         what, wanted = f"'{model}'", sorted({s for f in candidates for s in f.suffixes})

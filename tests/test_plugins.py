@@ -162,3 +162,8 @@ def test_what_two_take_must_be_named(monkeypatch):
     monkeypatch.setattr(plugins, "frontend", found.__getitem__)
     with pytest.raises(FrontendError, match=r"onnx and greedy both take 'model\.onnx'"):
         plugins.frontend_for("model.onnx")
+
+
+def test_a_folder_is_named_with_what_to_do_about_a_saved_model(tmp_path):
+    with pytest.raises(FrontendError, match=r"is a folder.*\n.*tf2onnx"):
+        plugins.frontend_for(tmp_path)

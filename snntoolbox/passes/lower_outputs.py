@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Softmax
+from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Reshape, Softmax
 
 
 @dataclass(frozen=True)
 class LowerSoftmax:
     """A softmax at an output is dropped (the class does not change) or, with `to_relu`, replaced by a rectifier.
 
-    Only one that nobody else reads: a softmax between layers stays and is refused at conversion.
+    Only one that nobody else reads, reshapes behind it aside: a softmax between layers stays and is refused at
+    conversion.
     """
 
     to_relu: bool = False
@@ -22,14 +23,28 @@ class LowerSoftmax:
         """The graph whose outputs are logits or rectified logits."""
         changed: list[Node] = []
         redirect = {}
-        for name in dict.fromkeys(graph.outputs):
-            node = graph.nodes[name]
-            if isinstance(node, Softmax) and not graph.consumers[name]:
+        for output in dict.fromkeys(graph.outputs):
+            if (node := _softmax_at(graph, output)) is not None:
                 if self.to_relu:
-                    changed.append(ReLU(name=name, inputs=node.inputs, origin=node.origin))
+                    changed.append(ReLU(name=node.name, inputs=node.inputs, origin=node.origin))
                 else:
-                    redirect[name] = node.inputs[0]
+                    redirect[node.name] = node.inputs[0]
         return graph.edited(changed, redirect=redirect)
+
+
+def _softmax_at(graph: Graph, output: str) -> Softmax | None:
+    """The softmax whose values, reshaped at most, are this output alone."""
+    name, readers = output, 0
+    while len(graph.consumers[name]) == readers:
+        node = graph.nodes[name]
+        if isinstance(node, Softmax):
+            return node
+        if not isinstance(node, Reshape) or node.bias is not None:
+            return None
+        name, readers = node.inputs[0], 1
+        if name in graph.outputs:
+            return None
+    return None
 
 
 @dataclass(frozen=True)

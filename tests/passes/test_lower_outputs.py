@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from snntoolbox.errors import GraphError
-from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Softmax
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import AveragePool, Input, MaxPool, ReLU, Reshape, Softmax
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 
 X = np.random.default_rng(0).normal(size=(5, 4))
@@ -27,6 +28,29 @@ def test_or_rectified(classifier):
     rectified = LowerSoftmax(to_relu=True)(classifier)
     assert isinstance(rectified.nodes[rectified.outputs[0]], ReLU)
     np.testing.assert_allclose(rectified.run(X), np.maximum(LowerSoftmax()(classifier).run(X), 0))
+
+
+def reshaped(behind_the_reshape=False):
+    nodes = [
+        Input(name="x", shape=(4,)),
+        Reshape(name="r", inputs=("x",), shape=(4, 1, 1)),
+        Softmax(name="s", inputs=("r",), axis=0),
+        Reshape(name="out", inputs=("s",), shape=(2, 2)),
+    ]
+    return Graph(nodes, ["out", "s"] if behind_the_reshape else ["out"])
+
+
+def test_a_softmax_behind_a_reshape_is_at_the_output_too():
+    logits = LowerSoftmax()(reshaped())
+    assert not [n for n in logits.nodes.values() if isinstance(n, Softmax)]
+    np.testing.assert_array_equal(logits.run(X), X.reshape(-1, 2, 2))
+    rectified = LowerSoftmax(to_relu=True)(reshaped())
+    np.testing.assert_array_equal(rectified.run(X), np.maximum(X, 0).reshape(-1, 2, 2))
+
+
+def test_but_not_where_it_is_read_twice():
+    both = LowerSoftmax()(reshaped(behind_the_reshape=True))
+    assert [n for n in both.nodes.values() if isinstance(n, Softmax)]
 
 
 def test_one_between_layers_stays(new_net):

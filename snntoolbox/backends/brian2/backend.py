@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
@@ -13,18 +14,21 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 
 CODE = ("numpy", "cython")
+COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How Brian2 computes; neither option changes what a network on an integer grid does.
+    """How Brian2 computes; no option changes what a network on an integer grid does.
 
-    `codegen`: 'numpy', or 'cython', which compiles each new network first and then runs faster; it needs a C++
+    `codegen`: 'numpy', or 'cython', which compiles each kind of neuron once and then runs faster; it needs a C++
     compiler and Cython. `synapses`: how many synapses the samples that run side by side may have together.
+    `force`: build a network that is larger than recommended.
     """
 
     codegen: str = "numpy"
     synapses: int = 4_000_000
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.codegen not in CODE:
@@ -62,5 +66,6 @@ class Brian2Backend:
             raise BackendError(f"backend 'brian2' has no option {names}", hint=f"it has {known}")
         chosen = Options(**options)
         self.capabilities.require(self.name)
+        check_size(self.name, network, COST, force=chosen.force)
         factory = "snntoolbox.backends.brian2.simulation:Simulation"
-        return Isolated(factory, network, asdict(chosen), name=self.name)
+        return Isolated(factory, network, {"codegen": chosen.codegen, "synapses": chosen.synapses}, name=self.name)

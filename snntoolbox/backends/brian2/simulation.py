@@ -52,8 +52,7 @@ class Simulation:
     """A network in Brian2; the samples of a batch are copies of it side by side, as many as there is room for."""
 
     def __init__(self, network: SpikingNetwork, *, codegen: str = "numpy", synapses: int = 4_000_000) -> None:
-        b2.prefs.codegen.target = codegen
-        self.network = network
+        self.network, self.codegen = network, codegen
         self.flat = flattened(network)
         self.together = max(1, synapses // max(1, self.flat.synapses))
         log.info("%d neurons, %d synapses per sample", self.flat.neurons, self.flat.synapses)
@@ -85,7 +84,10 @@ class Simulation:
             spikes = {n: np.zeros((host.steps, 0, *c.shape), bool) for n, c in self.flat.cells.items()}
             potentials = {n: np.zeros(s.shape) for n, s in spikes.items()}
             return assembled(self.network, host, spikes, potentials, record)
+        # Connecting by arrays takes a minute per million synapses in compiled code, half a second in numpy.
+        b2.prefs.codegen.target = "numpy"
         network = _Network(self.flat.replicated(host.samples), host, record)
+        b2.prefs.codegen.target = self.codegen
         network.run(report)
         return assembled(self.network, host, network.spikes(), network.potentials(), record)
 

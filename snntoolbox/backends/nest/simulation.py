@@ -81,19 +81,23 @@ class Simulation:
         record = record or Record()
         x = checked_batch(self.network, x, steps)
         host = HostInput(self.network, x, steps, first_sample)
-        spikes: dict[str, list[Array]] = {n: [] for n in self.flat.cells}
-        potentials: dict[str, list[Array]] = {n: [] for n in self.flat.cells if record.wants_potentials(n)}
+        cells = self.flat.cells
+        spikes = {n: np.zeros((steps, host.samples, *c.shape), bool) for n, c in cells.items()}
+        potentials = {n: np.zeros(spikes[n].shape) for n in cells if record.wants_potentials(n)}
         for sample in range(host.samples):
             start = self._now()
             self._load(host, sample, start)
             self._watch(potentials.keys(), start)
             # The last step's potentials are written a step later.
             self.nest.Simulate(float(steps + self.flat.lead + 1))
-            self._read(spikes, potentials, start, steps)
+            for name, c in cells.items():
+                spikes[name][:, sample] = self._spikes(c, start, steps).reshape(steps, *c.shape)
+                if name in potentials:
+                    potentials[name][:, sample] = self._potentials(c, start, steps).reshape(steps, *c.shape)
             self._forget()
             if progress is not None:
                 progress(steps * (sample + 1) // host.samples)
-        return assembled(self.network, host, self._stacked(spikes), self._stacked(potentials), record)
+        return assembled(self.network, host, spikes, potentials, record)
 
     def _now(self) -> int:
         """The time in ms, which is a whole number of steps."""
@@ -122,26 +126,27 @@ class Simulation:
                 self.meters[name] = self.nest.Create("multimeter", params={"record_from": ["V_m"], "interval": 1.0})
                 self.nest.Connect(self.meters[name], self.groups[name])
 
-    def _read(self, spikes: dict[str, list[Array]], potentials: dict[str, list[Array]], start: int, steps: int) -> None:
-        """Append what one sample did."""
-        events = self.recorder.events
-        times, senders = np.rint(events["times"]).astype(np.int64), np.asarray(events["senders"])
-        for name, cells in self.flat.cells.items():
-            neurons = senders - self.first_id[name]
-            own = (neurons >= 0) & (neurons < cells.size)
-            spikes[name].append(raster(times[own] - (start + 1 + cells.onset), neurons[own], (steps, cells.size)))
-        for name, kept in potentials.items():
-            cells, events = self.flat.cells[name], self.meters[name].events
-            row = np.rint(events["times"]).astype(np.int64) - (start + 1 + cells.onset)
-            inside = (row >= 0) & (row < steps)
-            traces = np.zeros((steps, cells.size))
-            traces[row[inside], events["senders"][inside] - self.first_id[name]] = events["V_m"][inside]
-            kept.append(traces)
+    def _spikes(self, cells: Cells, start: int, steps: int) -> Array:
+        """The raster (steps, neurons) of a sample that began at `start`."""
+        times, neurons, _ = self._events(self.recorder, cells)
+        return raster(times - (start + 1 + cells.onset), neurons, (steps, cells.size))
 
-    def _stacked(self, kept: dict[str, list[Array]]) -> dict[str, Array]:
-        """Samples (steps, neurons) as (steps, samples, *shape)."""
-        whole = {name: np.stack(samples, axis=1) for name, samples in kept.items()}
-        return {n: v.reshape(*v.shape[:2], *self.flat.cells[n].shape) for n, v in whole.items()}
+    def _potentials(self, cells: Cells, start: int, steps: int) -> Array:
+        """The potentials after the reset, (steps, neurons)."""
+        times, neurons, events = self._events(self.meters[cells.name], cells)
+        own = times - (start + 1 + cells.onset)
+        inside = (own >= 0) & (own < steps)
+        traces = np.zeros((steps, cells.size))
+        traces[own[inside], neurons[inside]] = events["V_m"][inside]
+        return traces
+
+    def _events(self, device: Any, cells: Cells) -> tuple[Array, Array, dict[str, Array]]:
+        """What a device recorded of a population: times in ms, indices of its neurons, and all of it."""
+        events = device.events
+        senders = np.asarray(events["senders"], np.int64) - self.first_id[cells.name]
+        own = (senders >= 0) & (senders < cells.size)
+        times = np.rint(np.asarray(events["times"])[own]).astype(np.int64)
+        return times, senders[own], {k: np.asarray(v)[own] for k, v in events.items()}
 
     def _forget(self) -> None:
         """Let spikes on their way arrive and refractory periods end where nothing can fire; drop the records."""

@@ -46,21 +46,16 @@ class Simulation:
         record = record or Record()
         x = checked_batch(self.network, x, steps)
         host = HostInput(self.network, x, steps, first_sample)
-        watched = [n for n in self.engine.flat.cells if record.wants_potentials(n)]
-        spikes: dict[str, list[Array]] = {n: [] for n in self.engine.flat.cells}
-        potentials: dict[str, list[Array]] = {n: [] for n in watched}
+        cells = self.engine.flat.cells
+        spikes = {n: np.zeros((steps, host.samples, *c.shape), bool) for n, c in cells.items()}
+        potentials = {n: np.zeros(spikes[n].shape) for n in cells if record.wants_potentials(n)}
         for sample in range(host.samples):
-            for kept, found in zip((spikes, potentials), self.engine.run(host, sample, watched), strict=True):
+            for kept, found in zip((spikes, potentials), self.engine.run(host, sample, potentials), strict=True):
                 for name, values in found.items():
-                    kept[name].append(values)
+                    kept[name][:, sample] = values.reshape(steps, *cells[name].shape)
             if progress is not None:
                 progress(steps * (sample + 1) // host.samples)
-        return assembled(self.network, host, self._stacked(spikes), self._stacked(potentials), record)
-
-    def _stacked(self, kept: dict[str, list[Array]]) -> dict[str, Array]:
-        """Samples (steps, neurons) as (steps, samples, *shape)."""
-        whole = {name: np.stack(samples, axis=1) for name, samples in kept.items()}
-        return {n: v.reshape(*v.shape[:2], *self.network.populations[n].shape) for n, v in whole.items()}
+        return assembled(self.network, host, spikes, potentials, record)
 
     def __enter__(self) -> Self:
         return self
