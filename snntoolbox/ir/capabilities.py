@@ -77,9 +77,7 @@ class Capabilities:
 
     def missing(self, network: SpikingNetwork) -> list[Unsupported]:
         """Every part of `network` that this backend cannot run, under the user's own layer names."""
-        found = [
-            Unsupported(p.label, reason) for p in network.populations.values() for reason in self._population(p)
-        ]
+        found = [Unsupported(p.label, reason) for p in network.populations.values() for reason in self._population(p)]
         for name, coding in network.encodings.items():
             if type(coding) not in self.encodings:
                 found.append(Unsupported(name, _CODINGS[type(coding)]))

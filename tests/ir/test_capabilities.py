@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
@@ -21,11 +21,14 @@ EVERYTHING = Capabilities(
     max_gate=True,
     encodings=frozenset({ConstantCurrent, Poisson}),
     recurrent=True,
+    bias=True,
+    initial=True,
+    thresholds=True,
 )
 GATE = MaxGate(kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
 
 
-def network(*neurons, encoding=None, recurrent=False):
+def network(*neurons, encoding=None, recurrent=False, bias=None):
     nodes = [Input(name="x", shape=(1, 4)), *(Input(name=f"p{i}", shape=(1, 4)) for i in range(recurrent))]
     current = "x"
     if recurrent:
@@ -37,6 +40,7 @@ def network(*neurons, encoding=None, recurrent=False):
             shape=(1, 2) if isinstance(n, MaxGate) else (1, 4),
             neuron=n,
             current=current,
+            bias=bias,
             scale=np.ones((1, 1)),
             activation="",
             origin=Origin("keras", "ReLU", f"layer{i}"),
@@ -55,6 +59,26 @@ NEEDS = {
     "constant": ({"encodings": frozenset({Poisson})}, network(IF()), "x", "constant-current input"),
     "poisson": ({"encodings": frozenset({ConstantCurrent})}, network(encoding=Poisson()), "x", "Poisson input"),
     "recurrent": ({"recurrent": False}, network(IF(), recurrent=True), "p0", "recurrent"),
+    "bias": ({"bias": False}, network(IF(), bias=np.full((1, 1), 0.5)), "layer0 (keras ReLU)", "bias"),
+    "initial": ({"initial": False}, network(IF(initial=0.5)), "layer0 (keras ReLU)", "initial potential"),
+    "thresholds": (
+        {"thresholds": False},
+        network(IF(threshold=np.array([[1.0, 1.0, 2.0, 1.0]]))),
+        "layer0 (keras ReLU)",
+        "thresholds that differ within a layer",
+    ),
+    "leak with this reset": (
+        {"leak": frozenset({Reset.ZERO})},
+        network(IF(leak=0.5)),
+        "layer0 (keras ReLU)",
+        "leak with reset 'subtract'",
+    ),
+    "refractory with this reset": (
+        {"refractory": frozenset({Reset.SUBTRACT})},
+        network(IF(refractory=1, reset=Reset.ZERO)),
+        "layer0 (keras ReLU)",
+        "refractory period with reset 'zero'",
+    ),
 }
 
 
@@ -71,3 +95,40 @@ def test_everything_missing_is_told_at_once():
     with pytest.raises(UnsupportedError, match="backend 'nothing' cannot take") as caught:
         Capabilities().check("nothing", net)
     assert len(caught.value.offenders) == 5
+
+
+def test_what_does_not_differ_needs_nothing():
+    """Equal thresholds in an array, a bias and a start of zero are no features; nor is a leak with its reset."""
+    plain = Capabilities(
+        resets=frozenset({Reset.ZERO}), encodings=frozenset({ConstantCurrent}), leak=frozenset({Reset.ZERO})
+    )
+    neuron = IF(threshold=np.full((1, 4), 2.0), initial=np.zeros((1, 4)), leak=0.5, reset=Reset.ZERO)
+    assert plain.missing(network(neuron, bias=np.zeros((1, 1)))) == []
+
+
+HINTS = {
+    "who can": (network(IF(leak=0.5)), {"first": Capabilities(), "able": EVERYTHING}, "simulator = able can run"),
+    "not itself": (network(IF(leak=0.5)), {"tested": EVERYTHING}, "snntoolbox capabilities"),
+    "setting": (network(GATE), {}, "maxpool_type = relu_tree"),
+    "either": (network(IF(), encoding=Poisson()), {"able": EVERYTHING}, "able can run .*, or .*poisson_input = False"),
+}
+
+
+@pytest.mark.parametrize(("net", "others", "hint"), HINTS.values(), ids=HINTS)
+def test_hint_says_what_to_do(net, others, hint):
+    with pytest.raises(UnsupportedError, match=hint):
+        Capabilities(resets=frozenset(Reset), encodings=frozenset({ConstantCurrent})).check("tested", net, others)
+
+
+def test_installed_is_told_without_importing(tmp_path, monkeypatch):
+    (tmp_path / "poisoned_simulator.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    here = Capabilities(modules=("numpy", "poisoned_simulator.inside"), extra="sim")
+    assert here.installed()
+    here.require("sim")
+    absent = replace(here, modules=("numpy", "no_such_simulator"))
+    assert not absent.installed()
+    with pytest.raises(BackendError, match=r"no module no_such_simulator(.|\n)*pip install 'snntoolbox\[sim\]'"):
+        absent.require("sim")
+    with pytest.raises(BackendError, match="hint: install no_such_simulator"):
+        replace(absent, extra="").require("sim")

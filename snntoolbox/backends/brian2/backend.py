@@ -21,8 +21,9 @@ COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_0
 class Options:
     """How Brian2 computes; no option changes what a network on an integer grid does.
 
-    `codegen`: 'numpy', or 'cython', which compiles each kind of neuron once and then runs faster; it needs a C++
-    compiler and Cython. `synapses`: how many synapses the samples that run side by side may have together.
+    `codegen`: 'numpy', or 'cython', which takes seconds per population to compile the first time (Brian2 keeps the
+    code on disk) and then runs up to twice as fast; it needs a C++ compiler and Cython. `synapses`: how many synapses
+    the samples that run side by side may have together.
     `force`: build a network that is larger than recommended.
     """
 

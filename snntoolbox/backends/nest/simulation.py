@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -90,8 +90,9 @@ class Simulation:
             self._watch(potentials.keys(), start)
             # The last step's potentials are written a step later.
             self.nest.Simulate(float(steps + self.flat.lead + 1))
+            fired = self.recorder.events
             for name, c in cells.items():
-                spikes[name][:, sample] = self._spikes(c, start, steps).reshape(steps, *c.shape)
+                spikes[name][:, sample] = self._spikes(c, fired, start, steps).reshape(steps, *c.shape)
                 if name in potentials:
                     potentials[name][:, sample] = self._potentials(c, start, steps).reshape(steps, *c.shape)
             self._forget()
@@ -126,23 +127,22 @@ class Simulation:
                 self.meters[name] = self.nest.Create("multimeter", params={"record_from": ["V_m"], "interval": 1.0})
                 self.nest.Connect(self.meters[name], self.groups[name])
 
-    def _spikes(self, cells: Cells, start: int, steps: int) -> Array:
+    def _spikes(self, cells: Cells, events: Mapping[str, Any], start: int, steps: int) -> Array:
         """The raster (steps, neurons) of a sample that began at `start`."""
-        times, neurons, _ = self._events(self.recorder, cells)
+        times, neurons, _ = self._of(cells, events)
         return raster(times - (start + 1 + cells.onset), neurons, (steps, cells.size))
 
     def _potentials(self, cells: Cells, start: int, steps: int) -> Array:
         """The potentials after the reset, (steps, neurons)."""
-        times, neurons, events = self._events(self.meters[cells.name], cells)
+        times, neurons, events = self._of(cells, self.meters[cells.name].events)
         own = times - (start + 1 + cells.onset)
         inside = (own >= 0) & (own < steps)
         traces = np.zeros((steps, cells.size))
         traces[own[inside], neurons[inside]] = events["V_m"][inside]
         return traces
 
-    def _events(self, device: Any, cells: Cells) -> tuple[Array, Array, dict[str, Array]]:
+    def _of(self, cells: Cells, events: Mapping[str, Any]) -> tuple[Array, Array, dict[str, Array]]:
         """What a device recorded of a population: times in ms, indices of its neurons, and all of it."""
-        events = device.events
         senders = np.asarray(events["senders"], np.int64) - self.first_id[cells.name]
         own = (senders >= 0) & (senders < cells.size)
         times = np.rint(np.asarray(events["times"])[own]).astype(np.int64)

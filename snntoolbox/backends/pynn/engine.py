@@ -33,6 +33,8 @@ class Engine(ABC):
     def __init__(self, flat: FlatNetwork, sim: ModuleType) -> None:
         self.flat, self.sim = flat, sim
         self.populations: dict[str, Any] = {}
+        self.made: list[Any] = []
+        self.watched: tuple[str, ...] = ()
 
     @abstractmethod
     def setup(self) -> None:
@@ -83,9 +85,9 @@ class Engine(ABC):
         self.watched = watched
         self.setup()
         for name, size in self.flat.inputs.items():
-            self.populations[name] = self.sim.Population(size, self.sim.SpikeSourceArray(spike_times=[]))
+            self.populations[name] = self.population(size, self.sim.SpikeSourceArray(spike_times=[]))
         for name, cells in self.flat.cells.items():
-            population = self.sim.Population(cells.size, self.neurons(cells))
+            population = self.population(cells.size, self.neurons(cells))
             population.record("spikes")
             if name in watched:
                 population.record(self.variable, sampling_interval=1.0)
@@ -93,6 +95,11 @@ class Engine(ABC):
         for connection in self.flat.connections:
             if len(connection.weight):
                 self.connect(self.populations[connection.source], connection)
+
+    def population(self, size: int, cell_type: Any) -> Any:
+        """A population that goes with the network."""
+        self.made.append(self.sim.Population(size, cell_type))
+        return self.made[-1]
 
     def connect(self, source: Any, connection: Connection) -> None:
         """Make synapses from a PyNN population."""
@@ -125,7 +132,10 @@ class Engine(ABC):
         return found
 
     def close(self) -> None:
-        """Let the network go."""
-        if self.populations:
+        """Let the network go: cells that stay would be simulated along with those of the next one."""
+        for population in self.made:
+            # A cycle through an array of objects, which Python's collector does not see.
+            population.all_cells = np.empty(0, object)
+        if self.made:
             self.sim.end()
-        self.populations = {}
+        self.populations, self.made = {}, []

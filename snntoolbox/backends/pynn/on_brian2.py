@@ -104,11 +104,11 @@ def _parts(brian2: Any) -> SimpleNamespace:
     def cell_type(reset: str) -> Any:
         class CellType(BaseCellType):  # type: ignore[misc]
             default_parameters = dict.fromkeys(PARAMETERS, 0.0)
-            default_initial_values = {"v": 0.0}
+            default_initial_values: ClassVar = {"v": 0.0}
             recordable = ("spikes", "v")
-            units = {"v": "dimensionless", "spikes": "ms"}
+            units: ClassVar = {"v": "dimensionless", "spikes": "ms"}
             receptor_types = ("input",)
-            post_synaptic_variables = {"input": "g"}
+            post_synaptic_variables: ClassVar = {"input": "g"}
             state_variable_translations: ClassVar = {
                 "v": {"translated_name": "v", "forward_transform": lambda v: v, "reverse_transform": lambda v: v}
             }

@@ -65,7 +65,7 @@ class NestEngine(Engine):
         for weights, count in ((current, steps), (cells.neuron.leak * cells.initial, 1)):
             if weights.any():
                 times = first + np.arange(count)
-                source = self.sim.Population(1, self.sim.SpikeSourceArray(spike_times=times))
+                source = self.population(1, self.sim.SpikeSourceArray(spike_times=times))
                 every = np.arange(cells.size)
                 pulses = Connection(
                     source="pulses",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -120,10 +120,10 @@ def _cell_type(neuron: Any) -> Any:
 
     class CellType(NativeCellType):  # type: ignore[misc]
         default_parameters = dict.fromkeys(FIELDS, 0.0)
-        default_initial_values: dict[str, float] = {}
-        recordable = ["spikes", "m"]
-        units = {"m": "dimensionless", "spikes": "ms"}
-        receptor_types = ["default"]
+        default_initial_values: ClassVar[dict[str, float]] = {}
+        recordable = ("spikes", "m")
+        units: ClassVar = {"m": "dimensionless", "spikes": "ms"}
+        receptor_types = ("default",)
         injectable = False
         conductance_based = False
         model = Cell

@@ -70,9 +70,11 @@ def test_a_batch_runs_in_parts(samples):
 
 
 @installed
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-@pytest.mark.parametrize("case", ["network: residual, reset modulo, refractory", "network: poisson"])
+@pytest.mark.parametrize("case", ["network: poisson"])
 def test_compiled_code_conforms(case):
+    """Compiling takes most of a minute where it has not been done before."""
     pytest.importorskip("Cython")
     assert check(Brian2Backend(), CASES[case], codegen="cython") == "passed"
 

@@ -1,0 +1,117 @@
+"""A flat network, simulated by a few lines of numpy on the clock of a target with latency, is the interpreter's."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from snntoolbox.conformance import cases
+from snntoolbox.errors import BackendError, DataError, UnsupportedError
+from snntoolbox.ir.flat import flattened
+from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.neurons import after_reset
+from snntoolbox.ir.result import Record
+
+CASES = {c.name: c for c in cases() if c.name.startswith("network: ") and "gate" not in c.name}
+ALL = Record(spikes=True, potentials=True)
+
+
+def stepped(network, x, steps, record):
+    """All samples side by side; what each source did is kept, and read `delay` steps later."""
+    host = HostInput(network, x, steps, 7)
+    flat = flattened(network).replicated(host.samples)
+    clock = steps + flat.lead
+    fired = {n: np.zeros((clock, size)) for n, size in flat.inputs.items()}
+    fired |= {n: np.zeros((clock, c.size)) for n, c in flat.cells.items()}
+    for name in flat.inputs:
+        k, sources = host.source_spikes(name)
+        fired[name][k, sources] = 1
+    potential = {n: c.initial.copy() for n, c in flat.cells.items()}
+    waiting = {n: np.zeros(c.size) for n, c in flat.cells.items()}
+    trace = {n: np.zeros((clock, c.size)) for n, c in flat.cells.items()}
+    for now in range(clock):
+        current = {n: host.drive[n].ravel().copy() for n in flat.cells}
+        for c in flat.connections:
+            if now >= c.delay:
+                np.add.at(current[c.target], c.post, c.weight * fired[c.source][now - c.delay][c.pre])
+        for name, cells in flat.cells.items():
+            if now >= cells.onset:
+                awake = waiting[name] == 0
+                before = cells.neuron.leak * potential[name] + awake * current[name]
+                spikes = (before >= cells.threshold) & awake
+                flat_neuron = type(cells.neuron)(
+                    **{**vars(cells.neuron), "threshold": cells.threshold, "initial": cells.initial}
+                )
+                potential[name] = after_reset(before, spikes, flat_neuron)
+                waiting[name] = np.where(spikes, cells.neuron.refractory, np.maximum(waiting[name] - 1, 0))
+                fired[name][now] = spikes
+            trace[name][now] = potential[name]
+    spikes, potentials = {}, {}
+    for name, cells in flat.cells.items():
+        shape = (steps, host.samples, *cells.shape)
+        own, neurons = np.nonzero(fired[name])
+        spikes[name] = raster(own - cells.onset, neurons, shape)
+        potentials[name] = trace[name][cells.onset : cells.onset + steps].reshape(shape)
+    return assembled(network, host, spikes, potentials, record)
+
+
+@pytest.mark.parametrize("record", [ALL, Record(outputs_per_step=False)], ids=["all", "counts"])
+@pytest.mark.parametrize("case", CASES)
+def test_shifted_back_it_is_the_same(case, record):
+    network = CASES[case].build()
+    x = CASES[case].inputs(network)
+    found = stepped(network, x, 8, record)
+    expected = interpret(network, *x, steps=8, record=record, first_sample=7)
+    for field in ("counts", "outputs", "outputs_per_step", "spikes", "potentials"):
+        ours, theirs = getattr(found, field), getattr(expected, field)
+        assert set(ours) == set(theirs), field
+        for name, value in theirs.items():
+            np.testing.assert_array_equal(ours[name], value, err_msg=f"{field} of {name}")
+
+
+def test_numbers_of_one_sample_and_of_several():
+    network = CASES["network: two codings"].build()
+    flat = flattened(network)
+    assert flat.lead == 2
+    assert {n: c.onset for n, c in flat.cells.items()} == {"population0": 1, "population1": 2}
+    assert flat.inputs == {"input1": 12}
+    assert {(c.source, c.target): c.delay for c in flat.connections} == {
+        ("input1", "population0"): 1,
+        ("population0", "population1"): 1,
+        ("input1", "population1"): 2,
+    }
+    three = flat.replicated(3)
+    assert (three.neurons, three.synapses) == (3 * flat.neurons, 3 * flat.synapses)
+    assert three.inputs == {"input1": 36}
+    assert all((c.pre // 12 == c.post // 7).all() for c in three.connections if c.source == "input1")
+
+
+def test_a_gate_is_refused():
+    network = next(c for c in cases() if c.name == "network: gate").build()
+    with pytest.raises(UnsupportedError, match=r"population1 .*: no integrate-and-fire"):
+        flattened(network)
+
+
+BATCHES = [
+    ([(2, 5), (2, 6)], 0, BackendError, "0 time steps"),
+    ([(2, 5)], 5, DataError, r"2 inputs \(input0, input1\), got 1"),
+    ([(2, 5), (3, 6)], 5, DataError, r"input1: .*\(2, 6\), got \(3, 6\)"),
+]
+
+
+@pytest.mark.parametrize(("shapes", "steps", "kind", "message"), BATCHES)
+def test_a_batch_is_checked(shapes, steps, kind, message):
+    network = CASES["network: two codings"].build()
+    with pytest.raises(kind, match=message):
+        checked_batch(network, tuple(np.zeros(s) for s in shapes), steps)
+
+
+@pytest.mark.parametrize("case", ["network: integer grid", "network: two codings"])
+def test_a_network_can_be_pickled(case):
+    network = CASES[case].build()
+    x = CASES[case].inputs(network)
+    assert network.order
+    copy = pickle.loads(pickle.dumps(network))
+    assert (copy.grid, copy.dt, copy.name) == (network.grid, network.dt, network.name)
+    np.testing.assert_array_equal(interpret(copy, *x, steps=5).output, interpret(network, *x, steps=5).output)
