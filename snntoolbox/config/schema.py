@@ -21,7 +21,6 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".p
 
 _LATER = "not available yet in this version; use simulator = INI"
 _SIMULATORS_REFUSED = {
-    "brian2": _LATER,
     "nest": _LATER,
     "brian": _LATER,
     "neuron": _LATER,

@@ -102,24 +102,24 @@ def readout_values(
     """The value of each read-out after every step, (steps, samples, *shape), or after the last alone, (1, ...).
 
     `spikes` are the trains (steps, samples, *shape) of every spiking input and population. After t steps a read-out
-    is ``scale * (sum of its current over the steps / t + bias)``, in float64.
+    is ``scale * (sum of its current over the steps / t + bias)``, in float64; see `Readout` for one that starts late.
     """
     values = {}
     for readout in network.readouts:
         sources = {n: spikes[n] for n in network.sources[readout.current] if n in spikes}
         samples = len(next(iter(sources.values()))[0]) if sources else len(constant[readout.name])
-        if per_step:
+        if per_step or readout.start:
             sums = _mapped(network, readout.current, sources, steps, samples).cumsum(axis=0)
-            elapsed = np.arange(1, steps + 1)
+            first = 1
         else:
             counted = {n: s.sum(axis=0, dtype=np.int64)[None] for n, s in sources.items()}
             sums = _mapped(network, readout.current, counted, 1, samples)
-            elapsed = np.array([steps])
-        elapsed = elapsed.reshape(-1, *[1] * (1 + len(readout.shape)))
+            first = steps
         if readout.name in constant:
+            elapsed = np.arange(first, steps + 1).reshape(-1, *[1] * (1 + len(readout.shape)))
             sums = sums + elapsed * constant[readout.name]
-        bias = 0.0 if readout.bias is None else readout.bias
-        values[readout.name] = np.asarray(readout.scale * (sums / elapsed + bias))
+        value = readout.values(sums, first, None)
+        values[readout.name] = value if per_step else value[-1:]
     return values
 
 

@@ -63,6 +63,7 @@ def interpret(
     spikes: dict[str, list[Array]] = {n: [] for n in states if record.wants_spikes(n)}
     potentials: dict[str, list[Array]] = {n: [] for n in states if record.wants_potentials(n)}
     sums = {r.name: np.zeros((batch, *r.shape)) for r in network.readouts}
+    forgotten: dict[str, Array] = {}
     per_step: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
 
     for step in range(steps):
@@ -84,8 +85,14 @@ def interpret(
                 values[name] = node.linear(*(values[i] for i in node.inputs))
         for readout in network.readouts:
             sums[readout.name] = sums[readout.name] + values[readout.current] + constant.get(readout.name, 0.0)
+            if step + 1 == readout.start:
+                forgotten[readout.name] = sums[readout.name]
+            before = forgotten.get(readout.name) if step + 1 >= 2 * readout.start else None
+            total, elapsed = sums[readout.name], step + 1
+            if before is not None:
+                total, elapsed = total - before, elapsed - readout.start
             bias = 0.0 if readout.bias is None else readout.bias
-            per_step[readout.name].append(readout.scale * (sums[readout.name] / (step + 1) + bias))
+            per_step[readout.name].append(readout.scale * (total / elapsed + bias))
 
     return Result(
         steps=steps,

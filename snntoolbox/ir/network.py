@@ -55,13 +55,31 @@ class Population:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Readout:
-    """A linear output: after t steps its value is ``scale * (sum of its current over the steps / t + bias)``."""
+    """A linear output: after t steps its value is ``scale * (sum of its current over the steps / t + bias)``.
+
+    With `start` it forgets the first steps, in which rates have not settled: as soon as as many more have passed
+    (t >= 2 start), the sum is over the steps start + 1 ... t and divided by t - start.
+    """
 
     name: str
     current: str
     shape: Shape
     bias: Array | None = None
     scale: float = 1.0
+    start: int = 0
+
+    def values(self, sums: Array, first: int, at_start: Array | None) -> Array:
+        """The values after steps `first`, first + 1, ... for the currents summed from step 1 to each, (steps, ...).
+
+        `at_start` is the sum after `start` steps, needed where `start` lies before `first`.
+        """
+        elapsed = np.arange(first, first + len(sums)).reshape(-1, *[1] * (sums.ndim - 1))
+        if self.start:
+            late = elapsed >= 2 * self.start
+            if np.any(late):
+                sums = np.where(late, sums - (sums[self.start - first] if at_start is None else at_start), sums)
+            elapsed = np.where(late, elapsed - self.start, elapsed)
+        return np.asarray(self.scale * (sums / elapsed + (0.0 if self.bias is None else self.bias)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -43,7 +43,7 @@ def message(tmp_path):
         ("simulation.sample_idxs_to_test=range(3)", "must be a list of integers"),
         ("simulation.seed=-1", "must be between 0 and 4294967295"),
         ("simulation.device=gpu", "must be one of auto, cpu, cuda"),
-        ("simulation.simulator=ini", "must be one of INI; did you mean INI?"),
+        ("simulation.simulator=ini", "did you mean INI?"),
         ("simulation.simulator=nest", "not available yet in this version; use simulator = INI"),
         ("simulation.simulator=spiNNaker", "SpiNNaker boards"),
         ("simulation.simulator=loihi", "use simulator = INI"),

@@ -44,6 +44,10 @@ class Simulation:
             self.wirings[dtype] = Executor(self.network.wiring, device=self.device, dtype=dtype, exact=True)
         return self.wirings[dtype]
 
+    def follows_outputs(self, record: Record) -> bool:
+        """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps."""
+        return record.outputs_per_step or any(r.start for r in self.network.readouts)
+
     def run(
         self,
         *x: Array,
@@ -56,7 +60,7 @@ class Simulation:
         record = record or Record()
         x = tuple(np.asarray(array) for array in x)
         self._check(x, steps)
-        tasks = self.plans[record.outputs_per_step]
+        tasks = self.plans[self.follows_outputs(record)]
         with plain_arithmetic():
             batch = Batch(self, x, steps, record, first_sample)
             chunk = self.chunk or self._fitting(tasks, len(x[0]) * batch.wiring.target.dtype.itemsize)
@@ -113,8 +117,11 @@ class Batch:
         self.states = {n: start(p, self.size, self._drive(n), self.wiring.target) for n, p in self._populations()}
         self.counts: dict[str, Tensor] = {}
         self.sums: dict[str, Tensor] = {}
+        self.at_start: dict[str, Array] = {}
         self.readouts = {r.name: r for r in self.network.readouts}
-        shapes, per_step = {n: p.shape for n, p in self._populations()}, record.outputs_per_step
+        shapes = {n: p.shape for n, p in self._populations()}
+        per_step = simulation.follows_outputs(record)
+        self.wanted_per_step = record.outputs_per_step
         self.spikes = {n: self._recording(s, bool) for n, s in shapes.items() if record.wants_spikes(n)}
         self.potentials = {n: self._recording(s, np.float32) for n, s in shapes.items() if record.wants_potentials(n)}
         self.per_step = {n: self._recording(r.shape, np.float64) for n, r in self.readouts.items() if per_step}
@@ -213,12 +220,13 @@ class Batch:
 
     def _output(self, readout: Readout, totals: Tensor, first: int) -> Array:
         """The value after steps `first`, `first` + 1, ... for the sums up to each, (steps, batch, *shape)."""
-        elapsed = np.arange(first, first + len(totals)).reshape(-1, *[1] * (totals.ndim - 1))
         summed = totals.cpu().numpy()
         if readout.name in self.constant:
+            elapsed = np.arange(first, first + len(totals)).reshape(-1, *[1] * (totals.ndim - 1))
             summed = summed + elapsed * self.constant[readout.name].double().cpu().numpy()
-        bias = 0.0 if readout.bias is None else readout.bias
-        return np.asarray(readout.scale * (summed / elapsed + bias))
+        if first <= readout.start < first + len(summed):
+            self.at_start[readout.name] = summed[readout.start - first].copy()
+        return readout.values(summed, first, self.at_start.get(readout.name))
 
     def _final_outputs(self) -> dict[str, Array]:
         """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
@@ -238,7 +246,7 @@ class Batch:
             samples=self.size,
             counts={name: self.counts[name].long().cpu().numpy() for name in self.network.populations},
             outputs={n: v[-1] for n, v in self.per_step.items()} if self.per_step else self._final_outputs(),
-            outputs_per_step=self.per_step,
+            outputs_per_step=self.per_step if self.wanted_per_step else {},
             spikes=self.spikes,
             potentials=self.potentials,
         )

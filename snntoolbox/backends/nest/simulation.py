@@ -172,20 +172,24 @@ class Pulses:
 
     def __init__(self, nest: Any, group: Any) -> None:
         self.nest, self.group = nest, group
-        self.each: tuple[Any, Any] | None = None
+        self.each: Any = None
         self.first: Any = None
+        self.weights: Array = np.zeros(len(group))
 
     def load(self, cells: Cells, drive: Array, first: int, steps: int) -> None:
         """Deliver `drive` to each neuron from `first` + 1 on, `steps` times, and with the first what is left of V0."""
         if self.each is None and drive.any():
-            self.each = self._connected(drive)
-        if self.each is not None:
-            generator, synapses = self.each
+            self.each, self.synapses = self._connected(drive)
             # NEST lists synapses by thread, not by target.
-            synapses.set(weight=drive[np.asarray(synapses.get("target")).reshape(-1) - self.group.tolist()[0]])
-            generator.set(spike_times=np.arange(first, first + steps, dtype=float))
+            self.order = np.asarray(self.synapses.get("target")).reshape(-1) - self.group.tolist()[0]
+            self.weights = drive
+        if self.each is not None:
+            if not np.array_equal(drive, self.weights):
+                self.synapses.set(weight=drive[self.order])
+                self.weights = drive
+            self.each.set(spike_times=np.arange(first, first + steps, dtype=float))
         if self.first is None and cells.initial.any():
-            self.first = self._connected(cells.neuron.leak * cells.initial)[0]
+            self.first, _ = self._connected(cells.neuron.leak * cells.initial)
         if self.first is not None:
             self.first.set(spike_times=[float(first)])
 

@@ -85,7 +85,7 @@ class PynnNeuronBackend(PynnBackend):
     name = "pynn.neuron"
     below = "neuron"
     capabilities = Capabilities(**OWN_CELLS, modules=("pyNN", "neuron"), extra="pynn")
-    cost = Cost(neuron_bytes=5000, synapse_bytes=1200, seconds=40.0, most_synapses=3_000_000)
+    cost = Cost(neuron_bytes=5000, synapse_bytes=900, seconds=25.0, most_synapses=3_000_000)
 
     def check_tools(self) -> None:
         """The mechanism needs a C++ compiler."""

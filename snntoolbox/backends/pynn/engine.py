@@ -71,15 +71,17 @@ class Engine(ABC):
         self.sim.run(self.offset + host.steps + self.flat.lead + 3.0)
         spikes, potentials = {}, {}
         for name, cells in self.flat.cells.items():
-            segment = self.populations[name].get_data(clear=True).segments[-1]
-            spikes[name] = self._spikes(segment, cells, host.steps)
             if name in watched:
-                potentials[name] = self._potentials(segment, cells, host.steps)
+                potentials[name] = self._potentials(cells, host.steps)
+            times, neurons = self.fired(self.populations[name])
+            own = np.rint(times - (self.offset + 1 + cells.onset)).astype(np.int64)
+            spikes[name] = raster(own, neurons, (host.steps, cells.size))
         return spikes, potentials
 
     def _ready(self, watched: tuple[str, ...]) -> None:
         if self.resets and self.populations and watched == self.watched:
-            self.sim.reset()
+            # PyNN's own reset would first file everything that was recorded, a Python object per neuron.
+            self.sim.simulator.state.reset()
             return
         self.close()
         self.watched = watched
@@ -117,14 +119,15 @@ class Engine(ABC):
         bounds = np.cumsum(np.bincount(sources, minlength=population.size))[:-1]
         population.set(spike_times=[Sequence(t) for t in np.split(times[order], bounds)])
 
-    def _spikes(self, segment: Any, cells: Cells, steps: int) -> Array:
-        neurons, times = segment.spiketrains.multiplexed
-        own = np.rint(np.asarray(times, np.float64) - self.offset - 1 - cells.onset).astype(np.int64)
-        indices = np.asarray(neurons, np.int64) - int(self.populations[cells.name].first_id)
-        return raster(own, indices, (steps, cells.size))
+    def fired(self, population: Any) -> tuple[Array, Array]:
+        """The times in ms and the indices of the neurons of all spikes; nothing is left in the recorder."""
+        segment = population.get_data("spikes", clear=True).segments[-1]
+        ids, times = segment.spiketrains.multiplexed
+        return np.asarray(times, np.float64), np.asarray(ids, np.int64) - int(population.first_id)
 
-    def _potentials(self, segment: Any, cells: Cells, steps: int) -> Array:
-        (signal,) = segment.analogsignals
+    def _potentials(self, cells: Cells, steps: int) -> Array:
+        """The potentials after the reset, (steps, neurons)."""
+        (signal,) = self.populations[cells.name].get_data(self.variable).segments[-1].analogsignals
         first = round(self.offset + 1 + cells.onset + self.sampled)
         columns = np.asarray(signal.array_annotations["channel_index"], np.int64)
         found = np.zeros((steps, cells.size))

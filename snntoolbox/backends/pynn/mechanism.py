@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
 from snntoolbox.errors import BackendError
 
@@ -53,14 +54,34 @@ def compiler() -> str:
 
 
 @contextlib.contextmanager
-def compiler_on_path() -> Iterator[None]:
-    """Let others find the compiler too: it lies beside the interpreter, where an environment is not activated."""
-    before = os.environ["PATH"]
+def pynn_compiles() -> Iterator[None]:
+    """While PyNN is imported on NEURON: the very first time it compiles its own mechanisms, inside its package.
+
+    It looks for the compiler on the path, but that lies beside the interpreter where an environment is not activated;
+    and of several processes that import PyNN at once, one should compile.
+    """
+    before = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{Path(compiler()).parent}{os.pathsep}{before}"
+    cache().mkdir(parents=True, exist_ok=True)
     try:
-        yield
+        with (cache() / "pynn.lock").open("w") as lock:
+            _wait_for(lock)
+            yield
+    except (OSError, TypeError) as error:
+        raise BackendError(
+            f"PyNN cannot compile its mechanisms for NEURON: {error}",
+            hint="import pyNN.neuron once as a user who may write into its package",
+        ) from error
     finally:
         os.environ["PATH"] = before
+
+
+def _wait_for(lock: IO[str]) -> None:
+    """Hold the lock until the file is closed, where the system has such locks."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _compile(source: bytes, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from snntoolbox.backends.pynn.engine import Engine
-from snntoolbox.backends.pynn.mechanism import MECHANISM, compiled_mechanism, compiler_on_path
+from snntoolbox.backends.pynn.mechanism import MECHANISM, compiled_mechanism, pynn_compiles
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
 from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.node import Array
@@ -30,8 +30,7 @@ class NeuronEngine(Engine):
     def __init__(self, flat: FlatNetwork) -> None:
         import neuron
 
-        with compiler_on_path():
-            # At its very first import PyNN compiles its own mechanisms in place.
+        with pynn_compiles():
             import pyNN.neuron
         if not hasattr(neuron.h, MECHANISM):
             pyNN.neuron.simulator.load_mechanisms(str(compiled_mechanism(neuron.__version__)))
@@ -84,6 +83,11 @@ class NeuronEngine(Engine):
     def drive(self, cells: Cells, current: Array, steps: int) -> None:
         """The current is a bias; what a population does after its last step is not looked at."""
         self.populations[cells.name].set(bias=current)
+
+    def fired(self, population: Any) -> tuple[Array, Array]:
+        """From the cells themselves: PyNN would make an object with units for each. NEURON empties them at a reset."""
+        trains = [cell._cell.spike_times.as_numpy().copy() for cell in population.all_cells]
+        return np.concatenate(trains), np.repeat(np.arange(len(trains)), [len(t) for t in trains])
 
 
 def _cell_type(neuron: Any) -> Any:
