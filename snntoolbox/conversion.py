@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
@@ -12,16 +13,17 @@ import numpy as np
 from snntoolbox import plugins
 from snntoolbox.errors import ConversionError, DataError, GraphError, NoReferenceError, UnsupportedError
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.nodes import MaxPool, ReLU
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.passes import EXACT
 from snntoolbox.passes.approximate import ApproximateActivations
-from snntoolbox.passes.convert import Convert, unsupported_nodes
+from snntoolbox.passes.convert import Convert, gateable, unsupported_nodes
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
@@ -45,7 +47,8 @@ class Recipe:
     `percentile` and `per_channel` choose the thresholds; `max_pool` is a tree of rectifiers or a gate on spike
     counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
     linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation; `readout_correction` is the
-    number of calibration samples that correct the read-out's bias (see `correct_readouts`), 0 for none.
+    number of calibration samples that correct the read-out (see `correct_readouts`), 0 for none; `input_range` is
+    what thresholds that follow from the weights alone assume of the input.
     """
 
     normalize: bool = True
@@ -62,7 +65,29 @@ class Recipe:
     dt: float = 1.0
     weight_bits: int = 0
     readout_correction: int = 100
+    input_range: tuple[float, float] = (0.0, 1.0)
     batch_size: int = 100
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if not 0 < self.percentile <= 100:
+            wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
+        if self.max_pool not in ("relu_tree", "gate"):
+            wrong.append(f"max_pool = {self.max_pool!r} is neither 'relu_tree' nor 'gate'")
+        if self.readout not in ("linear", "spikes"):
+            wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
+        if self.weight_bits and self.weight_bits not in range(2, 17):
+            wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
+        if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
+            wrong.append(f"approximate = {self.approximate!r} is no set of {', '.join(FUNCTIONS)}")
+        if not self.dt > 0:
+            wrong.append(f"dt = {self.dt} is not above 0")
+        if self.batch_size < 1 or self.readout_correction < 0:
+            wrong.append("batch_size must be at least 1 and readout_correction at least 0")
+        if not self.input_range[0] < self.input_range[1]:
+            wrong.append(f"input_range = {self.input_range} is no range")
+        if wrong:
+            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
 
 
 def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None = None, check: bool = True) -> Graph:
@@ -123,8 +148,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
-    if recipe.max_pool == "relu_tree":
-        graph = MaxPoolTree()(graph)
+    graph = MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     if recipe.readout == "spikes":
         graph = RectifyOutputs()(graph)
     if recipe.avgpool_neurons:
@@ -132,6 +156,17 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := unsupported_nodes(graph):
         raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
     return graph
+
+
+def _not_gateable(graph: Graph) -> frozenset[str]:
+    """Max pools that a gate cannot do, as they do not read the spikes of one population: they become trees."""
+    found: set[str] = set()
+    for node in graph.nodes.values():
+        if isinstance(node, MaxPool) and (node.inputs[0] in found or not gateable(graph, node)):
+            found.add(node.name)
+    if found:
+        log.warning("no gate for %s, which read no spikes: a tree of rectifiers instead", ", ".join(sorted(found)))
+    return frozenset(found)
 
 
 def choose_scales(
@@ -143,7 +178,9 @@ def choose_scales(
             n.name: np.ones((1,) * len(lowered.shapes[n.name])) for n in lowered.nodes.values() if isinstance(n, ReLU)
         }
     if calibration_data is None:
-        return ModelBasedThresholds(per_channel=recipe.per_channel)(lowered)
+        low, high = recipe.input_range
+        log.warning("no calibration data: thresholds follow from the weights alone, for inputs in [%g, %g]", low, high)
+        return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
     rule = PercentileThresholds(recipe.percentile, recipe.per_channel, recipe.batch_size)
     return rule(lowered, calibration_data, progress)
 
@@ -163,6 +200,12 @@ def convert(
     thresholds follow from the weights alone, which needs many more steps. With the `duration` (ms) that the network
     is meant to run, its read-out is corrected for what that many steps leave over.
     """
+    if not isinstance(graph, Graph):
+        raise ConversionError(f"{type(graph).__name__} is no graph", hint="graph = snntoolbox.load(model) makes one")
+    known = [f.name for f in fields(Recipe)]
+    if unknown := [name for name in choices if name not in known]:
+        near = get_close_matches(unknown[0], known, 1) or known
+        raise ConversionError(f"there is no choice '{unknown[0]}'", hint=f"known and near: {', '.join(near)}")
     recipe = replace(recipe or Recipe(), **choices)
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
@@ -281,6 +324,11 @@ def simulate_batches(
     backend.capabilities.check(backend.name, network)
     if not len(arrays[0]):
         raise DataError("there are no samples to simulate")
+    if batch_size < 1:
+        raise DataError(f"batch_size = {batch_size} is not at least 1")
+    for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
+        if isinstance(encoding, Poisson):
+            encoding.check(array, name)
     with backend.build(network, **options) as executable:
         for start in range(0, len(arrays[0]), batch_size):
             batch = [a[start : start + batch_size] for a in arrays]

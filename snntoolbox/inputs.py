@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,23 @@ from typing import Any
 import numpy as np
 
 from snntoolbox import conversion
-from snntoolbox.config import Settings
+from snntoolbox.config import Settings, load_config
+from snntoolbox.config.schema import Cell, Conversion
 from snntoolbox.data import Dataset, check_fits, load_calibration, load_test
-from snntoolbox.errors import ConfigError, NoReferenceError
+from snntoolbox.errors import ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.models import find_model
+
+_FIXED = {
+    "conversion": frozenset(f.name for f in fields(Conversion)) - {"recipe", "spike_code"},
+    "cell": frozenset(f.name for f in fields(Cell)) - {"v_thresh"},
+    "input": frozenset({"poisson_input", "input_rate"}),
+}
+"""What a converted network cannot change any more, by section."""
 
 
 class Inputs:
@@ -97,13 +105,23 @@ class Inputs:
         assert self.network is not None
         return [self.network.wiring.shapes[i] for i in self.network.encodings]
 
-    @cached_property
-    def classes(self) -> int:
-        """The number of outputs."""
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the first output."""
         if self.graph is not None:
-            return self.graph.size(self.graph.outputs[0])
+            return self.graph.shapes[self.graph.outputs[0]]
         assert self.network is not None
-        return math.prod(self.network.readouts[0].shape)
+        return self.network.readouts[0].shape
+
+    @property
+    def classes(self) -> int:
+        """The number of values of the first output."""
+        return math.prod(self.output_shape)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the first output is one value per class: a vector of two or more."""
+        return self.classes > 1 and max(self.output_shape) == self.classes
 
     @cached_property
     def test(self) -> Dataset:
@@ -122,6 +140,11 @@ class Inputs:
         if dataset.y is not None and not dataset.regression and self.classes == 1:
             self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
             dataset = replace(dataset, y=dataset.y.astype(np.float32), regression=True)
+        if dataset.y is not None and not dataset.regression and not self.classifies:
+            raise DataError(
+                f"the model's output has shape {self.output_shape}, which is no class per sample",
+                hint="give targets of that shape as y_test, or leave y_test out",
+            )
         check_fits(dataset, self.input_shape, self.classes)
         return dataset
 
@@ -151,6 +174,7 @@ class Inputs:
                 f"[simulation] dt = {self.settings.simulation.dt}, the saved network has steps of {network.dt} ms",
                 hint="set convert = True to convert again",
             )
+        self._check_choices()
         shapes = [network.wiring.shapes[i] for i in network.encodings]
         if shapes != self.input_shapes or math.prod(network.readouts[0].shape) != self.classes:
             raise ConfigError(
@@ -158,10 +182,45 @@ class Inputs:
                 hint="set convert = True to convert again",
             )
 
+    def _check_choices(self) -> None:
+        """That the saved network was made with the choices that the settings name."""
+        file = self._needed(self.settings.paths.filename_snn).with_name("config.ini")
+        if not file.is_file():
+            return
+        saved, now = load_config(file), self.settings
+        differing = [
+            f"{section}.{f.name} = {getattr(getattr(now, section), f.name)} (saved with {getattr(part, f.name)})"
+            for section, part in (("conversion", saved.conversion), ("cell", saved.cell), ("input", saved.input))
+            for f in fields(part)
+            if f.name in _FIXED[section] and getattr(getattr(now, section), f.name) != getattr(part, f.name)
+        ]
+        if differing:
+            raise ConfigError(
+                f"the saved network '{now.paths.filename_snn}' was converted otherwise: {'; '.join(differing)}",
+                hint="set convert = True to convert again",
+            )
+        if saved.conversion.readout_correction and saved.simulation.duration != now.simulation.duration:
+            self.warn(
+                f"the read-out of the saved network was corrected for {saved.simulation.duration} ms, "
+                f"not {now.simulation.duration} ms; convert = True corrects it anew"
+            )
+
     def largest_input(self) -> float:
-        """The largest |x| of the calibration set, or of the test set without one."""
-        data = self.test.x if self.calibration is None else self.calibration
-        return float(np.abs(data).max())
+        """The largest |x| of the test and the calibration set."""
+        sets = [self.test.x] if self.calibration is None else [self.test.x, self.calibration]
+        return max(float(np.abs(x).max()) for x in sets)
+
+    def input_range(self) -> tuple[float, float]:
+        """The least and the largest value of the test set, zero included."""
+        return min(float(self.test.x.min()), 0.0), max(float(self.test.x.max()), 0.0) or 1.0
+
+    def check_scales(self) -> None:
+        """Warn where test and calibration set are scaled differently, as no choice of steps mends that."""
+        if self.calibration is None:
+            return
+        test, calibration = float(np.abs(self.test.x).max()), float(np.abs(self.calibration).max())
+        if not 0.5 <= (test or 1.0) / (calibration or 1e-30) <= 2:
+            self.warn(f"x_test reaches {test:.3g}, x_norm {calibration:.3g}: are both scaled in the same way?")
 
 
 def _image_size(shape: Shape) -> tuple[int, int] | None:

@@ -149,7 +149,8 @@ class Run:
             backend.capabilities.check(backend.name, self.network)
             self.inputs.check_saved(self.network)
         if (graph := self.inputs.graph) is not None:
-            self.recipe = recipe_of(settings, self.inputs.largest_input() if settings.input.poisson_input else 1.0)
+            self.inputs.check_scales()
+            self.recipe = recipe_of(settings, self.inputs.largest_input(), self.inputs.input_range())
             self.lowered = conversion.lower(graph, self.recipe)
             if errors := ApproximateActivations(self.recipe.approximate).errors(graph):
                 self.report["approximation_errors"] = errors
@@ -226,11 +227,12 @@ class Run:
                 recorder.add(x, result, activations)
                 errors.add(result, activations)
                 outputs.append(result.output)
-                per_step.append(result.predictions_per_step)
+                if self.inputs.classifies:
+                    per_step.append(result.predictions_per_step)
                 operations += synaptic_operations(network, result.counts) * result.samples
                 done += result.samples
                 advance(result.samples)
-        predictions = np.concatenate(per_step, axis=1)
+        predictions = np.concatenate(per_step, axis=1) if per_step else None
         self._report_outputs(np.concatenate(outputs), predictions)
         self.report["synaptic_operations"] = operations / done
         self.report["output_error"] = errors.found
@@ -260,21 +262,23 @@ class Run:
         executor = Executor(self.lowered)
         return lambda x: executor.values(x, keep=wanted)
 
-    def _report_outputs(self, outputs: Array, predictions: Array) -> None:
+    def _report_outputs(self, outputs: Array, predictions: Array | None) -> None:
         labels, report = self.test.y, self.report
-        if labels is not None and not self.test.regression:
-            report["snn_accuracy"] = self._accuracy(outputs)
+        if labels is not None and not self.test.regression and predictions is not None:
             report["snn_accuracy_per_step"] = accuracy_per_step(predictions, labels)
+            # An undecided sample counts as wrong.
+            first = self.settings.simulation.top_k == 1
+            report["snn_accuracy"] = float(np.mean(predictions[-1] == labels)) if first else self._accuracy(outputs)
         elif labels is not None:
             report["snn_error"] = _error(outputs, labels)
-        if self.parsed is not None and not self.test.regression and self.inputs.classes > 1:
+        if self.parsed is not None and not self.test.regression and predictions is not None:
             analogue = self.parsed.reshape(len(self.parsed), -1).argmax(axis=1)
             report["agreement"] = share = agreement(predictions[-1], analogue)
             report["agreement_per_step"] = [agreement(p, analogue) for p in predictions]
             if share < ENOUGH_AGREEMENT:
                 self.warn(
                     f"the spiking network agrees with the original on only {share:.1%} of the samples; "
-                    f"more steps help ([simulation] duration = {2 * self.settings.simulation.duration})"
+                    f"more steps may help ([simulation] duration = {2 * self.settings.simulation.duration})"
                 )
 
     def _simulate_unquantized(self) -> None:
@@ -284,14 +288,15 @@ class Run:
         self.report["snn_accuracy_unquantized"] = self._accuracy(np.concatenate([r.output for r in results]))
         self.report["weight_bits"] = self.recipe.weight_bits
 
-    def _plot(self, recorder: Recorder, predictions: Array) -> None:
+    def _plot(self, recorder: Recorder, predictions: Array | None) -> None:
         assert self.statistics is not None
         labels = None if self.test.regression else self.test.y
+        classes = None if predictions is None or labels is None else (predictions, labels)
         recorder.plot(
-            error_per_step=None if labels is None else 1 - accuracy_per_step(predictions, labels),
+            error_per_step=None if classes is None else 1 - accuracy_per_step(*classes),
             ann_accuracy=self.report.get("parsed_accuracy"),
             ann_operations=self.report.get("ann_operations"),
-            predictions=None if labels is None else (predictions[-1], labels),
+            predictions=None if classes is None else (classes[0][-1], classes[1]),
             correlations=self.statistics.correlations,
         )
 

@@ -10,7 +10,7 @@ from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.neurons import IF, Reset
 
 
-def recipe_of(settings: Settings, largest_input: float) -> Recipe:
+def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float, float]) -> Recipe:
     """The conversion's choices that the settings name; the largest |x| scales Poisson input."""
     chosen, cell, dt = settings.conversion, settings.cell, settings.simulation.dt
     neuron = IF(
@@ -36,6 +36,7 @@ def recipe_of(settings: Settings, largest_input: float) -> Recipe:
         neuron=neuron,
         encoding=encoding,
         dt=dt,
+        input_range=input_range,
         approximate=chosen.approximate,
         readout_correction=chosen.readout_correction,
         weight_bits=chosen.weight_bits,

@@ -61,7 +61,7 @@ def check_size(backend: str, network: SpikingNetwork, cost: Cost, *, force: bool
     if size.synapses > cost.most_synapses and not force:
         raise BackendError(
             f"the network is too large for backend '{backend}': {text} (limit: {cost.most_synapses:,} synapses)",
-            hint="force = True (--force) builds it all the same; INI and nest take larger networks",
+            hint="force = True builds it all the same; INI takes larger networks",
         )
     return size
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.errors import DataError
 from snntoolbox.ir.node import Array
 
 
@@ -25,6 +26,16 @@ class Poisson:
 
     amplitude: float = 1.0
     seed: int = 0
+
+    def check(self, x: Array, name: str) -> None:
+        """DataError where a value would need more than one spike per step."""
+        largest = float(np.abs(x).max(initial=0))
+        if largest > self.amplitude * (1 + 1e-6):
+            raise DataError(
+                f"Poisson input of amplitude {self.amplitude:.4g} cannot present values up to {largest:.4g}",
+                layer=name,
+                hint="the amplitude must be at least max |x|",
+            )
 
 
 Encoding = ConstantCurrent | Poisson

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
-from snntoolbox.errors import DataError, GraphError
+from snntoolbox.errors import DataError, SNNToolboxError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
@@ -32,7 +32,7 @@ _COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGE = (
     *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError, MemoryError),
     *(EOFError, OSError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
-    *(SyntaxError, GraphError),
+    *(SyntaxError, SNNToolboxError),
 )
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (Origin, Population, Readout, Grid, IF, MaxGate, ConstantCurrent, Poisson)

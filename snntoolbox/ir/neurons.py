@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from snntoolbox.errors import ConversionError
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes.windows import Padding
 
@@ -38,6 +39,17 @@ class IF:
     initial: float | Array = 0.0
     leak: float = 1.0
     refractory: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if not np.all(np.asarray(self.threshold) > 0):
+            wrong.append(f"threshold {self.threshold} is not above 0")
+        if not 0 < self.leak <= 1:
+            wrong.append(f"leak {self.leak} is not the share that remains, above 0 and at most 1")
+        if self.refractory < 0 or self.refractory != int(self.refractory):
+            wrong.append(f"refractory {self.refractory} is no number of steps")
+        if wrong:
+            raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

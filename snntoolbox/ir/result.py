@@ -53,16 +53,15 @@ class Result:
 
     @property
     def predictions(self) -> Array:
-        """The class of each sample: the index of the largest output."""
-        return np.asarray(self.output.reshape(self.samples, -1).argmax(axis=1))
+        """The class of each sample: the index of the largest output; -1 where all are equal (no output has spiked)."""
+        return _classes(self.output)
 
     @property
     def predictions_per_step(self) -> Array:
-        """The class after each step, (steps, samples)."""
+        """The class after each step, (steps, samples); -1 where all outputs are equal."""
         if not self.outputs_per_step:
             raise DataError("outputs per step were not recorded", hint="run with Record(outputs_per_step=True)")
-        first = next(iter(self.outputs_per_step.values()))
-        return np.asarray(first.reshape(self.steps, self.samples, -1).argmax(axis=2))
+        return np.stack([_classes(values) for values in next(iter(self.outputs_per_step.values()))])
 
     def accuracy(self, labels: Array) -> float:
         """The share of samples whose class is the label; labels are indices, alone or in a column, or one-hot."""
@@ -72,11 +71,23 @@ class Result:
         if labels.ndim > 2:
             raise DataError(f"labels have shape {labels.shape}", hint="give class indices, or one row per sample")
         wanted = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(self.samples)
+        classes = max(self.output.size // max(self.samples, 1), 2)
+        if np.any(wanted != np.floor(wanted)) or np.any((wanted < 0) | (wanted >= classes)):
+            raise DataError(f"labels must be whole numbers from 0 to {classes - 1}, the model's classes")
         return float(np.mean(self.predictions == wanted))
 
     def rates(self, population: str) -> Array:
         """Spikes per step and neuron, (samples, *shape)."""
         return np.asarray(self.counts[population] / self.steps)
+
+
+def _classes(outputs: Array) -> Array:
+    """The index of each sample's largest output, -1 where all are equal; DataError where outputs are no vectors."""
+    if sum(n > 1 for n in outputs.shape[1:]) > 1:
+        raise DataError(f"an output of shape {outputs.shape[1:]} is no class per sample", hint="use the output itself")
+    flat = outputs.reshape(len(outputs), -1)
+    undecided = (flat == flat[:, :1]).all(axis=1) if flat.shape[1] > 1 else np.zeros(len(flat), bool)
+    return np.where(undecided, -1, flat.argmax(axis=1))
 
 
 def joined(results: list[Result]) -> Result:

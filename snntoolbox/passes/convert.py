@@ -80,12 +80,17 @@ def _neuron_of(node: Node, model: IF) -> Neuron:
     return model
 
 
+def gateable(graph: Graph, pool: MaxPool) -> bool:
+    """Whether a gate on spike counts can do a max pool: it reads the spikes of one population."""
+    return isinstance(graph.nodes[pool.inputs[0]], (ReLU, MaxPool))
+
+
 def unsupported_nodes(graph: Graph) -> list[Unsupported]:
     """Every node that has no spiking form, with the reason."""
     found = []
     for node in graph.nodes.values():
         if isinstance(node, MaxPool):
-            if not isinstance(graph.nodes[node.inputs[0]], (ReLU, MaxPool)):
+            if not gateable(graph, node):
                 found.append(Unsupported(node.label, _HINTS["MaxPool"]))
         elif isinstance(node, Elementwise):
             hint = f"[conversion] approximate = {node.function} asks for line segments"

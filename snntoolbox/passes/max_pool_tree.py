@@ -15,16 +15,22 @@ class MaxPoolTree:
 
     A maximum over a window is a maximum over rows of maxima over columns. Along one axis the taps of all windows are
     strided slices; a tap on padding repeats the nearest valid tap of its window, which leaves the maximum as it is.
-    Put in before calibration, so that each comparing rectifier gets its own threshold.
+    Put in before calibration, so that each comparing rectifier gets its own threshold. `only` names the pools to
+    lower; None is all.
     """
+
+    only: frozenset[str] | None = None
 
     def __call__(self, graph: Graph) -> Graph:
         """The same function without `MaxPool`."""
-        while pool := next((n for n in graph.nodes.values() if isinstance(n, MaxPool)), None):
+        while pool := next((n for n in graph.nodes.values() if isinstance(n, MaxPool) and self._lowers(n)), None):
             tree = _Tree(graph, pool)
             result = tree.build()
             graph = graph.edited(tree.nodes.values(), redirect={pool.name: result})
         return graph
+
+    def _lowers(self, pool: MaxPool) -> bool:
+        return self.only is None or pool.name in self.only
 
 
 class _Tree:

@@ -16,6 +16,9 @@ from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, MaxPool, M
 if TYPE_CHECKING:
     from snntoolbox.engine.histograms import ChannelHistogram
 
+_ROUNDING = 1e-6
+"""Share of the network's largest activation below which values are rounding errors of float32."""
+
 Scales = Mapping[str, Array]
 """For each `ReLU` an array of its rank that broadcasts to its shape, positive."""
 
@@ -25,8 +28,9 @@ class PercentileThresholds:
     """Scale = percentile of the positive activations over the calibration data, per channel or per layer.
 
     100 is the maximum (Diehl et al. 2015); 99.9 leaves outliers to saturate (Rueckauer et al. 2017). A channel that
-    never fired gets its layer's scale, a layer that never fired 1. An upper bound of the rectifier bounds its scale.
-    Activations are streamed into histograms: memory does not grow with the data.
+    never fired, or not above the rounding errors of float32, gets its layer's scale, and such a layer 1. An upper
+    bound of the rectifier bounds its scale. Activations are streamed into histograms: memory does not grow with the
+    data.
     """
 
     percent: float = 99.9
@@ -50,12 +54,14 @@ class PercentileThresholds:
                 histograms[name].update(values[name])
             if progress:
                 progress(len(next(iter(values.values()))) if values else self.batch_size)
-        return {n: self._scale(graph, n, histograms[n]) for n in wanted}
+        largest = max((float(h.maximum.max()) for h in histograms.values()), default=0.0)
+        return {n: self._scale(graph, n, histograms[n], _ROUNDING * largest) for n in wanted}
 
-    def _scale(self, graph: Graph, name: str, histogram: ChannelHistogram) -> Array:
-        pooled = histogram.pooled_percentile(self.percent) or 1.0
+    def _scale(self, graph: Graph, name: str, histogram: ChannelHistogram, noise: float) -> Array:
+        pooled = histogram.pooled_percentile(self.percent)
+        pooled = pooled if pooled > noise else 1.0
         per_channel = histogram.percentile(self.percent)
-        chosen = np.where(per_channel > 0, per_channel, pooled) if self.per_channel else np.full(1, pooled)
+        chosen = np.where(per_channel > noise, per_channel, pooled) if self.per_channel else np.full(1, pooled)
         return _bounded(graph, name, chosen)
 
 

@@ -91,7 +91,7 @@ def network(**more):
         Reshape(name="r", inputs=("sum",), shape=(1, 3)),
         Reshape(name="flat", inputs=("g",), shape=(1,)),
     ]
-    neuron = IF(threshold=draw(1, 3), reset=Reset.MODULO, initial=0.5, leak=0.9, refractory=2)
+    neuron = IF(threshold=np.abs(draw(1, 3)), reset=Reset.MODULO, initial=0.5, leak=0.9, refractory=2)
     gate = MaxGate(kernel=(3,), stride=(1,), padding=((0, 0),), dilation=(1,))
     populations = [
         Population(

@@ -33,7 +33,10 @@ FUNCTIONS = {
     "leaky": (lambda b, x: add_leaky_relu(b, "f", x, 0.1), lambda x: np.where(x > 0, x, 0.1 * x)),
     "leaky slope 0": (lambda b, x: add_leaky_relu(b, "f", x, 0.0), lambda x: np.maximum(x, 0)),
     "prelu": (lambda b, x: add_leaky_relu(b, "f", x, SLOPES), lambda x: np.where(x > 0, x, SLOPES * x)),
-    "leaky capped": (lambda b, x: add_leaky_relu(b, "f", x, 0.2, 1.0), lambda x: np.minimum(np.where(x > 0, x, 0.2 * x), 1)),
+    "leaky capped": (
+        lambda b, x: add_leaky_relu(b, "f", x, 0.2, 1.0),
+        lambda x: np.minimum(np.where(x > 0, x, 0.2 * x), 1),
+    ),
     "absolute": (lambda b, x: add_absolute(b, "f", x), np.abs),
     "maximum": (lambda b, x: add_maximum(b, "f", x, turned(b, x)), lambda x: np.maximum(x, 1 - x / 2)),
     "minimum": (lambda b, x: add_minimum(b, "f", x, turned(b, x)), lambda x: np.minimum(x, 1 - x / 2)),

@@ -1,1 +1,0 @@
-"""NEST, driven through PyNEST."""

@@ -1,1 +1,0 @@
-"""PyNN, with NEST, NEURON or Brian2 below it."""
