@@ -242,6 +242,8 @@ class Run:
 
     def _batches(self, network: SpikingNetwork, record: Record) -> Iterator[Result]:
         simulation = self.settings.simulation
+        # Only what was asked for: a simulator without such an option says so, and others need not know it.
+        asked = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
         return conversion.simulate_batches(
             network,
             self.test.x,
@@ -249,8 +251,7 @@ class Run:
             simulation.simulator,
             simulation.batch_size,
             record,
-            device=simulation.device,
-            chunk=simulation.chunk,
+            **{name: value for name, (value, default) in asked.items() if value != default},
         )
 
     def _activations(self, network: SpikingNetwork) -> Callable[[Array], Mapping[str, Array]]:

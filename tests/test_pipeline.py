@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from snntoolbox import demo
+from snntoolbox import demo, plugins
 from snntoolbox.cli import main
 from snntoolbox.config import load_config
 from snntoolbox.ir.io import load_graph, load_network
@@ -470,3 +470,20 @@ def test_in_python(workspace):
     found = run(load_config(workspace / "demo_onnx.ini", ["simulation.duration=8", "simulation.num_to_test=10"]))
     assert found.report["samples"] == 10
     assert found.network is not None
+
+
+@pytest.mark.long
+def test_another_simulator_gives_the_same_spikes(workspace):
+    if not plugins.backend("brian2").capabilities.installed():
+        assert not os.environ.get("CI"), "Brian2 must be installed here"
+        pytest.skip("needs Brian2")
+    keys = {"simulation__num_to_test": 4, "simulation__duration": 8, "conversion__weight_bits": 8}
+    ours, theirs = report(workspace, **keys), report(workspace, **keys, simulation__simulator="brian2")
+    assert theirs["simulator"] == "brian2"
+    assert theirs["spikes_per_layer"] == ours["spikes_per_layer"]
+    assert theirs["output_error"] == ours["output_error"]
+
+
+def test_an_option_that_a_simulator_does_not_have(workspace, capsys):
+    assert call(workspace, simulation__simulator="brian2", simulation__chunk=4) == 2
+    assert "no option chunk" in capsys.readouterr().err
