@@ -96,6 +96,7 @@ def test_saved_networks_are_simulated_again(finished, tmp_path):
     config = finished.parents[1] / "demo_onnx.ini"
     (config.parent / "digits_cnn.onnx").unlink()
     changes = {"simulation.duration": 8, "simulation.num_to_test": 10, "paths.runlabel": "test"}
+    changes["conversion.weight_bits"] = 8  # what it was converted with
     stages = dict.fromkeys(("tools.evaluate_ann", "tools.parse", "tools.convert"), False)
     sets = [a for k, v in {**changes, **stages}.items() for a in ("--set", f"{k}={v}")]
     assert cli.main(["run", str(config), *sets]) == 0
