@@ -19,11 +19,9 @@ from snntoolbox.config.key import POSITIVE, Key, Refused, above, at_least, betwe
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
 """File endings that may be written after ``filename_ann``; names made from it drop them."""
 
-_LATER = "not available yet in this version; use simulator = INI"
 _SIMULATORS_REFUSED = {
-    "nest": _LATER,
-    "brian": _LATER,
-    "neuron": _LATER,
+    "brian": "is the toolbox's name for PyNN on Brian; use simulator = pynn.brian2, or brian2 without PyNN",
+    "neuron": "is the toolbox's name for PyNN on NEURON; use simulator = pynn.neuron",
     "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = INI",
     "MegaSim": "needs a program that is not publicly available; use simulator = INI",

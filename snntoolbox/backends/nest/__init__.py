@@ -1,0 +1,1 @@
+"""NEST, driven through PyNEST."""

@@ -1,0 +1,1 @@
+"""PyNN, with NEST, NEURON or Brian2 below it."""

@@ -1,0 +1,101 @@
+"""PyNN on NEST, NEURON and Brian2: what each can run exactly, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from snntoolbox.backends.estimates import Cost, check_size
+from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.nest.backend import NestBackend
+from snntoolbox.backends.pynn.mechanism import compiler
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import Reset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """`force`: build a network that is larger than recommended."""
+
+    force: bool = False
+
+
+ON_NEST = {
+    name: getattr(NestBackend.capabilities, name)
+    for name in NestBackend.capabilities.__dataclass_fields__
+    if name not in ("modules", "extra")
+}
+"""The neurons are NEST's own, so what they cannot do is the same."""
+
+OWN_CELLS: dict[str, Any] = {
+    "encodings": frozenset({ConstantCurrent, Poisson}),
+    "signed_input": True,
+    "resets": frozenset(Reset),
+    "leak": True,
+    "refractory": True,
+    "bias": True,
+    "initial": True,
+    "thresholds": True,
+    "latency": 1,
+    "records": frozenset({"spikes", "potentials"}),
+    "exact_bits": 53,
+}
+"""What our cells do under NEURON and Brian2."""
+
+
+class PynnBackend:
+    """PyNN with the simulator `below` it, in a process of its own: custom cells, exact on steps of 1 ms."""
+
+    name: str
+    below: str
+    capabilities: Capabilities
+    cost: Cost
+
+    def build(self, network: SpikingNetwork, **options: Any) -> Isolated:
+        """The network ready to run; `options` are the fields of `Options`."""
+        self.capabilities.check(self.name, network)
+        if unknown := set(options) - set(Options.__dataclass_fields__):
+            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
+            raise BackendError(f"backend '{self.name}' has no option {names}", hint=f"it has {known}")
+        self.capabilities.require(self.name)
+        self.check_tools()
+        check_size(self.name, network, self.cost, force=Options(**options).force)
+        factory = "snntoolbox.backends.pynn.simulation:Simulation"
+        return Isolated(factory, network, {"below": self.below}, name=self.name, group=self.below)
+
+    def check_tools(self) -> None:
+        """Raise a BackendError if a program is missing that no Python package brings."""
+
+
+class PynnNestBackend(PynnBackend):
+    """NEST's neurons as native cells. PyNN cannot take NEST back to the start: each sample is built anew."""
+
+    name = "pynn.nest"
+    below = "nest"
+    capabilities = type(NestBackend.capabilities)(**ON_NEST, modules=("pyNN", "nest"), extra="pynn")
+    cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)
+
+
+class PynnNeuronBackend(PynnBackend):
+    """An artificial cell with a clock, compiled at first use; every synapse is an object of Python."""
+
+    name = "pynn.neuron"
+    below = "neuron"
+    capabilities = Capabilities(**OWN_CELLS, modules=("pyNN", "neuron"), extra="pynn")
+    cost = Cost(neuron_bytes=5000, synapse_bytes=700, seconds=25.0, most_synapses=10_000_000)
+
+    def check_tools(self) -> None:
+        """The mechanism needs a C++ compiler."""
+        compiler()
+
+
+class PynnBrian2Backend(PynnBackend):
+    """A neuron group without units, synapses connected as arrays."""
+
+    name = "pynn.brian2"
+    below = "brian2"
+    capabilities = Capabilities(**OWN_CELLS, modules=("pyNN", "brian2"), extra="pynn")
+    cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)

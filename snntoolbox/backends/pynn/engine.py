@@ -1,0 +1,147 @@
+"""A network as PyNN populations and projections; what each simulator below does differently is left open."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.host import HostInput, raster
+from snntoolbox.ir.node import Array
+
+
+class Engine(ABC):
+    """A network for one sample in one of PyNN's simulators, which holds one network at a time.
+
+    Step c of the network's clock is at `offset` + c ms, whatever the network's dt, and a spike that arrives d steps
+    later has a delay of d - `head_start` ms. `variable` is PyNN's name of the potential here; `sampled` ms after a
+    step it can be read. PyNN's own connectors make a Python call per neuron or synapse, and scale weights by factors
+    that are no powers of two: hence connectors and cells of our own.
+    """
+
+    offset: float
+    head_start: float
+    variable: str
+    sampled: float
+    resets: bool
+    """Whether the simulator can go back to the start; otherwise it is built anew for each sample."""
+
+    def __init__(self, flat: FlatNetwork, sim: ModuleType) -> None:
+        self.flat, self.sim = flat, sim
+        self.populations: dict[str, Any] = {}
+        self.made: list[Any] = []
+        self.watched: tuple[str, ...] = ()
+
+    @abstractmethod
+    def setup(self) -> None:
+        """Start PyNN with steps and delays that are exact here."""
+
+    @abstractmethod
+    def neurons(self, cells: Cells) -> Any:
+        """The cell type of these neurons with its parameters."""
+
+    @abstractmethod
+    def connector(self, connection: Connection) -> Any:
+        """A connector of PyNN that makes these synapses."""
+
+    @abstractmethod
+    def drive(self, cells: Cells, current: Array, steps: int) -> None:
+        """Give each neuron its start potential and this current in each of its own steps."""
+
+    def synapse_type(self) -> Any:
+        """The type of the synapses; their weights and delays come from the connector."""
+        return self.sim.StaticSynapse(weight=0.0, delay=1.0)
+
+    # -- a sample -----------------------------------------------------------------------------------------------
+
+    def run(self, host: HostInput, sample: int, watched: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Spikes (steps, neurons) of all populations for one sample, and the potentials of those watched."""
+        watched = tuple(watched)
+        self._ready(watched)
+        for name, size in self.flat.inputs.items():
+            steps, sources = host.source_spikes(name)
+            own = sources // size == sample
+            self._play(self.populations[name], steps[own] + 1.0 + self.offset, sources[own] % size)
+        for name, cells in self.flat.cells.items():
+            self.drive(cells, host.drive[name][sample], host.steps)
+        self.sim.run(self.offset + host.steps + self.flat.lead + 3.0)
+        spikes, potentials = {}, {}
+        for name, cells in self.flat.cells.items():
+            if name in watched:
+                potentials[name] = self._potentials(cells, host.steps)
+            times, neurons = self.fired(self.populations[name])
+            own = np.rint(times - (self.offset + 1 + cells.onset)).astype(np.int64)
+            spikes[name] = raster(own, neurons, (host.steps, cells.size))
+        return spikes, potentials
+
+    def _ready(self, watched: tuple[str, ...]) -> None:
+        if self.resets and self.populations and watched == self.watched:
+            self.restart()
+            return
+        self.close()
+        self.watched = watched
+        self.setup()
+        for name, size in self.flat.inputs.items():
+            self.populations[name] = self.population(size, self.sim.SpikeSourceArray(spike_times=[]))
+        for name, cells in self.flat.cells.items():
+            population = self.population(cells.size, self.neurons(cells))
+            population.record("spikes")
+            if name in watched:
+                population.record(self.variable, sampling_interval=1.0)
+            self.populations[name] = population
+        for connection in self.flat.connections:
+            if len(connection.weight):
+                self.connect(self.populations[connection.source], connection)
+
+    def restart(self) -> None:
+        """Go back to the start of time."""
+        self.sim.reset()
+
+    def population(self, size: int, cell_type: Any) -> Any:
+        """A population that goes with the network."""
+        self.made.append(self.sim.Population(size, cell_type))
+        return self.made[-1]
+
+    def connect(self, source: Any, connection: Connection) -> None:
+        """Make synapses from a PyNN population."""
+        target = self.populations[connection.target]
+        # A cell type of a simulator's own may have receptors by other names than PyNN's 'excitatory'.
+        receptor = target.celltype.receptor_types[0]
+        made = self.connector(connection)
+        self.sim.Projection(source, target, made, synapse_type=self.synapse_type(), receptor_type=receptor)
+
+    def _play(self, population: Any, times: Array, sources: Array) -> None:
+        """Spikes (ascending in time) for each source."""
+        from pyNN.parameters import Sequence
+
+        order = np.argsort(sources, kind="stable")
+        bounds = np.cumsum(np.bincount(sources, minlength=population.size))[:-1]
+        population.set(spike_times=[Sequence(t) for t in np.split(times[order], bounds)])
+
+    def fired(self, population: Any) -> tuple[Array, Array]:
+        """The times in ms and the indices of the neurons of all spikes; nothing is left in the recorder."""
+        segment = population.get_data("spikes", clear=True).segments[-1]
+        ids, times = segment.spiketrains.multiplexed
+        return np.asarray(times, np.float64), np.asarray(ids, np.int64) - int(population.first_id)
+
+    def _potentials(self, cells: Cells, steps: int) -> Array:
+        """The potentials after the reset, (steps, neurons)."""
+        (signal,) = self.populations[cells.name].get_data(self.variable).segments[-1].analogsignals
+        first = round(self.offset + 1 + cells.onset + self.sampled)
+        columns = np.asarray(signal.array_annotations["channel_index"], np.int64)
+        found = np.zeros((steps, cells.size))
+        found[:, columns] = signal.magnitude[first : first + steps]
+        return found
+
+    def close(self) -> None:
+        """Let the network go: cells that stay would be simulated along with those of the next one."""
+        for population in self.made:
+            # A cycle through an array of objects, which Python's collector does not see.
+            population.all_cells = np.empty(0, object)
+        if self.made:
+            self.sim.end()
+        self.populations, self.made = {}, []

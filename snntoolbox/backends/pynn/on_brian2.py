@@ -1,0 +1,141 @@
+"""PyNN on Brian2: a cell without units and with an order of work of its own, synapses connected as arrays."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from snntoolbox.backends.pynn.engine import Engine
+from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.neurons import Reset
+from snntoolbox.ir.node import Array
+
+PARAMETERS = ("vth", "initial", "bias", "leak", "vreset", "pause", "first")
+VARIABLES = "\n".join(["v : 1", "g : 1", "waiting : 1", "awake : 1", *(f"{p} : 1" for p in PARAMETERS)])
+TICK = """
+awake = int(waiting <= 0)
+waiting = clip(waiting - 1, 0, inf)
+v = leak * v + awake * (g + int(t_in_timesteps >= first) * bias) + int(t_in_timesteps == first) * initial
+g = 0
+"""
+THRESHOLD = "v >= vth and awake > 0 and t_in_timesteps >= first"
+RESETS = {
+    Reset.SUBTRACT: "v -= vth; waiting = pause",
+    Reset.ZERO: "v = vreset; waiting = pause",
+    Reset.MODULO: "v -= vth * floor(v / vth); waiting = pause",
+}
+
+
+class Brian2Engine(Engine):
+    """Spikes add to `g`, which the next step takes: a reset, last in Brian2's step, cannot erase them."""
+
+    offset = 0.0
+    head_start = 1.0
+    variable = "v"
+    sampled = 1.0
+    resets = True
+
+    def __init__(self, flat: FlatNetwork) -> None:
+        import brian2
+        import pyNN.brian2
+
+        # Generated C++ may reorder sums; and it takes longer to compile than small networks take to run.
+        brian2.prefs.codegen.target = "numpy"
+        super().__init__(flat, pyNN.brian2)
+        self.brian2, self.parts = brian2, _parts(brian2)
+
+    def setup(self) -> None:
+        """Steps of 1 ms."""
+        self.sim.setup(timestep=1.0, min_delay=1.0)
+        # PyNN leaves its spike sources on Brian2's default clock.
+        self.brian2.defaultclock.dt = 1 * self.brian2.ms
+
+    def neurons(self, cells: Cells) -> Any:
+        """The cells with everything but the current of a sample."""
+        neuron = cells.neuron
+        return self.parts.cell_type(RESETS[neuron.reset])(
+            vth=cells.threshold,
+            initial=neuron.leak * cells.initial,
+            leak=neuron.leak,
+            vreset=neuron.reset_potential,
+            pause=float(neuron.refractory),
+            first=self.offset + 1 + cells.onset,
+        )
+
+    def synapse_type(self) -> Any:
+        """Synapses whose weights have no unit."""
+        return self.parts.synapse(weight=0.0, delay=1.0)
+
+    def connector(self, connection: Connection) -> Any:
+        """Brian2's own array connect: PyNN would set weights one by one."""
+        delay = connection.delay - self.head_start
+        return self.parts.connector(connection, delay)
+
+    def drive(self, cells: Cells, current: Array, steps: int) -> None:
+        """The current is a bias; what a population does after its last step is not looked at."""
+        self.populations[cells.name].set(bias=current)
+
+
+def _parts(brian2: Any) -> SimpleNamespace:
+    """PyNN's cell type, synapse type and connector, made once Brian2 is there."""
+    from pyNN.brian2 import simulator
+    from pyNN.brian2.standardmodels.synapses import StaticSynapse
+    from pyNN.connectors import Connector
+    from pyNN.models import BaseCellType
+
+    class Group(brian2.NeuronGroup):  # type: ignore[misc]
+        """What PyNN makes of a population; it hands on the cell type's `eqs`, here the reset, and the parameters."""
+
+        def __init__(self, size: int, reset: str, **parameters: Array) -> None:
+            clock = simulator.state.network.clock
+            super().__init__(size, VARIABLES, threshold=THRESHOLD, reset=reset, clock=clock)
+            self.add_attribute("initial_values")
+            self.initial_values: dict[str, Array] = {}
+            for name, values in parameters.items():
+                setattr(self, name, values)
+            self.run_regularly(TICK, when="groups", clock=clock)
+
+        def initialize(self) -> None:
+            for name, values in self.initial_values.items():
+                setattr(self, name, values)
+
+    def cell_type(reset: str) -> Any:
+        class CellType(BaseCellType):  # type: ignore[misc]
+            default_parameters = dict.fromkeys(PARAMETERS, 0.0)
+            default_initial_values: ClassVar = {"v": 0.0}
+            recordable = ("spikes", "v")
+            units: ClassVar = {"v": "dimensionless", "spikes": "ms"}
+            receptor_types = ("input",)
+            post_synaptic_variables: ClassVar = {"input": "g"}
+            state_variable_translations: ClassVar = {
+                "v": {"translated_name": "v", "forward_transform": lambda v: v, "reverse_transform": lambda v: v}
+            }
+            conductance_based = False
+            injectable = False
+            brian2_model = Group
+            eqs = reset
+
+        return CellType
+
+    class Synapse(StaticSynapse):  # type: ignore[misc]
+        eqs = "weight : 1"
+
+        def _set_target_type(self, weight_units: Any) -> None:
+            """No unit, no factor."""
+
+    class Synapses(Connector):  # type: ignore[misc]
+        parameter_names = ()
+
+        def __init__(self, connection: Connection, delay: float) -> None:
+            super().__init__()
+            self.connection, self.delay = connection, delay
+
+        def connect(self, projection: Any) -> None:
+            made = projection._brian2_synapses[0][0]
+            made.connect(i=self.connection.pre, j=self.connection.post)
+            made.weight = self.connection.weight
+            made.delay = np.full(len(self.connection.weight), self.delay) * brian2.ms
+
+    return SimpleNamespace(cell_type=cell_type, synapse=Synapse, connector=Synapses)

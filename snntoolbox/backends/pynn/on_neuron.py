@@ -1,0 +1,139 @@
+"""PyNN on NEURON: an artificial cell of our own with a clock, and one network for all samples."""
+
+from __future__ import annotations
+
+import gc
+from collections import defaultdict
+from typing import Any, ClassVar
+
+import numpy as np
+
+from snntoolbox.backends.pynn.engine import Engine
+from snntoolbox.backends.pynn.mechanism import MECHANISM, compiled_mechanism, pynn_compiles
+from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.neurons import Reset
+from snntoolbox.ir.node import Array
+
+MODES = {Reset.SUBTRACT: 0, Reset.ZERO: 1, Reset.MODULO: 2}
+FIELDS = ("vth", "vreset", "start", "bias", "leak", "refractory", "mode", "first")
+
+
+class NeuronEngine(Engine):
+    """Cells tick at half past each ms and spikes arrive at the full ms, so all of a step's input is there in time."""
+
+    offset = 0.5
+    head_start = 0.5
+    variable = "m"
+    sampled = 0.5
+    resets = True
+
+    def __init__(self, flat: FlatNetwork) -> None:
+        import neuron
+
+        with pynn_compiles():
+            import pyNN.neuron
+        if not hasattr(neuron.h, MECHANISM):
+            pyNN.neuron.simulator.load_mechanisms(str(compiled_mechanism(neuron.__version__)))
+        super().__init__(flat, pyNN.neuron)
+        self.cell_type = _cell_type(neuron)
+
+    def setup(self) -> None:
+        """Steps of which a half ms is a multiple."""
+        self.sim.setup(timestep=0.25, min_delay=0.25)
+
+    def close(self) -> None:
+        """PyNN keeps every projection ever made, and with it the cells, which would go on ticking."""
+        super().close()
+        getattr(self.sim.projections, "_projections", []).clear()
+        self.sim.simulator.state.clear()
+        self.sim.simulator.initializer.clear()
+        gc.collect()
+
+    def neurons(self, cells: Cells) -> Any:
+        """The cells with everything but the current of a sample."""
+        neuron = cells.neuron
+        return self.cell_type(
+            vth=cells.threshold,
+            start=cells.initial,
+            vreset=neuron.reset_potential,
+            leak=neuron.leak,
+            refractory=float(neuron.refractory),
+            mode=float(MODES[neuron.reset]),
+            first=self.offset + 1 + cells.onset,
+        )
+
+    def connector(self, connection: Connection) -> Any:
+        """Target by target, since NEURON's synapses are objects of Python."""
+        from pyNN.connectors import Connector
+
+        delay = connection.delay - self.head_start
+        order = np.argsort(connection.post, kind="stable")
+        targets, begins = np.unique(connection.post[order], return_index=True)
+
+        class Synapses(Connector):  # type: ignore[misc]
+            parameter_names = ()
+
+            def connect(self, projection: Any) -> None:
+                for target, own in zip(targets.tolist(), np.split(order, begins[1:]), strict=True):
+                    pre, weight = connection.pre[own], connection.weight[own]
+                    projection._convergent_connect(pre, target, weight=weight, delay=delay)
+
+        return Synapses()
+
+    def drive(self, cells: Cells, current: Array, steps: int) -> None:
+        """The current is a bias; what a population does after its last step is not looked at."""
+        self.populations[cells.name].set(bias=current)
+
+    def restart(self) -> None:
+        """NEURON's own way: PyNN would first file everything that was recorded, a Python object per neuron."""
+        self.sim.simulator.state.reset()
+
+    def fired(self, population: Any) -> tuple[Array, Array]:
+        """From the cells themselves: PyNN would make an object with units for each. NEURON empties them at a reset."""
+        trains = [cell._cell.spike_times.as_numpy().copy() for cell in population.all_cells]
+        return np.concatenate(trains), np.repeat(np.arange(len(trains)), [len(t) for t in trains])
+
+
+def _cell_type(neuron: Any) -> Any:
+    """PyNN's description of the mechanism."""
+    from pyNN.neuron.cells import NativeCellType
+
+    section = neuron.h.Section(name="snntoolbox")
+
+    class Cell:
+        """One neuron, with the attributes that PyNN asks a cell for."""
+
+        def __init__(self, **parameters: float) -> None:
+            self.source = self.default = getattr(neuron.h, MECHANISM)()
+            self.source_section = section
+            self.parameter_names = FIELDS
+            self.traces: defaultdict[Any, list[Any]] = defaultdict(list)
+            self.spike_times = neuron.h.Vector(0)
+            self.rec = neuron.h.NetCon(self.source, None)
+            self.recording_time = False
+            self.initial_values: dict[str, float] = {}
+            for name, value in parameters.items():
+                setattr(self.source, name, value)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in FIELDS:
+                setattr(self.source, name, value)
+            else:
+                super().__setattr__(name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            if name in FIELDS:
+                return getattr(self.source, name)
+            raise AttributeError(name)
+
+    class CellType(NativeCellType):  # type: ignore[misc]
+        default_parameters = dict.fromkeys(FIELDS, 0.0)
+        default_initial_values: ClassVar[dict[str, float]] = {}
+        recordable = ("spikes", "m")
+        units: ClassVar = {"m": "dimensionless", "spikes": "ms"}
+        receptor_types = ("default",)
+        injectable = False
+        conductance_based = False
+        model = Cell
+
+    return CellType
