@@ -21,6 +21,7 @@ from snntoolbox.ir.nodes import (
     Concat,
     Conv,
     Dense,
+    Elementwise,
     MaxPool,
     Mean,
     Pad,
@@ -226,9 +227,27 @@ def _softmax(node: Softmax, shapes: tuple[Shape, ...], target: Target) -> Kernel
     return lambda x: x.log_softmax(axis) if node.log else x.softmax(axis)
 
 
+def _elementwise(node: Elementwise, shapes: tuple[Shape, ...], target: Target) -> Kernel:
+    return _FUNCTIONS[node.function]
+
+
 def _numpy(node: Node, shapes: tuple[Shape, ...], target: Target) -> Kernel:
     return lambda *x: target.tensor(node.apply(*(v.cpu().numpy() for v in x)))
 
+
+_FUNCTIONS: dict[str, Kernel] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "erf": torch.erf,
+    "gelu": functional.gelu,
+    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "silu": functional.silu,
+    "mish": functional.mish,
+    "elu": functional.elu,
+    "selu": functional.selu,
+    "softplus": lambda x: functional.softplus(x, threshold=50),
+    "hard_swish": functional.hardswish,
+}
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {
     1: functional.conv1d,
@@ -260,4 +279,5 @@ KERNELS: dict[type[Node], Callable[..., Kernel]] = {
     ReLU: _relu,
     MaxPool: _max_pool,
     Softmax: _softmax,
+    Elementwise: _elementwise,
 }

@@ -19,6 +19,7 @@ from snntoolbox.ir.nodes import (
     Concat,
     Conv,
     Dense,
+    Elementwise,
     Input,
     MaxPool,
     Mean,
@@ -31,6 +32,7 @@ from snntoolbox.ir.nodes import (
     Sparse,
     Take,
 )
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
@@ -131,6 +133,7 @@ CASES = [
     ("max 4-D", maximum((2, 1, 2, 2), (1, 1, 1, 1), ((0, 1), (0, 0), (1, 0), (0, 1)), (1, 1, 1, 2)), [(2, 3, 2, 3, 4)]),
     ("softmax", Softmax(name="n", axis=0), [(3, 4)]),
     ("softmax, logarithm", Softmax(name="n", log=True), [(3, 4)]),
+    *((f, Elementwise(name="n", function=f), [(3, 40)]) for f in FUNCTIONS),
     ("another's linear node", Doubled(name="n", bias=draw(3, 1)), [(3, 4)]),
     ("another's node", Cubed(name="n"), [(3, 4)]),
 ]
