@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import logging
 import os
 import sys
@@ -17,7 +18,7 @@ from snntoolbox.errors import SNNToolboxError
 if TYPE_CHECKING:
     from snntoolbox.pipeline import Run
 
-COMMANDS = ("run", "init", "inspect", "demo")
+COMMANDS = ("run", "init", "inspect", "capabilities", "demo")
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -104,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--maxpool-type", choices=("relu_tree", "gate"), default="relu_tree")
     inspect.set_defaults(command=_inspect)
 
+    capabilities = commands.add_parser("capabilities", help="show what each simulator runs, and which are installed")
+    capabilities.add_argument("--json", action="store_true", help="print it as JSON")
+    capabilities.set_defaults(command=_capabilities)
+
     demo = commands.add_parser("demo", help="convert and run a small digit classifier that comes with the package")
     demo.add_argument("--framework", choices=("onnx", "keras", "pytorch"), default="onnx", help="the model's format")
     demo.add_argument("--folder", type=Path, default=Path("snntoolbox-demo"), help="where to work")
@@ -179,6 +184,17 @@ def _init(options: argparse.Namespace) -> None:
     except OSError as error:
         raise ConfigError(f"cannot write '{target}': {error.strerror}") from None
     print(f"Wrote {target}. Put x_test.npz, y_test.npz and x_norm.npz beside the model, then: snntoolbox {target}")
+
+
+def _capabilities(options: argparse.Namespace) -> None:
+    from snntoolbox import plugins
+    from snntoolbox.report.capability_table import capability_data, text_table
+
+    backends = {name: plugins.backend(name).capabilities for name in plugins.names(plugins.BACKENDS)}
+    if options.json:
+        print(json.dumps(capability_data(backends), indent=2))
+    else:
+        print(text_table(backends), end="")
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -180,3 +180,14 @@ def test_demo_twice_keeps_a_changed_configuration(workspace, capsys):
         assert main(["demo", "--folder", "d"]) == 0
     assert config.read_text() == shorter
     assert read_report(workspace / "d")["samples"] == 5
+
+
+def test_capabilities_of_every_simulator(capsys):
+    assert main(["capabilities"]) == 0
+    table = capsys.readouterr().out
+    names = ["INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron"]
+    assert table.splitlines()[0].split() == ["feature", *names]
+    assert main(["capabilities", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["nest"]["reset by modulo"] is False
+    assert data["INI"]["installed here"] is True

@@ -49,6 +49,32 @@ VALUES: Mapping[str, Callable[[Capabilities], str]] = {
 """Rows of numbers and names."""
 
 
+def capability_data(capabilities: Mapping[str, Capabilities]) -> dict[str, dict[str, bool | str | list[str]]]:
+    """For each backend each feature: true, false, or the resets with which it runs; and whether it is installed."""
+
+    def plain(held: bool | frozenset[Reset]) -> bool | list[str]:
+        return held if isinstance(held, bool) else sorted(held)
+
+    return {
+        name: {
+            **{feature: plain(holds(c)) for feature, holds in FEATURES.items()},
+            **{feature: value(c) for feature, value in VALUES.items()},
+            "installed here": c.installed(),
+        }
+        for name, c in capabilities.items()
+    }
+
+
+def text_table(capabilities: Mapping[str, Capabilities]) -> str:
+    """The table with aligned columns and a last row that says which backends are installed here."""
+    installed = ["installed here", *(("yes" if c.installed() else "no") for c in capabilities.values())]
+    lines = [line.strip("| ").split(" | ") for line in capability_table(capabilities).splitlines()]
+    rows = [line for line in lines if line[0] != "---"] + [installed]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    aligned = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([aligned[0], "-" * len(aligned[0]), *aligned[1:]]) + "\n"
+
+
 def capability_table(capabilities: Mapping[str, Capabilities]) -> str:
     """One row per feature, one column per backend (its name -> its capabilities), in the order given."""
     names = list(capabilities)

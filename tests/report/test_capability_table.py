@@ -81,3 +81,17 @@ def test_every_field_of_capabilities_has_a_row():
             continue
         less = dataclasses.replace(EVERYTHING, **{field.name: getattr(NOTHING, field.name)})
         assert capability_table({"it": less}) != whole, field.name
+
+
+def test_text_and_data_say_the_same():
+    from snntoolbox import plugins
+    from snntoolbox.report.capability_table import FEATURES, capability_data, text_table
+
+    backends = {name: plugins.backend(name).capabilities for name in ("INI", "brian2")}
+    data, lines = capability_data(backends), text_table(backends).splitlines()
+    assert lines[0].split() == ["feature", "INI", "brian2"]
+    assert data["INI"]["installed here"] is True
+    for feature in FEATURES:
+        (line,) = [line for line in lines if line.startswith(f"{feature}  ")]
+        yes = [word.strip() != "no" for word in line[len(feature) :].split("  ") if word.strip()]
+        assert yes == [data[name][feature] is not False for name in backends]
