@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 TOLERANCE = 1e-5
 """Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
 
+_NEAR_LEAST = 1.25
+"""Errors of read-outs up to this multiple of the least count as equal to it."""
+
 Progress = Callable[[int], None]
 
 
@@ -224,9 +227,9 @@ def correct_readouts(
     """The network with its read-outs fitted to what a run of `duration` leaves over, on calibration samples `x`.
 
     Spikes that cannot be taken back, most of them in the first steps, leave an error that shrinks only as 1 / T. Each
-    read-out forgets the first 0, 1/8, 1/4 or 1/2 of the steps, whichever leaves the least squared error, and adds
-    ``mean(y_ann - y_snn)`` to its bias. That is free on every target. (Bias correction of Li et al. 2021, for the
-    last layer alone; delayed read-out as in arXiv 2409.03368.)
+    read-out forgets the first 0, 1/8, 1/4 or 1/2 of the steps, the fewest that leave about the least squared error,
+    and adds ``mean(y_ann - y_snn)`` to its bias. That is free on every target. (Bias correction of Li et al. 2021,
+    for the last layer alone; delayed read-out as in arXiv 2409.03368.)
     """
     if not len(x[0]):
         return network
@@ -247,17 +250,16 @@ def correct_readouts(
 def _fit(values: Array, target: Array) -> tuple[int, Array]:
     """How many of the first steps to forget, and what to add then; `values` are (steps, samples, *shape)."""
     steps = len(values)
-    best: tuple[float, int, Array] | None = None
+    fits: list[tuple[float, int, Array]] = []
     for start in dict.fromkeys((0, steps // 8, steps // 4, steps // 2)):
         # Values are means over the steps so far: the mean over a window follows from those at its two ends.
         before = start * values[start - 1] if start else 0.0
         rest = target - (steps * values[-1] - before) / (steps - start)
         shift = rest.mean(axis=0)
-        error = float(np.mean((rest - shift) ** 2))
-        if best is None or error < best[0]:
-            best = (error, start, shift)
-    assert best is not None
-    return best[1], best[2]
+        fits.append((float(np.mean((rest - shift) ** 2)), start, shift))
+    # Few samples tell errors apart only roughly: of those near the least the one that forgets least.
+    enough = _NEAR_LEAST * min(error for error, _, _ in fits)
+    return next((start, shift) for error, start, shift in fits if error <= enough)
 
 
 def checked_arrays(shapes: Mapping[str, Shape], x: Array | Sequence[Array]) -> tuple[Array, ...]:
