@@ -14,7 +14,7 @@ from snntoolbox.config.derived import with_derived
 from snntoolbox.config.key import Key
 from snntoolbox.config.reading import read_file, read_overrides
 from snntoolbox.config.schema import RECIPES, REFUSED_SECTIONS, Settings, keys, refused, sections
-from snntoolbox.config.values import is_default, parse
+from snntoolbox.config.values import is_default, parse, unquoted
 from snntoolbox.errors import ConfigError
 
 
@@ -52,6 +52,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
 
 def value_of(row: Key, text: str) -> Any:
     """Return `text` as the value of `row`; the message of a ValueError is ``" = text: what is wrong"``."""
+    text = unquoted(text) if row.choices else text
     text = row.aliases.get(text, text)
     if row.choices and text not in row.choices:
         _check_choice(row, text)

@@ -83,13 +83,19 @@ def _mapping(text: str) -> dict[str, object]:
     return value
 
 
+def unquoted(text: str) -> str:
+    """Return the text without quotes around the whole of it: both ways of writing strings are in use."""
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text
+
+
 _PARSERS: dict[Any, Callable[[str], object]] = {
     bool: _boolean,
     int: _integer,
     float: _number,
-    str: str,
-    Path: Path,
-    Path | None: lambda text: Path(text) if text else None,
+    str: unquoted,
+    Path: lambda text: Path(unquoted(text)),
+    Path | None: lambda text: Path(unquoted(text)) if text else None,
     frozenset[str]: _names,
     tuple[int, ...]: _indices,
     Mapping[str, object]: _mapping,

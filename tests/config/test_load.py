@@ -260,3 +260,16 @@ def test_every_default_can_be_written_down(load, row):
     settings = load(f"[{row.section}]\n{row.name} = {show(row.default)}\n", "paths.filename_ann=net", head="")
     plain = load("")
     assert getattr(settings, row.section) == getattr(plain, row.section)
+
+
+def test_quotes_around_strings_do_not_matter(tmp_path):
+    file = tmp_path / "config.ini"
+    file.write_text(
+        "[paths]\nfilename_ann = 'net.onnx'\npath_wd = \".\"\n"
+        "[simulation]\nsimulator = 'INI'\n[cell]\nreset = \"Reset by subtraction\"\n"
+    )
+    settings = load_config(file)
+    assert settings.paths.filename_ann == "net.onnx"
+    assert settings.paths.path_wd == tmp_path
+    assert settings.simulation.simulator == "INI"
+    assert settings.cell.reset == "subtract"
