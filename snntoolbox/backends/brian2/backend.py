@@ -7,6 +7,7 @@ from typing import Any
 
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
@@ -62,10 +63,7 @@ class Brian2Backend:
     def build(self, network: SpikingNetwork, **options: Any) -> Isolated:
         """The network ready to run in a process of its own; `options` are the fields of `Options`."""
         self.capabilities.check(self.name, network)
-        if unknown := set(options) - set(Options.__dataclass_fields__):
-            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
-            raise BackendError(f"backend 'brian2' has no option {names}", hint=f"it has {known}")
-        chosen = Options(**options)
+        chosen = chosen_options(self.name, Options, options)
         self.capabilities.require(self.name)
         check_size(self.name, network, COST, force=chosen.force)
         factory = "snntoolbox.backends.brian2.simulation:Simulation"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
@@ -63,10 +64,7 @@ class InisimBackend:
     def build(self, network: SpikingNetwork, **options: Any) -> Simulation:
         """The network ready to run; `options` are the fields of `Options`."""
         self.capabilities.check(self.name, network)
-        if unknown := set(options) - set(Options.__dataclass_fields__):
-            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
-            raise BackendError(f"backend 'INI' has no option {names}", hint=f"it has {known}")
-        chosen = Options(**options)
+        chosen = chosen_options(self.name, Options, options)
         from snntoolbox.backends.inisim.simulation import Simulation
 
         return Simulation(network, device=chosen.device, dtype=chosen.dtype or "float32", chunk=chosen.chunk)

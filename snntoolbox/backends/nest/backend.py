@@ -9,6 +9,7 @@ import numpy as np
 
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError, Unsupported
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
@@ -82,10 +83,7 @@ class NestBackend:
     def build(self, network: SpikingNetwork, **options: Any) -> Isolated:
         """The network ready to run; `options` are the fields of `Options`."""
         self.capabilities.check(self.name, network)
-        if unknown := set(options) - set(Options.__dataclass_fields__):
-            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
-            raise BackendError(f"backend 'nest' has no option {names}", hint=f"it has {known}")
-        chosen = Options(**options)
+        chosen = chosen_options(self.name, Options, options)
         self.capabilities.require(self.name)
         check_size(self.name, network, COST, force=chosen.force)
         factory = "snntoolbox.backends.nest.simulation:Simulation"

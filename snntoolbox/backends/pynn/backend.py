@@ -8,8 +8,8 @@ from typing import Any
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.nest.backend import NestBackend
+from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.pynn.mechanism import compiler
-from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.network import SpikingNetwork
@@ -57,12 +57,10 @@ class PynnBackend:
     def build(self, network: SpikingNetwork, **options: Any) -> Isolated:
         """The network ready to run; `options` are the fields of `Options`."""
         self.capabilities.check(self.name, network)
-        if unknown := set(options) - set(Options.__dataclass_fields__):
-            names, known = ", ".join(sorted(unknown)), ", ".join(Options.__dataclass_fields__)
-            raise BackendError(f"backend '{self.name}' has no option {names}", hint=f"it has {known}")
+        chosen = chosen_options(self.name, Options, options)
         self.capabilities.require(self.name)
         self.check_tools()
-        check_size(self.name, network, self.cost, force=Options(**options).force)
+        check_size(self.name, network, self.cost, force=chosen.force)
         factory = "snntoolbox.backends.pynn.simulation:Simulation"
         return Isolated(factory, network, {"below": self.below}, name=self.name, group=self.below)
 
