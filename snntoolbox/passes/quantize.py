@@ -7,6 +7,7 @@ same grid; pooling divisors are moved into the weights.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,9 @@ from snntoolbox.ir.node import Array, LinearNode, Node
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, Mean, Scale, Sparse
 from snntoolbox.passes.drop_identities import DropIdentities
 from snntoolbox.passes.fold_scales import FoldScales
+from snntoolbox.passes.raise_scales import raise_scales
+
+log = logging.getLogger(__name__)
 
 _LARGEST_THRESHOLD = 2**20
 _LARGEST_MATRIX = 50_000_000
@@ -46,6 +50,7 @@ class Quantize:
         if not 2 <= self.weight_bits <= 16:
             raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
         _check_neurons(network)
+        network = self._fitting(network)
         nodes: dict[str, Node] = {n: network.wiring.nodes[n] for n in network.wiring.inputs}
         populations = [self._population(network, p, nodes) for p in network.populations.values()]
         readouts = [self._readout(network, r, nodes) for r in network.readouts]
@@ -56,22 +61,40 @@ class Quantize:
         growth = max((float(g.max()) for g in _growth(placed)), default=0.0)
         return placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=int(start), growth=int(np.ceil(growth))))
 
+    def _fitting(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network with higher scales where a weight is more thresholds than the largest integer.
+
+        Such a channel is small beside those that feed it. Raising it takes some of its resolution at few steps and
+        makes it larger for those that it feeds, which come later and so are looked at later.
+        """
+        raised: list[str] = []
+        for name in [n for n in network.order if n in network.populations]:
+            population = network.populations[name]
+            if not isinstance(population.neuron, IF):
+                continue
+            peaks = _channel_peaks(_Part(network, name, population.current))
+            if np.any(peaks > self.limit):
+                network = raise_scales(network, {name: np.maximum(peaks / self.limit, 1.0)})
+                raised.append(f"{population.label} ({int((peaks > self.limit).sum())} of {peaks.size} channels)")
+        if raised:
+            log.warning(
+                "weights above %d thresholds: %s spike less often, so that they fit %d bits",
+                self.limit,
+                ", ".join(raised),
+                self.weight_bits,
+            )
+        return network
+
     def _population(self, network: SpikingNetwork, population: Population, nodes: dict[str, Node]) -> Population:
         if not isinstance(population.neuron, IF):
             return population
         part = _Part(network, population.name, population.current)
-        peak = part.peak()
-        channels = peak.max(axis=tuple(range(1, peak.ndim)), keepdims=True)
+        channels = _channel_peaks(part)
         # Without incoming spikes only the rounding of the input current counts: a finer grid costs no weights.
         spare = float(2 ** (self.weight_bits + 2))
         with np.errstate(divide="ignore"):
-            theta = np.where(channels > 0, np.floor(self.limit / channels), spare)
-        if np.any(theta < 1):
-            raise ConversionError(
-                f"a weight of {channels.max():.3g} thresholds does not fit {self.weight_bits} bits",
-                layer=population.label,
-                hint=f"weight_bits = {int(np.ceil(np.log2(channels.max() + 1))) + 1} or more, or a higher percentile",
-            )
+            # A raised channel fits to within rounding.
+            theta = np.where(channels > 0, np.floor(self.limit / channels * (1 + 1e-12)), spare)
         theta = np.minimum(theta, _LARGEST_THRESHOLD)
         current = part.scaled(theta, nodes)
         neuron = replace(
@@ -90,6 +113,12 @@ class Quantize:
         current = part.scaled(np.full((1,) * len(readout.shape), factor), nodes)
         bias = None if readout.bias is None else np.rint(readout.bias * factor)
         return replace(readout, current=current, bias=bias, scale=readout.scale / factor)
+
+
+def _channel_peaks(part: _Part) -> Array:
+    """For each channel of the target the largest |weight| into it, of the target's rank."""
+    peak = part.peak()
+    return np.asarray(peak.max(axis=tuple(range(1, peak.ndim)), keepdims=True))
 
 
 def _if(population: Population) -> IF:

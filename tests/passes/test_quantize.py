@@ -8,7 +8,7 @@ from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Add, AveragePool, Conv, Mean, Scale, Sparse
+from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Mean, Scale, Sparse
 from snntoolbox.ir.result import Record
 from snntoolbox.passes.convert import Convert
 from snntoolbox.passes.quantize import Quantize
@@ -180,16 +180,25 @@ def test_what_leaves_the_grid_is_listed(new_net):
     assert "a leak, which leaves the integer grid" in reasons
 
 
-def test_weights_too_large_tell_how_many_bits_they_need(new_net):
+def test_weights_too_large_raise_their_scale(new_net, caplog):
+    """A weight of 100 thresholds does not fit 4 bits: its channel fires 100/7 times less often, and stands for more."""
     net = new_net(2)
     a = net.relu("x")
     b = net.relu(net.add(Scale, a, gain=np.array([1.0, 100.0])))
-    graph = net.graph(net.dense(b, 2))
+    graph = net.graph(net.add(Dense, b, weight=np.array([[1.0, 1.0], [0.5, -2.0]])))
     network = Convert()(graph, {a: np.ones(1), b: np.ones(1)})
-    with pytest.raises(ConversionError, match=r"100 thresholds does not fit 4 bits") as caught:
-        Quantize(4)(network)
-    assert "weight_bits = 8" in str(caught.value)
-    Quantize(8)(network)
+    quantized = Quantize(4)(network)
+    assert "1 of 2 channels" in caplog.text
+    scale = np.broadcast_to(quantized.populations[b].scale, 2)
+    np.testing.assert_allclose(scale, [1, 100 / 7])
+    np.testing.assert_array_equal(quantized.populations[b].neuron.threshold, [7, 1])
+    x = np.array([[0.5, 0.125]])
+    output = interpret(quantized, x, steps=400).output
+    np.testing.assert_allclose(output, graph.run(x), rtol=0.1)
+    caplog.clear()
+    kept = Quantize(8)(network)
+    assert np.all(kept.populations[b].scale == 1), "100 thresholds fit 8 bits"
+    assert not caplog.text
 
 
 def test_gates_stay_as_they_are(new_net):
