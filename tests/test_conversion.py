@@ -220,6 +220,7 @@ class Liar:
     """A frontend whose own output is not its graph's."""
 
     error: object
+    levels: int | None = None
     name = "liar"
     suffixes = (".lie",)
 
@@ -230,12 +231,11 @@ class Liar:
         return source
 
     def parse(self, model):
-        return stb.Graph(
-            [Input(name="x", shape=(3,)), Add(name="a", inputs=("x",)), ReLU(name="r", inputs=("a",))], ["r"]
-        )
+        relu = ReLU(name="r", inputs=("a",), max_value=self.levels and 1.0, levels=self.levels)
+        return stb.Graph([Input(name="x", shape=(3,)), Add(name="a", inputs=("x",)), relu], ["r"])
 
     def predict(self, model, *x):
-        return self.error(np.maximum(x[0], 0))
+        return self.error(self.parse(model).run(*x))
 
 
 LIES = {
@@ -263,3 +263,31 @@ def test_rounding_is_no_lie(monkeypatch):
 def test_nan_of_our_own_is_refused():
     with pytest.raises(GraphError, match="differs"):
         conversion.compare_outputs([np.array([[np.nan, 1.0]])], [np.array([[1.0, 1.0]])])
+
+
+# -- quantised networks: a rounding error can change a value by a level ---------------------------------------------
+
+
+def test_where_rounding_jumps_the_better_samples_decide():
+    ours = np.random.default_rng(0).normal(size=(16, 5))
+    theirs, rounded = ours.copy(), ours.copy()
+    theirs[:3] += 0.25
+    assert conversion.compare_outputs([ours], [theirs], [rounded]) == 0, "few samples jumped, and not ours"
+    theirs += 0.25
+    with pytest.raises(GraphError, match="differs"):
+        conversion.compare_outputs([ours], [theirs], [rounded])
+    rounded += 0.1
+    assert 0.05 < conversion.compare_outputs([ours], [theirs], [rounded]) < 0.5, "our own rounding does as much"
+    with pytest.raises(GraphError, match="differs"):
+        conversion.compare_outputs([ours], [theirs])
+    theirs[:] = np.nan
+    with pytest.raises(GraphError, match="differs"):
+        conversion.compare_outputs([ours], [theirs], [rounded])
+
+
+def test_a_quantised_network_is_checked_so(monkeypatch):
+    monkeypatch.setattr(plugins, "frontend", lambda name: Liar(lambda y: (y,), levels=4))
+    assert stb.load("model.lie", frontend="liar").jumps
+    monkeypatch.setattr(plugins, "frontend", lambda name: Liar(lambda y: (y + 0.3,), levels=4))
+    with pytest.raises(GraphError, match="differs"):
+        stb.load("model.lie", frontend="liar")

@@ -22,6 +22,7 @@ from snntoolbox.ir.nodes import (
     Conv,
     Dense,
     Elementwise,
+    Floor,
     MaxPool,
     Mean,
     Pad,
@@ -209,7 +210,18 @@ def _concat(node: Concat, shapes: tuple[Shape, ...], target: Target) -> Kernel:
 
 
 def _relu(node: ReLU, shapes: tuple[Shape, ...], target: Target) -> Kernel:
-    return lambda x: x.clamp(min=0, max=node.max_value)
+    if node.max_value is None:
+        return lambda x: x.clamp(min=0)
+    bound, levels = target.tensor(node.max_value), node.levels
+    if levels is None:
+        high = bound.item() if bound.ndim == 0 else bound
+        return lambda x: x.clamp(min=0).clamp_(max=high)
+    level = bound / levels
+    return lambda x: level * (x / level + 0.5).floor().clamp(0, levels)
+
+
+def _floor(node: Floor, shapes: tuple[Shape, ...], target: Target) -> Kernel:
+    return torch.floor
 
 
 def _max_pool(node: MaxPool, shapes: tuple[Shape, ...], target: Target) -> Kernel:
@@ -279,5 +291,6 @@ KERNELS: dict[type[Node], Callable[..., Kernel]] = {
     ReLU: _relu,
     MaxPool: _max_pool,
     Softmax: _softmax,
+    Floor: _floor,
     Elementwise: _elementwise,
 }

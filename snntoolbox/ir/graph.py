@@ -13,7 +13,7 @@ import numpy as np
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape, broadcasts
-from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.nodes import Floor, Input, ReLU
 
 
 class Graph:
@@ -172,6 +172,11 @@ class Graph:
         from snntoolbox.ir.summary import graph_summary
 
         return graph_summary(self)
+
+    @property
+    def jumps(self) -> bool:
+        """Whether a step is in it (a quantised rectifier), so that a rounding error can change a value by a level."""
+        return any(isinstance(n, Floor) or (isinstance(n, ReLU) and n.levels) for n in self.nodes.values())
 
     def __repr__(self) -> str:
         ins, outs = (", ".join(f"{n}{self.shapes[n]}" for n in names) for names in (self.inputs, self.outputs))

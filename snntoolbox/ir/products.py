@@ -51,7 +51,9 @@ def _pointwise(node: Node) -> bool:
     """Whether a node is one function of each value of its only input."""
     if isinstance(node, Scale):
         return node.gain.size == 1 and (node.bias is None or node.bias.size == 1)
-    return isinstance(node, (ReLU, Elementwise))
+    if isinstance(node, ReLU):
+        return node.levels is None and not isinstance(node.max_value, np.ndarray)
+    return isinstance(node, Elementwise)
 
 
 def _values(builder: GraphBuilder, chain: list[str]) -> Array:

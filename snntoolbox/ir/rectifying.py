@@ -37,6 +37,22 @@ def add_clip(
     return builder.affine(f"{name}_shifted", above, None, _full(low), origin)
 
 
+def add_bound(
+    builder: GraphBuilder, name: str, source: str, level: Array, sign: float, origin: Origin | None = None
+) -> str:
+    """``max(x, level)``, or ``min(x, level)`` where `sign` is -1, with a level that may vary over the sample.
+
+    Behind a rectifier an upper bound above zero is that rectifier's own; else it is ``level - relu(level - x)``.
+    """
+    before, rank = builder.node(source), len(builder.shape(source))
+    if sign < 0 and isinstance(before, ReLU) and np.all(level > 0):
+        bound = level.reshape((1,) * (rank - level.ndim) + level.shape)
+        return builder.add(ReLU(name=name, inputs=(source,), max_value=bound, origin=origin))
+    above = builder.affine(f"{name}_above", source, _full(sign), -sign * level, origin)
+    excess = builder.add(ReLU(name=name, inputs=(above,), origin=origin))
+    return builder.affine(f"{name}_bounded", excess, _full(sign), level, origin)
+
+
 def add_leaky_relu(
     builder: GraphBuilder,
     name: str,

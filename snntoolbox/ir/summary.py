@@ -135,12 +135,19 @@ def _pool(node: Any) -> str:
     return f"{node.kind} {_window(node.kernel, (1,) if node.stride == node.kernel else node.stride)}"
 
 
+def _relu(node: ReLU) -> str:
+    if node.max_value is None:
+        return "ReLU"
+    levels = "" if node.levels is None else f" in {node.levels} levels"
+    return f"ReLU up to {span(node.max_value)}{levels}"
+
+
 _DESCRIPTIONS: Mapping[type[Node], Callable[[Any], str]] = {
     Conv: _conv,
     Dense: lambda node: "Dense",
     AveragePool: _pool,
     MaxPool: _pool,
-    ReLU: lambda node: "ReLU" if node.max_value is None else f"ReLU up to {node.max_value:.4g}",
+    ReLU: _relu,
 }
 
 

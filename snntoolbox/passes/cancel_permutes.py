@@ -17,6 +17,7 @@ from snntoolbox.ir.nodes import (
     Add,
     Concat,
     Dense,
+    Floor,
     Mean,
     Pad,
     Permute,
@@ -137,7 +138,8 @@ class _Sweep:
     def _behind_order(self, node: Node, view: View) -> View | None:
         order = list(view.order)
         if isinstance(node, ReLU):
-            return self._emit(node.with_inputs(view.core), view.axes, view.order)
+            bound = _unordered(node.max_value, order) if isinstance(node.max_value, np.ndarray) else node.max_value
+            return self._emit(replace(node, inputs=(view.core,), max_value=bound), view.axes, view.order)
         if isinstance(node, Dense):
             weight = np.empty_like(node.weight)
             weight[:, order] = node.weight
@@ -150,6 +152,12 @@ class _Sweep:
     def same(self, node: Node, view: View) -> View:
         """An operation on single values."""
         return self._emit(node.with_inputs(view.core), view.axes)
+
+    def relu(self, node: ReLU, view: View) -> View:
+        """Its upper bounds permuted back."""
+        bound = node.max_value
+        bound = bound.transpose(np.argsort(view.axes)) if isinstance(bound, np.ndarray) and bound.ndim else bound
+        return self._emit(replace(node, inputs=(view.core,), max_value=bound), view.axes)
 
     def softmax(self, node: Softmax, view: View) -> View:
         """The axis renamed."""
@@ -191,7 +199,8 @@ class _Sweep:
 
 
 _BEHIND_AXES: dict[type[Node], Callable[..., View]] = {
-    ReLU: _Sweep.same,
+    ReLU: _Sweep.relu,
+    Floor: _Sweep.same,
     Softmax: _Sweep.softmax,
     Scale: _Sweep.scale,
     Dense: _Sweep.dense,

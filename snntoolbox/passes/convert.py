@@ -7,7 +7,7 @@ factors and the thresholds are folded into the weights, so every target sees thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from snntoolbox.passes.thresholds import Scales
 
 _HINTS = {
     "Softmax": "softmax between layers has no spiking form; only one at the output is dropped or rectified",
+    "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }
 
@@ -33,7 +34,8 @@ class Convert:
     """Graph and scales to a spiking network; exact in the sense that rates approach activations as steps grow.
 
     `neuron` is the model of every population (its `initial` potential in units of the threshold); `encoding` is the
-    input coding; bias b becomes a current of b / scale each step.
+    input coding; bias b becomes a current of b / scale each step. An upper bound of a rectifier bounds its scale,
+    whatever was chosen; a rectifier with `levels` keeps its bound as scale and starts at half a threshold.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
@@ -52,7 +54,7 @@ class Convert:
             population = Population(
                 name=name,
                 shape=graph.shapes[name],
-                neuron=_neuron_of(node, self.neuron),
+                neuron=neuron_of(node, self.neuron),
                 current=currents[name],
                 bias=biases[name],
                 scale=scale,
@@ -74,9 +76,12 @@ class Convert:
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
 
 
-def _neuron_of(node: Node, model: IF) -> Neuron:
+def neuron_of(node: Node, model: IF) -> Neuron:
+    """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold."""
     if isinstance(node, MaxPool):
         return MaxGate(kernel=node.kernel, stride=node.stride, padding=node.padding, dilation=node.dilation)
+    if isinstance(node, ReLU) and node.levels is not None:
+        return replace(model, initial=model.threshold / 2)
     return model
 
 
@@ -135,7 +140,8 @@ class _Wiring:
             self.nodes[name] = node.with_inputs(*(self._read(f"{name}<{k}", i) for k, i in enumerate(node.inputs)))
 
     def _scale(self, name: str) -> Array:
-        scale = np.asarray(self._given[name], np.float64)
+        node, scale = self.graph.nodes[name], np.asarray(self._given[name], np.float64)
+        scale = node.bounded(scale) if isinstance(node, ReLU) else scale
         if np.any(scale <= 0) or not np.all(np.isfinite(scale)):
             raise ConversionError("its scale is not positive and finite", layer=self.graph.nodes[name].label)
         return scale

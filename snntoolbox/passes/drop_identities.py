@@ -37,11 +37,22 @@ class DropIdentities:
                 pairs = zip(node.padding, source.pads[1:], strict=True)
                 padding = tuple((lo + before, hi + behind) for (lo, hi), (before, behind) in pairs)
                 changed[name] = replace(node, inputs=source.inputs, padding=padding)
-            elif isinstance(node, ReLU) and isinstance(source, ReLU):
-                bounds = [b for b in (node.max_value, source.max_value) if b is not None]
-                changed[name] = replace(node, inputs=source.inputs, max_value=min(bounds) if bounds else None)
+            elif isinstance(node, ReLU) and isinstance(source, ReLU) and (joined := _joined(node, source)):
+                changed[name] = joined
         kept = [n for name, n in changed.items() if name not in redirect]
         return graph.edited(kept, redirect=redirect)
+
+
+def _joined(node: ReLU, source: ReLU) -> ReLU | None:
+    """One rectifier in place of `node` behind `source`; None where a quantised one keeps them from being one."""
+    outer, inner = (np.inf if r.max_value is None else r.max_value for r in (node, source))
+    if source.levels is None and (node.levels is None or np.all(np.asarray(inner) >= outer)):
+        bound = np.minimum(outer, inner)
+        limit = None if bound.ndim == 0 and np.isinf(bound) else bound if bound.ndim else float(bound)
+        return replace(node, inputs=source.inputs, max_value=limit)
+    if node.levels is None and np.all(np.asarray(outer) >= inner):
+        return replace(node, inputs=source.inputs, max_value=source.max_value, levels=source.levels)
+    return None
 
 
 def _only_in_space(pad: Pad) -> bool:

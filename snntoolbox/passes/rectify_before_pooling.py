@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import MaxPool, ReLU
 
@@ -17,7 +19,7 @@ class RectifyBeforePooling:
         """The graph with each pair exchanged where nobody else reads the pooled value."""
         while pair := next(self._pairs(graph), None):
             pool, relu = pair
-            inner = ReLU(name=relu.name, inputs=pool.inputs, max_value=relu.max_value, origin=relu.origin)
+            inner = relu.with_inputs(*pool.inputs)
             graph = graph.edited([inner, pool.with_inputs(relu.name)], redirect={relu.name: pool.name})
         return graph
 
@@ -27,5 +29,10 @@ class RectifyBeforePooling:
             if isinstance(relu, ReLU):
                 pool = graph.nodes[relu.inputs[0]]
                 alone = graph.consumers[pool.name] == (relu.name,) and pool.name not in graph.outputs
-                if isinstance(pool, MaxPool) and alone:
+                if isinstance(pool, MaxPool) and alone and _one_per_channel(relu):
                     yield pool, relu
+
+
+def _one_per_channel(relu: ReLU) -> bool:
+    """Whether its upper bound is the same all over each channel, so that it fits the values in front of the pool."""
+    return all(n == 1 for n in np.shape(0.0 if relu.max_value is None else relu.max_value)[1:])

@@ -102,9 +102,8 @@ class ModelBasedThresholds:
 def _bounded(graph: Graph, name: str, scale: Array) -> Array:
     """One scale per channel or layer with the rank of the node, cut at the rectifier's own bound."""
     node = graph.nodes[name]
-    limit = node.max_value if isinstance(node, ReLU) else None
     shaped = scale.astype(np.float64).reshape(-1, *[1] * (len(graph.shapes[name]) - 1))
-    return shaped if limit is None else np.minimum(shaped, limit)
+    return node.bounded(shaped) if isinstance(node, ReLU) else shaped
 
 
 def _linear_bounds(

@@ -30,6 +30,7 @@ from snntoolbox.ir.nodes import (
     Concat,
     Conv,
     Dense,
+    Floor,
     Input,
     MaxPool,
     Mean,
@@ -75,7 +76,7 @@ _COSTS: Mapping[type[Node], Callable[[Any, tuple[Shape, ...]], int]] = {
     **dict.fromkeys((Conv, Dense), _per_synapse(2)),
     **dict.fromkeys((AveragePool, Mean, MaxPool, Scale), _per_synapse(1)),
     Add: lambda node, shapes: (len(shapes) - 1) * math.prod(shapes[0]),
-    **dict.fromkeys((Input, ReLU, Softmax, Concat, *MovingNode.__subclasses__()), _free),
+    **dict.fromkeys((Input, ReLU, Floor, Softmax, Concat, *MovingNode.__subclasses__()), _free),
 }
 
 

@@ -27,6 +27,7 @@ from snntoolbox.ir.nodes import (
     Conv,
     Dense,
     Elementwise,
+    Floor,
     Input,
     MaxPool,
     Mean,
@@ -77,7 +78,9 @@ def every_node():
     nodes += [
         Dense(name="d", inputs=("flat",), weight=draw(12, size), bias=draw(12).astype(np.float32)),
         Sparse(name="sparse", inputs=("d",), matrix=matrix, shape_in=(12,), shape_out=(4,)),
-        Elementwise(name="smooth", inputs=("sparse",), function="gelu"),
+        ReLU(name="levels", inputs=("sparse",), max_value=np.abs(draw(4)), levels=8),
+        Floor(name="floor", inputs=("levels",)),
+        Elementwise(name="smooth", inputs=("floor",), function="gelu"),
         Softmax(name="soft", inputs=("smooth",), log=True),
     ]
     return Graph(nodes, ["soft", "s"], name="ö/é net")

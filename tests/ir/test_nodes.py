@@ -19,6 +19,7 @@ from snntoolbox.ir.nodes import (
     Conv,
     Dense,
     Elementwise,
+    Floor,
     Input,
     MaxPool,
     Mean,
@@ -98,6 +99,8 @@ OTHERS = {
     "input": (Input(name="n", shape=(3, 4)), [(3, 4)], (3, 4)),
     "relu": (ReLU(name="n"), [(3, 4)], (3, 4)),
     "max": (pool(MaxPool, (3, 2), (1, 2), ((2, 0), (0, 1)), dilation=(2, 3)), [(2, 7, 8)], (2, 5, 3)),
+    "relu, bounds and levels": (ReLU(name="n", max_value=np.ones((3, 1)), levels=4), [(3, 4)], (3, 4)),
+    "floor": (Floor(name="n"), [(3, 4)], (3, 4)),
     "softmax": (Softmax(name="n", axis=0), [(3, 4)], (3, 4)),
     "elementwise": (Elementwise(name="n", function="silu"), [(3, 4)], (3, 4)),
 }
@@ -270,10 +273,30 @@ def test_rectifier_and_softmax():
     x = np.array([[-1.0, 0.5, 8.0]])
     assert ReLU(name="r").apply(x).tolist() == [[0, 0.5, 8]]
     assert ReLU(name="r", max_value=6.0).apply(x).tolist() == [[0, 0.5, 6]]
+    assert ReLU(name="r", max_value=np.array([1.0, 0.25, 9.0])).apply(x).tolist() == [[0, 0.25, 8]]
+    assert Floor(name="f").apply(x).tolist() == [[-1, 0, 8]]
     e = np.exp([-1, 0.5, 8])
     np.testing.assert_allclose(Softmax(name="s").apply(x)[0], e / e.sum())
     np.testing.assert_allclose(Softmax(name="s", log=True).apply(x)[0], np.log(e / e.sum()))
     assert np.isfinite(Softmax(name="s", log=True).apply(1e5 * x)).all()
+
+
+def test_quantised_rectifier_rounds_to_the_nearest_level():
+    x = np.array([-1.0, 0.49, 0.5, 1.49, 1.5, 2.5, 3.49, 3.5, 4.0, 9.0])
+    levels = [0.0, 0, 1, 1, 2, 3, 3, 4, 4, 4]
+    assert ReLU(name="r", max_value=4.0, levels=4).apply(x[None]).tolist() == [levels]
+    assert ReLU(name="r", max_value=1.0, levels=4).apply(x[None] / 4).tolist() == [[v / 4 for v in levels]]
+    both = ReLU(name="r", max_value=np.array([[4.0], [1.0]]), levels=4)
+    assert both.apply(np.stack([x, x / 4])[None])[0, 1].tolist() == [v / 4 for v in levels]
+    assert ReLU(name="r", max_value=2.0, levels=1).apply(np.array([[0.9, 1.0, 5.0]])).tolist() == [[0, 2, 2]]
+
+
+def test_a_scale_is_at_most_the_bound_and_with_levels_the_bound():
+    scale = np.array([[1.0], [8.0]])
+    assert ReLU(name="r").bounded(scale).tolist() == [[1], [8]]
+    assert ReLU(name="r", max_value=6.0).bounded(scale).tolist() == [[1], [6]]
+    assert ReLU(name="r", max_value=np.array([[0.5], [9.0]])).bounded(scale).tolist() == [[0.5], [8]]
+    assert ReLU(name="r", max_value=6.0, levels=4).bounded(scale).tolist() == [[6], [6]]
 
 
 IN_TORCH = {
@@ -351,6 +374,11 @@ MISFITS = {
     "concat axis": (Concat(name="n", axis=2), [(3, 4), (3, 4)], "axis 2"),
     "concat nothing": (Concat(name="n"), [], "cannot concatenate"),
     "relu bound": (ReLU(name="n", max_value=-1.0), [(3,)], "upper bound"),
+    "relu bounds": (ReLU(name="n", max_value=np.array([1.0, 0.0, 1.0])), [(3,)], "upper bound 0.0 is not above zero"),
+    "relu bounds that do not fit": (ReLU(name="n", max_value=np.ones(2)), [(3,)], r"bounds of shape \(2,\) do not fit"),
+    "relu bounds of another rank": (ReLU(name="n", max_value=np.ones(4)), [(3, 4)], "do not fit"),
+    "levels without a bound": (ReLU(name="n", levels=4), [(3,)], "need an upper bound"),
+    "no levels": (ReLU(name="n", levels=0, max_value=1.0), [(3,)], "at least one"),
     "unknown function": (Elementwise(name="n", function="sine"), [(3,)], "no function 'sine'"),
     "softmax axis": (Softmax(name="n", axis=1), [(3,)], "no axis 1"),
 }

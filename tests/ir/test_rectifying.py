@@ -9,6 +9,7 @@ from snntoolbox.ir.node import LinearNode
 from snntoolbox.ir.nodes import ReLU
 from snntoolbox.ir.rectifying import (
     add_absolute,
+    add_bound,
     add_clip,
     add_conv_transpose,
     add_leaky_relu,
@@ -17,6 +18,7 @@ from snntoolbox.ir.rectifying import (
 )
 
 SLOPES = np.arange(5.0) / 4
+LEVELS = np.arange(1, 6.0)
 
 
 def turned(builder, x):
@@ -29,6 +31,12 @@ FUNCTIONS = {
     "clip above": (lambda b, x: add_clip(b, "f", x, None, 2), lambda x: np.minimum(x, 2)),
     "clip below": (lambda b, x: add_clip(b, "f", x, 0.5, None), lambda x: np.maximum(x, 0.5)),
     "clip none": (lambda b, x: add_clip(b, "f", x, None, None), lambda x: x),
+    "bounds above": (lambda b, x: add_bound(b, "f", x, LEVELS, -1.0), lambda x: np.minimum(x, LEVELS)),
+    "bounds below": (lambda b, x: add_bound(b, "f", x, LEVELS, 1.0), lambda x: np.maximum(x, LEVELS)),
+    "bounds of a rectifier": (
+        lambda b, x: add_bound(b, "f", add_clip(b, "r", x, 0, None), LEVELS, -1.0),
+        lambda x: np.clip(x, 0, LEVELS),
+    ),
     "relu6": (lambda b, x: add_clip(b, "f", x, 0, 6), lambda x: np.clip(x, 0, 6)),
     "leaky": (lambda b, x: add_leaky_relu(b, "f", x, 0.1), lambda x: np.where(x > 0, x, 0.1 * x)),
     "leaky slope 0": (lambda b, x: add_leaky_relu(b, "f", x, 0.0), lambda x: np.maximum(x, 0)),
@@ -51,6 +59,13 @@ def test_function(case):
     x = np.random.default_rng(0).normal(scale=4, size=(60, 5))
     np.testing.assert_allclose(graph.run(x), exact(x), atol=1e-12)
     assert all(isinstance(n, (LinearNode, ReLU)) or n.name == "x" for n in graph.nodes.values())
+
+
+def test_an_upper_bound_behind_a_rectifier_is_its_own():
+    builder = GraphBuilder("test")
+    source = add_clip(builder, "r", builder.input("x", (5,)), 0, None)
+    assert isinstance(builder.node(add_bound(builder, "f", source, LEVELS, -1.0)), ReLU)
+    assert not isinstance(builder.node(add_bound(builder, "g", source, LEVELS - 1, -1.0)), ReLU), "one bound is zero"
 
 
 GEOMETRIES = [

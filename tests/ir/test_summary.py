@@ -31,6 +31,8 @@ def pool(kind, kernel, stride, **more):
         (pool(AveragePool, (2, 2), (2, 2)), "AveragePool 2x2"),
         (pool(MaxPool, (3, 3), (2, 2), dilation=(1, 1)), "MaxPool 3x3 /2"),
         (ReLU(name="r", inputs=("x",), max_value=6.0), "ReLU up to 6"),
+        (ReLU(name="r", inputs=("x",), max_value=0.5, levels=8), "ReLU up to 0.5 in 8 levels"),
+        (ReLU(name="r", inputs=("x",), max_value=np.array([0.5, 2.0])), "ReLU up to 0.5 .. 2"),
         (Mean(name="m", inputs=("x",), axes=(1, 2)), "Mean"),
     ],
 )

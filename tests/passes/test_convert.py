@@ -8,7 +8,7 @@ from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, MaxGate
-from snntoolbox.ir.nodes import Elementwise, MaxPool, Scale
+from snntoolbox.ir.nodes import Elementwise, Floor, MaxPool, Scale
 from snntoolbox.passes.convert import Convert
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.thresholds import ModelBasedThresholds, PercentileThresholds
@@ -232,3 +232,38 @@ def test_scales_must_be_positive(new_net, scale):
     name = net.relu("x")
     with pytest.raises(ConversionError, match=f"{name} .*not positive and finite"):
         Convert()(net.graph(), {name: np.array([1.0, scale])})
+
+
+@pytest.mark.parametrize("bound", [6.0, 0.25, np.array([0.25, 6.0, 0.5])], ids=["six", "small", "each"])
+def test_an_upper_bound_is_where_one_neuron_saturates(new_net, bound):
+    """Whatever scale was chosen, and whatever the rectifier gets: the rate is exact to half a spike."""
+    net = new_net(2)
+    relu = net.relu(net.dense("x", 3), max_value=bound)
+    graph, x = net.graph(), 40 * np.random.default_rng(0).normal(size=(20, 2))
+    network = Convert()(graph, {relu: np.full(1, 8.0)})
+    (population,) = network.populations.values()
+    assert np.all(population.scale <= bound)
+    found = interpret(network, x, steps=50).rates(relu) * population.scale
+    np.testing.assert_allclose(found, graph.run(x), atol=np.max(population.scale) / 50)
+
+
+def test_levels_keep_their_bound_and_start_at_half_a_threshold(new_net):
+    """In L steps a neuron computes the quantised rectifier, and in n L steps the same with n L levels."""
+    net = new_net(2)
+    relu = net.relu(net.dense("x", 3), max_value=0.7, levels=4)
+    graph, x = net.graph(), np.random.default_rng(0).normal(size=(200, 2))
+    for model in (IF(), IF(initial=0.9), IF(threshold=0.5)):
+        network = Convert(neuron=model)(graph, {relu: np.full(1, 8.0)})
+        (population,) = network.populations.values()
+        assert population.scale.tolist() == [0.7]
+        assert population.neuron.initial == population.neuron.threshold / 2
+    network = Convert()(graph, {relu: np.ones(1)})
+    found = interpret(network, x, steps=4).rates(relu) * 0.7
+    np.testing.assert_allclose(found, graph.run(x), atol=1e-12)
+
+
+def test_a_floor_alone_is_refused(new_net):
+    net = new_net(2)
+    net.add(Floor, "x", name="down")
+    with pytest.raises(UnsupportedError, match=r"down .*clip\(floor"):
+        Convert()(net.graph(), {})

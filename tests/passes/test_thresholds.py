@@ -85,8 +85,12 @@ def test_progress_counts_samples(graph):
 def test_an_upper_bound_bounds_the_scale(new_net):
     net = new_net(3)
     net.relu(net.add(Scale, "x", gain=np.array([1.0, 100.0, 0.01])), max_value=6.0, name="six")
+    net.relu("six", max_value=np.array([0.5, 9.0, 9.0]), name="each")
+    net.relu("six", max_value=6.0, levels=4, name="levels")
     for scales in (PercentileThresholds()(net.graph(), [np.ones((4, 3))]), ModelBasedThresholds()(net.graph())):
         np.testing.assert_allclose(scales["six"], [1.0, 6.0, 0.01], rtol=1e-3)
+        np.testing.assert_allclose(scales["each"], [0.5, 6.0, 0.01], rtol=1e-3)
+        np.testing.assert_allclose(scales["levels"], [6.0, 6.0, 6.0], err_msg="trained, and not chosen again")
 
 
 @pytest.mark.parametrize("x", [[], [np.zeros((0, 2, 5, 5))]], ids=["no arrays", "no samples"])

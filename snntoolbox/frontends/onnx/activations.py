@@ -11,7 +11,7 @@ from snntoolbox.frontends.onnx.arithmetic import common_shape, sample_constant, 
 from snntoolbox.frontends.onnx.call import Activation, Call, Refusal
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
-from snntoolbox.ir.rectifying import add_absolute, add_clip, add_leaky_relu, add_maximum, add_minimum
+from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
 
 UNBOUNDED = 3.4e38  # exporters write the largest float32 for no bound
 
@@ -83,12 +83,10 @@ def _extreme(call: Call, sign: float) -> str:
 
 def _bounded(call: Call, source: str, bound: Array, sign: float) -> str:
     """``max(x, bound)``, or ``min(x, bound)`` where `sign` is -1, with a constant that varies over the sample."""
-    level, gain, build = bound.astype(np.float64), np.full((), sign), call.builder
+    level = bound.astype(np.float64)
     if not np.all(np.isfinite(level)):
         raise Refusal("its constant is not finite")
-    above = build.affine(f"{call.name}_above", source, gain, -sign * level, call.origin)
-    excess = build.add(ReLU(name=call.name, inputs=(above,), origin=call.origin))
-    return build.affine(f"{call.name}_bounded", excess, gain, level, call.origin)
+    return add_bound(call.builder, call.name, source, level, sign, call.origin)
 
 
 def leaky_relu(call: Call) -> str:

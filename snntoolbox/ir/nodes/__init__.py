@@ -3,14 +3,14 @@
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes.elementwise import Elementwise
 from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape, Take
-from snntoolbox.ir.nodes.nonlinear import Input, MaxPool, ReLU, Softmax
+from snntoolbox.ir.nodes.nonlinear import Floor, Input, MaxPool, ReLU, Softmax
 from snntoolbox.ir.nodes.summing import Add, AveragePool, Mean
 from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
 
 NODE_TYPES: dict[str, type[Node]] = {
     t.__name__: t
     for t in (
-        *(Input, ReLU, MaxPool, Softmax, Elementwise),
+        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise),
         *(Dense, Conv, Scale, Sparse),
         *(Add, AveragePool, Mean),
         *(Reshape, Permute, Take, Pad, Concat),
@@ -25,6 +25,7 @@ __all__ = [
     "Conv",
     "Dense",
     "Elementwise",
+    "Floor",
     "Input",
     "MaxPool",
     "Mean",

@@ -1,4 +1,4 @@
-"""Nodes that are not linear: the rectifier, max pooling, softmax, and the graph's inputs."""
+"""Nodes that are not linear: the rectifier, floor, max pooling, softmax, and the graph's inputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.ir.node import Array, Node, Shape
+from snntoolbox.ir.node import Array, Node, Shape, broadcasts
 from snntoolbox.ir.nodes.windows import Padding, extract_windows, geometry_fault, window_output
 
 
@@ -28,20 +28,63 @@ class Input(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReLU(Node):
-    """``min(max(x, 0), max_value)``; None is no upper bound. ReLU6 and Clip(0, m) are this."""
+    """``min(max(x, 0), max_value)``; None is no upper bound. ReLU6 and Clip(0, m) are this.
 
-    max_value: float | None = None
+    An array as bound has the rank of the sample and broadcasts to it. With a number of `levels` L it is the
+    quantised rectifier of Bu et al. (arXiv 2303.04347, QCFS), ``m / L * clip(floor(x L / m + 1/2), 0, L)``, which an
+    integrate-and-fire neuron with threshold m computes in L steps from half a threshold on.
+    """
+
+    max_value: float | Array | None = None
+    levels: int | None = None
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        if self.max_value is not None and self.max_value <= 0:
-            raise self.misfit(f"its upper bound {self.max_value} is not above zero")
-        return self.one(shapes)
+        shape = self.one(shapes)
+        bound = np.asarray(1.0 if self.max_value is None else self.max_value)
+        if not np.all(bound > 0):
+            raise self.misfit(f"its upper bound {bound.min()} is not above zero")
+        if bound.ndim and not (bound.ndim == len(shape) and broadcasts(bound.shape, shape)):
+            raise self.misfit(f"its upper bounds of shape {bound.shape} do not fit {shape}")
+        if self.levels is not None and (self.levels < 1 or self.max_value is None):
+            raise self.misfit(f"{self.levels} levels need an upper bound and to be at least one")
+        return shape
 
     def apply(self, *values: Array) -> Array:
         """The rectified batch."""
         (x,) = values
-        return np.clip(x, 0, self.max_value)
+        if self.max_value is None:
+            return np.clip(x, 0, None)
+        bound = np.asarray(self.max_value).astype(x.dtype if np.issubdtype(x.dtype, np.floating) else np.float64)
+        if self.levels is None:
+            return np.asarray(np.clip(x, 0, bound))
+        level = bound / self.levels
+        return np.asarray(level * np.clip(np.floor(x / level + 0.5), 0, self.levels))
+
+    def bounded(self, scale: Array) -> Array:
+        """The scale of its neurons where a rule chose `scale`: at most the bound, and with levels the bound itself.
+
+        A neuron saturates at one spike per step, so with the bound as scale saturation *is* the bound.
+        """
+        if self.max_value is None:
+            return scale
+        if self.levels is None:
+            return np.minimum(scale, self.max_value)
+        return np.broadcast_to(self.max_value, np.broadcast_shapes(scale.shape, np.shape(self.max_value))).astype(float)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Floor(Node):
+    """The largest whole number not above x: the middle of a quantised rectifier (see `ReadQuantizers`)."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return self.one(shapes)
+
+    def apply(self, *values: Array) -> Array:
+        """The batch rounded downwards."""
+        (x,) = values
+        return np.floor(x)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

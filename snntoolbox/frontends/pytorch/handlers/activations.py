@@ -12,7 +12,7 @@ import torch
 from snntoolbox.frontends.pytorch.call import EVALUATE, Activation, Call, Refused
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Elementwise, ReLU, Softmax
-from snntoolbox.ir.rectifying import add_absolute, add_clip, add_leaky_relu, add_maximum, add_minimum
+from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
 
 SELU = (1.6732632423543772, 1.0507009873554805)  # alpha and scale
 
@@ -59,10 +59,7 @@ def _bounded(call: Call, source: str, bound: Any, sign: float) -> str:
     level = np.asarray(call.per_sample(bound, len(call.shape(source))), np.float64)
     if not np.all(np.isfinite(level)):
         raise Refused(f"{call.op} by bounds that are not finite")
-    build, gain = call.builder, np.full((), sign)
-    above = build.affine(f"{call.name}_above", source, gain, -sign * level, call.origin)
-    excess = build.add(ReLU(name=call.name, inputs=(above,), origin=call.origin))
-    return build.affine(f"{call.name}_bounded", excess, gain, level, call.origin)
+    return add_bound(call.builder, call.name, source, level, sign, call.origin)
 
 
 def _extreme(call: Call, sign: float) -> Activation:
