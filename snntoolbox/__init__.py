@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from snntoolbox.conversion import Recipe, convert, load, simulate
     from snntoolbox.errors import SNNToolboxError
-    from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+    from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
     from snntoolbox.ir.graph import Graph
     from snntoolbox.ir.io import load_graph, load_network, save
     from snntoolbox.ir.network import SpikingNetwork
@@ -32,6 +32,7 @@ _HOMES = {
     "SNNToolboxError": "errors",
     "ConstantCurrent": "ir.encodings",
     "Poisson": "ir.encodings",
+    "SpikeTimes": "ir.encodings",
     "Graph": "ir.graph",
     "load_graph": "ir.io",
     "load_network": "ir.io",
@@ -53,6 +54,7 @@ __all__ = [
     "Reset",
     "Result",
     "SNNToolboxError",
+    "SpikeTimes",
     "SpikingNetwork",
     "__version__",
     "convert",

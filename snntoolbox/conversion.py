@@ -13,7 +13,7 @@ import numpy as np
 from snntoolbox import plugins
 from snntoolbox.errors import ConversionError, DataError, GraphError, NoReferenceError, UnsupportedError
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, Spiking, sample_shape
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -247,8 +247,8 @@ def correct_readouts(
     and adds ``mean(y_ann - y_snn)`` to its bias. That is free on every target. (Bias correction of Li et al. 2021,
     for the last layer alone; delayed read-out as in arXiv 2409.03368.)
     """
-    if not len(x[0]):
-        return network
+    if not len(x[0]) or any(isinstance(e, SpikeTimes) for e in network.encodings.values()):
+        return network  # analogue samples are no trains
     from snntoolbox.engine.executor import Executor
 
     parts = list(Executor(lowered).batches(*x, keep=lowered.outputs, batch_size=batch_size))
@@ -278,12 +278,16 @@ def _fit(values: Array, target: Array) -> tuple[int, Array]:
     return next((start, shift) for error, start, shift in fits if error <= enough)
 
 
-def checked_arrays(shapes: Mapping[str, Shape], x: Array | Sequence[Array]) -> tuple[Array, ...]:
+def checked_arrays(
+    shapes: Mapping[str, Shape], x: Array | Sequence[Array], encodings: Mapping[str, Encoding] | None = None
+) -> tuple[Array, ...]:
     """One array per input, checked: number, shapes, equal numbers of samples, no NaN or infinity; DataError."""
     arrays = tuple(np.asarray(a) for a in ([x] if isinstance(x, np.ndarray) else x))
     if len(arrays) != len(shapes):
         raise DataError(f"{len(arrays)} arrays given, the model has {len(shapes)} inputs")
     for (name, shape), array in zip(shapes.items(), arrays, strict=True):
+        if encodings:
+            shape = sample_shape(encodings[name], shape, array)
         if array.shape[1:] != shape:
             raise DataError(f"samples have shape {array.shape[1:]}, the model takes {shape}", layer=name)
         if len(array) != len(arrays[0]):
@@ -336,7 +340,7 @@ def simulate_batches(
     **options: Any,
 ) -> Iterator[Result]:
     """The results of consecutive batches, each handed out as soon as it is there."""
-    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x)
+    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     steps = steps_of(duration, network.dt)
     backend = plugins.backend(simulator)
     backend.capabilities.check(backend.name, network)
@@ -345,7 +349,7 @@ def simulate_batches(
     if batch_size < 1:
         raise DataError(f"batch_size = {batch_size} is not at least 1")
     for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
-        if isinstance(encoding, Poisson):
+        if isinstance(encoding, Spiking):
             encoding.check(array, name)
     with backend.build(network, **options) as executable:
         for start in range(0, len(arrays[0]), batch_size):

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from snntoolbox.errors import BackendError
-from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.structure import source_supports
 
@@ -37,7 +37,7 @@ class Size:
 
 def network_size(network: SpikingNetwork) -> Size:
     """Counted without building a single synapse; a weight that is exactly zero counts."""
-    spiking = {n for n, e in network.encodings.items() if isinstance(e, Poisson)}
+    spiking = {n for n, e in network.encodings.items() if isinstance(e, Spiking)}
     synapses = 0
     for target, supports in source_supports(network).items():
         if target in network.populations:

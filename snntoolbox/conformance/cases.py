@@ -11,6 +11,7 @@ import numpy as np
 
 from snntoolbox.conformance.draft import Draft
 from snntoolbox.conformance.networks import MAPS, NETWORKS, NEURONS, Drawing, one_neuron
+from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
@@ -46,6 +47,9 @@ class Case:
     def inputs(self, network: SpikingNetwork) -> tuple[Array, ...]:
         """A batch of each input."""
         random = np.random.default_rng(2)
+        if any(isinstance(e, SpikeTimes) for e in network.encodings.values()):
+            trains = [(self.samples, self.steps - 2, *network.wiring.shapes[n]) for n in network.encodings]
+            return tuple(random.integers(-1, 2, size=s) for s in trains)
         shapes = [(self.samples, *network.wiring.shapes[n]) for n in network.encodings]
         if self.current is not None:
             return tuple(np.full(s, self.current) for s in shapes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
@@ -59,6 +59,11 @@ class Draft:
     def poisson(self, *shape: int, seed: int = 3) -> str:
         """A Poisson input of amplitude 2, and the gain behind it."""
         source = self.input(*shape, coding=Poisson(amplitude=2.0, seed=seed))
+        return self.node(Scale, source, gain=np.full((1,) * len(shape), 2.0))
+
+    def trains(self, *shape: int) -> str:
+        """A spike-time input of amplitude 2, and the gain behind it."""
+        source = self.input(*shape, coding=SpikeTimes(amplitude=2.0))
         return self.node(Scale, source, gain=np.full((1,) * len(shape), 2.0))
 
     def dense(self, source: str, out: int, scale: float = 1.0) -> str:

@@ -86,6 +86,12 @@ def poisson(draft: Draft) -> None:
     draft.readout(draft.dense(draft.flat(draft.average(first)), 3))
 
 
+def spike_times(draft: Draft) -> None:
+    """Given signed spikes, which end before the run does."""
+    first = draft.neurons(draft.conv(draft.trains(2, 6, 8), 4))
+    draft.readout(draft.dense(draft.flat(draft.average(first)), 3))
+
+
 def two_codings(draft: Draft) -> None:
     """A constant and a Poisson input; read-outs of either alone and of both."""
     image, spikes = draft.input(5), draft.poisson(6)
@@ -146,6 +152,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "skip over layers": long_skip,
     "constant input deep inside": constant_skip,
     "poisson": poisson,
+    "spike times": spike_times,
     "two codings": two_codings,
     "gate": gate,
     "every neuron differs": every_neuron_differs,

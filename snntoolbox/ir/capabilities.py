@@ -9,11 +9,15 @@ from importlib.util import find_spec
 import numpy as np
 
 from snntoolbox.errors import BackendError, Unsupported, UnsupportedError
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Reset
 
-_CODINGS: Mapping[type[Encoding], str] = {ConstantCurrent: "constant-current input", Poisson: "Poisson input"}
+_CODINGS: Mapping[type[Encoding], str] = {
+    ConstantCurrent: "constant-current input",
+    Poisson: "Poisson input",
+    SpikeTimes: "spike-time input",
+}
 _GATE = "max pooling by a gate on spike counts"
 _LOWERED: Mapping[str, str] = {
     _GATE: "[conversion] maxpool_type = relu_tree",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.errors import DataError
-from snntoolbox.ir.node import Array
+from snntoolbox.ir.node import Array, Shape
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,39 @@ class Poisson:
             )
 
 
-Encoding = ConstantCurrent | Poisson
+@dataclass(frozen=True)
+class SpikeTimes:
+    """Given spikes: a sample is its own train, (steps, *shape), of -1, 0 and 1; behind its end all is silent.
+
+    The wiring multiplies spikes by `amplitude`, the value that one spike per step stands for.
+    """
+
+    amplitude: float = 1.0
+
+    def check(self, x: Array, name: str) -> None:
+        """DataError where a value is no spike."""
+        if not np.isin(x, (-1, 0, 1)).all():
+            raise DataError("the input's trains hold other values than -1, 0 and 1", layer=name)
+
+
+Spiking = Poisson | SpikeTimes
+"""Inputs that reach the network as spikes."""
+
+Encoding = ConstantCurrent | Poisson | SpikeTimes
+
+
+def sample_shape(encoding: Encoding, shape: Shape, x: Array) -> Shape:
+    """The shape that samples `x` of an input of this shape must have: a train has its steps in front."""
+    return (*x.shape[1:2], *shape) if isinstance(encoding, SpikeTimes) else shape
+
+
+def spike_trains(x: Array, steps: int, encoding: Spiking, first_sample: int, first_step: int = 0) -> Array:
+    """Signed spikes (steps, batch, *shape), int8, of a spiking input: the same for every simulator."""
+    if isinstance(encoding, Poisson):
+        return poisson_spikes(x, steps, encoding, first_sample, first_step)
+    given = np.moveaxis(np.asarray(x)[:, first_step : first_step + steps], 1, 0).astype(np.int8)
+    silence = np.zeros((steps - len(given), *given.shape[1:]), np.int8)
+    return np.concatenate([given, silence])
 
 
 def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, first_step: int = 0) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import Unsupported, UnsupportedError
-from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
@@ -115,7 +115,7 @@ def flattened(network: SpikingNetwork) -> FlatNetwork:
     if gates := [p for p in network.populations.values() if not isinstance(p.neuron, IF)]:
         offenders = [Unsupported(p.label, "no integrate-and-fire neurons") for p in gates]
         raise UnsupportedError("a simulator without layers", offenders)
-    inputs = {n: 2 * network.wiring.size(n) for n, e in network.encodings.items() if isinstance(e, Poisson)}
+    inputs = {n: 2 * network.wiring.size(n) for n, e in network.encodings.items() if isinstance(e, Spiking)}
     order = [n for n in network.targets if n in network.populations]
     cells = {name: _cells(network.populations[name], network.depths[name]) for name in order}
     connections = []

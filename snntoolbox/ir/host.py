@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from snntoolbox.errors import BackendError, DataError
-from snntoolbox.ir.encodings import Poisson, poisson_spikes
+from snntoolbox.ir.encodings import Spiking, sample_shape, spike_trains
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import SpikingNetwork
@@ -26,7 +26,8 @@ def checked_batch(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> 
     if len(arrays) != len(names):
         raise DataError(f"the network has {len(names)} inputs ({', '.join(names)}), got {len(arrays)}")
     for name, array in zip(names, arrays, strict=True):
-        expected = (len(arrays[0]), *network.wiring.shapes[name])
+        shape = sample_shape(network.encodings[name], network.wiring.shapes[name], array)
+        expected = (len(arrays[0]), *shape)
         if array.shape != expected:
             raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)
     return arrays
@@ -51,9 +52,9 @@ class HostInput:
                 self.samples, population.size
             )
         self.trains = {
-            name: poisson_spikes(np.asarray(array), steps, coding, first_sample)
+            name: spike_trains(np.asarray(array), steps, coding, first_sample)
             for (name, coding), array in zip(network.encodings.items(), x, strict=True)
-            if isinstance(coding, Poisson)
+            if isinstance(coding, Spiking)
         }
 
     def source_spikes(self, name: str) -> tuple[Array, Array]:

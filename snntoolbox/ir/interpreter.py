@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, poisson_spikes
+from snntoolbox.ir.encodings import ConstantCurrent, Spiking, spike_trains
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, after_reset
 from snntoolbox.ir.node import Array, LinearNode
@@ -55,9 +55,9 @@ def interpret(
     batch = len(x[0])
     constant = constant_currents(network, *x)
     trains = {
-        name: poisson_spikes(np.asarray(array), steps, coding, first_sample)
+        name: spike_trains(np.asarray(array), steps, coding, first_sample)
         for (name, coding), array in zip(network.encodings.items(), x, strict=True)
-        if isinstance(coding, Poisson)
+        if isinstance(coding, Spiking)
     }
     states = {p.name: _State(p, batch) for p in network.populations.values()}
     spikes: dict[str, list[Array]] = {n: [] for n in states if record.wants_spikes(n)}

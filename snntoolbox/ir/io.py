@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import DataError, SNNToolboxError
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Reset
@@ -35,7 +35,7 @@ _DAMAGE = (
     *(SyntaxError, SNNToolboxError),
 )
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
-_PARTS = (Origin, Population, Readout, Grid, IF, MaxGate, ConstantCurrent, Poisson)
+_PARTS = (Origin, Population, Readout, Grid, IF, MaxGate, ConstantCurrent, Poisson, SpikeTimes)
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
 

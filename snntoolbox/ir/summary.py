@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
@@ -196,6 +196,8 @@ def _coding(encoding: Encoding, dt: float) -> str:
         return "constant current"
     if isinstance(encoding, Poisson):
         return f"Poisson spikes, at most {1000 / dt:,.0f} Hz for |x| = {encoding.amplitude:g}, seed {encoding.seed}"
+    if isinstance(encoding, SpikeTimes):
+        return f"given spikes, each worth {encoding.amplitude:g}"
     return str(encoding)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
@@ -119,7 +119,7 @@ class _Wiring:
         self.currents: dict[str, str] = {}
         self.scales: dict[str, Array] = {}
         self._given = scales
-        self._amplitude = encoding.amplitude if isinstance(encoding, Poisson) else 1.0
+        self._amplitude = encoding.amplitude if isinstance(encoding, Spiking) else 1.0
         for name, node in graph.nodes.items():
             self._place(name, node)
         for output in dict.fromkeys(graph.outputs):

@@ -10,7 +10,7 @@ from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 
@@ -44,7 +44,7 @@ class Brian2Backend:
 
     name = "brian2"
     capabilities = Capabilities(
-        encodings=frozenset({ConstantCurrent, Poisson}),
+        encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
         signed_input=True,
         resets=frozenset(Reset),
         leak=True,

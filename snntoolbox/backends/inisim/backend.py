@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 
@@ -50,7 +50,7 @@ class InisimBackend:
         leak=True,
         refractory=True,
         max_gate=True,
-        encodings=frozenset({ConstantCurrent, Poisson}),
+        encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
         signed_input=True,
         bias=True,
         initial=True,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
 
 
@@ -34,7 +34,7 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
     wiring, read = network.wiring, [r.current for r in network.readouts]
     ends = [p.current for p in network.populations.values()]
     wanted = _upstream(network, ends + read if per_step else ends) | readout_sources(network)
-    alive = {n for n, e in network.encodings.items() if isinstance(e, Poisson)} | set(network.populations)
+    alive = {n for n, e in network.encodings.items() if isinstance(e, Spiking)} | set(network.populations)
     tasks = []
     for name in network.order:
         if population := network.populations.get(name):

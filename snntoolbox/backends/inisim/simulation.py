@@ -15,7 +15,7 @@ from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.neurons import start
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
-from snntoolbox.ir.encodings import Poisson, poisson_spikes
+from snntoolbox.ir.encodings import Spiking, sample_shape, spike_trains
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
@@ -77,7 +77,8 @@ class Simulation:
         if len(x) != len(names):
             raise DataError(f"the network has {len(names)} inputs ({', '.join(names)}), got {len(x)}")
         for name, array in zip(names, x, strict=True):
-            expected = (len(x[0]), *self.network.wiring.shapes[name])
+            shape = sample_shape(self.network.encodings[name], self.network.wiring.shapes[name], array)
+            expected = (len(x[0]), *shape)
             if array.shape != expected:
                 raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)
 
@@ -145,7 +146,7 @@ class Batch:
             return {name: torch.tensor(value, device=device) for name, value in found.items()}, dtype
         wiring = self.simulation.wiring(dtype)
         coded = self.network.encodings
-        given = {n: wiring.target.tensor(a) for n, a in self.x.items() if not isinstance(coded[n], Poisson)}
+        given = {n: wiring.target.tensor(a) for n, a in self.x.items() if not isinstance(coded[n], Spiking)}
         reached = {t: c for t, c in self.network.targets.items() if given.keys() & self.network.sources[c]}
         values = wiring.tensors(given, reached.values()) if reached else {}
         return {target: values[current] for target, current in reached.items()}, dtype
@@ -173,8 +174,8 @@ class Batch:
 
     def _input(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor:
         coding = self.network.encodings[task.name]
-        assert isinstance(coding, Poisson)
-        spikes = poisson_spikes(self.x[task.name], steps, coding, self.first_sample, first)
+        assert isinstance(coding, Spiking)
+        spikes = spike_trains(self.x[task.name], steps, coding, self.first_sample, first)
         train = torch.from_numpy(spikes).to(self.wiring.target.device, self.wiring.target.dtype)
         self._count(task.name, train)
         return train.flatten(0, 1)

@@ -12,7 +12,7 @@ from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError, Unsupported
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 
@@ -65,7 +65,7 @@ class NestBackend:
 
     name = "nest"
     capabilities = NestCapabilities(
-        encodings=frozenset({ConstantCurrent, Poisson}),
+        encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
         signed_input=True,
         resets=frozenset({Reset.SUBTRACT, Reset.ZERO}),
         leak=True,

@@ -11,7 +11,7 @@ from snntoolbox.backends.nest.backend import NestBackend
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.pynn.mechanism import compiler
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 
@@ -31,7 +31,7 @@ ON_NEST = {
 """The neurons are NEST's own, so what they cannot do is the same."""
 
 OWN_CELLS: dict[str, Any] = {
-    "encodings": frozenset({ConstantCurrent, Poisson}),
+    "encodings": frozenset({ConstantCurrent, Poisson, SpikeTimes}),
     "signed_input": True,
     "resets": frozenset(Reset),
     "leak": True,
