@@ -236,7 +236,7 @@ class Run:
                 outputs.append(result.output)
                 if self.inputs.classifies:
                     per_step.append(result.predictions_per_step)
-                operations += synaptic_operations(network, result.counts) * result.samples
+                operations += synaptic_operations(network, result.events) * result.samples
                 done += result.samples
                 advance(result.samples)
         predictions = np.concatenate(per_step, axis=1) if per_step else None

@@ -158,7 +158,7 @@ def _confusion(predictions: tuple[Array, Array] | None) -> Figure | None:
 
 
 def _mean_counts(result: Result) -> dict[str, Array]:
-    return {n: s.reshape(len(s), result.samples, -1).sum(axis=2).mean(axis=1) for n, s in result.spikes.items()}
+    return {n: (s != 0).reshape(len(s), result.samples, -1).sum(axis=2).mean(axis=1) for n, s in result.spikes.items()}
 
 
 def _operations(network: SpikingNetwork, result: Result, ann_operations: int | None) -> Figure:

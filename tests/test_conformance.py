@@ -47,7 +47,7 @@ QUIET = ("neuron: negative", "neuron: leak", "neuron: refractory leaks")
 def test_every_population_of_a_case_spikes(case):
     network = CASES[case].build()
     result = interpret(network, *CASES[case].inputs(network), steps=CASES[case].steps)
-    assert all(count.any() for count in result.counts.values())
+    assert all(count.any() for count in result.events.values())
 
 
 EVERYTHING = Capabilities(
@@ -60,6 +60,11 @@ EVERYTHING = Capabilities(
     bias=True,
     initial=True,
     thresholds=True,
+    windows=True,
+    pulses=True,
+    timed_input=True,
+    levels=True,
+    signed=True,
     records=frozenset({"spikes", "potentials"}),
 )
 

@@ -163,9 +163,9 @@ _CHECKS: Mapping[str, Callable[[_Trial, tuple[Array, ...]], None]] = {
 
 def _compare(found: Result, expected: Result) -> None:
     """Everything that the expected result holds is identical; potentials as float32, which some record."""
-    if (found.steps, found.samples) != (expected.steps, expected.samples):
-        raise ConformanceError(f"{found.samples} samples of {found.steps} steps came back")
-    for field in ("spikes", "potentials", "counts", "outputs_per_step", "outputs"):
+    if (found.steps, found.samples, found.window) != (expected.steps, expected.samples, expected.window):
+        raise ConformanceError(f"{found.samples} samples of {found.steps} steps came back, window {found.window}")
+    for field in ("spikes", "potentials", "counts", "fired", "outputs_per_step", "outputs"):
         ours, theirs = getattr(found, field), getattr(expected, field)
         if set(ours) != set(theirs):
             raise ConformanceError(f"{field} are those of {sorted(ours)}, wanted {sorted(theirs)}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.network import Population, Readout, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, Reshape, Scale
@@ -33,6 +34,7 @@ class Draft:
         self.encodings: dict[str, Encoding] = {}
         self.populations: list[Population] = []
         self.readouts: list[Readout] = []
+        self.schedule: Schedule | None = None
 
     def numbers(self, *shape: int, scale: float = 0.5) -> Array:
         """Random numbers in [-scale, scale]."""
@@ -97,11 +99,17 @@ class Draft:
         """All values in a row."""
         return self.node(Reshape, source, shape=(math.prod(self.shapes[source]),))
 
-    def neurons(self, current: str, neuron: IF | None = None, bias: Array | float | None = None) -> str:
+    def neurons(
+        self,
+        current: str,
+        neuron: IF | None = None,
+        bias: Array | float | None = None,
+        pulses: Mapping[int, Array] | None = None,
+    ) -> str:
         """A population on a current, with a random bias unless one is given (0 for none)."""
         shape = self.shapes[current]
         values = self.numbers(*shape, scale=0.25) if bias is None else np.broadcast_to(bias, shape)
-        return self._population(current, shape, neuron or self.neuron, values if np.any(values) else None)
+        return self._population(current, shape, neuron or self.neuron, values if np.any(values) else None, pulses)
 
     def gate(
         self,
@@ -117,7 +125,14 @@ class Draft:
         neuron = MaxGate(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
         return self._population(current, (channels, *windows), neuron, None)
 
-    def _population(self, current: str, shape: Shape, neuron: Neuron, bias: Array | None) -> str:
+    def _population(
+        self,
+        current: str,
+        shape: Shape,
+        neuron: Neuron,
+        bias: Array | None,
+        pulses: Mapping[int, Array] | None = None,
+    ) -> str:
         name = f"population{len(self.populations)}"
         self.populations.append(
             Population(
@@ -129,6 +144,7 @@ class Draft:
                 scale=np.ones((1,) * len(shape)),
                 activation=name,
                 origin=Origin("conformance", type(neuron).__name__, name),
+                pulses=pulses or {},
             )
         )
         return self.add(Input(name=name, shape=shape))
@@ -142,4 +158,4 @@ class Draft:
         """What was drafted."""
         ends = [p.current for p in self.populations] + [r.current for r in self.readouts]
         wiring = Graph(self.nodes.values(), list(dict.fromkeys(ends)))
-        return SpikingNetwork(wiring, self.encodings, self.populations, self.readouts)
+        return SpikingNetwork(wiring, self.encodings, self.populations, self.readouts, schedule=self.schedule)

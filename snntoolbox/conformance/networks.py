@@ -8,7 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.conformance.draft import NONE, Draft
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.network import Schedule
+from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.nodes import Add, AveragePool, Concat, Dense, Mean, Pad, Permute, Scale, Sparse, Take
 
 Drawing = Callable[[Draft], None]
@@ -142,6 +144,55 @@ def bias_only(draft: Draft) -> None:
     draft.readout(draft.dense(draft.neurons(draft.dense(first, 3)), 3))
 
 
+def pulses(draft: Draft) -> None:
+    """Currents in single steps alone, of either sign, from the first step on and beyond the last."""
+    cells = draft.input(2, 4, 4)
+    for _ in range(2):
+        current = draft.conv(cells, 3)
+        shape = draft.shapes[current]
+        given = {step: draft.numbers(*shape, scale=2.0) for step in (0, 3, 4, 99)}
+        cells = draft.neurons(current, pulses={**given, 7: draft.numbers(3, 1, 1)})
+    draft.readout(draft.flat(cells))
+
+
+def presented_first(draft: Draft) -> None:
+    """Constant and Poisson inputs in the first steps alone; the constant one reaches a deep layer and a read-out."""
+    image = draft.input(5, coding=ConstantCurrent(steps=4))
+    source = draft.input(5, coding=Poisson(amplitude=2.0, seed=3, steps=6))
+    spikes = draft.node(Scale, source, gain=np.full(1, 2.0))
+    hidden = draft.neurons(draft.node(Add, draft.dense(image, 6), draft.dense(spikes, 6)))
+    last = draft.neurons(draft.node(Add, draft.dense(hidden, 6), draft.dense(image, 6)))
+    draft.readout(draft.node(Concat, last, image))
+
+
+def phases(draft: Draft) -> None:
+    """Layers that fire one after the other, in windows; read-outs divide by a window's steps."""
+    draft.schedule = Schedule("phased", window=2, steps=8)
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=2))
+    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(2, 4)))
+    second = draft.neurons(draft.conv(first, 3), IF(initial=0.5, window=(4, 6)))
+    third = draft.neurons(draft.node(Add, draft.conv(second, 3), first), IF(initial=0.5, window=(6, 8)))
+    draft.readout(draft.flat(third))
+
+
+def differences(draft: Draft) -> None:
+    """Input once, then spikes of several sizes and both signs that correct what was sent; read-outs sum."""
+    draft.schedule = Schedule("differential", window=1)
+    cells = draft.input(2, 4, 4, coding=ConstantCurrent(steps=1))
+    neuron = IF(initial=0.0625, levels=(1.0, 0.5, 0.25, 0.125), negative=Negative.MEMORY)
+    for _ in range(3):
+        cells = draft.neurons(draft.conv(cells, 3), neuron, bias=0.0)
+    draft.readout(draft.flat(cells))
+
+
+def signed_spikes(draft: Draft) -> None:
+    """Spikes that take earlier ones back, and currents that change their sign."""
+    image, spikes = draft.input(6), draft.poisson(6)
+    neuron = IF(initial=0.5, negative=Negative.MEMORY)
+    cells = draft.neurons(draft.node(Add, draft.dense(image, 8), draft.dense(spikes, 8, scale=2.0)), neuron)
+    draft.readout(draft.dense(draft.neurons(draft.dense(cells, 8, scale=1.0), neuron), 3))
+
+
 NETWORKS: Mapping[str, Drawing] = {
     "perceptron": mlp,
     "convolution with stride 2": strided_same,
@@ -159,6 +210,11 @@ NETWORKS: Mapping[str, Drawing] = {
     "late start": late_start,
     "late tie": late_tie,
     "bias only": bias_only,
+    "pulses": pulses,
+    "input in the first steps": presented_first,
+    "phases": phases,
+    "differences": differences,
+    "signed spikes": signed_spikes,
 }
 
 _MAPS: Mapping[str, tuple[tuple[int, ...], Callable[[Draft, str], str]]] = {
@@ -229,6 +285,16 @@ NEURONS: Mapping[str, tuple[IF, float, float]] = {
     "refractory drops the bias": (IF(refractory=1), 0.5, 0.5),
     "refractory leaks": (IF(refractory=1, leak=0.5), 1.5, 0.0),
     "refractory, above the threshold": (IF(refractory=1), 2.5, 0.0),
+    "window": (IF(window=(2, 5)), 0.75, 0.0),
+    "window from the start": (IF(initial=1.0, window=(0, 3)), 0.75, 0.0),
+    "window, leak, zero": (IF(leak=0.75, reset=Reset.ZERO, window=(3, 9)), 0.75, 0.0),
+    "window, refractory": (IF(refractory=1, window=(1, 6)), 0.75, 0.0),
+    "burst": (IF(levels=(1.0, 2.0, 3.0)), 2.25, 0.0),
+    "burst, limited": (IF(levels=(1.0, 2.0)), 2.25, 0.0),
+    "several thresholds": (IF(levels=(1.0, 0.5, 0.25), threshold=0.75), 0.28125, 0.0),
+    "signed": (IF(initial=2.0, negative=Negative.MEMORY), -0.5, 0.0),
+    "signed, window": (IF(initial=3.0, negative=Negative.MEMORY, window=(1, 7)), -1.0, 0.0),
+    "signed burst": (IF(initial=4.0, levels=(1.0, 2.0), negative=Negative.MEMORY), -1.5, 0.0),
 }
 """One neuron each: model, constant current, bias."""
 

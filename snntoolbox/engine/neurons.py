@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snntoolbox.engine.tensors import Target, channels_inside, empty_inside, padded
 from snntoolbox.ir.network import Population
-from snntoolbox.ir.neurons import IF, MaxGate, Reset
+from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Array
 
 
@@ -20,7 +20,7 @@ class State(Protocol):
     """One population's neurons for one batch."""
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
-        """Spikes (steps * batch, *shape), 0 or 1, of the next `steps` steps.
+        """Spikes (steps * batch, *shape), 0 or 1 or the values they carry, of the next `steps` steps.
 
         `current` is of the same layout, without what is the same every step; None is zero. The potentials after each
         reset go to `trace` (steps, batch, *shape).
@@ -28,22 +28,34 @@ class State(Protocol):
         ...
 
 
-def start(population: Population, batch: int, constant: Tensor | None, target: Target) -> State:
-    """The state before the first step; `constant` (batch, *shape) is added to the current of every step."""
-    return STATES[type(population.neuron)](population, batch, constant, target)
+def start(
+    population: Population, batch: int, constant: Tensor | None, target: Target, presented: int | None = None
+) -> State:
+    """The state before the first step; `constant` (batch, *shape) is added to the current of every step.
+
+    With `presented` it is added in the first so many steps alone.
+    """
+    return STATES[type(population.neuron)](population, batch, constant, target, presented)
 
 
 class IntegrateAndFire:
     """V <- leak * V + current; z = V >= threshold; reset. Everything in place, one pass per operation."""
 
-    def __init__(self, population: Population, batch: int, constant: Tensor | None, target: Target) -> None:
+    def __init__(
+        self, population: Population, batch: int, constant: Tensor | None, target: Target, presented: int | None = None
+    ) -> None:
         assert isinstance(population.neuron, IF)
         self.neuron = population.neuron
         self.threshold = _parameter(self.neuron.threshold, target)
         self.drive = _drive(population, constant, target)
+        self.presented = presented
+        self.bias = self.drive if presented is None else _drive(population, None, target)
+        self.pulses = {step: target.tensor(pulse) for step, pulse in population.pulses.items()}
+        self.step = 0
         initial = target.tensor(np.broadcast_to(self.neuron.initial, population.shape))
         self.potential = channels_inside(initial.expand(batch, *population.shape)).clone()
         self.waiting = torch.zeros_like(self.potential) if self.neuron.refractory else None
+        self.sent = torch.zeros_like(self.potential) if self.neuron.negative is Negative.MEMORY else None
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """The loop over time."""
@@ -51,10 +63,18 @@ class IntegrateAndFire:
         spikes = fired.view(steps, *self.potential.shape)
         steady = None if current is None else channels_inside(current).view(spikes.shape)
         integrate = self._integrate if self.waiting is None else self._integrate_awake
+        fire = self._emit if self.neuron.graded else self._fire
         reset = _RESETS[self.neuron.reset]
         for step in range(steps):
             z = spikes[step]
-            integrate(None if steady is None else steady[step], z)
+            integrate(None if steady is None else steady[step])
+            if self.neuron.fires_in(self.step):
+                fire(z)
+            else:
+                z.zero_()
+            if self.waiting is not None:
+                self.waiting.sub_(1).clamp_(min=0).add_(z, alpha=self.neuron.refractory)
+            self.step += 1
             reset(self.potential, z, self.threshold, self.neuron)
             if trace is not None:
                 trace[step] = self.potential
@@ -64,25 +84,40 @@ class IntegrateAndFire:
         if self.neuron.leak != 1:
             self.potential.mul_(self.neuron.leak)
 
-    def _integrate(self, current: Tensor | None, z: Tensor) -> None:
-        self._leak()
-        if current is not None:
-            self.potential.add_(current)
-        if self.drive is not None:
-            self.potential.add_(self.drive)
-        torch.ge(self.potential, self.threshold, out=z)
+    def _parts(self, current: Tensor | None) -> list[Tensor]:
+        """What this step adds."""
+        there = self.presented is None or self.step < self.presented
+        parts = (current, self.drive if there else self.bias, self.pulses.get(self.step))
+        return [part for part in parts if part is not None]
 
-    def _integrate_awake(self, current: Tensor | None, z: Tensor) -> None:
-        """The same where a neuron takes no current and does not fire for some steps after a spike."""
+    def _integrate(self, current: Tensor | None) -> None:
+        self._leak()
+        for part in self._parts(current):
+            self.potential.add_(part)
+
+    def _integrate_awake(self, current: Tensor | None) -> None:
+        """The same where a neuron takes no current for some steps after a spike."""
         assert self.waiting is not None
         self._leak()
         awake = self.waiting.eq(0).to(self.potential.dtype)
-        for part in (current, self.drive):
-            if part is not None:
-                self.potential.addcmul_(part, awake)
+        for part in self._parts(current):
+            self.potential.addcmul_(part, awake)
+
+    def _fire(self, z: Tensor) -> None:
         torch.ge(self.potential, self.threshold, out=z)
-        z.mul_(awake)
-        self.waiting.sub_(1).clamp_(min=0).add_(z, alpha=self.neuron.refractory)
+        if self.waiting is not None:
+            z.mul_(self.waiting.eq(0))
+
+    def _emit(self, z: Tensor) -> None:
+        """Values instead of spikes; see `snntoolbox.ir.neurons.emitted`."""
+        z.zero_()
+        for level in sorted(self.neuron.levels):
+            z.masked_fill_(self.potential >= level * self.threshold, level)
+            if self.sent is not None:
+                takes_back = (self.potential <= -level * self.threshold).logical_and_(self.sent >= level)
+                z.masked_fill_(takes_back, -level)
+        if self.sent is not None:
+            self.sent.add_(z)
 
 
 def _parameter(value: float | Array, target: Target) -> Any:
@@ -126,10 +161,12 @@ _RESETS: dict[Reset, Callable[[Tensor, Tensor, Any, IF], None]] = {
 class Gate:
     """Max pooling on spikes: the current spike of each window's input with the highest count so far."""
 
-    def __init__(self, population: Population, batch: int, constant: Tensor | None, target: Target) -> None:
+    def __init__(
+        self, population: Population, batch: int, constant: Tensor | None, target: Target, presented: int | None = None
+    ) -> None:
         assert isinstance(population.neuron, MaxGate)
         self.neuron, self.shape, self.batch = population.neuron, population.shape, batch
-        self.constant = constant
+        self.constant, self.presented, self.step = constant, presented, 0
         self.seen: Tensor | None = None
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
@@ -143,11 +180,16 @@ class Gate:
         return self._winners(seen.flatten(0, 1), spikes.flatten(0, 1))
 
     def _input(self, current: Tensor | None, steps: int) -> Tensor:
+        steady = None if self.constant is None else self.constant.expand(steps, *self.constant.shape)
+        if steady is not None and self.presented is not None:
+            there = torch.arange(self.step, self.step + steps, device=steady.device) < self.presented
+            steady = steady * there.view(steps, *[1] * (steady.ndim - 1))
+        self.step += steps
         if current is None:
-            assert self.constant is not None
-            return self.constant.expand(steps, *self.constant.shape)
-        steady = current.view(steps, self.batch, *current.shape[1:])
-        return steady if self.constant is None else steady + self.constant
+            assert steady is not None
+            return steady
+        varying = current.view(steps, self.batch, *current.shape[1:])
+        return varying if steady is None else varying + steady
 
     def _winners(self, seen: Tensor, spikes: Tensor) -> Tensor:
         """The windows' inputs one after the other in C order: a later one must have more to win."""
@@ -172,7 +214,7 @@ class Gate:
         return found
 
 
-STATES: dict[type[Any], Callable[[Population, int, Tensor | None, Target], State]] = {
+STATES: dict[type[Any], Callable[[Population, int, Tensor | None, Target, int | None], State]] = {
     IF: IntegrateAndFire,
     MaxGate: Gate,
 }

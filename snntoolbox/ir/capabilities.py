@@ -11,18 +11,25 @@ import numpy as np
 from snntoolbox.errors import BackendError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, Reset
+from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 
 _CODINGS: Mapping[type[Encoding], str] = {
     ConstantCurrent: "constant-current input",
     Poisson: "Poisson input",
     SpikeTimes: "spike-time input",
 }
+_PLAIN = "[cell] levels = 1 and spikes = unsigned"
+_SCHEDULE = "[conversion] schedule = rate"
 _GATE = "max pooling by a gate on spike counts"
 _LOWERED: Mapping[str, str] = {
     _GATE: "[conversion] maxpool_type = relu_tree",
     _CODINGS[Poisson]: "[input] poisson_input = False",
     _CODINGS[ConstantCurrent]: "[input] poisson_input = True",
+    "firing windows": f"{_SCHEDULE}, or weight_bits = 8 with [conversion] windows = pulses",
+    "pulses of current": _SCHEDULE,
+    "input for the first steps alone": _SCHEDULE,
+    "spikes that carry values": _PLAIN,
+    "signed spikes": _PLAIN,
 }
 """For a reason the setting that makes a network without it."""
 
@@ -37,6 +44,9 @@ class Capabilities:
     encodings: input codings; `signed_input`: negative values as spikes that count -1.
     resets, leak, refractory, max_gate: the neurons; `bias`, `initial` (a potential before the first step),
     `thresholds` (one per neuron): what neurons of one population may differ in.
+    windows: neurons that integrate always and fire in some steps alone; pulses: a current more in single steps;
+    timed_input: constant input in the first steps alone.
+    levels: spikes that carry one of several values; signed: spikes of either sign, with memory of what was sent.
     recurrent: cycles of projections; latency: the least delay of a projection in steps.
     batches: whether samples run side by side, not one after the other.
     records: what can be recorded beside counts and outputs: 'spikes', 'potentials'.
@@ -53,6 +63,11 @@ class Capabilities:
     bias: bool = False
     initial: bool = False
     thresholds: bool = False
+    windows: bool = False
+    pulses: bool = False
+    timed_input: bool = False
+    levels: bool = False
+    signed: bool = False
     recurrent: bool = False
     latency: int = 0
     batches: bool = False
@@ -85,6 +100,8 @@ class Capabilities:
         for name, coding in network.encodings.items():
             if type(coding) not in self.encodings:
                 found.append(Unsupported(name, _CODINGS[type(coding)]))
+            elif isinstance(coding, ConstantCurrent) and coding.steps is not None and not self.timed_input:
+                found.append(Unsupported(name, "input for the first steps alone"))
         if network.cycle and not self.recurrent:
             found.append(Unsupported(" -> ".join(network.cycle), "a recurrent connection"))
         return found
@@ -96,6 +113,8 @@ class Capabilities:
             yield from self._neuron(population.neuron)
         if population.bias is not None and np.any(population.bias) and not self.bias:
             yield "bias"
+        if population.pulses and not self.pulses:
+            yield "pulses of current"
 
     def _neuron(self, neuron: IF) -> Iterator[str]:
         if neuron.reset not in self.resets:
@@ -108,6 +127,12 @@ class Capabilities:
             yield "initial potential"
         if np.ptp(neuron.threshold) != 0 and not self.thresholds:
             yield "thresholds that differ within a layer"
+        if neuron.window is not None and not self.windows:
+            yield "firing windows"
+        if neuron.levels != (1.0,) and not self.levels:
+            yield "spikes that carry values"
+        if neuron.negative is not Negative.NEVER and not self.signed:
+            yield "signed spikes"
 
     def check(self, backend: str, network: SpikingNetwork, others: Mapping[str, Capabilities] | None = None) -> None:
         """Raise an UnsupportedError that lists everything missing, if anything is.

@@ -12,7 +12,23 @@ from snntoolbox.ir.node import Array, Shape
 
 @dataclass(frozen=True)
 class ConstantCurrent:
-    """The sample itself as a current, the same every step."""
+    """The sample itself as a current, the same every step; with `steps` in the first so many steps alone.
+
+    `largest`, where given, is the largest |x| that the network is made for.
+    """
+
+    steps: int | None = None
+    largest: float | None = None
+
+    def check(self, x: Array, name: str) -> None:
+        """DataError where a value is beyond what the network is made for."""
+        largest = float(np.abs(x).max(initial=0))
+        if self.largest is not None and largest > self.largest * (1 + 1e-6):
+            raise DataError(
+                f"the network is made for values up to {self.largest:.4g}, the data hold {largest:.4g}",
+                layer=name,
+                hint="convert it with a wider input_range",
+            )
 
 
 @dataclass(frozen=True)
@@ -21,11 +37,12 @@ class Poisson:
 
     The wiring multiplies them by `amplitude`, so that the mean current is x. Rates above one spike per step are cut
     off: `amplitude` must be at least max |x|. An input rate of r Hz at a step of dt ms is
-    amplitude = max|x| / (r * dt / 1000).
+    amplitude = max|x| / (r * dt / 1000). With `steps` there are spikes in the first so many steps alone.
     """
 
     amplitude: float = 1.0
     seed: int = 0
+    steps: int | None = None
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value would need more than one spike per step."""
@@ -90,4 +107,6 @@ def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, f
         words = generator.random_raw(steps * blocks * 4).reshape(steps, blocks * 4)[:, :size]
         uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
         spikes[:, b] = (uniform.reshape(steps, *x.shape[1:]) < probability[b]) * sign[b]
+    if encoding.steps is not None:
+        spikes[max(encoding.steps - first_step, 0) :] = 0
     return spikes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,11 +34,22 @@ def checked_batch(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> 
     return arrays
 
 
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """A current (samples, neurons) in the own steps first <= t < last, counted from 0."""
+
+    first: int
+    last: int
+    current: Array
+
+
 class HostInput:
     """The coded inputs of one batch.
 
     constant: population or read-out -> (samples, *shape), the current that constant inputs add each step.
     drive: population -> (samples, neurons), what every neuron gets each of its own steps: that current and the bias.
+    timed: population -> what it gets in some of its own steps alone, on top of that: pulses, and constant inputs that
+    are presented in the first steps alone (then they are not in `drive`).
     trains: spiking input -> (steps, samples, *shape) int8, the signed spikes.
     """
 
@@ -45,12 +57,18 @@ class HostInput:
         self.samples, self.steps = len(x[0]), steps
         self.constant = constant_currents(network, *x)
         self.drive: dict[str, Array] = {}
+        self.timed: dict[str, list[Timed]] = {}
+        presented = int(network.presented(steps))
         for name, population in network.populations.items():
             bias = 0.0 if population.bias is None else population.bias
             current = self.constant.get(name, np.zeros((self.samples, *population.shape)))
-            self.drive[name] = (current + spread(bias, population.shape).reshape(population.shape)).reshape(
-                self.samples, population.size
-            )
+            current = current.reshape(self.samples, population.size)
+            pulses = {s: spread(p, population.shape)[None] for s, p in population.pulses.items() if s < steps}
+            self.timed[name] = [Timed(s, s + 1, np.repeat(p, self.samples, axis=0)) for s, p in pulses.items()]
+            if presented < steps:
+                self.timed[name].insert(0, Timed(0, presented, current))
+                current = np.zeros(current.shape)
+            self.drive[name] = current + spread(bias, population.shape)
         self.trains = {
             name: spike_trains(np.asarray(array), steps, coding, first_sample)
             for (name, coding), array in zip(network.encodings.items(), x, strict=True)
@@ -89,6 +107,7 @@ def assembled(
     return Result(
         steps=host.steps,
         samples=host.samples,
+        window=network.window,
         counts={n: spikes[n].sum(axis=0, dtype=np.int64) for n in network.populations},
         outputs={n: v[-1] for n, v in outputs.items()},
         outputs_per_step=outputs if per_step else {},
@@ -117,9 +136,9 @@ def readout_values(
             sums = _mapped(network, readout.current, counted, 1, samples)
             first = steps
         if readout.name in constant:
-            elapsed = np.arange(first, steps + 1).reshape(-1, *[1] * (1 + len(readout.shape)))
+            elapsed = network.presented(np.arange(first, steps + 1).reshape(-1, *[1] * (1 + len(readout.shape))))
             sums = sums + elapsed * constant[readout.name]
-        value = readout.values(sums, first, None)
+        value = readout.values(sums, first, None, network.window)
         values[readout.name] = value if per_step else value[-1:]
     return values
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from snntoolbox.ir.encodings import ConstantCurrent, Spiking, spike_trains
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, after_reset
+from snntoolbox.ir.neurons import IF, MaxGate, after_reset, emitted
 from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.nodes.windows import extract_windows
 from snntoolbox.ir.result import Record, Result
@@ -18,8 +18,8 @@ from snntoolbox.ir.result import Record, Result
 def constant_currents(network: SpikingNetwork, *x: Array) -> dict[str, Array]:
     """What inputs coded as constant current add each step: {population or read-out: (batch, *shape)}, float64.
 
-    The host computes this once; on an integer grid it is rounded (half to even) to the grid. Targets that no such
-    input reaches are left out.
+    Where they are presented for the first steps alone (`SpikingNetwork.presented`), in those. The host computes this
+    once; on an integer grid it is rounded (half to even) to the grid. Targets that no such input reaches are left out.
     """
     constant = {n for n, e in network.encodings.items() if isinstance(e, ConstantCurrent)}
     values: dict[str, Array | None] = {}
@@ -49,7 +49,8 @@ def interpret(
     """Run a batch of each input for `steps` steps; `first_sample` numbers the samples for the Poisson seeds.
 
     In each step the populations are visited in order, so a spike crosses all layers within its step:
-    V <- leak * V + current; z = V >= threshold; reset. A refractory neuron gets no current and does not fire.
+    V <- leak * V + current; z = V >= threshold; reset. A refractory neuron gets no current and does not fire; one
+    outside its window does not fire.
     """
     record = record or Record()
     batch = len(x[0])
@@ -68,12 +69,14 @@ def interpret(
 
     for step in range(steps):
         values: dict[str, Array] = {}
+        there = network.presented(step + 1) == step + 1
         for name in network.order:
             if name in states:
                 state = states[name]
-                values[name] = state.step(values[state.population.current] + constant.get(name, 0.0))
+                current = values[state.population.current] + (constant.get(name, 0.0) if there else 0.0)
+                values[name] = state.step(current, step)
                 if name in spikes:
-                    spikes[name].append(values[name] > 0)
+                    spikes[name].append(values[name].astype(state.spike_type))
                 if name in potentials:
                     potentials[name].append(state.potential.copy())
             elif name in network.encodings:
@@ -84,20 +87,25 @@ def interpret(
                 assert isinstance(node, LinearNode)
                 values[name] = node.linear(*(values[i] for i in node.inputs))
         for readout in network.readouts:
-            sums[readout.name] = sums[readout.name] + values[readout.current] + constant.get(readout.name, 0.0)
+            steady = constant.get(readout.name, 0.0) if there else 0.0
+            sums[readout.name] = sums[readout.name] + values[readout.current] + steady
             if step + 1 == readout.start:
                 forgotten[readout.name] = sums[readout.name]
             before = forgotten.get(readout.name) if step + 1 >= 2 * readout.start else None
             total, elapsed = sums[readout.name], step + 1
             if before is not None:
                 total, elapsed = total - before, elapsed - readout.start
+            if network.schedule:
+                elapsed = network.schedule.window
             bias = 0.0 if readout.bias is None else readout.bias
             per_step[readout.name].append(readout.scale * (total / elapsed + bias))
 
     return Result(
         steps=steps,
         samples=batch,
-        counts={n: s.count for n, s in states.items()},
+        window=network.window,
+        counts={n: s.count.astype(s.count_type) for n, s in states.items()},
+        fired={n: s.fired for n, s in states.items() if s.graded},
         outputs={n: v[-1] for n, v in per_step.items()},
         outputs_per_step={n: np.stack(v) for n, v in per_step.items()} if record.outputs_per_step else {},
         spikes={n: np.stack(v) for n, v in spikes.items()},
@@ -110,8 +118,12 @@ class _State:
 
     def __init__(self, population: Population, batch: int) -> None:
         self.population = population
-        self.count = np.zeros((batch, *population.shape), np.int64)
+        self.count = np.zeros((batch, *population.shape))
         neuron = population.neuron
+        self.graded = isinstance(neuron, IF) and neuron.graded
+        self.fired = np.zeros(self.count.shape, np.int64)
+        self.count_type: type = np.float64 if self.graded else np.int64
+        self.spike_type: type = np.float64 if self.graded else np.bool_
         if isinstance(neuron, IF):
             self.potential = np.broadcast_to(neuron.initial, self.count.shape).astype(np.float64)
             self.waiting = np.zeros(self.count.shape, np.int64)
@@ -119,19 +131,27 @@ class _State:
             self.potential = np.zeros(self.count.shape)
             self.seen: Array = np.zeros(())
 
-    def step(self, current: Array) -> Array:
-        """Spikes (0.0 or 1.0) for this step's current."""
+    def step(self, current: Array, step: int) -> Array:
+        """Spikes (0.0 or 1.0, or their values) for the current of this step, counted from 0."""
         neuron = self.population.neuron
-        spikes = self._integrate(neuron, current) if isinstance(neuron, IF) else self._gate(neuron, current)
-        self.count += spikes.astype(np.int64)
+        spikes = self._integrate(neuron, current, step) if isinstance(neuron, IF) else self._gate(neuron, current)
+        self.count += spikes
+        self.fired += spikes != 0
         return spikes
 
-    def _integrate(self, neuron: IF, current: Array) -> Array:
+    def _integrate(self, neuron: IF, current: Array, step: int) -> Array:
         if self.population.bias is not None:
             current = current + self.population.bias
+        if step in self.population.pulses:
+            current = current + self.population.pulses[step]
         awake = self.waiting == 0
         before = neuron.leak * self.potential + np.where(awake, current, 0.0)
-        spikes: Array = (before >= neuron.threshold) & awake
+        if not neuron.fires_in(step):
+            spikes = np.zeros(before.shape, bool)
+        elif neuron.graded:
+            spikes = emitted(before, self.count, neuron)
+        else:
+            spikes = (before >= neuron.threshold) & awake
         self.potential = after_reset(before, spikes, neuron)
         self.waiting = np.where(spikes, neuron.refractory, np.maximum(self.waiting - 1, 0))
         return spikes.astype(np.float64)

@@ -10,7 +10,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +20,8 @@ import scipy.sparse as sp
 from snntoolbox.errors import DataError, SNNToolboxError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, Reset
+from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
+from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Array, Origin
 from snntoolbox.ir.nodes import NODE_TYPES
 
@@ -35,7 +35,8 @@ _DAMAGE = (
     *(SyntaxError, SNNToolboxError),
 )
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
-_PARTS = (Origin, Population, Readout, Grid, IF, MaxGate, ConstantCurrent, Poisson, SpikeTimes)
+_PARTS = (Origin, Population, Readout, Grid, Schedule, IF, MaxGate, ConstantCurrent, Poisson, SpikeTimes)
+_ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
 
@@ -74,6 +75,7 @@ def load_network(path: str | Path) -> SpikingNetwork:
             _decoded(structure["readouts"], arrays),
             dt=structure["dt"],
             grid=_decoded(structure["grid"], arrays),
+            schedule=_decoded(structure.get("schedule"), arrays),
         )
 
     return _decoding(path, decode)
@@ -93,6 +95,7 @@ def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any
         "readouts": [_encoded(r, arrays) for r in network.readouts],
         "dt": network.dt,
         "grid": _encoded(network.grid, arrays),
+        "schedule": _encoded(network.schedule, arrays),
     }
 
 
@@ -108,6 +111,8 @@ def _encoded(value: Any, arrays: dict[str, Array]) -> Any:
     if dataclasses.is_dataclass(value):
         fields = {f.name: _encoded(getattr(value, f.name), arrays) for f in dataclasses.fields(value)}
         return {"type": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {"type": "steps", "items": [[int(k), _encoded(v, arrays)] for k, v in value.items()]}
     if isinstance(value, tuple):
         return [_encoded(v, arrays) for v in value]
     if isinstance(value, np.generic):
@@ -134,9 +139,12 @@ def _decoded(value: Any, arrays: dict[str, Array]) -> Any:
         return matrix
     if kind == "dict":
         return {k: _decoded(v, arrays) for k, v in value["items"].items()}
+    if kind == "steps":
+        return {int(k): _decoded(v, arrays) for k, v in value["items"]}
     fields = {k: _decoded(v, arrays) for k, v in value.items() if k != "type"}
-    if "reset" in fields:
-        fields["reset"] = Reset(fields["reset"])
+    for name, enum in _ENUMS.items():
+        if name in fields:
+            fields[name] = enum(fields[name])
     return _TYPES[kind](**fields)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import GraphError
-from snntoolbox.ir.encodings import Encoding
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
@@ -29,6 +29,7 @@ class Population:
     """Neurons of one model and shape.
 
     `current` names the wiring node that gives its input; `bias` (broadcasts to the shape) is added every step.
+    `pulses` is a current more in single steps, counted from 0: step -> array that broadcasts to the shape.
     `scale` (broadcasts to the shape) is the activation in the user's units that one spike per step stands for.
     `activation` names the node of the analogue graph whose value the rate approximates.
     """
@@ -41,6 +42,7 @@ class Population:
     scale: Array
     activation: str
     origin: Origin | None = None
+    pulses: Mapping[int, Array] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -58,7 +60,8 @@ class Readout:
     """A linear output: after t steps its value is ``scale * (sum of its current over the steps / t + bias)``.
 
     With `start` it forgets the first steps, in which rates have not settled: as soon as as many more have passed
-    (t >= 2 start), the sum is over the steps start + 1 ... t and divided by t - start.
+    (t >= 2 start), the sum is over the steps start + 1 ... t and divided by t - start. In a network with a schedule
+    the sum is divided by its `window` instead, whatever t.
     """
 
     name: str
@@ -68,11 +71,14 @@ class Readout:
     scale: float = 1.0
     start: int = 0
 
-    def values(self, sums: Array, first: int, at_start: Array | None) -> Array:
+    def values(self, sums: Array, first: int, at_start: Array | None, window: int | None = None) -> Array:
         """The values after steps `first`, first + 1, ... for the currents summed from step 1 to each, (steps, ...).
 
-        `at_start` is the sum after `start` steps, needed where `start` lies before `first`.
+        `at_start` is the sum after `start` steps, needed where `start` lies before `first`; `window` is that of the
+        network's schedule, if it has one.
         """
+        if window is not None:
+            return np.asarray(self.scale * (sums / window + (0.0 if self.bias is None else self.bias)))
         elapsed = np.arange(first, first + len(sums)).reshape(-1, *[1] * (sums.ndim - 1))
         if self.start:
             late = elapsed >= 2 * self.start
@@ -108,12 +114,32 @@ class Projection:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """When what of a network happens, as far as those who run it must know; None in a network is the usual one.
+
+    A rate, and a read-out's value, is a sum over all steps divided by `window`. A run takes `steps` steps; None leaves
+    their number to the user. `interval` and `interval_two` are the least steps between the starts of two samples that
+    follow one another, with one membrane per neuron and with two (one integrates while the other fires).
+    """
+
+    name: str
+    window: int
+    steps: int | None = None
+    interval: int | None = None
+    interval_two: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or (self.steps is not None and self.steps < 1):
+            raise GraphError(f"a schedule of {self.steps} steps with windows of {self.window} cannot be")
+
+
+@dataclass(frozen=True)
 class Grid:
     """The integer grid that a quantised network lives on.
 
     Weights, biases, thresholds and potentials are integers of `weight_bits` or wider; the current from an analogue
-    input is rounded (half to even) once, before the first step. `start` is the largest |V| before the first step,
-    `growth` the largest amount by which spikes and bias can move any |V| in one step.
+    input is rounded (half to even) once, before the first step. `start` is the largest |V| before the first step and
+    all pulses together, `growth` the largest amount by which spikes and bias can move any |V| in one step.
     """
 
     weight_bits: int
@@ -146,6 +172,7 @@ class SpikingNetwork:
         *,
         dt: float = 1.0,
         grid: Grid | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         self.wiring = wiring
         self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
@@ -153,6 +180,7 @@ class SpikingNetwork:
         self.readouts = tuple(readouts)
         self.dt = dt
         self.grid = grid
+        self.schedule = schedule
         self._check(len(populations))
 
     @property
@@ -177,6 +205,10 @@ class SpikingNetwork:
             self._check_population(population)
         for readout in self.readouts:
             self._check_current(readout.name, readout.current, readout.shape)
+            if readout.start and self.schedule:
+                raise GraphError("forgets its first steps, in a network with a schedule", layer=readout.name)
+        if len({e.steps for e in self.encodings.values() if isinstance(e, ConstantCurrent)}) > 1:
+            raise GraphError("constant inputs that are presented for different numbers of steps")
 
     def _check_population(self, population: Population) -> None:
         neuron, shape, label = population.neuron, population.shape, population.label
@@ -195,6 +227,9 @@ class SpikingNetwork:
         else:
             self._check_current(label, population.current, shape)
         values: dict[str, Array | float | None] = {"bias": population.bias, "scale": population.scale}
+        values |= {f"pulse in step {step}": pulse for step, pulse in population.pulses.items()}
+        if population.pulses and (isinstance(neuron, MaxGate) or min(population.pulses) < 0):
+            raise GraphError("pulses need neurons and steps from 0", layer=label)
         if isinstance(neuron, IF):
             values |= {"threshold": neuron.threshold, "initial": neuron.initial}
         for what, value in values.items():
@@ -216,6 +251,7 @@ class SpikingNetwork:
         readouts: Sequence[Readout] | None = None,
         encodings: Mapping[str, Encoding] | None = None,
         grid: Grid | None = None,
+        schedule: Schedule | None = None,
     ) -> SpikingNetwork:
         """A copy with some parts exchanged."""
         return SpikingNetwork(
@@ -225,12 +261,23 @@ class SpikingNetwork:
             self.readouts if readouts is None else readouts,
             dt=self.dt,
             grid=grid or self.grid,
+            schedule=schedule or self.schedule,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
         parts = (dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (self.wiring, *parts, self.dt, self.grid)
+        return _rebuilt, (self.wiring, *parts, self.dt, self.grid, self.schedule)
+
+    @property
+    def window(self) -> int | None:
+        """The steps that sums are divided by in this network's schedule; None: the steps that have passed."""
+        return self.schedule.window if self.schedule else None
+
+    def presented(self, elapsed: Any) -> Any:
+        """In how many of the first `elapsed` steps (a number or an array) constant inputs are there."""
+        limits = [e.steps for e in self.encodings.values() if isinstance(e, ConstantCurrent) and e.steps is not None]
+        return np.minimum(elapsed, limits[0]) if limits else elapsed
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -341,5 +388,6 @@ def _rebuilt(
     readouts: Sequence[Readout],
     dt: float,
     grid: Grid | None,
+    schedule: Schedule | None,
 ) -> SpikingNetwork:
-    return SpikingNetwork(wiring, encodings, populations, readouts, dt=dt, grid=grid)
+    return SpikingNetwork(wiring, encodings, populations, readouts, dt=dt, grid=grid, schedule=schedule)

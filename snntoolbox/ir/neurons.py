@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,6 +24,16 @@ class Reset(StrEnum):
     """V <- V - threshold * floor(V / threshold): several thresholds' worth is dropped."""
 
 
+class Negative(StrEnum):
+    """When a neuron fires negative spikes."""
+
+    NEVER = "never"
+    """It does not, however low its potential."""
+    MEMORY = "memory"
+    """While the sum of all values sent stays at or above 0, so that a negative spike takes an earlier one back
+    (Wang et al., IJCAI 2022)."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class IF:
     """Integrate-and-fire: V <- leak * V + current; a spike where V >= threshold; then the reset.
@@ -31,6 +42,13 @@ class IF:
     population's shape. `initial` is V before the first step, `leak` the factor that remains of V each step
     (exp(-dt / tau_m); 1 is none), `refractory` the number of steps after a spike in which input and bias are
     dropped and no spike is fired.
+
+    `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
+
+    `levels` are the values that a spike may carry, in thresholds: (1,) is the plain neuron, (1, 2, ..., B) bursts,
+    (1, 1/2, 1/4, ...) several thresholds in one step. The value is the largest level l with V >= l * threshold, and the
+    reset subtracts value * threshold. With `negative` = memory it is minus the largest level l with
+    V <= -l * threshold that is no larger than the sum of the values sent so far.
     """
 
     threshold: float | Array = 1.0
@@ -39,6 +57,18 @@ class IF:
     initial: float | Array = 0.0
     leak: float = 1.0
     refractory: int = 0
+    window: tuple[int, int] | None = None
+    levels: tuple[float, ...] = (1.0,)
+    negative: Negative = Negative.NEVER
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes carry values other than 1."""
+        return self.levels != (1.0,) or self.negative is not Negative.NEVER
+
+    def fires_in(self, step: int) -> bool:
+        """Whether it may fire in this step, counted from 0."""
+        return self.window is None or self.window[0] <= step < self.window[1]
 
     def __post_init__(self) -> None:
         wrong = []
@@ -48,6 +78,14 @@ class IF:
             wrong.append(f"leak {self.leak} is not the share that remains, above 0 and at most 1")
         if self.refractory < 0 or self.refractory != int(self.refractory):
             wrong.append(f"refractory {self.refractory} is no number of steps")
+        if self.window is not None and not 0 <= self.window[0] < self.window[1]:
+            wrong.append(f"window {self.window} is no range of steps, counted from 0")
+        if not self.levels or len({*self.levels}) < len(self.levels):
+            wrong.append(f"levels {self.levels} are not different values, at least one")
+        elif not all(level > 0 and math.isfinite(level) for level in self.levels):
+            wrong.append(f"levels {self.levels} are not all above 0 and finite")
+        if self.graded and (self.reset is not Reset.SUBTRACT or self.refractory):
+            wrong.append("spikes with values or signs need reset = subtract and no refractory period")
         if wrong:
             raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}")
 
@@ -67,6 +105,17 @@ class MaxGate:
 
 
 Neuron = IF | MaxGate
+
+
+def emitted(before: Array, sent: Array, neuron: IF) -> Array:
+    """The value that each neuron sends, for its potential before the reset and the sum of what it has sent; float64."""
+    value = np.zeros(before.shape)
+    for level in sorted(neuron.levels):
+        value = np.where(before >= level * np.asarray(neuron.threshold), level, value)
+        if neuron.negative is Negative.MEMORY:
+            takes_back = (before <= -level * np.asarray(neuron.threshold)) & (level <= sent)
+            value = np.where(takes_back, -level, value)
+    return value
 
 
 def after_reset(before: Array, spikes: Array, neuron: IF) -> Array:

@@ -32,10 +32,13 @@ class Record:
 class Result:
     """Counts, outputs and recordings of a batch of samples over `steps` steps.
 
-    counts: population -> (samples, *shape) number of spikes.
+    counts: population -> (samples, *shape) number of spikes, or the sum of the values that they carry.
     outputs: read-out -> (samples, *shape) value after the last step, in the user's units.
     outputs_per_step: read-out -> (steps, samples, *shape) value after each step; empty unless recorded.
-    spikes: population -> (steps, samples, *shape) bool. potentials: the same, float, after the reset.
+    spikes: population -> (steps, samples, *shape) bool, or the values that they carry. potentials: the same, float,
+    after the reset.
+    fired: population -> (samples, *shape) number of spikes, for those whose spikes carry values.
+    window: what counts are divided by for rates, in a network with a schedule; None: the number of steps.
     """
 
     steps: int
@@ -45,6 +48,18 @@ class Result:
     outputs_per_step: Mapping[str, Array] = field(default_factory=dict)
     spikes: Mapping[str, Array] = field(default_factory=dict)
     potentials: Mapping[str, Array] = field(default_factory=dict)
+    fired: Mapping[str, Array] = field(default_factory=dict)
+    window: int | None = None
+
+    @property
+    def span(self) -> int:
+        """The steps that counts are divided by for rates."""
+        return self.window or self.steps
+
+    @property
+    def events(self) -> Mapping[str, Array]:
+        """The number of spikes whatever their value, population -> (samples, *shape)."""
+        return {**self.counts, **self.fired}
 
     @property
     def output(self) -> Array:
@@ -77,8 +92,8 @@ class Result:
         return float(np.mean(self.predictions == wanted))
 
     def rates(self, population: str) -> Array:
-        """Spikes per step and neuron, (samples, *shape)."""
-        return np.asarray(self.counts[population] / self.steps)
+        """Spikes per step of a window and neuron, (samples, *shape)."""
+        return np.asarray(self.counts[population] / self.span)
 
 
 def _classes(outputs: Array) -> Array:
@@ -106,4 +121,6 @@ def joined(results: list[Result]) -> Result:
         outputs_per_step=join("outputs_per_step", 1),
         spikes=join("spikes", 1),
         potentials=join("potentials", 1),
+        fired=join("fired", 0),
+        window=results[0].window,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, MaxPool, MovingNode, ReLU, Scale
 from snntoolbox.ir.structure import source_supports
@@ -184,6 +184,8 @@ def _notes(network: SpikingNetwork) -> list[str]:
     models = dict.fromkeys(_neuron(p.neuron) for p in network.populations.values() if isinstance(p.neuron, IF))
     lines += [f"neurons: {model}" for model in models]
     lines.append(f"step:    {network.dt:g} ms")
+    if network.schedule:
+        lines.append(f"runs:    {_schedule(network)}")
     if network.grid:
         grid = network.grid
         grows = f"|V| grows by at most {grid.growth:,} a step from {grid.start:,}"
@@ -191,14 +193,26 @@ def _notes(network: SpikingNetwork) -> list[str]:
     return lines
 
 
+def _first_steps(steps: int | None) -> str:
+    return "" if steps is None else f" in the first {steps} steps"
+
+
 def _coding(encoding: Encoding, dt: float) -> str:
     if isinstance(encoding, ConstantCurrent):
-        return "constant current"
+        return "constant current" + _first_steps(encoding.steps)
     if isinstance(encoding, Poisson):
-        return f"Poisson spikes, at most {1000 / dt:,.0f} Hz for |x| = {encoding.amplitude:g}, seed {encoding.seed}"
+        most = f"at most {1000 / dt:,.0f} Hz for |x| = {encoding.amplitude:g}"
+        return f"Poisson spikes, {most}, seed {encoding.seed}{_first_steps(encoding.steps)}"
     if isinstance(encoding, SpikeTimes):
         return f"given spikes, each worth {encoding.amplitude:g}"
     return str(encoding)
+
+
+def _schedule(network: SpikingNetwork) -> str:
+    schedule = network.schedule
+    assert schedule is not None
+    steps = "any number of steps" if schedule.steps is None else f"{schedule.steps} steps"
+    return f"{schedule.name}, {steps}, sums divided by {schedule.window}"
 
 
 _RESETS = {Reset.SUBTRACT: "reset by subtraction", Reset.MODULO: "reset modulo the threshold"}
@@ -210,4 +224,10 @@ def _neuron(neuron: IF) -> str:
     parts.append(f"V starts at {span(neuron.initial)}")
     if neuron.refractory:
         parts.append(f"refractory for {neuron.refractory} steps")
+    if neuron.window:
+        parts.append("fires in a window of its own")
+    if neuron.levels != (1.0,):
+        parts.append(f"spikes of {', '.join(f'{level:g}' for level in neuron.levels)} thresholds")
+    if neuron.negative is not Negative.NEVER:
+        parts.append("negative spikes while the sum sent stays at or above 0")
     return ", ".join(parts)

@@ -57,7 +57,7 @@ class Quantize:
         ends = [p.current for p in populations] + [r.current for r in readouts]
         wiring = Graph(nodes.values(), ends, name=network.name)
         placed = network.replaced(wiring=wiring, populations=populations, readouts=readouts)
-        start = max((np.abs(_if(p).initial).max() for p in populations if isinstance(p.neuron, IF)), default=0)
+        start = max((_apart_from_steps(p) for p in populations if isinstance(p.neuron, IF)), default=0)
         growth = max((float(g.max()) for g in _growth(placed)), default=0.0)
         return placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=int(start), growth=int(np.ceil(growth))))
 
@@ -104,7 +104,8 @@ class Quantize:
             reset_potential=float(np.rint(population.neuron.reset_potential)),
         )
         bias = None if population.bias is None else np.rint(population.bias * theta)
-        return replace(population, neuron=neuron, current=current, bias=bias)
+        pulses = {step: np.rint(pulse * theta) for step, pulse in population.pulses.items()}
+        return replace(population, neuron=neuron, current=current, bias=bias, pulses=pulses)
 
     def _readout(self, network: SpikingNetwork, readout: Readout, nodes: dict[str, Node]) -> Readout:
         part = _Part(network, readout.name, readout.current)
@@ -126,6 +127,12 @@ def _if(population: Population) -> IF:
     return population.neuron
 
 
+def _apart_from_steps(population: Population) -> float:
+    """The largest |V| that the start and all pulses make together."""
+    pulses = sum(float(np.abs(pulse).max()) for pulse in population.pulses.values())
+    return float(np.abs(_if(population).initial).max()) + pulses
+
+
 def _check_neurons(network: SpikingNetwork) -> None:
     offenders = []
     for population in network.populations.values():
@@ -134,8 +141,11 @@ def _check_neurons(network: SpikingNetwork) -> None:
             offenders.append(Unsupported(population.label, "a leak, which leaves the integer grid"))
         if isinstance(neuron, IF) and neuron.reset_potential != 0:
             offenders.append(Unsupported(population.label, "a reset potential other than 0"))
+        if isinstance(neuron, IF) and any(level != int(level) for level in neuron.levels):
+            offenders.append(Unsupported(population.label, "spikes that carry fractions of a threshold"))
     if offenders:
-        raise UnsupportedError("quantisation", offenders, hint="weight_bits = 0, or leak = False and v_reset = 0")
+        hint = "weight_bits = 0, or leak = False, v_reset = 0, and whole levels"
+        raise UnsupportedError("quantisation", offenders, hint=hint)
 
 
 class _Part:
@@ -308,10 +318,15 @@ def _rounded(node: Node) -> Node:
 
 
 def _growth(network: SpikingNetwork) -> Iterable[Array]:
-    """Per target the sum of |weight| over all incoming spikes plus |bias|: what one step can add to any |V|."""
+    """Per target the sum of |weight| over all incoming spikes plus |bias|: what one step can add to any |V|.
+
+    A spike counts with the largest value that it may carry.
+    """
     constant = {n for n, e in network.encodings.items() if isinstance(e, ConstantCurrent)}
     absolute = network.wiring.edited([_absolute(n) for n in network.wiring.nodes.values()])
-    spikes = [np.zeros((1, *absolute.shapes[i])) + (i not in constant) for i in absolute.inputs]
+    largest = {n: max(p.neuron.levels) for n, p in network.populations.items() if isinstance(p.neuron, IF)}
+    sent = {i: 0.0 if i in constant else largest.get(i, 1.0) for i in absolute.inputs}
+    spikes = [np.full((1, *absolute.shapes[i]), value) for i, value in sent.items()]
     values: Mapping[str, Array] = absolute.values(*spikes, keep=absolute.outputs)
     targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
     for target in targets:

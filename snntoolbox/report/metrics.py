@@ -113,8 +113,8 @@ class PopulationStatistics:
         self.samples += result.samples
         for name, counts in result.counts.items():
             population = self.network.populations[name]
-            self._spikes[name] += int(counts.sum())
-            self._neuron_steps[name] += counts.size * result.steps
+            self._spikes[name] += int(result.events[name].sum())
+            self._neuron_steps[name] += counts.size * result.span
             analogue = (activations or {}).get(population.activation)
             if analogue is not None:
                 self._pearson[name].add(result.rates(name) * population.scale, analogue.reshape(counts.shape))
@@ -126,7 +126,7 @@ class PopulationStatistics:
 
     @property
     def mean_rates(self) -> dict[str, float]:
-        """Spikes per neuron and step; nan before the first batch."""
+        """Spikes per neuron and step, of a window where there is a schedule; nan before the first batch."""
         return {n: s / self._neuron_steps[n] if self._neuron_steps[n] else math.nan for n, s in self._spikes.items()}
 
     @property

@@ -97,16 +97,20 @@ def fan_out(network: SpikingNetwork) -> dict[str, Array]:
 def synaptic_operations(network: SpikingNetwork, counts: Mapping[str, Array]) -> float:
     """Mean synaptic operations per sample for spike counts (samples, *shape) by population.
 
-    Spikes of an input coded by Poisson are counted where `counts` has them; see `input_operations` for currents.
+    Counts are numbers of spikes, whatever values these carry: `Result.events`. Spikes of an input coded by Poisson are
+    counted where `counts` has them; see `input_operations` for currents.
     """
     fans = fan_out(network)
     return sum(float(np.vdot(z.mean(axis=0, dtype=np.float64), fans[name])) for name, z in counts.items())
 
 
 def synaptic_operations_per_step(network: SpikingNetwork, spikes: Mapping[str, Array]) -> Array:
-    """Mean synaptic operations per sample in each step for spike trains (steps, samples, *shape); shape (steps,)."""
+    """Mean synaptic operations per sample in each step for spike trains (steps, samples, *shape); shape (steps,).
+
+    A spike that carries a value counts as one.
+    """
     fans = fan_out(network)
-    parts = [np.tensordot(z.mean(axis=1), fans[name], fans[name].ndim) for name, z in spikes.items()]
+    parts = [np.tensordot((z != 0).mean(axis=1), fans[name], fans[name].ndim) for name, z in spikes.items()]
     return np.asarray(np.sum(parts, axis=0))
 
 

@@ -10,7 +10,7 @@ from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, Reset
+from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.nodes import Add, Input
 
@@ -24,11 +24,16 @@ EVERYTHING = Capabilities(
     bias=True,
     initial=True,
     thresholds=True,
+    windows=True,
+    pulses=True,
+    timed_input=True,
+    levels=True,
+    signed=True,
 )
 GATE = MaxGate(kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
 
 
-def network(*neurons, encoding=None, recurrent=False, bias=None):
+def network(*neurons, encoding=None, recurrent=False, bias=None, pulses=None):
     nodes = [Input(name="x", shape=(1, 4)), *(Input(name=f"p{i}", shape=(1, 4)) for i in range(recurrent))]
     current = "x"
     if recurrent:
@@ -41,6 +46,7 @@ def network(*neurons, encoding=None, recurrent=False, bias=None):
             neuron=n,
             current=current,
             bias=bias,
+            pulses=pulses or {},
             scale=np.ones((1, 1)),
             activation="",
             origin=Origin("keras", "ReLU", f"layer{i}"),
@@ -67,6 +73,16 @@ NEEDS = {
         "layer0 (keras ReLU)",
         "thresholds that differ within a layer",
     ),
+    "windows": ({"windows": False}, network(IF(window=(1, 2))), "layer0 (keras ReLU)", "firing windows"),
+    "pulses": (
+        {"pulses": False},
+        network(IF(), pulses={2: np.ones((1, 1))}),
+        "layer0 (keras ReLU)",
+        "pulses of current",
+    ),
+    "first steps": ({"timed_input": False}, network(IF(), encoding=ConstantCurrent(steps=3)), "x", "first steps alone"),
+    "levels": ({"levels": False}, network(IF(levels=(1.0, 2.0))), "layer0 (keras ReLU)", "spikes that carry values"),
+    "signed": ({"signed": False}, network(IF(negative=Negative.MEMORY)), "layer0 (keras ReLU)", "signed spikes"),
     "leak with this reset": (
         {"leak": frozenset({Reset.ZERO})},
         network(IF(leak=0.5)),

@@ -3,8 +3,9 @@
 import contextlib
 import io
 import json
+import pickle
 import zipfile
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from snntoolbox.errors import DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network, save
-from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, Reset
+from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
+from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.nodes import (
     NODE_TYPES,
@@ -112,6 +113,29 @@ def network(**more):
     )
 
 
+def scheduled():
+    """Fields that the schedules and the graded neurons use."""
+    base = network(schedule=Schedule("phased", window=4, steps=12, interval=8, interval_two=4))
+    neuron = IF(initial=draw(1, 3), window=(4, 8), levels=(1.0, 1 / 3), negative=Negative.MEMORY)
+    cells = [
+        replace(p, neuron=neuron, pulses={0: draw(1, 3), 11: draw(1, 1)}) if p.name == "a" else p
+        for p in base.populations.values()
+    ]
+    coded = {"x": ConstantCurrent(steps=4, largest=0.1), "y": Poisson(amplitude=1 / 3, steps=4)}
+    return base.replaced(populations=cells, encodings=coded)
+
+
+def test_schedules_and_graded_neurons_come_back_exactly(tmp_path):
+    net = scheduled()
+    again = load_network(save(net, tmp_path / "net"))
+    for name, population in net.populations.items():
+        assert_same(again.populations[name], population)
+    assert_same(again.encodings["x"], net.encodings["x"])
+    assert_same(again.encodings["y"], net.encodings["y"])
+    assert_same(again.schedule, net.schedule)
+    assert_same(pickle.loads(pickle.dumps(net)).schedule, net.schedule)
+
+
 def assert_same(a, b):
     """The same types and the same values to the bit."""
     assert type(a) is type(b)
@@ -126,6 +150,10 @@ def assert_same(a, b):
     elif is_dataclass(a):
         for field in fields(a):
             assert_same(getattr(a, field.name), getattr(b, field.name))
+    elif isinstance(a, dict):
+        assert list(a) == list(b)
+        for key in a:
+            assert_same(a[key], b[key])
     elif isinstance(a, tuple):
         assert len(a) == len(b)
         for left, right in zip(a, b, strict=True):

@@ -41,9 +41,10 @@ waiting : integer
 AWAKE_FROM = "t_in_timesteps >= {onset}"
 INTEGRATE = """
 active = int(t_in_timesteps >= {onset})
-v = (1 - active) * v + active * ({leak!r} * v + {awake} * (current + drive))
+v = (1 - active) * v + active * ({leak!r} * v + {awake} * ({current}))
 current = 0
 """
+BETWEEN = "t_in_timesteps >= {first} and t_in_timesteps < {last}"
 WAIT = "waiting = clip(waiting - 1, 0, {refractory})\n"
 """Counts down at the beginning of a step: refractory + 1 at a spike leaves the neuron idle for `refractory` steps."""
 
@@ -130,21 +131,33 @@ class _Network:
 
     def _neurons(self, cells: Cells) -> Any:
         neuron: IF = cells.neuron
+        timed = [part for part in self.host.timed[cells.name] if part.current.any()]
+        parts = ["current", "drive"]
+        for k, part in enumerate(timed):
+            during = BETWEEN.format(first=cells.onset + part.first, last=cells.onset + part.last)
+            parts.append(f"int({during}) * timed{k}")
+        fires = AWAKE_FROM.format(onset=cells.onset)
+        if neuron.window is not None:
+            first, last = neuron.window
+            fires = BETWEEN.format(first=cells.onset + first, last=cells.onset + last)
         awake = "waiting == 0" if neuron.refractory else "True"
         reset = RESETS[neuron.reset].format(reset_potential=float(neuron.reset_potential))
-        code = INTEGRATE.format(onset=cells.onset, leak=float(neuron.leak), awake=f"int({awake})")
+        summed = " + ".join(parts)
+        code = INTEGRATE.format(onset=cells.onset, leak=float(neuron.leak), awake=f"int({awake})", current=summed)
         if neuron.refractory:
             reset += f"\nwaiting = {neuron.refractory + 1}"
             code = WAIT.format(refractory=neuron.refractory) + code
         group = b2.NeuronGroup(
             cells.size,
-            VARIABLES,
-            threshold=f"v >= theta and {AWAKE_FROM.format(onset=cells.onset)} and {awake}",
+            VARIABLES + "".join(f"timed{k} : 1 (constant)\n" for k in range(len(timed))),
+            threshold=f"v >= theta and {fires} and {awake}",
             reset=reset,
             clock=self.clock,
             name=self._name("cells", cells.name),
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
+        for k, part in enumerate(timed):
+            setattr(group, f"timed{k}", part.current.ravel())
         group.run_regularly(code, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         return group
 

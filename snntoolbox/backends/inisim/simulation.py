@@ -18,6 +18,7 @@ from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.encodings import Spiking, sample_shape, spike_trains
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Record, Result
 
@@ -115,15 +116,21 @@ class Batch:
         self.size, self.steps, self.first_sample = len(x[0]), steps, first_sample
         self.constant, dtype = self._constant_currents()
         self.wiring = simulation.wiring(dtype)
-        self.states = {n: start(p, self.size, self._drive(n), self.wiring.target) for n, p in self._populations()}
+        limit = int(self.network.presented(steps))
+        presented = limit if limit < steps else None
+        target = self.wiring.target
+        self.states = {n: start(p, self.size, self._drive(n), target, presented) for n, p in self._populations()}
+        self.graded = {n for n, p in self._populations() if isinstance(p.neuron, IF) and p.neuron.graded}
         self.counts: dict[str, Tensor] = {}
+        self.fired: dict[str, Tensor] = {}
         self.sums: dict[str, Tensor] = {}
         self.at_start: dict[str, Array] = {}
         self.readouts = {r.name: r for r in self.network.readouts}
         shapes = {n: p.shape for n, p in self._populations()}
         per_step = simulation.follows_outputs(record)
         self.wanted_per_step = record.outputs_per_step
-        self.spikes = {n: self._recording(s, bool) for n, s in shapes.items() if record.wants_spikes(n)}
+        types = {n: np.float64 if n in self.graded else bool for n in shapes}
+        self.spikes = {n: self._recording(s, types[n]) for n, s in shapes.items() if record.wants_spikes(n)}
         self.potentials = {n: self._recording(s, np.float32) for n, s in shapes.items() if record.wants_potentials(n)}
         self.per_step = {n: self._recording(r.shape, np.float64) for n, r in self.readouts.items() if per_step}
 
@@ -196,7 +203,8 @@ class Batch:
         if trace is not None:
             self.potentials[task.name][during] = trace.cpu().numpy()
         if task.name in self.spikes:
-            self.spikes[task.name][during] = (train > 0).cpu().numpy()
+            recorded = train if task.name in self.graded else train > 0
+            self.spikes[task.name][during] = recorded.cpu().numpy()
         return spikes
 
     def _count(self, name: str, train: Tensor) -> None:
@@ -205,6 +213,9 @@ class Batch:
             self.counts[name] = torch.zeros_like(train[0])
         for spikes in train:
             self.counts[name].add_(spikes)
+        if name in self.graded:
+            fired = train.count_nonzero(0)
+            self.fired[name] = fired + self.fired[name] if name in self.fired else fired
 
     # -- read-outs ----------------------------------------------------------------------------------------------
 
@@ -224,10 +235,10 @@ class Batch:
         summed = totals.cpu().numpy()
         if readout.name in self.constant:
             elapsed = np.arange(first, first + len(totals)).reshape(-1, *[1] * (totals.ndim - 1))
-            summed = summed + elapsed * self.constant[readout.name].double().cpu().numpy()
+            summed = summed + self.network.presented(elapsed) * self.constant[readout.name].double().cpu().numpy()
         if first <= readout.start < first + len(summed):
             self.at_start[readout.name] = summed[readout.start - first].copy()
-        return readout.values(summed, first, self.at_start.get(readout.name))
+        return readout.values(summed, first, self.at_start.get(readout.name), self.network.window)
 
     def _final_outputs(self) -> dict[str, Array]:
         """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
@@ -240,12 +251,17 @@ class Batch:
     def _nothing(self, readout: Readout, steps: int) -> Tensor:
         return torch.zeros((steps, self.size, *readout.shape), dtype=torch.float64, device=self.simulation.device)
 
+    def _whole(self, name: str, counts: Tensor) -> Tensor:
+        return counts.double() if name in self.graded else counts.long()
+
     def result(self) -> Result:
         """What the run gives back."""
         return Result(
             steps=self.steps,
             samples=self.size,
-            counts={name: self.counts[name].long().cpu().numpy() for name in self.network.populations},
+            window=self.network.window,
+            counts={n: self._whole(n, self.counts[n]).cpu().numpy() for n in self.network.populations},
+            fired={n: fired.cpu().numpy() for n, fired in self.fired.items()},
             outputs={n: v[-1] for n, v in self.per_step.items()} if self.per_step else self._final_outputs(),
             outputs_per_step=self.per_step if self.wanted_per_step else {},
             spikes=self.spikes,

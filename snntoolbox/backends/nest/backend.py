@@ -73,6 +73,8 @@ class NestBackend:
         bias=True,
         initial=True,
         thresholds=True,
+        pulses=True,
+        timed_input=True,
         latency=1,
         records=frozenset({"spikes", "potentials"}),
         exact_bits=53,

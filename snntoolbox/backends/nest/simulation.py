@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from snntoolbox.backends.nest.kernel import MODELS, parameters, quiet_nest
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, FlatNetwork, flattened
-from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
+from snntoolbox.ir.host import HostInput, Timed, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
@@ -116,7 +117,9 @@ class Simulation:
             self.groups[name].set([{"spike_times": t} for t in times])
         for name, cells in self.flat.cells.items():
             self.groups[name].set(V_m=0.0, V_th=cells.threshold)
-            self.pulses[name].load(cells, host.drive[name][sample], start + cells.onset, host.steps)
+            parts = [Timed(0, host.steps, host.drive[name]), *host.timed[name]]
+            currents = [replace(part, current=part.current[sample]) for part in parts]
+            self.pulses[name].load(cells, currents, start + cells.onset)
 
     def _watch(self, populations: Any, start: int) -> None:
         """Record the potentials of these populations alone."""
@@ -168,35 +171,41 @@ class Simulation:
 
 
 class Pulses:
-    """The generators of one population: one that fires each step, and one that fires with the first."""
+    """The generators of one population: one for each current that it gets in some steps, and one for its start."""
 
     def __init__(self, nest: Any, group: Any) -> None:
         self.nest, self.group = nest, group
-        self.each: Any = None
-        self.first: Any = None
-        self.weights: Array = np.zeros(len(group))
+        self.generators: dict[int, _Generator] = {}
 
-    def load(self, cells: Cells, drive: Array, first: int, steps: int) -> None:
-        """Deliver `drive` to each neuron from `first` + 1 on, `steps` times, and with the first what is left of V0."""
-        if self.each is None and drive.any():
-            self.each, self.synapses = self._connected(drive)
-            # NEST lists synapses by thread, not by target.
-            self.order = np.asarray(self.synapses.get("target")).reshape(-1) - self.group.tolist()[0]
-            self.weights = drive
-        if self.each is not None:
-            if not np.array_equal(drive, self.weights):
-                self.synapses.set(weight=drive[self.order])
-                self.weights = drive
-            self.each.set(spike_times=np.arange(first, first + steps, dtype=float))
-        if self.first is None and cells.initial.any():
-            self.first, _ = self._connected(cells.neuron.leak * cells.initial)
-        if self.first is not None:
-            self.first.set(spike_times=[float(first)])
+    def load(self, cells: Cells, currents: Sequence[Timed], first: int) -> None:
+        """Deliver each current to each neuron from `first` + 1 on, and with the first step what is left of V0."""
+        start = Timed(0, 1, cells.neuron.leak * cells.initial)
+        for number, part in enumerate([start, *currents]):
+            if number not in self.generators:
+                if not part.current.any():
+                    continue
+                self.generators[number] = _Generator(self.nest, self.group, part.current)
+            times = np.arange(first + part.first, first + part.last, dtype=float)
+            self.generators[number].load(part.current, times)
 
-    def _connected(self, weights: Array) -> tuple[Any, Any]:
-        generator = self.nest.Create("spike_generator")
-        self.nest.Connect(generator, self.group, "all_to_all", {"weight": weights[:, None], "delay": 1.0})
-        return generator, self.nest.GetConnections(generator, self.group)
+
+class _Generator:
+    """A source of spikes that all neurons of a population get, each by a weight of its own."""
+
+    def __init__(self, nest: Any, group: Any, weights: Array) -> None:
+        self.generator = nest.Create("spike_generator")
+        nest.Connect(self.generator, group, "all_to_all", {"weight": weights[:, None], "delay": 1.0})
+        self.synapses = nest.GetConnections(self.generator, group)
+        # NEST lists synapses by thread, not by target.
+        self.order = np.asarray(self.synapses.get("target")).reshape(-1) - group.tolist()[0]
+        self.weights = weights
+
+    def load(self, weights: Array, times: Array) -> None:
+        """Deliver these weights at a delay of 1 ms after each of these times."""
+        if not np.array_equal(weights, self.weights):
+            self.synapses.set(weight=weights[self.order])
+            self.weights = weights
+        self.generator.set(spike_times=times)
 
 
 def _grouped(times: Array, sources: Array, size: int) -> list[Array]:

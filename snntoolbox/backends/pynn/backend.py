@@ -26,9 +26,9 @@ class Options:
 ON_NEST = {
     name: getattr(NestBackend.capabilities, name)
     for name in NestBackend.capabilities.__dataclass_fields__
-    if name not in ("modules", "extra")
+    if name not in ("modules", "extra", "pulses", "timed_input")
 }
-"""The neurons are NEST's own, so what they cannot do is the same."""
+"""The neurons are NEST's own, so what they cannot do is the same; currents that change in time are not made here."""
 
 OWN_CELLS: dict[str, Any] = {
     "encodings": frozenset({ConstantCurrent, Poisson, SpikeTimes}),
