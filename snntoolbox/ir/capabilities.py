@@ -25,7 +25,7 @@ _LOWERED: Mapping[str, str] = {
     _GATE: "[conversion] maxpool_type = relu_tree",
     _CODINGS[Poisson]: "[input] poisson_input = False",
     _CODINGS[ConstantCurrent]: "[input] poisson_input = True",
-    "firing windows": f"{_SCHEDULE}, or weight_bits = 8 with [conversion] windows = pulses",
+    "firing windows": f"{_SCHEDULE}, or weight_bits = 8 where the simulator has pulses of current",
     "pulses of current": _SCHEDULE,
     "input for the first steps alone": _SCHEDULE,
     "spikes that carry values": _PLAIN,
