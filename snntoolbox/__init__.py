@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from snntoolbox.comparison import Comparison, compare
     from snntoolbox.conversion import Recipe, convert, load, simulate
     from snntoolbox.errors import SNNToolboxError
     from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "comparison",
+    "compare": "comparison",
     "Recipe": "conversion",
     "convert": "conversion",
     "load": "conversion",
@@ -46,6 +49,7 @@ _HOMES = {
 
 __all__ = [
     "IF",
+    "Comparison",
     "ConstantCurrent",
     "Graph",
     "Poisson",
@@ -57,6 +61,7 @@ __all__ = [
     "SpikeTimes",
     "SpikingNetwork",
     "__version__",
+    "compare",
     "convert",
     "load",
     "load_graph",

@@ -18,7 +18,7 @@ from snntoolbox.errors import SNNToolboxError
 if TYPE_CHECKING:
     from snntoolbox.pipeline import Run
 
-COMMANDS = ("run", "init", "inspect", "capabilities", "demo")
+COMMANDS = ("run", "compare", "init", "inspect", "capabilities", "demo")
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -34,7 +34,7 @@ _WIDTH = 120
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 for anything that the user can mend."""
+    """Run the command line; returns the exit code: 0, 2 for anything that the user can mend, 1 if `compare` differs."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = next((a for a in arguments if not a.startswith("-")), None)
     if first is not None and first not in COMMANDS:
@@ -48,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(options: argparse.Namespace) -> int:
     """Run the command; what the user can mend becomes a message and exit code 2."""
+    code = 0
     try:
-        options.command(options)
+        code = options.command(options) or 0
         sys.stdout.flush()
     except SNNToolboxError as error:
         return _fail(str(error))
@@ -65,7 +66,7 @@ def _guarded(options: argparse.Namespace) -> int:
         if not _out_of_memory(error):
             raise
         return _fail("not enough memory\n  hint: a smaller [simulation] batch_size needs less")
-    return 0
+    return code
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -92,7 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("config", type=Path, help="the configuration file")
     run.add_argument("-t", "--terminal", action="store_true", help="accepted and ignored: there is no window to open")
     run.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
+    run.add_argument("--force", action="store_true", help="take a network that is too large for the simulator")
     run.set_defaults(command=_run)
+
+    compare = commands.add_parser("compare", help="run the same network on several simulators, spike by spike")
+    compare.add_argument("config", type=Path, help="the configuration file")
+    compare.add_argument(
+        "--simulators", required=True, metavar="A,B,...", help="which; the first that runs is the reference"
+    )
+    compare.add_argument("--samples", type=int, metavar="N", help="how many test samples (num_to_test)")
+    compare.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
+    compare.add_argument("--force", action="store_true", help="take a network that is too large for a simulator")
+    compare.set_defaults(command=_compare)
 
     init = commands.add_parser("init", help="write a commented configuration for a model")
     init.add_argument("model", type=Path, help="the model file")
@@ -119,16 +131,46 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     from snntoolbox.config import load_config
 
-    _run_config(load_config(options.config, options.set))
+    _run_config(load_config(options.config, options.set), force=options.force)
 
 
-def _run_config(settings: Any) -> None:
+def _run_config(settings: Any, *, force: bool = False) -> None:
     from snntoolbox.pipeline import run
 
-    verbose = settings.output.verbose
+    _set_log_level(settings.output.verbose)
+    found = run(settings, force=force)
+    _show(found)
+    if found.failure is not None:
+        raise found.failure
+
+
+def _set_log_level(verbose: int) -> None:
     logging.getLogger().setLevel(logging.WARNING if verbose else logging.ERROR)
     logging.getLogger("snntoolbox").setLevel(_LEVELS[verbose])
-    _show(run(settings))
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Exit code 0 if all ran and no raster differs beyond rounding, 1 if one does, 2 if a simulator did not finish."""
+    from rich.console import Console
+
+    from snntoolbox.comparing import compare_settings
+    from snntoolbox.comparison.table import in_words, population_table, side_table
+    from snntoolbox.config import load_config
+
+    samples = [] if options.samples is None else [f"simulation.num_to_test={options.samples}"]
+    settings = load_config(options.config, [*options.set, *samples])
+    _set_log_level(settings.output.verbose)
+    simulators = [name.strip() for name in options.simulators.split(",") if name.strip()]
+    found, folder = compare_settings(settings, simulators, force=options.force)
+    console = Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=80)
+    console.print(side_table(found))
+    if any(side.compared for side in found.sides):
+        console.print(population_table(found))
+    print(in_words(found))
+    print(f"Report: {folder / 'compare.json'}")
+    if any(side.compared for side in found.sides) and not found.as_expected:
+        return 1
+    return 0 if found.complete else 2
 
 
 def _show(run: Run) -> None:
@@ -159,7 +201,7 @@ def _show(run: Run) -> None:
     spiking, analogue = report["synaptic_operations"], report["ann_operations"]
     if spiking is not None and analogue is not None:
         console.print(f"Operations per sample: {spiking:,.0f} synaptic, {analogue:,} in the ANN.")
-    console.print(f"Report: {run.settings.paths.log_dir_of_current_run / 'report.json'}", soft_wrap=True)
+    console.print(f"Report: {run.folder / 'report.json'}", soft_wrap=True)
 
 
 def _init(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from snntoolbox import plugins
+from snntoolbox import building, plugins
 from snntoolbox.errors import ConversionError, DataError, GraphError, NoReferenceError, UnsupportedError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, Spiking, sample_shape
@@ -316,14 +316,16 @@ def simulate(
     batch_size: int = 100,
     record: Record | None = None,
     progress: Progress | None = None,
+    force: bool = False,
     **options: Any,
 ) -> Result:
     """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
 
-    `options` go to the simulator's `build` (device, chunk). UnsupportedError lists what the simulator cannot run.
+    `options` go to the simulator's `build` (device, chunk). UnsupportedError lists what the simulator cannot run;
+    TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
     results = []
-    for result in simulate_batches(network, x, duration, simulator, batch_size, record, **options):
+    for result in simulate_batches(network, x, duration, simulator, batch_size, record, force=force, **options):
         results.append(result)
         if progress:
             progress(result.samples)
@@ -337,13 +339,15 @@ def simulate_batches(
     simulator: str,
     batch_size: int,
     record: Record | None = None,
+    *,
+    force: bool = False,
     **options: Any,
 ) -> Iterator[Result]:
     """The results of consecutive batches, each handed out as soon as it is there."""
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     steps = steps_of(duration, network.dt)
     backend = plugins.backend(simulator)
-    backend.capabilities.check(backend.name, network)
+    building.check(backend, network, force=force)
     if not len(arrays[0]):
         raise DataError("there are no samples to simulate")
     if batch_size < 1:
@@ -351,7 +355,7 @@ def simulate_batches(
     for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
         if isinstance(encoding, Spiking):
             encoding.check(array, name)
-    with backend.build(network, **options) as executable:
+    with building.build(backend, network, options, force=force) as executable:
         for start in range(0, len(arrays[0]), batch_size):
             batch = [a[start : start + batch_size] for a in arrays]
             yield executable.run(*batch, steps=steps, record=record, first_sample=start)

@@ -49,6 +49,14 @@ class BackendError(SNNToolboxError):
     """A simulator is missing or failed."""
 
 
+class TooLargeError(BackendError):
+    """A network is larger than what a simulator should be given."""
+
+
+class DiedError(BackendError):
+    """The process of a simulator has ended by itself."""
+
+
 @dataclass(frozen=True)
 class Unsupported:
     """One offender: `layer` as the user knows it (name and type) and `reason`, a short phrase."""

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox import conversion, plugins
+from snntoolbox import building, conversion, plugins
 from snntoolbox.config import Settings, config_text
 from snntoolbox.data import Dataset
 from snntoolbox.engine.executor import Executor
-from snntoolbox.errors import ConfigError, NoReferenceError
+from snntoolbox.errors import ConfigError, DiedError, NoReferenceError
 from snntoolbox.inputs import Inputs
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import save
@@ -59,20 +59,35 @@ ALWAYS_REPORTED = (
 """What every report holds; null where this run did not measure it."""
 
 
-def run(settings: Settings) -> Run:
-    """Do what a configuration asks for and return what was found; all files appear at the end, or none does."""
-    found = Run(settings)
+UNFINISHED = "-unfinished"
+"""Behind the name of a run's folder: the results up to where the simulator died. Earlier results stay as they are."""
+
+
+def run(settings: Settings, *, force: bool = False) -> Run:
+    """Do what a configuration asks for and return what was found; all files appear at the end, or none does.
+
+    Where the simulator dies in the middle, the finished batches are reported, in a folder of their own, and `failure`
+    says why. `force` takes a network that is estimated to be too large for the simulator.
+    """
+    found = Run(settings, force=force)
     check_folder(settings.paths.path_wd)
-    with RunFolder(settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite) as folder:
+    target = RunFolder(settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)
+    with target as folder:
         found.do(folder)
+        if found.failure is not None:
+            target.path = target.path.with_name(target.path.name + UNFINISHED)
+    found.folder = target.path
     return found
 
 
 class Run:
     """One run: its stages in order, and what they found. `report` is what ``report.json`` holds."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, force: bool = False) -> None:
         self.settings = settings
+        self.force = force
+        self.failure: DiedError | None = None
+        self.folder = settings.paths.log_dir_of_current_run
         self.seconds: dict[str, float] = {}
         self.warnings: list[str] = []
         self.report: dict[str, Any] = dict.fromkeys(ALWAYS_REPORTED)
@@ -85,6 +100,14 @@ class Run:
 
     def do(self, folder: Path) -> None:
         """All stages, writing into `folder`."""
+        self.prepare()
+        if self.settings.tools.simulate:
+            with self.timed("simulate"):
+                self._simulate(folder)
+        self._finish(folder)
+
+    def prepare(self) -> None:
+        """All stages up to the spiking network."""
         tools = self.settings.tools
         with self.timed("parse"):
             self.inputs = Inputs(self.settings, self.warn)
@@ -95,10 +118,6 @@ class Run:
         if tools.convert:
             with self.timed("convert"):
                 self._convert()
-        if tools.simulate:
-            with self.timed("simulate"):
-                self._simulate(folder)
-        self._finish(folder)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -117,6 +136,11 @@ class Run:
         """Say what the user should know, in the log and in the report."""
         log.warning(message)
         self.warnings.append(message)
+
+    @property
+    def _labels(self) -> Array | None:
+        """The labels of the samples that are reported."""
+        return None if self.test.y is None else self.test.y[: self.report["samples"]]
 
     @property
     def test(self) -> Dataset:
@@ -144,9 +168,8 @@ class Run:
             raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.inputs.classes} outputs")
         if settings.output.plot_vars:
             canvas.check_properties(settings.output.plotproperties)
-        backend = plugins.backend(simulation.simulator)
         if self.network is not None:
-            backend.capabilities.check(backend.name, self.network)
+            self.check_simulator(self.network)
             self.inputs.check_saved(self.network)
         if (graph := self.inputs.graph) is not None:
             self.inputs.check_scales()
@@ -202,7 +225,7 @@ class Run:
         """Top-k accuracy, None without class labels."""
         if self.test.y is None or self.test.regression:
             return None
-        return top_k_accuracy(outputs, self.test.y, self.settings.simulation.top_k)
+        return top_k_accuracy(outputs, self.test.y[: len(outputs)], self.settings.simulation.top_k)
 
     # -- the spiking network ------------------------------------------------------------------------------------
 
@@ -214,8 +237,11 @@ class Run:
             self.network = convert(recipe=self.recipe, progress=advance)
             if self.recipe.weight_bits:
                 self.unquantized = convert(recipe=replace(self.recipe, weight_bits=0))
-        backend = plugins.backend(self.settings.simulation.simulator)
-        backend.capabilities.check(backend.name, self.network)
+        self.check_simulator(self.network)
+
+    def check_simulator(self, network: SpikingNetwork) -> None:
+        """Refuse what the simulator cannot run, or what is too large for it, before anything is started."""
+        building.check(plugins.backend(self.settings.simulation.simulator), network, force=self.force)
 
     def _simulate(self, folder: Path) -> None:
         """Run the test set and gather accuracy, agreement, rates and operations, batch by batch."""
@@ -227,7 +253,7 @@ class Run:
         errors = OutputErrors(() if self.lowered is None else self.lowered.outputs)
         outputs, per_step, done, operations = [], [], 0, 0.0
         with self.progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
-            for result in self._batches(network, recorder.record):
+            for result in self._finished(self._batches(network, recorder.record)):
                 x = self.test.x[done : done + result.samples]
                 activations = analogue(x)
                 statistics.add(result, activations)
@@ -243,14 +269,28 @@ class Run:
         self._report_outputs(np.concatenate(outputs), predictions)
         self.report["synaptic_operations"] = operations / done
         self.report["output_error"] = errors.found
-        if self.unquantized is not None:
+        if self.unquantized is not None and self.failure is None:
             self._simulate_unquantized()
         self._plot(recorder, predictions)
+
+    def _finished(self, results: Iterator[Result]) -> Iterator[Result]:
+        """The batches up to where the simulator dies; the error itself where none is finished."""
+        done = 0
+        try:
+            for result in results:
+                done += result.samples
+                yield result
+        except DiedError as error:
+            if not done:
+                raise
+            self.failure = error
+            self.warn(f"the simulator died: {done} of {len(self.test)} samples are finished and reported")
+            self.report.update(samples=done, failure=error.message)
 
     def _batches(self, network: SpikingNetwork, record: Record) -> Iterator[Result]:
         simulation = self.settings.simulation
         # Only what was asked for: a simulator without such an option says so, and others need not know it.
-        asked = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
+        asked: dict[str, tuple[Any, Any]] = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
         return conversion.simulate_batches(
             network,
             self.test.x,
@@ -258,6 +298,7 @@ class Run:
             simulation.simulator,
             simulation.batch_size,
             record,
+            force=self.force,
             **{name: value for name, (value, default) in asked.items() if value != default},
         )
 
@@ -271,7 +312,7 @@ class Run:
         return lambda x: executor.values(x, keep=wanted)
 
     def _report_outputs(self, outputs: Array, predictions: Array | None) -> None:
-        labels, report = self.test.y, self.report
+        labels, report = self._labels, self.report
         if labels is not None and not self.test.regression and predictions is not None:
             report["snn_accuracy_per_step"] = accuracy_per_step(predictions, labels)
             # An undecided sample counts as wrong.
@@ -280,7 +321,7 @@ class Run:
         elif labels is not None:
             report["snn_error"] = _error(outputs, labels)
         if self.parsed is not None and not self.test.regression and predictions is not None:
-            analogue = self.parsed.reshape(len(self.parsed), -1).argmax(axis=1)
+            analogue = self.parsed.reshape(len(self.parsed), -1).argmax(axis=1)[: len(outputs)]
             report["agreement"] = share = agreement(predictions[-1], analogue)
             report["agreement_per_step"] = [agreement(p, analogue) for p in predictions]
             if share < ENOUGH_AGREEMENT:
@@ -298,7 +339,7 @@ class Run:
 
     def _plot(self, recorder: Recorder, predictions: Array | None) -> None:
         assert self.statistics is not None
-        labels = None if self.test.regression else self.test.y
+        labels = None if self.test.regression else self._labels
         classes = None if predictions is None or labels is None else (predictions, labels)
         recorder.plot(
             error_per_step=None if classes is None else 1 - accuracy_per_step(*classes),

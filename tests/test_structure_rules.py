@@ -15,7 +15,7 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py"))
 # Each part may import the parts named here (and itself); a part that is missing may import nothing of ours.
 BASE = {"errors", "ir"}
 PROTOCOLS = {"frontends.protocol", "backends.protocol"}
-EVERYTHING_BELOW = {*BASE, *PROTOCOLS, "engine", "passes", "report", "data", "config", "plugins"}
+EVERYTHING_BELOW = {*BASE, *PROTOCOLS, "engine", "passes", "report", "data", "config", "plugins", "building"}
 MAY_IMPORT = {
     "errors": set(),
     "ir": {"errors"},
@@ -27,17 +27,20 @@ MAY_IMPORT = {
     "backends": {*BASE, "engine"},
     "report": BASE,
     "plugins": {*BASE, *PROTOCOLS},
+    "building": {*BASE, *PROTOCOLS, "plugins", "backends.estimates"},
     "conformance": {*BASE, *PROTOCOLS, "passes", "plugins"},
     "conversion": EVERYTHING_BELOW - {"config"},
+    "comparison": {*EVERYTHING_BELOW, "conversion"},
     "recording": EVERYTHING_BELOW,
     "models": {*EVERYTHING_BELOW, "conversion", "config"},
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
     "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo"},
+    "comparing": {*EVERYTHING_BELOW, "conversion", "pipeline", "comparison"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
-    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo"},
+    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo", "comparing", "comparison"},
     # The face of the package names what it imports lazily.
-    "__init__": {*BASE, "conversion"},
+    "__init__": {*BASE, "conversion", "comparison"},
 }
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.
@@ -56,7 +59,7 @@ FRAMEWORKS = {
     "pyNN": tuple(f"backends/pynn/{name}.py" for name in ("engine", "on_nest", "on_neuron", "on_brian2")),
     "matplotlib": ("report/canvas.py",),
     "PIL": ("data/images.py",),
-    "rich": ("report/terminal.py", "cli.py"),
+    "rich": ("report/terminal.py", "comparison/table.py", "cli.py"),
 }
 
 

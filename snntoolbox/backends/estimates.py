@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from snntoolbox.errors import BackendError
+from snntoolbox.errors import TooLargeError
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.structure import source_supports
@@ -50,7 +50,7 @@ def network_size(network: SpikingNetwork) -> Size:
 
 
 def check_size(backend: str, network: SpikingNetwork, cost: Cost, *, force: bool = False) -> Size:
-    """Log the estimate and return the size; BackendError if it is too much for the simulator, unless forced."""
+    """Log the estimate and return the size; TooLargeError if it is too much for the simulator, unless forced."""
     size = network_size(network)
     needed = (size.neurons + size.sources) * cost.neuron_bytes + size.synapses * cost.synapse_bytes
     text = (
@@ -59,9 +59,9 @@ def check_size(backend: str, network: SpikingNetwork, cost: Cost, *, force: bool
     )
     log.info("backend '%s': %s", backend, text)
     if size.synapses > cost.most_synapses and not force:
-        raise BackendError(
+        raise TooLargeError(
             f"the network is too large for backend '{backend}': {text} (limit: {cost.most_synapses:,} synapses)",
-            hint="force = True builds it all the same; INI takes larger networks",
+            hint="--force (in Python force=True) builds it all the same; INI takes larger networks",
         )
     return size
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from snntoolbox import errors
 from snntoolbox.backends.protocol import Executable
-from snntoolbox.errors import BackendError, SNNToolboxError
+from snntoolbox.errors import BackendError, DiedError, SNNToolboxError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
@@ -63,7 +63,7 @@ class Isolated:
         first_sample: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> Result:
-        """Run one batch there; BackendError if the process dies."""
+        """Run one batch there; DiedError if the process dies."""
         given = {"steps": steps, "record": record, "first_sample": first_sample}
         result: Result = self._ask("run", x, given, progress is not None, progress=progress)
         return result
@@ -144,13 +144,13 @@ class _Worker:
             raise _rebuilt(self.name, *content)
         return content
 
-    def _death(self) -> BackendError:
+    def _death(self) -> DiedError:
         self.process.join(_SECONDS_TO_END)
         code = self.process.exitcode
         reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
         said = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self.log.exists() else []
         quoted = "".join(f"\n    | {line}" for line in said)
-        return BackendError(
+        return DiedError(
             f"the process of simulator '{self.name}' ended ({reason}){quoted}",
             hint="it may have run out of memory: a smaller batch, or fewer neurons and synapses",
         )

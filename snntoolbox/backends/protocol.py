@@ -34,7 +34,10 @@ class Executable(Protocol):
 
 
 class Backend(Protocol):
-    """A simulator; found by its entry point in the group ``snntoolbox.backends``. Importing it imports no simulator."""
+    """A simulator; found by its entry point in the group ``snntoolbox.backends``. Importing it imports no simulator.
+
+    One that should not be given networks of any size has a `cost` too (`estimates.Cost`), and an option `force`.
+    """
 
     name: str
     capabilities: Capabilities

@@ -97,11 +97,11 @@ def _size(name: str, ours: int) -> Any:
     return ours if rcParams[name] == rcParamsDefault[name] else rcParams[name]
 
 
-def engineering_units(axes: Axes) -> None:
-    """10 M rather than 1e7."""
+def engineering_units(axes: Axes, *, across: bool = False) -> None:
+    """10 M rather than 1e7, upwards or `across`."""
     from matplotlib.ticker import EngFormatter
 
-    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+    (axes.xaxis if across else axes.yaxis).set_major_formatter(EngFormatter(sep=" "))
 
 
 def times(steps: int, dt: float) -> Array:

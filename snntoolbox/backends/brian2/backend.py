@@ -43,6 +43,7 @@ class Brian2Backend:
     """Every population a group of neurons, every projection a group of synapses, in float64."""
 
     name = "brian2"
+    cost = COST
     capabilities = Capabilities(
         encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
         signed_input=True,

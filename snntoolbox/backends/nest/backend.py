@@ -64,6 +64,7 @@ class NestBackend:
     """
 
     name = "nest"
+    cost = COST
     capabilities = NestCapabilities(
         encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
         signed_input=True,

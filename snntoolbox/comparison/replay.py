@@ -1,0 +1,85 @@
+"""Replays one population by the semantics, alone, on the spikes that a simulator brought to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, Spiking, spike_trains
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF, Neuron
+from snntoolbox.ir.node import Array, LinearNode, Node
+from snntoolbox.ir.result import Record
+
+NEVER = 1e300
+"""A threshold that is not reached."""
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """One population with all that reaches it in one sample, as a network of its own.
+
+    `arriving`: source -> its train (steps, *shape); `constant`: input -> the sample's values.
+    """
+
+    network: SpikingNetwork
+    population: Population
+    arriving: Mapping[str, Array]
+    constant: Mapping[str, Array]
+    steps: int
+
+    def spikes(self, neuron: Neuron | None = None, arriving: Mapping[str, Array] | None = None) -> Array:
+        """The raster (steps, *shape), perhaps with another neuron or other trains."""
+        return self._run(neuron, {**self.arriving, **(arriving or {})}).astype(bool)
+
+    @cached_property
+    def currents(self) -> Array:
+        """Everything that each neuron gets in each step, bias included, (steps, *shape)."""
+        neuron = self.population.neuron
+        assert isinstance(neuron, IF)
+        silent = replace(neuron, threshold=NEVER, initial=0.0, leak=1.0, refractory=0)
+        # With nothing taken away a potential is the sum of the currents so far.
+        return np.diff(self._run(silent, self.arriving, potentials=True), axis=0, prepend=0.0)
+
+    def _run(self, neuron: Neuron | None, arriving: Mapping[str, Array], *, potentials: bool = False) -> Array:
+        network, name = self.network, self.population.name
+        if neuron is not None:
+            network = network.replaced(populations=[replace(self.population, neuron=neuron)])
+        given = {**arriving, **self.constant}
+        x = [given[n][None] for n in network.encodings]
+        record = Record(spikes=not potentials, potentials=potentials, outputs_per_step=False)
+        result = interpret(network, *x, steps=self.steps, record=record)
+        return np.asarray((result.potentials if potentials else result.spikes)[name][:, 0])
+
+
+def local(network: SpikingNetwork, name: str, x: Sequence[Array], raster: Mapping[str, Array], sample: int) -> Local:
+    """One population on the spikes of a raster (population -> (steps, *shape)) and on the coded inputs of a sample.
+
+    `x` holds one sample of each input, without batch.
+    """
+    population, steps = network.populations[name], len(raster[name])
+    sources = network.sources[population.current]
+    given = dict(zip(network.encodings, x, strict=True))
+    coded = {n: e for n, e in network.encodings.items() if n in sources}
+    spiking = {n: e for n, e in coded.items() if isinstance(e, Spiking)}
+    arriving = {n: np.asarray(s, np.int8) for n, s in raster.items() if n in sources}
+    arriving |= {n: spike_trains(given[n][None], steps, e, sample)[:, 0] for n, e in spiking.items()}
+    constant = {n: np.asarray(given[n]) for n in coded if n not in spiking}
+    encodings: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in sources}
+    wiring = Graph(_upstream(network, population.current), [population.current], name=network.name)
+    ordered = {n: encodings[n] for n in wiring.inputs}
+    alone = SpikingNetwork(wiring, ordered, [population], [], dt=network.dt, grid=network.grid)
+    return Local(alone, population, arriving, constant, steps)
+
+
+def _upstream(network: SpikingNetwork, current: str) -> list[Node]:
+    wanted = {current}
+    for name, node in reversed(list(network.wiring.nodes.items())):
+        if name in wanted and isinstance(node, LinearNode):
+            wanted.update(node.inputs)
+    return [node for name, node in network.wiring.nodes.items() if name in wanted]
