@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="show a model's layers, what will spike, and what would be refused")
     inspect.add_argument("model", type=Path, help="the model file")
     inspect.add_argument("--maxpool-type", choices=("relu_tree", "gate"), default="relu_tree")
+    inspect.add_argument("--simulator", default="", metavar="NAME", help="say what this simulator could not run")
+    inspect.add_argument("--force", action="store_true", help="take a network that is too large for the simulator")
     inspect.set_defaults(command=_inspect)
 
     capabilities = commands.add_parser("capabilities", help="show what each simulator runs, and which are installed")
@@ -240,25 +243,14 @@ def _capabilities(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from snntoolbox.conversion import Recipe, check_on_probe, convert, lower, simplify
-    from snntoolbox.models import find_model
+    from snntoolbox.inspection import inspect
 
-    model: Path = options.model
-    frontend, path = find_model(model.parent, model.name, "auto")
-    opened = frontend.open(path)
-    parsed = frontend.parse(opened)
-    graph = simplify(parsed)
-    difference = check_on_probe(graph, frontend, opened)
-    print(f"{path} ({frontend.name})\n")
-    print(graph.summary())
-    print(f"\nEqual to the original on random input: largest difference {difference:.1g} of the output's scale.")
-    folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
-    if folded:
-        print(f"Folded into weights: {', '.join(folded)}.")
-    recipe = Recipe(max_pool=options.maxpool_type)
-    lower(graph, recipe)
-    print("\nAs a spiking network (thresholds from the weights alone, for want of data):\n")
-    print(convert(graph, recipe=recipe).summary())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+    chosen = {"max_pool": options.maxpool_type, "simulator": options.simulator, "force": options.force}
+    # The table of thresholds says itself that they follow from the weights alone.
+    logging.getLogger("snntoolbox").setLevel(logging.ERROR)
+    for paragraph in inspect(options.model, **chosen, width=width):
+        print(paragraph, flush=True)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -34,11 +34,13 @@ MAY_IMPORT = {
     "recording": EVERYTHING_BELOW,
     "models": {*EVERYTHING_BELOW, "conversion", "config"},
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
+    "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
     "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo"},
     "comparing": {*EVERYTHING_BELOW, "conversion", "pipeline", "comparison"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
-    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo", "comparing", "comparison"},
+    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo"}
+    | {"comparing", "comparison", "inspection"},
     # The face of the package names what it imports lazily.
     "__init__": {*BASE, "conversion", "comparison"},
 }

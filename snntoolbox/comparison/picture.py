@@ -43,7 +43,9 @@ def _shares(axes: Any, ran: list[Side], found: Comparison) -> None:
         axes.barh(places, [100 * (v or 0) for v in values], height * 0.9, color=colour, label=labels[kind])
         for place, value in zip(places, values, strict=True):
             if value is not None:
-                axes.text(2, place, f"{value:.1%}", va="center", fontsize=8, color="white")
+                inside = value > 0.2
+                x, shade = (2, "white") if inside else (100 * value + 2, "black")
+                axes.text(x, place, f"{value:.1%}", va="center", fontsize=8, color=shade)
     axes.set_yticks(range(len(ran)), [side.simulator for side in ran])
     axes.set_ylim(len(ran) - 0.4, -0.6)
     axes.set_xlim(0, 100)

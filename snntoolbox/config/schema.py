@@ -20,12 +20,12 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".p
 """File endings that may be written after ``filename_ann``; names made from it drop them."""
 
 _SIMULATORS_REFUSED = {
-    "brian": "is the toolbox's name for PyNN on Brian; use simulator = pynn.brian2, or brian2 without PyNN",
-    "neuron": "is the toolbox's name for PyNN on NEURON; use simulator = pynn.neuron",
     "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = INI",
     "MegaSim": "needs a program that is not publicly available; use simulator = INI",
 }
+SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
+"""The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
 _CODES_REFUSED = dict.fromkeys(
     ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
     "not available yet in this version; use spike_code = temporal_mean_rate",
@@ -185,6 +185,7 @@ class Simulation:
         "INI",
         "Simulator; INI is the built-in one.",
         choices=("INI",),
+        aliases=SIMULATOR_ALIASES,
         plugins="snntoolbox.backends",
         refused=_SIMULATORS_REFUSED,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 import numpy as np
@@ -52,6 +52,7 @@ class Capabilities:
     records: what can be recorded beside counts and outputs: 'spikes', 'potentials'.
     exact_bits: sums of whole numbers below 2**exact_bits are exact, so networks on an integer grid are too.
     modules: what must be importable; extra: the pip extra of snntoolbox that installs it.
+    reasons: row of the table of simulators -> why there is a no in it, where that is special to this backend.
     """
 
     encodings: frozenset[type[Encoding]] = frozenset()
@@ -75,6 +76,7 @@ class Capabilities:
     exact_bits: int = 0
     modules: tuple[str, ...] = ()
     extra: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     # -- is it here? --------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ from snntoolbox.ir.structure import source_supports
 _LONGEST_CHAIN = 3
 
 
-def graph_summary(graph: Graph) -> str:
+def graph_summary(graph: Graph, width: int = 0) -> str:
     """One line per node: name, what it does, shape, stored numbers, the user's layer, and what it reads.
 
-    What a node reads is shown only where that is not just the line above.
+    What a node reads is shown only where that is not just the line above. `width` as in `text_table`.
     """
     rows, above = [], ""
     for name, node in graph.nodes.items():
@@ -29,15 +30,17 @@ def graph_summary(graph: Graph) -> str:
         rows.append((name, describe(node), shape_text(graph.shapes[name]), _stored(node), _layer(node), reads))
         above = name
     total = ("total", f"{len(graph)} nodes", "", f"{graph.node_weights():,}", "", "")
-    table = text_table(("node", "operation", "shape", "parameters", "layer", "reads"), [*rows, total], right={3})
+    header = ("node", "operation", "shape", "parameters", "layer", "reads")
+    table = text_table(header, [*rows, total], right={3}, width=width)
     return f"{graph.name}\n{table}\noutputs: {', '.join(graph.outputs)}"
 
 
-def network_summary(network: SpikingNetwork) -> str:
-    """One line per population: the map into it, shape, neurons, synapses, threshold, scale, the user's layer, sources.
+def network_summary(network: SpikingNetwork, width: int = 0) -> str:
+    """One line per population: shape, neurons, synapses, threshold, scale, the map into it, the user's layer, sources.
 
     `scale` is the activation that one spike per step stands for. Sources are shown only where they are not just
-    the line above. Read-outs, input codings, neuron model, time step and integer grid stand below.
+    the line above. Read-outs, input codings, neuron model, time step and integer grid stand below. `width` as in
+    `text_table`.
     """
     synapses = {t: sum(s.synapses() for s in found.values()) for t, found in source_supports(network).items()}
     rows, above = [], next(iter(network.encodings), "")
@@ -46,12 +49,12 @@ def network_summary(network: SpikingNetwork) -> str:
         rows.append(
             (
                 name,
-                incoming(network, population.current),
                 shape_text(population.shape),
                 f"{population.size:,}",
                 f"{synapses[name]:,}",
                 _threshold(population),
                 span(population.scale),
+                incoming(network, population.current),
                 _layer(population),
                 _reads(network, population.current, above),
             )
@@ -60,24 +63,35 @@ def network_summary(network: SpikingNetwork) -> str:
     for readout in network.readouts:
         kind, reads = incoming(network, readout.current), _reads(network, readout.current, above)
         shape, size = shape_text(readout.shape), f"{synapses[readout.name]:,}"
-        rows.append((readout.name, kind, shape, "", size, "", span(readout.scale), "(read-out)", reads))
+        rows.append((readout.name, shape, "", size, "", span(readout.scale), kind, "(read-out)", reads))
     count = f"{len(network.populations)} populations"
-    rows.append(("total", count, "", f"{network.neurons:,}", f"{sum(synapses.values()):,}", "", "", "", ""))
-    header = ("population", "map into it", "shape", "neurons", "synapses", "threshold", "scale", "layer", "reads")
-    return "\n".join([network.name, text_table(header, rows, right={3, 4}), *_notes(network)])
+    rows.append(("total", "", f"{network.neurons:,}", f"{sum(synapses.values()):,}", "", "", count, "", ""))
+    header = ("population", "shape", "neurons", "synapses", "threshold", "scale", "map into it", "layer", "reads")
+    return "\n".join([network.name, text_table(header, rows, right={2, 3}, width=width), *_notes(network)])
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> str:
-    """Aligned columns under a rule, the last row (the totals) under another; columns empty throughout are left out."""
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int], width: int = 0) -> str:
+    """Aligned columns under a rule, the last row (the totals) under another; columns empty throughout are left out.
+
+    Where a `width` is given, columns that do not fit into it stand on lines of their own below each row.
+    """
     used = [c for c in range(len(header)) if any(row[c] for row in rows)]
-    width = {c: max(len(row[c]) for row in (header, *rows)) for c in used}
+    sizes = {c: max(len(row[c]) for row in (header, *rows)) for c in used}
+    fitting = len(used)
+    while width and fitting > 1 and sum(sizes[c] + 2 for c in used[:fitting]) - 2 > width:
+        fitting -= 1
 
-    def line(row: Sequence[str]) -> str:
-        cells = (row[c].rjust(width[c]) if c in right else row[c].ljust(width[c]) for c in used)
-        return "  ".join(cells).rstrip()
+    def line(row: Sequence[str], more: bool = True) -> str:
+        cells = (row[c].rjust(sizes[c]) if c in right else row[c].ljust(sizes[c]) for c in used[:fitting])
+        below = "; ".join(f"{header[c]}: {row[c]}" for c in used[fitting:] if row[c]) if more else ""
+        return "\n".join(["  ".join(cells).rstrip(), *wrap(below, width or 1, **_INDENTED)])
 
-    rule = "-" * max(map(len, map(line, (header, *rows))))
-    return "\n".join([line(header), rule, *map(line, rows[:-1]), rule, line(rows[-1])])
+    lines = [line(header, more=False), *map(line, rows[:-1]), line(rows[-1], more=False)]
+    rule = "-" * max(len(part) for whole in lines for part in whole.splitlines())
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+_INDENTED: Mapping[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    ", "break_on_hyphens": False}
 
 
 # -- cells --------------------------------------------------------------------------------------------------------

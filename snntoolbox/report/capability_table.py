@@ -1,12 +1,29 @@
-"""The table of what each backend can run, in Markdown, from the backends' own capabilities."""
+"""The table of what each backend can run, in Markdown, as text and as data, from the backends' own capabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.neurons import Reset
+
+Held = bool | frozenset[Reset]
+"""Whether something can be run: yes, no, or with these resets."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: whether capabilities hold it; else what lowers it away (a pass or a setting), or why there is a no.
+
+    A `reason` of the backend itself goes before that of the row.
+    """
+
+    holds: Callable[[Capabilities], Held]
+    lowered: str = ""
+    reason: str = ""
 
 
 def _reset(kind: Reset) -> Callable[[Capabilities], bool]:
@@ -21,76 +38,126 @@ def _records(kind: str) -> Callable[[Capabilities], bool]:
     return lambda capabilities: kind in capabilities.records
 
 
-FEATURES: Mapping[str, Callable[[Capabilities], bool | frozenset[Reset]]] = {
-    "constant-current input": _encoding(ConstantCurrent),
-    "Poisson input": _encoding(Poisson),
-    "negative input values as spikes": lambda capabilities: capabilities.signed_input,
-    "reset by subtraction": _reset(Reset.SUBTRACT),
-    "reset to a potential": _reset(Reset.ZERO),
-    "reset by modulo": _reset(Reset.MODULO),
-    "leak": lambda capabilities: capabilities.leak,
-    "refractory period": lambda capabilities: capabilities.refractory,
-    "max pooling by a gate on spike counts": lambda capabilities: capabilities.max_gate,
-    "bias": lambda capabilities: capabilities.bias,
-    "initial potential": lambda capabilities: capabilities.initial,
-    "thresholds per neuron": lambda capabilities: capabilities.thresholds,
-    "firing windows": lambda capabilities: capabilities.windows,
-    "pulses of current": lambda capabilities: capabilities.pulses,
-    "input for the first steps alone": lambda capabilities: capabilities.timed_input,
-    "spikes that carry values": lambda capabilities: capabilities.levels,
-    "signed spikes": lambda capabilities: capabilities.signed,
-    "recurrent connections": lambda capabilities: capabilities.recurrent,
-    "samples side by side": lambda capabilities: capabilities.batches,
-    "recording of spikes": _records("spikes"),
-    "recording of potentials": _records("potentials"),
+def _always(capabilities: Capabilities) -> bool:
+    """What follows from the form of a network: synapses, delays that even out depths, read-outs on the host."""
+    return True
+
+
+def _never(capabilities: Capabilities) -> bool:
+    """What no network has yet, so that no simulator needs it."""
+    return False
+
+
+_TREE = "[conversion] maxpool_type = relu_tree (the default): a tree of comparing neurons"
+_RATE = "[conversion] schedule = rate (the default), whose networks have none"
+_NEURON = "no such rule in its neurons"
+
+FEATURES: Mapping[str, Row] = {
+    "linear maps, whatever the layer": Row(_always),
+    "residual and concat": Row(_always),
+    "max pooling": Row(lambda c: c.max_gate, lowered=_TREE),
+    "bias": Row(lambda c: c.bias, reason=_NEURON),
+    "time-varying bias (pulses of current)": Row(lambda c: c.pulses, lowered=_RATE),
+    "firing windows": Row(lambda c: c.windows, lowered=_RATE),
+    "input for the first steps alone": Row(lambda c: c.timed_input, lowered=_RATE),
+    "recurrent connections": Row(lambda c: c.recurrent, reason="networks can have them, no simulator here runs them"),
+    "delays of one's own": Row(_never, reason="networks have none yet; short arms wait for long ones by themselves"),
+    "synaptic currents that last": Row(_never, reason="networks have none yet: a spike acts in one step"),
+    "reset by subtraction": Row(_reset(Reset.SUBTRACT), reason=_NEURON),
+    "reset to a potential": Row(_reset(Reset.ZERO), reason=_NEURON),
+    "reset by modulo": Row(_reset(Reset.MODULO), reason=_NEURON),
+    "leak": Row(lambda c: c.leak, reason=_NEURON),
+    "refractory period": Row(lambda c: c.refractory, reason=_NEURON),
+    "initial potential": Row(lambda c: c.initial, reason=_NEURON),
+    "thresholds per neuron": Row(lambda c: c.thresholds, reason="one threshold for each layer"),
+    "signed spikes of neurons": Row(lambda c: c.signed, reason=_NEURON),
+    "spikes that carry values (payloads)": Row(lambda c: c.levels, reason=_NEURON),
+    "constant-current input": Row(_encoding(ConstantCurrent), lowered="[input] poisson_input = True"),
+    "Poisson input": Row(_encoding(Poisson), lowered="[input] poisson_input = False"),
+    "spike-time input": Row(_encoding(SpikeTimes), reason="no sources that play given spikes"),
+    "negative input values as spikes": Row(lambda c: c.signed_input, reason="input spikes have no sign"),
+    "read-out of spike counts": Row(_always),
+    "read-out of summed currents": Row(_always),
+    "samples side by side": Row(lambda c: c.batches, reason="samples run one after the other"),
+    "recording of spikes": Row(_records("spikes"), reason="it does not give them"),
+    "recording of potentials": Row(_records("potentials"), reason="it does not give them"),
 }
-"""What a row of the table is called, and whether capabilities hold it: yes, no, or with which resets."""
+"""The rows, in order. A new feature is a line here."""
 
 VALUES: Mapping[str, Callable[[Capabilities], str]] = {
     "steps that a spike needs to the next layer": lambda capabilities: str(capabilities.latency),
-    "whole numbers are exact below": lambda capabilities: f"2^{capabilities.exact_bits}",
-    "installed by": lambda capabilities: f"snntoolbox[{capabilities.extra}]" if capabilities.extra else "snntoolbox",
+    "weights and sums: integers exact below": lambda capabilities: f"2^{capabilities.exact_bits}",
+    "installed by snntoolbox with the extra": lambda capabilities: f"[{capabilities.extra}]"
+    if capabilities.extra
+    else "-",
 }
 """Rows of numbers and names."""
 
 
-def capability_data(capabilities: Mapping[str, Capabilities]) -> dict[str, dict[str, bool | str | list[str]]]:
-    """For each backend each feature: true, false, or the resets with which it runs; and whether it is installed."""
+def capability_data(capabilities: Mapping[str, Capabilities]) -> dict[str, dict[str, Any]]:
+    """For each backend each feature: true, false, "lowered", or the resets with which it runs.
 
-    def plain(held: bool | frozenset[Reset]) -> bool | list[str]:
-        return held if isinstance(held, bool) else sorted(held)
-
+    `reasons` says why each no is there, or what lowers it away; `installed here` whether the backend is installed.
+    """
     return {
         name: {
-            **{feature: plain(holds(c)) for feature, holds in FEATURES.items()},
+            **{feature: _plain(row, c) for feature, row in FEATURES.items()},
             **{feature: value(c) for feature, value in VALUES.items()},
+            "reasons": {feature: said for feature, row in FEATURES.items() if (said := reason(feature, row, c))},
             "installed here": c.installed(),
         }
         for name, c in capabilities.items()
     }
 
 
+def _plain(row: Row, capabilities: Capabilities) -> bool | str | list[str]:
+    held = row.holds(capabilities)
+    if isinstance(held, frozenset) and held:
+        return sorted(held)
+    return True if held else "lowered" if row.lowered else False
+
+
+def reason(feature: str, row: Row, capabilities: Capabilities) -> str:
+    """Why a backend lacks a feature or has it with some resets alone, or what lowers it away; empty for a yes."""
+    held = row.holds(capabilities)
+    if held is True:
+        return ""
+    if not held and row.lowered:
+        return f"lowered by {row.lowered}"
+    return capabilities.reasons.get(feature, "" if held else row.reason)
+
+
 def text_table(capabilities: Mapping[str, Capabilities]) -> str:
-    """The table with aligned columns and a last row that says which backends are installed here."""
+    """The table with aligned columns, a last row that says what is installed here, and the reasons below."""
+    table, notes = _cells(capabilities)
     installed = ["installed here", *(("yes" if c.installed() else "no") for c in capabilities.values())]
-    lines = [line.strip("| ").split(" | ") for line in capability_table(capabilities).splitlines()]
-    rows = [line for line in lines if line[0] != "---"] + [installed]
+    rows = [*table, installed]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     aligned = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([aligned[0], "-" * len(aligned[0]), *aligned[1:]]) + "\n"
+    return "\n".join([aligned[0], "-" * max(map(len, aligned)), *aligned[1:], "", *notes]) + "\n"
 
 
 def capability_table(capabilities: Mapping[str, Capabilities]) -> str:
-    """One row per feature, one column per backend (its name -> its capabilities), in the order given."""
-    names = list(capabilities)
-    rows = [["feature", *names], ["---", *[":---:"] * len(names)]]
-    rows += [[f, *(cell(holds(c)) for c in capabilities.values())] for f, holds in FEATURES.items()]
+    """In Markdown one row per feature and one column per backend, in the order given; the reasons stand below."""
+    (header, *rows), notes = _cells(capabilities)
+    rules = ["---", *[":---:"] * len(capabilities)]
+    lines = [f"| {' | '.join(row)} |" for row in (header, rules, *rows)]
+    return "\n".join([*lines, "", "<br>\n".join(notes)]).rstrip() + "\n"
+
+
+def _cells(capabilities: Mapping[str, Capabilities]) -> tuple[list[list[str]], list[str]]:
+    """The cells row by row, the header first, and the numbered reasons."""
+    numbers: dict[str, int] = {}
+
+    def cell(feature: str, row: Row, c: Capabilities) -> str:
+        said = reason(feature, row, c)
+        note = f" ({numbers.setdefault(said, len(numbers) + 1)})" if said else ""
+        held = _plain(row, c)
+        if isinstance(held, list):
+            return f"reset {', '.join(held)}{note}"
+        return f"{held}{note}" if isinstance(held, str) else ("yes" if held else f"no{note}")
+
+    rows = [["feature", *capabilities]]
+    rows += [[f, *(cell(f, row, c) for c in capabilities.values())] for f, row in FEATURES.items()]
     rows += [[f, *(value(c) for c in capabilities.values())] for f, value in VALUES.items()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
-
-
-def cell(held: bool | frozenset[Reset]) -> str:
-    """What a cell says."""
-    if isinstance(held, frozenset) and held:
-        return f"with reset {', '.join(sorted(held))}"
-    return "yes" if held else "no"
+    return rows, [f"({number}) {said}" for said, number in numbers.items()]

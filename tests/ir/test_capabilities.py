@@ -7,7 +7,7 @@ import pytest
 
 from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
@@ -19,7 +19,7 @@ EVERYTHING = Capabilities(
     leak=True,
     refractory=True,
     max_gate=True,
-    encodings=frozenset({ConstantCurrent, Poisson}),
+    encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
     recurrent=True,
     bias=True,
     initial=True,
@@ -64,6 +64,12 @@ NEEDS = {
     "gate": ({"max_gate": False}, network(GATE), "layer0 (keras ReLU)", "max pooling"),
     "constant": ({"encodings": frozenset({Poisson})}, network(IF()), "x", "constant-current input"),
     "poisson": ({"encodings": frozenset({ConstantCurrent})}, network(encoding=Poisson()), "x", "Poisson input"),
+    "spike times": (
+        {"encodings": frozenset({ConstantCurrent, Poisson})},
+        network(encoding=SpikeTimes()),
+        "x",
+        "spike-time input",
+    ),
     "recurrent": ({"recurrent": False}, network(IF(), recurrent=True), "p0", "recurrent"),
     "bias": ({"bias": False}, network(IF(), bias=np.full((1, 1), 0.5)), "layer0 (keras ReLU)", "bias"),
     "initial": ({"initial": False}, network(IF(initial=0.5)), "layer0 (keras ReLU)", "initial potential"),

@@ -106,12 +106,23 @@ def network(encoding=None, neuron=None, grid=None, dt=1.0):
 def test_network_summary_tells_maps_neurons_synapses_and_sources():
     lines, _ = columns(network_summary(network()))
     # 3x3 taps over 4x4 positions with a rim of padding: (3 * 4 - 2)^2 pairs for each pair of channels
-    assert lines["a"].split() == ["a", "Conv", "3x3", "3x4x4", "48", "600", "1", "0.5", "..", "2"]
-    assert lines["b"].split()[1:8] == ["AveragePool", "2x2", "+", "Conv", "1x1", "+", "Add"]
+    assert lines["a"].split() == ["a", "3x4x4", "48", "600", "1", "0.5", "..", "2", "Conv", "3x3"]
+    assert lines["b"].split()[6:13] == ["AveragePool", "2x2", "+", "Conv", "1x1", "+", "Add"]
     # four pooled positions of three channels for each neuron, and the skipping input
-    assert lines["b"].split()[8:] == ["2x2x2", "8", str(8 * (12 + 1)), "1", "1", "/layer1/Relu", "(Relu)", "x,", "a"]
-    assert lines["out"].split() == ["out", "Dense", "10", "80", "3.5", "(read-out)"]
-    assert lines["total"].split() == ["total", "2", "populations", "56", "784"]
+    assert lines["b"].split()[1:6] == ["2x2x2", "8", str(8 * (12 + 1)), "1", "1"]
+    assert lines["b"].split()[13:] == ["/layer1/Relu", "(Relu)", "x,", "a"]
+    assert lines["out"].split() == ["out", "10", "80", "3.5", "Dense", "(read-out)"]
+    assert lines["total"].split() == ["total", "56", "784", "2", "populations"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_table_says_the_same_below_its_rows(width):
+    wide, narrow = network_summary(network()), network_summary(network(), width)
+    table = narrow.split("input:")[0]
+    assert max(map(len, table.splitlines())) <= width
+    words = set(wide.replace("-", "").split())
+    told = set(narrow.replace("-", "").replace(";", "").split()) | {"map", "into", "it", "layer", "reads", "scale"}
+    assert words - {"2", "populations", "threshold", "synapses", "neurons", "shape"} <= told
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,10 @@ class NestBackend:
         exact_bits=53,
         modules=("nest",),
         extra="nest",
+        reasons={
+            "reset by modulo": "none of NEST's neurons keeps the residue of several thresholds",
+            "refractory period": "NEST's neuron that resets by subtraction integrates while it is refractory",
+        },
     )
 
     def build(self, network: SpikingNetwork, **options: Any) -> Isolated:

@@ -1,0 +1,49 @@
+"""Tells what a model becomes without any data: its layers, what folds, what spikes, and what would be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from snntoolbox import building, plugins
+from snntoolbox.conversion import Recipe, check_on_probe, convert, lower, simplify
+from snntoolbox.errors import NoReferenceError
+from snntoolbox.ir.summary import graph_summary, network_summary
+from snntoolbox.models import find_model
+
+
+def inspect(
+    model: Path, *, max_pool: str = "relu_tree", simulator: str = "", force: bool = False, width: int = 80
+) -> Iterator[str]:
+    """Paragraphs about a model, each as soon as it is known; what is refused ends them as an error.
+
+    UnsupportedError names every layer that cannot be converted, or every part that `simulator` cannot run with the
+    simulators that can; TooLargeError says that the network is estimated to be too large for it, unless `force`.
+    """
+    backend = plugins.backend(simulator) if simulator else None
+    frontend, path = find_model(model.parent, model.name, "auto")
+    opened = frontend.open(path)
+    parsed = frontend.parse(opened)
+    graph = simplify(parsed)
+    yield f"{path} ({frontend.name})\n"
+    yield graph_summary(graph, width)
+    try:
+        difference = check_on_probe(graph, frontend, opened)
+        yield f"\nEqual to the original on random input: largest difference {difference:.1g} of the output's scale."
+    except NoReferenceError as error:
+        yield f"\nNot compared with the original: {error.message}."
+    folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
+    if folded:
+        yield f"Folded into weights: {', '.join(folded)}."
+    recipe = Recipe(max_pool="gate" if max_pool == "gate" else "relu_tree")
+    lower(graph, recipe)
+    yield "\nAs a spiking network (thresholds from the weights alone, for want of data):\n"
+    network = convert(graph, recipe=recipe)
+    yield network_summary(network, width)
+    if backend is None:
+        able = [n for n, c in building.all_capabilities().items() if not c.missing(network)]
+        yield f"\nSimulators that can run it: {', '.join(able)}."
+    else:
+        building.check(backend, network, force=force)
+        here = "" if backend.capabilities.installed() else " (it is not installed here)"
+        yield f"\nSimulator '{backend.name}' can run it{here}."
