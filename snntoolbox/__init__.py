@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from snntoolbox.advice.diagnose import diagnose
     from snntoolbox.comparison import Comparison, compare
     from snntoolbox.conversion import Recipe, convert, load, simulate
     from snntoolbox.errors import SNNToolboxError
@@ -30,6 +31,7 @@ _HOMES = {
     "compare": "comparison",
     "Recipe": "conversion",
     "convert": "conversion",
+    "diagnose": "advice.diagnose",
     "load": "conversion",
     "simulate": "conversion",
     "SNNToolboxError": "errors",
@@ -63,6 +65,7 @@ __all__ = [
     "__version__",
     "compare",
     "convert",
+    "diagnose",
     "load",
     "load_graph",
     "load_network",

@@ -19,7 +19,7 @@ from snntoolbox.errors import SNNToolboxError
 if TYPE_CHECKING:
     from snntoolbox.pipeline import Run
 
-COMMANDS = ("run", "compare", "init", "inspect", "capabilities", "demo")
+COMMANDS = ("run", "compare", "diagnose", "init", "inspect", "capabilities", "demo")
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -107,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--force", action="store_true", help="take a network that is too large for a simulator")
     compare.set_defaults(command=_compare)
 
+    diagnose = commands.add_parser("diagnose", help="run, say what the errors come from, and try what makes them less")
+    diagnose.add_argument("config", type=Path, help="the configuration file")
+    diagnose.add_argument("--seconds", type=float, default=60.0, help="about how long to try settings (default: 60)")
+    diagnose.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
+    diagnose.set_defaults(command=_diagnose)
+
     init = commands.add_parser("init", help="write a commented configuration for a model")
     init.add_argument("model", type=Path, help="the model file")
     init.add_argument("-o", "--output", type=Path, help="where to write (default: config.ini beside the model)")
@@ -137,11 +143,18 @@ def _run(options: argparse.Namespace) -> None:
     _run_config(load_config(options.config, options.set), force=options.force)
 
 
-def _run_config(settings: Any, *, force: bool = False) -> None:
+def _diagnose(options: argparse.Namespace) -> None:
+    from snntoolbox.config import load_config
+
+    needed = ["output.diagnosis=True", "tools.simulate=True"]
+    _run_config(load_config(options.config, [*options.set, *needed]), advise=max(0.0, options.seconds))
+
+
+def _run_config(settings: Any, *, force: bool = False, advise: float | None = None) -> None:
     from snntoolbox.pipeline import run
 
     _set_log_level(settings.output.verbose)
-    found = run(settings, force=force)
+    found = run(settings, force=force, advise=advise)
     _show(found)
     if found.failure is not None:
         raise found.failure
@@ -204,6 +217,8 @@ def _show(run: Run) -> None:
     spiking, analogue = report["synaptic_operations"], report["ann_operations"]
     if spiking is not None and analogue is not None:
         console.print(f"Operations per sample: {spiking:,.0f} synaptic, {analogue:,} in the ANN.")
+    if run.advise is not None:
+        print(f"\n{run.diagnosis}\n")
     console.print(f"Report: {run.folder / 'report.json'}", soft_wrap=True)
 
 

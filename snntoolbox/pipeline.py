@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from snntoolbox import building, conversion, plugins
+from snntoolbox.advice.diagnose import advised, likely_remedy, untried
 from snntoolbox.config import Settings, config_text
 from snntoolbox.data import Dataset
+from snntoolbox.diagnosis.findings import Diagnosis
+from snntoolbox.diagnosis.observer import Observer
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import ConfigError, DiedError, NoReferenceError
 from snntoolbox.inputs import Inputs
@@ -48,6 +51,9 @@ log = logging.getLogger(__name__)
 ENOUGH_AGREEMENT = 0.95
 """Below this share of equal predictions a run warns."""
 
+DIAGNOSED = 500
+"""About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
+
 PACKAGES = ("snntoolbox", "numpy", "scipy", "networkx", "torch", "onnx", "onnxruntime", "keras")
 
 
@@ -63,13 +69,14 @@ UNFINISHED = "-unfinished"
 """Behind the name of a run's folder: the results up to where the simulator died. Earlier results stay as they are."""
 
 
-def run(settings: Settings, *, force: bool = False) -> Run:
+def run(settings: Settings, *, force: bool = False, advise: float | None = None) -> Run:
     """Do what a configuration asks for and return what was found; all files appear at the end, or none does.
 
     Where the simulator dies in the middle, the finished batches are reported, in a folder of their own, and `failure`
-    says why. `force` takes a network that is estimated to be too large for the simulator.
+    says why. `force` takes a network that is estimated to be too large for the simulator. With `advise` settings are
+    tried for about so many seconds, see `snntoolbox.diagnose`.
     """
-    found = Run(settings, force=force)
+    found = Run(settings, force=force, advise=advise)
     check_folder(settings.paths.path_wd)
     target = RunFolder(settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)
     with target as folder:
@@ -83,11 +90,13 @@ def run(settings: Settings, *, force: bool = False) -> Run:
 class Run:
     """One run: its stages in order, and what they found. `report` is what ``report.json`` holds."""
 
-    def __init__(self, settings: Settings, *, force: bool = False) -> None:
+    def __init__(self, settings: Settings, *, force: bool = False, advise: float | None = None) -> None:
         self.settings = settings
         self.force = force
+        self.advise = advise
         self.failure: DiedError | None = None
         self.folder = settings.paths.log_dir_of_current_run
+        self.diagnosis: Diagnosis | None = None
         self.seconds: dict[str, float] = {}
         self.warnings: list[str] = []
         self.report: dict[str, Any] = dict.fromkeys(ALWAYS_REPORTED)
@@ -104,6 +113,9 @@ class Run:
         if self.settings.tools.simulate:
             with self.timed("simulate"):
                 self._simulate(folder)
+        if self.advise is not None and self.failure is None:
+            with self.timed("diagnose"):
+                self._advise(self.advise)
         self._finish(folder)
 
     def prepare(self) -> None:
@@ -164,6 +176,8 @@ class Run:
             versions=_versions(),
         )
         conversion.steps_of(simulation.duration, simulation.dt)
+        if self.advise is not None and self.inputs.graph is None:
+            raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
         if simulation.top_k > self.inputs.classes:
             raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.inputs.classes} outputs")
         if settings.output.plot_vars:
@@ -250,6 +264,7 @@ class Run:
         recorder = Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties)
         self.statistics = statistics = PopulationStatistics(network)
         analogue = self._activations(network)
+        observer = self._observer(network)
         errors = OutputErrors(() if self.lowered is None else self.lowered.outputs)
         outputs, per_step, done, operations = [], [], 0, 0.0
         with self.progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
@@ -259,6 +274,8 @@ class Run:
                 statistics.add(result, activations)
                 recorder.add(x, result, activations)
                 errors.add(result, activations)
+                if observer is not None and observer.samples < DIAGNOSED:
+                    observer.add([x], result)
                 outputs.append(result.output)
                 if self.inputs.classifies:
                     per_step.append(result.predictions_per_step)
@@ -266,6 +283,7 @@ class Run:
                 done += result.samples
                 advance(result.samples)
         predictions = np.concatenate(per_step, axis=1) if per_step else None
+        self.diagnosis = None if observer is None else observer.found()
         self._report_outputs(np.concatenate(outputs), predictions)
         self.report["synaptic_operations"] = operations / done
         self.report["output_error"] = errors.found
@@ -286,6 +304,22 @@ class Run:
             self.failure = error
             self.warn(f"the simulator died: {done} of {len(self.test)} samples are finished and reported")
             self.report.update(samples=done, failure=error.message)
+    def _observer(self, network: SpikingNetwork) -> Observer | None:
+        """What splits the errors of the run; None where that is not wanted, or there is no original to compare."""
+        wanted = self.settings.output.diagnosis and self.lowered is not None
+        return Observer(network, self.lowered) if wanted and self.lowered is not None else None
+
+    def _advise(self, seconds: float) -> None:
+        """Try on the calibration data what could make the errors smaller."""
+        graph, data, duration = self.inputs.graph, self.inputs.calibration, self.settings.simulation.duration
+        assert self.diagnosis is not None
+        assert self.network is not None
+        assert graph is not None
+        if data is None:
+            self.diagnosis = untried(self.diagnosis, self.recipe, duration)
+            return
+        simulator = self.settings.simulation.simulator
+        self.diagnosis = advised(self.diagnosis, graph, [data], self.network, self.recipe, duration, simulator, seconds)
 
     def _batches(self, network: SpikingNetwork, record: Record) -> Iterator[Result]:
         simulation = self.settings.simulation
@@ -325,10 +359,15 @@ class Run:
             report["agreement"] = share = agreement(predictions[-1], analogue)
             report["agreement_per_step"] = [agreement(p, analogue) for p in predictions]
             if share < ENOUGH_AGREEMENT:
-                self.warn(
-                    f"the spiking network agrees with the original on only {share:.1%} of the samples; "
-                    f"more steps may help ([simulation] duration = {2 * self.settings.simulation.duration})"
-                )
+                only = f"the spiking network agrees with the original on only {share:.1%} of the samples"
+                self.warn(f"{only}; {self._likely_remedy()}")
+
+    def _likely_remedy(self) -> str:
+        """What may help, from the terms of the error where they are known."""
+        duration = self.settings.simulation.duration
+        found = likely_remedy(self.diagnosis, self.recipe, duration) if self.diagnosis is not None else ""
+        tried = "" if self.advise is not None else " (`snntoolbox diagnose` tries what does)"
+        return (found or f"more steps may help ([simulation] duration = {2 * duration})") + tried
 
     def _simulate_unquantized(self) -> None:
         """The accuracy that quantisation started from."""
@@ -347,6 +386,7 @@ class Run:
             ann_operations=self.report.get("ann_operations"),
             predictions=None if classes is None else (classes[0][-1], classes[1]),
             correlations=self.statistics.correlations,
+            diagnosis=self.diagnosis,
         )
 
     # -- what goes out ------------------------------------------------------------------------------------------
@@ -363,6 +403,8 @@ class Run:
             self.report["spikes_per_layer"] = self.statistics.spikes
             self.report["mean_rate_per_layer"] = self.statistics.mean_rates
             self.report["correlation_per_layer"] = self.statistics.correlations
+        if self.diagnosis is not None:
+            self.report["diagnosis"] = self.diagnosis.data()
         (folder / "config.ini").write_text(config_text(self.settings))
         write_json(folder / "report.json", self.report)
 

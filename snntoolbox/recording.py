@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snntoolbox.diagnosis.findings import Diagnosis
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.report import canvas, metrics, plots
+from snntoolbox.report.error_terms import error_terms
 from snntoolbox.report.operations import synaptic_operations_per_step
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ class Recorder:
         ann_operations: int | None,
         predictions: tuple[Array, Array] | None,
         correlations: Mapping[str, float],
+        diagnosis: Diagnosis | None = None,
     ) -> None:
         """Draw what was asked; `predictions` are the classes found and the labels of all samples."""
         if self._first is None:
@@ -98,6 +101,7 @@ class Recorder:
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
             "input_image": lambda: plots.input_image(x[0]),
             "confusion_matrix": lambda: _confusion(predictions),
+            "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis),
             "correlation": lambda: plots.correlations(correlations),
             "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
             "operations": lambda: _operations(self.network, result, ann_operations),

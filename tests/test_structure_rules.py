@@ -16,6 +16,7 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py"))
 BASE = {"errors", "ir"}
 PROTOCOLS = {"frontends.protocol", "backends.protocol"}
 EVERYTHING_BELOW = {*BASE, *PROTOCOLS, "engine", "passes", "report", "data", "config", "plugins", "building"}
+TOLD_WHY = {"diagnosis", "advice"}
 MAY_IMPORT = {
     "errors": set(),
     "ir": {"errors"},
@@ -25,24 +26,26 @@ MAY_IMPORT = {
     "frontends": {*BASE, "engine"},
     "passes": {*BASE, "engine"},
     "backends": {*BASE, "engine"},
-    "report": BASE,
+    "diagnosis": {*BASE, "engine"},
+    "report": {*BASE, "diagnosis"},
     "plugins": {*BASE, *PROTOCOLS},
     "building": {*BASE, *PROTOCOLS, "plugins", "backends.estimates"},
     "conformance": {*BASE, *PROTOCOLS, "passes", "plugins"},
     "conversion": EVERYTHING_BELOW - {"config"},
     "comparison": {*EVERYTHING_BELOW, "conversion"},
-    "recording": EVERYTHING_BELOW,
+    "recording": {*EVERYTHING_BELOW, "diagnosis"},
+    "advice": {*EVERYTHING_BELOW, "diagnosis", "conversion"},
     "models": {*EVERYTHING_BELOW, "conversion", "config"},
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
     "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
-    "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo"},
     "comparing": {*EVERYTHING_BELOW, "conversion", "pipeline", "comparison"},
+    "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
     "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo"}
     | {"comparing", "comparison", "inspection"},
     # The face of the package names what it imports lazily.
-    "__init__": {*BASE, "conversion", "comparison"},
+    "__init__": {*BASE, "conversion", "comparison", "advice"},
 }
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.

@@ -259,6 +259,7 @@ class Output:
             "spikecounts",
             "correlation",
             "error_t",
+            "diagnosis",
             "v_mem",
             "hist_spikerates_activations",
             "operations",
@@ -266,6 +267,9 @@ class Output:
             "input_image",
         ),
         refused={"normalization_activations": "is not drawn yet; use hist_spikerates_activations"},
+    )
+    diagnosis: bool = key(
+        True, "Split the error of every layer into its causes, on up to 500 test samples, for report.json."
     )
     verbose: int = key(1, "0 prints only results, 1 also progress, 2 also details.", rule=between(0, 3))
     overwrite: bool = key(True, "Replace the results of an earlier run with the same runlabel; if False, stop instead.")

@@ -1,0 +1,108 @@
+"""`diagnose`: the errors of a conversion split into their causes, and what would make them smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from snntoolbox import conversion
+from snntoolbox.advice.remedies import Situation, applying, proposal
+from snntoolbox.advice.trials import Trials, advise
+from snntoolbox.conversion import Recipe, checked_arrays
+from snntoolbox.diagnosis.confidence import threshold_confidence
+from snntoolbox.diagnosis.findings import Confidence, Diagnosis
+from snntoolbox.diagnosis.observer import Observer
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record
+
+SAMPLES = 200
+"""So many calibration samples are diagnosed where no others are given."""
+
+
+def diagnose(
+    graph: Graph,
+    calibration_data: Array | Sequence[Array],
+    x: Array | Sequence[Array] | None = None,
+    *,
+    duration: float = 64,
+    recipe: Recipe | None = None,
+    simulator: str = "INI",
+    seconds: float = 60.0,
+    batch_size: int = 100,
+    **choices: Any,
+) -> Diagnosis:
+    """Convert a graph, and say what the errors of its rates come from and which settings would make them smaller.
+
+    `x` are the samples whose errors are split (default: up to 200 of the calibration samples); `choices` are fields
+    of `Recipe`. Settings are tried on calibration samples alone, for about `seconds`; 0 tries none. The result is
+    printed as a table of 80 columns. Errors: those of `convert` and `simulate`.
+    """
+    # Converted first: it refuses what is no graph, no data or no choice.
+    network = conversion.convert(graph, calibration_data, duration=duration, recipe=recipe, **choices)
+    recipe = replace(recipe or Recipe(), **choices)
+    data = checked_arrays({n: graph.shapes[n] for n in graph.inputs}, calibration_data)
+    samples = [a[:SAMPLES] for a in data] if x is None else x
+    found = observed(network, graph, samples, recipe, duration, simulator, batch_size)
+    return advised(found, graph, data, network, recipe, duration, simulator, seconds)
+
+
+def observed(
+    network: SpikingNetwork,
+    graph: Graph,
+    x: Array | Sequence[Array],
+    recipe: Recipe,
+    duration: float,
+    simulator: str = "INI",
+    batch_size: int = 100,
+) -> Diagnosis:
+    """The terms of the errors of a network that `recipe` made of a graph, on samples `x`."""
+    observer = Observer(network, conversion.lower(graph, recipe))
+    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x)
+    record = Record(outputs_per_step=False)
+    for result in conversion.simulate_batches(network, arrays, duration, simulator, batch_size, record):
+        done = observer.samples
+        observer.add([a[done : done + result.samples] for a in arrays], result)
+    return observer.found()
+
+
+def advised(
+    found: Diagnosis,
+    graph: Graph,
+    data: Sequence[Array],
+    network: SpikingNetwork,
+    recipe: Recipe,
+    duration: float,
+    simulator: str,
+    seconds: float,
+) -> Diagnosis:
+    """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data."""
+    found = replace(found, confidence=_confidence(graph, data, network, recipe))
+    if seconds <= 0:
+        return found
+    return replace(found, advice=advise(Trials(graph, data, duration, simulator), recipe, seconds, found))
+
+
+def _confidence(graph: Graph, data: Sequence[Array], network: SpikingNetwork, recipe: Recipe) -> dict[str, Confidence]:
+    """How sure the scales of the populations are; empty where data did not choose them."""
+    if not recipe.normalize:
+        return {}
+    lowered = conversion.lower(graph, recipe)
+    scales = {p.activation: p.scale for p in network.populations.values() if p.activation in lowered.nodes}
+    return threshold_confidence(lambda g, x: conversion.choose_scales(g, x, recipe), lowered, data, scales)
+
+
+def untried(found: Diagnosis, recipe: Recipe, duration: float) -> Diagnosis:
+    """The diagnosis with advice that nothing could be tried for, as there are no calibration data."""
+    situation = Situation(diagnosis=found, recipe=recipe, duration=duration)
+    advice = (proposal(remedy, reason, situation) for remedy, reason in applying(situation))
+    return replace(found, advice=tuple(replace(a, untried="there are no calibration data") for a in advice))
+
+
+def likely_remedy(found: Diagnosis, recipe: Recipe, duration: float) -> str:
+    """In words what is wrong most and what may help, untried; empty where the terms do not tell."""
+    situation = Situation(diagnosis=found, recipe=recipe, duration=duration)
+    first = next(iter(applying(situation)), None)
+    return "" if first is None else f"{first[1].text}; {first[0].setting(situation)} may help"

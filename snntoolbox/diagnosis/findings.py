@@ -1,0 +1,178 @@
+"""What a diagnosis found, as data: the terms of every layer's error, its dead and saturated channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from snntoolbox.diagnosis.terms import LOCAL
+
+
+@dataclass(frozen=True)
+class Size:
+    """A term over all neurons and samples: root mean square and mean, both as shares of the activation's RMS."""
+
+    rms: float
+    mean: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDiagnosis:
+    """The error of a population or a read-out.
+
+    unit: the RMS of the activation in the user's units; errors are shares of it (of the scale, where the activation
+    is zero throughout). total: the whole error. terms: what it is made of, by name; empty where the split is not
+    defined, and `undefined` says why. clipped: share of the positive activations above the scale. saturated: share
+    of neurons and samples that fire at every step. Channels (axis 0 of the shape) are counted: `dead` ones never
+    fire although their activation is positive somewhere, `silent` ones are zero in the analogue network as well and
+    do not fire, `full` ones fire at every step in more than 5 % of the cases where their activation is positive.
+    """
+
+    name: str
+    label: str
+    kind: str = "population"
+    unit: float
+    total: Size
+    terms: Mapping[str, Size] = field(default_factory=dict)
+    undefined: str = ""
+    clipped: float = 0.0
+    saturated: float = 0.0
+    channels: int = 0
+    dead: int = 0
+    silent: int = 0
+    full: int = 0
+
+    def rms(self, term: str) -> float:
+        """The relative root mean square of a term; 0 where it has none."""
+        return self.terms[term].rms if term in self.terms else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confidence:
+    """How sure a layer's scales are, given `samples` calibration samples.
+
+    spread: relative standard error of the scales, root mean square over the channels, from two halves of the data.
+    drift: mean relative change of the scales from half of the data to all of it; doubling them moves about as much.
+    unsure: channels whose halves differ by more than 20 %.
+    """
+
+    samples: int
+    spread: float
+    drift: float
+    unsure: int
+    channels: int
+
+    @property
+    def more_helps(self) -> bool:
+        """Whether more samples would move the scales noticeably: by 2 % throughout, or by a spread of 5 %."""
+        return abs(self.drift) > 0.02 or self.spread > 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a trial gave: the share of equal predictions (None without classes), and the relative error of the output.
+
+    The error is the root mean square difference to the original output, as a share of that output's RMS.
+    """
+
+    agreement: float | None
+    output_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """A setting to change, and why.
+
+    expected: the share of the local squared errors that it acts on, an upper bound of what it can take off; None
+    where the terms do not tell. cost: what it costs, empty for nothing. before, after: outcomes on `samples`
+    calibration samples; `after` is None where it was not tried, and `untried` says why.
+    """
+
+    setting: str
+    reason: str
+    expected: float | None = None
+    cost: str = ""
+    samples: int = 0
+    before: Outcome | None = None
+    after: Outcome | None = None
+    untried: str = ""
+
+    @property
+    def gain(self) -> float | None:
+        """The gain in agreement that was measured; None where there is none to measure."""
+        if self.before is None or self.after is None or self.before.agreement is None or self.after.agreement is None:
+            return None
+        return self.after.agreement - self.before.agreement
+
+    @property
+    def helps(self) -> bool:
+        """Whether it helped where it was tried: in agreement, or in the output's error at no loss of agreement."""
+        if self.before is None or self.after is None:
+            return False
+        ratio = self.after.output_error / self.before.output_error if self.before.output_error else 1.0
+        gain = self.gain or 0.0
+        return (gain > 0 and ratio < 1) or (gain == 0 and ratio < 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """The errors of all populations and read-outs over `samples` samples and `steps` steps; see `LayerDiagnosis`.
+
+    `confidence` and `advice` are empty unless they were asked for. Printed it is a table of 80 columns.
+    """
+
+    samples: int
+    steps: int
+    layers: tuple[LayerDiagnosis, ...]
+    readouts: tuple[LayerDiagnosis, ...] = ()
+    confidence: Mapping[str, Confidence] = field(default_factory=dict)
+    advice: tuple[Advice, ...] = ()
+
+    @property
+    def split(self) -> tuple[LayerDiagnosis, ...]:
+        """The layers whose error is split."""
+        return tuple(layer for layer in self.layers if layer.terms)
+
+    def shares(self) -> dict[str, float]:
+        """For each term that layers add themselves, its share in the sum of their mean squares over all layers."""
+        squares = {term: sum(layer.rms(term) ** 2 for layer in self.split) for term in LOCAL}
+        whole = sum(squares.values())
+        return {term: square / whole if whole else 0.0 for term, square in squares.items()}
+
+    def share(self, term: str) -> float:
+        """One of `shares`; 0 where there is none."""
+        return self.shares().get(term, 0.0)
+
+    def worst(self, term: str) -> LayerDiagnosis | None:
+        """The layer in which this term is largest; None where it is nowhere."""
+        layer = max(self.split, key=lambda found: found.rms(term), default=None)
+        return layer if layer is not None and layer.rms(term) > 0 else None
+
+    def data(self) -> dict[str, Any]:
+        """As plain data for ``report.json``."""
+        return {
+            "samples": self.samples,
+            "steps": self.steps,
+            "layers": {layer.name: _plain(layer) for layer in self.layers},
+            "readouts": {layer.name: _plain(layer) for layer in self.readouts},
+            "local_shares": self.shares(),
+            "thresholds": {
+                name: {**asdict(found), "more_helps": found.more_helps} for name, found in self.confidence.items()
+            },
+            "advice": [{**asdict(advice), "gain": advice.gain, "helps": advice.helps} for advice in self.advice],
+        }
+
+    def __str__(self) -> str:
+        from snntoolbox.diagnosis.text import diagnosis_text
+
+        return diagnosis_text(self)
+
+
+def _plain(layer: LayerDiagnosis) -> dict[str, Any]:
+    found = asdict(layer)
+    left_out = {"name", "label", "kind"} | (set() if layer.undefined else {"undefined"})
+    if layer.kind == "readout":
+        left_out |= {"clipped", "saturated", "channels", "dead", "silent", "full"}
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in found.items() if k not in left_out}

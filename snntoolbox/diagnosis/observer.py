@@ -1,0 +1,181 @@
+"""Follows a run batch by batch and splits the error of every population and read-out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.diagnosis import terms
+from snntoolbox.diagnosis.drives import MeanCurrents
+from snntoolbox.diagnosis.findings import Diagnosis, LayerDiagnosis
+from snntoolbox.diagnosis.tally import Sizes, Tally
+from snntoolbox.engine.executor import Executor
+from snntoolbox.errors import DataError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, LinearNode
+from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.result import Result
+
+SLICE_VALUES = 2**24
+"""About how many values are held at once: large batches are gone through in slices."""
+
+
+class Observer:
+    """Splits the errors of a spiking network against the graph of rectifiers that it was converted from.
+
+    `lowered` is that graph (`conversion.lower`). Populations that stand for none of its nodes are left out. Memory
+    does not grow with the number of samples.
+    """
+
+    def __init__(self, network: SpikingNetwork, lowered: Graph) -> None:
+        self.network = network
+        self.lowered = lowered
+        self.samples = 0
+        self.steps = 0
+        known = {n: p for n, p in network.populations.items() if p.activation in lowered.nodes}
+        self._tallies = {n: Tally(p, terms.undefined(p.neuron)) for n, p in known.items()}
+        self._readouts = {r.name: Sizes() for r in network.readouts}
+        self._currents = MeanCurrents(network)
+        self._analogue = Executor.double(lowered)
+        self._outputs = dict(zip(self._readouts, dict.fromkeys(lowered.outputs), strict=True))
+        self._rest = _at_rest(lowered)
+        drives = {lowered.nodes[p.activation].inputs[0] for p in known.values()}
+        self._keep = {*drives, *(p.activation for p in known.values()), *lowered.outputs}
+        held = [lowered.size(n) for n in self._keep] + [2 * network.wiring.size(c) for c in network.targets.values()]
+        self._slice = max(1, SLICE_VALUES // max(sum(held), 1))
+
+    def add(self, x: Sequence[Array], result: Result, first_sample: int | None = None) -> None:
+        """Take in a batch: samples of each input and the run's result.
+
+        `first_sample` numbers the samples as in the run, for the seeds of random input; by default they follow on.
+        """
+        if self.steps not in (0, result.steps):
+            raise DataError(f"a batch of {result.steps} steps follows one of {self.steps}")
+        first_sample = self.samples if first_sample is None else first_sample
+        self.steps = result.steps
+        self.samples += result.samples
+        for start in range(0, result.samples, self._slice):
+            part = slice(start, start + self._slice)
+            self._add([np.asarray(a)[part] for a in x], _sliced(result, part), first_sample + start)
+
+    def _add(self, x: Sequence[Array], result: Result, first_sample: int) -> None:
+        analogue = self._analogue.values(*x, keep=self._keep)
+        rates = {name: counts / result.steps for name, counts in result.counts.items()}
+        trains = self._currents.trains(x, result.steps, first_sample)
+        found = self._currents.of(x, rates, trains)
+        expected = self._currents.of(x, rates, self._currents.expected(x)) if trains else {}
+        for tally in self._tallies.values():
+            self._population(tally, analogue, result, found, expected)
+        for readout in self.network.readouts:
+            self._readout(readout, analogue, result, found, expected)
+
+    # -- populations --------------------------------------------------------------------------------------------
+
+    def _population(
+        self,
+        tally: Tally,
+        analogue: Mapping[str, Array],
+        result: Result,
+        found: Mapping[str, Array],
+        expected: Mapping[str, Array],
+    ) -> None:
+        population = tally.population
+        name, activation, counts = population.name, analogue[population.activation], result.counts[population.name]
+        if tally.undefined:
+            error = counts / result.steps * population.scale - activation
+            tally.add(activation, counts, result.steps, error, {})
+            return
+        assert isinstance(population.neuron, IF)
+        reached = self._currents.random.keys() & self.network.sources[population.current]
+        layer = terms.Layer(
+            activation=activation,
+            drive=analogue[self.lowered.nodes[population.activation].inputs[0]],
+            mean_drive=_in_units(population, found[name]),
+            expected_drive=_in_units(population, expected[name]) if reached else None,
+            counts=counts,
+            steps=result.steps,
+            scale=population.scale,
+            initial=np.asarray(population.neuron.initial) / population.neuron.threshold,
+            tie=0.0 if self.network.grid else terms.TIE,
+        )
+        tally.add(activation, counts, result.steps, terms.error(layer), terms.split(layer, population.label))
+
+    # -- read-outs ----------------------------------------------------------------------------------------------
+
+    def _readout(
+        self,
+        readout: Readout,
+        analogue: Mapping[str, Array],
+        result: Result,
+        found: Mapping[str, Array],
+        expected: Mapping[str, Array],
+    ) -> None:
+        """y - a = (m_e - a) + (m - m_e) + (y - m - k) + k, with what the read-out would give for its mean current.
+
+        m is that value over all steps and with the original bias, m_e the same for expected trains, k what a
+        correction added to the bias. What is left, y - m - k, comes from forgetting the first steps.
+        """
+        output = self._outputs[readout.name]
+        target = analogue[output]
+        bias = 0.0 if readout.bias is None else np.asarray(readout.bias, np.float64)
+        correction = np.broadcast_to(readout.scale * bias - self._rest[output], target.shape)
+        mean = readout.scale * (found[readout.name] + bias) - correction
+        value = result.outputs[readout.name]
+        parts: dict[str, Any] = {terms.WINDOW: value - mean - correction, terms.CORRECTION: correction}
+        if self._currents.random.keys() & self.network.sources[readout.current]:
+            steady = readout.scale * (expected[readout.name] + bias) - correction
+            parts |= {terms.PROPAGATED: steady - target, terms.SAMPLING: mean - steady}
+        else:
+            parts[terms.PROPAGATED] = mean - target
+        error = value - target
+        terms.check_sum(parts, error, float(np.abs(target).max(initial=0.0)), readout.name)
+        self._readouts[readout.name].add(target, {"total": error, **parts})
+
+    # -- what was found -----------------------------------------------------------------------------------------
+
+    def found(self) -> Diagnosis:
+        """The diagnosis of all batches so far; DataError before the first."""
+        if not self.samples:
+            raise DataError("there are no samples to diagnose")
+        return Diagnosis(
+            samples=self.samples,
+            steps=self.steps,
+            layers=tuple(t.found() for n in self.network.targets if (t := self._tallies.get(n))),
+            readouts=tuple(_readout_found(n, sizes) for n, sizes in self._readouts.items()),
+        )
+
+
+def _in_units(population: Population, current: Array) -> Array:
+    """A current in the user's units: that of one threshold per step stands for one scale."""
+    assert isinstance(population.neuron, IF)
+    bias = 0.0 if population.bias is None else population.bias
+    return np.asarray((current + bias) * (population.scale / population.neuron.threshold))
+
+
+def _readout_found(name: str, sizes: Sizes) -> LayerDiagnosis:
+    found = sizes.sizes(1.0)
+    return LayerDiagnosis(
+        name=name, label=name, kind="readout", unit=sizes.unit, total=found.pop("total"), terms=found, clipped=math.nan
+    )
+
+
+def _sliced(result: Result, part: slice) -> Result:
+    counts = {n: c[part] for n, c in result.counts.items()}
+    outputs = {n: v[part] for n, v in result.outputs.items()}
+    samples = len(next(iter(outputs.values())))
+    return Result(steps=result.steps, samples=samples, counts=counts, outputs=outputs)
+
+
+def _at_rest(lowered: Graph) -> dict[str, Array]:
+    """The value of each output with no input and every neuron silent: what its biases add up to, (1, *shape)."""
+    nodes = [
+        n if isinstance(n, LinearNode) else Input(name=n.name, shape=lowered.shapes[n.name])
+        for n in lowered.nodes.values()
+    ]
+    cut = Graph(nodes, lowered.outputs)
+    return Executor.double(cut).values(*(np.zeros((1, *cut.shapes[i])) for i in cut.inputs))

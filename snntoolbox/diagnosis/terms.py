@@ -1,0 +1,132 @@
+"""The equation of the diagnosis: the error of a rate as a sum of what caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from snntoolbox.errors import GraphError
+from snntoolbox.ir.neurons import IF, Neuron, Reset
+from snntoolbox.ir.node import Array
+
+CLIPPING, QUANTISATION, PROPAGATED = "clipping", "quantisation", "propagated"
+SAMPLING, UNEVENNESS = "sampling", "unevenness"
+WINDOW, CORRECTION = "window", "correction"
+
+LOCAL = (CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS)
+"""What a layer adds itself; the rest it has from the layers before it."""
+
+TOLERANCE = 1e-6
+"""The terms must add up to the error to this share of the scale."""
+
+TIE = 1e-6
+"""Spikes: a float drive this close below a threshold counts as on it, as rounding decides there."""
+
+_ALLOWED = {"threshold": None, "initial": None, "reset_potential": None, "reset": Reset.SUBTRACT}
+"""Fields of `IF` with the value that the equation asks of them; None is any."""
+
+
+def undefined(neuron: Neuron) -> str:
+    """Why the split is not defined for a neuron; empty where it is.
+
+    It asks for integration without loss: reset by subtraction, and every other field as in a plain neuron.
+    """
+    if not isinstance(neuron, IF):
+        return f"{type(neuron).__name__} does not integrate a current"
+    plain = IF()
+    for field in fields(neuron):
+        value, wanted = getattr(neuron, field.name), _ALLOWED.get(field.name, getattr(plain, field.name))
+        if wanted is not None and not np.array_equal(value, wanted):
+            return f"{field.name} = {value}"
+    return ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layer:
+    """What one layer did to a batch, arrays (samples, *shape) in the user's units.
+
+    activation: of the analogue network, a. drive: its value before the rectifier, z. mean_drive: what the spiking
+    neurons got instead, averaged over the steps. expected_drive: the same with the expected value of random input
+    trains in place of the trains drawn; None without such input. counts: spikes fired in `steps` steps. `scale`
+    (theta) is the activation that one spike per step stands for, `initial` (v0) the start potential in thresholds.
+    """
+
+    activation: Array
+    drive: Array
+    mean_drive: Array
+    counts: Array
+    steps: int
+    scale: Array
+    initial: Array | float
+    expected_drive: Array | None = None
+    tie: float = TIE
+
+
+def quantised(layer: Layer, drive: Array) -> Array:
+    """``theta / T * clip(floor(T z / theta + v0), 0, T)``: the rate times scale of a neuron with an even drive z."""
+    spikes = np.floor(layer.steps * drive / layer.scale + layer.initial + layer.tie)
+    return np.asarray(layer.scale / layer.steps * np.clip(spikes, 0, layer.steps))
+
+
+def clipping(layer: Layer) -> Array:
+    """c - a with c = min(a, theta): no neuron fires more than once per step."""
+    return np.asarray(np.minimum(layer.activation, layer.scale) - layer.activation)
+
+
+def quantisation(layer: Layer) -> Array:
+    """q - c: in T steps there are only T + 1 rates."""
+    return np.asarray(quantised(layer, layer.drive) - np.minimum(layer.activation, layer.scale))
+
+
+def propagated(layer: Layer) -> Array:
+    """q' - q: the drive differs from the analogue one, because of the layers before."""
+    expected = layer.mean_drive if layer.expected_drive is None else layer.expected_drive
+    return quantised(layer, expected) - quantised(layer, layer.drive)
+
+
+def sampling(layer: Layer) -> Array:
+    """What the random input trains that were drawn add to their expected value; zero without such input."""
+    if layer.expected_drive is None:
+        return np.zeros_like(layer.mean_drive)
+    return quantised(layer, layer.mean_drive) - quantised(layer, layer.expected_drive)
+
+
+def unevenness(layer: Layer) -> Array:
+    """r - q': spikes that came unevenly, so that some were fired too early to be taken back, or came too late."""
+    return np.asarray(layer.counts * (layer.scale / layer.steps) - quantised(layer, layer.mean_drive))
+
+
+def error(layer: Layer) -> Array:
+    """r - a: the rate times its scale, less the activation."""
+    return np.asarray(layer.counts * (layer.scale / layer.steps) - layer.activation)
+
+
+def split(layer: Layer, label: str) -> dict[str, Array]:
+    """The terms that add up to `error`, which is checked; GraphError where they do not.
+
+    r - a = (c - a) + (q - c) + (q_e - q) + (q' - q_e) + (r - q')
+    """
+    terms = {
+        CLIPPING: clipping(layer),
+        QUANTISATION: quantisation(layer),
+        PROPAGATED: propagated(layer),
+        UNEVENNESS: unevenness(layer),
+    }
+    if layer.expected_drive is not None:
+        terms[SAMPLING] = sampling(layer)
+    check_sum(terms, error(layer), float(np.max(layer.scale)), label)
+    return terms
+
+
+def check_sum(terms: Mapping[str, Array], total: Array, scale: float, label: str) -> None:
+    """GraphError where the terms do not add up to the total, to 1e-6 of the scale (or of the largest value)."""
+    rest = np.abs(np.sum(list(terms.values()), axis=0) - total).max(initial=0.0)
+    allowed = TOLERANCE * max(scale, float(np.abs(total).max(initial=0.0)))
+    if not rest <= allowed:  # NaN is no agreement
+        raise GraphError(
+            f"the terms of its error leave {rest:.2g} over, more than {allowed:.2g}",
+            layer=label,
+            hint="this is a defect of snntoolbox: please report the model; [output] diagnosis = False runs without",
+        )
