@@ -20,7 +20,7 @@ from snntoolbox.advice.diagnose import advised, likely_remedy, untried
 from snntoolbox.config import Settings, config_text
 from snntoolbox.data import Dataset
 from snntoolbox.diagnosis.findings import Diagnosis
-from snntoolbox.diagnosis.observer import Observer
+from snntoolbox.diagnosis.observer import Observer, incomparable
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import ConfigError, DiedError, NoReferenceError
 from snntoolbox.inputs import Inputs
@@ -306,13 +306,15 @@ class Run:
             self.report.update(samples=done, failure=error.message)
     def _observer(self, network: SpikingNetwork) -> Observer | None:
         """What splits the errors of the run; None where that is not wanted, or there is no original to compare."""
-        wanted = self.settings.output.diagnosis and self.lowered is not None
-        return Observer(network, self.lowered) if wanted and self.lowered is not None else None
+        if not self.settings.output.diagnosis or self.lowered is None or incomparable(network):
+            return None
+        return Observer(network, self.lowered)
 
     def _advise(self, seconds: float) -> None:
         """Try on the calibration data what could make the errors smaller."""
         graph, data, duration = self.inputs.graph, self.inputs.calibration, self.settings.simulation.duration
-        assert self.diagnosis is not None
+        if self.diagnosis is None:
+            raise ConfigError("the errors of this network cannot be split", hint="`snntoolbox run` simulates it")
         assert self.network is not None
         assert graph is not None
         if data is None:

@@ -82,7 +82,7 @@ def advised(
     found = replace(found, confidence=_confidence(graph, data, network, recipe))
     if seconds <= 0:
         return found
-    return replace(found, advice=advise(Trials(graph, data, duration, simulator), recipe, seconds, found))
+    return replace(found, advice=advise(Trials(graph, data, duration, recipe, simulator), seconds, found.confidence))
 
 
 def _confidence(graph: Graph, data: Sequence[Array], network: SpikingNetwork, recipe: Recipe) -> dict[str, Confidence]:

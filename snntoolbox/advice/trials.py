@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
 from snntoolbox import conversion, plugins
 from snntoolbox.advice.remedies import Remedy, Situation, applying, proposal
 from snntoolbox.conversion import Recipe
-from snntoolbox.diagnosis.findings import Advice, Diagnosis, Outcome
+from snntoolbox.diagnosis.findings import Advice, Confidence, Diagnosis, Outcome
 from snntoolbox.diagnosis.observer import Observer
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import SNNToolboxError
@@ -42,6 +43,7 @@ class Trials:
     graph: Graph
     data: Sequence[Array]
     duration: float
+    recipe: Recipe
     simulator: str = "INI"
 
     @cached_property
@@ -67,8 +69,9 @@ class Trials:
 
     @cached_property
     def original(self) -> Array:
-        """The first output of the original on the samples held back."""
-        return Executor(self.graph).run(*self.held)
+        """The first output of the original on the samples held back; of a softmax what goes into it."""
+        plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear")
+        return Executor(conversion.lower(self.graph, plain)).run(*self.held)
 
     def converted(self, recipe: Recipe, duration: float) -> SpikingNetwork:
         """The network of a recipe; UnsupportedError where the target simulator cannot run it."""
@@ -97,16 +100,18 @@ class Trials:
         return self.outcome(self.run(self.converted(recipe, duration), duration))
 
 
-def diagnosed(trials: Trials, recipe: Recipe) -> tuple[Diagnosis, Outcome]:
+def diagnosed(trials: Trials) -> tuple[Diagnosis, Outcome]:
     """The recipe as it is, on the samples held back: the terms of its error, and its outcome."""
-    network = trials.converted(recipe, trials.duration)
-    observer = Observer(network, conversion.lower(trials.graph, recipe))
+    network = trials.converted(trials.recipe, trials.duration)
+    observer = Observer(network, conversion.lower(trials.graph, trials.recipe))
     result = trials.run(network, trials.duration)
     observer.add(trials.held, result)
     return observer.found(), trials.outcome(result)
 
 
-def advise(trials: Trials, recipe: Recipe, seconds: float, confidence: Diagnosis | None = None) -> tuple[Advice, ...]:
+def advise(
+    trials: Trials, seconds: float, confidence: Mapping[str, Confidence] = MappingProxyType({})
+) -> tuple[Advice, ...]:
     """Remedies for a recipe, tried for at most about `seconds`, ranked by the gain measured.
 
     The recipe itself is always measured first, and a remedy is tried only if the time that it should take is left.
@@ -114,38 +119,35 @@ def advise(trials: Trials, recipe: Recipe, seconds: float, confidence: Diagnosis
     thresholds.
     """
     begin = time.perf_counter()
-    diagnosis, before = diagnosed(trials, recipe)
+    diagnosis, before = diagnosed(trials)
     once = time.perf_counter() - begin
-    if confidence is not None:
-        diagnosis = replace(diagnosis, confidence=confidence.confidence)
-    situation = Situation(diagnosis=diagnosis, recipe=recipe, duration=trials.duration)
+    diagnosis = replace(diagnosis, confidence=confidence)
+    situation = Situation(diagnosis=diagnosis, recipe=trials.recipe, duration=trials.duration)
     found: list[tuple[Remedy | None, Advice]] = []
     for remedy, reason in applying(situation):
         left = seconds - (time.perf_counter() - begin)
         advice = replace(proposal(remedy, reason, situation), samples=len(trials.held[0]), before=before)
-        found.append((remedy, _tried(trials, remedy, advice, recipe, left, once)))
+        found.append((remedy, _tried(trials, remedy, advice, left, once)))
     left = seconds - (time.perf_counter() - begin)
-    if (joint := _together(trials, found, recipe, left, once)) is not None:
+    if (joint := _together(trials, found, left, once)) is not None:
         found.append((None, joint))
     return tuple(advice for _, advice in sorted(found, key=lambda pair: _rank(pair[1])))
 
 
-def _tried(trials: Trials, remedy: Remedy, advice: Advice, recipe: Recipe, left: float, once: float) -> Advice:
+def _tried(trials: Trials, remedy: Remedy, advice: Advice, left: float, once: float) -> Advice:
     if remedy.change is None:
         return replace(advice, untried="needs more data")
     if left < once * remedy.lengthen:
         return replace(advice, untried="no time was left")
     try:
-        after = trials.measured(remedy.change(recipe), trials.duration * remedy.lengthen)
+        after = trials.measured(remedy.change(trials.recipe), trials.duration * remedy.lengthen)
     except SNNToolboxError as error:
         return replace(advice, untried=error.message.splitlines()[0])
     log.info("tried %s: %s", advice.setting, after)
     return replace(advice, after=after)
 
 
-def _together(
-    trials: Trials, found: Sequence[tuple[Remedy | None, Advice]], recipe: Recipe, left: float, once: float
-) -> Advice | None:
+def _together(trials: Trials, found: Sequence[tuple[Remedy | None, Advice]], left: float, once: float) -> Advice | None:
     """All that helped without more steps at once, where that is more than one setting and better than each."""
     helpful = [(remedy, advice) for remedy, advice in found if remedy and advice.helps and remedy.lengthen == 1]
     if len(helpful) < 2 or left < once:
@@ -153,6 +155,7 @@ def _together(
     settings: dict[str, tuple[Remedy, Advice]] = {}
     for remedy, advice in sorted(helpful, key=lambda pair: _rank(pair[1])):
         settings.setdefault(advice.setting.partition(" = ")[0], (remedy, advice))  # of two values of a key the better
+    recipe = trials.recipe
     for remedy, _ in settings.values():
         assert remedy.change is not None
         recipe = remedy.change(recipe)

@@ -70,7 +70,7 @@ class Confidence:
         return abs(self.drift) > 0.02 or self.spread > 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Outcome:
     """What a trial gave: the share of equal predictions (None without classes), and the relative error of the output.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,8 @@ from snntoolbox.diagnosis.drives import MeanCurrents
 from snntoolbox.diagnosis.findings import Diagnosis, LayerDiagnosis
 from snntoolbox.diagnosis.tally import Sizes, Tally
 from snntoolbox.engine.executor import Executor
-from snntoolbox.errors import DataError
+from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -33,12 +33,15 @@ class Observer:
     """
 
     def __init__(self, network: SpikingNetwork, lowered: Graph) -> None:
+        if reason := incomparable(network):
+            raise ConversionError(f"its errors cannot be split: {reason}")
         self.network = network
         self.lowered = lowered
         self.samples = 0
         self.steps = 0
-        known = {n: p for n, p in network.populations.items() if p.activation in lowered.nodes}
-        self._tallies = {n: Tally(p, terms.undefined(p.neuron)) for n, p in known.items()}
+        known = {n: p for n, p in network.populations.items() if lowered.shapes.get(p.activation) == p.shape}
+        self._opaque = {n for n, p in network.populations.items() if terms.opaque(p.neuron)}
+        self._tallies = {n: Tally(p, terms.undefined(p.neuron) or self._reads(p.current)) for n, p in known.items()}
         self._readouts = {r.name: Sizes() for r in network.readouts}
         self._currents = MeanCurrents(network)
         self._analogue = Executor.double(lowered)
@@ -73,6 +76,11 @@ class Observer:
             self._population(tally, analogue, result, found, expected)
         for readout in self.network.readouts:
             self._readout(readout, analogue, result, found, expected)
+
+    def _reads(self, current: str) -> str:
+        """Why the mean drive of what gets this current is not known from spike counts; empty where it is."""
+        sources = sorted(self.network.sources[current] & self._opaque)
+        return f"spikes of {sources[0]} differ in value" if sources else ""
 
     # -- populations --------------------------------------------------------------------------------------------
 
@@ -126,6 +134,9 @@ class Observer:
         correction = np.broadcast_to(readout.scale * bias - self._rest[output], target.shape)
         mean = readout.scale * (found[readout.name] + bias) - correction
         value = result.outputs[readout.name]
+        if self._reads(readout.current):
+            self._readouts[readout.name].add(target, {"total": value - target})
+            return
         parts: dict[str, Any] = {terms.WINDOW: value - mean - correction, terms.CORRECTION: correction}
         if self._currents.random.keys() & self.network.sources[readout.current]:
             steady = readout.scale * (expected[readout.name] + bias) - correction
@@ -146,8 +157,32 @@ class Observer:
             samples=self.samples,
             steps=self.steps,
             layers=tuple(t.found() for n in self.network.targets if (t := self._tallies.get(n))),
-            readouts=tuple(_readout_found(n, sizes) for n, sizes in self._readouts.items()),
+            readouts=tuple(self._readout_found(r) for r in self.network.readouts),
         )
+
+    def _readout_found(self, readout: Readout) -> LayerDiagnosis:
+        name, sizes = readout.name, self._readouts[readout.name]
+        found = sizes.sizes(1.0)
+        return LayerDiagnosis(
+            name=name,
+            label=name,
+            kind="readout",
+            unit=sizes.unit,
+            total=found.pop("total"),
+            terms=found,
+            undefined=self._reads(readout.current),
+        )
+
+
+def incomparable(network: SpikingNetwork) -> str:
+    """Why a network's rates cannot be set against activations; empty where they can.
+
+    Samples must be analogue values, given as a current or as random trains of that mean.
+    """
+    for name, coding in network.encodings.items():
+        if not isinstance(coding, (ConstantCurrent, Poisson)):
+            return f"the input {name} is coded as {type(coding).__name__}"
+    return ""
 
 
 def _in_units(population: Population, current: Array) -> Array:
@@ -155,13 +190,6 @@ def _in_units(population: Population, current: Array) -> Array:
     assert isinstance(population.neuron, IF)
     bias = 0.0 if population.bias is None else population.bias
     return np.asarray((current + bias) * (population.scale / population.neuron.threshold))
-
-
-def _readout_found(name: str, sizes: Sizes) -> LayerDiagnosis:
-    found = sizes.sizes(1.0)
-    return LayerDiagnosis(
-        name=name, label=name, kind="readout", unit=sizes.unit, total=found.pop("total"), terms=found, clipped=math.nan
-    )
 
 
 def _sliced(result: Result, part: slice) -> Result:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from snntoolbox.errors import GraphError
-from snntoolbox.ir.neurons import IF, Neuron, Reset
+from snntoolbox.ir.neurons import IF, Neuron
 from snntoolbox.ir.node import Array
 
 CLIPPING, QUANTISATION, PROPAGATED = "clipping", "quantisation", "propagated"
@@ -24,8 +24,11 @@ TOLERANCE = 1e-6
 TIE = 1e-6
 """Spikes: a float drive this close below a threshold counts as on it, as rounding decides there."""
 
-_ALLOWED = {"threshold": None, "initial": None, "reset_potential": None, "reset": Reset.SUBTRACT}
-"""Fields of `IF` with the value that the equation asks of them; None is any."""
+_ANY = frozenset({"threshold", "initial", "reset_potential"})
+"""Fields of `IF` that the equation holds for whatever they are."""
+
+_LOSSY = frozenset({"reset", "leak", "refractory"})
+"""Fields of `IF` that lose part of the current, but leave every spike worth one threshold."""
 
 
 def undefined(neuron: Neuron) -> str:
@@ -35,12 +38,19 @@ def undefined(neuron: Neuron) -> str:
     """
     if not isinstance(neuron, IF):
         return f"{type(neuron).__name__} does not integrate a current"
-    plain = IF()
-    for field in fields(neuron):
-        value, wanted = getattr(neuron, field.name), _ALLOWED.get(field.name, getattr(plain, field.name))
-        if wanted is not None and not np.array_equal(value, wanted):
-            return f"{field.name} = {value}"
-    return ""
+    changed = _changed(neuron) - _ANY
+    return ", ".join(f"{name} = {getattr(neuron, name)}" for name in sorted(changed))
+
+
+def opaque(neuron: Neuron) -> bool:
+    """Whether a spike may stand for something else than one threshold, by a field that this module does not know."""
+    return isinstance(neuron, IF) and bool(_changed(neuron) - _ANY - _LOSSY)
+
+
+def _changed(neuron: IF) -> set[str]:
+    """The fields that differ from those of a plain neuron, which integrates without loss."""
+    plain = type(neuron)()
+    return {f.name for f in fields(neuron) if not np.array_equal(getattr(neuron, f.name), getattr(plain, f.name))}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -41,8 +41,12 @@ def layer_text(diagnosis: Diagnosis) -> str:
         f"{'layer':<{_NAME}}{''.join(head)} dead full",
         *(_row(layer, shown) for layer in diagnosis.layers),
     ]
-    reasons = [f"{layer.name}: not split, as {layer.undefined}" for layer in diagnosis.layers if layer.undefined]
-    return "\n".join([*lines, *(line for text in _few(reasons) for line in _wrapped(text))])
+    reasons: dict[str, list[str]] = {}
+    for layer in diagnosis.layers:
+        if layer.undefined:
+            reasons.setdefault(layer.undefined, []).append(layer.name)
+    notes = [f"Not split, as {reason}: {', '.join(_few(names))}." for reason, names in reasons.items()]
+    return "\n".join([*lines, *(line for text in notes for line in _wrapped(text))])
 
 
 def _row(layer: LayerDiagnosis, shown: Iterable[str]) -> str:

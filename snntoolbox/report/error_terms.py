@@ -37,7 +37,7 @@ def error_terms(diagnosis: Diagnosis) -> Figure:
     places, ends = np.arange(len(layers)), np.zeros(len(layers))
     for term, colour in _COLOURS.items():
         widths = np.array([100 * layer.rms(term) for layer in layers])
-        if np.any(widths > 0):
+        if np.any(widths > 0.05):  # less cannot be seen
             axes.barh(places, widths, left=ends, color=colour, height=0.7, label=_LABELS.get(term, term))
             ends += widths
     totals = [100 * layer.total.rms for layer in layers]
