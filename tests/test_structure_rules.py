@@ -23,7 +23,9 @@ MAY_IMPORT = {
     "engine": BASE,
     "config": {"errors"},
     "data": {"errors"},
-    "frontends": {*BASE, "engine"},
+    # A file may hold our own layer.
+    "frontends": {*BASE, "engine", "training"},
+    "training": {"errors"},
     "passes": {*BASE, "engine"},
     "backends": {*BASE, "engine"},
     "diagnosis": {*BASE, "engine"},
@@ -51,8 +53,11 @@ MAY_IMPORT = {
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.
 FRAMEWORKS = {
     # Keras computes on torch where that is its backend: its frontend switches gradients off.
-    "torch": ("engine/", "backends/inisim/simulation.py", "frontends/pytorch/", "frontends/keras/frontend.py"),
-    "keras": ("frontends/keras/",),
+    "torch": (
+        *("engine/", "backends/inisim/simulation.py", "frontends/pytorch/", "frontends/keras/frontend.py"),
+        "training/pytorch/",
+    ),
+    "keras": ("frontends/keras/", "training/keras.py"),
     "tensorflow": (),
     "jax": (),
     "h5py": ("frontends/keras/",),

@@ -49,7 +49,8 @@ def _read(graph: Graph, floor: Floor) -> tuple[list[Node], str] | None:
     if levels < 1 or np.any(np.abs(top - levels) > TOLERANCE * levels):
         return None
     factor, last = _factor_below(graph, last, len(graph.shapes[floor.name]))
-    return _quantizer(source, gain * factor, (shift - 0.5) * factor, levels * factor, levels, last, floor.origin), last
+    name = _name(graph, floor, source, last)
+    return _quantizer(source, gain * factor, (shift - 0.5) * factor, levels * factor, levels, name, floor.origin), last
 
 
 def _quantizer(
@@ -80,6 +81,18 @@ def _factor_below(graph: Graph, name: str, rank: int) -> tuple[Array, str]:
     while isinstance(reader := _only_reader(graph, name), Scale) and reader.bias is None and np.all(reader.gain > 0):
         factor, name = factor * reader.gain, reader.name
     return factor, name
+
+
+def _name(graph: Graph, floor: Floor, source: str, last: str) -> str:
+    """The shortest name among the nodes of the user's layer that are replaced: one that nobody needs any more."""
+    free, name = [], last
+    while name != source and isinstance(node := graph.nodes[name], (Floor, ReLU, Scale)):
+        if name == last or _only_reader(graph, name) is not None:
+            free.append(name)
+        else:
+            break
+        (name,) = node.inputs
+    return min((n for n in free if graph.nodes[n].origin == floor.origin), key=len, default=last)
 
 
 def _only_reader(graph: Graph, name: str) -> Node | None:

@@ -68,3 +68,15 @@ def test_conversion_in_python(tmp_path):
     assert abs(float(first) - float(second)) <= 0.01
     assert float(rest[-1]) >= 0.95
     assert list(tmp_path.iterdir()) == []
+
+
+def test_fine_tuning_helps_at_few_steps(tmp_path):
+    if find_spec("sklearn") is None:
+        pytest.skip("sklearn is not installed")
+    header, *rows = run(EXAMPLES / "qcfs_finetune.py", cwd=tmp_path).splitlines()
+    plain, tuned = ([float(a) for a in row.split()[-4:]] for row in rows)
+    assert header.split()[0] == "network"
+    assert tuned[0] >= plain[0] - 0.05, "few levels cost the network little"
+    assert tuned[2] >= tuned[0] - 0.04, "as many steps as levels lose little of it"
+    assert tuned[1] >= 0.8
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
+from snntoolbox.frontends.keras.ours import QCFS
 from snntoolbox.frontends.keras.step import Refused, Step
 from snntoolbox.ir.nodes import Add, Elementwise, ReLU, Softmax
 from snntoolbox.ir.rectifying import add_clip, add_leaky_relu
@@ -140,6 +141,16 @@ def thresholded(s: Step) -> str:
     return relu(s, s.source, s.name)
 
 
+def qcfs(s: Step) -> str:
+    """The quantised rectifier of `snntoolbox.training.keras`: its trained threshold in so many levels."""
+    threshold, levels = s.weight("threshold"), s.config.get("levels")
+    if not isinstance(levels, int) or isinstance(levels, bool):
+        raise Refused(f"levels = {levels}")
+    bound = float(threshold) if threshold.size == 1 else threshold.reshape((1,) * (len(s.shape) - 1) + (-1,))
+    node = ReLU(name=s.name, inputs=(s.source,), max_value=bound, levels=levels, origin=s.origin)
+    return s.builder.add(node)
+
+
 LAYERS = {"ReLU": _relu_layer, "LeakyReLU": _leaky_layer, "ELU": _elu_layer, "Softmax": _softmax_layer}
 """Layers that may stand in the place of an activation's name."""
 
@@ -153,4 +164,5 @@ HANDLERS = {
     **{kind: _handler(layer) for kind, layer in LAYERS.items()},
     "PReLU": prelu,
     "ThresholdedReLU": thresholded,
+    QCFS: qcfs,
 }

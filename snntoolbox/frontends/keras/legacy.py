@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.frontends.keras.ours import named
 from snntoolbox.ir.node import Array
 
 Config = dict[str, Any]
@@ -73,7 +74,7 @@ def modern(entry: Mapping[str, Any]) -> dict[str, Any]:
 
     Sequential models were a mere list of layers at first, and functional ones were called 'Model'.
     """
-    entry = dict(entry)
+    entry = named(dict(entry))
     kind = entry.get("class_name")
     entry["class_name"] = _KINDS.get(str(kind), kind)
     config = entry.get("config")

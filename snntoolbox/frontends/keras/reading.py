@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from snntoolbox.errors import FrontendError, SNNToolboxError, Unsupported, UnsupportedError
+from snntoolbox.frontends.keras import ours
 from snntoolbox.frontends.keras.checking import check_config
 from snntoolbox.frontends.keras.files import Saved, read_saved
 from snntoolbox.frontends.keras.hdf5 import brief
@@ -50,6 +51,8 @@ def read_model(path: Path, input_shape: Shape | None = None) -> Any:
         keras = import_keras()
         offenders = check_config(keras, saved)
         net = _read(keras, saved, input_shape, offenders)
+    if ours.is_named(saved.config):
+        ours.layer_class()
     if not saved.whole or _changed(saved):
         return ReadModel(net)
     try:

@@ -13,6 +13,7 @@ from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
+from snntoolbox.frontends.keras.ours import layer as layer_of
 from snntoolbox.frontends.keras.records import Call, Layer, Net, Ref
 
 # What only matters to training or is set from the file, and the layer's name, which may be that of another.
@@ -62,7 +63,7 @@ def _called(keras: ModuleType, call: Call, layers: dict[str, Any], tensors: Mapp
 
 def _made(keras: ModuleType, kind: str, config: Mapping[str, Any]) -> Any:
     """A layer of Keras' own from the part of an old config that it knows."""
-    cls = getattr(keras.layers, kind)
+    cls = layer_of(kind, keras)
     known = inspect.signature(cls.__init__).parameters
     given = {k: v for k, v in config.items() if k in known and not _LEFT_OUT.fullmatch(k)}
     if "activation" in given:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.frontends.keras.ours import QCFS, is_own
 from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref
 from snntoolbox.ir.node import Array, Shape
 
@@ -90,7 +91,7 @@ class _Tracer:
         name = f"{scope}{operation.name}"
         found = self._layers.get((id(operation), name))
         if found is None:
-            own = is_keras(type(operation).__module__)
+            own = is_keras(type(operation).__module__) or is_own(type(operation))
             weights = self._weights(operation) if own else {}
             found = Layer(self._kind(operation), name, _config(operation) if own else None, weights)
             self._layers[id(operation), name] = found
@@ -98,6 +99,8 @@ class _Tracer:
 
     def _kind(self, operation: Any) -> str:
         cls = type(operation)
+        if is_own(cls):
+            return QCFS
         if not is_keras(cls.__module__):
             return f"{cls.__module__}.{cls.__name__}"
         return cls.__name__ if isinstance(operation, self.keras.Layer) else f"keras.ops.{cls.__name__}"

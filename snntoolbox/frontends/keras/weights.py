@@ -10,6 +10,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
 from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
+from snntoolbox.frontends.keras.ours import QCFS
 from snntoolbox.ir.node import Array
 
 Weights = dict[str, dict[str, Array]]
@@ -24,7 +25,10 @@ _ALIASES = {
     "running_std": "moving_variance",  # it held the variance
     "alphas": "alpha",
 }
-_KNOWN = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "mean", "variance", "count")
+_KNOWN = (
+    *("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "mean", "variance", "count"),
+    "threshold",
+)
 _SHORT = re.compile(rf"(?:^|_)({'|'.join(('depthwise_kernel', 'pointwise_kernel', *_ALIASES, *_KNOWN))})(?:_\d+)?$")
 
 
@@ -51,6 +55,8 @@ def variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tu
         return (*scale, *(("beta",) if config.get("center", True) else ())), ("moving_mean", "moving_variance")
     if kind == "Normalization":
         return (), () if config.get("mean") is not None else ("mean", "variance", "count")
+    if kind == QCFS:
+        return ("threshold",), ()
     return (("alpha",), ()) if kind == "PReLU" else ((), ())
 
 
@@ -84,7 +90,7 @@ def _from_paths(
 
 def _snake(kind: str) -> str:
     """A class's name as Keras writes it in paths: 'BatchNormalization' is 'batch_normalization'."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind.rpartition(">")[2]))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 

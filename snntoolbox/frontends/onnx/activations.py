@@ -10,7 +10,7 @@ import numpy as np
 from snntoolbox.frontends.onnx.arithmetic import common_shape, sample_constant, stretched
 from snntoolbox.frontends.onnx.call import Activation, Call, Refusal
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.nodes import Floor, ReLU
 from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
 
 UNBOUNDED = 3.4e38  # exporters write the largest float32 for no bound
@@ -116,6 +116,11 @@ def hard_sigmoid(call: Call) -> str:
     gain, shift = (np.full((), call.number(what, value)) for what, value in (("alpha", 0.2), ("beta", 0.5)))
     line = call.builder.affine(f"{call.name}_line", call.source(), gain, shift, call.origin)
     return _clipped(call, line, 0.0, 1.0)
+
+
+def floor(call: Call) -> str:
+    """Between bounds a quantised rectifier (QCFS), which is read as one; else refused at conversion."""
+    return call.builder.add(Floor(name=call.name, inputs=(call.source(),), origin=call.origin))
 
 
 def absolute(call: Call) -> str:

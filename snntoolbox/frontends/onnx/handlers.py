@@ -35,6 +35,7 @@ HANDLERS: dict[str, Handler] = {
     "Erf": smooth.smooth("erf"),
     "Expand": moving.expand,
     "Flatten": shaping.flatten,
+    "Floor": activations.floor,
     "Gather": moving.gather,
     "Gelu": smooth.gelu,
     "Gemm": weighted.gemm,

@@ -19,6 +19,7 @@ from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Origin
 
+_LAYERS = ("torch.nn.modules.", "snntoolbox.training.")
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
@@ -203,14 +204,14 @@ class _Lowering:
         """The layer where it is one of torch's own, else the operation in the user's module."""
         path, kind = self._layer(node)
         op = op_name(node.target)
-        if kind.startswith("torch.nn.modules."):
+        if kind.startswith(_LAYERS):
             return self.builder.origin(kind.rpartition(".")[2], path or node.name)
         return self.builder.origin(op, f"{path}.{node.name}" if path else node.name)
 
     def _name(self, node: torch.fx.Node) -> str:
         """A stem for graph nodes: the layer's path, or module path and operation."""
         path, kind = self._layer(node)
-        if path and kind.startswith("torch.nn.modules."):
+        if path and kind.startswith(_LAYERS):
             return path
         return f"{path}.{op_name(node.target)}" if path else op_name(node.target)
 

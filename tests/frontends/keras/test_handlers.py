@@ -1,11 +1,14 @@
 """Every handler, in the combinations that matter, against Keras' own output."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 from keras import layers as L  # noqa: N812
 
 from snntoolbox.frontends.keras import KerasFrontend
+from snntoolbox.training.keras import QCFS
 
 CF = {"data_format": "channels_first"}
 S = {"padding": "same"}
@@ -18,6 +21,8 @@ def randomise(model, seed=0):
         value = rng.normal(0, 0.5, w.shape)
         w.assign(np.abs(value) + 0.3 if "variance" in w.name else value)
     for layer in model.layers:
+        if isinstance(layer, QCFS):
+            layer.threshold.assign(np.abs(keras.ops.convert_to_numpy(layer.threshold)) + 0.3)
         if isinstance(layer, L.Normalization):
             layer.finalize_state()  # it computes with a copy of its statistics
     return model
@@ -159,6 +164,8 @@ SINGLE = {
     "upsampling3d": ((2, 3, 4, 2), lambda: L.UpSampling3D((1, 2, 3))),
     "relu": ((6,), lambda: L.ReLU()),
     "relu_max": ((6,), lambda: L.ReLU(max_value=0.7)),
+    "qcfs": ((6,), lambda: QCFS(4)),
+    "qcfs_per_channel": ((4, 4, 6), lambda: QCFS(4, per_channel=True)),
     "activation_relu": ((6,), lambda: L.Activation("relu")),
     "activation_layer": ((6,), lambda: L.Activation(L.Softmax())),
     "activation_softmax": ((4, 6), lambda: L.Activation("softmax")),
@@ -428,4 +435,4 @@ def test_every_handler_has_a_case():
     models += [_functional(*shapes)(build) for shapes, build in COMBINED.values()]
     never = {"Divide", "LogSoftmax", "Abs", "ThresholdedReLU"}  # other names, and a layer of older Keras
     seen = {type(o).__name__ for m in models for o in (m if hasattr(m, "_operations") else m._functional)._operations}
-    assert {name.split(".")[-1] for name in HANDLERS} - never <= seen
+    assert {re.split(r"[.>]", name)[-1] for name in HANDLERS} - never <= seen

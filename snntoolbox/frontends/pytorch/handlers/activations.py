@@ -11,7 +11,7 @@ import torch
 
 from snntoolbox.frontends.pytorch.call import EVALUATE, Activation, Call, Refused
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Elementwise, ReLU, Softmax
+from snntoolbox.ir.nodes import Elementwise, Floor, ReLU, Softmax
 from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
 
 SELU = (1.6732632423543772, 1.0507009873554805)  # alpha and scale
@@ -136,6 +136,11 @@ def hardsigmoid(call: Call) -> Activation:
     return _clipped(call, call.builder.affine(f"{call.name}_line", call.source(), sixth, half, call.origin), 0.0, 1.0)
 
 
+def floor(call: Call) -> Activation:
+    """Between bounds a quantised rectifier (QCFS), which is read as one; else refused at conversion."""
+    return Activation(call.builder.add(Floor(name=call.name, inputs=(call.source(),), origin=call.origin)))
+
+
 def absolute(call: Call) -> Activation:
     """``|x|``."""
     return Activation(add_absolute(call.builder, call.name, call.source(), call.origin))
@@ -198,6 +203,7 @@ HANDLERS: dict[str, Callable[[Call], Any]] = {
     "rrelu": rrelu,
     **dict.fromkeys(("rrelu_with_noise", "rrelu_with_noise_functional"), rrelu_with_noise),
     "hardsigmoid": hardsigmoid,
+    "floor": floor,
     **dict.fromkeys(("abs", "absolute"), absolute),
     **{op: _smooth(op) for op in ("sigmoid", "tanh", "erf", "silu", "mish", "selu")},
     "special_expit": _smooth("sigmoid"),

@@ -1,0 +1,54 @@
+"""The quantised rectifier of QCFS training as a Keras layer, for any backend of Keras 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from snntoolbox.errors import ConversionError
+
+
+@keras.saving.register_keras_serializable(package="snntoolbox", name="QCFS")
+class QCFS(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
+    """Quantisation clip-floor-shift: ``h(x) = threshold / L * clip(floor(x L / threshold + 1/2), 0, L)``.
+
+    It computes what an integrate-and-fire neuron with this threshold fires in L steps from half a threshold on (Bu et
+    al., arXiv 2303.04347, eq. 8). `levels` is L; `threshold` is where the trainable threshold starts, one for the
+    layer or, with `per_channel`, one along the last axis. Gradients take floor for the identity: with
+    y = x L / threshold + 1/2,
+
+        dh/dx = 1 where 0 < y < L, else 0;    dh/dthreshold = (h - x) / threshold there, 0 below and 1 above.
+    """
+
+    def __init__(self, levels: int, threshold: float = 1.0, per_channel: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if levels < 1 or not threshold > 0:
+            raise ConversionError(f"QCFS needs levels >= 1 and a threshold above 0, not {levels} and {threshold}")
+        self.levels = int(levels)
+        self.initial = float(threshold)
+        self.per_channel = bool(per_channel)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the threshold."""
+        shape = (input_shape[-1],) if self.per_channel else ()
+        start = keras.initializers.Constant(self.initial)
+        self.threshold = self.add_weight(name="threshold", shape=shape, initializer=start)
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """The quantised activations, of the shape of the input."""
+        level = self.threshold / self.levels
+        counts = ops.clip(inputs / level + 0.5, 0.0, float(self.levels))
+        # counts + (floor - counts) is floor exactly: the difference of numbers this near each other is not rounded.
+        return level * (counts + ops.stop_gradient(ops.floor(counts) - counts))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        own = {"levels": self.levels, "threshold": self.initial, "per_channel": self.per_channel}
+        return {**super().get_config(), **own}

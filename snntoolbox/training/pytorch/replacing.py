@@ -1,0 +1,123 @@
+"""Replaces the rectifiers of a trained PyTorch model by quantised ones, whose thresholds fit its activations."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.training.pytorch.qcfs import QCFS, quantized
+
+_LOWER = {"relu": None, "relu6": None, "clamp": 1, "clamp_min": 1, "hardtanh": 1, "threshold": 1}
+"""Operations that rectify where the argument of this number is zero; None is always."""
+
+_SAMPLES = 20_000
+"""About how many values of a layer its threshold is chosen from."""
+
+
+def replace_relu(model: nn.Module, levels: int, *samples: Tensor) -> nn.Module:
+    """A copy of `model` with every `nn.ReLU` and `nn.ReLU6` replaced by `QCFS(levels)`, to be fine-tuned.
+
+    `samples` are a batch of each input. Each threshold starts where the mean squared error of quantising the layer's
+    activations on them is least. UnsupportedError lists every rectifier that is called as a function (``torch.relu``,
+    ``x.clamp(min=0)``): there is no module to replace.
+    """
+    copied = copy.deepcopy(model)
+    paths = {name: module for name, module in copied.named_modules(remove_duplicate=False) if _is_relu(module)}
+    seen = _observed(copied, samples)
+    made: dict[int, QCFS] = {}
+    for name, module in paths.items():
+        if id(module) not in made:
+            device = next((p.device for p in copied.parameters()), torch.device("cpu"))
+            made[id(module)] = QCFS(levels, _threshold(module, seen.get(module, []), levels)).to(device)
+        if not name:
+            return made[id(module)]
+        copied.set_submodule(name, made[id(module)])
+    return copied
+
+
+def _is_relu(module: nn.Module) -> bool:
+    return type(module) in (nn.ReLU, nn.ReLU6)
+
+
+def _threshold(module: nn.Module, values: Sequence[Tensor], levels: int) -> float:
+    """The threshold of least squared error among tenths to wholes of the maximum; 1 where nothing is positive."""
+    seen = torch.cat([*values]) if values else torch.zeros(1)
+    largest = float(seen.max())
+    if not largest > 0:
+        return 1.0
+    candidates = largest * torch.linspace(0.1, 1, 91)
+    errors = torch.stack([(quantized(seen, c, levels) - seen).square().mean() for c in candidates])
+    chosen = float(candidates[errors.argmin()])
+    return min(chosen, 6.0) if isinstance(module, nn.ReLU6) else chosen
+
+
+def _observed(model: nn.Module, samples: Sequence[Tensor]) -> dict[nn.Module, list[Tensor]]:
+    """The activations of each rectifier on the samples; UnsupportedError where some have no module."""
+    watch, handles = _Watch(), []
+    seen: dict[nn.Module, list[Tensor]] = {}
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda m, _, n=name: watch.enter(m, n)))
+        handles.append(module.register_forward_hook(lambda m, *_: watch.leave(), always_call=True))
+        if _is_relu(module):
+            handles.append(module.register_forward_hook(lambda m, _, y: seen.setdefault(m, []).append(_thinned(y))))
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad(), watch:
+            model.eval()(*samples)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        for handle in handles:
+            handle.remove()
+    if watch.found:
+        raise UnsupportedError(
+            "replace_relu",
+            [Unsupported(label, f"calls {kind} as a function") for label, kind in watch.found],
+            hint="make it a module: self.relu = nn.ReLU() in __init__, self.relu(x) in forward()",
+        )
+    return seen
+
+
+def _thinned(values: Tensor) -> Tensor:
+    flat = values.detach().float().flatten().cpu()
+    return flat[:: max(1, len(flat) // _SAMPLES)].clone()
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes rectifiers that run outside the modules that would be replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.stack: list[tuple[nn.Module, str]] = []
+        self.found: list[tuple[str, str]] = []
+
+    def enter(self, module: nn.Module, name: str) -> None:
+        """A module's forward() begins."""
+        self.stack.append((module, name))
+
+    def leave(self) -> None:
+        """It ends."""
+        self.stack.pop()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kind = func._schema.name.partition("::")[2].rstrip("_")
+        module, name = self.stack[-1] if self.stack else (None, "")
+        if _rectifies(kind, args) and not isinstance(module, (nn.ReLU, nn.ReLU6, nn.Hardtanh)):
+            label = f"{name or 'the model'} ({type(module).__name__})"
+            if (label, kind) not in self.found:
+                self.found.append((label, kind))
+        return func(*args, **(kwargs or {}))
+
+
+def _rectifies(kind: str, args: Any) -> bool:
+    """Whether an operation is a rectifier: its lower bound is the number zero."""
+    if kind not in _LOWER:
+        return False
+    place = _LOWER[kind]
+    return place is None or (len(args) > place and isinstance(args[place], (int, float)) and args[place] == 0)
