@@ -229,7 +229,8 @@ def convert(
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
     lowered = lower(graph, recipe)
-    if np.any(np.not_equal(recipe.neuron.initial, 0.5)) and any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values()):
+    quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
+    if quantized and np.any(np.not_equal(recipe.neuron.initial, 0.5)):
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
     scales = choose_scales(lowered, data, recipe, progress)
     network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
