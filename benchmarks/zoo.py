@@ -33,7 +33,7 @@ LINES_OF_A_REFUSAL = 4
 
 @dataclass
 class Row:
-    """What is known of one model; None is not measured."""
+    """What is known of one model; None is not measured. `difference` is a share of the output's largest value."""
 
     model: str
     ann: float | None = None
@@ -99,7 +99,9 @@ def _fill(row: Row, sample: Any) -> None:
     executor = Executor.double(graph)
     ours = _in_batches(lambda part: executor.run(part, batch_size=len(part)), x)
     row.parsed = _accuracy(ours, labels)
-    row.difference = None if theirs is None else float(np.abs(ours - theirs.reshape(ours.shape)).max())
+    if theirs is not None:
+        scale = float(np.abs(theirs).max()) or 1.0  # as `load` measures it
+        row.difference = float(np.abs(ours - theirs.reshape(ours.shape)).max()) / scale
     original = sample.pred if theirs is None else _classes(theirs)
     if original is not None:
         row.agree = f"{np.sum(_classes(ours)[: len(original)] == original)}/{min(len(ours), len(original))}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from snntoolbox.data.checks import check_finite
 from snntoolbox.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,8 @@ def interpret_labels(y: np.ndarray, source: str) -> Labels:
     """Return the labels in `y`.
 
     One value per sample is a class index if all of them are integers, whatever their type, else a target. Rows with
-    a single 1 among zeros are one-hot; other rows are targets if they are floats. DataError naming `source` else.
+    a single 1 among zeros are one-hot, rows of probabilities (smoothed or predicted labels) mean their most likely
+    class; other rows are targets if they are floats. DataError naming `source` else.
     """
     if y.dtype.kind not in "buif":
         raise DataError(f"{source} holds {y.dtype} values", hint="save class indices, counted from 0")
@@ -34,6 +38,9 @@ def interpret_labels(y: np.ndarray, source: str) -> Labels:
     if y.ndim == 1:
         return _one_value_each(y, source)
     if y.ndim == 2 and _is_one_hot(y):
+        return Labels(y.argmax(axis=1).astype(np.int64), regression=False)
+    if y.ndim == 2 and _is_distribution(y):
+        log.warning("%s holds rows of probabilities: the class of each sample is its most likely one", source)
         return Labels(y.argmax(axis=1).astype(np.int64), regression=False)
     if y.dtype.kind == "f":
         return Labels(y.astype(np.float32, copy=False), regression=True)
@@ -58,3 +65,8 @@ def _one_value_each(y: np.ndarray, source: str) -> Labels:
 
 def _is_one_hot(y: np.ndarray) -> bool:
     return bool(((y == 0) | (y == 1)).all() and (np.count_nonzero(y, axis=1) == 1).all())
+
+
+def _is_distribution(y: np.ndarray) -> bool:
+    """Whether every row sums to one, to the rounding of half precision, and holds nothing negative."""
+    return bool(y.min() >= 0 and (np.abs(y.sum(axis=1, dtype=np.float64) - 1) < 2e-3).all())

@@ -40,7 +40,7 @@ def test_classes_become_indices(tmp_path, y):
 
 
 @pytest.mark.parametrize(
-    "y", [TARGETS, TARGETS[:, :1], X + 0.5, ONE_HOT * 0.9], ids=["rows", "column", "images", "soft labels"]
+    "y", [TARGETS, TARGETS[:, :1], X + 0.5, ONE_HOT * 0.9], ids=["rows", "column", "images", "scaled one-hot"]
 )
 def test_regression_targets_are_kept(tmp_path, y):
     save(tmp_path, x_test=X, y_test=y)
@@ -48,6 +48,15 @@ def test_regression_targets_are_kept(tmp_path, y):
     assert data.regression
     assert data.y.dtype == np.float32
     np.testing.assert_array_equal(data.y, np.squeeze(y).astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_rows_of_probabilities_are_classes_and_told(tmp_path, caplog, dtype):
+    save(tmp_path, x_test=X, y_test=(ONE_HOT * 0.9 + 0.1 / ONE_HOT.shape[1]).astype(dtype))
+    data = load_test(tmp_path)
+    assert not data.regression
+    np.testing.assert_array_equal(data.y, LABELS)
+    assert "rows of probabilities" in caplog.text
 
 
 def test_a_few_targets_that_look_one_hot_stay_targets(tmp_path):
