@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from node_catalogue import CASES, graph_of
 
 from snntoolbox.errors import DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
@@ -175,6 +176,12 @@ def test_every_node_comes_back_exactly(tmp_path):
     assert_same_graph(graph, found)
     x = draw(2, 6, 5, 2)
     assert found.run(x).tobytes() == graph.run(x).tobytes()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c != "input"])
+def test_each_case_comes_back_exactly(tmp_path, case):
+    graph = graph_of(*CASES[case][:2])
+    assert_same_graph(graph, load_graph(save(graph, tmp_path / "graph.npz")))
 
 
 @pytest.mark.parametrize("more", [{}, {"dt": 0.1, "grid": Grid(weight_bits=8, start=3, growth=2**40)}])

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import torch
+from node_catalogue import CASES, LINEAR, MATRIX, NONE2, conv, draw, pool
 from torch.nn import functional
 
 from snntoolbox.errors import GraphError
@@ -34,76 +34,6 @@ from snntoolbox.ir.nodes import (
 )
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 
-
-def draw(*shape, seed=0):
-    return np.random.default_rng((seed, *shape)).normal(size=shape)
-
-
-def conv(weight, stride, padding, dilation, groups=1, **more):
-    geometry = {"stride": tuple(stride), "padding": tuple(padding), "dilation": tuple(dilation)}
-    return Conv(name="n", weight=draw(*weight), groups=groups, **geometry, **more)
-
-
-def pool(kind, kernel, stride, padding, **more):
-    return kind(name="n", kernel=kernel, stride=stride, padding=padding, **more)
-
-
-MATRIX = sp.csr_array(np.where(draw(6, 12) > 0.5, draw(6, 12), 0))
-NONE2 = ((0, 0), (0, 0))
-
-# case: (node, shapes of its inputs, shape of its output)
-LINEAR = {
-    "dense": (Dense(name="n", weight=draw(3, 5), bias=draw(3)), [(5,)], (3,)),
-    "dense, first axis": (Dense(name="n", weight=draw(3, 5), axis=0, bias=draw(3, 1)), [(5, 4)], (3, 4)),
-    "dense, middle axis": (Dense(name="n", weight=draw(3, 5), axis=1), [(2, 5, 4)], (2, 3, 4)),
-    "dense, last of three": (Dense(name="n", weight=draw(3, 5), axis=-1), [(2, 4, 5)], (2, 4, 3)),
-    "conv 1-D": (conv((4, 3, 3), [2], [(1, 1)], [1], bias=draw(4, 1)), [(3, 9)], (4, 5)),
-    "conv 1-D, causal": (conv((4, 3, 2), [1], [(2, 0)], [2]), [(3, 9)], (4, 9)),
-    "conv 2-D": (conv((4, 3, 3, 2), [2, 1], [(0, 1), (2, 1)], [1, 2]), [(3, 7, 6)], (4, 3, 7)),
-    "conv 2-D, groups": (conv((6, 2, 3, 3), [1, 1], [(1, 1), (0, 0)], [1, 1], 2), [(4, 5, 6)], (6, 5, 4)),
-    "conv 2-D, depthwise": (conv((8, 1, 3, 3), [2, 2], [(0, 1), (0, 1)], [1, 1], 4), [(4, 6, 6)], (8, 3, 3)),
-    "conv 2-D, larger steps than windows": (conv((2, 2, 1, 1), [3, 2], NONE2, [1, 1]), [(2, 5, 6)], (2, 2, 3)),
-    "conv 3-D": (conv((2, 3, 2, 1, 2), [1, 2, 1], [(1, 1), (0, 0), (0, 1)], [1, 1, 2]), [(3, 3, 4, 3)], (2, 4, 2, 2)),
-    "scale": (Scale(name="n", gain=draw(3, 1, 1), bias=draw(1, 4, 1)), [(3, 4, 5)], (3, 4, 5)),
-    "sparse": (Sparse(name="n", matrix=MATRIX, shape_in=(3, 4), shape_out=(2, 3), bias=draw(2, 1)), [(3, 4)], (2, 3)),
-    "add": (Add(name="n", inputs=("x0", "x1"), bias=draw(3, 1)), [(3, 4), (3, 4)], (3, 4)),
-    "add, weighted": (Add(name="n", inputs=("a", "b", "c"), coefficients=(0.3, -1.0, 2.0)), [(3, 4)] * 3, (3, 4)),
-    "average 1-D": (pool(AveragePool, (3,), (2,), ((1, 0),)), [(2, 9)], (2, 4)),
-    "average 2-D": (pool(AveragePool, (2, 2), (2, 2), NONE2), [(3, 4, 6)], (3, 2, 3)),
-    "average, odd": (pool(AveragePool, (3, 2), (2, 1), ((1, 1), (0, 1))), [(3, 5, 6)], (3, 3, 6)),
-    "average, padding counts": (
-        pool(AveragePool, (3, 2), (1, 2), ((1, 1), (0, 1)), count_padding=True),
-        [(3, 5, 6)],
-        (3, 5, 3),
-    ),
-    "average, overhang": (
-        pool(AveragePool, (3, 3), (2, 2), ((1, 1), (1, 1)), count_padding=True, overhang=(1, 0)),
-        [(2, 6, 7)],
-        (2, 4, 4),
-    ),
-    "average, summed": (pool(AveragePool, (2, 2), (1, 1), ((1, 0), (0, 0)), summed=True), [(2, 3, 4)], (2, 3, 3)),
-    "mean": (Mean(name="n", axes=(1, 2), bias=draw(3)), [(3, 4, 5)], (3,)),
-    "mean, first axis kept": (Mean(name="n", axes=(0,), keepdims=True), [(3, 4)], (1, 4)),
-    "mean, outer axes": (Mean(name="n", axes=(0, 2)), [(3, 4, 2)], (4,)),
-    "mean, summed": (Mean(name="n", axes=(1,), summed=True), [(3, 4)], (3,)),
-    "reshape": (Reshape(name="n", shape=(6, 2)), [(3, 4)], (6, 2)),
-    "flatten": (Reshape(name="n", shape=(24,), bias=draw(24)), [(3, 4, 2)], (24,)),
-    "permute": (Permute(name="n", axes=(2, 0, 1)), [(3, 4, 2)], (2, 3, 4)),
-    "take": (Take(name="n", axis=1, indices=(3, 0, 0, 2, 1)), [(2, 4, 2)], (2, 5, 2)),
-    "take one": (Take(name="n", axis=0, indices=(1,)), [(3, 2)], (1, 2)),
-    "pad": (Pad(name="n", pads=((0, 1), (2, 0))), [(3, 4)], (4, 6)),
-    "concat": (Concat(name="n", inputs=("x0", "x1", "x2"), axis=1), [(3, 4), (3, 1), (3, 2)], (3, 7)),
-    "concat of vectors": (Concat(name="n", inputs=("x0", "x1")), [(3,), (2,)], (5,)),
-}
-OTHERS = {
-    "input": (Input(name="n", shape=(3, 4)), [(3, 4)], (3, 4)),
-    "relu": (ReLU(name="n"), [(3, 4)], (3, 4)),
-    "max": (pool(MaxPool, (3, 2), (1, 2), ((2, 0), (0, 1)), dilation=(2, 3)), [(2, 7, 8)], (2, 5, 3)),
-    "relu, bounds and levels": (ReLU(name="n", max_value=np.ones((3, 1)), levels=4), [(3, 4)], (3, 4)),
-    "floor": (Floor(name="n"), [(3, 4)], (3, 4)),
-    "softmax": (Softmax(name="n", axis=0), [(3, 4)], (3, 4)),
-    "elementwise": (Elementwise(name="n", function="silu"), [(3, 4)], (3, 4)),
-}
 cases = pytest.mark.parametrize(("node", "shapes", "expected"), LINEAR.values(), ids=LINEAR)
 
 
@@ -116,17 +46,17 @@ def close(found, expected):
 
 
 def test_catalogue_has_every_node_type():
-    assert {type(n) for n, _, _ in (LINEAR | OTHERS).values()} == set(NODE_TYPES.values())
+    assert {type(n) for n, _, _ in CASES.values()} == set(NODE_TYPES.values())
 
 
-@pytest.mark.parametrize(("node", "shapes", "expected"), (LINEAR | OTHERS).values(), ids=LINEAR | OTHERS)
+@pytest.mark.parametrize(("node", "shapes", "expected"), CASES.values(), ids=CASES)
 def test_shape_rule_is_the_shape_of_the_output(node, shapes, expected):
     assert node.output_shape(*shapes) == expected
     for batch in (1, 3):
         assert node.apply(*inputs(shapes, batch)).shape == (batch, *expected)
 
 
-@pytest.mark.parametrize(("node", "shapes", "expected"), (LINEAR | OTHERS).values(), ids=LINEAR | OTHERS)
+@pytest.mark.parametrize(("node", "shapes", "expected"), CASES.values(), ids=CASES)
 def test_floating_type_is_kept(node, shapes, expected):
     assert node.apply(*(x.astype(np.float32) for x in inputs(shapes))).dtype == np.float32
     assert node.apply(*inputs(shapes)).dtype == np.float64

@@ -1,15 +1,19 @@
 """Operation counts against brute force: the stored entries of every projection's matrix, one by one."""
 
+import math
 import time
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from node_catalogue import CASES as CATALOGUE
+from node_catalogue import LINEAR, graph_of
 
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import LinearNode
 from snntoolbox.ir.nodes import (
     Add,
     AveragePool,
@@ -223,6 +227,33 @@ def test_fan_out_equals_brute_force(case):
     for source in ("x", "z"):
         np.testing.assert_array_equal(found[source], brute_force(net, source))
     assert not found["y"].any()
+
+
+ALONE = {case: (node, shapes) for case, (node, shapes, _) in LINEAR.items() if len(shapes) == 1}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_fan_out_of_every_linear_node_equals_brute_force(case):
+    node, (shape,) = ALONE[case]
+    net = network(shape, node.with_inputs("z").with_bias(None))
+    for source in ("x", "z"):
+        np.testing.assert_array_equal(fan_out(net)[source], brute_force(net, source))
+
+
+@pytest.mark.parametrize("case", [c for c in CATALOGUE if c != "input"])
+def test_every_node_has_a_count_of_operations(case):
+    """Weights cost what their matrices have entries; what is not linear is free, maxima aside."""
+    node, shapes, out = CATALOGUE[case]
+    cost = ann_operations(graph_of(node, shapes))
+    bias = math.prod(out) if getattr(node, "bias", None) is not None else 0
+    if isinstance(node, (Dense, Conv, Sparse)):
+        assert cost == 2 * sum(m.nnz for m in node.synapses(*shapes)) + bias
+    elif isinstance(node, MaxPool):
+        assert cost > math.prod(out) / 2
+    elif not isinstance(node, LinearNode):
+        assert cost == 0
+    else:
+        assert cost >= bias
 
 
 def test_two_sources_are_kept_apart():
