@@ -1,0 +1,1 @@
+"""The network as synthesizable Verilog, and a simulator that runs it."""

@@ -1,0 +1,178 @@
+"""Writes the test bench: feeds samples under random stalls, and checks or records every spike and every output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from snntoolbox.backends.verilog.design import Design
+from snntoolbox.backends.verilog.ports import spike_bits
+from snntoolbox.backends.verilog.writing import constant, vector
+from snntoolbox.ir.node import Array
+
+BENCH = "tb.v"
+INPUT, OUTPUT = "input.hex", "output.hex"
+"""The words of the streams; those of a layer's spikes are in ``<module>.spikes.hex``."""
+PATIENCE = 1 << 24
+"""Clocks without any handshake after which the hardware is taken to be stuck."""
+
+
+def bench(design: Design) -> str:
+    """The test bench of a design. Plus-arguments: +record writes what it sees instead of checking it, +stalls=n makes each
+    stream wait in n of 8 clocks, +seed=n chooses which, +samples=n ends the run after so many, +steps=n sets the steps.
+    """  # noqa: D205
+    spiking = [layer for layer in design.layers if layer.spikes]
+    watched = [(layer.module, spike_bits(layer.shape) + 1) for layer in spiking]
+    text = _HEAD.format(
+        steps=vector(design.step_bits), input=vector(design.input_bits), output=vector(design.output_bits),
+        default=constant(design.choices.steps, design.step_bits), module=design.module, patience=PATIENCE,
+        output_bits=design.output_bits,
+    )  # fmt: skip
+    handshakes = ["(in_valid & in_ready)", "(out_valid & out_ready)"]
+    for module, bits in watched:
+        name = f"{module}_spike"
+        text += (
+            f"    tb_monitor #(.BITS({bits}), .FILE(\"{module}.spikes.hex\")) {module}_monitor (\n"
+            f"        .clk(clk), .record(record), .valid(dut.{name}_valid & dut.{name}_ready & ~rst),\n"
+            f"        .data(dut.{name}_data), .errors({module}_errors)\n    );\n"
+        )
+        handshakes.append(f"(dut.{name}_valid & dut.{name}_ready)")
+    counts = [f"{module}_errors" for module, _ in watched]
+    declared = "".join(f"    wire [31:0] {name};\n" for name in counts)
+    totals = " + ".join([*counts, "out_errors"])
+    return (
+        declared.join(text.split("    // monitors\n"))
+        + f"    wire busy = {' | '.join(handshakes)};\n    wire [31:0] errors = {totals};\n"
+        + _TAIL
+    )
+
+
+def hex_words(words: Array | Iterable[int]) -> str:
+    """Words as lines of hexadecimal numbers."""
+    return "".join(f"{int(word):x}\n" for word in words)
+
+
+_HEAD = """\
+// Feeds `input.hex` to the network and checks every output and every spike of every layer against the files beside it.
+`timescale 1ns / 1ps
+
+module tb_monitor #(
+    parameter BITS = 8,
+    parameter FILE = "expected.hex"
+) (
+    input wire clk,
+    input wire record,
+    input wire valid,
+    input wire [BITS-1:0] data,
+    output reg [31:0] errors
+);
+    integer file, found;
+    reg opened;
+    reg [BITS-1:0] wanted;
+    initial begin
+        errors = 0;
+        opened = 0;
+    end
+    always @(posedge clk) begin
+        if (!opened) begin
+            file = record ? $fopen(FILE, "w") : $fopen(FILE, "r");
+            opened = 1;
+        end
+        if (valid) begin
+            if (record) $fwrite(file, "%h\\n", data);
+            else begin
+                found = $fscanf(file, "%h", wanted);
+                if (found != 1 || wanted !== data) begin
+                    if (errors < 5) $display("%s: %h instead of %h", FILE, data, wanted);
+                    errors = errors + 1;
+                end
+            end
+        end
+    end
+endmodule
+
+module tb;
+    reg clk = 0, rst = 1, record = 0;
+    reg {steps} steps;
+    reg in_valid = 0, out_ready = 0;
+    reg {input} in_data;
+    wire in_ready, out_valid, out_class, out_last;
+    wire {output} out_data;
+    reg {input} next_word;
+    reg [31:0] noise = 1;
+    integer stalls = 0, seed = 1, samples = 1, wanted_steps, file, found, done = 0, idle = 0;
+    reg [63:0] clocks = 0, begun = 0;
+    reg fresh = 1;
+    // monitors
+    wire [31:0] out_errors;
+    always #5 clk = ~clk;
+
+    {module} dut (
+        .clk(clk), .rst(rst), .steps(steps),
+        .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),
+        .out_valid(out_valid), .out_ready(out_ready), .out_data(out_data), .out_class(out_class), .out_last(out_last)
+    );
+
+    initial begin
+        record = $test$plusargs("record") != 0;
+        steps = {default};
+        if ($value$plusargs("steps=%d", wanted_steps)) steps = wanted_steps{steps};
+        if (!$value$plusargs("stalls=%d", stalls)) stalls = 0;
+        if (!$value$plusargs("seed=%d", seed)) seed = 1;
+        if (!$value$plusargs("samples=%d", samples)) samples = 1;
+        noise = seed * 32'd2654435761 + 32'd1;
+        file = $fopen("input.hex", "r");
+        repeat (4) @(posedge clk);
+        #1 rst = 0;
+    end
+
+    // A linear feedback shift register, taps 32, 22, 2, 1; its steps of 8 bits are independent enough.
+    function [31:0] shifted(input [31:0] value);
+        integer k;
+        begin
+            shifted = value;
+            for (k = 0; k < 8; k = k + 1)
+                shifted = {{shifted[30:0], shifted[31] ^ shifted[21] ^ shifted[1] ^ shifted[0]}};
+        end
+    endfunction
+
+    always @(posedge clk) if (!rst) begin
+        noise <= shifted(noise);
+        clocks <= clocks + 1;
+        idle <= busy ? 0 : idle + 1;
+        if (!in_valid || in_ready) begin
+            in_valid <= 0;
+            if ({{29'd0, noise[2:0]}} >= stalls) begin
+                found = $fscanf(file, "%h", next_word);
+                if (found == 1) begin
+                    in_valid <= 1;
+                    in_data <= next_word;
+                end
+            end
+        end
+        if (in_valid && in_ready && fresh) begin
+            begun <= clocks;
+            fresh <= 0;
+        end
+        out_ready <= {{29'd0, noise[5:3]}} >= stalls;
+        if (out_valid && out_ready && out_last) begin
+            $display("sample %0d: %0d clocks", done, clocks - begun + 1);
+            fresh <= 1;
+            done <= done + 1;
+        end
+        if (done == samples) begin
+            if (errors == 0) $display("PASS: %0d samples, %0d clocks", samples, clocks);
+            else $display("FAIL: %0d words differ", errors);
+            $finish;
+        end
+        if (idle > {patience}) begin
+            $display("FAIL: stuck after %0d samples", done);
+            $finish;
+        end
+    end
+
+    tb_monitor #(.BITS({output_bits}), .FILE("output.hex")) out_monitor (
+        .clk(clk), .record(record), .valid(out_valid & out_ready & ~rst), .data(out_data), .errors(out_errors)
+    );
+"""
+
+_TAIL = "endmodule\n"

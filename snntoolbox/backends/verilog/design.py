@@ -1,0 +1,310 @@
+"""What the hardware of a network consists of, in numbers: layers, their ports, memories and widths; no Verilog yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.backends.verilog.paths import paths
+from snntoolbox.backends.verilog.ports import (
+    Layout,
+    Port,
+    list_port,
+    matrix_of,
+    most_lanes,
+    spike_bits,
+    sum_port,
+)
+from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
+from snntoolbox.backends.verilog.widths import growths, potential_range, signed_bits, sum_range, unsigned_bits
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.flat import spread
+from snntoolbox.ir.network import Population, Projection, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array, Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """How the hardware is built; none of it changes a spike.
+
+    steps: the most steps of a sample. currents: for each population or read-out that gets an input current the largest
+    amount of it, bias included. lanes: neurons that a layer updates at once, a power of two; a layer takes fewer where
+    its channels do not divide. queue: log2 of the words of each queue. membrane_bits: refuse what needs more; 0: any.
+    """
+
+    steps: int
+    currents: Mapping[str, int]
+    lanes: int = 1
+    queue: int = 2
+    membrane_bits: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layer:
+    """A population or read-out: neurons in the order of `layout`, `lanes` to a word, potentials of `bits` bits.
+
+    threshold, start, bias: one whole number per neuron in that order. current_bits: width of its input current, 0
+    without one. module: its name in Verilog.
+    """
+
+    target: Population | Readout
+    module: str
+    layout: Layout
+    lanes: int
+    bits: int
+    ports: tuple[Port, ...]
+    threshold: Array
+    start: Array
+    bias: Array
+    current_bits: int
+
+    @property
+    def name(self) -> str:
+        """The population's or read-out's name."""
+        return self.target.name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of its neurons."""
+        return self.target.shape
+
+    @property
+    def neurons(self) -> int:
+        """The number of neurons."""
+        return len(self.bias)
+
+    @property
+    def words(self) -> int:
+        """Words of potentials."""
+        return self.neurons // self.lanes
+
+    @property
+    def spikes(self) -> bool:
+        """Whether it is a population, not a read-out."""
+        return isinstance(self.target, Population)
+
+    @property
+    def resets_to_zero(self) -> bool:
+        """Whether a spike sets the potential to 0."""
+        neuron = getattr(self.target, "neuron", None)
+        return isinstance(neuron, IF) and neuron.reset is Reset.ZERO
+
+    @property
+    def forget(self) -> int:
+        """The first steps that a read-out forgets."""
+        return self.target.start if isinstance(self.target, Readout) else 0
+
+    @property
+    def label(self) -> str:
+        """The layer as the user knows it."""
+        return self.target.label if isinstance(self.target, Population) else self.target.name
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpikeInput:
+    """An input of spikes with signs, by its name; `port` is its name in Verilog."""
+
+    name: str
+    port: str
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Design:
+    """All layers in the order in which a step passes them, read-outs last.
+
+    driven: the layers with an input current, in the order of the input stream. step_bits: width of the number of steps.
+    """
+
+    name: str
+    module: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[SpikeInput, ...]
+    choices: Choices
+
+    @property
+    def driven(self) -> tuple[Layer, ...]:
+        """The layers that get an input current, in the order of the input stream."""
+        return tuple(layer for layer in self.layers if layer.current_bits)
+
+    @property
+    def readouts(self) -> tuple[Layer, ...]:
+        """The read-outs, in the order of the output stream."""
+        return tuple(layer for layer in self.layers if not layer.spikes)
+
+    @property
+    def step_bits(self) -> int:
+        """Bits of a number of steps."""
+        return unsigned_bits(self.choices.steps)
+
+    @property
+    def input_id_bits(self) -> int:
+        """Bits that tell inputs of spikes apart; none for a single one."""
+        return (len(self.inputs) - 1).bit_length() if self.inputs else 0
+
+    @property
+    def input_spike_bits(self) -> int:
+        """Bits of the largest coordinates of an input spike."""
+        return max((spike_bits(i.shape) for i in self.inputs), default=0)
+
+    @property
+    def input_bits(self) -> int:
+        """Width of the input stream: an input current, or {marker, sign, input, coordinates}."""
+        spike = self.input_spike_bits + self.input_id_bits + 2 if self.inputs else 1
+        return max(spike, *(layer.current_bits for layer in self.layers))
+
+    @property
+    def output_bits(self) -> int:
+        """Width of the output stream: a sum, or the index of a class."""
+        return max(max(r.bits, unsigned_bits(r.neurons - 1) + 1) for r in self.readouts)
+
+    def readers(self, source: str) -> list[tuple[Layer, Port]]:
+        """The ports that spikes of a source go to."""
+        return [(layer, port) for layer in self.layers for port in layer.ports if port.source == source]
+
+    @property
+    def ticked(self) -> tuple[Layer, ...]:
+        """The layers that no spike reaches: they get the markers of the steps alone."""
+        return tuple(layer for layer in self.layers if not layer.ports)
+
+
+def designed(network: SpikingNetwork, choices: Choices) -> Design:
+    """The hardware of a network on an integer grid; BackendError where potentials need more bits than allowed."""
+    names = Names()
+    spiking = [n for n, e in network.encodings.items() if isinstance(e, Poisson)]
+    module = names.module(network.name)
+    incoming: dict[str, list[Projection]] = {name: [] for name in network.targets}
+    for projection in network.projections:
+        if projection.source in spiking or projection.source in network.populations:
+            incoming[projection.target].append(projection)
+    grown = growths(network)
+    found: dict[str, Population | Readout] = {r.name: r for r in network.readouts}
+    found.update(network.populations)
+    layers, narrow = [], []
+    for name in network.targets:
+        layer = _layer(found[name], incoming[name], grown[name], choices, names, spiking)
+        layers.append(layer)
+        if choices.membrane_bits and layer.bits > choices.membrane_bits:
+            narrow.append(f"{layer.label}: {layer.bits} bits")
+    if narrow:
+        raise BackendError(
+            f"potentials of {choices.membrane_bits} bits are too narrow for {choices.steps} steps:\n"
+            + "\n".join(f"    {line}" for line in narrow),
+            hint="fewer steps, wider membranes, or fewer weight_bits",
+        )
+    inputs = tuple(
+        SpikeInput(name=n, port=names.module(f"input_{n}"), shape=network.wiring.shapes[n]) for n in spiking
+    )
+    return Design(name=network.name, module=module, layers=tuple(layers), inputs=inputs, choices=choices)
+
+
+def _layer(
+    target: Population | Readout,
+    projections: Sequence[Projection],
+    growth: object,
+    choices: Choices,
+    names: Names,
+    spiking: Iterable[str],
+) -> Layer:
+    from snntoolbox.backends.verilog.widths import Growth
+
+    assert isinstance(growth, Growth)
+    driven = target.name in choices.currents
+    if driven:
+        growth = growth.with_current(choices.currents[target.name])
+    if isinstance(target, Population):
+        assert isinstance(target.neuron, IF)
+        low, high = potential_range(target.neuron, target.shape, growth, choices.steps)
+        threshold, start = target.neuron.threshold, target.neuron.initial
+    else:
+        low, high = sum_range(growth, choices.steps)
+        threshold, start = 0.0, 0.0
+    layout, lanes, ports = _ports(target, projections, choices.lanes, set(spiking))
+    bias = 0.0 if target.bias is None or driven else target.bias
+
+    def ordered(value: Array | float) -> Array:
+        return np.rint(spread(value, target.shape)[layout.c_order]).astype(np.int64)
+
+    return Layer(
+        target=target,
+        module=names.module(target.name),
+        layout=layout,
+        lanes=lanes,
+        bits=signed_bits(low, high),
+        ports=ports,
+        threshold=ordered(threshold),
+        start=ordered(start),
+        bias=ordered(bias),
+        current_bits=signed_bits(-choices.currents[target.name], choices.currents[target.name]) if driven else 0,
+    )
+
+
+def _ports(
+    target: Population | Readout, projections: Sequence[Projection], wanted: int, spiking: set[str]
+) -> tuple[Layout, int, tuple[Port, ...]]:
+    """The order of a layer's neurons, its lanes and its ports."""
+    found: list[tuple[Projection, Separable | None, object]] = []
+    for projection in projections:
+        source = projection.map.shapes[projection.source]
+        apart = paths(projection)
+        if apart is None:
+            found.append((projection, None, projection.synapses()))
+            continue
+        for path in apart:
+            try:
+                found.append((projection, separable(path, source), None))
+            except Irregular:
+                found.append((projection, None, matrix_of(path)))
+    sums = [s for _, s, _ in found if s is not None]
+    loops = [s.loop for s in sums if s.loop is not None and s.loop_step == 1]
+    layout = Layout(target.shape, loops[0] if loops else 0)
+    lanes = wanted
+    for one in sums:
+        lanes = min(lanes, most_lanes(one, layout, lanes))
+    while layout.shape[layout.inner] % lanes:
+        lanes //= 2
+    ports: list[Port] = []
+    for number, (projection, one, matrix) in enumerate(found):
+        name, source = f"{target.name} from {projection.source}", projection.map.shapes[projection.source]
+        signed = projection.source in spiking
+        if one is not None:
+            ports.append(sum_port(name, projection.source, one, source, layout, lanes, signed))
+        else:
+            ports.append(list_port(name, projection.source, matrix, source, layout, lanes, signed))  # type: ignore[arg-type]
+        del number
+    return layout, lanes, tuple(ports)
+
+
+_KEYWORDS = frozenset(
+    "always and assign begin buf case cell config deassign default defparam design disable edge else end endcase "
+    "endconfig endfunction endgenerate endmodule endprimitive endspecify endtable endtask event for force forever fork "
+    "function generate genvar if initial inout input instance integer join large library liblist localparam macromodule "
+    "medium module nand negedge nor not or output parameter posedge primitive pulldown pullup rcmos real realtime reg "
+    "release repeat scalared signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tri "
+    "tri0 tri1 triand trior trireg unsigned use vectored wait wand weak0 weak1 while wire wor xnor xor bit byte char "
+    "class const do enum final int logic long new package pure real ref return short static string struct this type "
+    "union var void clk rst".split()
+)
+
+
+class Names:
+    """Gives every part a name of its own that is one in Verilog."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def module(self, wanted: str) -> str:
+        """A name like the wanted one."""
+        name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "layer"
+        if name[0].isdigit() or name.lower() in _KEYWORDS or name.startswith(("snn_", "tb")):
+            name = f"layer_{name}"
+        unique, number = name, 2
+        while unique.lower() in self.taken:
+            unique, number = f"{name}_{number}", number + 1
+        self.taken.add(unique.lower())
+        return unique

@@ -1,0 +1,62 @@
+"""All files of a network's hardware: the Verilog of its layers, their memories, and the library they are built from."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from snntoolbox.backends.verilog.design import Design
+from snntoolbox.backends.verilog.layer_text import LayerText
+from snntoolbox.backends.verilog.top_text import TopText
+from snntoolbox.backends.verilog.writing import Files
+
+LIBRARY = (
+    "snn_arbiter", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram", "snn_rom",
+    "snn_scatter", "snn_source", "snn_sums", "snn_taps",
+)  # fmt: skip
+"""The modules that every network is built from, one file each."""
+
+
+def library() -> dict[str, str]:
+    """The text of each file of the library."""
+    folder = files("snntoolbox.backends.verilog") / "rtl"
+    return {f"{name}.v": (folder / f"{name}.v").read_text() for name in LIBRARY}
+
+
+def hardware(design: Design) -> dict[str, str]:
+    """The files of a design: name -> text. Those that end in .v are the sources, the others memories for $readmemh."""
+    written = Files()
+    for layer in design.layers:
+        own = LayerText(design, layer, written)
+        written.texts[f"{layer.module}.v"] = own.text()
+        written.texts.update({f"{port.module}.v": port.text() for port in own.ports})
+    written.texts[f"{design.module}.v"] = TopText(design, summary(design)).text()
+    return {**library(), **written.texts}
+
+
+def summary(design: Design) -> list[str]:
+    """What a reader of the top module must know: the network, the streams and the layers."""
+    lines = [
+        f"{design.name}: {sum(layer.neurons for layer in design.layers if layer.spikes)} neurons, "
+        f"up to {design.choices.steps} steps a sample",
+        "Input stream, for each sample:",
+    ]
+    if design.driven:
+        parts = [f"{layer.neurons} words of {layer.current_bits} bits ({layer.label})" for layer in design.driven]
+        lines.append(f"  input currents, bias included: {', '.join(parts)}; position after position, channels fastest")
+    if design.inputs:
+        names = ", ".join(f"{i} = {s.name} {s.shape}" for i, s in enumerate(design.inputs))
+        lines.append(f"  for each step its spikes and a marker: {{marker, sign, input, coordinates}}, inputs: {names}")
+    lines.append(f"Then {design.module} runs `steps` steps and gives, for each read-out, its sums and the index of the largest.")
+    lines += [
+        f"  {layer.module}: {layer.label}, {layer.neurons} x {layer.bits} bits, {layer.lanes} at once"
+        for layer in design.layers
+    ]
+    return lines
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    """Write files into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)

@@ -1,0 +1,285 @@
+"""Writes the Verilog of one layer: its ports, the constants of its neurons, and the spikes that leave it."""
+
+from __future__ import annotations
+
+from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.port_text import PortText
+from snntoolbox.backends.verilog.ports import address_bits, spike_bits, spike_fields
+from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
+from snntoolbox.backends.verilog.writing import (
+    WAIVER,
+    Files,
+    both,
+    connected,
+    constant,
+    either,
+    header,
+    packed,
+    ports_text,
+    signed,
+    vector,
+    wide,
+)
+from snntoolbox.ir.node import Array
+
+
+class LayerText:
+    """The modules of one layer: that of the layer itself and one for each port."""
+
+    def __init__(self, design: Design, layer: Layer, files: Files) -> None:
+        self.design, self.layer, self.files = design, layer, files
+        self.address = address_bits(layer.words)
+        self.lane_bits = (layer.lanes - 1).bit_length()
+        self.row = layer.lanes * layer.bits
+        gated = len(layer.ports) > 1
+        self.ports = [
+            PortText(layer, port, f"{layer.module}_port{i}", design.choices.queue, files, gated=gated)
+            for i, port in enumerate(layer.ports)
+        ]
+
+    def text(self) -> str:
+        """The layer's own module; those of the ports are in `ports`."""
+        layer = self.layer
+        ports = [("input", 0, "clk"), ("input", 0, "rst")]
+        for i, port in enumerate(self.ports):
+            ports += [("input", 0, f"in{i}_valid"), ("output", 0, f"in{i}_ready"), ("input", port.width, f"in{i}_data")]
+        if not self.ports:
+            ports += [("input", 0, "tick_valid"), ("output", 0, "tick_ready"), ("input", 0, "tick_last")]
+        if layer.current_bits:
+            ports += [("input", 0, "load"), ("input", layer.current_bits, "load_current")]
+        if layer.spikes:
+            out = spike_bits(layer.shape) + 1
+            ports += [("output", 0, "spike_valid"), ("input", 0, "spike_ready"), ("output", out, "spike_data")]
+        else:
+            ports += [("input", self.design.step_bits, "forget"), ("output", 0, "sum_valid"), ("input", 0, "sum_ready")]
+            ports += [("output", layer.bits, "sum"), ("output", 0, "sum_class"), ("output", self.index_bits, "best")]
+        ports.append(("output", 0, "done"))
+        return (
+            header(self._comment())
+            + WAIVER
+            + f"module {layer.module} (\n{ports_text(ports)}\n);\n"
+            + self._arrivals()
+            + self._constants()
+            + self._core()
+            + (self._leaving() if layer.spikes else "")
+            + "endmodule\n"
+        )
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of a class."""
+        return unsigned_bits(self.layer.neurons - 1)
+
+    def _comment(self) -> list[str]:
+        layer = self.layer
+        kind = f"{layer.neurons} neurons" if layer.spikes else f"read-out of {layer.neurons} sums"
+        lines = [f"{layer.label}: {kind}, shape {layer.shape}, {layer.lanes} at once, {layer.bits} bits each"]
+        for i, port in enumerate(layer.ports):
+            lines.append(f"port {i}: {port.source}")
+        if layer.current_bits:
+            lines.append(f"input current of {layer.current_bits} bits, bias included")
+        scan = f"{layer.words} + {4 if layer.spikes else 3}"
+        lines.append(f"a step takes {scan} clocks, and those of the spikes that arrive (see the ports)")
+        return lines
+
+    # -- what arrives -------------------------------------------------------------------------------------------
+
+    def _arrivals(self) -> str:
+        layer, count = self.layer, len(self.ports)
+        neuron = address_bits(layer.neurons)
+        text = f"    wire {'open, ' if count else ''}step, scan_read;\n"
+        text += f"    wire {vector(self.address)} scan_word;\n"
+        if not count:
+            return text + (
+                "    wire at_marker, at_last;\n"
+                "    snn_fifo #(.WIDTH(1), .LOG2_DEPTH(0)) ticks (\n"
+                "        .clk(clk), .rst(rst), .in_valid(tick_valid), .in_ready(tick_ready), .in_data(tick_last),\n"
+                "        .out_valid(at_marker), .out_ready(step), .out_data(at_last)\n    );\n"
+                f"    wire beat = 1'b0;\n    wire {vector(self.address)} beat_word = {self.address}'d0;\n"
+                f"    wire {vector(self.row)} delta = {self.row}'d0;\n"
+            )
+        for i, port in enumerate(self.ports):
+            last = "at_last" if i == 0 else ""
+            text += f"    wire wanted{i}, marker{i}, beat{i};\n"
+            text += f"    wire {vector(neuron)} neuron{i};\n    wire {vector(self.row)} delta{i};\n"
+            grant = "open" if count == 1 else f"open & grant[{i}]"
+            text += "    wire at_last;\n" if i == 0 else ""
+            pairs = [
+                ("clk", "clk"), ("rst", "rst"), ("in_valid", f"in{i}_valid"), ("in_ready", f"in{i}_ready"),
+                ("in_data", f"in{i}_data"), ("grant", grant), ("wanted", f"wanted{i}" if count > 1 else ""),
+                ("at_marker", f"marker{i}"), ("at_last", last), ("step", "step"), ("beat", f"beat{i}"),
+                ("neuron", f"neuron{i}"), ("delta", f"delta{i}"),
+            ]  # fmt: skip
+            text += f"    {port.module} port{i} (\n{connected(pairs)}\n    );\n"
+        if count == 1:
+            text = text.replace("    wire wanted0, marker0, beat0;\n", "    wire marker0, beat0;\n")
+        else:
+            wanted = ", ".join(f"wanted{i}" for i in reversed(range(count)))
+            text += (
+                f"    wire {vector(count)} grant;\n"
+                f"    snn_arbiter #(.PORTS({count})) arbiter (.clk(clk), .rst(rst), .wanted({{{wanted}}}), .grant(grant));\n"
+            )
+        numbers = range(count)
+        text += f"    wire at_marker = {both([f'marker{i}' for i in numbers])};\n"
+        text += f"    wire beat = {either([f'beat{i}' for i in numbers])};\n"
+        if count == 1:
+            chosen = "neuron0"
+        else:
+            chosen = either([f"({{{neuron}{{beat{i}}}}} & neuron{i})" for i in numbers])
+        # Words are numbered by the neuron's number without its lane.
+        if layer.words == 1:
+            text += "    wire [0:0] beat_word = 1'b0;\n"
+        elif count > 1 and self.lane_bits:
+            text += f"    wire {vector(neuron)} beat_neuron = {chosen};\n"
+            text += f"    wire {vector(self.address)} beat_word = beat_neuron[{neuron - 1}:{self.lane_bits}];\n"
+        elif self.lane_bits:
+            text += f"    wire {vector(self.address)} beat_word = neuron0[{neuron - 1}:{self.lane_bits}];\n"
+        else:
+            text += f"    wire {vector(self.address)} beat_word = {chosen};\n"
+        return text + f"    wire {vector(self.row)} delta = {either([f'delta{i}' for i in numbers])};\n"
+
+    # -- the constants of the neurons ---------------------------------------------------------------------------
+
+    def _constants(self) -> str:
+        """Threshold, start potential and bias: alike for all, or in a memory read with the scan."""
+        layer = self.layer
+        fields: list[tuple[str, Array]] = []
+        if layer.spikes:
+            fields += [("threshold", layer.threshold), ("start", layer.start)]
+        if not layer.current_bits:
+            fields.append(("current", layer.bias))
+        fixed = [(n, v) for n, v in fields if (v == v[0]).all()]
+        varying = [(n, v) for n, v in fields if (v != v[0]).any()]
+        text = ""
+        for name, values in fixed:
+            value = constant(int(values[0]), layer.bits)
+            text += f"    wire {vector(self.row)} {name} = {{{layer.lanes}{{{value}}}}};\n"
+        if varying:
+            text += self._memory(varying)
+        if layer.current_bits:
+            text += self._drive()
+        return text
+
+    def _memory(self, fields: list[tuple[str, Array]]) -> str:
+        layer = self.layer
+        inner = layer.shape[layer.layout.inner] if layer.shape else 1
+        alike = all((v.reshape(-1, inner) == v[:inner]).all() for _, v in fields)
+        count = (inner if alike else layer.neurons) // layer.lanes
+        bits = [signed_bits(min(0, int(v.min())), max(0, int(v.max()))) for _, v in fields]
+        width = sum(bits) * layer.lanes
+        words = []
+        for word in range(count):
+            lanes = range(word * layer.lanes, (word + 1) * layer.lanes)
+            words.append(packed([(v[n], b) for n in reversed(lanes) for (_, v), b in zip(fields, bits, strict=True)]))
+        what = ", ".join(name for name, _ in fields)
+        file = self.files.memory(
+            f"{layer.module}_neurons.hex", words, width,
+            f"{layer.module}: {{{what}}} of each {'channel' if alike else 'neuron'}",
+        )  # fmt: skip
+        text, place = "", "scan_word"
+        if alike and count < layer.words and count > 1:
+            address = address_bits(count)
+            text += (
+                f"    reg {vector(address)} channel;\n"
+                f"    always @(posedge clk)\n        if (rst) channel <= {address}'d0;\n"
+                f"        else if (scan_read) channel <= (channel == {constant(count - 1, address)}) ? "
+                f"{address}'d0 : channel + 1'b1;\n"
+            )
+            place = "channel"
+        elif count == 1:
+            place = "1'b0"
+        text += f"    wire {vector(width)} neurons_data;\n"
+        text += (
+            f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({address_bits(count)}), .DEPTH({count}), "
+            f".FILE(\"{file}\")\n    ) neuron_memory (\n"
+            f"        .clk(clk), .read(scan_read), .address({place}), .data(neurons_data)\n    );\n"
+        )
+        low = 0
+        parts: dict[str, list[str]] = {name: [] for name, _ in fields}
+        for lane in range(layer.lanes):
+            for (name, _), b in reversed(list(zip(fields, bits, strict=True))):
+                text += f"    wire {vector(b)} {name}_{lane} = neurons_data[{low + b - 1}:{low}];\n"
+                parts[name].insert(0, signed(f"{name}_{lane}", b, layer.bits))
+                low += b
+        for name, lanes_ in parts.items():
+            text += f"    wire {vector(self.row)} {name} = {{{', '.join(lanes_)}}};\n"
+        return text
+
+    def _drive(self) -> str:
+        layer, bits = self.layer, self.layer.current_bits
+        text = f"    wire {vector(layer.lanes * bits)} currents;\n"
+        pairs = [
+            ("clk", "clk"), ("rst", "rst"), ("load", "load"), ("current", "load_current"),
+            ("read", "scan_read"), ("word", "scan_word"), ("currents", "currents"),
+        ]  # fmt: skip
+        text += (
+            f"    snn_drive #(\n        .LANES({layer.lanes}), .BITS({bits}), .ADDRESS({self.address}), "
+            f".WORDS({layer.words}), .WORD_END({constant(layer.words - 1, self.address)})\n    ) drive (\n"
+            f"{connected(pairs)}\n    );\n"
+        )
+        parts = []
+        for lane in range(layer.lanes):
+            text += f"    wire {vector(bits)} current_{lane} = currents[{bits * (lane + 1) - 1}:{bits * lane}];\n"
+            parts.insert(0, signed(f"current_{lane}", bits, layer.bits))
+        return text + f"    wire {vector(self.row)} current = {{{', '.join(parts)}}};\n"
+
+    # -- the neurons --------------------------------------------------------------------------------------------
+
+    def _core(self) -> str:
+        layer = self.layer
+        forward = any(port.forward for port in layer.ports)
+        parameters = [
+            ("LANES", layer.lanes), ("BITS", layer.bits), ("ADDRESS", self.address), ("WORDS", layer.words),
+            ("WORD_END", constant(layer.words - 1, self.address)), ("FORWARD", int(forward)),
+        ]  # fmt: skip
+        names = ["clk", "rst", "open", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
+        names += ["scan_read", "scan_word", "current", "done"]
+        pairs = [(n, "" if n == "open" and not layer.ports else n) for n in names]
+        if layer.spikes:
+            parameters += [("LANE", max(1, self.lane_bits)), ("RESET_ZERO", int(layer.resets_to_zero))]
+            pairs += [(n, n) for n in ("threshold", "start", "spike_next", "spike_valid", "spike_ready")]
+            pairs += [("spike_marker", "marker"), ("spike_last", "last"), ("spike_lane", "lane" * (self.lane_bits > 0))]
+            text = "    wire spike_next, marker, last;\n"
+            if self.lane_bits:
+                text += f"    wire {vector(self.lane_bits)} lane;\n"
+            kind = "snn_neurons"
+        else:
+            adds = bool(layer.current_bits) or bool(layer.bias.any())
+            parameters += [("ADDS", int(adds)), ("STEPS", self.design.step_bits), ("INDEX", self.index_bits)]
+            pairs += [(n, n) for n in ("forget", "sum_valid", "sum_ready", "sum", "sum_class", "best")]
+            text, kind = "", "snn_sums"
+        return text + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n{connected(pairs)}\n    );\n"
+
+    def _leaving(self) -> str:
+        """The coordinates of the neurons whose spikes leave, counted along with the scan."""
+        layer = self.layer
+        fields = spike_fields(layer.shape)
+        inner = layer.layout.inner
+        text, carry, names = "", "spike_next", {}
+        for axis in (inner, *(a for a in reversed(range(len(layer.shape))) if a != inner)):
+            field = fields[axis]
+            if not field.bits:
+                continue
+            count, bits = field.size, field.bits
+            name = f"at_{axis}"
+            if axis == inner and self.lane_bits:
+                count, bits = count // layer.lanes, bits - self.lane_bits
+                if count == 1:
+                    names[axis] = "lane"
+                    continue
+                names[axis] = f"{{{name}, lane}}"
+            else:
+                names[axis] = name
+            text += (
+                f"    reg {vector(bits)} {name};\n"
+                f"    wire end_{axis} = {name} == {constant(count - 1, bits)};\n"
+                f"    always @(posedge clk)\n        if (rst) {name} <= {bits}'d0;\n"
+                f"        else if ({carry}) {name} <= end_{axis} ? {bits}'d0 : {name} + 1'b1;\n"
+            )
+            carry = f"{carry} & end_{axis}"
+        coordinates = [names[a] for a in range(len(layer.shape)) if a in names] or ["1'b0"]
+        width = spike_bits(layer.shape)
+        joined = coordinates[0] if len(coordinates) == 1 else f"{{{', '.join(coordinates)}}}"
+        last = wide("last", 1, width)
+        return text + f"    assign spike_data = {{marker, marker ? {last} : {joined}}};\n"
+

@@ -1,0 +1,54 @@
+"""Takes the linear map between two populations apart into paths without branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Projection
+from snntoolbox.ir.node import LinearNode, Shape
+from snntoolbox.ir.nodes import Add
+
+MOST_PATHS = 16
+"""More parallel paths between one pair of populations than this are taken as one sparse matrix."""
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Linear nodes one behind the other, each with the shape that it reads; the projection is the sum of its paths.
+
+    `factor` is the product of the coefficients of the sums on the way, whose place in the row does not matter.
+    """
+
+    nodes: tuple[LinearNode, ...]
+    shapes: tuple[Shape, ...]
+    factor: float = 1.0
+
+
+def paths(projection: Projection) -> list[Path] | None:
+    """The paths of a projection; None where there are too many."""
+    found: list[Path] = []
+    for path in _ending_at(projection.map, projection.map.outputs[0], projection.source):
+        if len(found) == MOST_PATHS:
+            return None
+        found.append(path)
+    return found
+
+
+def _ending_at(graph: Graph, name: str, source: str) -> Iterator[Path]:
+    if name == source:
+        yield Path((), ())
+        return
+    node = graph.nodes[name]
+    assert isinstance(node, LinearNode)
+    branches = zip(node.inputs, graph.input_shapes(name), strict=True)
+    if isinstance(node, Add):
+        for (before, _), factor in zip(branches, node.factors, strict=True):
+            for path in _ending_at(graph, before, source):
+                yield Path(path.nodes, path.shapes, path.factor * factor)
+        return
+    # Concatenations have become pads and sums: see `SpikingNetwork.submap`.
+    for before, shape in branches:
+        for path in _ending_at(graph, before, source):
+            yield Path((*path.nodes, node), (*path.shapes, shape), path.factor)

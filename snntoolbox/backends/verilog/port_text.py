@@ -1,0 +1,256 @@
+"""Writes the Verilog of one port of a layer: its queue, its addresses and its weights."""
+
+from __future__ import annotations
+
+from snntoolbox.backends.verilog.design import Layer
+from snntoolbox.backends.verilog.ports import Axis, ListPort, Port, SumPort, address_bits, spike_bits, spike_fields
+from snntoolbox.backends.verilog.widths import unsigned_bits
+from snntoolbox.backends.verilog.writing import (
+    WAIVER,
+    Files,
+    both,
+    connected,
+    constant,
+    either,
+    header,
+    lanes_packed,
+    packed,
+    ports_text,
+    signed,
+    times,
+    total,
+    vector,
+)
+
+
+class PortText:
+    """The module of one port; `gated`: whether it gives zeros in clocks that are not its own."""
+
+    def __init__(self, layer: Layer, port: Port, module: str, queue: int, files: Files, *, gated: bool) -> None:
+        self.layer, self.port, self.module, self.queue, self.files, self.gated = layer, port, module, queue, files, gated
+        self.spike = spike_bits(port.shape)
+        self.width = self.spike + 1 + port.signed
+        self.neuron = address_bits(layer.neurons)
+        self.lane_bits = (layer.lanes - 1).bit_length()
+
+    def text(self) -> str:
+        """The module's text; its memories go to the files."""
+        layer = self.layer
+        ports = [
+            ("input", 0, "clk"), ("input", 0, "rst"),
+            ("input", 0, "in_valid"), ("output", 0, "in_ready"), ("input", self.width, "in_data"),
+            ("input", 0, "grant"), ("output", 0, "wanted"), ("output", 0, "at_marker"), ("output", 0, "at_last"),
+            ("input", 0, "step"), ("output", 0, "beat"), ("output", self.neuron, "neuron"),
+            ("output", layer.lanes * layer.bits, "delta"),
+        ]  # fmt: skip
+        body = self._sum() if isinstance(self.port, SumPort) else self._list()
+        return (
+            header(self._comment())
+            + WAIVER
+            + f"module {self.module} (\n{ports_text(ports)}\n);\n"
+            + self._queue()
+            + body
+            + self._delta()
+            + "endmodule\n"
+        )
+
+    def _comment(self) -> list[str]:
+        port = self.port
+        lines = [f"{self.layer.label}: spikes of {port.source}, shape {port.shape}"]
+        if isinstance(port, SumPort):
+            lines.append(
+                f"{port.weights.shape[0]} words of {port.weights.shape[1]} weights of {port.weight_bits} bits; "
+                f"a spike reaches {port.loop} word(s) of neurons for each combination of entries of its axes"
+            )
+        else:
+            lines.append(f"a list of {len(port.weights)} synapses, weights of {port.weight_bits} bits")
+        return lines
+
+    def _queue(self) -> str:
+        sign = [("sign", 1)] if self.port.signed else []
+        layout = ", ".join(["marker", *(s for s, _ in sign), "coordinates"])
+        return (
+            f"    // {{{layout}}}\n"
+            f"    wire head_valid, pop, load;\n    wire {vector(self.width)} head;\n"
+            f"    snn_fifo #(.WIDTH({self.width}), .LOG2_DEPTH({self.queue})) queue (\n"
+            "        .clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),\n"
+            "        .out_valid(head_valid), .out_ready(pop), .out_data(head)\n    );\n"
+            "    assign at_last = head[0];\n"
+        )
+
+    # -- addresses as sums over axes ----------------------------------------------------------------------------
+
+    def _sum(self) -> str:
+        port = self.port
+        assert isinstance(port, SumPort)
+        bits = unsigned_bits(port.loop - 1)
+        text = ""
+        tables = [(i, a) for i, a in enumerate(port.axes) if a.rows is not None]
+        word = address_bits(len(port.weights))
+        neurons = [constant(port.neuron_base, self.neuron)] if port.neuron_base else []
+        words = [constant(port.word_base, word)] if port.word_base else []
+        used: set[int] = set()
+        for axis in port.axes:
+            if axis.rows is None and axis.field.bits:
+                name = self._coordinate("spike", axis)
+                neurons += times(name, axis.field.bits, axis.neuron_gain, self.neuron)
+                words += times(name, axis.field.bits, axis.word_gain, word)
+                if axis.neuron_gain or (axis.word_gain and not port.constant):
+                    used.update(range(axis.field.low, axis.field.low + axis.field.bits))
+        if used:
+            low, high = min(used), max(used)
+            text += (
+                f"    reg [{high}:{low}] spike;\n"
+                f"    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
+            )
+        advance = "advance"
+        for i, axis in reversed(tables):
+            table, neuron_bits, word_bits = self._taps(i, axis, advance)
+            text += table
+            advance = f"{advance} & last_{i}"
+            neurons += times(f"neuron_{i}", neuron_bits, 1, self.neuron)
+            words += times(f"word_{i}", word_bits, 1, word)
+        if port.loop > 1:
+            neurons += times("loop", bits, port.step, self.neuron)
+            words += times("loop", bits, 1, word)
+        none = either([f"none_{i}" for i, _ in tables])
+        last = both([f"last_{i}" for i, _ in tables])
+        clocks = [("clk", "clk"), ("rst", "rst")]
+        wires = ("pop", "grant", "wanted", "at_marker", "step", "load", "advance")
+        pairs = [
+            *clocks, ("head_valid", "head_valid"), ("head_marker", f"head[{self.width - 1}]"),
+            *((w, w) for w in wires if w != "advance"), ("advance", "advance" if tables else ""),
+            ("none", none), ("last", last), ("beat", "beat"), ("loop", "loop" if port.loop > 1 else ""),
+        ]  # fmt: skip
+        loop = f"    wire {vector(bits)} loop;\n" if port.loop > 1 else ""
+        advance_wire = "    wire advance;\n" if tables else ""
+        scatter = (
+            f"    snn_scatter #(.BITS({bits}), .LOOP_END({constant(port.loop - 1, bits)})) scatter (\n"
+            f"{connected(pairs)}\n    );\n"
+        )
+        text = advance_wire + loop + text + scatter
+        text += f"    assign neuron = {total(neurons, self.neuron)};\n"
+        if not port.constant:
+            text += f"    wire {vector(word)} word = {total(words, word)};\n"
+        return text + self._weights(word)
+
+    @staticmethod
+    def _coordinate(source: str, axis: Axis) -> str:
+        return f"{source}[{axis.field.low + axis.field.bits - 1}:{axis.field.low}]"
+
+    def _taps(self, number: int, axis: Axis, advance: str) -> tuple[str, int, int]:
+        """The table of an axis, and the bits of its two offsets."""
+        assert axis.rows is not None
+        entries = [entry for row in axis.rows for entry in row]
+        neuron = unsigned_bits(max((n for n, _ in entries), default=0))
+        word = unsigned_bits(max((v for _, v in entries), default=0))
+        slot = max(1, (max(map(len, axis.rows)) - 1).bit_length())
+        words = []
+        for row in axis.rows:
+            filled = [packed([(0, 1), (i == len(row) - 1, 1), (n, neuron), (v, word)]) for i, (n, v) in enumerate(row)]
+            empty = packed([(1, 1), (1, 1), (0, neuron + word)])
+            words += filled + [empty] * ((1 << slot) - len(filled))
+        file = self.files.memory(
+            f"{self.module}_axis{number}.hex", words, 2 + neuron + word,
+            f"{self.module}, axis {number}: {1 << slot} entries {{none, last, neuron, weight}} for each coordinate",
+        )  # fmt: skip
+        coordinate = self._coordinate("head", axis) if axis.field.bits else "1'b0"
+        text = (
+            f"    wire none_{number}, last_{number};\n"
+            f"    wire {vector(neuron)} neuron_{number};\n    wire {vector(word)} word_{number};\n"
+            f"    snn_taps #(\n        .COORDINATE({max(1, axis.field.bits)}), .SLOT({slot}), .NEURON({neuron}), "
+            f".WEIGHT({word}), .ROWS({len(axis.rows)}),\n        .FILE(\"{file}\")\n    ) axis_{number} (\n"
+            f"        .clk(clk), .load(load), .coordinate({coordinate}), .advance({advance}),\n"
+            f"        .none(none_{number}), .last(last_{number}), .neuron(neuron_{number}), .weight(word_{number})\n"
+            "    );\n"
+        )
+        return text, neuron, word
+
+    def _weights(self, word: int) -> str:
+        port = self.port
+        assert isinstance(port, SumPort)
+        if port.constant:
+            bits = port.weight_bits
+            return f"    wire {vector(bits)} weights = {constant(int(port.weights[0, 0]), bits)};\n"
+        width = port.weights.shape[1] * port.weight_bits
+        file = self.files.memory(
+            f"{self.module}_weights.hex", (lanes_packed(row, port.weight_bits) for row in port.weights), width,
+            f"{self.module}: {port.weights.shape[1]} weight(s) of {port.weight_bits} bits a word, the first lowest",
+        )  # fmt: skip
+        return (
+            f"    wire {vector(width)} weights;\n"
+            f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({word}), .DEPTH({len(port.weights)}),\n"
+            f"        .FILE(\"{file}\")\n    ) weight_memory (\n"
+            "        .clk(clk), .read(beat), .address(word), .data(weights)\n    );\n"
+        )
+
+    # -- lists of synapses --------------------------------------------------------------------------------------
+
+    def _list(self) -> str:
+        port, bits = self.port, self.port.weight_bits
+        assert isinstance(port, ListPort)
+        source = len(port.starts) - 1
+        index, place = address_bits(source), address_bits(max(1, len(port.weights)))
+        starts = [packed([(a == b, 1), (a % max(1, len(port.weights)), place)]) for a, b in
+                  zip(port.starts[:-1], port.starts[1:], strict=True)]  # fmt: skip
+        ends = set((port.starts[1:] - 1).tolist())
+        synapses = [
+            packed([(i in ends, 1), (n, self.neuron), (w, bits)])
+            for i, (n, w) in enumerate(zip(port.neurons, port.weights, strict=True))
+        ] or [0]
+        first = self.files.memory(
+            f"{self.module}_starts.hex", starts, 1 + place, f"{self.module}: {{none, first synapse}} of each neuron"
+        )
+        second = self.files.memory(
+            f"{self.module}_synapses.hex", synapses, 1 + self.neuron + bits,
+            f"{self.module}: {{last, neuron, weight}} of each synapse",
+        )  # fmt: skip
+        terms, stride = [], source
+        for field in spike_fields(port.shape):
+            stride //= field.size
+            if field.bits:
+                terms += times(f"head[{field.low + field.bits - 1}:{field.low}]", field.bits, stride, index)
+        return (
+            f"    wire {vector(index)} index = {total(terms, index)};\n    wire {vector(bits)} weights;\n"
+            f"    snn_list #(\n        .INDEX({index}), .SOURCES({source}), .PLACE({place}), .SYNAPSES({len(synapses)}),"
+            f" .NEURON({self.neuron}), .WEIGHT({bits}),\n"
+            f"        .STARTS(\"{first}\"), .LIST(\"{second}\")\n    ) list (\n"
+            f"        .clk(clk), .rst(rst), .head_valid(head_valid), .head_marker(head[{self.width - 1}]), "
+            ".index(index), .pop(pop),\n        .grant(grant), .wanted(wanted), .at_marker(at_marker), .step(step), "
+            ".load(load),\n        .beat(beat), .neuron(neuron), .weight(weights)\n    );\n"
+        )
+
+    # -- what is added, a clock after the beat ------------------------------------------------------------------
+
+    def _delta(self) -> str:
+        port, layer = self.port, self.layer
+        looped = isinstance(port, SumPort) and port.looped
+        text, gates = "", []
+        if self.gated:
+            text += "    reg mine;\n    always @(posedge clk) mine <= beat;\n"
+            gates.append("mine")
+        if port.signed:
+            text += (
+                "    reg sign, negative;\n"
+                f"    always @(posedge clk) begin\n        if (load) sign <= head[{self.spike}];\n"
+                "        if (beat) negative <= sign;\n    end\n"
+            )
+        placed = layer.lanes > 1 and not looped
+        if placed:
+            text += (
+                f"    reg {vector(self.lane_bits)} lane;\n"
+                f"    always @(posedge clk) if (beat) lane <= neuron[{self.lane_bits - 1}:0];\n"
+            )
+        bits, width = port.weight_bits, layer.bits
+        for i in range(layer.lanes if looped else 1):
+            name = f"weight_{i}"
+            text += f"    wire {vector(bits)} {name} = weights[{bits * (i + 1) - 1}:{bits * i}];\n"
+            text += f"    wire {vector(width)} amount_{i} = {signed(name, bits, width)};\n"
+        for i in range(layer.lanes):
+            amount = f"amount_{i if looped else 0}"
+            value = f"(negative ? {width}'d0 - {amount} : {amount})" if port.signed else amount
+            own = [*gates, *([f"(lane == {constant(i, self.lane_bits)})"] if placed else [])]
+            if own:
+                value = f"({both(own)}) ? {value} : {width}'d0"
+            text += f"    assign delta[{width * (i + 1) - 1}:{width * i}] = {value};\n"
+        return text

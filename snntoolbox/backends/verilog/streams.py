@@ -1,0 +1,113 @@
+"""The words that go into the hardware and come out of it, for a batch of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.ports import spike_bits, spike_fields
+from snntoolbox.ir.host import HostInput
+from snntoolbox.ir.node import Array, Shape
+
+
+def coordinates(shape: Shape) -> Array:
+    """For each neuron in C order the coordinates as a word of a spike has them."""
+    words = np.zeros(shape, np.int64)
+    for axis, field in enumerate(spike_fields(shape)):
+        index = np.arange(field.size).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        words = words | (index << field.low)
+    return words.reshape(-1)
+
+
+def currents(design: Design, host: HostInput) -> dict[str, Array]:
+    """For each layer that gets an input current (samples, neurons) in its own order; the bias is in it."""
+    found = {}
+    for layer in design.driven:
+        constant = host.constant[layer.name]
+        bias = 0.0 if layer.target.bias is None else layer.target.bias
+        found[layer.name] = np.rint(layer.layout.ordered(constant + np.broadcast_to(bias, layer.shape))).astype(np.int64)
+    return found
+
+
+def input_words(design: Design, host: HostInput) -> Array:
+    """The input stream of all samples, one after the other."""
+    given = currents(design, host)
+    words: list[Array] = []
+    for sample in range(host.samples):
+        words += [given[layer.name][sample] for layer in design.driven]
+        if design.inputs:
+            words += _input_spikes(design, host, sample)
+    joined = np.concatenate(words) if words else np.zeros(0, np.int64)
+    return np.asarray(joined & ((1 << design.input_bits) - 1))
+
+
+def _input_spikes(design: Design, host: HostInput, sample: int) -> list[Array]:
+    low, id_bits = design.input_spike_bits, design.input_id_bits
+    marker = np.array([1 << (low + id_bits + 1)], np.int64)
+    tables = [coordinates(i.shape) for i in design.inputs]
+    trains = [host.trains[i.name][:, sample].reshape(host.steps, -1) for i in design.inputs]
+    words = []
+    for step in range(host.steps):
+        for number, (table, train) in enumerate(zip(tables, trains, strict=True)):
+            fired = np.flatnonzero(train[step])
+            words.append(table[fired] | (number << low) | ((train[step][fired] < 0).astype(np.int64) << (low + id_bits)))
+        words.append(marker)
+    return words
+
+
+def spike_words(layer: Layer, spikes: Array) -> Array:
+    """What a layer's output must be for these spikes (steps, samples, *shape): in its order, a marker after each step."""
+    steps, samples = spikes.shape[:2]
+    table = coordinates(layer.shape)[layer.layout.c_order]
+    marker = 1 << spike_bits(layer.shape)
+    ordered = layer.layout.ordered(spikes).swapaxes(0, 1)
+    marked = np.concatenate([ordered, np.ones((samples, steps, 1), bool)], axis=2)
+    words = np.broadcast_to(np.append(table, marker), marked.shape).copy()
+    words[:, -1, -1] |= 1
+    return np.asarray(words[marked])
+
+
+def spikes_from(layer: Layer, words: Array, steps: int, samples: int) -> Array:
+    """The spikes (steps, samples, *shape) of a layer from its output."""
+    marker = 1 << spike_bits(layer.shape)
+    ends = (words & marker) != 0
+    moment = np.cumsum(ends) - ends
+    index = np.full(int(coordinates(layer.shape).max()) + 1, -1)
+    index[coordinates(layer.shape)] = np.arange(layer.neurons)
+    raster = np.zeros((samples * steps, layer.neurons), bool)
+    raster[moment[~ends], index[words[~ends]]] = True
+    return raster.reshape(samples, steps, *layer.shape).swapaxes(0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a read-out gives: sums (samples, *shape) and the index of the largest (samples,)."""
+
+    sums: Array
+    classes: Array
+
+
+def output_words(design: Design, sums: Mapping[str, Array]) -> Array:
+    """The output stream for these sums (samples, *shape) of each read-out: as `outputs_from` takes it apart."""
+    parts = []
+    for layer in design.readouts:
+        ordered = layer.layout.ordered(sums[layer.name]).astype(np.int64)
+        parts += [ordered, ordered.argmax(axis=1)[:, None]]
+    return np.asarray(np.concatenate(parts, axis=1).reshape(-1) & ((1 << design.output_bits) - 1))
+
+
+def outputs_from(design: Design, words: Array, samples: int) -> dict[str, Outputs]:
+    """Each read-out's sums and classes from the output stream."""
+    frame = words.reshape(samples, -1)
+    signed = np.where(frame >> (design.output_bits - 1) & 1, frame - (1 << design.output_bits), frame)
+    found, place = {}, 0
+    for layer in design.readouts:
+        ordered = signed[:, place : place + layer.neurons]
+        sums = np.empty_like(ordered)
+        sums[:, layer.layout.c_order] = ordered
+        found[layer.name] = Outputs(sums.reshape(samples, *layer.shape), frame[:, place + layer.neurons])
+        place += layer.neurons + 1
+    return found

@@ -1,0 +1,101 @@
+"""How wide the membranes must be: bounds of every potential over a number of steps, so that nothing can overflow.
+
+With p (n) the most that one step can add to (take from) a neuron, spikes, bias and input current together:
+
+    subtract:  V <= max(V0, theta - 1) + (T - 1) max(0, p - theta) + p        zero:  V <= max(V0, theta - 1) + p
+    both:      V >= min(V0, 0) - T n                                          sums:  -T n <= S <= T p
+
+since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for partial
+sums in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.flat import spread
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.nodes import Add, Conv, Dense, Scale, Sparse
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The most that spikes and bias can add to each neuron in one step, and take from it; both at least 0, flat."""
+
+    up: Array
+    down: Array
+
+    def with_current(self, current: int) -> Growth:
+        """The same with an input current of at most this amount, which has the bias in it."""
+        return Growth(self.up + current, self.down + current)
+
+
+def growths(network: SpikingNetwork) -> dict[str, Growth]:
+    """For each population and read-out the sums of its positive and of its negative weights, and its bias."""
+    positive, negative = (_summed(network, sign) for sign in (1, -1))
+    found = {}
+    targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
+    for target in targets:
+        bias = spread(0.0 if target.bias is None else target.bias, target.shape)
+        up, down = positive[target.current].reshape(-1), negative[target.current].reshape(-1)
+        found[target.name] = Growth(up + np.maximum(bias, 0), down + np.maximum(-bias, 0))
+    return found
+
+
+def _summed(network: SpikingNetwork, sign: int) -> Mapping[str, Array]:
+    """What all sources spiking at once add, with the weights of one sign alone, all made positive."""
+    both = {n for n, e in network.encodings.items() if not isinstance(e, ConstantCurrent)}
+    # A sum with other signs, or an input whose spikes have signs, makes a weight count both ways.
+    turning = any(isinstance(n, Add) and min(n.factors) < 0 for n in network.wiring.nodes.values()) or bool(both)
+    wiring = network.wiring.edited([_clipped(n, 0 if turning else sign) for n in network.wiring.nodes.values()])
+    constant = {n for n in network.encodings if n not in both}
+    spikes = [np.zeros((1, *wiring.shapes[i])) + (i not in constant) for i in wiring.inputs]
+    return wiring.values(*spikes, keep=wiring.outputs)
+
+
+def _clipped(node: Node, sign: int) -> Node:
+    def clip(weight: Array) -> Array:
+        return np.abs(weight) if sign == 0 else np.maximum(sign * weight, 0)
+
+    if isinstance(node, (Conv, Dense)):
+        return replace(node, weight=clip(node.weight))
+    if isinstance(node, Scale):
+        return replace(node, gain=clip(node.gain))
+    if isinstance(node, Add):
+        return replace(node, coefficients=tuple(abs(f) for f in node.factors))
+    if isinstance(node, Sparse):
+        matrix = node.matrix.copy()
+        matrix.data = clip(matrix.data)
+        return replace(node, matrix=matrix)
+    return node
+
+
+def potential_range(neuron: IF, shape: tuple[int, ...], growth: Growth, steps: int) -> tuple[int, int]:
+    """The least and largest potential in `steps` steps, thresholds included."""
+    threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
+    resting = np.maximum(start, threshold - 1)
+    gain = np.maximum(growth.up - threshold, 0) * (steps - 1) if neuron.reset is Reset.SUBTRACT else 0
+    high = np.maximum(resting + gain + growth.up, threshold)
+    low = np.minimum(start, 0) - steps * growth.down
+    return int(low.min()), int(high.max())
+
+
+def sum_range(growth: Growth, steps: int) -> tuple[int, int]:
+    """The least and largest sum of a read-out."""
+    return -int(steps * growth.down.max(initial=0)), int(steps * growth.up.max(initial=0))
+
+
+def signed_bits(low: int, high: int) -> int:
+    """Bits of a two's complement number from `low` to `high`."""
+    return max(int(high).bit_length(), (-int(low) - 1).bit_length() if low < 0 else 0) + 1
+
+
+def unsigned_bits(largest: int) -> int:
+    """Bits of a number from 0 to `largest`; at least one."""
+    return max(1, int(largest).bit_length())

@@ -1,0 +1,113 @@
+"""The small pieces of Verilog text and of memory files from which modules are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from snntoolbox.ir.node import Array
+
+WAIVER = "// Outputs that are not needed here stay open.\n/* verilator lint_off PINCONNECTEMPTY */\n"
+"""Why the lint check does not complain."""
+
+
+@dataclass
+class Files:
+    """The files written so far: name -> text."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def memory(self, name: str, words: Iterable[int], bits: int, comment: str) -> str:
+        """Add a memory of unsigned words for $readmemh; returns its name."""
+        digits = -(-bits // 4)
+        lines = [f"// {comment}; {bits} bits a word", *(f"{int(word):0{digits}x}" for word in words)]
+        self.texts[name] = "\n".join(lines) + "\n"
+        return name
+
+
+def packed(fields: Sequence[tuple[int, int]]) -> int:
+    """One word of (value, bits), the first field highest, negative values in two's complement."""
+    word = 0
+    for value, bits in fields:
+        word = (word << bits) | (int(value) & ((1 << bits) - 1))
+    return word
+
+
+def lanes_packed(values: Sequence[int] | Array, bits: int) -> int:
+    """One word of equal fields, the first lowest."""
+    return packed([(int(v), bits) for v in reversed(list(values))])
+
+
+def vector(bits: int) -> str:
+    """The range of a vector: ``[7:0]``, padded so that names line up."""
+    return f"[{bits - 1}:0]"
+
+
+def constant(value: int, bits: int) -> str:
+    """A sized decimal number, negative ones in two's complement."""
+    return f"{bits}'d{int(value) & ((1 << bits) - 1)}"
+
+
+def wide(expression: str, bits: int, width: int) -> str:
+    """An unsigned expression with zeros in front."""
+    return expression if bits == width else f"{{{width - bits}'d0, {expression}}}"
+
+
+def signed(expression: str, bits: int, width: int) -> str:
+    """A signed name with its sign repeated in front."""
+    return expression if bits == width else f"{{{{{width - bits}{{{expression}[{bits - 1}]}}}}, {expression}}}"
+
+
+def times(expression: str, bits: int, factor: int, width: int) -> list[str]:
+    """An unsigned expression times a constant, as terms of a sum: shifts, no multiplier."""
+    terms = []
+    for shift in range(factor.bit_length()):
+        if factor >> shift & 1:
+            front = width - bits - shift
+            parts = [f"{front}'d0"] * (front > 0) + [expression] + [f"{shift}'d0"] * (shift > 0)
+            terms.append(parts[0] if len(parts) == 1 else f"{{{', '.join(parts)}}}")
+    return terms
+
+
+def total(terms: Sequence[str], width: int) -> str:
+    """The sum of terms of one width."""
+    return " + ".join(terms) if terms else f"{width}'d0"
+
+
+def both(expressions: Sequence[str]) -> str:
+    """The AND of expressions; 1 for none."""
+    return " & ".join(expressions) if expressions else "1'b1"
+
+
+def either(expressions: Sequence[str]) -> str:
+    """The OR of expressions; 0 for none."""
+    return " | ".join(expressions) if expressions else "1'b0"
+
+
+def header(lines: Iterable[str]) -> str:
+    """Lines as a comment; what a user has named cannot break out of it."""
+    return "".join(f"// {' '.join(line.split())}\n" for line in lines)
+
+
+def ports_text(ports: Sequence[tuple[str, int, str]]) -> str:
+    """The ports of a module: (direction, bits, name); 0 bits is a scalar."""
+    ranges = [vector(bits) if bits else "" for _, bits, _ in ports]
+    widest = max(map(len, ranges))
+    rows = [
+        f"    {direction:<6} wire {text:<{widest}} {name}"
+        for (direction, _, name), text in zip(ports, ranges, strict=True)
+    ]
+    return ",\n".join(rows)
+
+
+def connected(pairs: Iterable[tuple[str, str]]) -> str:
+    """Connections of an instance, a few to a line."""
+    lines, line = [], "       "
+    items = [f".{port}({net})" for port, net in pairs]
+    for position, item in enumerate(items):
+        text = item + ("," if position < len(items) - 1 else "")
+        if len(line) + len(text) > 110:
+            lines.append(line)
+            line = "       "
+        line += f" {text}"
+    return "\n".join([*lines, line])
