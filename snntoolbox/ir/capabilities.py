@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from shutil import which
 
 import numpy as np
 
@@ -20,8 +21,10 @@ _CODINGS: Mapping[type[Encoding], str] = {
 }
 _PLAIN = "[cell] levels = 1 and spikes = unsigned"
 _SCHEDULE = "[conversion] schedule = rate"
+_OFF_GRID = "weights that are not on an integer grid"
 _GATE = "max pooling by a gate on spike counts"
 _LOWERED: Mapping[str, str] = {
+    _OFF_GRID: "[conversion] weight_bits = 8",
     _GATE: "[conversion] maxpool_type = relu_tree",
     _CODINGS[Poisson]: "[input] poisson_input = False",
     _CODINGS[ConstantCurrent]: "[input] poisson_input = True",
@@ -51,6 +54,8 @@ class Capabilities:
     batches: whether samples run side by side, not one after the other.
     records: what can be recorded beside counts and outputs: 'spikes', 'potentials'.
     exact_bits: sums of whole numbers below 2**exact_bits are exact, so networks on an integer grid are too.
+    grid_only: only networks on an integer grid run.
+    programs: executables of which one must be there; the Debian packages that hold them are called like them.
     modules: what must be importable; extra: the pip extra of snntoolbox that installs it.
     reasons: row of the table of simulators -> why there is a no in it, where that is special to this backend.
     """
@@ -74,6 +79,8 @@ class Capabilities:
     batches: bool = False
     records: frozenset[str] = frozenset()
     exact_bits: int = 0
+    grid_only: bool = False
+    programs: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     extra: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -82,13 +89,19 @@ class Capabilities:
 
     def installed(self) -> bool:
         """Whether what the backend needs is installed; imports none of it."""
-        return not self._absent()
+        return not self._absent() and self._program_found()
 
     def require(self, backend: str) -> None:
         """Raise a BackendError that says what to install, if anything is missing."""
         if absent := self._absent():
             hint = f"pip install 'snntoolbox[{self.extra}]'" if self.extra else f"install {' and '.join(absent)}"
             raise BackendError(f"simulator '{backend}' is not installed: no module {', '.join(absent)}", hint=hint)
+        if not self._program_found():
+            wanted = " or ".join(self.programs)
+            raise BackendError(f"simulator '{backend}' needs {wanted}, which is not here", hint=f"apt-get install {wanted}")
+
+    def _program_found(self) -> bool:
+        return not self.programs or any(which(program) for program in self.programs)
 
     def _absent(self) -> list[str]:
         # Only the top package: looking for a submodule would import the package around it.
@@ -104,6 +117,8 @@ class Capabilities:
                 found.append(Unsupported(name, _CODINGS[type(coding)]))
             elif isinstance(coding, ConstantCurrent) and coding.steps is not None and not self.timed_input:
                 found.append(Unsupported(name, "input for the first steps alone"))
+        if self.grid_only and network.grid is None:
+            found.append(Unsupported(network.name, _OFF_GRID))
         if network.cycle and not self.recurrent:
             found.append(Unsupported(" -> ".join(network.cycle), "a recurrent connection"))
         return found

@@ -78,6 +78,7 @@ FEATURES: Mapping[str, Row] = {
     "negative input values as spikes": Row(lambda c: c.signed_input, reason="input spikes have no sign"),
     "read-out of spike counts": Row(_always),
     "read-out of summed currents": Row(_always),
+    "weights that are not on an integer grid": Row(lambda c: not c.grid_only, lowered="[conversion] weight_bits = 8"),
     "samples side by side": Row(lambda c: c.batches, reason="samples run one after the other"),
     "recording of spikes": Row(_records("spikes"), reason="it does not give them"),
     "recording of potentials": Row(_records("potentials"), reason="it does not give them"),
@@ -87,11 +88,15 @@ FEATURES: Mapping[str, Row] = {
 VALUES: Mapping[str, Callable[[Capabilities], str]] = {
     "steps that a spike needs to the next layer": lambda capabilities: str(capabilities.latency),
     "weights and sums: integers exact below": lambda capabilities: f"2^{capabilities.exact_bits}",
-    "installed by snntoolbox with the extra": lambda capabilities: f"[{capabilities.extra}]"
-    if capabilities.extra
-    else "-",
+    "installed by": lambda capabilities: _installer(capabilities),
 }
 """Rows of numbers and names."""
+
+
+def _installer(capabilities: Capabilities) -> str:
+    if capabilities.programs:
+        return f"apt-get install {' or '.join(capabilities.programs)}"
+    return f"snntoolbox[{capabilities.extra}]" if capabilities.extra else "snntoolbox"
 
 
 def capability_data(capabilities: Mapping[str, Capabilities]) -> dict[str, dict[str, Any]]:

@@ -54,14 +54,15 @@ class LayerText:
             ports += [("input", self.design.step_bits, "forget"), ("output", 0, "sum_valid"), ("input", 0, "sum_ready")]
             ports += [("output", layer.bits, "sum"), ("output", 0, "sum_class"), ("output", self.index_bits, "best")]
         ports.append(("output", 0, "done"))
+        constants, leaving = self._constants(), self._leaving() if layer.spikes else ""
         return (
             header(self._comment())
             + WAIVER
             + f"module {layer.module} (\n{ports_text(ports)}\n);\n"
             + self._arrivals()
-            + self._constants()
-            + self._core()
-            + (self._leaving() if layer.spikes else "")
+            + constants
+            + self._core(constants + leaving)
+            + leaving
             + "endmodule\n"
         )
 
@@ -86,9 +87,7 @@ class LayerText:
 
     def _arrivals(self) -> str:
         layer, count = self.layer, len(self.ports)
-        neuron = address_bits(layer.neurons)
-        text = f"    wire {'open, ' if count else ''}step, scan_read;\n"
-        text += f"    wire {vector(self.address)} scan_word;\n"
+        text = f"    wire {'open, ' if count else ''}step;\n"
         if not count:
             return text + (
                 "    wire at_marker, at_last;\n"
@@ -101,14 +100,14 @@ class LayerText:
         for i, port in enumerate(self.ports):
             last = "at_last" if i == 0 else ""
             text += f"    wire wanted{i}, marker{i}, beat{i};\n"
-            text += f"    wire {vector(neuron)} neuron{i};\n    wire {vector(self.row)} delta{i};\n"
+            text += f"    wire {vector(self.address)} place{i};\n    wire {vector(self.row)} delta{i};\n"
             grant = "open" if count == 1 else f"open & grant[{i}]"
             text += "    wire at_last;\n" if i == 0 else ""
             pairs = [
                 ("clk", "clk"), ("rst", "rst"), ("in_valid", f"in{i}_valid"), ("in_ready", f"in{i}_ready"),
                 ("in_data", f"in{i}_data"), ("grant", grant), ("wanted", f"wanted{i}" if count > 1 else ""),
                 ("at_marker", f"marker{i}"), ("at_last", last), ("step", "step"), ("beat", f"beat{i}"),
-                ("neuron", f"neuron{i}"), ("delta", f"delta{i}"),
+                ("place", f"place{i}"), ("delta", f"delta{i}"),
             ]  # fmt: skip
             text += f"    {port.module} port{i} (\n{connected(pairs)}\n    );\n"
         if count == 1:
@@ -122,20 +121,8 @@ class LayerText:
         numbers = range(count)
         text += f"    wire at_marker = {both([f'marker{i}' for i in numbers])};\n"
         text += f"    wire beat = {either([f'beat{i}' for i in numbers])};\n"
-        if count == 1:
-            chosen = "neuron0"
-        else:
-            chosen = either([f"({{{neuron}{{beat{i}}}}} & neuron{i})" for i in numbers])
-        # Words are numbered by the neuron's number without its lane.
-        if layer.words == 1:
-            text += "    wire [0:0] beat_word = 1'b0;\n"
-        elif count > 1 and self.lane_bits:
-            text += f"    wire {vector(neuron)} beat_neuron = {chosen};\n"
-            text += f"    wire {vector(self.address)} beat_word = beat_neuron[{neuron - 1}:{self.lane_bits}];\n"
-        elif self.lane_bits:
-            text += f"    wire {vector(self.address)} beat_word = neuron0[{neuron - 1}:{self.lane_bits}];\n"
-        else:
-            text += f"    wire {vector(self.address)} beat_word = {chosen};\n"
+        words = [f"({{{self.address}{{beat{i}}}}} & place{i})" for i in numbers] if count > 1 else ["place0"]
+        text += f"    wire {vector(self.address)} beat_word = {either(words)};\n"
         return text + f"    wire {vector(self.row)} delta = {either([f'delta{i}' for i in numbers])};\n"
 
     # -- the constants of the neurons ---------------------------------------------------------------------------
@@ -150,14 +137,14 @@ class LayerText:
             fields.append(("current", layer.bias))
         fixed = [(n, v) for n, v in fields if (v == v[0]).all()]
         varying = [(n, v) for n, v in fields if (v != v[0]).any()]
-        text = ""
+        text = "    wire scan_read;\n" if varying or layer.current_bits else ""
         for name, values in fixed:
             value = constant(int(values[0]), layer.bits)
             text += f"    wire {vector(self.row)} {name} = {{{layer.lanes}{{{value}}}}};\n"
-        if varying:
-            text += self._memory(varying)
         if layer.current_bits:
             text += self._drive()
+        if varying:
+            text += self._memory(varying)
         return text
 
     def _memory(self, fields: list[tuple[str, Array]]) -> str:
@@ -188,6 +175,8 @@ class LayerText:
             place = "channel"
         elif count == 1:
             place = "1'b0"
+        elif not layer.current_bits:
+            text += f"    wire {vector(self.address)} scan_word;\n"
         text += f"    wire {vector(width)} neurons_data;\n"
         text += (
             f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({address_bits(count)}), .DEPTH({count}), "
@@ -207,7 +196,7 @@ class LayerText:
 
     def _drive(self) -> str:
         layer, bits = self.layer, self.layer.current_bits
-        text = f"    wire {vector(layer.lanes * bits)} currents;\n"
+        text = f"    wire {vector(self.address)} scan_word;\n    wire {vector(layer.lanes * bits)} currents;\n"
         pairs = [
             ("clk", "clk"), ("rst", "rst"), ("load", "load"), ("current", "load_current"),
             ("read", "scan_read"), ("word", "scan_word"), ("currents", "currents"),
@@ -225,7 +214,8 @@ class LayerText:
 
     # -- the neurons --------------------------------------------------------------------------------------------
 
-    def _core(self) -> str:
+    def _core(self, readers: str) -> str:
+        """The instance of the library's neurons or sums; `readers` is the text that may read its outputs."""
         layer = self.layer
         forward = any(port.forward for port in layer.ports)
         parameters = [
@@ -234,20 +224,22 @@ class LayerText:
         ]  # fmt: skip
         names = ["clk", "rst", "open", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
         names += ["scan_read", "scan_word", "current", "done"]
-        pairs = [(n, "" if n == "open" and not layer.ports else n) for n in names]
         if layer.spikes:
             parameters += [("LANE", max(1, self.lane_bits)), ("RESET_ZERO", int(layer.resets_to_zero))]
-            pairs += [(n, n) for n in ("threshold", "start", "spike_next", "spike_valid", "spike_ready")]
-            pairs += [("spike_marker", "marker"), ("spike_last", "last"), ("spike_lane", "lane" * (self.lane_bits > 0))]
-            text = "    wire spike_next, marker, last;\n"
+            names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
+            renamed = [("spike_marker", "marker"), ("spike_last", "last"), ("spike_lane", "lane" * (self.lane_bits > 0))]
+            text = f"    wire {'spike_next, ' * ('spike_next' in readers)}marker, last;\n"
             if self.lane_bits:
                 text += f"    wire {vector(self.lane_bits)} lane;\n"
             kind = "snn_neurons"
         else:
             adds = bool(layer.current_bits) or bool(layer.bias.any())
             parameters += [("ADDS", int(adds)), ("STEPS", self.design.step_bits), ("INDEX", self.index_bits)]
-            pairs += [(n, n) for n in ("forget", "sum_valid", "sum_ready", "sum", "sum_class", "best")]
-            text, kind = "", "snn_sums"
+            names += ["forget", "sum_valid", "sum_ready", "sum", "sum_class", "best"]
+            text, kind, renamed = "", "snn_sums", []
+        unread = {n for n in ("scan_read", "scan_word", "spike_next") if n not in readers}
+        unread |= set() if layer.ports else {"open"}
+        pairs = [(n, "" if n in unread else n) for n in names] + renamed
         return text + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n{connected(pairs)}\n    );\n"
 
     def _leaving(self) -> str:

@@ -31,6 +31,7 @@ class PortText:
         self.spike = spike_bits(port.shape)
         self.width = self.spike + 1 + port.signed
         self.neuron = address_bits(layer.neurons)
+        self.place = address_bits(layer.words)
         self.lane_bits = (layer.lanes - 1).bit_length()
 
     def text(self) -> str:
@@ -40,7 +41,7 @@ class PortText:
             ("input", 0, "clk"), ("input", 0, "rst"),
             ("input", 0, "in_valid"), ("output", 0, "in_ready"), ("input", self.width, "in_data"),
             ("input", 0, "grant"), ("output", 0, "wanted"), ("output", 0, "at_marker"), ("output", 0, "at_last"),
-            ("input", 0, "step"), ("output", 0, "beat"), ("output", self.neuron, "neuron"),
+            ("input", 0, "step"), ("output", 0, "beat"), ("output", self.place, "place"),
             ("output", layer.lanes * layer.bits, "delta"),
         ]  # fmt: skip
         body = self._sum() if isinstance(self.port, SumPort) else self._list()
@@ -49,7 +50,12 @@ class PortText:
             + WAIVER
             + f"module {self.module} (\n{ports_text(ports)}\n);\n"
             + self._queue()
+            + "    // The lane is not read where all lanes get a weight each.\n"
+            + "    /* verilator lint_off UNUSEDSIGNAL */\n"
+            + f"    wire {vector(self.neuron)} neuron;\n"
+            + "    /* verilator lint_on UNUSEDSIGNAL */\n"
             + body
+            + self._place()
             + self._delta()
             + "endmodule\n"
         )
@@ -71,12 +77,30 @@ class PortText:
         layout = ", ".join(["marker", *(s for s, _ in sign), "coordinates"])
         return (
             f"    // {{{layout}}}\n"
-            f"    wire head_valid, pop, load;\n    wire {vector(self.width)} head;\n"
+            f"    wire head_valid, pop{', load' * self._loads};\n"
+            "    // Coordinates that lead to no other neuron or weight are not read.\n"
+            "    /* verilator lint_off UNUSEDSIGNAL */\n"
+            f"    wire {vector(self.width)} head;\n"
+            "    /* verilator lint_on UNUSEDSIGNAL */\n"
             f"    snn_fifo #(.WIDTH({self.width}), .LOG2_DEPTH({self.queue})) queue (\n"
             "        .clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),\n"
             "        .out_valid(head_valid), .out_ready(pop), .out_data(head)\n    );\n"
             "    assign at_last = head[0];\n"
         )
+
+    def _place(self) -> str:
+        """The word of the neuron: words are numbered by the neuron's number without its lane."""
+        whole = "1'b0" if self.layer.words == 1 else f"neuron[{self.neuron - 1}:{self.lane_bits}]"
+        return f"    assign place = {whole};\n"
+
+    @property
+    def _loads(self) -> bool:
+        """Whether anything is kept of a spike when it leaves the queue."""
+        port = self.port
+        if isinstance(port, ListPort):
+            return port.signed
+        lines = any(a.rows is None and (a.neuron_gain or a.word_gain) for a in port.axes)
+        return port.signed or lines or any(a.rows is not None for a in port.axes)
 
     # -- addresses as sums over axes ----------------------------------------------------------------------------
 
@@ -95,7 +119,7 @@ class PortText:
                 name = self._coordinate("spike", axis)
                 neurons += times(name, axis.field.bits, axis.neuron_gain, self.neuron)
                 words += times(name, axis.field.bits, axis.word_gain, word)
-                if axis.neuron_gain or (axis.word_gain and not port.constant):
+                if axis.neuron_gain or axis.word_gain:
                     used.update(range(axis.field.low, axis.field.low + axis.field.bits))
         if used:
             low, high = min(used), max(used)
@@ -116,10 +140,11 @@ class PortText:
         none = either([f"none_{i}" for i, _ in tables])
         last = both([f"last_{i}" for i, _ in tables])
         clocks = [("clk", "clk"), ("rst", "rst")]
-        wires = ("pop", "grant", "wanted", "at_marker", "step", "load", "advance")
+        wires = ("pop", "grant", "wanted", "at_marker", "step", "load")
         pairs = [
             *clocks, ("head_valid", "head_valid"), ("head_marker", f"head[{self.width - 1}]"),
-            *((w, w) for w in wires if w != "advance"), ("advance", "advance" if tables else ""),
+            *((w, "" if w == "load" and not self._loads else w) for w in wires),
+            ("advance", "advance" if tables else ""),
             ("none", none), ("last", last), ("beat", "beat"), ("loop", "loop" if port.loop > 1 else ""),
         ]  # fmt: skip
         loop = f"    wire {vector(bits)} loop;\n" if port.loop > 1 else ""
@@ -155,13 +180,15 @@ class PortText:
             f"{self.module}, axis {number}: {1 << slot} entries {{none, last, neuron, weight}} for each coordinate",
         )  # fmt: skip
         coordinate = self._coordinate("head", axis) if axis.field.bits else "1'b0"
+        declared = "" if self.port.constant else f"    wire {vector(word)} word_{number};\n"  # type: ignore[union-attr]
+        weight = "" if self.port.constant else f"word_{number}"  # type: ignore[union-attr]
         text = (
             f"    wire none_{number}, last_{number};\n"
-            f"    wire {vector(neuron)} neuron_{number};\n    wire {vector(word)} word_{number};\n"
+            f"    wire {vector(neuron)} neuron_{number};\n{declared}"
             f"    snn_taps #(\n        .COORDINATE({max(1, axis.field.bits)}), .SLOT({slot}), .NEURON({neuron}), "
             f".WEIGHT({word}), .ROWS({len(axis.rows)}),\n        .FILE(\"{file}\")\n    ) axis_{number} (\n"
             f"        .clk(clk), .load(load), .coordinate({coordinate}), .advance({advance}),\n"
-            f"        .none(none_{number}), .last(last_{number}), .neuron(neuron_{number}), .weight(word_{number})\n"
+            f"        .none(none_{number}), .last(last_{number}), .neuron(neuron_{number}), .weight({weight})\n"
             "    );\n"
         )
         return text, neuron, word
@@ -217,7 +244,7 @@ class PortText:
             f"        .STARTS(\"{first}\"), .LIST(\"{second}\")\n    ) list (\n"
             f"        .clk(clk), .rst(rst), .head_valid(head_valid), .head_marker(head[{self.width - 1}]), "
             ".index(index), .pop(pop),\n        .grant(grant), .wanted(wanted), .at_marker(at_marker), .step(step), "
-            ".load(load),\n        .beat(beat), .neuron(neuron), .weight(weights)\n    );\n"
+            f".load({'load' * self._loads}),\n        .beat(beat), .neuron(neuron), .weight(weights)\n    );\n"
         )
 
     # -- what is added, a clock after the beat ------------------------------------------------------------------

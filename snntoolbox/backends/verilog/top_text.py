@@ -26,7 +26,8 @@ class TopText:
         return (
             header(self.comment)
             + WAIVER
-            + f"module {design.module} (\n{ports_text(ports)}\n);\n"
+            + "// A layer reads as many bits of the input stream as it needs.\n/* verilator lint_off UNUSEDSIGNAL */\n"
+            + f"module {design.module} (\n{ports_text(ports)}\n);\n/* verilator lint_on UNUSEDSIGNAL */\n"
             + self._nets()
             + self._source()
             + "".join(self._layer(layer) for layer in design.layers)

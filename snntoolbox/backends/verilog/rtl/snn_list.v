@@ -8,8 +8,8 @@ module snn_list #(
     parameter SYNAPSES = 16,
     parameter NEURON = 4,
     parameter WEIGHT = 8,
-    parameter STARTS = "starts.hex",
-    parameter LIST = "synapses.hex"
+    parameter STARTS = "",
+    parameter LIST = ""
 ) (
     input  wire              clk,
     input  wire              rst,

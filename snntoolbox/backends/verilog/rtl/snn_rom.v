@@ -3,7 +3,7 @@ module snn_rom #(
     parameter WIDTH = 8,
     parameter ADDRESS = 4,
     parameter DEPTH = 16,
-    parameter FILE = "rom.hex"
+    parameter FILE = ""
 ) (
     input  wire               clk,
     input  wire               read,
@@ -11,6 +11,10 @@ module snn_rom #(
     output reg  [WIDTH-1:0]   data
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
-    initial $readmemh(FILE, words);
+    generate
+        if (FILE != "") begin : filled
+            initial $readmemh(FILE, words);
+        end
+    endgenerate
     always @(posedge clk) if (read) data <= words[address];
 endmodule

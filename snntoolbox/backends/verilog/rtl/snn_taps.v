@@ -7,7 +7,7 @@ module snn_taps #(
     parameter NEURON = 8,
     parameter WEIGHT = 8,
     parameter ROWS = 32,
-    parameter FILE = "taps.hex"
+    parameter FILE = ""
 ) (
     input  wire                  clk,
     input  wire                  load,
