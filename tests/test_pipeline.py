@@ -446,7 +446,9 @@ def test_all_variables_and_plots(workspace):
         assert names == set(LAYERS)
     assert not (folder / "log_vars" / "2.npz").exists()
     whole = {p.stem for p in (folder / "plots").glob("*.png")}
-    assert whole == {"error_t", "input_image", "confusion_matrix", "correlation", "spikecounts", "operations"}
+    assert whole == {
+        *("error_t", "diagnosis", "input_image", "confusion_matrix", "correlation", "spikecounts", "operations")
+    }
     each = {"spiketrains", "v_mem", "spikerates", "activations", "correlation", "hist_spikerates_activations"}
     for layer in LAYERS:
         assert {p.stem for p in (folder / "plots" / layer).glob("*.png")} == each

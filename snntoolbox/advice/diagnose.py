@@ -101,8 +101,12 @@ def untried(found: Diagnosis, recipe: Recipe, duration: float) -> Diagnosis:
     return replace(found, advice=tuple(replace(a, untried="there are no calibration data") for a in advice))
 
 
-def likely_remedy(found: Diagnosis, recipe: Recipe, duration: float) -> str:
-    """In words what is wrong most and what may help, untried; empty where the terms do not tell."""
+def likely_remedy(found: Diagnosis, recipe: Recipe, duration: float, most: int = 3) -> str:
+    """In words what is wrong most, and up to so many settings that may help; empty where the terms do not tell."""
     situation = Situation(diagnosis=found, recipe=recipe, duration=duration)
-    first = next(iter(applying(situation)), None)
-    return "" if first is None else f"{first[1].text}; {first[0].setting(situation)} may help"
+    pairs = applying(situation)
+    if not pairs:
+        return ""
+    cause = pairs[0][1].text
+    settings = [remedy.setting(situation) for remedy, reason in pairs if reason.text == cause][:most]
+    return f"{cause}; {' or '.join(settings)} may help"

@@ -157,7 +157,7 @@ class Diagnosis:
             "steps": self.steps,
             "layers": {layer.name: _plain(layer) for layer in self.layers},
             "readouts": {layer.name: _plain(layer) for layer in self.readouts},
-            "local_shares": self.shares(),
+            "local_shares": _rounded(self.shares()),
             "thresholds": {
                 name: {**asdict(found), "more_helps": found.more_helps} for name, found in self.confidence.items()
             },
@@ -175,4 +175,14 @@ def _plain(layer: LayerDiagnosis) -> dict[str, Any]:
     left_out = {"name", "label", "kind"} | (set() if layer.undefined else {"undefined"})
     if layer.kind == "readout":
         left_out |= {"clipped", "saturated", "channels", "dead", "silent", "full"}
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in found.items() if k not in left_out}
+    kept = {name: _rounded(value) for name, value in found.items() if name not in left_out}
+    return {**kept, "unit": float(f"{layer.unit:.9g}")}  # in the user's units, of any size
+
+
+def _rounded(value: Any) -> Any:
+    """Shares to nine digits, so that the order of sums over batches does not show; what is not known is None."""
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 9)
+    return value
