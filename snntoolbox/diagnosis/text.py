@@ -59,8 +59,9 @@ def readout_text(diagnosis: Diagnosis) -> str:
     """One sentence per read-out."""
     sentences = []
     for found in diagnosis.readouts:
-        parts = [f"{_percent(s.rms)} {_MEANINGS[n]}" for n, s in found.terms.items() if n in _MEANINGS and s.rms > 5e-4]
-        made = f" = {' + '.join(sorted(parts, key=lambda p: 'layers' not in p))}" if parts else ""
+        sizes = {_MEANINGS[n]: s.rms for n, s in found.terms.items() if n in _MEANINGS and s.rms > 5e-4}
+        parts = [f"{_percent(sizes[m])} {m}" for m in sorted(sizes, key=sizes.__getitem__, reverse=True)]
+        made = f" = {' + '.join(parts)}" if parts else ""
         sentences.append(f"Read-out {found.name}: {_percent(found.total.rms)}{made}.")
     return "\n".join(line for sentence in sentences for line in _wrapped(sentence))
 
