@@ -13,7 +13,7 @@ import numpy as np
 from snntoolbox import building, plugins
 from snntoolbox.errors import ConversionError, DataError, GraphError, NoReferenceError, UnsupportedError
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, Spiking, sample_shape
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, sample_shape
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -29,6 +29,7 @@ from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
 from snntoolbox.passes.spiking_pools import SpikingAveragePools
 from snntoolbox.passes.thresholds import ModelBasedThresholds, PercentileThresholds, Scales
+from snntoolbox.schedules import SCHEDULES, check_phased, check_schedule, legalized, run_steps, scheduled
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class Recipe:
     counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
     linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation; `readout_correction` is the
     number of calibration samples that correct the read-out (see `correct_readouts`), 0 for none; `input_range` is
-    what thresholds that follow from the weights alone assume of the input.
+    what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire: 'rate',
+    'phased' (see `Phased`; needs the duration of a window) or 'differential' (see `Differential`).
     """
 
     normalize: bool = True
@@ -70,9 +72,21 @@ class Recipe:
     readout_correction: int = 100
     input_range: tuple[float, float] = (0.0, 1.0)
     batch_size: int = 100
+    schedule: Literal["rate", "phased", "differential"] = "rate"
 
     def __post_init__(self) -> None:
         wrong = []
+        if self.schedule not in SCHEDULES:
+            wrong.append(f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}")
+        if self.schedule != "rate" and (self.neuron.reset != "subtract" or self.neuron.leak != 1):
+            wrong.append(f"schedule = {self.schedule} needs neurons with reset = subtract and without leak")
+        if self.schedule != "rate" and self.neuron.refractory:
+            wrong.append(f"schedule = {self.schedule} needs neurons without a refractory period")
+        if self.schedule == "phased" and self.neuron.graded:
+            wrong.append("schedule = phased needs plain spikes, without levels and signs")
+        fractions = self.schedule == "differential" or any(level != int(level) for level in self.neuron.levels)
+        if self.weight_bits and fractions:
+            wrong.append("weight_bits need spikes that carry whole numbers of thresholds; differential ones do not")
         if not 0 < self.percentile <= 100:
             wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
         if self.max_pool not in ("relu_tree", "gate"):
@@ -174,6 +188,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = SpikingAveragePools()(graph)
     if offenders := unsupported_nodes(graph):
         raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
+    check_schedule(graph, recipe.schedule)
     return graph
 
 
@@ -235,6 +250,9 @@ def convert(
     scales = choose_scales(lowered, data, recipe, progress)
     network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
     network = Quantize(recipe.weight_bits)(network) if recipe.weight_bits else network
+    before, network = network, scheduled(network, recipe.schedule, duration)
+    if recipe.schedule == "phased" and data is not None:
+        check_phased(network, before, data, plugins.backend("INI"))
     if duration is None or data is None:
         return network
     return correct_readouts(network, lowered, [a[: recipe.readout_correction] for a in data], duration)
@@ -259,18 +277,21 @@ def correct_readouts(
     readouts = []
     for output, readout in zip(dict.fromkeys(lowered.outputs), network.readouts, strict=True):
         target = np.concatenate([part[output] for part in parts]).astype(np.float64)
-        start, shift = _fit(found.outputs_per_step[readout.name], target)
+        start, shift = _fit(found.outputs_per_step[readout.name], target, whole=network.schedule is not None)
         shift = shift / readout.scale
         bias = shift if readout.bias is None else readout.bias + shift
         readouts.append(replace(readout, start=start, bias=np.rint(bias) if network.grid else bias))
     return network.replaced(readouts=readouts)
 
 
-def _fit(values: Array, target: Array) -> tuple[int, Array]:
-    """How many of the first steps to forget, and what to add then; `values` are (steps, samples, *shape)."""
+def _fit(values: Array, target: Array, whole: bool = False) -> tuple[int, Array]:
+    """How many of the first steps to forget, and what to add then; `values` are (steps, samples, *shape).
+
+    With `whole` none are forgotten: in a network with a schedule every spike counts.
+    """
     steps = len(values)
     fits: list[tuple[float, int, Array]] = []
-    for start in dict.fromkeys((0, steps // 8, steps // 4, steps // 2)):
+    for start in dict.fromkeys((0,) if whole else (0, steps // 8, steps // 4, steps // 2)):
         # Values are means over the steps so far: the mean over a window follows from those at its two ends.
         before = start * values[start - 1] if start else 0.0
         rest = target - (steps * values[-1] - before) / (steps - start)
@@ -302,19 +323,11 @@ def checked_arrays(
     return arrays
 
 
-def steps_of(duration: float, dt: float) -> int:
-    """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
-    steps = round(duration / dt) if np.isfinite(duration) and dt > 0 else 0
-    if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
-        raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")
-    return steps
-
-
 def simulate(
     network: SpikingNetwork,
     x: Array | Sequence[Array],
     *,
-    duration: float = 64,
+    duration: float | None = None,
     simulator: str = "INI",
     batch_size: int = 100,
     record: Record | None = None,
@@ -324,6 +337,7 @@ def simulate(
 ) -> Result:
     """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
 
+    Without a duration 64 ms, and a phased network as long as it takes; one that is given must be that of its windows.
     `options` go to the simulator's `build` (device, chunk). UnsupportedError lists what the simulator cannot run;
     TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
@@ -338,7 +352,7 @@ def simulate(
 def simulate_batches(
     network: SpikingNetwork,
     x: Array | Sequence[Array],
-    duration: float,
+    duration: float | None,
     simulator: str,
     batch_size: int,
     record: Record | None = None,
@@ -348,16 +362,16 @@ def simulate_batches(
 ) -> Iterator[Result]:
     """The results of consecutive batches, each handed out as soon as it is there."""
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
-    steps = steps_of(duration, network.dt)
+    steps = run_steps(network, duration)
     backend = plugins.backend(simulator)
+    network = legalized(network, backend, arrays)
     building.check(backend, network, force=force)
     if not len(arrays[0]):
         raise DataError("there are no samples to simulate")
     if batch_size < 1:
         raise DataError(f"batch_size = {batch_size} is not at least 1")
     for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
-        if isinstance(encoding, Spiking):
-            encoding.check(array, name)
+        encoding.check(array, name)
     with building.build(backend, network, options, force=force) as executable:
         for start in range(0, len(arrays[0]), batch_size):
             batch = [a[start : start + batch_size] for a in arrays]

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox import building, conversion, plugins
+from snntoolbox import building, conversion, plugins, schedules
 from snntoolbox.advice.diagnose import advised, likely_remedy, untried
 from snntoolbox.config import Settings, config_text
 from snntoolbox.data import Dataset
 from snntoolbox.diagnosis.findings import Diagnosis
 from snntoolbox.diagnosis.observer import Observer, incomparable
+from snntoolbox.early_exit import Exits, calibrated_exit
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import ConfigError, DiedError, NoReferenceError
 from snntoolbox.inputs import Inputs
@@ -53,6 +54,8 @@ ENOUGH_AGREEMENT = 0.95
 
 DIAGNOSED = 500
 """About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
+EXIT_SAMPLES = 500
+"""Calibration samples on which the margin of an early exit is chosen."""
 
 PACKAGES = ("snntoolbox", "numpy", "scipy", "networkx", "torch", "onnx", "onnxruntime", "keras")
 
@@ -175,9 +178,12 @@ class Run:
             seed=simulation.seed,
             versions=_versions(),
         )
-        conversion.steps_of(simulation.duration, simulation.dt)
+        schedules.steps_of(simulation.duration, simulation.dt)
         if self.advise is not None and self.inputs.graph is None:
             raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
+        if simulation.early_exit and (not self.inputs.classifies or self.inputs.calibration is None):
+            lacking = "x_norm to choose its margin on" if self.inputs.classifies else "classes"
+            raise ConfigError(f"[simulation] early_exit needs {lacking}", hint="early_exit = 0 turns it off")
         if simulation.top_k > self.inputs.classes:
             raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.inputs.classes} outputs")
         if settings.output.plot_vars:
@@ -188,6 +194,9 @@ class Run:
         if (graph := self.inputs.graph) is not None:
             self.inputs.check_scales()
             self.recipe = recipe_of(settings, self.inputs.largest_input(), self.inputs.input_range())
+            if settings.tools.convert:
+                kind = (self.recipe.neuron, self.recipe.encoding, self.recipe.schedule, self.recipe.weight_bits)
+                self._check_runs(schedules.probe(*kind))
             self.lowered = conversion.lower(graph, self.recipe)
             if errors := ApproximateActivations(self.recipe.approximate).errors(graph):
                 self.report["approximation_errors"] = errors
@@ -255,7 +264,8 @@ class Run:
 
     def check_simulator(self, network: SpikingNetwork) -> None:
         """Refuse what the simulator cannot run, or what is too large for it, before anything is started."""
-        building.check(plugins.backend(self.settings.simulation.simulator), network, force=self.force)
+        backend = plugins.backend(self.settings.simulation.simulator)
+        building.check(backend, schedules.legalized(network, backend, ()), force=self.force)
 
     def _simulate(self, folder: Path) -> None:
         """Run the test set and gather accuracy, agreement, rates and operations, batch by batch."""
@@ -267,6 +277,7 @@ class Run:
         observer = self._observer(network)
         errors = OutputErrors(() if self.lowered is None else self.lowered.outputs)
         outputs, per_step, done, operations = [], [], 0, 0.0
+        exits = self._exits(network)
         with self.progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
             for result in self._finished(self._batches(network, recorder.record)):
                 x = self.test.x[done : done + result.samples]
@@ -276,6 +287,8 @@ class Run:
                 errors.add(result, activations)
                 if observer is not None and observer.samples < DIAGNOSED:
                     observer.add([x], result)
+                if exits is not None:
+                    exits.add(result)
                 outputs.append(result.output)
                 if self.inputs.classifies:
                     per_step.append(result.predictions_per_step)
@@ -287,6 +300,9 @@ class Run:
         self._report_outputs(np.concatenate(outputs), predictions)
         self.report["synaptic_operations"] = operations / done
         self.report["output_error"] = errors.found
+        if exits is not None:
+            self.report["early_exit"] = exits.found(None if self.test.regression else self.test.y)
+        self.report.update(schedules.timing(network, self.settings.simulation.duration))
         if self.unquantized is not None and self.failure is None:
             self._simulate_unquantized()
         self._plot(recorder, predictions)
@@ -304,6 +320,7 @@ class Run:
             self.failure = error
             self.warn(f"the simulator died: {done} of {len(self.test)} samples are finished and reported")
             self.report.update(samples=done, failure=error.message)
+
     def _observer(self, network: SpikingNetwork) -> Observer | None:
         """What splits the errors of the run; None where that is not wanted, or there is no original to compare."""
         if not self.settings.output.diagnosis or self.lowered is None or incomparable(network):
@@ -323,7 +340,7 @@ class Run:
         simulator = self.settings.simulation.simulator
         self.diagnosis = advised(self.diagnosis, graph, [data], self.network, self.recipe, duration, simulator, seconds)
 
-    def _batches(self, network: SpikingNetwork, record: Record) -> Iterator[Result]:
+    def _batches(self, network: SpikingNetwork, record: Record, simulator: str = "") -> Iterator[Result]:
         simulation = self.settings.simulation
         # Only what was asked for: a simulator without such an option says so, and others need not know it.
         asked: dict[str, tuple[Any, Any]] = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
@@ -331,12 +348,21 @@ class Run:
             network,
             self.test.x,
             simulation.duration,
-            simulation.simulator,
+            simulator or simulation.simulator,
             simulation.batch_size,
             record,
             force=self.force,
             **{name: value for name, (value, default) in asked.items() if value != default},
         )
+
+    def _exits(self, network: SpikingNetwork) -> Exits | None:
+        """The early exit, calibrated with the built-in simulator; None where it is off."""
+        simulation, data = self.settings.simulation, self.inputs.calibration
+        if not simulation.early_exit or data is None:
+            return None
+        known = data[:EXIT_SAMPLES]
+        run = conversion.simulate(network, known, duration=simulation.duration, batch_size=simulation.batch_size)
+        return Exits(calibrated_exit(run, simulation.early_exit))
 
     def _activations(self, network: SpikingNetwork) -> Callable[[Array], Mapping[str, Array]]:
         """A function from samples to the analogue values that the populations stand for."""
@@ -374,7 +400,11 @@ class Run:
     def _simulate_unquantized(self) -> None:
         """The accuracy that quantisation started from."""
         assert self.unquantized is not None
-        results = self._batches(self.unquantized, Record(outputs_per_step=False))
+        # Some simulators run windows on the grid alone; the built-in one has the spikes that any other would have.
+        backend = plugins.backend(self.settings.simulation.simulator)
+        able = not backend.capabilities.missing(schedules.legalized(self.unquantized, backend, ()))
+        simulator = backend.name if able else "INI"
+        results = self._batches(self.unquantized, Record(outputs_per_step=False), simulator)
         self.report["snn_accuracy_unquantized"] = self._accuracy(np.concatenate([r.output for r in results]))
         self.report["weight_bits"] = self.recipe.weight_bits
 

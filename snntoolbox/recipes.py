@@ -7,7 +7,7 @@ import math
 from snntoolbox.config import Settings
 from snntoolbox.conversion import Recipe
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import IF, Negative, Reset
 
 
 def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float, float]) -> Recipe:
@@ -19,6 +19,8 @@ def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float
         initial=chosen.initial_potential,
         leak=math.exp(-dt / cell.tau_m) if cell.leak else 1.0,
         refractory=round(cell.tau_refrac / dt),
+        levels=cell.levels,
+        negative=Negative.MEMORY if cell.spikes == "signed" else Negative.NEVER,
     )
     encoding: Encoding = ConstantCurrent()
     if settings.input.poisson_input:
@@ -40,4 +42,5 @@ def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float
         approximate=chosen.approximate,
         readout_correction=chosen.readout_correction,
         weight_bits=chosen.weight_bits,
+        schedule=chosen.schedule,
     )

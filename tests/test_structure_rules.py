@@ -33,8 +33,10 @@ MAY_IMPORT = {
     "plugins": {*BASE, *PROTOCOLS},
     "building": {*BASE, *PROTOCOLS, "plugins", "backends.estimates"},
     "conformance": {*BASE, *PROTOCOLS, "passes", "plugins"},
-    "conversion": EVERYTHING_BELOW - {"config"},
-    "comparison": {*EVERYTHING_BELOW, "conversion"},
+    "schedules": {*BASE, "passes", "backends.protocol"},
+    "early_exit": BASE,
+    "conversion": {*EVERYTHING_BELOW, "schedules"} - {"config"},
+    "comparison": {*EVERYTHING_BELOW, "conversion", "schedules"},
     "recording": {*EVERYTHING_BELOW, "diagnosis"},
     "advice": {*EVERYTHING_BELOW, "diagnosis", "conversion"},
     "models": {*EVERYTHING_BELOW, "conversion", "config"},
@@ -42,7 +44,8 @@ MAY_IMPORT = {
     "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
     "comparing": {*EVERYTHING_BELOW, "conversion", "pipeline", "comparison"},
-    "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY},
+    "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY}
+    | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
     "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo"}
     | {"comparing", "comparison", "inspection"},

@@ -166,6 +166,11 @@ class Conversion:
         choices=("temporal_mean_rate",),
         refused=_CODES_REFUSED,
     )
+    schedule: Literal["rate", "phased", "differential"] = key(
+        "rate",
+        "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
+        "quantised to that many levels; differential, where something changes, by signed spikes of several sizes.",
+    )
     readout_correction: int = key(
         100,
         "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
@@ -199,6 +204,12 @@ class Simulation:
     top_k: int = key(
         1, "A sample also counts in the top-k accuracy if its class is among the k best.", rule=at_least(1)
     )
+    early_exit: float = key(
+        0.0,
+        "Share of predictions to keep, such as 0.99, when each sample ends as soon as its read-out is clear; the mean "
+        "number of steps is reported. 0 is off.",
+        rule=between(0, 1),
+    )
     device: Literal["auto", "cpu", "cuda"] = key("auto", "Where the built-in simulator runs; auto takes a GPU if any.")
     chunk: int = key(0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0))
     seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
@@ -227,6 +238,14 @@ class Cell:
             "Reset to zero": "zero",
             "Reset by modulo": "modulo",
         },
+    )
+    levels: tuple[float, ...] = key(
+        (1.0,),
+        "Values that a spike may carry, in thresholds: [1] plain, [1, 2, 3] bursts, [1, 0.5, 0.25] several thresholds "
+        "in one step. schedule = differential takes 1, 1/2, ..., 1/128 unless there are several.",
+    )
+    spikes: Literal["unsigned", "signed"] = key(
+        "unsigned", "signed: negative spikes take earlier ones back, while the sum of those sent is at least 0."
     )
     tau_refrac: float = key(0.0, "Refractory period after a spike in ms.", rule=at_least(0))
     leak: bool = key(False, "Let the potential decay with time constant tau_m.")

@@ -72,6 +72,20 @@ def _indices(text: str) -> tuple[int, ...]:
     return tuple(value)
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    expected = "a list of different numbers above 0, such as [1, 0.5]"
+    try:
+        value = literal(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    if not items or not all(type(item) in (int, float) and 0 < item < math.inf for item in items):
+        raise ValueError(expected)
+    if len({*items}) < len(items):
+        raise ValueError(expected)
+    return tuple(float(item) for item in items)
+
+
 def _mapping(text: str) -> dict[str, object]:
     expected = "a dictionary with string keys such as {'rescale': 0.004}"
     try:
@@ -98,6 +112,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     Path | None: lambda text: Path(unquoted(text)) if text else None,
     frozenset[str]: _names,
     tuple[int, ...]: _indices,
+    tuple[float, ...]: _numbers,
     Mapping[str, object]: _mapping,
 }
 

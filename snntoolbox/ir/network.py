@@ -362,13 +362,13 @@ class SpikingNetwork:
         grid = f", {self.grid.weight_bits}-bit" if self.grid else ""
         return f"SpikingNetwork({self.name!r}: {len(self.populations)} populations, {self.neurons} neurons{grid})"
 
-    def run(self, x: Array | Sequence[Array], *, duration: float = 64, **options: Any) -> Result:
-        """Simulate samples for `duration` ms; options as in `snntoolbox.simulate`."""
+    def run(self, x: Array | Sequence[Array], *, duration: float | None = None, **options: Any) -> Result:
+        """Simulate samples for `duration` ms (64, or what a schedule takes); options as in `snntoolbox.simulate`."""
         # The one call upwards, for the reader's convenience: nothing of the representation depends on it.
         result: Result = import_module("snntoolbox.conversion").simulate(self, x, duration=duration, **options)
         return result
 
-    def classify(self, x: Array | Sequence[Array], *, duration: float = 64, **options: Any) -> Array:
+    def classify(self, x: Array | Sequence[Array], *, duration: float | None = None, **options: Any) -> Array:
         """The class of each sample after `duration` ms."""
         return self.run(x, duration=duration, **options).predictions
 

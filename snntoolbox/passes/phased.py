@@ -36,7 +36,7 @@ class Phased:
     """The pass: windows of `window` steps (T). Inputs are presented for T steps; biases go to the start potentials.
 
     A population at depth d (the longest path to it from an input) fires in steps d T ... (d + 1) T - 1, behind all of
-    its sources, so a run of a network of depth L takes (L + 1) T steps. UnsupportedError lists neurons that cannot wait.
+    its sources, so a run of a network of depth L takes (L + 1) T steps. UnsupportedError lists what cannot wait.
     """
 
     window: int
@@ -58,14 +58,21 @@ class Phased:
             interval_two=interval(network, windows, membranes=2),
         )
         readouts = [replace(r, start=0) for r in network.readouts]
-        return network.replaced(populations=populations, encodings=encodings, readouts=readouts, schedule=schedule)
+        grid = network.grid
+        if grid is not None:
+            starts = [np.abs(p.neuron.initial).max() for p in populations if isinstance(p.neuron, IF)]
+            grid = replace(grid, start=int(max(starts, default=0)))
+        return network.replaced(
+            populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
+        )
 
     def _population(self, population: Population, window: Window) -> Population:
         neuron = population.neuron
         assert isinstance(neuron, IF)
         bias = 0.0 if population.bias is None else population.bias
         initial = neuron.initial + self.window * np.asarray(bias)
-        return replace(population, neuron=replace(neuron, initial=initial, window=(window.first, window.last)), bias=None)
+        waiting = replace(neuron, initial=initial, window=(window.first, window.last))
+        return replace(population, neuron=waiting, bias=None)
 
 
 def presented_for(steps: int, coding: Encoding) -> Encoding:

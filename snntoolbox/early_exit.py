@@ -1,0 +1,125 @@
+"""Stops each sample as soon as its read-out is clear enough, by a margin that is calibrated to a wanted agreement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.errors import DataError
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Result
+
+
+@dataclass(frozen=True)
+class ExitRule:
+    """A sample ends in the first step t whose margin reaches `margin`: t/T times the gap of its two largest outputs.
+
+    Outputs are means over the steps so far, so the gap times t is what the spikes until then have decided; early gaps
+    are large by chance. Outputs of a network with a schedule are sums already, and their gap is the margin itself.
+    `agreement` is the share of predictions that the rule was to keep.
+    """
+
+    margin: float
+    agreement: float
+
+
+@dataclass(frozen=True, eq=False)
+class EarlyExit:
+    """What a rule does to a result: `predictions` and `steps`, (samples,), and `kept`, (samples,) bool.
+
+    `kept` says whether a prediction is that after the last step.
+    """
+
+    predictions: Array
+    steps: Array
+    kept: Array
+
+    @property
+    def mean_steps(self) -> float:
+        """Steps per sample."""
+        return float(self.steps.mean())
+
+    @property
+    def agreement(self) -> float:
+        """The share of samples whose prediction is that after the last step."""
+        return float(self.kept.mean())
+
+
+class Exits:
+    """A rule applied to consecutive batches."""
+
+    def __init__(self, rule: ExitRule) -> None:
+        self.rule = rule
+        self.parts: list[EarlyExit] = []
+
+    def add(self, result: Result) -> None:
+        """Take in the result of a batch."""
+        self.parts.append(early_exit(result, self.rule))
+
+    def found(self, labels: Array | None) -> dict[str, float]:
+        """For a report: what was asked for, the margin, the mean steps, and what became of predictions."""
+        whole = EarlyExit(*(np.concatenate([getattr(p, n) for p in self.parts]) for n in _FIELDS))
+        report = {"target": self.rule.agreement, "margin": self.rule.margin, "mean_steps": whole.mean_steps}
+        report["agreement"] = whole.agreement
+        if labels is not None:
+            report["accuracy"] = float(np.mean(whole.predictions == labels))
+        return report
+
+
+def calibrated_exit(result: Result, agreement: float = 0.99) -> ExitRule:
+    """The least margin with which, and with every larger one, so many predictions of `result` are kept.
+
+    `result` is a run on calibration data with its outputs per step. Where no margin keeps enough, none is reached.
+    """
+    if not 0 < agreement <= 1:
+        raise DataError(f"an agreement of {agreement} is no share above 0 and at most 1")
+    margins, predictions = _margins(result), result.predictions_per_step
+    if not result.samples:
+        raise DataError("there are no samples to calibrate an early exit on")
+    # The running maximum: a sample that has not ended by step t has reached no more than this.
+    reached = np.maximum.accumulate(margins, axis=0)
+    candidates = np.unique(reached[:-1])[::-1]
+    best = np.inf
+    for margin in _thinned(candidates):
+        if _ended(reached, predictions, margin).kept.mean() < agreement:
+            break
+        best = float(margin)
+    return ExitRule(margin=best, agreement=agreement)
+
+
+def early_exit(result: Result, rule: ExitRule) -> EarlyExit:
+    """When each sample of a run with its outputs per step ends by `rule`, and with which prediction."""
+    reached = np.maximum.accumulate(_margins(result), axis=0)
+    return _ended(reached, result.predictions_per_step, rule.margin)
+
+
+_FIELDS = ("predictions", "steps", "kept")
+
+
+def _ended(reached: Array, predictions: Array, margin: float) -> EarlyExit:
+    decided = reached >= margin
+    decided[-1] = True
+    last = decided.argmax(axis=0)
+    chosen = np.take_along_axis(predictions, last[None], axis=0)[0]
+    return EarlyExit(predictions=chosen, steps=last + 1, kept=chosen == predictions[-1])
+
+
+def _margins(result: Result) -> Array:
+    """For each step and sample t/T times the gap between the two largest outputs, (steps, samples)."""
+    if not result.outputs_per_step:
+        raise DataError("outputs per step were not recorded", hint="run with Record(outputs_per_step=True)")
+    values = next(iter(result.outputs_per_step.values()))
+    flat = values.reshape(*values.shape[:2], -1)
+    if flat.shape[2] < 2:
+        raise DataError("an early exit needs at least two outputs per sample")
+    top = np.partition(flat, -2, axis=2)[..., -2:]
+    share = np.arange(1, len(flat) + 1)[:, None] / len(flat)
+    return np.asarray((top[..., 1] - top[..., 0]) * (1.0 if result.window else share))
+
+
+def _thinned(candidates: Array, most: int = 2000) -> Array:
+    """At most so many of the candidates, evenly spread, from the first to the last."""
+    if len(candidates) <= most:
+        return candidates
+    return candidates[np.linspace(0, len(candidates) - 1, most).round().astype(int)]
