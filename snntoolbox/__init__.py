@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from snntoolbox.ir.graph import Graph
     from snntoolbox.ir.io import load_graph, load_network, save
     from snntoolbox.ir.network import SpikingNetwork
-    from snntoolbox.ir.neurons import IF, Reset
+    from snntoolbox.ir.neurons import IF, Negative, Reset
     from snntoolbox.ir.result import Record, Result
+    from snntoolbox.passes.quantized_reference import quantized_graph, quantized_reference
 
 __version__ = "0.1.0"
 
@@ -44,9 +45,12 @@ _HOMES = {
     "save": "ir.io",
     "SpikingNetwork": "ir.network",
     "IF": "ir.neurons",
+    "Negative": "ir.neurons",
     "Reset": "ir.neurons",
     "Record": "ir.result",
     "Result": "ir.result",
+    "quantized_graph": "passes.quantized_reference",
+    "quantized_reference": "passes.quantized_reference",
 }
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
     "Comparison",
     "ConstantCurrent",
     "Graph",
+    "Negative",
     "Poisson",
     "Recipe",
     "Record",
@@ -69,6 +74,8 @@ __all__ = [
     "load",
     "load_graph",
     "load_network",
+    "quantized_graph",
+    "quantized_reference",
     "save",
     "simulate",
 ]

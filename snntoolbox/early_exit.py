@@ -98,10 +98,10 @@ _FIELDS = ("predictions", "steps", "kept")
 
 
 def _ended(reached: Array, predictions: Array, margin: float) -> EarlyExit:
-    decided = reached >= margin
+    decided = np.asarray(reached >= margin)
     decided[-1] = True
-    last = decided.argmax(axis=0)
-    chosen = np.take_along_axis(predictions, last[None], axis=0)[0]
+    last = np.asarray(decided.argmax(axis=0))
+    chosen: Array = np.take_along_axis(predictions, last[None], axis=0)[0]
     return EarlyExit(predictions=chosen, steps=last + 1, kept=chosen == predictions[-1])
 
 
@@ -122,4 +122,4 @@ def _thinned(candidates: Array, most: int = 2000) -> Array:
     """At most so many of the candidates, evenly spread, from the first to the last."""
     if len(candidates) <= most:
         return candidates
-    return candidates[np.linspace(0, len(candidates) - 1, most).round().astype(int)]
+    return np.asarray(candidates[np.linspace(0, len(candidates) - 1, most).round().astype(int)])

@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo"}
     | {"comparing", "comparison", "inspection"},
     # The face of the package names what it imports lazily.
-    "__init__": {*BASE, "conversion", "comparison", "advice"},
+    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference"},
 }
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.

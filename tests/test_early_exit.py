@@ -1,0 +1,90 @@
+"""Early exit: margins by hand, a calibration that keeps what it promises, and the whole way by configuration."""
+
+import numpy as np
+import pytest
+
+from snntoolbox.early_exit import ExitRule, Exits, calibrated_exit, early_exit
+from snntoolbox.errors import DataError
+from snntoolbox.ir.result import Result
+
+
+def result(values, window=None):
+    """A run with these outputs per step, (steps, samples, classes)."""
+    values = np.asarray(values, float)
+    return Result(
+        steps=len(values),
+        samples=values.shape[1],
+        counts={},
+        outputs={"o": values[-1]},
+        outputs_per_step={"o": values},
+        window=window,
+    )
+
+
+# One sample of four steps: gaps 2, 0.5, 1, 2 are margins of 0.5, 0.25, 0.75 and 2.
+GAPS = [[[2.0, 0.0]], [[0.0, 0.5]], [[0.0, 1.0]], [[0.0, 2.0]]]
+ENDS = {0.5: (1, 0), 0.51: (3, 1), 0.75: (3, 1), 0.76: (4, 1), 9.0: (4, 1)}
+
+
+@pytest.mark.parametrize(("margin", "expected"), ENDS.items())
+def test_a_sample_ends_where_its_margin_is_reached(margin, expected):
+    found = early_exit(result(GAPS), ExitRule(margin=margin, agreement=1.0))
+    assert (found.steps.tolist(), found.predictions.tolist()) == ([expected[0]], [expected[1]])
+    assert found.kept.tolist() == [expected[1] == 1]
+
+
+def test_outputs_that_are_sums_are_margins_themselves():
+    found = early_exit(result(GAPS, window=1), ExitRule(margin=1.0, agreement=1.0))
+    assert found.steps.tolist() == [1]
+
+
+def test_the_margin_is_the_least_that_keeps_enough():
+    """At 0.5 the first spikes decide wrongly; the first larger margin that is reached before the end is 0.75."""
+    rule = calibrated_exit(result(GAPS), 1.0)
+    assert rule.margin == 0.75
+    assert calibrated_exit(result(GAPS), 0.4).margin == 0.75
+
+
+def noisy(samples=400, steps=32, seed=0):
+    """Outputs that settle on the larger of two means, as counts of spikes over steps do."""
+    random = np.random.default_rng(seed)
+    rates = random.uniform(0.2, 0.8, size=(samples, 3))
+    return result((random.random((steps, samples, 3)) < rates).cumsum(0) / np.arange(1, steps + 1)[:, None, None])
+
+
+@pytest.mark.parametrize("target", [0.8, 0.95, 0.99, 1.0])
+def test_calibration_keeps_what_it_promises(target):
+    known = noisy()
+    rule = calibrated_exit(known, target)
+    found = early_exit(known, rule)
+    assert found.agreement >= target
+    assert found.mean_steps < known.steps
+    assert abs(early_exit(noisy(seed=1), rule).agreement - found.agreement) < 0.06
+
+
+def test_more_agreement_takes_more_steps():
+    known = noisy()
+    steps = [early_exit(known, calibrated_exit(known, a)).mean_steps for a in (0.8, 0.95, 0.99)]
+    assert steps == sorted(steps)
+
+
+def test_batches_are_put_together():
+    whole = noisy()
+    rule = calibrated_exit(whole, 0.95)
+    exits, values = Exits(rule), whole.outputs_per_step["o"]
+    for part in (slice(0, 150), slice(150, 400)):
+        exits.add(result(values[:, part]))
+    report, at_once = exits.found(whole.predictions), early_exit(whole, rule)
+    assert report["mean_steps"] == at_once.mean_steps
+    assert report["agreement"] == report["accuracy"] == at_once.agreement
+    assert "accuracy" not in Exits.found(exits, None)
+
+
+def test_what_cannot_end_early_is_refused():
+    with pytest.raises(DataError, match="two outputs"):
+        early_exit(result(np.zeros((3, 2, 1))), ExitRule(margin=1.0, agreement=1.0))
+    bare = Result(steps=3, samples=1, counts={}, outputs={"o": np.zeros((1, 2))})
+    with pytest.raises(DataError, match="not recorded"):
+        calibrated_exit(bare)
+    with pytest.raises(DataError, match="no share"):
+        calibrated_exit(result(GAPS), 1.5)
