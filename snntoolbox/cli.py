@@ -211,6 +211,13 @@ def _show(run: Run) -> None:
     if "agreement" in report:
         share = f"{report['agreement']:.1%} of {samples} samples"
         console.print(f"The spiking network agrees with the original on {share}.")
+    if report.get("throughput") and report["latency_steps"] * report["throughput"]["one_membrane"] > 1:
+        one, two = (1 / report["throughput"][key] for key in ("one_membrane", "two_membranes"))
+        latency = f"An answer takes {report['latency_steps']} steps"
+        console.print(f"{latency}; a sample can follow every {one:.0f} ({two:.0f} with two membranes per neuron).")
+    if exits := report.get("early_exit"):
+        kept = f"the prediction after all steps on {exits['agreement']:.1%} of {samples} samples"
+        console.print(f"Early exit: {exits['mean_steps']:.1f} steps on average, {kept}.")
     for key, name in {"parsed_error": "model", "snn_error": "spiking network"}.items():
         if key in report:
             console.print(f"Error of the {name}: rmse {report[key]['rmse']:.4g}, largest {report[key]['largest']:.4g}.")

@@ -196,7 +196,7 @@ class Run:
             self.recipe = recipe_of(settings, self.inputs.largest_input(), self.inputs.input_range())
             if settings.tools.convert:
                 kind = (self.recipe.neuron, self.recipe.encoding, self.recipe.schedule, self.recipe.weight_bits)
-                self._check_runs(schedules.probe(*kind))
+                self.check_simulator(schedules.probe(*kind))
             self.lowered = conversion.lower(graph, self.recipe)
             if errors := ApproximateActivations(self.recipe.approximate).errors(graph):
                 self.report["approximation_errors"] = errors

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import snntoolbox as stb
 from snntoolbox import conversion, plugins
-from snntoolbox.errors import BackendError, ConversionError, DataError, FrontendError, GraphError, UnsupportedError
+from snntoolbox.errors import BackendError, DataError, FrontendError, GraphError, UnsupportedError
 from snntoolbox.ir.nodes import Add, Dense, Elementwise, Input, ReLU
 
 RANDOM = np.random.default_rng(0)
@@ -176,19 +176,6 @@ def test_inputs_must_have_equal_numbers_of_samples():
     shapes = {"a": (2,), "b": (3,)}
     with pytest.raises(DataError, match="b: 5 samples, 4 for the first input"):
         conversion.checked_arrays(shapes, [np.zeros((4, 2)), np.zeros((5, 3))])
-
-
-@pytest.mark.parametrize(("duration", "dt", "steps"), [(64, 1.0, 64), (1.5, 0.5, 3), (0.3, 0.1, 3), (1, 1, 1)])
-def test_durations_are_whole_numbers_of_steps(duration, dt, steps):
-    assert conversion.steps_of(duration, dt) == steps
-
-
-@pytest.mark.parametrize(
-    ("duration", "dt"), [(0, 1), (-3, 1), (1.5, 1), (0.4, 1), (float("nan"), 1), (float("inf"), 1), (3, 0), (3, -1)]
-)
-def test_other_durations_are_refused(duration, dt):
-    with pytest.raises(ConversionError, match="no whole number of steps"):
-        conversion.steps_of(duration, dt)
 
 
 def test_unknown_names_tell_the_known_ones(snn, model):

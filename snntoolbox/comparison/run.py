@@ -17,11 +17,12 @@ from snntoolbox.comparison.outcome import Comparison, Divergence, Side
 from snntoolbox.comparison.rasters import StoredRasters
 from snntoolbox.comparison.side import Progress, Runner, Task
 from snntoolbox.comparison.tally import Tally
-from snntoolbox.conversion import checked_arrays, steps_of
+from snntoolbox.conversion import checked_arrays
 from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.schedules import run_steps
 
 
 def compare(
@@ -29,7 +30,7 @@ def compare(
     x: Array | Sequence[Array],
     *,
     simulators: Sequence[str | Backend] = ("INI", "brian2"),
-    duration: float = 64,
+    duration: float | None = None,
     labels: Array | None = None,
     predictions: Array | None = None,
     batch_size: int = 100,
@@ -38,6 +39,8 @@ def compare(
     progress: Progress | None = None,
 ) -> Comparison:
     """Run the same network and samples for `duration` ms on each simulator and compare, spike by spike.
+
+    Without a duration as long as `simulate` would.
 
     `labels` and `predictions` (classes that the original network gives) are one number per sample. `options`:
     simulator -> options of its `build`; `force` takes networks that are too large for one. A simulator that is
@@ -48,7 +51,7 @@ def compare(
     backends = backends_of(simulators)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     _check(network, arrays, labels, predictions, batch_size)
-    task = Task(network, arrays, steps_of(duration, network.dt), batch_size)
+    task = Task(network, arrays, run_steps(network, duration), batch_size)
     comparing = _Comparing(task, labels, predictions)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snntoolbox-")))
@@ -63,7 +66,7 @@ def compare(
         reference=reference.backend.name if reference else "",
         samples=task.samples,
         steps=task.steps,
-        duration=duration,
+        duration=task.steps * network.dt if duration is None else duration,
         weight_bits=network.grid.weight_bits if network.grid else 0,
         layers={n: p.label for n, p in network.populations.items()},
         sides=tuple(sides),

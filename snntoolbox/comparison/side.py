@@ -16,6 +16,7 @@ from snntoolbox.errors import DiedError, SNNToolboxError, Unsupported, Unsupport
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.schedules import legalized
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class Runner:
         begin = time.perf_counter()
         try:
             self._check()
-            built = building.build(self.backend, self.task.network, self.options, force=self.force)
+            network = legalized(self.task.network, self.backend, self.task.x)
+            built = building.build(self.backend, network, self.options, force=self.force)
             self._executable = stack.enter_context(built)
         except DiedError as error:
             self._ended(error, Status.DIED)

@@ -52,6 +52,7 @@ def finished(tmp_path_factory):
         "simulation.duration": 4,
         "normalization.num_samples": 50,
         "conversion.weight_bits": 8,
+        "simulation.early_exit": 0.9,
         "output.log_vars": "{'all'}",
         "output.plot_vars": "{'error_t'}",
         "paths.runlabel": "test",
