@@ -10,6 +10,7 @@ from snntoolbox.comparison import Comparison, compare
 from snntoolbox.comparison.picture import picture
 from snntoolbox.comparison.run import backends_of
 from snntoolbox.config import Settings, config_text
+from snntoolbox.config.schema import SIMULATOR_ALIASES
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
@@ -37,7 +38,7 @@ def compare_settings(
     The folder, beside that of a run, holds ``compare.json``, ``compare.png`` where matplotlib is installed, the
     network and the settings; all files appear at the end, or none does.
     """
-    backends = backends_of(simulators)
+    backends = backends_of([SIMULATOR_ALIASES.get(name, name) for name in simulators])
     check_folder(settings.paths.path_wd)
     place = settings.paths.log_dir_of_current_run
     target = RunFolder(place.with_name(place.name + COMPARED), overwrite=settings.output.overwrite)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snntoolbox import building, plugins
+from snntoolbox.config.schema import SIMULATOR_ALIASES
 from snntoolbox.conversion import Recipe, check_on_probe, convert, lower, simplify
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.ir.summary import graph_summary, network_summary
@@ -20,7 +21,7 @@ def inspect(
     UnsupportedError names every layer that cannot be converted, or every part that `simulator` cannot run with the
     simulators that can; TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
-    backend = plugins.backend(simulator) if simulator else None
+    backend = plugins.backend(SIMULATOR_ALIASES.get(simulator, simulator)) if simulator else None
     frontend, path = find_model(model.parent, model.name, "auto")
     opened = frontend.open(path)
     parsed = frontend.parse(opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from snntoolbox import plugins
@@ -38,8 +39,13 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     if not found and path.is_dir():
         raise ConfigError(f"'{path}' is a folder, not a model", hint=plugins.FOLDER_HINT)
     if not found:
-        looked = ", ".join(file.name for _, file in named)
-        raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=f"looked for {looked}")
+        known = {suffix for f in frontends for suffix in f.suffixes}
+        # A name with an ending is that file; other endings behind it would only puzzle.
+        whole = Path(filename).suffix.lower() in known
+        looked = filename if whole else ", ".join(file.name for _, file in named)
+        near = get_close_matches(filename, [p.name for p in folder.iterdir() if p.suffix.lower() in known], 1)
+        hint = f"looked for {looked}" + (f"; there is {near[0]}" if near else "")
+        raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=hint)
     by_frontend = {f.name: f for f, _ in found}
     if len(by_frontend) > 1:
         files = ", ".join(p.name for _, p in found)

@@ -11,6 +11,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +42,10 @@ _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
 
 def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
-    """Write a graph or network; the file appears whole or not at all. Returns the path, which ends in ``.npz``."""
+    """Write a graph or network; the file appears whole or not at all. Returns the path, which ends in ``.npz``.
+
+    DataError where the folder is missing or cannot be written to.
+    """
     path = Path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays: dict[str, Array] = {}
@@ -52,8 +56,12 @@ def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
         with temporary.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(text, np.uint8)}, **arrays)
         temporary.replace(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        reason = "its folder does not exist" if isinstance(error, FileNotFoundError) else error.strerror
+        raise DataError(f"cannot write '{path}': {reason}", hint="create the folder, or choose another one") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
     return path
 
 

@@ -72,7 +72,8 @@ class Fake:
             steps=steps,
             samples=len(parts),
             counts={n: s.sum(axis=0, dtype=np.int64) for n, s in spikes.items()},
-            outputs={n: np.stack([p[2][n] for p in parts]) for n in parts[0][2]},
+            outputs={n: np.stack([p[2][n][-1] for p in parts]) for n in parts[0][2]},
+            outputs_per_step={n: np.stack([p[2][n] for p in parts], axis=1) for n in parts[0][2]},
             spikes={n: s for n, s in spikes.items() if record.wants_spikes(n)},
             potentials={n: v for n, v in traces.items() if record.wants_potentials(n)},
         )
@@ -100,8 +101,9 @@ class Fake:
             else:
                 readout = next(r for r in network.readouts if r.name == name)
                 bias = 0.0 if readout.bias is None else readout.bias
-                sums = np.broadcast_to(current, (steps, int(np.prod(readout.shape)))).sum(axis=0)
-                outputs[name] = readout.scale * (sums.reshape(readout.shape) / steps + bias)
+                sums = np.broadcast_to(current, (steps, int(np.prod(readout.shape)))).cumsum(axis=0)
+                elapsed = np.arange(1, steps + 1).reshape(-1, *[1] * len(readout.shape))
+                outputs[name] = readout.scale * (sums.reshape(steps, *readout.shape) / elapsed + bias)
         shapes = {n: p.shape for n, p in network.populations.items()}
         spikes = {n: trains[n].reshape(steps, *s).astype(bool) for n, s in shapes.items()}
         if self.restless and self.runs > 1:

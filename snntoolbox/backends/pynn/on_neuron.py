@@ -63,20 +63,21 @@ class NeuronEngine(Engine):
         )
 
     def connector(self, connection: Connection) -> Any:
-        """Target by target, since NEURON's synapses are objects of Python."""
+        """NEURON's own synapses: PyNN would make an object with four attributes around each."""
+        import neuron
         from pyNN.connectors import Connector
 
-        delay = connection.delay - self.head_start
-        order = np.argsort(connection.post, kind="stable")
-        targets, begins = np.unique(connection.post[order], return_index=True)
+        delay, synapse = connection.delay - self.head_start, neuron.h.NetCon
 
         class Synapses(Connector):  # type: ignore[misc]
             parameter_names = ()
 
             def connect(self, projection: Any) -> None:
-                for target, own in zip(targets.tolist(), np.split(order, begins[1:]), strict=True):
-                    pre, weight = connection.pre[own], connection.weight[own]
-                    projection._convergent_connect(pre, target, weight=weight, delay=delay)
+                sources = [cell._cell.source for cell in projection.pre.all_cells]
+                targets = [cell._cell.source for cell in projection.post.all_cells]
+                pairs = zip(connection.pre.tolist(), connection.post.tolist(), connection.weight.tolist(), strict=True)
+                # They live as long as the projection.
+                projection.synapses = [synapse(sources[i], targets[j], 0.0, delay, w) for i, j, w in pairs]
 
         return Synapses()
 
