@@ -30,6 +30,8 @@ from snntoolbox.passes.quantize import Quantize
 from snntoolbox.passes.spiking_pools import SpikingAveragePools
 from snntoolbox.passes.thresholds import ModelBasedThresholds, PercentileThresholds, Scales
 from snntoolbox.schedules import SCHEDULES, check_phased, check_schedule, legalized, run_steps, scheduled
+from snntoolbox.workers.batches import Job, run_batches
+from snntoolbox.workers.cluster import check as check_workers
 
 log = logging.getLogger(__name__)
 
@@ -333,16 +335,21 @@ def simulate(
     record: Record | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    workers: int = 0,
+    scheduler: str = "",
     **options: Any,
 ) -> Result:
     """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
 
     Without a duration 64 ms, and a phased network as long as it takes; one that is given must be that of its windows.
-    `options` go to the simulator's `build` (device, chunk). UnsupportedError lists what the simulator cannot run;
-    TooLargeError says that the network is estimated to be too large for it, unless `force`.
+    With `workers` the batches are spread over so many processes, with `scheduler` (tcp://host:port) over a Dask
+    cluster; 0 or 1 is this process. The result is the same. `options` go to the simulator's `build` (device, chunk).
+    UnsupportedError lists what the simulator cannot run; TooLargeError says that the network is estimated to be too
+    large for it, unless `force`.
     """
     results = []
-    for result in simulate_batches(network, x, duration, simulator, batch_size, record, force=force, **options):
+    spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
+    for result in simulate_batches(network, x, duration, simulator, batch_size, record, **spread):
         results.append(result)
         if progress:
             progress(result.samples)
@@ -358,9 +365,11 @@ def simulate_batches(
     record: Record | None = None,
     *,
     force: bool = False,
+    workers: int = 0,
+    scheduler: str = "",
     **options: Any,
 ) -> Iterator[Result]:
-    """The results of consecutive batches, each handed out as soon as it is there."""
+    """The results of consecutive batches, each handed out as soon as it is there; `workers` as for `simulate`."""
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     steps = run_steps(network, duration)
     backend = plugins.backend(simulator)
@@ -372,7 +381,13 @@ def simulate_batches(
         raise DataError(f"batch_size = {batch_size} is not at least 1")
     for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
         encoding.check(array, name)
+    check_workers(workers, scheduler)
+    starts = range(0, len(arrays[0]), batch_size)
+    batches = ((start, [a[start : start + batch_size] for a in arrays]) for start in starts)
+    if workers > 1 or scheduler:
+        job = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
+        yield from run_batches(job, batches, workers=workers, scheduler=scheduler)
+        return
     with building.build(backend, network, options, force=force) as executable:
-        for start in range(0, len(arrays[0]), batch_size):
-            batch = [a[start : start + batch_size] for a in arrays]
+        for start, batch in batches:
             yield executable.run(*batch, steps=steps, record=record, first_sample=start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -19,6 +19,19 @@ class SNNToolboxError(Exception):
         self.hint = hint
         text = f"{layer}: {message}" if layer else message
         super().__init__(f"{text}\n  hint: {hint}" if hint else text)
+
+    def __reduce__(self) -> tuple[Callable[..., SNNToolboxError], tuple[object, ...]]:
+        """Errors cross processes whole, whatever arguments their class takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[SNNToolboxError], arguments: tuple[object, ...], members: dict[str, object]
+) -> SNNToolboxError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(members)
+    return error
 
 
 class ConfigError(SNNToolboxError):

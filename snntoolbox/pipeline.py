@@ -46,6 +46,7 @@ from snntoolbox.report.metrics import (
 from snntoolbox.report.operations import ann_operations, synaptic_operations
 from snntoolbox.report.terminal import progress
 from snntoolbox.report.writer import RunFolder, write_json
+from snntoolbox.workers import cluster
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +189,10 @@ class Run:
             raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {self.inputs.classes} outputs")
         if settings.output.plot_vars:
             canvas.check_properties(settings.output.plotproperties)
+        if self.settings.tools.simulate:
+            cluster.check(simulation.workers, simulation.scheduler)
+            if simulation.scheduler:
+                cluster.check_reachable(simulation.scheduler)
         if self.network is not None:
             self.check_simulator(self.network)
             self.inputs.check_saved(self.network)
@@ -344,6 +349,7 @@ class Run:
         simulation = self.settings.simulation
         # Only what was asked for: a simulator without such an option says so, and others need not know it.
         asked: dict[str, tuple[Any, Any]] = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
+        options: dict[str, Any] = {name: value for name, (value, default) in asked.items() if value != default}
         return conversion.simulate_batches(
             network,
             self.test.x,
@@ -352,7 +358,9 @@ class Run:
             simulation.batch_size,
             record,
             force=self.force,
-            **{name: value for name, (value, default) in asked.items() if value != default},
+            workers=simulation.workers,
+            scheduler=simulation.scheduler,
+            **options,
         )
 
     def _exits(self, network: SpikingNetwork) -> Exits | None:

@@ -15,7 +15,7 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py"))
 # Each part may import the parts named here (and itself); a part that is missing may import nothing of ours.
 BASE = {"errors", "ir"}
 PROTOCOLS = {"frontends.protocol", "backends.protocol"}
-EVERYTHING_BELOW = {*BASE, *PROTOCOLS, "engine", "passes", "report", "data", "config", "plugins", "building"}
+EVERYTHING_BELOW = {*BASE, *PROTOCOLS, "engine", "passes", "report", "data", "config", "plugins", "building", "workers"}
 TOLD_WHY = {"diagnosis", "advice"}
 MAY_IMPORT = {
     "errors": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "report": {*BASE, "diagnosis"},
     "plugins": {*BASE, *PROTOCOLS},
     "building": {*BASE, *PROTOCOLS, "plugins", "backends.estimates"},
+    "workers": {*BASE, *PROTOCOLS, "plugins"},
     "conformance": {*BASE, *PROTOCOLS, "passes", "plugins"},
     "schedules": {*BASE, "passes", "backends.protocol"},
     "early_exit": BASE,
@@ -70,6 +71,8 @@ FRAMEWORKS = {
     "nest": ("backends/nest/kernel.py",),
     "neuron": ("backends/pynn/on_neuron.py",),
     "pyNN": tuple(f"backends/pynn/{name}.py" for name in ("engine", "on_nest", "on_neuron", "on_brian2")),
+    "dask": ("workers/local.py",),
+    "distributed": ("workers/local.py",),
     "matplotlib": ("report/canvas.py",),
     "PIL": ("data/images.py",),
     "rich": ("report/terminal.py", "comparison/table.py", "cli.py"),

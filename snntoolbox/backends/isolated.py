@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -108,6 +109,11 @@ class _Worker:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        if current_process().daemon:
+            raise BackendError(
+                f"simulator '{name}' needs a process of its own, and this one may not start any",
+                hint="start Dask's workers with the environment variable DASK_DISTRIBUTED__WORKER__DAEMON=False",
+            )
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         handle, path = tempfile.mkstemp(prefix="snntoolbox-", suffix=".log")
@@ -203,6 +209,7 @@ def _rebuilt(name: str, kind: str | None, message: str, layer: str | None, hint:
 def serve(pipe: Connection, log: str) -> None:
     """Answer requests until the caller goes; everything printed goes to a file."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted too, and ends this process
+    threading.Thread(target=_end_with_caller, args=(log,), daemon=True).start()
     target = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(target, stream)
@@ -216,6 +223,16 @@ def serve(pipe: Connection, log: str) -> None:
                 pipe.send(("error", _described(error)))
             else:
                 pipe.send(("result", answer))
+
+
+def _end_with_caller(log: str) -> None:
+    """Also in the middle of a run: a caller that is killed cannot end this process."""
+    caller = parent_process()
+    assert caller is not None
+    wait([caller.sentinel])
+    with contextlib.suppress(OSError):
+        os.unlink(log)
+    os._exit(1)
 
 
 def _answer(request: tuple[Any, ...], executable: Executable | None, pipe: Connection) -> tuple[Executable | None, Any]:

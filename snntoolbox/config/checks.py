@@ -9,7 +9,7 @@ from snntoolbox.config.schema import Settings
 
 def problems_across_keys(settings: Settings, given: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `given` holds the keys that the user set."""
-    return [*_files(settings), *_label(settings), *_time(settings), *_images(settings, given)]
+    return [*_files(settings), *_label(settings), *_time(settings), *_images(settings, given), *_workers(settings)]
 
 
 def _files(settings: Settings) -> list[str]:
@@ -49,6 +49,12 @@ def _time(settings: Settings) -> list[str]:
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
     return problems
+
+
+def _workers(settings: Settings) -> list[str]:
+    if settings.simulation.workers and settings.simulation.scheduler:
+        return ["simulation.workers: a simulation.scheduler has workers of its own; leave one of the two out"]
+    return []
 
 
 def _images(settings: Settings, given: frozenset[str]) -> list[str]:

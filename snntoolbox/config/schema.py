@@ -211,6 +211,13 @@ class Simulation:
         rule=between(0, 1),
     )
     device: Literal["auto", "cpu", "cuda"] = key("auto", "Where the built-in simulator runs; auto takes a GPU if any.")
+    workers: int = key(
+        0,
+        "Processes on this machine that share the samples; with 0 or 1 there is only this one. More than one need the "
+        "extra [dask].",
+        rule=at_least(0),
+    )
+    scheduler: str = key("", "Address of a Dask scheduler, tcp://host:port, whose workers share the samples.")
     chunk: int = key(0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0))
     seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
 

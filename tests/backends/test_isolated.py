@@ -1,5 +1,6 @@
 """A simulator in its own process: results come back, and whatever happens there becomes an error here."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -191,3 +192,40 @@ def test_a_script_needs_no_guard(start, tmp_path, standard_input):
             return
         time.sleep(0.1)
     pytest.fail("the process outlived the script")
+
+
+KILLED = """
+import os, signal, sys, threading
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from snntoolbox.backends.isolated import Isolated
+from snntoolbox.ir.io import load_network
+simulation = Isolated("fake_simulator:Fake", load_network(sys.argv[1] + "/net.npz"), {"at": "never"}, name="fake")
+print(simulation.run(np.ones((1, 2)), steps=1).counts["pid"], flush=True)
+simulation.run(np.ones((1, 2)), steps=10**9, progress=lambda step: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_it_ends_with_a_caller_that_is_killed_in_the_middle_of_a_run(start, tmp_path):
+    from snntoolbox.ir.io import save
+
+    slow = SIMULATOR.replace("progress(step)", "progress(step); __import__('time').sleep(60)")
+    (tmp_path / "fake_simulator.py").write_text(slow)
+    save(start.network, tmp_path / "net.npz")
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    for _ in range(50):
+        if not alive(int(done.stdout)):
+            assert os.listdir(tmp_path / "tmp") == []
+            return
+        time.sleep(0.1)
+    pytest.fail("the process outlived its caller")
+
+
+def test_a_process_that_may_start_none_says_so(start, monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with pytest.raises(BackendError, match=r"'fake' needs a process of its own[^$]*DAEMON=False"):
+        start()

@@ -1,0 +1,107 @@
+"""Worker processes on this machine: started by Dask, ended with their block or with this process, and replaced."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import resource_tracker
+from types import ModuleType
+from typing import Any
+
+from snntoolbox.errors import BackendError
+
+_CLOSE_SECONDS = 20.0
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def dask(module: str) -> Any:
+    """A module of Dask; BackendError with the extra where it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise BackendError("several workers need Dask", hint="pip install 'snntoolbox[dask]'") from None
+
+
+@contextmanager
+def local_workers(workers: int) -> Iterator[Any]:
+    """Worker processes on this machine that share its cores; a worker that ends is replaced."""
+    distributed = dask("distributed")
+    threads = {name: str(_threads(workers)) for name in _THREAD_VARIABLES}
+    with tempfile.TemporaryDirectory(prefix="snntoolbox-workers-") as folder:
+        with _interrupts_only_here(), dask("dask").config.set({"temporary-directory": folder}):
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                worker_class=_nanny(distributed.Nanny),
+                memory_limit=0,  # else Dask would stop workers at its own estimates
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+                env=threads,
+            )
+        try:
+            yield cluster
+        finally:
+            cluster.close(timeout=_CLOSE_SECONDS)
+
+
+def _threads(workers: int) -> int:
+    """Threads per worker, so that all of them together have as many as there are cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(told) if told.isdigit() else cores) // workers)
+
+
+@contextmanager
+def _interrupts_only_here() -> Iterator[None]:
+    """Ctrl-C reaches this process, which ends its workers: threads and processes started meanwhile never see it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It would unblock the signal where it is started: in the thread that all others come from.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _nanny(base: type[Any]) -> type[Any]:
+    """What starts a worker process and replaces it, without importing the user's script again there."""
+
+    class Nanny(base):  # type: ignore[misc]
+        async def instantiate(self) -> Any:
+            with _no_main_module():
+                return await super().instantiate()
+
+    return Nanny
+
+
+_hidden: list[ModuleType] = []
+_hiding = threading.Lock()
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """New processes get no main module: a script without ``if __name__ == '__main__'`` must not run twice.
+
+    Several of these may overlap: the first one hides it, the last one brings it back.
+    """
+    with _hiding:
+        _hidden.append(sys.modules["__main__"])
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        with _hiding:
+            mine = _hidden.pop()
+            if not _hidden:
+                sys.modules["__main__"] = mine
