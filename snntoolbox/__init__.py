@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from snntoolbox.ir.neurons import IF, Negative, Reset
     from snntoolbox.ir.result import Record, Result
     from snntoolbox.passes.quantized_reference import quantized_graph, quantized_reference
+    from snntoolbox.sweeps import sweep
 
 __version__ = "0.1.0"
 
@@ -51,6 +52,7 @@ _HOMES = {
     "Result": "ir.result",
     "quantized_graph": "passes.quantized_reference",
     "quantized_reference": "passes.quantized_reference",
+    "sweep": "sweeps",
 }
 
 __all__ = [
@@ -78,6 +80,7 @@ __all__ = [
     "quantized_reference",
     "save",
     "simulate",
+    "sweep",
 ]
 
 

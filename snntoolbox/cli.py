@@ -140,7 +140,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     from snntoolbox.config import load_config
 
-    _run_config(load_config(options.config, options.set), force=options.force)
+    settings = load_config(options.config, options.set)
+    if settings.parameter_sweep.param_values:
+        _sweep(options, settings)
+    else:
+        _run_config(settings, force=options.force)
 
 
 def _diagnose(options: argparse.Namespace) -> None:
@@ -187,6 +191,20 @@ def _compare(options: argparse.Namespace) -> int:
     if any(side.compared for side in found.sides) and not found.as_expected:
         return 1
     return 0 if found.complete else 2
+
+
+def _sweep(options: argparse.Namespace, settings: Any) -> None:
+    """One run for each value of [parameter_sweep], and a table of all of them."""
+    from rich.console import Console
+
+    from snntoolbox.report.terminal import sweep_table
+    from snntoolbox.sweeps import sweep
+
+    _set_log_level(settings.output.verbose)
+    found = sweep(options.config, overrides=options.set, force=options.force)
+    console = Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=_WIDTH)
+    console.print(sweep_table(found.name, found.values, found.reports))
+    print(f"All results: {settings.paths.log_dir_of_current_run}")
 
 
 def _show(run: Run) -> None:

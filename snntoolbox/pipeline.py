@@ -73,16 +73,17 @@ UNFINISHED = "-unfinished"
 """Behind the name of a run's folder: the results up to where the simulator died. Earlier results stay as they are."""
 
 
-def run(settings: Settings, *, force: bool = False, advise: float | None = None) -> Run:
+def run(settings: Settings, *, into: Path | None = None, force: bool = False, advise: float | None = None) -> Run:
     """Do what a configuration asks for and return what was found; all files appear at the end, or none does.
 
-    Where the simulator dies in the middle, the finished batches are reported, in a folder of their own, and `failure`
-    says why. `force` takes a network that is estimated to be too large for the simulator. With `advise` settings are
-    tried for about so many seconds, see `snntoolbox.diagnose`.
+    They are written `into` another folder than that of the settings where one is given. Where the simulator dies in
+    the middle, the finished batches are reported, in a folder of their own, and `failure` says why. `force` takes a
+    network that is estimated to be too large for the simulator. With `advise` settings are tried for about so many
+    seconds, see `snntoolbox.diagnose`.
     """
     found = Run(settings, force=force, advise=advise)
     check_folder(settings.paths.path_wd)
-    target = RunFolder(settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)
+    target = RunFolder(into or settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)
     with target as folder:
         found.do(folder)
         if found.failure is not None:

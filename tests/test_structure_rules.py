@@ -48,10 +48,11 @@ MAY_IMPORT = {
     "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY}
     | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
-    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo"}
+    "sweeps": {*EVERYTHING_BELOW, "pipeline"},
+    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo", "sweeps"}
     | {"comparing", "comparison", "inspection"},
     # The face of the package names what it imports lazily.
-    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference"},
+    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference", "sweeps"},
 }
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.

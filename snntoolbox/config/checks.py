@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from snntoolbox.config.schema import Settings
+from snntoolbox.config.sweep import problems_of_sweep
 
 
 def problems_across_keys(settings: Settings, given: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `given` holds the keys that the user set."""
-    return [*_files(settings), *_label(settings), *_time(settings), *_images(settings, given), *_workers(settings)]
+    found = [*_files(settings), *_label(settings), *_time(settings), *_images(settings, given)]
+    return [*found, *_workers(settings), *_sweep(settings)]
 
 
 def _files(settings: Settings) -> list[str]:
@@ -55,6 +57,11 @@ def _workers(settings: Settings) -> list[str]:
     if settings.simulation.workers and settings.simulation.scheduler:
         return ["simulation.workers: a simulation.scheduler has workers of its own; leave one of the two out"]
     return []
+
+
+def _sweep(settings: Settings) -> list[str]:
+    sweep = settings.parameter_sweep
+    return problems_of_sweep(sweep.param_name, sweep.param_values) if sweep.param_values else []
 
 
 def _images(settings: Settings, given: frozenset[str]) -> list[str]:

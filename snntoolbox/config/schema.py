@@ -260,6 +260,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class ParameterSweep:
+    """One run for each value of one key; the values are set by param_values."""
+
+    param_name: str = key("v_thresh", "The key that is varied: section.key, or a key of [cell] by its name alone.")
+    param_values: tuple[object, ...] = key((), "Its values, such as [16, 32, 64]; without any there is a single run.")
+
+
+@dataclass(frozen=True)
 class Output:
     """What is recorded, drawn and printed."""
 
@@ -313,6 +321,7 @@ class Settings:
     conversion: Conversion = field(default_factory=Conversion)
     simulation: Simulation = field(default_factory=Simulation)
     cell: Cell = field(default_factory=Cell)
+    parameter_sweep: ParameterSweep = field(default_factory=ParameterSweep)
     output: Output = field(default_factory=Output)
 
 
@@ -337,7 +346,6 @@ def _refused(section: str, reason: str, **defaults: object) -> tuple[Refused, ..
 _EVENTS = "event data cannot be read yet; save frames as x_test.npz and leave this key out"
 _LOIHI = "Loihi is not supported; leave the section out"
 _PYNN = "only simulators other than INI have it, which are not available yet; leave it out"
-_SWEEP = "sweeps are not built in; run once per value with --set section.key=value"
 _ONLINE = "only online normalisation uses it, which is not available; leave it out"
 
 REFUSED: tuple[Refused, ...] = (
@@ -392,7 +400,7 @@ REFUSED: tuple[Refused, ...] = (
     *_refused("cell", "is not available; use conversion.weight_bits", quantize_weights=False),
     *_refused("cell", "payloads on spikes are not available; leave it out", payloads=False),
     *_refused("cell", "is not available; biases are constant currents here", bias_relaxation=False),
-    *_refused("parameter_sweep", _SWEEP, param_values=[], param_name="v_thresh", param_logscale=False),
+    *_refused("parameter_sweep", "sweeps are not drawn; sweep.json holds the points", param_logscale=False),
     *_refused("output", "plots name layers as the model does", use_simple_labels=True),
     *_refused(
         "loihi",

@@ -86,6 +86,17 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(float(item) for item in items)
 
 
+def _values(text: str) -> tuple[object, ...]:
+    expected = "a list of values such as [16, 32, 64]"
+    try:
+        value = literal(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(expected)
+    return tuple(value)
+
+
 def _mapping(text: str) -> dict[str, object]:
     expected = "a dictionary with string keys such as {'rescale': 0.004}"
     try:
@@ -113,6 +124,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     frozenset[str]: _names,
     tuple[int, ...]: _indices,
     tuple[float, ...]: _numbers,
+    tuple[object, ...]: _values,
     Mapping[str, object]: _mapping,
 }
 

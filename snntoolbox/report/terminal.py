@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -85,6 +86,23 @@ def layer_table(rows: Sequence[LayerRow], title: str | None = None) -> Table:
     mean = sum(row.mean_rate * row.neurons for row in known) / weight if weight else math.nan
     table.add_section()
     table.add_row("total", f"{len(rows)} populations", "", f"{neurons:,}", _number(mean), "")
+    return table
+
+
+def sweep_table(name: str, values: Sequence[object], reports: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per point of a sweep: its value, accuracy (or error), agreement, operations and seconds."""
+    table = _table(None, name, right=("accuracy", "agreement", "synaptic operations", "seconds"))
+    for value, report in zip(values, reports, strict=True):
+        accuracy, agreement, error = (report.get(k) for k in ("snn_accuracy", "agreement", "snn_error"))
+        rmse = "-" if error is None else f"rmse {error['rmse']:.4g}"
+        operations = report.get("synaptic_operations")
+        table.add_row(
+            escape(str(value)),
+            rmse if accuracy is None else f"{accuracy:.2%}",
+            "-" if agreement is None else f"{agreement:.2%}",
+            "-" if operations is None else f"{operations:,.0f}",
+            f"{sum(report['seconds'].values()):.1f}",
+        )
     return table
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from snntoolbox import __version__
 from snntoolbox.errors import BackendError, SNNToolboxError
-from snntoolbox.workers.local import dask, local_workers
+from snntoolbox.workers.local import dask, local_workers, silenced
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,8 @@ class Cluster:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(dask("dask").config.set(_SETTINGS))
+            dask("distributed")
+            stack.enter_context(silenced())
             where = self.scheduler or stack.enter_context(local_workers(self.workers))
             self._client = stack.enter_context(_connected(where))
             self._check_versions()

@@ -17,7 +17,10 @@ from typing import Any
 
 from snntoolbox.errors import BackendError
 
+log = logging.getLogger(__name__)
+
 _CLOSE_SECONDS = 20.0
+_GRACE_SECONDS = 1.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -27,6 +30,21 @@ def dask(module: str) -> Any:
         return import_module(module)
     except ImportError:
         raise BackendError("several workers need Dask", hint="pip install 'snntoolbox[dask]'") from None
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Keep what Dask logs from the user: what matters of it is told as an error or a warning of ours."""
+    names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in ("distributed", "tornado")]
+    loggers = [logging.getLogger(name) for name in ("distributed", *names)]
+    before = [(logger, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in reversed(before):
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -78,9 +96,18 @@ def _nanny(base: type[Any]) -> type[Any]:
     """What starts a worker process and replaces it, without importing the user's script again there."""
 
     class Nanny(base):  # type: ignore[misc]
+        begun = False
+
         async def instantiate(self) -> Any:
+            if self.begun:
+                log.warning("a worker process has ended: a new one is started, and what it had begun is done again")
+            self.begun = True
             with _no_main_module():
                 return await super().instantiate()
+
+        async def close(self, timeout: float = 0, reason: str = "") -> Any:
+            """What a worker holds is not needed any more: it is not waited for."""
+            return await super().close(timeout=_GRACE_SECONDS, reason=reason or "the work is done")
 
     return Nanny
 

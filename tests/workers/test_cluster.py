@@ -237,10 +237,11 @@ def test_workers_end_with_a_process_that_is_killed(running):
     assert alive == []
 
 
-def test_a_cluster_ends_with_its_block():
+def test_a_cluster_ends_with_its_block(caplog):
     resource_tracker.ensure_running()  # Python's own, there until Python ends
     before = set(psutil.Process().children(recursive=True))
     with Cluster(workers=2):
         during = set(psutil.Process().children(recursive=True)) - before
     assert len(during) >= 2
+    assert caplog.records == []  # nor does Dask talk to our user
     assert psutil.wait_procs(list(during), timeout=10)[1] == []
