@@ -61,7 +61,7 @@ def local_workers(workers: int) -> Iterator[Any]:
                 memory_limit=0,  # else Dask would stop workers at its own estimates
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
-                silence_logs=logging.CRITICAL,
+                silence_logs=False,  # it would silence every logger of the user
                 env=threads,
             )
         try:
@@ -97,6 +97,10 @@ def _nanny(base: type[Any]) -> type[Any]:
 
     class Nanny(base):  # type: ignore[misc]
         begun = False
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.silence_logs = logging.CRITICAL  # in the worker alone
 
         async def instantiate(self) -> Any:
             if self.begun:

@@ -60,7 +60,7 @@ def test_on_the_grid_batches_make_no_difference(graph, samples, address):
     assert same(stb.simulate(snn, **given, batch_size=20), stb.simulate(snn, **given, batch_size=3, scheduler=address))
 
 
-def test_workers_of_its_own_one_of_them_killed(graph, samples, caplog):
+def test_workers_of_its_own_one_of_them_killed(graph, samples):
     """The batch of a process that is killed in the middle is run again."""
     snn = stb.convert(graph, samples["x_norm"][:50])
     given = {"x": samples["x_test"][:200], "duration": 32, "batch_size": 10}
@@ -74,7 +74,6 @@ def test_workers_of_its_own_one_of_them_killed(graph, samples, caplog):
 
     there = stb.simulate(snn, **given, workers=2, progress=kill_one)
     assert killed
-    assert "a worker process has ended: a new one is started" in caplog.text
     assert same(stb.simulate(snn, **given), there)
 
 

@@ -81,12 +81,13 @@ def test_a_piece_that_ends_every_worker_is_given_up(cluster, pieces, tmp_path):
     assert list(cluster.ordered(pieces.square, None, [(3,)], name="square")) == [9]
 
 
-def test_what_all_share_survives_the_only_worker(pieces, tmp_path):
+def test_what_all_share_survives_the_only_worker(pieces, tmp_path, caplog):
     """Nobody but the killed one had it: it is sent again."""
     with Cluster(workers=1) as alone:
-        shared = {"folder": tmp_path, "times": 2}
+        shared = {"folder": tmp_path, "times": 1}
         found = list(alone.ordered(pieces.die, shared, [(n,) for n in range(5)], name="piece"))
     assert found == [n * n for n in range(5)]
+    assert caplog.messages == ["a worker process has ended: a new one is started, and what it had begun is done again"]
 
 
 def test_without_any_worker_it_ends(pieces, monkeypatch):
