@@ -148,6 +148,7 @@ def run_quietly(shared: None, settings: Settings, folder: Path, label: str, forc
     level = ours.level
     ours.setLevel(logging.CRITICAL)
     try:
-        return run_point(shared, replace(settings, output=replace(settings.output, verbose=0)), folder, label)
+        quiet = replace(settings, output=replace(settings.output, verbose=0))
+        return run_point(shared, quiet, folder, label, force)
     finally:
         ours.setLevel(level)
