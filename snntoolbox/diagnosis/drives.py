@@ -29,7 +29,7 @@ class MeanCurrents:
         self._wiring = Executor.double(network.wiring)
 
     def trains(self, x: Sequence[Array], steps: int, first_sample: int) -> dict[str, Array]:
-        """The mean spike per step of each random input, as it was drawn; samples are numbered from `first_sample`."""
+        """The sum of the spikes of each random input, as they were drawn; samples are numbered from `first_sample`."""
         found = {}
         for (name, coding), values in zip(self.network.encodings.items(), x, strict=True):
             if isinstance(coding, Poisson):
@@ -38,20 +38,29 @@ class MeanCurrents:
                     poisson_spikes(values, min(chunk, steps - first), coding, first_sample, first)
                     for first in range(0, steps, chunk)
                 )
-                found[name] = np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts)) / steps
+                found[name] = np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts))
         return found
 
-    def expected(self, x: Sequence[Array]) -> dict[str, Array]:
-        """The expected mean spike per step of each random input."""
+    def expected(self, x: Sequence[Array], steps: int) -> dict[str, Array]:
+        """The expected sum of the spikes of each random input."""
         given = zip(self.network.encodings.items(), x, strict=True)
-        return {name: values / coding.amplitude for (name, coding), values in given if isinstance(coding, Poisson)}
+        return {
+            name: values * (steps / coding.amplitude) for (name, coding), values in given if isinstance(coding, Poisson)
+        }
 
-    def of(self, x: Sequence[Array], rates: Mapping[str, Array], trains: Mapping[str, Array]) -> dict[str, Array]:
-        """The mean current of each target, constant current included, bias not; for spikes per step and neuron."""
+    def of(
+        self, x: Sequence[Array], counts: Mapping[str, Array], trains: Mapping[str, Array], steps: int
+    ) -> dict[str, Array]:
+        """The mean current of each target over a run, constant current included, bias not, for the sums of spikes.
+
+        The mean is over the steps, or over the window of the network's schedule.
+        """
         network = self.network
-        spikes = {n: values for n, values in {**rates, **trains}.items() if n in network.wiring.nodes}
+        span = network.window or steps
+        spikes = {n: values / span for n, values in {**counts, **trains}.items() if n in network.wiring.nodes}
+        share = float(network.presented(steps)) / span
         constant = {
-            name: np.zeros_like(values, np.float64) if network.grid else values
+            name: np.zeros_like(values, np.float64) if network.grid else np.multiply(values, share, dtype=np.float64)
             for (name, coding), values in zip(network.encodings.items(), x, strict=True)
             if not isinstance(coding, Poisson)
         }
@@ -62,5 +71,5 @@ class MeanCurrents:
         if network.grid:
             # On the grid currents of analogue inputs are rounded, once and by the one function for it.
             for target, current in constant_currents(network, *x).items():
-                found[target] = found[target] + current
+                found[target] = found[target] + current * share
         return found

@@ -41,7 +41,7 @@ class Observer:
         self.steps = 0
         known = {n: p for n, p in network.populations.items() if lowered.shapes.get(p.activation) == p.shape}
         self._opaque = {n for n, p in network.populations.items() if terms.opaque(p.neuron)}
-        self._tallies = {n: Tally(p, terms.undefined(p.neuron) or self._reads(p.current)) for n, p in known.items()}
+        self._tallies = {n: Tally(p, self._undefined(p) or self._reads(p.current)) for n, p in known.items()}
         self._readouts = {r.name: Sizes() for r in network.readouts}
         self._currents = MeanCurrents(network)
         self._analogue = Executor.double(lowered)
@@ -57,10 +57,10 @@ class Observer:
 
         `first_sample` numbers the samples as in the run, for the seeds of random input; by default they follow on.
         """
-        if self.steps not in (0, result.steps):
-            raise DataError(f"a batch of {result.steps} steps follows one of {self.steps}")
+        if self.steps not in (0, result.span):
+            raise DataError(f"a batch of {result.span} steps follows one of {self.steps}")
         first_sample = self.samples if first_sample is None else first_sample
-        self.steps = result.steps
+        self.steps = result.span
         self.samples += result.samples
         for start in range(0, result.samples, self._slice):
             part = slice(start, start + self._slice)
@@ -68,14 +68,17 @@ class Observer:
 
     def _add(self, x: Sequence[Array], result: Result, first_sample: int) -> None:
         analogue = self._analogue.values(*x, keep=self._keep)
-        rates = {name: counts / result.steps for name, counts in result.counts.items()}
-        trains = self._currents.trains(x, result.steps, first_sample)
-        found = self._currents.of(x, rates, trains)
-        expected = self._currents.of(x, rates, self._currents.expected(x)) if trains else {}
+        steps, currents = result.steps, self._currents
+        trains = currents.trains(x, steps, first_sample)
+        found = currents.of(x, result.counts, trains, steps)
+        expected = currents.of(x, result.counts, currents.expected(x, steps), steps) if trains else {}
         for tally in self._tallies.values():
             self._population(tally, analogue, result, found, expected)
         for readout in self.network.readouts:
             self._readout(readout, analogue, result, found, expected)
+
+    def _undefined(self, population: Population) -> str:
+        return terms.undefined(population.neuron, scheduled=self.network.schedule is not None)
 
     def _reads(self, current: str) -> str:
         """Why the mean drive of what gets this current is not known from spike counts; empty where it is."""
@@ -95,23 +98,23 @@ class Observer:
         population = tally.population
         name, activation, counts = population.name, analogue[population.activation], result.counts[population.name]
         if tally.undefined:
-            error = counts / result.steps * population.scale - activation
-            tally.add(activation, counts, result.steps, error, {})
+            error = result.rates(population.name) * population.scale - activation
+            tally.add(activation, counts, result.span, error, {})
             return
         assert isinstance(population.neuron, IF)
         reached = self._currents.random.keys() & self.network.sources[population.current]
         layer = terms.Layer(
             activation=activation,
             drive=analogue[self.lowered.nodes[population.activation].inputs[0]],
-            mean_drive=_in_units(population, found[name]),
-            expected_drive=_in_units(population, expected[name]) if reached else None,
+            mean_drive=_in_units(population, found[name], result),
+            expected_drive=_in_units(population, expected[name], result) if reached else None,
             counts=counts,
-            steps=result.steps,
+            steps=result.span,
             scale=population.scale,
             initial=np.asarray(population.neuron.initial) / population.neuron.threshold,
             tie=0.0 if self.network.grid else terms.TIE,
         )
-        tally.add(activation, counts, result.steps, terms.error(layer), terms.split(layer, population.label))
+        tally.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
 
     # -- read-outs ----------------------------------------------------------------------------------------------
 
@@ -189,18 +192,20 @@ def incomparable(network: SpikingNetwork) -> str:
     return ""
 
 
-def _in_units(population: Population, current: Array) -> Array:
-    """A current in the user's units: that of one threshold per step stands for one scale."""
+def _in_units(population: Population, current: Array, result: Result) -> Array:
+    """A mean current, with bias and pulses, in the user's units: one threshold per step stands for one scale."""
     assert isinstance(population.neuron, IF)
     bias = 0.0 if population.bias is None else population.bias
-    return np.asarray((current + bias) * (population.scale / population.neuron.threshold))
+    pulses = sum(pulse for step, pulse in population.pulses.items() if step < result.steps)
+    current = current + (bias * result.steps + pulses) / result.span
+    return np.asarray(current * (population.scale / population.neuron.threshold))
 
 
 def _sliced(result: Result, part: slice) -> Result:
     counts = {n: c[part] for n, c in result.counts.items()}
     outputs = {n: v[part] for n, v in result.outputs.items()}
     samples = len(next(iter(outputs.values())))
-    return Result(steps=result.steps, samples=samples, counts=counts, outputs=outputs)
+    return Result(steps=result.steps, samples=samples, counts=counts, outputs=outputs, window=result.window)
 
 
 def _at_rest(lowered: Graph) -> dict[str, Array]:

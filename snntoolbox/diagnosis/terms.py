@@ -27,24 +27,25 @@ TIE = 1e-6
 _ANY = frozenset({"threshold", "initial", "reset_potential"})
 """Fields of `IF` that the equation holds for whatever they are."""
 
-_LOSSY = frozenset({"reset", "leak", "refractory"})
-"""Fields of `IF` that lose part of the current, but leave every spike worth one threshold."""
+_COUNTED = frozenset({"reset", "leak", "refractory", "window", "levels", "negative"})
+"""Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 
 
-def undefined(neuron: Neuron) -> str:
+def undefined(neuron: Neuron, *, scheduled: bool = False) -> str:
     """Why the split is not defined for a neuron; empty where it is.
 
-    It asks for integration without loss: reset by subtraction, and every other field as in a plain neuron.
+    It asks for integration without loss: reset by subtraction, and every other field as in a plain neuron. In a
+    network with a schedule, whose rates are counted in windows, a neuron may have one.
     """
     if not isinstance(neuron, IF):
         return f"{type(neuron).__name__} does not integrate a current"
-    changed = _changed(neuron) - _ANY
+    changed = _changed(neuron) - _ANY - ({"window"} if scheduled else set())
     return ", ".join(f"{name} = {getattr(neuron, name)}" for name in sorted(changed))
 
 
 def opaque(neuron: Neuron) -> bool:
     """Whether a spike may stand for something else than one threshold, by a field that this module does not know."""
-    return isinstance(neuron, IF) and bool(_changed(neuron) - _ANY - _LOSSY)
+    return isinstance(neuron, IF) and bool(_changed(neuron) - _ANY - _COUNTED)
 
 
 def _changed(neuron: IF) -> set[str]:

@@ -80,7 +80,7 @@ def test_random_input_is_a_cause_of_its_own():
     observer = Observer(network, graph)
     observer.add([x], result, first_sample=5)
     found = layer(observer.found(), "r1")
-    mean = MeanCurrents(network).trains([x], 8, 5)["x"]
+    mean = MeanCurrents(network).trains([x], 8, 5)["x"] / 8
     assert {t for t, size in found.terms.items() if size.rms} == {terms.SAMPLING}
     assert found.terms[terms.SAMPLING].mean * found.unit == pytest.approx(np.mean(mean - x))
     assert np.mean(mean != x)
@@ -157,8 +157,7 @@ def test_terms_add_up_on_random_nets(seed, steps, choices):
 def drives_follow_from_potentials(network, x, result):
     """What integration without loss got is what it has fired and kept: T I = V[T] - V[0] + theta n."""
     means = MeanCurrents(network)
-    rates = {n: counts / result.steps for n, counts in result.counts.items()}
-    currents = means.of([x], rates, means.trains([x], result.steps, 0))
+    currents = means.of([x], result.counts, means.trains([x], result.steps, 0), result.steps)
     for name, population in network.populations.items():
         neuron, bias = population.neuron, 0.0 if population.bias is None else population.bias
         kept = result.potentials[name][-1] - neuron.initial + neuron.threshold * result.counts[name]
