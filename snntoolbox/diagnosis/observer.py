@@ -46,8 +46,8 @@ class Observer:
         self._currents = MeanCurrents(network)
         self._analogue = Executor.double(lowered)
         self._outputs = dict(zip(self._readouts, dict.fromkeys(lowered.outputs), strict=True))
-        self._rest = _at_rest(lowered)
         drives = {lowered.nodes[p.activation].inputs[0] for p in known.values()}
+        self._rest = _at_rest(lowered, {*drives, *lowered.outputs})
         self._keep = {*drives, *(p.activation for p in known.values()), *lowered.outputs}
         held = [lowered.size(n) for n in self._keep] + [2 * network.wiring.size(c) for c in network.targets.values()]
         self._slice = max(1, SLICE_VALUES // max(sum(held), 1))
@@ -102,19 +102,32 @@ class Observer:
             tally.add(activation, counts, result.span, error, {})
             return
         assert isinstance(population.neuron, IF)
+        drive = self.lowered.nodes[population.activation].inputs[0]
+        moved = self._moved(population, self._rest[drive])
         reached = self._currents.random.keys() & self.network.sources[population.current]
         layer = terms.Layer(
             activation=activation,
-            drive=analogue[self.lowered.nodes[population.activation].inputs[0]],
-            mean_drive=_in_units(population, found[name], result),
-            expected_drive=_in_units(population, expected[name], result) if reached else None,
+            drive=analogue[drive],
+            mean_drive=_in_units(population, found[name], result) + moved,
+            expected_drive=_in_units(population, expected[name], result) + moved if reached else None,
             counts=counts,
             steps=result.span,
             scale=population.scale,
-            initial=np.asarray(population.neuron.initial) / population.neuron.threshold,
+            initial=population.neuron.initial / population.neuron.threshold - result.span * moved / population.scale,
             tie=0.0 if self.network.grid else terms.TIE,
         )
         tally.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
+
+    def _moved(self, population: Population, rest: Array) -> Array:
+        """The part of a bias that a schedule has put into the start potential, in the user's units per step.
+
+        A layer that fires behind all of its input may have its bias at once; in the equation it stays in the drive.
+        """
+        if self.network.schedule is None:
+            return np.zeros((1,) * (1 + len(population.shape)))
+        assert isinstance(population.neuron, IF)
+        bias = 0.0 if population.bias is None else population.bias
+        return np.asarray(rest - bias * (population.scale / population.neuron.threshold))
 
     # -- read-outs ----------------------------------------------------------------------------------------------
 
@@ -208,11 +221,11 @@ def _sliced(result: Result, part: slice) -> Result:
     return Result(steps=result.steps, samples=samples, counts=counts, outputs=outputs, window=result.window)
 
 
-def _at_rest(lowered: Graph) -> dict[str, Array]:
-    """The value of each output with no input and every neuron silent: what its biases add up to, (1, *shape)."""
+def _at_rest(lowered: Graph, keep: set[str]) -> dict[str, Array]:
+    """The values of nodes with no input and every neuron silent: what its biases add up to, (1, *shape)."""
     nodes = [
         n if isinstance(n, LinearNode) else Input(name=n.name, shape=lowered.shapes[n.name])
         for n in lowered.nodes.values()
     ]
-    cut = Graph(nodes, lowered.outputs)
-    return Executor.double(cut).values(*(np.zeros((1, *cut.shapes[i])) for i in cut.inputs))
+    cut = Graph(nodes, sorted(keep))
+    return Executor.double(cut).values(*(np.zeros((1, *cut.shapes[i])) for i in cut.inputs), keep=keep)

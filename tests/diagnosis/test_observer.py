@@ -20,6 +20,7 @@ from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, ReLU, Reshape
 from snntoolbox.ir.result import Record
 from snntoolbox.passes.convert import Convert
+from snntoolbox.passes.phased import Phased
 
 
 def chain(*weights, bias=None):
@@ -163,6 +164,24 @@ def drives_follow_from_potentials(network, x, result):
         kept = result.potentials[name][-1] - neuron.initial + neuron.threshold * result.counts[name]
         given_in_all = result.steps * (currents[name] + bias)
         np.testing.assert_allclose(given_in_all, kept, atol=1e-6 * float(np.max(neuron.threshold)))
+
+
+def test_phased_layers_have_no_unevenness():
+    """They fire behind all of their input. A bias that was moved to the start still belongs to the drive."""
+    random = np.random.default_rng(4)
+    graph, x = residual_net(random), random.random((9, 1, 4, 4))
+    network = Phased(8)(convert(graph, x, percentile=80.0))
+    observer = Observer(network, graph)
+    observer.add([x], interpret(network, x, steps=network.schedule.steps))
+    found = observer.found()
+    assert found.steps == 8
+    for part in found.layers:
+        assert part.rms(terms.UNEVENNESS) == pytest.approx(0, abs=1e-9)
+        assert part.rms(terms.CLIPPING) > 0
+        assert part.rms(terms.QUANTISATION) > 0
+    assert layer(found, "r1").rms(terms.PROPAGATED) == pytest.approx(0, abs=1e-9)
+    assert layer(found, "r2").rms(terms.PROPAGATED) > 0
+    assert found.readouts[0].rms(terms.CORRECTION) == pytest.approx(0, abs=1e-9)
 
 
 # -- many samples ---------------------------------------------------------------------------------------------------
