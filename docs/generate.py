@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: docs/config.md, docs/layers.md and the tables of README.md.
+"""Write the pages that are made from the code: config.md, layers.md, and tables of simulators.md and README.md.
 
     python docs/generate.py            writes them
     python docs/generate.py --check    says which are out of date, and exits with 1 if any is
@@ -184,10 +184,11 @@ def between_markers(text: str, marker: str, content: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated file and what it should hold."""
-    readme = ROOT / "README.md"
+    readme, simulators = ROOT / "README.md", ROOT / "docs" / "simulators.md"
     text = between_markers(readme.read_text("utf-8"), "capabilities", backend_table())
     return {
         readme: between_markers(text, "layers", family_table()),
+        simulators: between_markers(simulators.read_text("utf-8"), "capabilities", backend_table()),
         ROOT / "docs" / "config.md": config.markdown(),
         ROOT / "docs" / "layers.md": layers_page(),
     }

@@ -19,7 +19,7 @@ BITS = 8
 CASES = {
     "lenet": ("onnx_mnist_lenet_torch13", 10, ["brian2", "nest", "pynn.nest", "pynn.neuron"]),
     "sinabs": ("torch_sinabs_mnist_avgpool", 10, ["brian2", "nest", "pynn.nest"]),
-    # Every synapse of NEURON is an object of Python: its 400,000 take minutes.
+    # Every synapse of NEURON is an object of Python: five million take about 10 s to build and 10 s for each sample.
     "sinabs on NEURON": ("torch_sinabs_mnist_avgpool", 2, ["pynn.neuron"]),
 }
 

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
     "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
-    "comparing": {*EVERYTHING_BELOW, "conversion", "pipeline", "comparison"},
+    "comparing": {*EVERYTHING_BELOW, "conversion", "models", "pipeline", "comparison"},
     "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY}
     | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},

@@ -8,7 +8,9 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.comparison import Cause, Status, compare
+from snntoolbox.comparison import side as running
 from snntoolbox.comparison.rasters import StoredRasters
+from snntoolbox.comparison.side import Task
 from snntoolbox.conformance.draft import Draft
 from snntoolbox.conformance.networks import NETWORKS
 from snntoolbox.errors import BackendError, DataError, TooLargeError
@@ -102,10 +104,10 @@ def check_place(network, fake, found, at):
     assert ours.spikes[at.population][cell] == at.reference.spiked != at.simulator.spiked
     assert at.layer == network.populations[at.population].label
     neuron = network.populations[at.population].neuron
-    for side in (at.reference, at.simulator):
-        if not fake.noise and side.spiked == (side.before >= at.threshold):
+    for one in (at.reference, at.simulator):
+        if not fake.noise and one.spiked == (one.before >= at.threshold):
             # Who departs in the comparison itself does not follow from `before`.
-            assert side.after == pytest.approx(side.before - at.threshold * side.spiked, abs=1e-6) or fake.zero
+            assert one.after == pytest.approx(one.before - at.threshold * one.spiked, abs=1e-6) or fake.zero
     assert at.reference.before >= neuron.threshold - 1e-9 if at.reference.spiked else True
 
 
@@ -222,8 +224,8 @@ def test_accuracy_and_agreement():
     right = interpret(network, *x, steps=STEPS).predictions
     labels = np.where(np.arange(4) == 0, (right + 1) % 4, right)
     found = compare(network, x, simulators=["INI", Fake()], duration=STEPS, labels=labels, predictions=right)
-    for side in found.sides:
-        assert (side.accuracy, side.ann_agreement) == (0.75, 1.0)
+    for one in found.sides:
+        assert (one.accuracy, one.ann_agreement) == (0.75, 1.0)
     assert found.side("INI").agreement is None
 
 
@@ -256,6 +258,15 @@ def test_it_is_written_as_json(tmp_path):
 def test_it_is_there_under_the_packages_name():
     assert stb.compare is compare
     assert callable(stb.compare)
+
+
+def test_samples_are_run_in_pieces_that_fit(monkeypatch):
+    network = drawn("perceptron")
+    task = Task(network, samples(network, 7), steps=10, batch_size=4)
+    assert list(task.pieces(True)) == [(0, 4), (4, 7)]
+    assert list(task.pieces(False)) == [(i, i + 1) for i in range(7)]
+    monkeypatch.setattr(running, "MOST_CELLS", 2 * 10 * network.neurons + 1)
+    assert list(task.pieces(True)) == [(0, 2), (2, 4), (4, 6), (6, 7)]
 
 
 def test_rasters_on_disk(tmp_path):

@@ -44,7 +44,7 @@ def message(tmp_path):
         ("simulation.seed=-1", "must be between 0 and 4294967295"),
         ("simulation.device=gpu", "must be one of auto, cpu, cuda"),
         ("simulation.simulator=ini", "did you mean INI?"),
-        ("simulation.simulator=neuron", "use simulator = pynn.neuron"),
+        ("simulation.simulator=neurn", "did you mean neuron?"),
         ("simulation.simulator=spiNNaker", "SpiNNaker boards"),
         ("simulation.simulator=loihi", "use simulator = INI"),
         ("simulation.simulator=MegaSim", "use simulator = INI"),

@@ -273,3 +273,10 @@ def test_quotes_around_strings_do_not_matter(tmp_path):
     assert settings.paths.path_wd == tmp_path
     assert settings.simulation.simulator == "INI"
     assert settings.cell.reset == "subtract"
+
+
+@pytest.mark.parametrize(("name", "meant"), [("brian", "pynn.brian2"), ("neuron", "pynn.neuron"), ("nest", "nest")])
+def test_the_toolboxs_names_of_simulators_are_understood(name, meant, tmp_path):
+    config = tmp_path / "config.ini"
+    config.write_text(f"[paths]\nfilename_ann = m.onnx\n[simulation]\nsimulator = {name}\n")
+    assert load_config(config).simulation.simulator == meant

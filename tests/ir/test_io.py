@@ -292,6 +292,15 @@ def test_foreign_files_are_refused(tmp_path, kind, name):
         LOADERS[kind](path)
 
 
+def test_a_missing_folder_is_an_error_of_ours(tmp_path, files):
+    graph = load_graph(files["graph"])
+    with pytest.raises(DataError, match=r"cannot write '.*nowhere.g\.npz': its folder does not exist"):
+        save(graph, tmp_path / "nowhere" / "g")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot write"):
+        save(graph, tmp_path / "file" / "g")
+
+
 def test_missing_files_and_folders_are_refused(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         load_graph(tmp_path / "nothing.npz")

@@ -83,7 +83,7 @@ class PynnNeuronBackend(PynnBackend):
     name = "pynn.neuron"
     below = "neuron"
     capabilities = Capabilities(**OWN_CELLS, modules=("pyNN", "neuron"), extra="pynn")
-    cost = Cost(neuron_bytes=5000, synapse_bytes=700, seconds=25.0, most_synapses=10_000_000)
+    cost = Cost(neuron_bytes=5000, synapse_bytes=550, seconds=3.0, most_synapses=10_000_000)
 
     def check_tools(self) -> None:
         """The mechanism needs a C++ compiler."""
