@@ -60,7 +60,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Every case, small ones first; names are unique."""
-    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_rates(), *_life_cycle()]
+    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_rates(), *_life_cycle(), *_grids()]
 
 
 def _drawn(draw: Drawing, neuron: IF | None = None, exact: bool = True) -> SpikingNetwork:
@@ -114,6 +114,28 @@ def _life_cycle() -> Iterator[Case]:
             build = partial(_drawn, NETWORKS[name])
             yield Case(name=f"{check}: {name}", check=check, build=build)  # type: ignore[arg-type]
     yield Case(name="recorded: perceptron", check="recorded", build=partial(_drawn, NETWORKS["perceptron"]))
+
+
+def _grids() -> Iterator[Case]:
+    """The same on the integer grid, for backends that run nothing else."""
+
+    def quantised(name: str, neuron: IF | None = None, bits: int = 8) -> Callable[[], SpikingNetwork]:
+        return lambda: Quantize(bits)(_drawn(NETWORKS[name], neuron))
+
+    for name in sorted(NETWORKS.keys() - OFF_GRID, key=list(NETWORKS).index):
+        yield Case(name=f"integer grid: {name}", check="identical", build=quantised(name))
+    for bits in (2, 4, 16):
+        yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=quantised("residual", bits=bits))
+    zero = IF(reset=Reset.ZERO, initial=0.5)
+    yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
+    for check in ("repeated", "batched"):
+        for name in ("residual", "two codings"):
+            yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
+    yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
+
+
+OFF_GRID = frozenset({"gate", "late start"})
+"""Networks that have no place on the grid, or are none of integrate-and-fire neurons."""
 
 
 def max_pool_tree() -> SpikingNetwork:

@@ -12,7 +12,7 @@ from snntoolbox.ir.node import Array
 BENCH = "tb.v"
 INPUT, OUTPUT = "input.hex", "output.hex"
 """The words of the streams; those of a layer's spikes are in ``<module>.spikes.hex``."""
-PATIENCE = 1 << 24
+PATIENCE = 1 << 20
 """Clocks without any handshake after which the hardware is taken to be stuck."""
 
 
@@ -53,7 +53,6 @@ def hex_words(words: Array | Iterable[int]) -> str:
 
 _HEAD = """\
 // Feeds `input.hex` to the network and checks every output and every spike of every layer against the files beside it.
-`timescale 1ns / 1ps
 
 module tb_monitor #(
     parameter BITS = 8,
@@ -74,7 +73,8 @@ module tb_monitor #(
     end
     always @(posedge clk) begin
         if (!opened) begin
-            file = record ? $fopen(FILE, "w") : $fopen(FILE, "r");
+            if (record) file = $fopen(FILE, "w");
+            else file = $fopen(FILE, "r");
             opened = 1;
         end
         if (valid) begin
@@ -99,9 +99,12 @@ module tb;
     wire {output} out_data;
     reg {input} next_word;
     reg [31:0] noise = 1;
-    integer stalls = 0, seed = 1, samples = 1, wanted_steps, file, found, done = 0, idle = 0;
+    reg [1:0] turn = 0;
+    // Verilator 5.006 forgets the file from one clock to the next if it is not public.
+    integer file /* verilator public */;
+    integer stalls = 0, seed = 1, samples = 1, wanted_steps, found, done = 0, idle = 0;
     reg [63:0] clocks = 0, begun = 0;
-    reg fresh = 1;
+    reg fresh = 1, opened = 0;
     // monitors
     wire [31:0] out_errors;
     always #5 clk = ~clk;
@@ -120,25 +123,24 @@ module tb;
         if (!$value$plusargs("seed=%d", seed)) seed = 1;
         if (!$value$plusargs("samples=%d", samples)) samples = 1;
         noise = seed * 32'd2654435761 + 32'd1;
-        file = $fopen("input.hex", "r");
         repeat (4) @(posedge clk);
         #1 rst = 0;
     end
 
-    // A linear feedback shift register, taps 32, 22, 2, 1; its steps of 8 bits are independent enough.
-    function [31:0] shifted(input [31:0] value);
-        integer k;
-        begin
-            shifted = value;
-            for (k = 0; k < 8; k = k + 1)
-                shifted = {{shifted[30:0], shifted[31] ^ shifted[21] ^ shifted[1] ^ shifted[0]}};
-        end
-    endfunction
-
     always @(posedge clk) if (!rst) begin
-        noise <= shifted(noise);
+        // Marsaglia's xorshift with the triple (13, 17, 5), one shift a clock.
+        if (stalls != 0) case (turn)
+            0: noise <= noise ^ (noise << 13);
+            1: noise <= noise ^ (noise >> 17);
+            default: noise <= noise ^ (noise << 5);
+        endcase
+        turn <= turn == 2 ? 0 : turn + 1;
         clocks <= clocks + 1;
         idle <= busy ? 0 : idle + 1;
+        if (!opened) begin
+            file = $fopen("input.hex", "r");
+            opened = 1;
+        end
         if (!in_valid || in_ready) begin
             in_valid <= 0;
             if ({{29'd0, noise[2:0]}} >= stalls) begin

@@ -288,7 +288,14 @@ _KEYWORDS = frozenset(
     "release repeat scalared signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tri "
     "tri0 tri1 triand trior trireg unsigned use vectored wait wand weak0 weak1 while wire wor xnor xor bit byte char "
     "class const do enum final int logic long new package pure real ref return short static string struct this type "
-    "union var void clk rst".split()
+    "union var void alias always_comb always_ff always_latch assert assume before bind bins binsof break chandle checker "
+    "clocking constraint context continue cover covergroup coverpoint cross dist endchecker endclass endclocking endgroup "
+    "endinterface endpackage endprogram endproperty endsequence eventually expect export extends extern final "
+    "first_match foreach forkjoin global iff ignore_bins illegal_bins implements implies import inside interconnect "
+    "interface intersect join_any join_none let local matches modport nettype nexttime null priority program property "
+    "protected randc randcase randsequence restrict rand s_always s_eventually s_nexttime s_until sequence shortint "
+    "shortreal soft solve string strong super sync_accept_on sync_reject_on tagged throughout timeprecision timeunit "
+    "typedef unique unique0 until until_with untyped virtual wait_order weak wildcard with within byte".split()
 )
 
 

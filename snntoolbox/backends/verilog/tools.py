@@ -29,7 +29,7 @@ def compiled(simulator: str, folder: Path, sources: Iterable[str]) -> list[str]:
     else:
         # -Wno-lint: the sources are checked on their own, see docs/verilog.md.
         command = ["verilator", "--binary", "--timing", "-O3", "--x-assign", "fast", "--noassert", "-Wno-lint"]
-        command += ["-Wno-style", "--top-module", "tb", "-Mdir", "obj", "--build-jobs", "1", "-CFLAGS", "-O2", *files]
+        command += ["-Wno-style", "-Wno-fatal", "--top-module", "tb", "-Mdir", "obj", "--build-jobs", "1", "-CFLAGS", "-O1", *files]
         run = ["./obj/Vtb"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -23,14 +23,14 @@ module snn_drive #(
             assign gathered = current;
         end else begin : several
             // The last of a word's lanes writes it.
-            reg [(LANES-1)*BITS-1:0] before;
+            reg [(LANES-1)*BITS-1:0] earlier;
             reg [LANES-1:0] place;
             assign full = load & place[LANES-1];
-            assign gathered = {current, before};
+            assign gathered = {current, earlier};
             always @(posedge clk) begin
                 if (rst) place <= {{(LANES - 1){1'b0}}, 1'b1};
                 else if (load) place <= {place[LANES-2:0], place[LANES-1]};
-                if (load) before <= gathered[LANES*BITS-1:BITS];
+                if (load) earlier <= gathered[LANES*BITS-1:BITS];
             end
         end
     endgenerate
