@@ -100,7 +100,7 @@ module tb;
     reg {input} next_word;
     reg [31:0] noise = 1;
     reg [1:0] turn = 0;
-    // Verilator 5.006 forgets the file from one clock to the next if it is not public.
+    // Public, since Verilator 5.006 forgets it from one clock to the next otherwise.
     integer file /* verilator public */;
     integer stalls = 0, seed = 1, samples = 1, wanted_steps, found, done = 0, idle = 0;
     reg [63:0] clocks = 0, begun = 0;
