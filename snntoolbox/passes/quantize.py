@@ -20,6 +20,7 @@ from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode, Node
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, Mean, Scale, Sparse
+from snntoolbox.passes.distribute import distributed
 from snntoolbox.passes.drop_identities import DropIdentities
 from snntoolbox.passes.fold_scales import FoldScales
 from snntoolbox.passes.raise_scales import raise_scales
@@ -156,11 +157,18 @@ class _Part:
         self.target = target
         self.graph = self._simplified(_undivided(_alone(network.wiring, current)))
         if not _one_weight_per_path(self.graph):
-            self.graph = self._composed()
+            self.graph = self._distributed() or self._composed()
 
     @staticmethod
     def _simplified(graph: Graph) -> Graph:
         return DropIdentities()(FoldScales()(graph))
+
+    def _distributed(self) -> Graph | None:
+        """Each path with its own weights, a convolution staying one; None where that is not one set a path."""
+        maps = [_undivided(p.map) for p in self.network.projections if p.target == self.target]
+        graph = distributed(maps, f"{self.target}<")
+        graph = None if graph is None else self._simplified(graph)
+        return graph if graph is not None and _one_weight_per_path(graph) else None
 
     def _composed(self) -> Graph:
         """One sparse matrix per source, summed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.backends.verilog.paths import paths
+from snntoolbox.ir.paths import paths
 from snntoolbox.backends.verilog.ports import (
     Layout,
     Port,
@@ -251,7 +251,7 @@ def _ports(
     found: list[tuple[Projection, Separable | None, object]] = []
     for projection in projections:
         source = projection.map.shapes[projection.source]
-        apart = paths(projection)
+        apart = paths(projection.map)
         if apart is None:
             found.append((projection, None, projection.synapses()))
             continue

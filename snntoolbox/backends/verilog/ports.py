@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from snntoolbox.backends.verilog.paths import Path
+from snntoolbox.ir.paths import Path
 from snntoolbox.backends.verilog.separable import Rows, Separable
 from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
 from snntoolbox.errors import GraphError

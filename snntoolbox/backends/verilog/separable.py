@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.backends.verilog.paths import Path
+from snntoolbox.ir.paths import Path
 from snntoolbox.ir.node import Array, LinearNode, Shape
 from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Mean, Pad, Permute, Reshape, Scale, Sparse, Take
 from snntoolbox.ir.nodes.windows import window_indices

@@ -1,4 +1,4 @@
-"""Takes the linear map between two populations apart into paths without branches."""
+"""Takes the linear map from one source apart into paths without branches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.network import Projection
 from snntoolbox.ir.node import LinearNode, Shape
 from snntoolbox.ir.nodes import Add
 
@@ -16,7 +15,7 @@ MOST_PATHS = 16
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """Linear nodes one behind the other, each with the shape that it reads; the projection is the sum of its paths.
+    """Linear nodes one behind the other, each with the shape that it reads; the map is the sum of its paths.
 
     `factor` is the product of the coefficients of the sums on the way, whose place in the row does not matter.
     """
@@ -26,10 +25,10 @@ class Path:
     factor: float = 1.0
 
 
-def paths(projection: Projection) -> list[Path] | None:
-    """The paths of a projection; None where there are too many."""
+def paths(graph: Graph) -> list[Path] | None:
+    """The paths of a projection's map, a graph of linear nodes with one input; None where there are too many."""
     found: list[Path] = []
-    for path in _ending_at(projection.map, projection.map.outputs[0], projection.source):
+    for path in _ending_at(graph, graph.outputs[0], graph.inputs[0]):
         if len(found) == MOST_PATHS:
             return None
         found.append(path)
