@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import LinearNode, Shape
-from snntoolbox.ir.nodes import Add
+from snntoolbox.ir.nodes import Add, Concat, Pad
 
 MOST_PATHS = 16
 """More parallel paths between one pair of populations than this are taken as one sparse matrix."""
@@ -47,7 +47,16 @@ def _ending_at(graph: Graph, name: str, source: str) -> Iterator[Path]:
             for path in _ending_at(graph, before, source):
                 yield Path(path.nodes, path.shapes, path.factor * factor)
         return
-    # Concatenations have become pads and sums: see `SpikingNetwork.submap`.
+    start = 0
     for before, shape in branches:
+        part = _part_of(node, graph.shapes[name], start, shape) if isinstance(node, Concat) else node
+        start += shape[node.axis] if isinstance(node, Concat) else 0
         for path in _ending_at(graph, before, source):
-            yield Path((*path.nodes, node), (*path.shapes, shape), path.factor)
+            yield Path((*path.nodes, part), (*path.shapes, shape), path.factor)
+
+
+def _part_of(node: Concat, whole: Shape, start: int, part: Shape) -> Pad:
+    """One input of a concatenation alone: zeros in the places of the others."""
+    pads = [(0, 0)] * len(whole)
+    pads[node.axis] = (start, whole[node.axis] - start - part[node.axis])
+    return Pad(name=node.name, inputs=node.inputs[:1], pads=tuple(pads), origin=node.origin)

@@ -1,0 +1,299 @@
+"""The Verilog of small networks, clock by clock in Icarus and Verilator, against the reference interpreter."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snntoolbox.backends.verilog import tools
+from snntoolbox.backends.verilog.backend import VerilogBackend
+from snntoolbox.backends.verilog.bench import BENCH, INPUT, OUTPUT, bench, hex_words
+from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
+from snntoolbox.backends.verilog.design import Choices, Names, designed
+from snntoolbox.backends.verilog.hardware import hardware, write
+from snntoolbox.backends.verilog.simulation import largest_currents
+from snntoolbox.backends.verilog.streams import input_words, output_words, spike_words
+from snntoolbox.conformance.cases import OFF_GRID
+from snntoolbox.conformance.draft import Draft
+from snntoolbox.conformance.networks import MAPS, NETWORKS
+from snntoolbox.errors import BackendError, UnsupportedError
+from snntoolbox.ir.host import HostInput
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.result import Record
+from snntoolbox.passes.quantize import Quantize
+
+CI = os.environ.get("CI") == "true"
+
+
+def needs(*programs):
+    absent = [p for p in programs if not shutil.which(p)]
+    return pytest.mark.skipif(bool(absent) and not CI, reason=f"{', '.join(absent)} not installed")
+
+
+STEPS, SAMPLES = 10, 2
+DRAWN = {**{n: d for n, d in NETWORKS.items() if n not in OFF_GRID}, **{f"map: {n}": d for n, (_, d) in MAPS.items()}}
+
+
+@cache
+def network(name, bits=8, reset=Reset.SUBTRACT):
+    draft = Draft(neuron=IF(reset=reset))
+    DRAWN[name](draft)
+    return Quantize(bits)(draft.network())
+
+
+def inputs(net, samples=SAMPLES):
+    random = np.random.default_rng(2)
+    return tuple(random.integers(-16, 17, (samples, *net.wiring.shapes[n])) / 16 for n in net.encodings)
+
+
+def design_for(net, x, steps=STEPS, **choices):
+    host = HostInput(net, x, steps, 0)
+    return designed(net, Choices(steps=steps, currents=largest_currents(net, host), **choices)), host
+
+
+def checked_files(folder, net, x, steps=STEPS, **choices):
+    """Everything that a self-checking test bench needs, expected values from the interpreter."""
+    design, host = design_for(net, x, steps, **choices)
+    expected = interpret(net, *x, steps=steps, record=Record(spikes=True))
+    sums = {}
+    for readout in net.readouts:
+        counted = steps - readout.start if readout.start and steps >= 2 * readout.start else steps
+        sums[readout.name] = np.rint(expected.outputs[readout.name] / readout.scale * counted)
+    texts = {**hardware(design), BENCH: bench(design), INPUT: hex_words(input_words(design, host))}
+    texts[OUTPUT] = hex_words(output_words(design, sums))
+    for layer in design.layers:
+        if layer.spikes:
+            texts[f"{layer.module}.spikes.hex"] = hex_words(spike_words(layer, expected.spikes[layer.name]))
+    write(folder, texts)
+    return design, expected
+
+
+def sources(folder, bench_too=True):
+    return [p.name for p in folder.glob("*.v") if bench_too or p.name != BENCH]
+
+
+def run(folder, simulator, *arguments):
+    command = tools.compiled(simulator, folder, sources(folder))
+    return tools.simulated(command, folder, [f"+samples={SAMPLES}", *arguments], lambda done: None)
+
+
+CHOICES = {
+    "one lane": {},
+    "two lanes, queues of one word": {"lanes": 2, "queue": 0},
+    "four lanes, queues of two words": {"lanes": 4, "queue": 1},
+}
+CASES = [
+    *((name, "two lanes, queues of one word") for name in DRAWN),
+    *((name, "one lane") for name in ("perceptron", "residual", "concat", "two codings", "poisson", "skip over layers")),
+    *((name, "four lanes, queues of two words") for name in ("residual", "constant input deep inside", "even kernels")),
+]
+"""Queues of one word under stalls are where a deadlock would be."""
+
+
+@needs("iverilog")
+@pytest.mark.parametrize(("name", "choices"), CASES)
+def test_bench_passes_in_icarus_under_random_stalls(name, choices, tmp_path):
+    net = network(name)
+    checked_files(tmp_path, net, inputs(net), **CHOICES[choices])
+    stalls = 0 if choices == "one lane" else 3
+    assert len(run(tmp_path, "icarus", f"+stalls={stalls}", "+seed=7")) == SAMPLES
+
+
+@needs("verilator")
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["residual", "two codings"])
+def test_bench_passes_in_verilator(name, tmp_path):
+    net = network(name)
+    checked_files(tmp_path, net, inputs(net), lanes=2)
+    assert len(run(tmp_path, "verilator", "+stalls=2")) == SAMPLES
+
+
+@needs("iverilog")
+def test_bench_notices_a_wrong_weight(tmp_path):
+    net = network("perceptron")
+    design, _ = checked_files(tmp_path, net, inputs(net))
+    file = tmp_path / f"{design.layers[1].module}_port0_weights.hex"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], *(f"{int(w, 16) ^ 16:x}" for w in lines[1:])]))
+    with pytest.raises(BackendError, match=r"spikes.hex: .* instead of (.|\n)*FAIL: \d+ words differ"):
+        run(tmp_path, "icarus")
+
+
+@needs("iverilog")
+def test_bench_notices_a_stuck_layer(tmp_path):
+    net = network("residual")
+    checked_files(tmp_path, net, inputs(net))
+    file = tmp_path / "snn_arbiter.v"
+    file.write_text(file.read_text().replace("grant <= wanted & (~wanted + 1'b1)", "grant <= {PORTS{1'b0}}"))
+    bench_file = tmp_path / BENCH
+    bench_file.write_text(bench_file.read_text().replace("1048576", "5000"))
+    with pytest.raises(BackendError, match="stuck after 0 samples"):
+        run(tmp_path, "icarus")
+
+
+@needs("verilator")
+@pytest.mark.parametrize(("name", "choices"), CASES)
+def test_lint_is_clean(name, choices, tmp_path):
+    net = network(name)
+    design, _ = design_for(net, inputs(net), **CHOICES[choices])
+    write(tmp_path, hardware(design))
+    command = ["verilator", "--lint-only", "-Wall", "--language", "1364-2001", "--top-module", design.module]
+    done = subprocess.run([*command, *sources(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@needs("iverilog")
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+@pytest.mark.parametrize("reset", [Reset.SUBTRACT, Reset.ZERO])
+def test_backend_gives_the_reference(bits, reset):
+    net = network("residual", bits, reset)
+    x = inputs(net)
+    assert_same(net, x, simulator="icarus", stalls=2)
+
+
+def assert_same(net, x, steps=STEPS, **options):
+    expected = interpret(net, *x, steps=steps, record=Record(spikes=True))
+    with VerilogBackend().build(net, **options) as executable:
+        found = executable.run(*x, steps=steps, record=Record(spikes=True))
+    for name, raster in expected.spikes.items():
+        np.testing.assert_array_equal(found.spikes[name], raster)
+    for name, value in expected.outputs.items():
+        np.testing.assert_array_equal(found.outputs[name], value)
+
+
+@needs("iverilog")
+@pytest.mark.parametrize("start", [3, 5, 6])
+def test_a_read_out_that_forgets(start):
+    """Ten steps forget three or five of them, but not six."""
+    net = network("perceptron")
+    net = net.replaced(readouts=[replace(r, start=start) for r in net.readouts])
+    assert_same(net, inputs(net), simulator="icarus")
+
+
+@needs("iverilog")
+def test_extreme_inputs_do_not_overflow():
+    net = network("perceptron")
+    for value in (-400.0, 400.0):
+        x = tuple(np.full((1, *net.wiring.shapes[n]), value) for n in net.encodings)
+        assert_same(net, x, steps=60, simulator="icarus")
+
+
+@needs("iverilog")
+def test_hardware_is_built_again_only_for_more_steps_or_current():
+    net = network("perceptron")
+    x = inputs(net)
+    with VerilogBackend().build(net, simulator="icarus") as executable:
+        executable.run(*x, steps=8)
+        first = executable.design
+        executable.run(*(a / 2 for a in x), steps=4)
+        assert executable.design is first
+        executable.run(*x, steps=9)
+        assert executable.design is not first
+    with pytest.raises(BackendError, match="closed"):
+        executable.run(*x, steps=1)
+
+
+@needs("iverilog")
+def test_clocks_follow_from_the_spikes():
+    """A layer alone: the clocks of a sample are those of its currents, spikes and scans, and a few at the ends."""
+    net = network("poisson")
+    x = inputs(net)
+    expected = interpret(net, *x, steps=STEPS, record=Record(spikes=True))
+    design, host = design_for(net, x)
+    with VerilogBackend().build(net, simulator="icarus") as executable:
+        executable.run(*x, steps=STEPS)
+        measured = np.array(executable.clocks)
+    trains = {**host.trains, **expected.spikes}
+    busy = [
+        sum(np.abs(trains[p.source]).astype(np.int64).reshape(STEPS, SAMPLES, -1) @ spike_clocks(p).ravel() for p in layer.ports)
+        for layer in design.layers
+    ]
+    least = max((b.sum(axis=0) + STEPS * scan_clocks(layer)).max() for b, layer in zip(busy, design.layers, strict=True))
+    most = sum(b.sum(axis=0) + STEPS * (scan_clocks(layer) + 2) for b, layer in zip(busy, design.layers, strict=True))
+    assert measured.max() >= least
+    assert np.all(measured <= most)
+
+
+REFUSED = {
+    "weights that are not on an integer grid": lambda net: replace_grid(net),
+    "reset 'modulo'": lambda net: net.with_neurons(reset=Reset.MODULO),
+    "leak": lambda net: net.with_neurons(leak=0.5),
+    "refractory period": lambda net: net.with_neurons(refractory=1),
+    "a reset potential other than 0": lambda net: net.with_neurons(reset=Reset.ZERO, reset_potential=1.0),
+}
+
+
+def replace_grid(net):
+    draft = Draft()
+    DRAWN["perceptron"](draft)
+    return draft.network()
+
+
+@pytest.mark.parametrize(("reason", "change"), REFUSED.items(), ids=REFUSED)
+def test_refuses_by_name(reason, change):
+    with pytest.raises(UnsupportedError) as caught:
+        VerilogBackend().build(change(network("perceptron")))
+    assert {o.reason for o in caught.value.offenders} == {reason}
+    if reason.startswith("weights"):
+        assert "weight_bits = 8" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"simulator": "vcs"}, "no simulator 'vcs'.*icarus, verilator"),
+        ({"lanes": 3}, "3 lanes.*power of two"),
+        ({"queue": 11}, "queue = 11 is not from 0 to 10"),
+        ({"stalls": 8}, "stalls = 8"),
+        ({"lane": 1}, "no option lane"),
+    ],
+)
+def test_refuses_options(options, told):
+    with pytest.raises(BackendError, match=f"(?s){told}"):
+        VerilogBackend().build(network("perceptron"), **options)
+
+
+def test_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("snntoolbox.ir.capabilities.which", lambda program: None)
+    assert not VerilogBackend.capabilities.installed()
+    with pytest.raises(BackendError, match=r"(?s)needs iverilog or verilator.*apt-get install iverilog"):
+        VerilogBackend().build(network("perceptron"))
+
+
+def test_refuses_too_many_steps_for_the_membranes():
+    net = network("residual")
+    x = inputs(net)
+    design, _ = design_for(net, x, steps=10)
+    widest = max(layer.bits for layer in design.layers)
+    design_for(net, x, steps=10, membrane_bits=widest)
+    with pytest.raises(BackendError, match=rf"{widest} bits are too narrow for 1000 steps:\n    .*population\d .*bits"):
+        design_for(net, x, steps=1000, membrane_bits=widest)
+
+
+def test_names_are_those_of_the_layers_made_valid():
+    names = Names()
+    given = ["conv1", "Conv1", "module", "12", "a b/c", "snn_fifo", "före", "", "tb"]
+    assert [names.module(n) for n in given] == [
+        "conv1", "Conv1_2", "layer_module", "layer_12", "a_b_c", "layer_snn_fifo", "f_re", "layer", "layer_tb",
+    ]  # fmt: skip
+
+
+def test_a_convolution_keeps_one_kernel():
+    net = network("residual")
+    design, _ = design_for(net, inputs(net))
+    sizes = [port.weights.size for layer in design.layers[1:3] for port in layer.ports]
+    assert sizes == [4 * 4 * 3 * 2, 4, 4 * 4 * 3 * 2]
+
+
+def test_library_is_packaged():
+    from snntoolbox.backends.verilog.hardware import LIBRARY, library
+
+    folder = Path(tools.__file__).parent / "rtl"
+    assert {p.stem for p in folder.glob("*.v")} == set(LIBRARY)
+    assert all("module snn_" in text for text in library().values())
