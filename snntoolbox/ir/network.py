@@ -31,7 +31,8 @@ class Population:
     `current` names the wiring node that gives its input; `bias` (broadcasts to the shape) is added every step.
     `pulses` is a current more in single steps, counted from 0: step -> array that broadcasts to the shape.
     `scale` (broadcasts to the shape) is the activation in the user's units that one spike per step stands for.
-    `activation` names the node of the analogue graph whose value the rate approximates.
+    `activation` names the node of the analogue graph whose value the rate approximates. `bound` is the upper bound
+    of that value where it has one (ReLU6, QCFS): a scale of at most that makes saturation the bound.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Population:
     activation: str
     origin: Origin | None = None
     pulses: Mapping[int, Array] = field(default_factory=dict)
+    bound: Array | None = None
 
     @property
     def size(self) -> int:

@@ -60,6 +60,7 @@ class Convert:
                 scale=scale,
                 activation=name,
                 origin=node.origin,
+                bound=np.asarray(node.max_value) if isinstance(node, ReLU) and node.max_value is not None else None,
             )
             populations.append(population)
         readouts = [

@@ -69,6 +69,7 @@ class Quantize:
         makes it larger for those that it feeds, which come later and so are looked at later.
         """
         raised: list[str] = []
+        unbounded: list[str] = []
         for name in [n for n in network.order if n in network.populations]:
             population = network.populations[name]
             if not isinstance(population.neuron, IF):
@@ -77,12 +78,19 @@ class Quantize:
             if np.any(peaks > self.limit):
                 network = raise_scales(network, {name: np.maximum(peaks / self.limit, 1.0)})
                 raised.append(f"{population.label} ({int((peaks > self.limit).sum())} of {peaks.size} channels)")
+                if _above_bound(network.populations[name]):
+                    unbounded.append(population.label)
         if raised:
             log.warning(
                 "weights above %d thresholds: %s spike less often, so that they fit %d bits",
                 self.limit,
                 ", ".join(raised),
                 self.weight_bits,
+            )
+        if unbounded:
+            log.warning(
+                "the upper bound of %s no longer holds where one spike per step stands for more: more bits keep it",
+                ", ".join(unbounded),
             )
         return network
 
@@ -121,6 +129,11 @@ def _channel_peaks(part: _Part) -> Array:
     """For each channel of the target the largest |weight| into it, of the target's rank."""
     peak = part.peak()
     return np.asarray(peak.max(axis=tuple(range(1, peak.ndim)), keepdims=True))
+
+
+def _above_bound(population: Population) -> bool:
+    """Whether a neuron can say more than the upper bound of the rectifier that it stands for."""
+    return population.bound is not None and bool(np.any(population.scale > population.bound * (1 + 1e-9)))
 
 
 def _if(population: Population) -> IF:

@@ -101,6 +101,7 @@ def network(**more):
     populations = [
         Population(
             name="a", shape=(1, 3), neuron=neuron, current="r", bias=draw(1, 1), scale=draw(1, 1), activation="relu",
+            bound=draw(1, 1),
             origin=Origin("onnx", "Relu", "/r"),
         ),
         Population(name="g", shape=(1, 1), neuron=gate, current="a", scale=np.ones((1, 1)), activation="max"),

@@ -201,6 +201,18 @@ def test_weights_too_large_raise_their_scale(new_net, caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize(("bound", "told"), [(None, False), (1.0, True), (100.0, False)])
+def test_a_raised_scale_above_the_bound_is_told(new_net, caplog, bound, told):
+    """A neuron that stands for more per spike saturates above the upper bound of its rectifier."""
+    net = new_net(2)
+    a = net.relu("x")
+    b = net.relu(net.add(Scale, a, gain=np.array([1.0, 100.0])), max_value=bound, name="bounded")
+    network = Convert()(net.graph(), {a: np.ones(1), b: np.ones(1)})
+    assert network.populations[b].bound == bound
+    Quantize(4)(network)
+    assert ("upper bound of bounded no longer holds" in caplog.text) is told
+
+
 def test_gates_stay_as_they_are(new_net):
     net = new_net(2, 4, 4)
     net.dense(net.flat(net.pool(net.relu(net.conv("x", 3)))), 3)

@@ -10,6 +10,7 @@ import snntoolbox as stb
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.nodes import ReLU
+from snntoolbox.passes.phased import Phased
 from snntoolbox.training.pytorch import QCFS, replace_relu
 
 
@@ -225,3 +226,26 @@ def test_rectifiers_called_as_functions_are_refused_together(function):
         replace_relu(model, 4, torch.randn(3, 4))
     assert [o.layer for o in caught.value.offenders] == ["0 (Functional)", "2.1 (Functional)"]
     assert "nn.ReLU()" in str(caught.value)
+
+
+def test_the_phased_schedule_is_the_fine_tuned_network_itself():
+    """Each layer integrates before it fires, so as many steps as levels lose nothing, in branches neither."""
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+            self.line, self.relus = nn.Linear(64, 3), nn.ModuleList([nn.ReLU(), nn.ReLU()])
+
+        def forward(self, x):
+            a = self.relus[0](self.first(x))
+            return self.line(self.relus[1](self.second(a) + a).flatten(1))
+
+    torch.manual_seed(0)
+    x = torch.rand(40, 1, 4, 4)
+    model = replace_relu(Residual(), 4, x).eval()
+    graph = stb.load(model, input_shape=(1, 4, 4))
+    network = Phased(4)(stb.convert(graph, x.numpy()))
+    exact = graph.run(x.numpy().astype(np.float64))
+    found = interpret(network, x.numpy().astype(np.float64), steps=network.schedule.steps)
+    np.testing.assert_allclose(found.output, exact, rtol=0, atol=1e-9 * np.abs(exact).max())
