@@ -59,6 +59,9 @@ class IntegrateAndFire:
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """The loop over time."""
+        if current is None and trace is None and self._rests(steps):
+            self.step += steps
+            return self.potential.new_zeros(1).expand(steps * len(self.potential), *self.potential.shape[1:])
         fired = empty_inside(self.potential, steps * len(self.potential))
         spikes = fired.view(steps, *self.potential.shape)
         steady = None if current is None else channels_inside(current).view(spikes.shape)
@@ -79,6 +82,15 @@ class IntegrateAndFire:
             if trace is not None:
                 trace[step] = self.potential
         return fired
+
+    def _rests(self, steps: int) -> bool:
+        """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
+        last, window = self.step + steps, self.neuron.window
+        closed = window is not None and (self.step >= window[1] or last <= window[0])
+        still = self.neuron.leak == 1 and self.waiting is None and self.bias is None
+        given = self.presented is None or self.step < self.presented
+        pulsed = any(self.step <= step < last for step in self.pulses)
+        return closed and still and not pulsed and not (given and self.drive is not None)
 
     def _leak(self) -> None:
         if self.neuron.leak != 1:

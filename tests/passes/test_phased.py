@@ -143,6 +143,22 @@ def test_on_the_grid_simulator_and_reference_agree_exactly(new_net, name):
     assert net.grid.start == max(np.abs(p.neuron.initial).max() for p in net.populations.values())
 
 
+@pytest.mark.parametrize("chunk", [0, 1, 3, 4, 7, 99])
+@pytest.mark.parametrize("record", [ALL, Record(outputs_per_step=False), Record()], ids=["all", "counts", "outputs"])
+@pytest.mark.parametrize("name", ["joined", "averaged"])
+def test_chunks_in_which_layers_wait_are_skipped_without_a_change(new_net, name, record, chunk):
+    graph, scales, x = built(new_net, name, dyadic=True)
+    net = Phased(4)(Convert()(graph, scales))
+    steps = net.schedule.steps
+    expected = interpret(net, x, steps=steps, record=record)
+    with InisimBackend().build(net, chunk=chunk) as executable:
+        found = executable.run(x, steps=steps, record=record)
+    for field in ("counts", "spikes", "potentials", "outputs", "outputs_per_step"):
+        assert getattr(found, field).keys() == getattr(expected, field).keys()
+        for name_, value in getattr(expected, field).items():
+            np.testing.assert_array_equal(getattr(found, field)[name_], value, err_msg=f"{field} of {name_}")
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_windows_become_pulses_without_a_change(new_net, name):
     graph, scales, x = built(new_net, name, dyadic=False)

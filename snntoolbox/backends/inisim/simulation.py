@@ -86,7 +86,12 @@ class Simulation:
     def _fitting(self, tasks: list[Task], bytes_per_value: int) -> int:
         """As many steps as keep the largest value of a chunk below the limit, at least one."""
         largest = max((t.size for t in tasks), default=1) * max(bytes_per_value, 1)
-        return max(1, CHUNK_BYTES[self.device.type] // largest)
+        return self._within_windows(max(1, CHUNK_BYTES[self.device.type] // largest))
+
+    def _within_windows(self, chunk: int) -> int:
+        """At most so many steps, and no more than lie in one window where layers fire one after the other."""
+        window = self.network.window if self.network.schedule and self.network.schedule.steps else None
+        return chunk if window is None else max(n for n in range(1, min(chunk, window) + 1) if window % n == 0)
 
     def __enter__(self) -> Self:
         return self
@@ -174,8 +179,8 @@ class Batch:
         for task in tasks:
             if task.kind == "readout":
                 self._readout(self.readouts[task.name], values.get(task.reads[0]), first, steps)
-            else:
-                values[task.name] = work[task.kind](task, values, first, steps)
+            elif (found := work[task.kind](task, values, first, steps)) is not None:
+                values[task.name] = found
             for name in task.done:
                 values.pop(name, None)
 
@@ -187,13 +192,19 @@ class Batch:
         self._count(task.name, train)
         return train.flatten(0, 1)
 
-    def _map(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor:
-        """A wiring node for all steps at once; what only constant currents reach counts as zero here."""
+    def _map(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
+        """A wiring node for all steps at once; what only constant currents reach counts as zero here.
+
+        None where no spikes reach it in these steps.
+        """
+        if not any(name in values for name in task.reads):
+            return None
         samples = steps * self.size
         inputs = (values[i] if i in values else self.wiring.zeros(i, samples) for i in task.reads)
         return self.wiring.kernel(task.name)(*inputs)
 
-    def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor:
+    def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
+        """The spikes of these steps; None where they all lie outside its window."""
         shape, during, trace = self.network.populations[task.name].shape, slice(first, first + steps), None
         if task.name in self.potentials:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
@@ -205,7 +216,13 @@ class Batch:
         if task.name in self.spikes:
             recorded = train if task.name in self.graded else train > 0
             self.spikes[task.name][during] = recorded.cpu().numpy()
-        return spikes
+        return None if self._waits(task.name, first, steps) else spikes
+
+    def _waits(self, name: str, first: int, steps: int) -> bool:
+        """Whether a population is outside its window in all of these steps."""
+        neuron = self.network.populations[name].neuron
+        window = neuron.window if isinstance(neuron, IF) else None
+        return window is not None and (first >= window[1] or first + steps <= window[0])
 
     def _count(self, name: str, train: Tensor) -> None:
         """Add the spikes of each step in place: whole numbers, exact in float32 up to 2^24."""
@@ -224,10 +241,10 @@ class Batch:
         totals = self._nothing(readout, steps)
         if current is not None:
             totals += current.view(totals.shape)
-            if readout.name in self.sums:
-                totals[0] += self.sums[readout.name]
-            totals = totals.cumsum(0)
-            self.sums[readout.name] = totals[-1].clone()
+        if readout.name in self.sums:
+            totals[0] += self.sums[readout.name]
+        totals = totals.cumsum(0)
+        self.sums[readout.name] = totals[-1].clone()
         self.per_step[readout.name][first : first + steps] = self._output(readout, totals, first + 1)
 
     def _output(self, readout: Readout, totals: Tensor, first: int) -> Array:
