@@ -40,6 +40,13 @@ def test_one_neuron_by_hand():
     assert net.schedule.window == 1
 
 
+@pytest.mark.parametrize(("activation", "sent"), [(0.0, 0), (0.0625, 0), (0.1875, 0.25), (0.3125, 0.25), (0.4375, 0.5)])
+def test_it_rounds_to_the_nearest(activation, sent):
+    graph = Graph([Input(name="x", shape=(1,)), ReLU(name="r", inputs=("x",))], ["r"])
+    net = Differential((1.0, 0.5, 0.25))(Convert()(graph, {"r": np.ones(1)}))
+    assert interpret(net, np.array([[activation]]), steps=6).output.tolist() == [[sent]]
+
+
 @pytest.mark.parametrize("smallest", [2.0**-4, 2.0**-7])
 def test_it_settles_within_the_smallest_level(smallest):
     """Each neuron, on the values that its sources sent: |sent - activation| <= smallest level (times its scale)."""
