@@ -196,8 +196,9 @@ def test_time_that_is_no_number_of_steps(simulator, workspace, capsys):
 
 def test_steps_of_half_a_ms_are_kept(workspace, capsys):
     """A step is one of a simulator's own clock, whatever dt: none has to refuse one."""
-    names = ["INI", *installed("brian2", "nest")]
-    assert compare(",".join(names), *GRID, "--set", "simulation.dt=0.5") == 0
+    if not installed("nest"):
+        pytest.skip("nest is not installed")
+    assert compare("INI,nest", *GRID, "--set", "simulation.dt=0.5") == 0
     assert written(workspace)["steps"] == 16
 
 
