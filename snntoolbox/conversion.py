@@ -13,7 +13,7 @@ import numpy as np
 from snntoolbox import building, plugins
 from snntoolbox.errors import ConversionError, DataError, GraphError, NoReferenceError, UnsupportedError
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, sample_shape
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, sample_shape
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -24,12 +24,15 @@ from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.passes import EXACT
 from snntoolbox.passes.approximate import ApproximateActivations
 from snntoolbox.passes.convert import Convert, gateable, unsupported_nodes
+from snntoolbox.passes.correct import Correct
+from snntoolbox.passes.correct_layers import CORRECTIONS
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
+from snntoolbox.passes.rules import RULES, Situation, rule_for
 from snntoolbox.passes.spiking_pools import SpikingAveragePools
-from snntoolbox.passes.thresholds import ModelBasedThresholds, PercentileThresholds, Scales
-from snntoolbox.schedules import SCHEDULES, check_phased, check_schedule, legalized, run_steps, scheduled
+from snntoolbox.passes.thresholds import ModelBasedThresholds, Scales
+from snntoolbox.schedules import SCHEDULES, check_phased, check_schedule, legalized, run_steps, scheduled, steps_of
 from snntoolbox.workers.batches import Job, run_batches
 from snntoolbox.workers.cluster import check as check_workers
 
@@ -37,9 +40,6 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-5
 """Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
-
-_NEAR_LEAST = 1.25
-"""Errors of read-outs up to this multiple of the least count as equal to it."""
 
 Progress = Callable[[int], None]
 
@@ -50,15 +50,18 @@ class Recipe:
 
     `approximate` names the smooth functions (`Elementwise`) that may be replaced by line segments.
     Without `normalize` every scale is 1: activations must lie in [0, 1].
-    `percentile` and `per_channel` choose the thresholds; `max_pool` is a tree of rectifiers or a gate on spike
+    `threshold_rule` names one of `RULES` ('auto': see `rule_for`), `percentile` is for the rule of that name,
+    `per_channel` gives each channel its own threshold; `max_pool` is a tree of rectifiers or a gate on spike
     counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
-    linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation; `readout_correction` is the
-    number of calibration samples that correct the read-out (see `correct_readouts`), 0 for none; `input_range` is
-    what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire: 'rate',
+    linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `layer_correction` names what
+    is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
+    `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
+    is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire: 'rate',
     'phased' (see `Phased`; needs the duration of a window) or 'differential' (see `Differential`).
     """
 
     normalize: bool = True
+    threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = "auto"
     percentile: float = 99.9
     per_channel: bool = True
     max_pool: Literal["relu_tree", "gate"] = "relu_tree"
@@ -71,6 +74,8 @@ class Recipe:
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
     weight_bits: int = 0
+    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search"] = "auto"
+    correction_samples: int = 128
     readout_correction: int = 100
     input_range: tuple[float, float] = (0.0, 1.0)
     batch_size: int = 100
@@ -101,8 +106,13 @@ class Recipe:
             wrong.append(f"approximate = {self.approximate!r} is no set of {', '.join(FUNCTIONS)}")
         if not self.dt > 0:
             wrong.append(f"dt = {self.dt} is not above 0")
-        if self.batch_size < 1 or self.readout_correction < 0:
-            wrong.append("batch_size must be at least 1 and readout_correction at least 0")
+        if self.threshold_rule not in ("auto", "weights", *RULES):
+            wrong.append(f"threshold_rule = {self.threshold_rule!r} is none of auto, weights, {', '.join(RULES)}")
+        if self.layer_correction not in ("auto", "none", *CORRECTIONS):
+            names = ", ".join(CORRECTIONS)
+            wrong.append(f"layer_correction = {self.layer_correction!r} is none of auto, none, {names}")
+        if self.batch_size < 1 or self.readout_correction < 0 or self.correction_samples < 1:
+            wrong.append("batch_size and correction_samples must be at least 1 and readout_correction at least 0")
         if not self.input_range[0] < self.input_range[1]:
             wrong.append(f"input_range = {self.input_range} is no range")
         if wrong:
@@ -206,19 +216,31 @@ def _not_gateable(graph: Graph) -> frozenset[str]:
 
 
 def choose_scales(
-    lowered: Graph, calibration_data: Sequence[Array] | None, recipe: Recipe, progress: Progress | None = None
+    lowered: Graph,
+    calibration_data: Sequence[Array] | None,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    duration: float | None = None,
 ) -> Scales:
     """The scale of every rectifier: from data, without any from the weights, or 1 without normalisation."""
     if not recipe.normalize:
         return {
             n.name: np.ones((1,) * len(lowered.shapes[n.name])) for n in lowered.nodes.values() if isinstance(n, ReLU)
         }
-    if calibration_data is None:
+    if calibration_data is None or recipe.threshold_rule == "weights":
         low, high = recipe.input_range
-        log.warning("no calibration data: thresholds follow from the weights alone, for inputs in [%g, %g]", low, high)
+        if calibration_data is None:
+            log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
         return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
-    rule = PercentileThresholds(recipe.percentile, recipe.per_channel, recipe.batch_size)
-    return rule(lowered, calibration_data, progress)
+    situation = Situation(
+        # Differential coding sends values of several sizes, for which the error of one size says nothing.
+        steps=None if duration is None or recipe.schedule == "differential" else steps_of(duration, recipe.dt),
+        initial=float(np.mean(recipe.neuron.initial)),
+        percentile=recipe.percentile,
+        per_channel=recipe.per_channel,
+        batch_size=recipe.batch_size,
+    )
+    return rule_for(recipe.threshold_rule, situation)(lowered, calibration_data, progress)
 
 
 def convert(
@@ -228,13 +250,15 @@ def convert(
     duration: float | None = None,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
+    device: str = "cpu",
     **choices: Any,
 ) -> SpikingNetwork:
     """The spiking network of a graph; `choices` are fields of `Recipe`.
 
     `calibration_data` is an array of a few hundred samples (one array per input for several inputs); without it
     thresholds follow from the weights alone, which needs many more steps. With the `duration` (ms) that the network
-    is meant to run, its read-out is corrected for what that many steps leave over.
+    is meant to run, thresholds are chosen for that many steps, and layers and read-outs are corrected for what these
+    leave over; `device` (cpu, cuda, auto) is where corrections are computed.
     """
     if not isinstance(graph, Graph):
         raise ConversionError(f"{type(graph).__name__} is no graph", hint="graph = snntoolbox.load(model) makes one")
@@ -249,7 +273,7 @@ def convert(
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     if quantized and np.any(np.not_equal(recipe.neuron.initial, 0.5)):
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
-    scales = choose_scales(lowered, data, recipe, progress)
+    scales = choose_scales(lowered, data, recipe, progress, duration)
     network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
     network = Quantize(recipe.weight_bits)(network) if recipe.weight_bits else network
     before, network = network, scheduled(network, recipe.schedule, duration)
@@ -257,51 +281,18 @@ def convert(
         check_phased(network, before, data, plugins.backend("INI"))
     if duration is None or data is None:
         return network
-    return correct_readouts(network, lowered, [a[: recipe.readout_correction] for a in data], duration)
+    return corrected(network, lowered, data, recipe, run_steps(network, duration), device)
 
 
-def correct_readouts(
-    network: SpikingNetwork, lowered: Graph, x: Sequence[Array], duration: float, batch_size: int = 100
+def corrected(
+    network: SpikingNetwork, lowered: Graph, data: Sequence[Array], recipe: Recipe, steps: int, device: str = "cpu"
 ) -> SpikingNetwork:
-    """The network with its read-outs fitted to what a run of `duration` leaves over, on calibration samples `x`.
-
-    Spikes that cannot be taken back, most of them in the first steps, leave an error that shrinks only as 1 / T. Each
-    read-out forgets the first 0, 1/8, 1/4 or 1/2 of the steps, the fewest that leave about the least squared error,
-    and adds ``mean(y_ann - y_snn)`` to its bias. That is free on every target. (Bias correction of Li et al. 2021,
-    for the last layer alone; delayed read-out as in arXiv 2409.03368.)
-    """
-    if not len(x[0]) or any(isinstance(e, SpikeTimes) for e in network.encodings.values()):
-        return network  # analogue samples are no trains
-    from snntoolbox.engine.executor import Executor
-
-    parts = list(Executor(lowered).batches(*x, keep=lowered.outputs, batch_size=batch_size))
-    found = simulate(network, x, duration=duration, batch_size=batch_size)
-    readouts = []
-    for output, readout in zip(dict.fromkeys(lowered.outputs), network.readouts, strict=True):
-        target = np.concatenate([part[output] for part in parts]).astype(np.float64)
-        start, shift = _fit(found.outputs_per_step[readout.name], target, whole=network.schedule is not None)
-        shift = shift / readout.scale
-        bias = shift if readout.bias is None else readout.bias + shift
-        readouts.append(replace(readout, start=start, bias=np.rint(bias) if network.grid else bias))
-    return network.replaced(readouts=readouts)
-
-
-def _fit(values: Array, target: Array, whole: bool = False) -> tuple[int, Array]:
-    """How many of the first steps to forget, and what to add then; `values` are (steps, samples, *shape).
-
-    With `whole` none are forgotten: in a network with a schedule every spike counts.
-    """
-    steps = len(values)
-    fits: list[tuple[float, int, Array]] = []
-    for start in dict.fromkeys((0,) if whole else (0, steps // 8, steps // 4, steps // 2)):
-        # Values are means over the steps so far: the mean over a window follows from those at its two ends.
-        before = start * values[start - 1] if start else 0.0
-        rest = target - (steps * values[-1] - before) / (steps - start)
-        shift = rest.mean(axis=0)
-        fits.append((float(np.mean((rest - shift) ** 2)), start, shift))
-    # Few samples tell errors apart only roughly: of those near the least the one that forgets least.
-    enough = _NEAR_LEAST * min(error for error, _, _ in fits)
-    return next((start, shift) for error, start, shift in fits if error <= enough)
+    """The network with the corrections of `recipe` for runs of so many steps, on the first samples of `data`."""
+    chosen = recipe.layer_correction
+    layers = None if chosen == "none" else "search" if chosen == "auto" else chosen
+    samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
+    correct = Correct(steps=steps, layers=layers, readouts=recipe.readout_correction > 0, device=device)
+    return correct(network, lowered, [a[:samples] for a in data])
 
 
 def checked_arrays(

@@ -262,7 +262,10 @@ class Run:
         graph, data = self.inputs.graph, self.inputs.calibration
         assert graph is not None
         with self.progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
-            convert = partial(conversion.convert, graph, data, duration=self.settings.simulation.duration)
+            simulation = self.settings.simulation
+            convert = partial(
+                conversion.convert, graph, data, duration=simulation.duration, device=simulation.device
+            )
             self.network = convert(recipe=self.recipe, progress=advance)
             if self.recipe.weight_bits:
                 self.unquantized = convert(recipe=replace(self.recipe, weight_bits=0))

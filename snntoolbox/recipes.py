@@ -28,6 +28,7 @@ def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float
         encoding = Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed)
     return Recipe(
         normalize=settings.tools.normalize,
+        threshold_rule=chosen.threshold_rule,
         percentile=settings.normalization.percentile,
         per_channel=chosen.threshold_scope == "channel",
         max_pool=chosen.maxpool_type,
@@ -40,6 +41,8 @@ def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float
         dt=dt,
         input_range=input_range,
         approximate=chosen.approximate,
+        layer_correction=chosen.layer_correction,
+        correction_samples=chosen.correction_samples,
         readout_correction=chosen.readout_correction,
         weight_bits=chosen.weight_bits,
         schedule=chosen.schedule,

@@ -79,19 +79,23 @@ def advised(
     seconds: float,
 ) -> Diagnosis:
     """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data."""
-    found = replace(found, confidence=_confidence(graph, data, network, recipe))
+    found = replace(found, confidence=_confidence(graph, data, network, recipe, duration))
     if seconds <= 0:
         return found
     return replace(found, advice=advise(Trials(graph, data, duration, recipe, simulator), seconds, found.confidence))
 
 
-def _confidence(graph: Graph, data: Sequence[Array], network: SpikingNetwork, recipe: Recipe) -> dict[str, Confidence]:
+def _confidence(
+    graph: Graph, data: Sequence[Array], network: SpikingNetwork, recipe: Recipe, duration: float
+) -> dict[str, Confidence]:
     """How sure the scales of the populations are; empty where data did not choose them."""
     if not recipe.normalize:
         return {}
     lowered = conversion.lower(graph, recipe)
     scales = {p.activation: p.scale for p in network.populations.values() if p.activation in lowered.nodes}
-    return threshold_confidence(lambda g, x: conversion.choose_scales(g, x, recipe), lowered, data, scales)
+    return threshold_confidence(
+        lambda g, x: conversion.choose_scales(g, x, recipe, duration=duration), lowered, data, scales
+    )
 
 
 def untried(found: Diagnosis, recipe: Recipe, duration: float) -> Diagnosis:

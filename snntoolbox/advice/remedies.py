@@ -17,6 +17,7 @@ from snntoolbox.diagnosis.findings import Advice, Diagnosis
 from snntoolbox.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.neurons import Reset
+from snntoolbox.passes.rules import FEW_STEPS
 
 MATTERS = 0.2
 """A term matters that makes at least this share of the local squared errors."""
@@ -126,6 +127,14 @@ def _set(text: str) -> Callable[[Situation], str]:
     return lambda situation: text
 
 
+def _percentile_setting(situation: Situation, percent: float) -> str:
+    """The keys that make a percentile choose the thresholds."""
+    other = situation.recipe.threshold_rule not in ("percentile", "auto")
+    other = other or (situation.recipe.threshold_rule == "auto" and situation.duration <= FEW_STEPS * situation.recipe.dt)
+    rule = "[conversion] threshold_rule = percentile, " if other else ""
+    return f"{rule}[normalization] percentile = {percent:g}"
+
+
 def _higher(recipe: Recipe) -> float:
     return 99.9 if recipe.percentile < 99.9 else 100.0
 
@@ -138,8 +147,8 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile < 100, caused_by(CLIPPING)),
-        setting=lambda s: f"[normalization] percentile = {_higher(s.recipe):g}",
-        change=lambda recipe: replace(recipe, percentile=_higher(recipe)),
+        setting=lambda s: _percentile_setting(s, _higher(s.recipe)),
+        change=lambda recipe: replace(recipe, threshold_rule="percentile", percentile=_higher(recipe)),
     ),
     Remedy(
         when=both(lambda r: np.mean(r.neuron.initial) != 0.5, _any(caused_by(QUANTISATION), _silenced)),
@@ -153,13 +162,13 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile > 99.9, _any(caused_by(QUANTISATION), _silenced)),
-        setting=_set("[normalization] percentile = 99.9"),
-        change=_with(percentile=99.9),
+        setting=lambda s: _percentile_setting(s, 99.9),
+        change=_with(threshold_rule="percentile", percentile=99.9),
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile == 99.9, caused_by(QUANTISATION, UNEVENNESS)),
-        setting=_set("[normalization] percentile = 99"),
-        change=_with(percentile=99.0),
+        setting=lambda s: _percentile_setting(s, 99.0),
+        change=_with(threshold_rule="percentile", percentile=99.0),
     ),
     Remedy(
         when=both(lambda r: isinstance(r.encoding, Poisson), caused_by(SAMPLING)),

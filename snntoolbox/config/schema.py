@@ -144,6 +144,12 @@ class Conversion:
         0.5, "Membrane potential at the start, in units of the threshold.", rule=between(0, 1)
     )
     threshold_scope: Literal["channel", "layer"] = key("channel", "One threshold per channel or one per layer.")
+    threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = key(
+        "auto",
+        "How thresholds are chosen: max, or normalization.percentile, of the activations; mmse: the least squared "
+        "error for the duration; ltb: local threshold balancing; weights: without data. auto: mmse for up to 64 steps, "
+        "else percentile.",
+    )
     maxpool_type: Literal["relu_tree", "gate"] = key(
         "relu_tree",
         "Max pooling: relu_tree builds it from spiking neurons, exact in rates; gate passes the spikes of the input "
@@ -171,6 +177,12 @@ class Conversion:
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; differential, where something changes, by signed spikes of several sizes.",
     )
+    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search"] = key(
+        "auto",
+        "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
+        "the start, both, or both by trying some start potentials (search). auto: search.",
+    )
+    correction_samples: int = key(128, "Samples of x_norm that layer_correction uses.", rule=at_least(1))
     readout_correction: int = key(
         100,
         "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
@@ -331,6 +343,8 @@ RECIPES: Mapping[str, Mapping[str, object]] = {
         "initial_potential": 0.0,
         "threshold_scope": "layer",
         "readout": "spikes",
+        "threshold_rule": "percentile",
+        "layer_correction": "none",
         "readout_correction": 0,
         "avgpool_neurons": True,
         "maxpool_type": "gate",

@@ -24,15 +24,18 @@ class ChannelHistogram:
 
     def update(self, values: Array) -> None:
         """Add a batch (samples, channels, ...)."""
-        flat = torch.from_numpy(values).to(torch.float64).transpose(0, 1).reshape(len(self.counts), -1)
+        flat = torch.from_numpy(values).transpose(0, 1).reshape(len(self.counts), -1)
         self.seen += flat.shape[1]
-        largest = flat.amax(dim=1)
+        largest = flat.amax(dim=1).double()
         self._widen(largest)
         self.maximum = torch.maximum(self.maximum, largest.clamp(min=0))
-        rows, columns = torch.nonzero(flat > 0, as_tuple=True)
         # A bin includes its upper end, so that a value equal to the range stays where it is when the range doubles.
-        bins = (flat[rows, columns] / self.upper[rows] * self.bins).ceil().long().sub(1).clamp(0, self.bins - 1)
-        self.counts += torch.bincount(rows * self.bins + bins, minlength=self.counts.numel()).view_as(self.counts)
+        # Ranges are powers of two, so the product is exact. Column 0 is for what is not positive.
+        width = torch.where(self.upper > 0, self.bins / self.upper, 0.0).to(flat.dtype)
+        bins = (flat * width[:, None]).ceil_().clamp_(0, self.bins).long()
+        bins += torch.arange(len(self.counts))[:, None] * (self.bins + 1)
+        counted = torch.bincount(bins.reshape(-1), minlength=len(self.counts) * (self.bins + 1))
+        self.counts += counted.view(len(self.counts), -1)[:, 1:]
 
     def _widen(self, largest: torch.Tensor) -> None:
         new = (self.upper == 0) & (largest > 0)
@@ -48,27 +51,42 @@ class ChannelHistogram:
 
     def pooled_percentile(self, percent: float) -> float:
         """The percentile of the positive values of all channels together."""
-        widest = float(self.upper.max()) if len(self.upper) else 0.0
-        if widest == 0:
-            return 0.0
-        total = np.zeros((1, self.bins), np.int64)
+        return float(self.pooled().percentile(percent)[0])
+
+    def pooled(self) -> ChannelHistogram:
+        """All channels as one."""
+        one = ChannelHistogram(1, self.bins)
+        one.upper = self.upper.amax(dim=0, keepdim=True)
+        one.maximum = self.maximum.amax(dim=0, keepdim=True)
+        one.seen = self.seen * len(self.counts)
+        total = np.zeros(self.bins, np.int64)
         # A channel's bin lies inside one bin of the widest range, their ranges being powers of two.
-        ratio = np.where(self.upper.numpy() > 0, self.upper.numpy() / widest, 1.0)
+        ratio = np.where(self.upper.numpy() > 0, self.upper.numpy() / (float(one.upper) or 1.0), 1.0)
         for counts, part in zip(self.counts.numpy(), ratio, strict=True):
             centres = (np.arange(self.bins) + 0.5) * part
-            np.add.at(total[0], centres.astype(np.int64), counts)
-        maximum = np.array([float(self.maximum.max())])
-        return float(_percentiles(total, np.array([widest]), maximum, percent)[0])
+            np.add.at(total, centres.astype(np.int64), counts)
+        one.counts = torch.from_numpy(total[None])
+        return one
+
+    def centres(self) -> Array:
+        """The middle of each bin, float64 (channels, bins)."""
+        return np.asarray((np.arange(self.bins) + 0.5) / self.bins * self.upper.numpy()[:, None])
 
 
 def _percentiles(counts: Array, upper: Array, maximum: Array, percent: float) -> Array:
-    """Linear interpolation inside the bin where the cumulative count reaches the wanted share; 100 is the maximum."""
-    if percent >= 100:
-        return maximum.copy()
+    """As of numpy: linear between the two values next to place ``(n - 1) percent / 100`` of the n in order."""
     cumulative = counts.cumsum(axis=1)
-    wanted = cumulative[:, -1] * (percent / 100)
-    index = (cumulative < wanted[:, None]).sum(axis=1).clip(max=counts.shape[1] - 1)
+    place = (cumulative[:, -1] - 1).clip(min=0) * (percent / 100)
+    below, share = np.floor(place).astype(np.int64), place % 1
+    low, high = (_in_order(counts, cumulative, upper, maximum, k) for k in (below, below + 1))
+    return np.asarray(np.where(share > 0, low + share * (high - low), low))
+
+
+def _in_order(counts: Array, cumulative: Array, upper: Array, maximum: Array, place: Array) -> Array:
+    """The value at a place, counted from 0, of those in order: spread evenly in its bin; the last is known exactly."""
     rows = np.arange(len(counts))
+    index = (cumulative <= place[:, None]).sum(axis=1).clip(max=counts.shape[1] - 1)
     inside = counts[rows, index]
-    share = np.where(inside > 0, (wanted - (cumulative[rows, index] - inside)) / np.maximum(inside, 1), 0.0)
-    return np.asarray(np.minimum((index + share) * upper / counts.shape[1], maximum))
+    share = (place - (cumulative[rows, index] - inside) + 0.5) / np.maximum(inside, 1)
+    value = np.minimum((index + share) * upper / counts.shape[1], maximum)
+    return np.asarray(np.where(place >= cumulative[:, -1] - 1, maximum, value))

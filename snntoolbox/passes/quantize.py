@@ -58,9 +58,7 @@ class Quantize:
         ends = [p.current for p in populations] + [r.current for r in readouts]
         wiring = Graph(nodes.values(), ends, name=network.name)
         placed = network.replaced(wiring=wiring, populations=populations, readouts=readouts)
-        start = max((_apart_from_steps(p) for p in populations if isinstance(p.neuron, IF)), default=0)
-        growth = max((float(g.max()) for g in _growth(placed)), default=0.0)
-        return placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=int(start), growth=int(np.ceil(growth))))
+        return bounded_anew(placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=0, growth=0)))
 
     def _fitting(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network with higher scales where a weight is more thresholds than the largest integer.
@@ -134,6 +132,16 @@ def _channel_peaks(part: _Part) -> Array:
 def _above_bound(population: Population) -> bool:
     """Whether a neuron can say more than the upper bound of the rectifier that it stands for."""
     return population.bound is not None and bool(np.any(population.scale > population.bound * (1 + 1e-9)))
+
+
+def bounded_anew(network: SpikingNetwork) -> SpikingNetwork:
+    """A network with the bounds of its potentials on the grid found anew, after biases or start potentials changed."""
+    if network.grid is None:
+        return network
+    populations = network.populations.values()
+    start = max((_apart_from_steps(p) for p in populations if isinstance(p.neuron, IF)), default=0)
+    growth = max((float(g.max()) for g in _growth(network)), default=0.0)
+    return network.replaced(grid=replace(network.grid, start=int(start), growth=int(np.ceil(growth))))
 
 
 def _if(population: Population) -> IF:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -23,14 +23,25 @@ Scales = Mapping[str, Array]
 """For each `ReLU` an array of its rank that broadcasts to its shape, positive."""
 
 
+Choice = Callable[["ChannelHistogram"], Array]
+"""The scale of each channel of a histogram, float64 (channels,)."""
+
+
+class ThresholdRule(Protocol):
+    """A way to choose scales from calibration data."""
+
+    def __call__(
+        self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None
+    ) -> Scales:
+        """The scales for samples `x`, one array per input; `progress` gets the number of samples done."""
+        ...
+
+
 @dataclass(frozen=True)
 class PercentileThresholds:
     """Scale = percentile of the positive activations over the calibration data, per channel or per layer.
 
-    100 is the maximum (Diehl et al. 2015); 99.9 leaves outliers to saturate (Rueckauer et al. 2017). A channel that
-    never fired, or not above the rounding errors of float32, gets its layer's scale, and such a layer 1. An upper
-    bound of the rectifier bounds its scale. Activations are streamed into histograms: memory does not grow with the
-    data.
+    100 is the maximum (Diehl et al. 2015); 99.9 leaves outliers to saturate (Rueckauer et al. 2017).
     """
 
     percent: float = 99.9
@@ -39,30 +50,58 @@ class PercentileThresholds:
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
-        from snntoolbox.engine.executor import Executor
-        from snntoolbox.engine.histograms import ChannelHistogram
+        histograms = activation_histograms(graph, x, self.batch_size, progress)
+        return chosen_scales(graph, histograms, lambda h: h.percentile(self.percent), self.per_channel)
 
-        if not len(x) or not len(x[0]):
-            raise DataError("the calibration set is empty", hint="give samples, or none for model-based thresholds")
-        wanted = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
-        histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in wanted}
-        for values in Executor(graph).batches(*x, keep=wanted, batch_size=self.batch_size):
-            for name in wanted:
-                if not np.all(np.isfinite(values[name])):
-                    label = graph.nodes[name].label
-                    raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
-                histograms[name].update(values[name])
-            if progress:
-                progress(len(next(iter(values.values()))) if values else self.batch_size)
-        largest = max((float(h.maximum.max()) for h in histograms.values()), default=0.0)
-        return {n: self._scale(graph, n, histograms[n], _ROUNDING * largest) for n in wanted}
 
-    def _scale(self, graph: Graph, name: str, histogram: ChannelHistogram, noise: float) -> Array:
-        pooled = histogram.pooled_percentile(self.percent)
-        pooled = pooled if pooled > noise else 1.0
-        per_channel = histogram.percentile(self.percent)
-        chosen = np.where(per_channel > noise, per_channel, pooled) if self.per_channel else np.full(1, pooled)
-        return _bounded(graph, name, chosen)
+def activation_histograms(
+    graph: Graph, x: Sequence[Array], batch_size: int = 100, progress: Callable[[int], None] | None = None
+) -> dict[str, ChannelHistogram]:
+    """The positive activations of every rectifier, streamed: memory does not grow with the data."""
+    from snntoolbox.engine.executor import Executor
+    from snntoolbox.engine.histograms import ChannelHistogram
+
+    if not len(x) or not len(x[0]):
+        raise DataError("the calibration set is empty", hint="give samples, or none for model-based thresholds")
+    wanted = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
+    histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in wanted}
+    for values in Executor(graph).batches(*x, keep=wanted, batch_size=batch_size):
+        for name in wanted:
+            if not np.all(np.isfinite(values[name])):
+                label = graph.nodes[name].label
+                raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
+            histograms[name].update(values[name])
+        if progress:
+            progress(len(next(iter(values.values()))) if values else batch_size)
+    return histograms
+
+
+def chosen_scales(
+    graph: Graph, histograms: Mapping[str, ChannelHistogram], choose: Choice, per_channel: bool
+) -> Scales:
+    """What `choose` says for each channel, or for each layer as one channel.
+
+    A channel that never fired, or not above the rounding errors of float32, gets its layer's scale, and such a layer 1.
+    An upper bound of the rectifier bounds its scale.
+    """
+    noise = _ROUNDING * max((float(h.maximum.max()) for h in histograms.values()), default=0.0)
+    scales = {}
+    for name, histogram in histograms.items():
+        pooled = choose(histogram.pooled())
+        own = choose(histogram) if per_channel else pooled
+        scales[name] = _bounded(graph, name, _filled(own, float(pooled[0]), noise))
+    return scales
+
+
+def completed(graph: Graph, scales: Scales) -> Scales:
+    """Scales with those of channels without activations, 0, set to the largest of their layer, or 1; bounded."""
+    noise = _ROUNDING * max((float(s.max()) for s in scales.values()), default=0.0)
+    return {n: _bounded(graph, n, _filled(s.ravel(), float(s.max()), noise)) for n, s in scales.items()}
+
+
+def _filled(own: Array, layer: float, noise: float) -> Array:
+    """The scales of channels, those within the noise set to the layer's, that to 1 where it is within the noise too."""
+    return np.where(own > noise, own, layer if layer > noise else 1.0)
 
 
 @dataclass(frozen=True)

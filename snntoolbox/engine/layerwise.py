@@ -1,0 +1,260 @@
+"""Runs a network layer by layer, each layer over all steps and samples, so that it can be changed before the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.neurons import start
+from snntoolbox.engine.tensors import plain_arithmetic
+from snntoolbox.ir.encodings import Spiking, spike_trains
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import constant_currents
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, LinearNode
+from snntoolbox.ir.nodes import Input
+
+MEMORY = 2**29
+"""Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
+
+_BATCH_BYTES = 2**25
+
+
+class Layerwise:
+    """Calibration samples on their way through a network, one population after the other.
+
+    Populations come in order (`network.targets`); for each, `rates` tries it out, with whatever neurons or bias, on
+    the very spikes of those before it, and `keep` settles its spikes for those behind it. Spikes are kept as single
+    bits, and only while somebody still reads them; so are the activations of `graph`, the analogue network.
+    """
+
+    def __init__(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], steps: int, *, device: str = "cpu"
+    ) -> None:
+        self.network, self.steps = network, steps
+        fitting = max(1, MEMORY // max(1, frontier_bytes(network, steps)))
+        self.x = [np.asarray(a[:fitting]) for a in x]
+        self.samples = len(self.x[0])
+        dtype = torch.float64 if network.grid else torch.float32
+        self.wiring = Executor(network.wiring, device=_device(device), dtype=dtype, exact=True)
+        self.analogue = _Analogue(graph, self.x, network, device=_device(device))
+        self._trains: dict[str, list[_Train]] = {}
+        self._last_use = _last_uses(network)
+        self._target, self._currents = "", list[tuple[Tensor | None, Tensor | None]]()
+        limit = int(network.presented(steps))
+        self._presented = limit if limit < steps else None
+        largest = max((p.size for p in network.populations.values()), default=1)
+        self._batch = max(1, min(self.samples, _BATCH_BYTES // (4 * largest * steps)))
+
+    def rates(self, population: Population, first: int = 0) -> Iterator[tuple[slice, Array, Array]]:
+        """For each batch which samples it holds, their rates over all steps and over those from `first` on."""
+        for part, spikes in self._spikes(population):
+            counted = spikes.view(self.steps, -1, *population.shape)
+            late = counted[first:].sum(0)
+            whole = late + counted[:first].sum(0) if first else late
+            yield part, _numpy(whole) / self.steps, _numpy(late) / (self.steps - first)
+
+    def keep(self, population: Population) -> None:
+        """Settle the spikes of a population."""
+        if population.name in self._last_use:
+            self._trains[population.name] = [_Train.of(s, population) for _, s in self._spikes(population)]
+        self._done(population.name)
+
+    def values(self, readout: Readout) -> Array:
+        """The value of a read-out after each step, without what it forgets, (steps, samples, *shape)."""
+        found = []
+        for i in range(len(self._parts())):
+            current, constant = self._current(readout.name, i)
+            sums = torch.zeros((), dtype=torch.float64) if current is None else current.double().cumsum(0).cpu()
+            if constant is not None:
+                presented = self.network.presented(np.arange(1, self.steps + 1))
+                elapsed = torch.from_numpy(presented).view(-1, *[1] * constant.ndim)
+                sums = sums + elapsed * constant.double().cpu()
+            shape = (self.steps, self._size(i), *readout.shape)
+            found.append(readout.values(np.broadcast_to(sums.numpy(), shape), 1, None, self.network.window))
+        self._done(readout.name)
+        return np.concatenate(found, axis=1)
+
+    def activation(self, target: Population | Readout, name: str) -> Array:
+        """The values of a node of the analogue graph, (samples, *shape); `target` is what stands for it."""
+        return self.analogue.values(target, name)
+
+    # -- one layer's spikes -------------------------------------------------------------------------------------
+
+    def _spikes(self, population: Population) -> Iterator[tuple[slice, Tensor]]:
+        for i, part in enumerate(self._parts()):
+            with plain_arithmetic():
+                current, constant = self._current(population.name, i)
+                state = start(population, self._size(i), constant, self.wiring.target, self._presented)
+                flat = None if current is None else current.flatten(0, 1)
+                yield part, state.advance(flat, self.steps, None)
+
+    def _current(self, target: str, i: int) -> tuple[Tensor | None, Tensor | None]:
+        """What a batch gets from spikes in each step and from constant inputs; kept while a layer is tried out."""
+        if target != self._target:
+            self._target, self._currents = target, []
+        if i < len(self._currents):
+            return self._currents[i]
+        with plain_arithmetic():
+            found = self._computed(target, self._parts()[i])
+        size = math.prod(self.network.wiring.shapes[self.network.targets[target]])
+        if 4 * size * self.steps * self.samples <= MEMORY:
+            self._currents.append(found)
+        return found
+
+    def _computed(self, target: str, part: slice) -> tuple[Tensor | None, Tensor | None]:
+        name, count = self.network.targets[target], part.stop - part.start
+        given = {s: self._train(s, part) for s in self.network.sources[name] if self._spiking(s)}
+        current = None
+        if given:
+            shape = (self.steps, count, *self.network.wiring.shapes[name])
+            current = self.wiring.tensors(given, [name])[name].view(shape)
+        return current, self._constant(target, part)
+
+    def _constant(self, target: str, part: slice) -> Tensor | None:
+        name = self.network.targets[target]
+        steady = {n for n in self.network.sources[name] if not self._spiking(n)}
+        if not steady:
+            return None
+        if self.network.grid:  # rounded once, by the function that all simulators share
+            found = constant_currents(self.network, *(a[part] for a in self.x))[target]
+            return self.wiring.target.tensor(found)
+        inputs = dict(zip(self.network.encodings, self.x, strict=True))
+        given = {n: self.wiring.target.tensor(inputs[n][part]) for n in steady}
+        return self.wiring.tensors(given, [name])[name]
+
+    def _spiking(self, source: str) -> bool:
+        return source in self.network.populations or isinstance(self.network.encodings[source], Spiking)
+
+    def _train(self, source: str, part: slice) -> Tensor:
+        """The spikes of a source in all steps, (steps * batch, *shape)."""
+        if source in self.network.populations:
+            return self._trains[source][self._parts().index(part)].spikes(self.wiring.target.dtype)
+        coding, index = self.network.encodings[source], list(self.network.encodings).index(source)
+        assert isinstance(coding, Spiking)
+        train = spike_trains(self.x[index][part], self.steps, coding, part.start, 0)
+        return self.wiring.target.tensor(train).flatten(0, 1)
+
+    def _parts(self) -> list[slice]:
+        return [slice(i, min(i + self._batch, self.samples)) for i in range(0, self.samples, self._batch)]
+
+    def _size(self, i: int) -> int:
+        return min(self._batch, self.samples - i * self._batch)
+
+    def _done(self, target: str) -> None:
+        """Forget what nobody reads any more."""
+        self._target, self._currents = "", []
+        for source in [s for s in self._trains if self._last_use[s] == target]:
+            del self._trains[source]
+        self.analogue.done(target)
+
+
+def frontier_bytes(network: SpikingNetwork, steps: int) -> int:
+    """The most bytes per sample that the kept spikes (bits) and activations (float32) take at any time."""
+    last, alive, most = _last_uses(network), dict[str, int](), 0
+    for target in network.targets:
+        if target in network.populations:
+            alive[target] = network.populations[target].size
+        most = max(most, sum(alive.values()))
+        alive = {s: size for s, size in alive.items() if s in last and last[s] != target}
+    return most * (math.ceil(steps / 8) + 4)
+
+
+def _last_uses(network: SpikingNetwork) -> dict[str, str]:
+    """For each source the last target that reads it."""
+    return {s: target for target, current in network.targets.items() for s in network.sources[current]}
+
+
+def _numpy(values: Tensor) -> Array:
+    return np.asarray(values.cpu().numpy(), np.float64)
+
+
+def _device(name: str) -> torch.device:
+    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else name.replace("auto", "cpu"))
+
+
+@dataclass(frozen=True)
+class _Train:
+    """The spikes of one batch: bits of plain spikes, else the values they carry."""
+
+    packed: Array | None
+    whole: Tensor | None
+    shape: tuple[int, ...]
+    device: torch.device
+
+    @classmethod
+    def of(cls, spikes: Tensor, population: Population) -> _Train:
+        plain = not (isinstance(population.neuron, IF) and population.neuron.graded)
+        packed = np.packbits(spikes.contiguous().view(-1).to(torch.uint8).cpu().numpy()) if plain else None
+        return cls(packed, None if plain else spikes, tuple(spikes.shape), spikes.device)
+
+    def spikes(self, dtype: torch.dtype) -> Tensor:
+        if self.packed is None:
+            assert self.whole is not None
+            return self.whole
+        bits = np.unpackbits(self.packed, count=math.prod(self.shape))
+        return torch.from_numpy(bits).to(self.device, dtype).view(self.shape)
+
+
+class _Analogue:
+    """The analogue graph, cut at its rectifiers: their values are kept while a later layer still reads them."""
+
+    def __init__(self, graph: Graph, x: Sequence[Array], network: SpikingNetwork, *, device: torch.device) -> None:
+        self.graph = graph
+        ends = [n.name for n in graph.nodes.values() if not isinstance(n, (Input, LinearNode))]
+        cut = [Input(name=e, shape=graph.shapes[e]) for e in ends]
+        read = {graph.nodes[e].inputs[0]: None for e in ends} | dict.fromkeys(graph.outputs)
+        nodes = [n for n in graph.nodes.values() if n.name not in ends]
+        self.executor = Executor(Graph([*cut, *nodes], list(read)), device=device)
+        self.kept = {n: np.asarray(a, np.float32) for n, a in zip(graph.inputs, x, strict=True)}
+        self.samples = len(x[0])
+        self.last = self._uses(network)
+
+    def _uses(self, network: SpikingNetwork) -> dict[str, str]:
+        """For each rectifier (and input) the last target whose value is computed from it."""
+        sources: dict[str, frozenset[str]] = {}
+        for name, node in self.executor.graph.nodes.items():
+            own = frozenset([name]) if isinstance(node, Input) else frozenset()
+            sources[name] = own.union(*(sources[i] for i in node.inputs))
+        uses = {}
+        populations = {n: p.activation for n, p in network.populations.items()}
+        outputs = dict(zip((r.name for r in network.readouts), dict.fromkeys(self.graph.outputs), strict=True))
+        for target in network.targets:
+            name = populations.get(target) or outputs[target]
+            read = self.graph.nodes[name].inputs[0] if target in populations else name
+            uses.update(dict.fromkeys(sources[read], target))
+        return uses
+
+    def values(self, target: Population | Readout, name: str) -> Array:
+        node = self.graph.nodes[name]
+        population = isinstance(target, Population)
+        read = node.inputs[0] if population else name
+        parts = []
+        for i in range(0, self.samples, 50):
+            given = {n: a[i : i + 50] for n, a in self.kept.items()}
+            parts.append(self._computed(given, read))
+        found = np.concatenate(parts)
+        if not population:
+            return found
+        found = np.asarray(node.apply(found), np.float32)
+        if name in self.last:
+            self.kept[name] = found
+        return found
+
+    def _computed(self, given: dict[str, Array], name: str) -> Array:
+        if name in given:
+            return given[name]
+        with plain_arithmetic():
+            tensors = {n: self.executor.target.tensor(a) for n, a in given.items()}
+            return np.asarray(self.executor.tensors(tensors, [name])[name].cpu().numpy())
+
+    def done(self, target: str) -> None:
+        for name in [n for n, last in self.last.items() if last == target]:
+            self.kept.pop(name, None)

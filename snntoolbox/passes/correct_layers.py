@@ -1,0 +1,134 @@
+"""What calibration samples can mend in one population: its bias, and its potential at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snntoolbox.ir.network import Population
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array
+
+if TYPE_CHECKING:
+    from snntoolbox.engine.layerwise import Layerwise
+
+STARTS = (-0.5, 0.0, 0.25, 0.5, 0.75)
+"""Potentials, in thresholds, that `search_start` tries."""
+
+_ROUNDS = 2
+"""How often a bias is corrected: the second time for what a change of the first does to the neurons' rounding."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of a population on all samples against those wanted, as means over samples.
+
+    `late` is ``mean(wanted - rate)`` from the first counted step on, `whole` over all steps, per neuron; `squared` is
+    the mean of ``(wanted - rate)^2`` over all steps, per channel.
+    """
+
+    late: Array
+    whole: Array
+    squared: Array
+
+
+def measured(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Rates:
+    """The errors of a population's rates, where `wanted` (samples, *shape) holds activations over scale."""
+    late, whole, squared = np.zeros(population.shape), np.zeros(population.shape), np.zeros(population.shape)
+    for part, over_all, over_late in run.rates(population, first):
+        error = wanted[part] - over_all
+        late += (wanted[part] - over_late).sum(axis=0)
+        whole += error.sum(axis=0)
+        squared += (error**2).sum(axis=0)
+    count = len(wanted)
+    return Rates(late / count, whole / count, channel_means(squared / count))
+
+
+def channel_means(values: Array) -> Array:
+    """The mean of each channel (first axis), with the rank of `values`."""
+    return np.asarray(values.mean(axis=tuple(range(1, values.ndim)), keepdims=True))
+
+
+def correct_bias(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Population:
+    """The population with ``mean(a / s - r)`` of each channel added to its bias, twice, in thresholds per step.
+
+    Bias correction of Li et al. 2021 ("SNN calibration", light pipeline): the mean rate of a channel becomes that of
+    its activations. The rates are those from step `first` on.
+    """
+    for _ in range(_ROUNDS):
+        population = _with_bias(run, population, channel_means(measured(run, population, wanted, first).late))
+    return population
+
+
+def correct_potential(run: Layerwise, population: Population, wanted: Array) -> Population:
+    """The population with ``T mean(a / s - r)`` thresholds added to each neuron's start potential (Li et al. 2021)."""
+    shift = run.steps * measured(run, population, wanted).whole
+    return _starting(run, population, _neuron(population).initial + shift * _neuron(population).threshold)
+
+
+def search_start(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Population:
+    """The population with, per channel, the start potential and bias of least ``mean (a / s - r)^2``.
+
+    Each of `STARTS` is tried with the given bias and with that bias corrected once and twice (see `correct_bias`).
+    """
+    shape = (population.shape[0], *[1] * (len(population.shape) - 1))
+    theta = _neuron(population).threshold
+    least: Array | None = None
+    bias = initial = np.zeros(shape)
+    for start in STARTS:
+        tried = _starting(run, population, np.full(shape, start) * theta)
+        for corrected in range(_ROUNDS + 1):
+            found = measured(run, tried, wanted, first)
+            own = np.zeros(shape) + (0.0 if tried.bias is None else tried.bias)
+            if least is None:
+                least, bias, initial = found.squared, own, _neuron(tried).initial + np.zeros(shape)
+            better = found.squared < least
+            least = np.where(better, found.squared, least)
+            bias, initial = np.where(better, own, bias), np.where(better, _neuron(tried).initial, initial)
+            if corrected < _ROUNDS:
+                tried = _with_bias(run, tried, channel_means(found.late))
+    return replace(population, bias=bias, neuron=replace(_neuron(population), initial=initial))
+
+
+def _with_bias(run: Layerwise, population: Population, shift: Array) -> Population:
+    """The population with a shift of its rate, in spikes per step, added to its bias; a whole number on the grid."""
+    added = shift * _neuron(population).threshold
+    bias = added if population.bias is None else population.bias + added
+    return replace(population, bias=np.rint(bias) if run.network.grid else bias)
+
+
+def _starting(run: Layerwise, population: Population, initial: Array) -> Population:
+    initial = np.rint(initial) if run.network.grid else initial
+    return replace(population, neuron=replace(_neuron(population), initial=initial))
+
+
+def _neuron(population: Population) -> IF:
+    assert isinstance(population.neuron, IF)
+    return population.neuron
+
+
+Correction = Callable[["Layerwise", Population, Array, int], Population]
+
+
+def _bias(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
+    return correct_bias(run, population, wanted, first)
+
+
+def _potential(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
+    return correct_potential(run, population, wanted)
+
+
+def _both(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
+    return correct_potential(run, correct_bias(run, population, wanted, first), wanted)
+
+
+CORRECTIONS: dict[str, Correction] = {
+    "bias": _bias,
+    "potential": _potential,
+    "both": _both,
+    "search": search_start,
+}
+"""What can be done to a population, by name."""

@@ -1,0 +1,48 @@
+"""The threshold rules by name, and which one is taken where none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from snntoolbox.errors import ConversionError
+from snntoolbox.passes.balance import BalancedThresholds
+from snntoolbox.passes.mmse import MMSEThresholds
+from snntoolbox.passes.thresholds import PercentileThresholds, ThresholdRule
+
+FEW_STEPS = 64
+"""Up to so many steps quantisation counts, and `auto` weighs it against saturation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds."""
+
+    steps: int | None
+    initial: float = 0.5
+    percentile: float = 99.9
+    per_channel: bool = True
+    batch_size: int = 100
+
+
+def _mmse(s: Situation) -> ThresholdRule:
+    if s.steps is None:
+        raise ConversionError("threshold_rule = mmse needs the number of steps", hint="say the duration, or use ltb")
+    return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.per_channel, s.batch_size)
+
+
+RULES: Mapping[str, Callable[[Situation], ThresholdRule]] = {
+    "max": lambda s: PercentileThresholds(100.0, s.per_channel, s.batch_size),
+    "percentile": lambda s: PercentileThresholds(s.percentile, s.per_channel, s.batch_size),
+    "mmse": _mmse,
+    "ltb": lambda s: BalancedThresholds(per_channel=s.per_channel),
+}
+"""The rules that choose scales from calibration data."""
+
+
+def rule_for(name: str, situation: Situation) -> ThresholdRule:
+    """The rule of a name; 'auto' is mmse for a run of at most `FEW_STEPS` steps, else percentile."""
+    if name == "auto":
+        few = situation.steps is not None and situation.steps <= FEW_STEPS
+        name = "mmse" if few else "percentile"
+    return RULES[name](situation)
