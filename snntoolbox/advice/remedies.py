@@ -129,9 +129,9 @@ def _set(text: str) -> Callable[[Situation], str]:
 
 def _percentile_setting(situation: Situation, percent: float) -> str:
     """The keys that make a percentile choose the thresholds."""
-    other = situation.recipe.threshold_rule not in ("percentile", "auto")
-    other = other or (situation.recipe.threshold_rule == "auto" and situation.duration <= FEW_STEPS * situation.recipe.dt)
-    rule = "[conversion] threshold_rule = percentile, " if other else ""
+    recipe = situation.recipe
+    taken = recipe.threshold_rule == "auto" and situation.duration > FEW_STEPS * recipe.dt
+    rule = "" if taken or recipe.threshold_rule == "percentile" else "[conversion] threshold_rule = percentile, "
     return f"{rule}[normalization] percentile = {percent:g}"
 
 

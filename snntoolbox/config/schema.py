@@ -134,8 +134,8 @@ class Conversion:
     recipe: Literal["default", "rueckauer2017"] = key(
         "default",
         "rueckauer2017 takes the choices of the SNN Toolbox where the defaults here differ: an initial_potential of 0, "
-        "one threshold per layer, a readout of spikes, average pooling with neurons of its own (avgpool_neurons), max "
-        "pooling by a gate. Keys that are set explicitly keep their value.",
+        "one threshold per layer by percentile, nothing corrected, a readout of spikes, average pooling with neurons "
+        "of its own (avgpool_neurons), max pooling by a gate. Keys that are set explicitly keep their value.",
     )
     readout: Literal["linear", "spikes"] = key(
         "linear", "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes."

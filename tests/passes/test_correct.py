@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.conversion import convert, lower, Recipe
+from snntoolbox.conversion import Recipe, convert, lower
 from snntoolbox.engine import layerwise
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.layerwise import Layerwise, frontier_bytes
@@ -90,7 +90,10 @@ def plainly_converted(graph, **choices):
     return convert(graph, samples(), **choices)
 
 
-@pytest.mark.parametrize("choices", [{}, {"weight_bits": 8}, {"max_pool": "gate"}, {"encoding": Poisson(amplitude=1.0)}])
+CHOICES = [{}, {"weight_bits": 8}, {"max_pool": "gate"}, {"encoding": Poisson(amplitude=1.0)}]
+
+
+@pytest.mark.parametrize("choices", CHOICES)
 @pytest.mark.parametrize("memory", [2**29, 2**17])
 def test_layers_run_like_the_interpreter(graph, choices, memory, monkeypatch):
     """Rates layer by layer are those of a run of the whole network, in whatever batches memory asks for."""
@@ -131,7 +134,7 @@ def test_rates_come_closer_to_activations(graph, layers, bits):
     x, steps = samples(64), 8
     plain = plainly_converted(graph, weight_bits=bits)
     network = Correct(steps=steps, layers=layers)(plain, graph, [x])
-    assert [p for p in network.populations] == [p for p in plain.populations]
+    assert list(network.populations) == list(plain.populations)
     values = Executor(graph).values(x, keep=[p.activation for p in network.populations.values()])
 
     def error(net):
