@@ -33,9 +33,10 @@ class Correct:
     """The pass, for runs of `steps` steps.
 
     `layers` names what is done to each population (see `CORRECTIONS`), None for nothing; `readouts` whether read-outs
-    are fitted. Rectifiers with levels (QCFS) and networks with a schedule are exact as they are: their layers are left alone. One pass over the network: each
-    layer's maps run once over all steps, its neurons two to fifteen times; so it takes about as long as simulating the
-    samples two to five times. Memory is bounded: where it does not suffice, fewer samples are used.
+    are fitted. Rectifiers with levels (QCFS) and networks with a schedule are exact as they are: their layers are left
+    alone. One pass over the network: each layer's maps run once over all steps, its neurons two to sixteen times; so
+    it takes about as long as simulating the samples two to five times. Memory is bounded: where it does not suffice,
+    fewer samples are used.
     """
 
     steps: int

@@ -18,7 +18,8 @@ def fitted(readout: Readout, values: Array, target: Array, *, grid: bool = False
 
     `values` (steps, samples, *shape) are what it says after each step, `target` (samples, *shape) what it should. Of
     0, 1/8, 1/4 and 1/2 of the steps it forgets the fewest that leave about the least squared error, and adds
-    ``mean(y_ann - y_snn)``. With `whole` it forgets none: in a network with a schedule every spike counts. (Bias correction of Li et al. 2021; delayed read-out as in arXiv 2409.03368.)
+    ``mean(y_ann - y_snn)``. With `whole` it forgets none: in a network with a schedule every spike counts. (Bias
+    correction of Li et al. 2021; delayed read-out as in arXiv 2409.03368.)
     """
     start, shift = _fit(values, target.astype(np.float64), whole)
     shift = shift / readout.scale
