@@ -125,7 +125,8 @@ def _grids() -> Iterator[Case]:
     for name in sorted(NETWORKS.keys() - OFF_GRID, key=list(NETWORKS).index):
         yield Case(name=f"integer grid: {name}", check="identical", build=quantised(name))
     for bits in (2, 4, 16):
-        yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=quantised("residual", bits=bits))
+        build = quantised("residual", bits=bits)
+        yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)
     zero = IF(reset=Reset.ZERO, initial=0.5)
     yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
     for check in ("repeated", "batched"):

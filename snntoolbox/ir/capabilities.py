@@ -98,7 +98,8 @@ class Capabilities:
             raise BackendError(f"simulator '{backend}' is not installed: no module {', '.join(absent)}", hint=hint)
         if not self._program_found():
             wanted = " or ".join(self.programs)
-            raise BackendError(f"simulator '{backend}' needs {wanted}, which is not here", hint=f"apt-get install {wanted}")
+            hint = f"apt-get install {wanted}"
+            raise BackendError(f"simulator '{backend}' needs {wanted}, which is not here", hint=hint)
 
     def _program_found(self) -> bool:
         return not self.programs or any(which(program) for program in self.programs)

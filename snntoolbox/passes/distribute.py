@@ -15,7 +15,7 @@ from snntoolbox.ir.paths import paths
 
 
 def distributed(maps: Sequence[Graph], name: str) -> Graph | None:
-    """The sum, named so, of maps from one source each as a sum of paths without branches; None where there are too many.
+    """The sum, named so, of maps of one source each, as a sum of paths without branches; None where they are too many.
 
     Sums in the maps must have no coefficients.
     """

@@ -17,9 +17,11 @@ PATIENCE = 1 << 20
 
 
 def bench(design: Design) -> str:
-    """The test bench of a design. Plus-arguments: +record writes what it sees instead of checking it, +stalls=n makes each
-    stream wait in n of 8 clocks, +seed=n chooses which, +samples=n ends the run after so many, +steps=n sets the steps.
-    """  # noqa: D205
+    """The test bench of a design.
+
+    Plus-arguments: +record writes what it sees instead of checking it, +stalls=n makes each stream wait in n of 8
+    clocks, +seed=n chooses which, +samples=n ends the run after so many, +steps=n sets the steps.
+    """
     spiking = [layer for layer in design.layers if layer.spikes]
     watched = [(layer.module, spike_bits(layer.shape) + 1) for layer in spiking]
     text = _HEAD.format(
@@ -31,7 +33,7 @@ def bench(design: Design) -> str:
     for module, bits in watched:
         name = f"{module}_spike"
         text += (
-            f"    tb_monitor #(.BITS({bits}), .FILE(\"{module}.spikes.hex\")) {module}_monitor (\n"
+            f'    tb_monitor #(.BITS({bits}), .FILE("{module}.spikes.hex")) {module}_monitor (\n'
             f"        .clk(clk), .record(record), .valid(dut.{name}_valid & dut.{name}_ready & ~rst),\n"
             f"        .data(dut.{name}_data), .errors({module}_errors)\n    );\n"
         )

@@ -19,7 +19,7 @@ from snntoolbox.ir.node import Array
 def spike_clocks(port: Port) -> Array:
     """The clocks that a spike of each source neuron takes, of the source's shape."""
     if isinstance(port, ListPort):
-        return np.diff(port.starts).reshape(port.shape) + 1
+        return np.asarray(np.diff(port.starts).reshape(port.shape) + 1)
     counts = np.full(port.shape, port.loop)
     for position, axis in enumerate(port.axes):
         if axis.rows is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
-from snntoolbox.ir.paths import paths
+from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.ports import (
     Layout,
     Port,
@@ -19,13 +19,14 @@ from snntoolbox.backends.verilog.ports import (
     sum_port,
 )
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
-from snntoolbox.backends.verilog.widths import growths, potential_range, signed_bits, sum_range, unsigned_bits
+from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits, sum_range, unsigned_bits
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, Projection, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.paths import paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,23 +198,18 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
             + "\n".join(f"    {line}" for line in narrow),
             hint="fewer steps, wider membranes, or fewer weight_bits",
         )
-    inputs = tuple(
-        SpikeInput(name=n, port=names.module(f"input_{n}"), shape=network.wiring.shapes[n]) for n in spiking
-    )
+    inputs = tuple(SpikeInput(name=n, port=names.module(f"input_{n}"), shape=network.wiring.shapes[n]) for n in spiking)
     return Design(name=network.name, module=module, layers=tuple(layers), inputs=inputs, choices=choices)
 
 
 def _layer(
     target: Population | Readout,
     projections: Sequence[Projection],
-    growth: object,
+    growth: Growth,
     choices: Choices,
     names: Names,
     spiking: Iterable[str],
 ) -> Layer:
-    from snntoolbox.backends.verilog.widths import Growth
-
-    assert isinstance(growth, Growth)
     driven = target.name in choices.currents
     if driven:
         growth = growth.with_current(choices.currents[target.name])
@@ -248,19 +244,19 @@ def _ports(
     target: Population | Readout, projections: Sequence[Projection], wanted: int, spiking: set[str]
 ) -> tuple[Layout, int, tuple[Port, ...]]:
     """The order of a layer's neurons, its lanes and its ports."""
-    found: list[tuple[Projection, Separable | None, object]] = []
+    found: list[tuple[Projection, Separable | sp.csr_array]] = []
     for projection in projections:
         source = projection.map.shapes[projection.source]
         apart = paths(projection.map)
         if apart is None:
-            found.append((projection, None, projection.synapses()))
+            found.append((projection, projection.synapses()))
             continue
         for path in apart:
             try:
-                found.append((projection, separable(path, source), None))
+                found.append((projection, separable(path, source)))
             except Irregular:
-                found.append((projection, None, matrix_of(path)))
-    sums = [s for _, s, _ in found if s is not None]
+                found.append((projection, matrix_of(path)))
+    sums = [way for _, way in found if isinstance(way, Separable)]
     loops = [s.loop for s in sums if s.loop is not None and s.loop_step == 1]
     layout = Layout(target.shape, loops[0] if loops else 0)
     lanes = wanted
@@ -269,49 +265,11 @@ def _ports(
     while layout.shape[layout.inner] % lanes:
         lanes //= 2
     ports: list[Port] = []
-    for number, (projection, one, matrix) in enumerate(found):
+    for projection, way in found:
         name, source = f"{target.name} from {projection.source}", projection.map.shapes[projection.source]
         signed = projection.source in spiking
-        if one is not None:
-            ports.append(sum_port(name, projection.source, one, source, layout, lanes, signed))
+        if isinstance(way, Separable):
+            ports.append(sum_port(name, projection.source, way, source, layout, lanes, signed))
         else:
-            ports.append(list_port(name, projection.source, matrix, source, layout, lanes, signed))  # type: ignore[arg-type]
-        del number
+            ports.append(list_port(name, projection.source, way, source, layout, lanes, signed))
     return layout, lanes, tuple(ports)
-
-
-_KEYWORDS = frozenset(
-    "always and assign begin buf case cell config deassign default defparam design disable edge else end endcase "
-    "endconfig endfunction endgenerate endmodule endprimitive endspecify endtable endtask event for force forever fork "
-    "function generate genvar if initial inout input instance integer join large library liblist localparam macromodule "
-    "medium module nand negedge nor not or output parameter posedge primitive pulldown pullup rcmos real realtime reg "
-    "release repeat scalared signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tri "
-    "tri0 tri1 triand trior trireg unsigned use vectored wait wand weak0 weak1 while wire wor xnor xor bit byte char "
-    "class const do enum final int logic long new package pure real ref return short static string struct this type "
-    "union var void alias always_comb always_ff always_latch assert assume before bind bins binsof break chandle checker "
-    "clocking constraint context continue cover covergroup coverpoint cross dist endchecker endclass endclocking endgroup "
-    "endinterface endpackage endprogram endproperty endsequence eventually expect export extends extern final "
-    "first_match foreach forkjoin global iff ignore_bins illegal_bins implements implies import inside interconnect "
-    "interface intersect join_any join_none let local matches modport nettype nexttime null priority program property "
-    "protected randc randcase randsequence restrict rand s_always s_eventually s_nexttime s_until sequence shortint "
-    "shortreal soft solve string strong super sync_accept_on sync_reject_on tagged throughout timeprecision timeunit "
-    "typedef unique unique0 until until_with untyped virtual wait_order weak wildcard with within byte".split()
-)
-
-
-class Names:
-    """Gives every part a name of its own that is one in Verilog."""
-
-    def __init__(self) -> None:
-        self.taken: set[str] = set()
-
-    def module(self, wanted: str) -> str:
-        """A name like the wanted one."""
-        name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "layer"
-        if name[0].isdigit() or name.lower() in _KEYWORDS or name.startswith(("snn_", "tb")):
-            name = f"layer_{name}"
-        unique, number = name, 2
-        while unique.lower() in self.taken:
-            unique, number = f"{name}_{number}", number + 1
-        self.taken.add(unique.lower())
-        return unique

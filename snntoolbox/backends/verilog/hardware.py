@@ -47,7 +47,9 @@ def summary(design: Design) -> list[str]:
     if design.inputs:
         names = ", ".join(f"{i} = {s.name} {s.shape}" for i, s in enumerate(design.inputs))
         lines.append(f"  for each step its spikes and a marker: {{marker, sign, input, coordinates}}, inputs: {names}")
-    lines.append(f"Then {design.module} runs `steps` steps and gives, for each read-out, its sums and the index of the largest.")
+    lines.append(
+        f"Then {design.module} runs `steps` steps and gives, for each read-out, its sums and the index of the largest."
+    )
     lines += [
         f"  {layer.module}: {layer.label}, {layer.neurons} x {layer.bits} bits, {layer.lanes} at once"
         for layer in design.layers

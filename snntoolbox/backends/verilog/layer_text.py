@@ -86,7 +86,7 @@ class LayerText:
     # -- what arrives -------------------------------------------------------------------------------------------
 
     def _arrivals(self) -> str:
-        layer, count = self.layer, len(self.ports)
+        count = len(self.ports)
         text = f"    wire {'open, ' if count else ''}step;\n"
         if not count:
             return text + (
@@ -116,7 +116,8 @@ class LayerText:
             wanted = ", ".join(f"wanted{i}" for i in reversed(range(count)))
             text += (
                 f"    wire {vector(count)} grant;\n"
-                f"    snn_arbiter #(.PORTS({count})) arbiter (.clk(clk), .rst(rst), .wanted({{{wanted}}}), .grant(grant));\n"
+                f"    snn_arbiter #(.PORTS({count})) arbiter (\n"
+                f"        .clk(clk), .rst(rst), .wanted({{{wanted}}}), .grant(grant)\n    );\n"
             )
         numbers = range(count)
         text += f"    wire at_marker = {both([f'marker{i}' for i in numbers])};\n"
@@ -180,7 +181,7 @@ class LayerText:
         text += f"    wire {vector(width)} neurons_data;\n"
         text += (
             f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({address_bits(count)}), .DEPTH({count}), "
-            f".FILE(\"{file}\")\n    ) neuron_memory (\n"
+            f'.FILE("{file}")\n    ) neuron_memory (\n'
             f"        .clk(clk), .read(scan_read), .address({place}), .data(neurons_data)\n    );\n"
         )
         low = 0
@@ -206,7 +207,7 @@ class LayerText:
             f".WORDS({layer.words}), .WORD_END({constant(layer.words - 1, self.address)})\n    ) drive (\n"
             f"{connected(pairs)}\n    );\n"
         )
-        parts = []
+        parts: list[str] = []
         for lane in range(layer.lanes):
             text += f"    wire {vector(bits)} current_{lane} = currents[{bits * (lane + 1) - 1}:{bits * lane}];\n"
             parts.insert(0, signed(f"current_{lane}", bits, layer.bits))
@@ -227,7 +228,11 @@ class LayerText:
         if layer.spikes:
             parameters += [("LANE", max(1, self.lane_bits)), ("RESET_ZERO", int(layer.resets_to_zero))]
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
-            renamed = [("spike_marker", "marker"), ("spike_last", "last"), ("spike_lane", "lane" * (self.lane_bits > 0))]
+            renamed = [
+                ("spike_marker", "marker"),
+                ("spike_last", "last"),
+                ("spike_lane", "lane" * (self.lane_bits > 0)),
+            ]
             text = f"    wire {'spike_next, ' * ('spike_next' in readers)}marker, last;\n"
             if self.lane_bits:
                 text += f"    wire {vector(self.lane_bits)} lane;\n"
@@ -240,7 +245,11 @@ class LayerText:
         unread = {n for n in ("scan_read", "scan_word", "spike_next") if n not in readers}
         unread |= set() if layer.ports else {"open"}
         pairs = [(n, "" if n in unread else n) for n in names] + renamed
-        return text + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n{connected(pairs)}\n    );\n"
+        return (
+            text
+            + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n"
+            + f"{connected(pairs)}\n    );\n"
+        )
 
     def _leaving(self) -> str:
         """The coordinates of the neurons whose spikes leave, counted along with the scan."""
@@ -274,4 +283,3 @@ class LayerText:
         joined = coordinates[0] if len(coordinates) == 1 else f"{{{', '.join(coordinates)}}}"
         last = wide("last", 1, width)
         return text + f"    assign spike_data = {{marker, marker ? {last} : {joined}}};\n"
-

@@ -27,7 +27,14 @@ class PortText:
     """The module of one port; `gated`: whether it gives zeros in clocks that are not its own."""
 
     def __init__(self, layer: Layer, port: Port, module: str, queue: int, files: Files, *, gated: bool) -> None:
-        self.layer, self.port, self.module, self.queue, self.files, self.gated = layer, port, module, queue, files, gated
+        self.layer, self.port, self.module, self.queue, self.files, self.gated = (
+            layer,
+            port,
+            module,
+            queue,
+            files,
+            gated,
+        )
         self.spike = spike_bits(port.shape)
         self.width = self.spike + 1 + port.signed
         self.neuron = address_bits(layer.neurons)
@@ -123,10 +130,7 @@ class PortText:
                     used.update(range(axis.field.low, axis.field.low + axis.field.bits))
         if used:
             low, high = min(used), max(used)
-            text += (
-                f"    reg [{high}:{low}] spike;\n"
-                f"    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
-            )
+            text += f"    reg [{high}:{low}] spike;\n    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
         advance = "advance"
         for i, axis in reversed(tables):
             table, neuron_bits, word_bits = self._taps(i, axis, advance)
@@ -186,7 +190,7 @@ class PortText:
             f"    wire none_{number}, last_{number};\n"
             f"    wire {vector(neuron)} neuron_{number};\n{declared}"
             f"    snn_taps #(\n        .COORDINATE({max(1, axis.field.bits)}), .SLOT({slot}), .NEURON({neuron}), "
-            f".WEIGHT({word}), .ROWS({len(axis.rows)}),\n        .FILE(\"{file}\")\n    ) axis_{number} (\n"
+            f'.WEIGHT({word}), .ROWS({len(axis.rows)}),\n        .FILE("{file}")\n    ) axis_{number} (\n'
             f"        .clk(clk), .load(load), .coordinate({coordinate}), .advance({advance}),\n"
             f"        .none(none_{number}), .last(last_{number}), .neuron(neuron_{number}), .weight({weight})\n"
             "    );\n"
@@ -207,7 +211,7 @@ class PortText:
         return (
             f"    wire {vector(width)} weights;\n"
             f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({word}), .DEPTH({len(port.weights)}),\n"
-            f"        .FILE(\"{file}\")\n    ) weight_memory (\n"
+            f'        .FILE("{file}")\n    ) weight_memory (\n'
             "        .clk(clk), .read(beat), .address(word), .data(weights)\n    );\n"
         )
 
@@ -239,9 +243,9 @@ class PortText:
                 terms += times(f"head[{field.low + field.bits - 1}:{field.low}]", field.bits, stride, index)
         return (
             f"    wire {vector(index)} index = {total(terms, index)};\n    wire {vector(bits)} weights;\n"
-            f"    snn_list #(\n        .INDEX({index}), .SOURCES({source}), .PLACE({place}), .SYNAPSES({len(synapses)}),"
-            f" .NEURON({self.neuron}), .WEIGHT({bits}),\n"
-            f"        .STARTS(\"{first}\"), .LIST(\"{second}\")\n    ) list (\n"
+            f"    snn_list #(\n        .INDEX({index}), .SOURCES({source}), .PLACE({place}), "
+            f".SYNAPSES({len(synapses)}), .NEURON({self.neuron}), .WEIGHT({bits}),\n"
+            f'        .STARTS("{first}"), .LIST("{second}")\n    ) list (\n'
             f"        .clk(clk), .rst(rst), .head_valid(head_valid), .head_marker(head[{self.width - 1}]), "
             ".index(index), .pop(pop),\n        .grant(grant), .wanted(wanted), .at_marker(at_marker), .step(step), "
             f".load({'load' * self._loads}),\n        .beat(beat), .neuron(neuron), .weight(weights)\n    );\n"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from snntoolbox.ir.paths import Path
 from snntoolbox.backends.verilog.separable import Rows, Separable
 from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.paths import Path
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,9 @@ class ListPort:
 Port = SumPort | ListPort
 
 
-def sum_port(name: str, source: str, found: Separable, shape: Shape, layout: Layout, lanes: int, signed: bool) -> SumPort:
+def sum_port(
+    name: str, source: str, found: Separable, shape: Shape, layout: Layout, lanes: int, signed: bool
+) -> SumPort:
     """The port of a path in a layout, `lanes` neurons to a word."""
     length = found.words.shape[1]
     vector = length // lanes if found.loop is not None else 1

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.ir.paths import Path
 from snntoolbox.ir.node import Array, LinearNode, Shape
 from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Mean, Pad, Permute, Reshape, Scale, Sparse, Take
 from snntoolbox.ir.nodes.windows import window_indices
+from snntoolbox.ir.paths import Path
 
 Entry = tuple[int, int]
 """Where a coordinate leads: a place on an axis (later: an offset of the neuron), and an offset of the weights."""
@@ -38,7 +38,8 @@ class Separable:
 
     rows: for each axis of the source its entries; home: the axis of the target that they move along (None: nowhere).
     base: a place on each axis of the target, `word` a weight word, where the sums begin.
-    loop: the target's axis along which each weight word goes from there, `loop_step` places at a time; None for one place.
+    loop: the target's axis along which each weight word goes from there, `loop_step` places at a time (None: one
+    place alone).
     words: the weights, (words, loop length), whole numbers.
     """
 
@@ -77,9 +78,7 @@ class Separable:
             ((place, word),) = relation[base]
             return replace(self._based(axis, place), word=self.word + word, shape=shape)
         rows = list(self.rows)
-        rows[tied[0]] = tuple(
-            tuple((q, v + w) for p, v in row for q, w in relation[base + p]) for row in rows[tied[0]]
-        )
+        rows[tied[0]] = tuple(tuple((q, v + w) for p, v in row for q, w in relation[base + p]) for row in rows[tied[0]])
         return replace(self._based(axis, 0), rows=tuple(rows), shape=shape)
 
     def _based(self, axis: int, place: int) -> Separable:
@@ -124,7 +123,7 @@ class Separable:
 
     def permuted(self, axes: Sequence[int]) -> Separable:
         """Followed by a permutation: new axis i is axis ``axes[i]``."""
-        new = {None: None, **{old: i for i, old in enumerate(axes)}}
+        new: dict[int | None, int | None] = {None: None, **{old: i for i, old in enumerate(axes)}}
         return replace(
             self,
             shape=tuple(self.shape[a] for a in axes),

@@ -33,7 +33,7 @@ RATE = 0.2
 
 
 class Simulation:
-    """The hardware of a network, built when a run first asks for it and again when one asks for more steps or current."""
+    """The hardware of a network, built when a run first asks for it and again for more steps or current."""
 
     def __init__(self, network: SpikingNetwork, options: Options) -> None:
         self.network, self.options = network, options

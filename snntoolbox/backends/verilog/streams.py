@@ -28,7 +28,9 @@ def currents(design: Design, host: HostInput) -> dict[str, Array]:
     for layer in design.driven:
         constant = host.constant[layer.name]
         bias = 0.0 if layer.target.bias is None else layer.target.bias
-        found[layer.name] = np.rint(layer.layout.ordered(constant + np.broadcast_to(bias, layer.shape))).astype(np.int64)
+        found[layer.name] = np.rint(layer.layout.ordered(constant + np.broadcast_to(bias, layer.shape))).astype(
+            np.int64
+        )
     return found
 
 
@@ -53,13 +55,15 @@ def _input_spikes(design: Design, host: HostInput, sample: int) -> list[Array]:
     for step in range(host.steps):
         for number, (table, train) in enumerate(zip(tables, trains, strict=True)):
             fired = np.flatnonzero(train[step])
-            words.append(table[fired] | (number << low) | ((train[step][fired] < 0).astype(np.int64) << (low + id_bits)))
+            words.append(
+                table[fired] | (number << low) | ((train[step][fired] < 0).astype(np.int64) << (low + id_bits))
+            )
         words.append(marker)
     return words
 
 
 def spike_words(layer: Layer, spikes: Array) -> Array:
-    """What a layer's output must be for these spikes (steps, samples, *shape): in its order, a marker after each step."""
+    """A layer's output for these spikes (steps, samples, *shape): in its own order, a marker after each step."""
     steps, samples = spikes.shape[:2]
     table = coordinates(layer.shape)[layer.layout.c_order]
     marker = 1 << spike_bits(layer.shape)

@@ -1,4 +1,4 @@
-"""Runs the simulators of Verilog: Icarus, which compiles at once, and Verilator, which then runs a thousand times faster."""
+"""Runs the simulators of Verilog: Icarus, which compiles at once, and Verilator, which then runs much faster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,19 @@ def compiled(simulator: str, folder: Path, sources: Iterable[str]) -> list[str]:
     else:
         # -Wno-lint: the sources are checked on their own, see docs/verilog.md.
         command = ["verilator", "--binary", "--timing", "-O3", "--x-assign", "fast", "--noassert", "-Wno-lint"]
-        command += ["-Wno-style", "-Wno-fatal", "--top-module", "tb", "-Mdir", "obj", "--build-jobs", "1", "-CFLAGS", "-O1", *files]
+        command += [
+            "-Wno-style",
+            "-Wno-fatal",
+            "--top-module",
+            "tb",
+            "-Mdir",
+            "obj",
+            "--build-jobs",
+            "1",
+            "-CFLAGS",
+            "-O1",
+            *files,
+        ]
         run = ["./obj/Vtb"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -42,7 +54,8 @@ def simulated(command: list[str], folder: Path, arguments: Iterable[str], told: 
 
     BackendError if it fails, with its last words.
     """
-    clocks, lines = [], []
+    clocks: list[int] = []
+    lines: list[str] = []
     with subprocess.Popen(
         [*command, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -59,5 +72,3 @@ def simulated(command: list[str], folder: Path, arguments: Iterable[str], told: 
 
 def _quoted(text: str) -> str:
     return "".join(f"\n    | {line}" for line in text.splitlines()[-_LAST_LINES:])
-
-

@@ -5,7 +5,18 @@ from __future__ import annotations
 from snntoolbox.backends.verilog.design import Design, Layer
 from snntoolbox.backends.verilog.ports import spike_bits
 from snntoolbox.backends.verilog.widths import unsigned_bits
-from snntoolbox.backends.verilog.writing import WAIVER, both, connected, constant, either, header, ports_text, signed, vector, wide
+from snntoolbox.backends.verilog.writing import (
+    WAIVER,
+    both,
+    connected,
+    constant,
+    either,
+    header,
+    ports_text,
+    signed,
+    vector,
+    wide,
+)
 
 
 class TopText:
@@ -137,22 +148,34 @@ class TopText:
         for i, port in enumerate(layer.ports):
             net = f"{name}_in{i}"
             spikes = sources.get(port.source) or f"{self._module(port.source)}_spike"
-            pairs += [(f"in{i}_valid", f"{net}_valid"), (f"in{i}_ready", f"{net}_ready"), (f"in{i}_data", f"{spikes}_data")]
+            pairs += [
+                (f"in{i}_valid", f"{net}_valid"),
+                (f"in{i}_ready", f"{net}_ready"),
+                (f"in{i}_data", f"{spikes}_data"),
+            ]
         if not layer.ports:
-            pairs += [("tick_valid", f"{name}_tick_valid"), ("tick_ready", f"{name}_tick_ready"), ("tick_last", "source_last")]
+            pairs += [
+                ("tick_valid", f"{name}_tick_valid"),
+                ("tick_ready", f"{name}_tick_ready"),
+                ("tick_last", "source_last"),
+            ]
         if layer.current_bits:
             pairs += [("load", self._load(layer)), ("load_current", f"in_data[{layer.current_bits - 1}:0]")]
         if layer.spikes:
-            nets = ("spike_valid", "spike_ready", "spike_data")
+            nets = ["spike_valid", "spike_ready", "spike_data"]
         else:
             forget = constant(layer.forget, self.design.step_bits)
             forget_bits = self.design.step_bits
             # Only a run of at least twice as many steps forgets any.
             double = 2 * layer.forget
             fits = 0 < double <= self.design.choices.steps
-            value = f"(steps >= {constant(double, forget_bits)}) ? {forget} : {forget_bits}'d0" if fits else f"{forget_bits}'d0"
+            value = (
+                f"(steps >= {constant(double, forget_bits)}) ? {forget} : {forget_bits}'d0"
+                if fits
+                else f"{forget_bits}'d0"
+            )
             pairs.append(("forget", value))
-            nets = ("sum_valid", "sum_ready", "sum", "sum_class", "best")
+            nets = ["sum_valid", "sum_ready", "sum", "sum_class", "best"]
         pairs += [(n, f"{name}_{n}") for n in (*nets, "done")]
         return f"    {name} {name}_layer (\n{connected(pairs)}\n    );\n"
 
@@ -192,7 +215,8 @@ class TopText:
             last = constant(count - 1, bits)
             text += (
                 f"    reg {vector(bits)} turn;\n    always @(posedge clk)\n        if (rst) turn <= {bits}'d0;\n"
-                f"        else if (out_valid & out_ready & out_class) turn <= (turn == {last}) ? {bits}'d0 : turn + 1'b1;\n"
+                f"        else if (out_valid & out_ready & out_class)\n"
+                f"            turn <= (turn == {last}) ? {bits}'d0 : turn + 1'b1;\n"
             )
         values: dict[str, list[str]] = {"valid": [], "class": [], "data": []}
         for i, layer in enumerate(readouts):
@@ -205,7 +229,9 @@ class TopText:
             )
             values["valid"].append(both([*turn, f"{name}_sum_valid"]))
             values["class"].append(both([*turn, f"{name}_sum_class"]))
-            values["data"].append(f"({{{width}{{turn == {constant(i, bits)}}}}} & {name}_word)" if turn else f"{name}_word")
+            values["data"].append(
+                f"({{{width}{{turn == {constant(i, bits)}}}}} & {name}_word)" if turn else f"{name}_word"
+            )
         for what, terms in values.items():
             text += f"    assign out_{what} = {either([f'({t})' if len(terms) > 1 else t for t in terms])};\n"
         end = f" & (turn == {constant(count - 1, bits)})" if count > 1 else ""

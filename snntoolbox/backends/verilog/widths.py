@@ -5,8 +5,8 @@ With p (n) the most that one step can add to (take from) a neuron, spikes, bias 
     subtract:  V <= max(V0, theta - 1) + (T - 1) max(0, p - theta) + p        zero:  V <= max(V0, theta - 1) + p
     both:      V >= min(V0, 0) - T n                                          sums:  -T n <= S <= T p
 
-since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for partial
-sums in any order.
+since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for
+partial sums in any order.
 """
 
 from __future__ import annotations

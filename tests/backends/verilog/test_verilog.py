@@ -14,8 +14,9 @@ from snntoolbox.backends.verilog import tools
 from snntoolbox.backends.verilog.backend import VerilogBackend
 from snntoolbox.backends.verilog.bench import BENCH, INPUT, OUTPUT, bench, hex_words
 from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
-from snntoolbox.backends.verilog.design import Choices, Names, designed
+from snntoolbox.backends.verilog.design import Choices, designed
 from snntoolbox.backends.verilog.hardware import hardware, write
+from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.simulation import largest_currents
 from snntoolbox.backends.verilog.streams import input_words, output_words, spike_words
 from snntoolbox.conformance.cases import OFF_GRID
@@ -90,7 +91,10 @@ CHOICES = {
 }
 CASES = [
     *((name, "two lanes, queues of one word") for name in DRAWN),
-    *((name, "one lane") for name in ("perceptron", "residual", "concat", "two codings", "poisson", "skip over layers")),
+    *(
+        (name, "one lane")
+        for name in ("perceptron", "residual", "concat", "two codings", "poisson", "skip over layers")
+    ),
     *((name, "four lanes, queues of two words") for name in ("residual", "constant input deep inside", "even kernels")),
 ]
 """Queues of one word under stalls are where a deadlock would be."""
@@ -211,10 +215,15 @@ def test_clocks_follow_from_the_spikes():
         measured = np.array(executable.clocks)
     trains = {**host.trains, **expected.spikes}
     busy = [
-        sum(np.abs(trains[p.source]).astype(np.int64).reshape(STEPS, SAMPLES, -1) @ spike_clocks(p).ravel() for p in layer.ports)
+        sum(
+            np.abs(trains[p.source]).astype(np.int64).reshape(STEPS, SAMPLES, -1) @ spike_clocks(p).ravel()
+            for p in layer.ports
+        )
         for layer in design.layers
     ]
-    least = max((b.sum(axis=0) + STEPS * scan_clocks(layer)).max() for b, layer in zip(busy, design.layers, strict=True))
+    least = max(
+        (b.sum(axis=0) + STEPS * scan_clocks(layer)).max() for b, layer in zip(busy, design.layers, strict=True)
+    )
     most = sum(b.sum(axis=0) + STEPS * (scan_clocks(layer) + 2) for b, layer in zip(busy, design.layers, strict=True))
     assert measured.max() >= least
     assert np.all(measured <= most)
