@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 TOLERANCE = 1e-5
 """Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
 
+_VALUES_AT_ONCE = 2**22
+
 Progress = Callable[[int], None]
 
 
@@ -311,9 +313,15 @@ def checked_arrays(
             raise DataError(f"{len(array)} samples, {len(arrays[0])} for the first input", layer=name)
         if array.dtype.kind not in "biuf":
             raise DataError(f"the data are of type {array.dtype}, not numbers", layer=name)
-        if not np.all(np.isfinite(array)):
+        if not _finite(array):
             raise DataError("the data hold NaN or infinite values", layer=name)
     return arrays
+
+
+def _finite(array: Array) -> bool:
+    """Whether there is no NaN and no infinity; in pieces, as the array may lie in a file larger than the memory."""
+    step = max(1, _VALUES_AT_ONCE // max(1, array[:1].size))
+    return all(bool(np.isfinite(array[i : i + step]).all()) for i in range(0, len(array), step))
 
 
 def simulate(

@@ -208,7 +208,7 @@ class Inputs:
     def largest_input(self) -> float:
         """The largest |x| of the test and the calibration set."""
         sets = [self.test.x] if self.calibration is None else [self.test.x, self.calibration]
-        return max(float(np.abs(x).max()) for x in sets)
+        return max(_largest(x) for x in sets)
 
     def input_range(self) -> tuple[float, float]:
         """The least and the largest value of the test set, zero included."""
@@ -218,9 +218,14 @@ class Inputs:
         """Warn where test and calibration set are scaled differently, as no choice of steps mends that."""
         if self.calibration is None:
             return
-        test, calibration = float(np.abs(self.test.x).max()), float(np.abs(self.calibration).max())
+        test, calibration = _largest(self.test.x), _largest(self.calibration)
         if not 0.5 <= (test or 1.0) / (calibration or 1e-30) <= 2:
             self.warn(f"x_test reaches {test:.3g}, x_norm {calibration:.3g}: are both scaled in the same way?")
+
+
+def _largest(x: Array) -> float:
+    """The largest absolute value, without a copy: the samples may lie in a file that is larger than the memory."""
+    return max(abs(float(x.min())), abs(float(x.max())))
 
 
 def _image_size(shape: Shape) -> tuple[int, int] | None:

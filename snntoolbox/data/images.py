@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +15,9 @@ from snntoolbox.data.image_options import COLOR_MODES, INTERPOLATIONS, ImageForm
 from snntoolbox.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+
+IN_MEMORY = 2**28
+"""Images that need more bytes are kept in a temporary file."""
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -29,7 +34,7 @@ def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
     """
     pillow = _pillow()
     first = _read_image(paths[0], form, pillow)
-    x = np.empty((len(paths), *first.shape), np.float32)
+    x = _room((len(paths), *first.shape))
     x[0] = first
     for i, path in enumerate(paths[1:], start=1):
         image = _read_image(path, form, pillow)
@@ -40,6 +45,14 @@ def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
             )
         x[i] = image
     return x
+
+
+def _room(shape: tuple[int, ...]) -> np.ndarray:
+    """An array of this shape, float32; a large one lies in a temporary file, so that it does not fill the memory."""
+    if 4 * math.prod(shape) < IN_MEMORY:
+        return np.empty(shape, np.float32)
+    with tempfile.TemporaryFile(prefix="snntoolbox-images-") as file:  # is gone as soon as nothing maps it any more
+        return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> np.ndarray:

@@ -46,7 +46,8 @@ class Poisson:
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value would need more than one spike per step."""
-        largest = float(np.abs(x).max(initial=0))
+        # Without a copy of |x|: the samples may lie in a mapped file that is larger than the memory.
+        largest = max(-float(x.min(initial=0)), float(x.max(initial=0)))
         if largest > self.amplitude * (1 + 1e-6):
             raise DataError(
                 f"Poisson input of amplitude {self.amplitude:.4g} cannot present values up to {largest:.4g}",

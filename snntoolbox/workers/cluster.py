@@ -30,14 +30,16 @@ PATIENCE_SECONDS = 60.0
 """How long a cluster may be without any worker."""
 
 _LOOK_SECONDS = 1.0
+_CONNECTED = ("running", "connecting")
 _CLOSE_SECONDS = 2.0
 _SETTINGS = {
     # Simulators that run in processes of their own are children of a worker.
     "distributed.worker.daemon": False,
     # Samples go along with their piece of work: they are still there when its worker is not.
     "distributed.admin.large-graph-warning-threshold": "1 TiB",
+    # The last messages are kept for debugging, a thousand of them unless told otherwise: the samples are in them.
+    "distributed.admin.low-level-log-length": 2,
     "distributed.scheduler.allowed-failures": TRIES - 1,
-    "distributed.scheduler.work-stealing": True,
 }
 
 
@@ -88,7 +90,10 @@ class Cluster:
 
     def __len__(self) -> int:
         """How many workers there are now."""
-        return len(self._client.nthreads())
+        try:
+            return len(self._client.nthreads())
+        except OSError:
+            raise BackendError(f"the connection to the scheduler {self.scheduler} is lost") from None
 
     @property
     def address(self) -> str:
@@ -142,7 +147,7 @@ class Cluster:
                 raise _none_left()
 
     def _check_connected(self) -> None:
-        if self._client.status not in ("running", "connecting"):
+        if self._client.status not in _CONNECTED:
             raise BackendError(f"the connection to the scheduler {self.scheduler} is lost")
 
     def _check_versions(self) -> None:
@@ -171,7 +176,8 @@ class _Everywhere:
         self.send()
 
     def send(self) -> None:
-        self.future = self._client.scatter([self._shared], broadcast=True, hash=False)[0]
+        # A piece of work, too: Dask does it again where a worker that held it ends, and passes it on to the others.
+        self.future = self._client.submit(_given, self._shared, pure=False)
 
 
 class _Piece:
@@ -199,6 +205,10 @@ class _Piece:
         if self._everywhere.future is self._shared:  # no other piece has sent it anew yet
             self._everywhere.send()
         self._submit()
+
+
+def _given(value: Any) -> Any:
+    return value
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------------------

@@ -16,7 +16,11 @@ from snntoolbox.config.schema import RECIPES, keys
 from snntoolbox.conversion import Recipe
 
 USAGE = "docs/usage.md"
-CONFIGS = [(page, i, text) for page in (USAGE, "docs/migrating.md") for i, text in enumerate(marked(page, "config"))]
+CONFIGS = [
+    (page, i, text)
+    for page in (USAGE, "docs/migrating.md", "docs/large_runs.md")
+    for i, text in enumerate(marked(page, "config"))
+]
 
 
 @pytest.mark.parametrize("text", [c[2] for c in CONFIGS], ids=[f"{page}-{i}" for page, i, _ in CONFIGS])

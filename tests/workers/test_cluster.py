@@ -40,8 +40,8 @@ def test_what_is_shared_goes_to_each_worker_once(cluster, pieces, tmp_path):
     pids = set(cluster.ordered(pieces.pid, shared, [(n,) for n in range(20)], name="pid"))
     unpacked = [int(pid) for pid in (tmp_path / "unpacked").read_text().split()]
     assert os.getpid() not in pids
-    assert sorted(unpacked) == sorted(set(unpacked))  # at most once each
     assert pids <= set(unpacked)
+    assert len(unpacked) <= 4  # not with each of the 20 pieces; twice at one worker where two send it at once
 
 
 ERRORS = {
@@ -77,7 +77,7 @@ def test_a_piece_that_ends_every_worker_is_given_up(cluster, pieces, tmp_path):
     with pytest.raises(BackendError, match=f"{TRIES} worker processes ended while they did piece one") as caught:
         list(cluster.ordered(pieces.die, shared, [(1,)], name="piece one"))
     assert "smaller batch_size" in caught.value.hint
-    assert len(list(tmp_path.iterdir())) == TRIES
+    assert TRIES <= len(list(tmp_path.iterdir())) < 2 * TRIES
     assert list(cluster.ordered(pieces.square, None, [(3,)], name="square")) == [9]
 
 
@@ -100,6 +100,18 @@ def test_without_any_worker_it_ends(pieces, monkeypatch):
             there.scale(0)
             with pytest.raises(BackendError, match=r"no workers any more|worker processes ended"):
                 list(results)
+
+
+def test_without_its_scheduler_it_ends(pieces, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.5)
+    lost = r"connection to the scheduler.*is lost|could not be sent|no workers any"
+    there = distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0")
+    with there, Cluster(scheduler=there.scheduler_address) as using:
+        results = using.ordered(pieces.square, None, [(n, 0.3) for n in range(50)], name="square")
+        assert next(results) == 0
+        there.close()
+        with pytest.raises(BackendError, match=lost):
+            list(results)
 
 
 # -- clusters that cannot be used -----------------------------------------------------------------------------------
