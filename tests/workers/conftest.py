@@ -2,9 +2,7 @@
 
 import pytest
 
-distributed = pytest.importorskip("distributed")
-
-from snntoolbox.workers.cluster import Cluster  # noqa: E402
+from snntoolbox.workers.cluster import Cluster
 
 # The other processes import this: a new process is told our sys.path.
 PIECES = """
@@ -63,6 +61,7 @@ def pieces(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cluster(pieces):
     """Two worker processes."""
+    pytest.importorskip("distributed")
     with Cluster(workers=2) as running:
         yield running
 

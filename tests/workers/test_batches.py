@@ -5,7 +5,6 @@ import os
 import signal
 
 import numpy as np
-import psutil
 import pytest
 
 import snntoolbox as stb
@@ -14,6 +13,8 @@ from snntoolbox.cli import main
 from snntoolbox.errors import BackendError, DataError
 from snntoolbox.workers import batches
 from snntoolbox.workers.batches import Job, release, run_batch
+
+psutil = pytest.importorskip("psutil")
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,15 @@ import sys
 import traceback
 from multiprocessing import resource_tracker
 
-import distributed
-import psutil
 import pytest
 
 from snntoolbox import __version__
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
 from snntoolbox.workers import cluster as module
 from snntoolbox.workers.cluster import AHEAD, TRIES, Cluster, check
+
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
 
 
 def test_results_come_in_order_whoever_is_first(cluster, pieces):
