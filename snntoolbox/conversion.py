@@ -272,10 +272,22 @@ def convert(
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
     lowered = lower(graph, recipe)
+    scales = choose_scales(lowered, data, recipe, progress, duration)
+    return spiking(lowered, scales, data, recipe, duration, device)
+
+
+def spiking(
+    lowered: Graph,
+    scales: Scales,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+    device: str = "cpu",
+) -> SpikingNetwork:
+    """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known."""
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     if quantized and np.any(np.not_equal(recipe.neuron.initial, 0.5)):
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
-    scales = choose_scales(lowered, data, recipe, progress, duration)
     network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
     network = Quantize(recipe.weight_bits)(network) if recipe.weight_bits else network
     before, network = network, scheduled(network, recipe.schedule, duration)
@@ -283,17 +295,11 @@ def convert(
         check_phased(network, before, data, plugins.backend("INI"))
     if duration is None or data is None:
         return network
-    return corrected(network, lowered, data, recipe, run_steps(network, duration), device)
-
-
-def corrected(
-    network: SpikingNetwork, lowered: Graph, data: Sequence[Array], recipe: Recipe, steps: int, device: str = "cpu"
-) -> SpikingNetwork:
-    """The network with the corrections of `recipe` for runs of so many steps, on the first samples of `data`."""
     chosen = recipe.layer_correction
     layers = None if chosen == "none" else "search" if chosen == "auto" else chosen
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
-    correct = Correct(steps=steps, layers=layers, readouts=recipe.readout_correction > 0, device=device)
+    steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
+    correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
     return correct(network, lowered, [a[:samples] for a in data])
 
 

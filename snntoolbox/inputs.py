@@ -199,10 +199,12 @@ class Inputs:
                 f"the saved network '{now.paths.filename_snn}' was converted otherwise: {'; '.join(differing)}",
                 hint="set convert = True to convert again",
             )
-        if saved.conversion.readout_correction and saved.simulation.duration != now.simulation.duration:
+        chosen = saved.conversion
+        fitted = chosen.readout_correction or chosen.layer_correction != "none" or chosen.threshold_rule != "percentile"
+        if fitted and saved.simulation.duration != now.simulation.duration:
             self.warn(
-                f"the read-out of the saved network was corrected for {saved.simulation.duration} ms, "
-                f"not {now.simulation.duration} ms; convert = True corrects it anew"
+                f"the saved network was fitted to a run of {saved.simulation.duration} ms, "
+                f"not {now.simulation.duration} ms; convert = True fits it anew"
             )
 
     def largest_input(self) -> float:

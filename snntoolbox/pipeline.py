@@ -259,16 +259,15 @@ class Run:
     # -- the spiking network ------------------------------------------------------------------------------------
 
     def _convert(self) -> None:
-        graph, data = self.inputs.graph, self.inputs.calibration
-        assert graph is not None
-        with self.progress("Choosing thresholds", 0 if data is None else len(data)) as advance:
-            simulation = self.settings.simulation
-            convert = partial(
-                conversion.convert, graph, data, duration=simulation.duration, device=simulation.device
-            )
-            self.network = convert(recipe=self.recipe, progress=advance)
-            if self.recipe.weight_bits:
-                self.unquantized = convert(recipe=replace(self.recipe, weight_bits=0))
+        lowered, recipe, simulation = self.lowered, self.recipe, self.settings.simulation
+        assert lowered is not None
+        data = None if self.inputs.calibration is None else [self.inputs.calibration]
+        with self.progress("Choosing thresholds", 0 if data is None else len(data[0])) as advance:
+            scales = conversion.choose_scales(lowered, data, recipe, advance, simulation.duration)
+        convert = partial(conversion.spiking, lowered, scales, data)
+        self.network = convert(recipe, simulation.duration, simulation.device)
+        if recipe.weight_bits:
+            self.unquantized = convert(replace(recipe, weight_bits=0), simulation.duration, simulation.device)
         self.check_simulator(self.network)
 
     def check_simulator(self, network: SpikingNetwork) -> None:
