@@ -83,8 +83,19 @@ def test_columns_are_the_backends_in_order():
     for name in list(cells(table, 1))[features]:
         assert cells(table, 1)[name] == ("yes" if name in ALWAYS else "lowered" if FEATURES[name].lowered else "no")
         assert cells(table, 2)[name] == ("no" if name in NEVER else "yes")
-    assert [cells(table, 1)[name] for name in VALUES] == ["0", "2^0", "-"]
-    assert [cells(table, 2)[name] for name in VALUES] == ["1", "2^53", "[all]"]
+    assert [cells(table, 1)[name] for name in VALUES] == ["0", "2^0", "snntoolbox"]
+    assert [cells(table, 2)[name] for name in VALUES] == ["1", "2^53", "snntoolbox[all]"]
+
+
+def test_programs_are_told_by_their_debian_packages():
+    table = capability_table({"it": Capabilities(programs=("one", "two"))})
+    assert cells(table, 1)["installed by"] == "apt-get install one or two"
+
+
+def test_a_backend_for_the_grid_alone_says_what_brings_a_network_there():
+    feature = "weights that are not on an integer grid"
+    assert cells(capability_table({"it": Capabilities(grid_only=True)}), 1)[feature] == "lowered"
+    assert "weight_bits" in capability_data({"it": Capabilities(grid_only=True)})["it"]["reasons"][feature]
 
 
 def test_every_no_has_a_reason_below():
@@ -126,7 +137,8 @@ def test_every_field_of_capabilities_has_a_row():
     for field in dataclasses.fields(Capabilities):
         if field.name in ("modules", "reasons"):  # shown as the extra that installs them, and tested above
             continue
-        less = dataclasses.replace(EVERYTHING, **{field.name: getattr(NOTHING, field.name)})
+        other = {"grid_only": True, "programs": ("one",)}.get(field.name, getattr(NOTHING, field.name))
+        less = dataclasses.replace(EVERYTHING, **{field.name: other})
         assert capability_table({"it": less}) != whole, field.name
 
 
