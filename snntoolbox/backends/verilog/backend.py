@@ -22,22 +22,21 @@ SIMULATORS = ("auto", "icarus", "verilator")
 class Options:
     """How the hardware is built and run; none of them changes a spike.
 
-    simulator: 'icarus', 'verilator', or 'auto' for Verilator where the run is long enough to be worth its compilation.
+    verilog_simulator: 'icarus', 'verilator', or 'auto' for Verilator where a run is long enough for its compilation.
     lanes: neurons that a layer updates at once, a power of two. queue: log2 of the words of a queue between layers.
     stalls: make both streams wait in so many of 8 clocks, at random. membrane_bits: refuse what needs more; 0 for any.
     """
 
-    simulator: str = "auto"
+    verilog_simulator: str = "auto"
     lanes: int = 1
     queue: int = 2
     stalls: int = 0
     membrane_bits: int = 0
 
     def __post_init__(self) -> None:
-        if self.simulator not in SIMULATORS:
-            raise BackendError(
-                f"backend 'verilog' has no simulator '{self.simulator}'", hint=f"use one of {', '.join(SIMULATORS)}"
-            )
+        if self.verilog_simulator not in SIMULATORS:
+            told = f"backend 'verilog' cannot run in '{self.verilog_simulator}'"
+            raise BackendError(told, hint=f"use one of {', '.join(SIMULATORS)}")
         if self.lanes < 1 or self.lanes & (self.lanes - 1):
             raise BackendError(f"backend 'verilog' cannot have {self.lanes} lanes", hint="use a power of two")
         for what, most in {"queue": 10, "stalls": 7, "membrane_bits": 64}.items():

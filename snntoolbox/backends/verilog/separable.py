@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.ir.node import Array, LinearNode, Shape
+from snntoolbox.ir.node import Array, LinearNode, Shape, collapse, uniform_along
 from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Mean, Pad, Permute, Reshape, Scale, Sparse, Take
 from snntoolbox.ir.nodes.windows import window_indices
 from snntoolbox.ir.paths import Path
@@ -206,13 +206,15 @@ def _dense(node: Dense, state: Separable) -> Separable:
 
 
 def _scale(node: Scale, state: Separable) -> Separable:
-    stride = 1
+    gain, stride = node.gain, 1
+    for axis in range(gain.ndim):
+        gain = collapse(gain, (axis,)) if uniform_along(gain, (axis,)) else gain
     for axis in reversed(range(len(state.shape))):
-        if node.gain.shape[axis] > 1:
+        if gain.shape[axis] > 1:
             size = state.shape[axis]
             state = state.along(axis, [[(i, i * stride)] for i in range(size)], size)
             stride *= size
-    return state.with_words(node.gain.reshape(-1, 1), None)
+    return state.with_words(gain.reshape(-1, 1), None)
 
 
 def _sparse(node: Sparse, state: Separable) -> Separable:

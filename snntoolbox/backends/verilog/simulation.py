@@ -114,7 +114,7 @@ class Simulation:
 
     def _simulator(self, host: HostInput) -> str:
         present = tools.present()
-        wanted = self.options.simulator
+        wanted = self.options.verilog_simulator
         if wanted != "auto":
             if wanted not in present:
                 program = tools.PROGRAMS[wanted]

@@ -158,7 +158,7 @@ def test_lint_is_clean(name, choices, tmp_path):
 def test_backend_gives_the_reference(bits, reset):
     net = network("residual", bits, reset)
     x = inputs(net)
-    assert_same(net, x, simulator="icarus", stalls=2)
+    assert_same(net, x, verilog_simulator="icarus", stalls=2)
 
 
 def assert_same(net, x, steps=STEPS, **options):
@@ -177,7 +177,7 @@ def test_a_read_out_that_forgets(start):
     """Ten steps forget three or five of them, but not six."""
     net = network("perceptron")
     net = net.replaced(readouts=[replace(r, start=start) for r in net.readouts])
-    assert_same(net, inputs(net), simulator="icarus")
+    assert_same(net, inputs(net), verilog_simulator="icarus")
 
 
 @needs("iverilog")
@@ -185,14 +185,14 @@ def test_extreme_inputs_do_not_overflow():
     net = network("perceptron")
     for value in (-400.0, 400.0):
         x = tuple(np.full((1, *net.wiring.shapes[n]), value) for n in net.encodings)
-        assert_same(net, x, steps=60, simulator="icarus")
+        assert_same(net, x, steps=60, verilog_simulator="icarus")
 
 
 @needs("iverilog")
 def test_hardware_is_built_again_only_for_more_steps_or_current():
     net = network("perceptron")
     x = inputs(net)
-    with VerilogBackend().build(net, simulator="icarus") as executable:
+    with VerilogBackend().build(net, verilog_simulator="icarus") as executable:
         executable.run(*x, steps=8)
         first = executable.design
         executable.run(*(a / 2 for a in x), steps=4)
@@ -210,7 +210,7 @@ def test_clocks_follow_from_the_spikes():
     x = inputs(net)
     expected = interpret(net, *x, steps=STEPS, record=Record(spikes=True))
     design, host = design_for(net, x)
-    with VerilogBackend().build(net, simulator="icarus") as executable:
+    with VerilogBackend().build(net, verilog_simulator="icarus") as executable:
         executable.run(*x, steps=STEPS)
         measured = np.array(executable.clocks)
     trains = {**host.trains, **expected.spikes}
@@ -256,7 +256,7 @@ def test_refuses_by_name(reason, change):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"simulator": "vcs"}, "no simulator 'vcs'.*icarus, verilator"),
+        ({"verilog_simulator": "vcs"}, "cannot run in 'vcs'.*icarus, verilator"),
         ({"lanes": 3}, "3 lanes.*power of two"),
         ({"queue": 11}, "queue = 11 is not from 0 to 10"),
         ({"stalls": 8}, "stalls = 8"),
