@@ -148,7 +148,7 @@ class Conversion:
         "auto",
         "How thresholds are chosen: max, or normalization.percentile, of the activations; mmse: the least squared "
         "error for the duration; ltb: local threshold balancing; weights: without data. auto: mmse for up to 64 steps, "
-        "else percentile.",
+        "unless normalization.percentile is not 99.9; else percentile.",
     )
     maxpool_type: Literal["relu_tree", "gate"] = key(
         "relu_tree",

@@ -14,13 +14,17 @@ FEW_STEPS = 64
 """Up to so many steps quantisation counts, and `auto` weighs it against saturation."""
 
 
+USUAL = 99.9
+"""The percentile that is taken where none is set."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Situation:
     """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds."""
 
     steps: int | None
     initial: float = 0.5
-    percentile: float = 99.9
+    percentile: float = USUAL
     per_channel: bool = True
     batch_size: int = 100
 
@@ -41,8 +45,11 @@ RULES: Mapping[str, Callable[[Situation], ThresholdRule]] = {
 
 
 def rule_for(name: str, situation: Situation) -> ThresholdRule:
-    """The rule of a name; 'auto' is mmse for a run of at most `FEW_STEPS` steps, else percentile."""
+    """The rule of a name; 'auto' is mmse for a run of at most `FEW_STEPS` steps, else percentile.
+
+    Who sets another percentile than `USUAL` means it: then 'auto' is percentile.
+    """
     if name == "auto":
         few = situation.steps is not None and situation.steps <= FEW_STEPS
-        name = "mmse" if few else "percentile"
+        name = "mmse" if few and situation.percentile == USUAL else "percentile"
     return RULES[name](situation)

@@ -71,6 +71,7 @@ def test_auto_weighs_few_steps_and_takes_a_percentile_at_many():
     assert rule_for("auto", Situation(steps=64)) == MMSEThresholds(64)
     assert rule_for("auto", Situation(steps=65)) == PercentileThresholds(99.9)
     assert rule_for("auto", Situation(steps=None)) == PercentileThresholds(99.9)
+    assert rule_for("auto", Situation(steps=8, percentile=99.0)) == PercentileThresholds(99.0)
     assert rule_for("max", Situation(steps=4)) == PercentileThresholds(100.0)
     with pytest.raises(ConversionError, match="needs the number of steps"):
         rule_for("mmse", Situation(steps=None))
