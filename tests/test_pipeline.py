@@ -179,7 +179,7 @@ def test_quantised(workspace):
 
 
 def test_coarsely_quantised(workspace, capsys):
-    found = report(workspace, conversion__weight_bits=3, conversion__layer_correction="none")
+    found = report(workspace, conversion__weight_bits=2, conversion__layer_correction="none")
     assert found["snn_accuracy"] != found["snn_accuracy_unquantized"]
     assert "float weights" in capsys.readouterr().out
 
