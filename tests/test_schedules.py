@@ -46,14 +46,15 @@ def digits(folder):
 def test_phased_in_python(digits):
     """T = 4 levels: all but a few predictions of the original, and exactly those of the quantised graph."""
     graph, x_norm, x = digits
-    snn = stb.convert(graph, x_norm, schedule="phased", duration=4, readout_correction=0)
+    recipe = stb.Recipe(schedule="phased", threshold_rule="percentile", readout_correction=0)
+    snn = stb.convert(graph, x_norm, recipe=recipe, duration=4)
     result = stb.simulate(snn, x, dtype="float64")
     assert result.steps == snn.schedule.steps
     assert result.steps == 4 * (1 + max(snn.depths[p] for p in snn.populations))
     from snntoolbox import conversion
 
-    lowered = conversion.lower(graph, stb.Recipe())
-    scales = conversion.choose_scales(lowered, [x_norm], stb.Recipe())
+    lowered = conversion.lower(graph, recipe)
+    scales = conversion.choose_scales(lowered, [x_norm], recipe)
     reference = stb.quantized_reference(lowered, scales, 4, [x])
     np.testing.assert_allclose(result.output, reference[lowered.outputs[0]], atol=1e-9)
     assert np.mean(result.predictions == graph.run(x).argmax(1)) >= 0.95
