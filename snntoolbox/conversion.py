@@ -390,9 +390,12 @@ def simulate_batches(
     starts = range(0, len(arrays[0]), batch_size)
     batches = ((start, [a[start : start + batch_size] for a in arrays]) for start in starts)
     if workers > 1 or scheduler:
-        job = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
+        run = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
+        job = replace(run, samples=len(arrays[0]))
         yield from run_batches(job, batches, workers=workers, scheduler=scheduler)
         return
     with building.build(backend, network, options, force=force) as executable:
+        # A simulator that prepares more for more samples has this beside what every one has.
+        getattr(executable, "expect", lambda samples: None)(len(arrays[0]))
         for start, batch in batches:
             yield executable.run(*batch, steps=steps, record=record, first_sample=start)

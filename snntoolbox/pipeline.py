@@ -286,6 +286,7 @@ class Run:
         errors = OutputErrors(() if self.lowered is None else self.lowered.outputs)
         outputs, per_step, done, operations = [], [], 0, 0.0
         exits = self._exits(network)
+        paths: dict[str, frozenset[str]] = {}
         with self.progress(f"Simulating on {self.settings.simulation.simulator}", len(self.test)) as advance:
             for result in self._finished(self._batches(network, recorder.record)):
                 x = self.test.x[done : done + result.samples]
@@ -297,6 +298,7 @@ class Run:
                     observer.add([x], result)
                 if exits is not None:
                     exits.add(result)
+                paths = {n: ways | paths.get(n, frozenset()) for n, ways in result.engine_paths.items()}
                 outputs.append(result.output)
                 if self.inputs.classifies:
                     per_step.append(result.predictions_per_step)
@@ -308,6 +310,7 @@ class Run:
         self._report_outputs(np.concatenate(outputs), predictions)
         self.report["synaptic_operations"] = operations / done
         self.report["output_error"] = errors.found
+        self.report["engine_paths"] = {name: sorted(ways) for name, ways in paths.items()}
         if exits is not None:
             self.report["early_exit"] = exits.found(None if self.test.regression else self.test.y)
         self.report.update(schedules.timing(network, self.settings.simulation.duration))
@@ -351,7 +354,11 @@ class Run:
     def _batches(self, network: SpikingNetwork, record: Record, simulator: str = "") -> Iterator[Result]:
         simulation = self.settings.simulation
         # Only what was asked for: a simulator without such an option says so, and others need not know it.
-        asked: dict[str, tuple[Any, Any]] = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
+        asked: dict[str, tuple[Any, Any]] = {
+            "device": (simulation.device, "auto"),
+            "chunk": (simulation.chunk, 0),
+            "engine": (simulation.engine, "auto"),
+        }
         options: dict[str, Any] = {name: value for name, (value, default) in asked.items() if value != default}
         return conversion.simulate_batches(
             network,

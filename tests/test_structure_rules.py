@@ -59,9 +59,10 @@ MAY_IMPORT = {
 FRAMEWORKS = {
     # Keras computes on torch where that is its backend: its frontend switches gradients off.
     "torch": (
-        *("engine/", "backends/inisim/simulation.py", "frontends/pytorch/", "frontends/keras/frontend.py"),
-        "training/pytorch/",
+        *("engine/", "backends/inisim/simulation.py", "backends/inisim/batch.py"),
+        *("frontends/pytorch/", "frontends/keras/frontend.py", "training/pytorch/"),
     ),
+    "numba": ("engine/fast/jit.py",),
     "keras": ("frontends/keras/", "training/keras.py"),
     "tensorflow": (),
     "jax": (),

@@ -231,6 +231,12 @@ class Simulation:
     )
     scheduler: str = key("", "Address of a Dask scheduler, tcp://host:port, whose workers share the samples.")
     chunk: int = key(0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0))
+    engine: Literal["auto", "dense", "event", "reference"] = key(
+        "auto",
+        "How the built-in simulator computes on a CPU: auto takes 8-bit products for networks with weight_bits and "
+        "sums over spikes where few neurons fire; dense takes floating-point products always, event sums over spikes "
+        "wherever possible, reference the slow interpreter that defines the semantics.",
+    )
     seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
 
     @property

@@ -39,6 +39,9 @@ class Result:
     after the reset.
     fired: population -> (samples, *shape) number of spikes, for those whose spikes carry values.
     window: what counts are divided by for rates, in a network with a schedule; None: the number of steps.
+    engine_paths: population -> the ways in which the simulator computed its input, where it has several; the built-in
+    one knows dense, event, int8 (one product in 8-bit arithmetic; int8x2: two), constant (the same every step, computed
+    once) and reference.
     """
 
     steps: int
@@ -50,6 +53,7 @@ class Result:
     potentials: Mapping[str, Array] = field(default_factory=dict)
     fired: Mapping[str, Array] = field(default_factory=dict)
     window: int | None = None
+    engine_paths: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def span(self) -> int:
@@ -123,4 +127,5 @@ def joined(results: list[Result]) -> Result:
         potentials=join("potentials", 1),
         fired=join("fired", 0),
         window=results[0].window,
+        engine_paths={n: frozenset().union(*(r.engine_paths[n] for r in results)) for n in results[0].engine_paths},
     )

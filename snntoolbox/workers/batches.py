@@ -23,13 +23,17 @@ Batch = tuple[int, list[Array]]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every batch of a run shares: it goes to each worker once. `token` tells jobs apart there."""
+    """What every batch of a run shares: it goes to each worker once. `token` tells jobs apart there.
+
+    `samples` is their number in the whole run: a simulator prepares for it alike wherever it runs.
+    """
 
     network: SpikingNetwork
     simulator: str
     steps: int
     record: Record | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    samples: int = 0
     version: str = __version__
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -93,6 +97,7 @@ def _executable(job: Job) -> Executable:
     if job.token not in _built:
         _close()
         _built[job.token] = plugins.backend(job.simulator).build(job.network, **job.options).__enter__()
+        getattr(_built[job.token], "expect", lambda samples: None)(job.samples)
     return _built[job.token]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "float64")
+ENGINES = ("auto", "dense", "event", "reference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +26,19 @@ class Options:
 
     `device`: 'cpu', 'cuda', or 'auto' for CUDA where there is one. `chunk`: time steps that a layer takes at once,
     0 to choose them by memory. `dtype`: 'float32' (also None) or 'float64'; a network on an integer grid gets
-    float64 wherever float32 would not be exact.
+    float64 wherever float32 would not be exact. `engine`: how on a CPU; 'auto' takes 8-bit products for networks on
+    an integer grid, and sums over events where few neurons fire; 'dense' floating products for all, 'event' sums over
+    events wherever they can be, 'reference' the plain interpreter, in float64.
     """
 
     device: str = "auto"
     chunk: int = 0
     dtype: str | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise BackendError(f"backend 'INI' has no engine '{self.engine}'", hint=f"use one of {', '.join(ENGINES)}")
         if self.device not in DEVICES:
             raise BackendError(f"backend 'INI' has no device '{self.device}'", hint=f"use one of {', '.join(DEVICES)}")
         if self.dtype is not None and self.dtype not in DTYPES:
@@ -72,4 +78,5 @@ class InisimBackend:
         chosen = chosen_options(self.name, Options, options)
         from snntoolbox.backends.inisim.simulation import Simulation
 
-        return Simulation(network, device=chosen.device, dtype=chosen.dtype or "float32", chunk=chosen.chunk)
+        dtype = chosen.dtype or "float32"
+        return Simulation(network, device=chosen.device, dtype=dtype, chunk=chosen.chunk, engine=chosen.engine)

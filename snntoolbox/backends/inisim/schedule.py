@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from snntoolbox.ir.encodings import Spiking
@@ -44,7 +44,18 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
             tasks.append(Task(kind, name, math.prod(wiring.shapes[name]), wiring.nodes[name].inputs))
     if per_step:
         tasks += [Task("readout", r.name, math.prod(r.shape), (r.current,)) for r in network.readouts]
-    return _freeing(tasks)
+    return freeing(tasks)
+
+
+def shortened(tasks: list[Task], shortcut: Mapping[str, str]) -> list[Task]:
+    """The tasks where some read another value than planned, without those that nobody reads any more."""
+    tasks = [replace(t, reads=(shortcut[t.name],)) if t.name in shortcut else t for t in tasks]
+    while True:
+        read = {name for task in tasks for name in task.reads}
+        kept = [t for t in tasks if t.kind != "map" or t.name in read]
+        if len(kept) == len(tasks):
+            return freeing(tasks)
+        tasks = kept
 
 
 def readout_sources(network: SpikingNetwork) -> set[str]:
@@ -61,7 +72,7 @@ def _upstream(network: SpikingNetwork, ends: Iterable[str]) -> set[str]:
     return wanted
 
 
-def _freeing(tasks: list[Task]) -> list[Task]:
+def freeing(tasks: list[Task]) -> list[Task]:
     """The tasks, each with the values that can go after it; a value that nobody reads goes at once."""
     last_use = {task.name: i for i, task in enumerate(tasks) if task.kind != "readout"}
     last_use |= {name: i for i, task in enumerate(tasks) for name in task.reads}

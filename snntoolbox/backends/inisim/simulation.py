@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -10,32 +11,58 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.backends.inisim.schedule import Task, plan, readout_sources
+from snntoolbox.backends.inisim.batch import Batch
+from snntoolbox.backends.inisim.kept import Kept
+from snntoolbox.backends.inisim.schedule import Task, plan, shortened
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.neurons import start
+from snntoolbox.engine.fast import integer, jit, loops
+from snntoolbox.engine.fast.planning import FastPaths, work
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
-from snntoolbox.ir.encodings import Spiking, sample_shape, spike_trains
-from snntoolbox.ir.interpreter import constant_currents
-from snntoolbox.ir.network import Population, Readout, SpikingNetwork
-from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.encodings import ConstantCurrent, Spiking, sample_shape
+from snntoolbox.ir.interpreter import constant_currents, interpret
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
 
 CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**27}
 """About how large the largest tensor of a chunk may be: on the CPU of the order of its caches."""
 
+FEWEST_STEPS = 16
+"""Steps of a chunk that are worth taking fewer samples at once, as each chunk reads and writes the whole state."""
+
+PATIENCE = 2.0
+"""Seconds of work on the general path from which on a run is worth loading compiled loops for."""
+
+
+DENSE = frozenset({"dense"})
+
 
 class Simulation:
     """A network on a device; each `run` starts from the initial potentials."""
 
-    def __init__(self, network: SpikingNetwork, *, device: str = "cpu", dtype: str = "float32", chunk: int = 0) -> None:
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        chunk: int = 0,
+        engine: str = "auto",
+    ) -> None:
         self.network = network
         self.chunk = chunk
+        self.engine = engine
         self.device = _device(device)
         self.dtype: torch.dtype = getattr(torch, dtype)
         self.plans = {wanted: plan(network, per_step=wanted) for wanted in (False, True)}
         self.wirings: dict[torch.dtype, Executor] | None = {}
+        self.fast: dict[tuple[torch.dtype, bool], FastPaths] = {}
+        self.space: dict[str, Tensor] = {}
+        self.expected = 0
+        self.work = work(network)
+        if engine == "event":
+            jit.compiled(loops.fire)
 
     def wiring(self, dtype: torch.dtype) -> Executor:
         """The network's linear maps in this type, made on first use."""
@@ -49,6 +76,29 @@ class Simulation:
         """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps."""
         return record.outputs_per_step or any(r.start for r in self.network.readouts)
 
+    def fast_paths(self, dtype: torch.dtype, fused: bool) -> FastPaths | None:
+        """The fast paths for potentials of this type, with compiled loops or without; None where there are none."""
+        events = {"event": "always", "auto": "auto"}.get(self.engine, "never") if fused else "never"
+        whole = self.network.grid is not None and self.engine == "auto" and integer.works()
+        steady = all(e.steps is None for e in self.network.encodings.values() if isinstance(e, ConstantCurrent))
+        if self.device.type != "cpu" or not steady or not (whole or events != "never"):
+            return None
+        if (dtype, fused) not in self.fast:
+            self.fast[dtype, fused] = FastPaths(self.network, self.wiring(dtype), events, integers=whole, fused=fused)
+        return self.fast[dtype, fused]
+
+    def compiles(self, samples: int, steps: int) -> bool:
+        """Whether loops are compiled for a run of this size: a small one would wait for them longer than it takes.
+
+        It depends on nothing else, so that a batch has the same result whatever ran before.
+        """
+        seconds = self.work * max(samples, self.expected) * steps
+        return self.engine == "event" or (jit.installed() and seconds >= PATIENCE)
+
+    def expect(self, samples: int) -> None:
+        """Say how many samples all runs together are going to have."""
+        self.expected = samples
+
     def run(
         self,
         *x: Array,
@@ -61,15 +111,58 @@ class Simulation:
         record = record or Record()
         x = tuple(np.asarray(array) for array in x)
         self._check(x, steps)
-        tasks = self.plans[self.follows_outputs(record)]
+        if self.engine == "reference":
+            return self._interpreted(x, steps, record, first_sample)
+        samples, per_step = len(x[0]), self.follows_outputs(record)
+        kept = Kept(self.network, steps, samples, record, per_step=per_step)
+        fused = self.compiles(samples, steps)
+        together, chunk = self._fitting(self.plans[per_step], samples, steps)
+        used: list[FastPaths] = []
         with plain_arithmetic():
-            batch = Batch(self, x, steps, record, first_sample)
-            chunk = self.chunk or self._fitting(tasks, len(x[0]) * batch.wiring.target.dtype.itemsize)
-            for first in range(0, steps, chunk):
-                batch.advance(tasks, first, min(chunk, steps - first))
-                if progress is not None:
-                    progress(min(first + chunk, steps))
-            return batch.result()
+            for low in range(0, max(samples, 1), together):
+                part = slice(low, low + together)
+                batch = Batch(self, [a[part] for a in x], steps, kept.part(part), first_sample + low, fused)
+                for first in range(0, steps, chunk):
+                    batch.advance(self.tasks(batch.fast, per_step), first, min(chunk, steps - first))
+                    if progress is not None:
+                        done = low * steps + batch.size * min(first + chunk, steps)
+                        progress(done // max(samples, 1))
+                batch.finish()
+                used += [batch.fast] if batch.fast else []
+            return kept.result(used[-1].paths() if used else dict.fromkeys(self.network.populations, DENSE))
+
+    def tasks(self, fast: FastPaths | None, per_step: bool) -> list[Task]:
+        """The work of a chunk in order."""
+        if fast is None:
+            return self.plans[per_step]
+        tasks: list[Task] = fast.plans.setdefault(per_step, [])
+        if not tasks:
+            tasks[:] = shortened(self.plans[per_step], fast.shortcut)
+        return tasks
+
+    def _interpreted(self, x: tuple[Array, ...], steps: int, record: Record, first_sample: int) -> Result:
+        found = interpret(self.network, *x, steps=steps, record=record, first_sample=first_sample)
+        return replace(found, engine_paths={n: frozenset({"reference"}) for n in self.network.populations})
+
+    def constant_currents(self, x: Sequence[Array], steps: int) -> tuple[dict[str, Tensor], torch.dtype]:
+        """What each target gets every step, and the type in which sums are exact.
+
+        On an integer grid the currents are rounded by the one function that all backends share.
+        """
+        device, dtype = self.device, self.dtype
+        if self.network.grid:
+            found = constant_currents(self.network, *x)
+            largest = max((max(v.max(initial=0), -v.min(initial=0)) for v in found.values()), default=0.0)
+            if self.network.grid.bound(steps, largest) >= 2**24:
+                dtype = torch.float64
+            return {name: torch.from_numpy(value).to(device) for name, value in found.items()}, dtype
+        wiring = self.wiring(dtype)
+        coded = self.network.encodings
+        inputs = dict(zip(coded, x, strict=True))
+        given = {n: wiring.target.tensor(a) for n, a in inputs.items() if not isinstance(coded[n], Spiking)}
+        reached = {t: c for t, c in self.network.targets.items() if given.keys() & self.network.sources[c]}
+        values = wiring.tensors(given, reached.values()) if reached else {}
+        return {target: values[current] for target, current in reached.items()}, dtype
 
     def _check(self, x: tuple[Array, ...], steps: int) -> None:
         if steps < 1:
@@ -83,10 +176,15 @@ class Simulation:
             if array.shape != expected:
                 raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)
 
-    def _fitting(self, tasks: list[Task], bytes_per_value: int) -> int:
-        """As many steps as keep the largest value of a chunk below the limit, at least one."""
-        largest = max((t.size for t in tasks), default=1) * max(bytes_per_value, 1)
-        return self._within_windows(max(1, CHUNK_BYTES[self.device.type] // largest))
+    def _fitting(self, tasks: list[Task], samples: int, steps: int) -> tuple[int, int]:
+        """As many samples and steps at once as keep the largest value of a chunk below the limit, at least one each."""
+        largest = max((t.size for t in tasks), default=1) * self.dtype.itemsize or 1
+        fitting = max(1, CHUNK_BYTES[self.device.type] // largest)
+        if self.chunk or self.device.type != "cpu":
+            return samples, self.chunk or self._within_windows(max(1, fitting // max(samples, 1)))
+        parts = -(-samples // max(1, fitting // min(steps, FEWEST_STEPS))) or 1
+        together = -(-samples // parts) or 1
+        return together, self._within_windows(max(1, fitting // together))
 
     def _within_windows(self, chunk: int) -> int:
         """At most so many steps, and no more than lie in one window where layers fire one after the other."""
@@ -100,6 +198,7 @@ class Simulation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.wirings = None
+        self.fast, self.space = {}, {}
 
 
 def _device(name: str) -> torch.device:
@@ -108,179 +207,3 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-class Batch:
-    """One batch of samples on its way through time."""
-
-    def __init__(
-        self, simulation: Simulation, x: tuple[Array, ...], steps: int, record: Record, first_sample: int
-    ) -> None:
-        self.simulation, self.network = simulation, simulation.network
-        self.x = dict(zip(self.network.encodings, x, strict=True))
-        self.size, self.steps, self.first_sample = len(x[0]), steps, first_sample
-        self.constant, dtype = self._constant_currents()
-        self.wiring = simulation.wiring(dtype)
-        limit = int(self.network.presented(steps))
-        presented = limit if limit < steps else None
-        target = self.wiring.target
-        self.states = {n: start(p, self.size, self._drive(n), target, presented) for n, p in self._populations()}
-        self.graded = {n for n, p in self._populations() if isinstance(p.neuron, IF) and p.neuron.graded}
-        self.counts: dict[str, Tensor] = {}
-        self.fired: dict[str, Tensor] = {}
-        self.sums: dict[str, Tensor] = {}
-        self.at_start: dict[str, Array] = {}
-        self.readouts = {r.name: r for r in self.network.readouts}
-        shapes = {n: p.shape for n, p in self._populations()}
-        per_step = simulation.follows_outputs(record)
-        self.wanted_per_step = record.outputs_per_step
-        types = {n: np.float64 if n in self.graded else bool for n in shapes}
-        self.spikes = {n: self._recording(s, types[n]) for n, s in shapes.items() if record.wants_spikes(n)}
-        self.potentials = {n: self._recording(s, np.float32) for n, s in shapes.items() if record.wants_potentials(n)}
-        self.per_step = {n: self._recording(r.shape, np.float64) for n, r in self.readouts.items() if per_step}
-
-    def _recording(self, shape: Shape, dtype: type) -> Array:
-        return np.empty((self.steps, self.size, *shape), dtype)
-
-    # -- before the first step ----------------------------------------------------------------------------------
-
-    def _constant_currents(self) -> tuple[dict[str, Tensor], torch.dtype]:
-        """What each target gets every step, and the type in which sums are exact.
-
-        On an integer grid the currents are rounded by the one function that all backends share.
-        """
-        device, dtype = self.simulation.device, self.simulation.dtype
-        if self.network.grid:
-            found = constant_currents(self.network, *self.x.values())
-            largest = max((float(np.abs(v).max(initial=0)) for v in found.values()), default=0.0)
-            if self.network.grid.bound(self.steps, largest) >= 2**24:
-                dtype = torch.float64
-            return {name: torch.tensor(value, device=device) for name, value in found.items()}, dtype
-        wiring = self.simulation.wiring(dtype)
-        coded = self.network.encodings
-        given = {n: wiring.target.tensor(a) for n, a in self.x.items() if not isinstance(coded[n], Spiking)}
-        reached = {t: c for t, c in self.network.targets.items() if given.keys() & self.network.sources[c]}
-        values = wiring.tensors(given, reached.values()) if reached else {}
-        return {target: values[current] for target, current in reached.items()}, dtype
-
-    def _drive(self, name: str) -> Tensor | None:
-        value = self.constant.get(name)
-        return None if value is None else value.to(self.wiring.target.dtype)
-
-    def _populations(self) -> ItemsView[str, Population]:
-        return self.network.populations.items()
-
-    # -- a chunk of steps ---------------------------------------------------------------------------------------
-
-    def advance(self, tasks: list[Task], first: int, steps: int) -> None:
-        """Carry every layer from step `first` over the next `steps` steps."""
-        values: dict[str, Tensor] = {}
-        work = {"spikes": self._input, "map": self._map, "population": self._population}
-        for task in tasks:
-            if task.kind == "readout":
-                self._readout(self.readouts[task.name], values.get(task.reads[0]), first, steps)
-            elif (found := work[task.kind](task, values, first, steps)) is not None:
-                values[task.name] = found
-            for name in task.done:
-                values.pop(name, None)
-
-    def _input(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor:
-        coding = self.network.encodings[task.name]
-        assert isinstance(coding, Spiking)
-        spikes = spike_trains(self.x[task.name], steps, coding, self.first_sample, first)
-        train = torch.from_numpy(spikes).to(self.wiring.target.device, self.wiring.target.dtype)
-        self._count(task.name, train)
-        return train.flatten(0, 1)
-
-    def _map(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
-        """A wiring node for all steps at once; what only constant currents reach counts as zero here.
-
-        None where no spikes reach it in these steps.
-        """
-        if not any(name in values for name in task.reads):
-            return None
-        samples = steps * self.size
-        inputs = (values[i] if i in values else self.wiring.zeros(i, samples) for i in task.reads)
-        return self.wiring.kernel(task.name)(*inputs)
-
-    def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
-        """The spikes of these steps; None where they all lie outside its window."""
-        shape, during, trace = self.network.populations[task.name].shape, slice(first, first + steps), None
-        if task.name in self.potentials:
-            trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
-        spikes = self.states[task.name].advance(values.get(task.reads[0]), steps, trace)
-        train = spikes.view(steps, self.size, *shape)
-        self._count(task.name, train)
-        if trace is not None:
-            self.potentials[task.name][during] = trace.cpu().numpy()
-        if task.name in self.spikes:
-            recorded = train if task.name in self.graded else train > 0
-            self.spikes[task.name][during] = recorded.cpu().numpy()
-        return None if self._waits(task.name, first, steps) else spikes
-
-    def _waits(self, name: str, first: int, steps: int) -> bool:
-        """Whether a population is outside its window in all of these steps."""
-        neuron = self.network.populations[name].neuron
-        window = neuron.window if isinstance(neuron, IF) else None
-        return window is not None and (first >= window[1] or first + steps <= window[0])
-
-    def _count(self, name: str, train: Tensor) -> None:
-        """Add the spikes of each step in place: whole numbers, exact in float32 up to 2^24."""
-        if name not in self.counts:
-            self.counts[name] = torch.zeros_like(train[0])
-        for spikes in train:
-            self.counts[name].add_(spikes)
-        if name in self.graded:
-            fired = train.count_nonzero(0)
-            self.fired[name] = fired + self.fired[name] if name in self.fired else fired
-
-    # -- read-outs ----------------------------------------------------------------------------------------------
-
-    def _readout(self, readout: Readout, current: Tensor | None, first: int, steps: int) -> None:
-        """The value after each step, from the running sum of the current in float64."""
-        totals = self._nothing(readout, steps)
-        if current is not None:
-            totals += current.view(totals.shape)
-        if readout.name in self.sums:
-            totals[0] += self.sums[readout.name]
-        totals = totals.cumsum(0)
-        self.sums[readout.name] = totals[-1].clone()
-        self.per_step[readout.name][first : first + steps] = self._output(readout, totals, first + 1)
-
-    def _output(self, readout: Readout, totals: Tensor, first: int) -> Array:
-        """The value after steps `first`, `first` + 1, ... for the sums up to each, (steps, batch, *shape)."""
-        summed = totals.cpu().numpy()
-        if readout.name in self.constant:
-            elapsed = np.arange(first, first + len(totals)).reshape(-1, *[1] * (totals.ndim - 1))
-            summed = summed + self.network.presented(elapsed) * self.constant[readout.name].double().cpu().numpy()
-        if first <= readout.start < first + len(summed):
-            self.at_start[readout.name] = summed[readout.start - first].copy()
-        return readout.values(summed, first, self.at_start.get(readout.name), self.network.window)
-
-    def _final_outputs(self) -> dict[str, Array]:
-        """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
-        sources = {name: self.counts[name].double() for name in readout_sources(self.network) & self.counts.keys()}
-        currents = [r.current for r in self.network.readouts]
-        sums = self.simulation.wiring(torch.float64).tensors(sources, currents) if sources else {}
-        totals = {n: sums[r.current][None] if sums else self._nothing(r, 1) for n, r in self.readouts.items()}
-        return {n: self._output(r, totals[n], self.steps)[0] for n, r in self.readouts.items()}
-
-    def _nothing(self, readout: Readout, steps: int) -> Tensor:
-        return torch.zeros((steps, self.size, *readout.shape), dtype=torch.float64, device=self.simulation.device)
-
-    def _whole(self, name: str, counts: Tensor) -> Tensor:
-        return counts.double() if name in self.graded else counts.long()
-
-    def result(self) -> Result:
-        """What the run gives back."""
-        return Result(
-            steps=self.steps,
-            samples=self.size,
-            window=self.network.window,
-            counts={n: self._whole(n, self.counts[n]).cpu().numpy() for n in self.network.populations},
-            fired={n: fired.cpu().numpy() for n, fired in self.fired.items()},
-            outputs={n: v[-1] for n, v in self.per_step.items()} if self.per_step else self._final_outputs(),
-            outputs_per_step=self.per_step if self.wanted_per_step else {},
-            spikes=self.spikes,
-            potentials=self.potentials,
-        )

@@ -115,6 +115,8 @@ class Conv(LinearNode):
         cols = cols.transpose(1, 0, 3, 2, 4).reshape(self.groups, batch * math.prod(space), per_group * taps)
         weight = self.weight.astype(x.dtype, copy=False).reshape(self.groups, -1, per_group * taps)
         out = cols @ weight.transpose(0, 2, 1)
+        if self.groups == 1:  # a view: large outputs need not be copied to have channels first
+            return np.moveaxis(out.reshape(batch, *space, -1), -1, 1)
         out = out.reshape(self.groups, batch, math.prod(space), -1).transpose(1, 0, 3, 2)
         return np.ascontiguousarray(out).reshape(batch, self.weight.shape[0], *space)
 

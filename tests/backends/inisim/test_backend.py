@@ -77,13 +77,21 @@ def test_progress_gets_the_steps_done(network):
     assert done == [4, 8, 10]
 
 
-@pytest.mark.parametrize(("limit", "chunk"), [(1, 1), (2 * 3 * 4 * 5, 5), (2**20, 100)])
-def test_chunk_fits_the_memory(network, monkeypatch, limit, chunk):
+@pytest.mark.parametrize(
+    ("limit", "first", "calls"),
+    [
+        (1, 0, 2 * 100),  # one sample and one step
+        (3 * 4 * 5, 2, 2 * 20),  # one sample, five steps: fewer samples before fewer steps
+        (2 * 3 * 4 * 16, 16, 7),  # both samples, sixteen steps
+        (2**20, 100, 1),
+    ],
+)
+def test_chunk_fits_the_memory(network, monkeypatch, limit, first, calls):
     monkeypatch.setitem(module.CHUNK_BYTES, "cpu", limit)
     done = []
     x = np.ones((2, 3))
     InisimBackend().build(network, device="cpu").run(x, x, steps=100, progress=done.append)
-    assert done[0] == chunk
+    assert (done[0], done[-1], len(done)) == (first, 100, calls)
 
 
 REFUSED = [
@@ -91,6 +99,7 @@ REFUSED = [
     ({"dtype": "float16"}, "no dtype 'float16'"),
     ({"chunk": -1}, "-1 steps"),
     ({"speed": 3}, "no option speed"),
+    ({"engine": "steam"}, "no engine 'steam'"),
 ]
 
 

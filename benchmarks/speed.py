@@ -1,0 +1,291 @@
+"""Times the built-in simulator against the best forward pass of the same network in torch, and against its peers.
+
+    python benchmarks/speed.py
+    python benchmarks/speed.py --nets cnn,vgg --steps 32 --batch 100 --peers --threads 2 -o table.md
+    python benchmarks/speed.py --scale                 how the times change with T, batch, width and density
+
+Every way of running a network is timed in turn, again and again in one process, and the least of its times counts:
+microseconds per sample and step, and in brackets their ratio to the best forward pass. Weights are random; biases are
+set so that about a quarter of the rectifiers are active, which gives the spike densities of trained networks (6 to
+13 %). With one thread CPU time is measured, else wall time. Peers (SpikingJelly, Sinabs, snnTorch) run the same
+layers with their own neurons, multi-step where they can; those not installed are left out with a word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib.metadata
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from snntoolbox.backends.inisim.simulation import Simulation
+from snntoolbox.conversion import convert, load
+from snntoolbox.ir.result import Record
+
+Run = Callable[[], object]
+SAMPLES = 100_000
+"""How many samples the simulator is told to expect: compiled loops are worth loading then."""
+
+
+def mlp(width: float = 1) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """784-256-128-10."""
+    a, b = int(256 * width), int(128 * width)
+    layers = (nn.Linear(784, a), nn.ReLU(), nn.Linear(a, b), nn.ReLU(), nn.Linear(b, 10))
+    return nn.Sequential(nn.Flatten(), *layers), (1, 28, 28)
+
+
+def cnn(width: float = 1, pool: Callable[[int], nn.Module] = nn.AvgPool2d) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """conv16, pool, conv32, pool, fc128, fc10 on 28 x 28."""
+    a, b, c = int(16 * width), int(32 * width), int(128 * width)
+    first = (nn.Conv2d(1, a, 3, padding=1), nn.ReLU(), pool(2), nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), pool(2))
+    return nn.Sequential(*first, nn.Flatten(), nn.Linear(49 * b, c), nn.ReLU(), nn.Linear(c, 10)), (1, 28, 28)
+
+
+def maxpool(width: float = 1) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """The same with max pooling."""
+    return cnn(width, nn.MaxPool2d)
+
+
+def vgg(width: float = 1) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """64, 64, 128, 128, 256, 256 with average pooling on 32 x 32."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for i, filters in enumerate((64, 64, 128, 128, 256, 256)):
+        layers += [nn.Conv2d(channels, int(filters * width), 3, padding=1), nn.ReLU()]
+        layers += [nn.AvgPool2d(2)] if i % 2 else []
+        channels = int(filters * width)
+    layers += [nn.Flatten(), nn.Linear(16 * channels, 256), nn.ReLU(), nn.Linear(256, 10)]
+    return nn.Sequential(*layers), (3, 32, 32)
+
+
+NETS = {"mlp": mlp, "cnn": cnn, "vgg": vgg, "maxpool": maxpool}
+
+
+@torch.no_grad()
+def sparsified(model: nn.Sequential, x: torch.Tensor, shift: float) -> nn.Sequential:
+    """Biases under which rectifiers see values of mean -`shift` standard deviations: fewer active ones for more."""
+    for i, layer in enumerate(model):
+        y = layer(x)
+        if i + 1 < len(model) and isinstance(model[i + 1], nn.ReLU):
+            axes = (0, 2, 3) if y.ndim == 4 else (0,)
+            layer.bias -= y.mean(axes) + shift * y.std(axes)
+            y = layer(x)
+        x = y
+    return model.eval()
+
+
+# -- ways of running a network --------------------------------------------------------------------------------------
+
+
+def forward_passes(model: nn.Sequential, x: torch.Tensor) -> dict[str, Run]:
+    """The artificial network in torch: eager, channels last, and frozen with oneDNN's own layouts."""
+    last = copy.deepcopy(model).to(memory_format=torch.channels_last) if x.ndim == 4 else model
+    inside = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
+
+    def under(f: Run) -> Run:
+        return torch.inference_mode()(f)
+
+    return {"eager": under(lambda: model(x)), "nhwc": under(lambda: last(inside)), "frozen": under(lambda: frozen(x))}
+
+
+def spikingjelly(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
+    """SpikingJelly, multi-step: all steps go through a layer at once."""
+    from spikingjelly.activation_based import functional, layer, neuron
+
+    layers: list[nn.Module] = []
+    for part in model:
+        if isinstance(part, nn.ReLU):
+            layers.append(neuron.IFNode(v_reset=None, step_mode="m"))
+        else:
+            layers.append(layer.SeqToANNContainer(copy.deepcopy(part)))
+    net = nn.Sequential(*layers).eval()
+
+    def run() -> object:
+        functional.reset_net(net)
+        with torch.inference_mode():
+            return net(x.expand(steps, *x.shape)).mean(0)
+
+    return run
+
+
+def sinabs(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
+    """Sinabs: time folded into the batch for layers, unfolded for neurons."""
+    from sinabs.layers import IAFSqueeze
+
+    layers = [IAFSqueeze(batch_size=len(x)) if isinstance(p, nn.ReLU) else copy.deepcopy(p) for p in model]
+    net = nn.Sequential(*layers).eval()
+    spread = x.repeat_interleave(steps, 0)
+
+    def run() -> object:
+        for part in net:
+            if isinstance(part, IAFSqueeze):
+                part.reset_states()
+        with torch.no_grad():  # its states cannot be reset outside an inference mode that they were made in
+            return net(spread).view(len(x), steps, -1).mean(1)
+
+    return run
+
+
+def snntorch(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
+    """snnTorch: a Python loop over the steps."""
+    import snntorch as snn
+
+    parts = [snn.Leaky(beta=1.0, reset_mechanism="subtract") if isinstance(p, nn.ReLU) else p for p in model]
+
+    def run() -> object:
+        with torch.inference_mode():
+            states = [p.init_leaky() if isinstance(p, snn.Leaky) else None for p in parts]
+            total: object = 0
+            for _ in range(steps):
+                y = x
+                for i, part in enumerate(parts):
+                    if states[i] is None:
+                        y = part(y)
+                    else:
+                        y, states[i] = part(y, states[i])
+                total = y + total
+            return total
+
+    return run
+
+
+PEERS = {"SpikingJelly": spikingjelly, "Sinabs": sinabs, "snnTorch": snntorch}
+
+
+# -- measuring ------------------------------------------------------------------------------------------------------
+
+
+def timed(ways: dict[str, Run], seconds: float, least: int = 3) -> dict[str, float]:
+    """The least time of each way, taken in turn until so many seconds have passed."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    for run in ways.values():
+        run()
+    found = dict.fromkeys(ways, float("inf"))
+    start, rounds = time.perf_counter(), 0
+    while rounds < least or time.perf_counter() - start < seconds:
+        rounds += 1
+        for name, run in ways.items():
+            before = clock()
+            run()
+            found[name] = min(found[name], clock() - before)
+    return found
+
+
+def measured(
+    build: Callable[[float], tuple[nn.Sequential, tuple[int, ...]]],
+    *,
+    steps: int,
+    batch: int,
+    width: float = 1,
+    shift: float = 0.6,
+    peers: bool = False,
+    seconds: float = 10,
+    engines: Iterable[str] = ("int8", "float", "dense"),
+) -> tuple[dict[str, float], float, dict[str, list[str]]]:
+    """Microseconds per sample and step of each way, the share of neurons that fire per step, and the paths taken."""
+    torch.manual_seed(0)
+    model, shape = build(width)
+    given = torch.rand(max(batch, 100), *shape)
+    model = sparsified(model, given[:100], shift)
+    x, calibration = given[:batch], given[:100].numpy()
+    graph = load(model, input_shape=shape)
+    networks = {"float": convert(graph, calibration), "int8": convert(graph, calibration, weight_bits=8)}
+    networks["dense"] = networks["float"]
+    ways = {f"ANN {name}": run for name, run in forward_passes(model, x).items()}
+    record, paths, density = Record(outputs_per_step=False), {}, 0.0
+    for name in engines:
+        simulation = Simulation(networks[name], engine="dense" if name == "dense" else "auto")
+        simulation.expect(SAMPLES)
+        result = simulation.run(x.numpy(), steps=steps, record=record)
+        paths[name] = ["+".join(sorted(way)) for way in result.engine_paths.values()]
+        density = sum(int(c.sum()) for c in result.counts.values()) / networks[name].neurons / batch / steps
+        ways[f"INI {name}"] = lambda s=simulation: s.run(x.numpy(), steps=steps, record=record)
+    for name, make in PEERS.items() if peers else ():
+        try:
+            ways[name] = make(model, x, steps)
+        except ImportError as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+    found = timed(ways, seconds)
+    per_step = {n: 1e6 * t / batch / (1 if n.startswith("ANN") else steps) for n, t in found.items()}
+    return per_step, density, paths
+
+
+def row(name: str, times: dict[str, float], density: float) -> str:
+    """A line of the table."""
+    best = min(t for n, t in times.items() if n.startswith("ANN"))
+    cells = [f"{best:.2f} (eager {times['ANN eager']:.2f})"]
+    cells += [f"{t:.2f} ({t / best:.2f})" for n, t in times.items() if not n.startswith("ANN")]
+    return f"| {name} | {density:.1%} | {' | '.join(cells)} |"
+
+
+def heading(times: dict[str, float]) -> str:
+    """The first two lines of the table."""
+    names = ["ANN forward, best", *(n for n in times if not n.startswith("ANN"))]
+    return f"| network | spikes | {' | '.join(names)} |\n|---|--:|{'--:|' * len(names)}"
+
+
+def machine() -> str:
+    """Processor, threads and versions."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    processor = next(names, platform.machine())
+    versions = []
+    for package in ("torch", "numba", "numpy", "spikingjelly", "sinabs", "snntorch"):
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"no {package}")
+    threads = torch.get_num_threads()
+    return f"{processor}, {threads} thread{'s' * (threads > 1)}; {', '.join(versions)}"
+
+
+SCALES: dict[str, list[dict[str, float]]] = {
+    "T": [{"steps": n} for n in (8, 32, 128)],
+    "batch": [{"batch": n} for n in (1, 10, 100)],
+    "width": [{"width": n} for n in (0.5, 1, 2)],
+    "density": [{"shift": n} for n in (1.5, 0.6, 0.0)],
+}
+
+
+def main() -> None:
+    """Print the table; see the top of this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nets", default=",".join(NETS), help=f"of {', '.join(NETS)}")
+    parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10, help="how long to repeat for each network")
+    parser.add_argument("--peers", action="store_true", help="time SpikingJelly, Sinabs and snnTorch as well")
+    parser.add_argument("--scale", action="store_true", help="vary T, batch, width and density of the cnn")
+    parser.add_argument("-o", "--output", type=Path, help="write the table here as well")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    lines = [machine(), ""]
+    usual = {"steps": given.steps, "batch": given.batch}
+    if given.scale:
+        todo = [(f"cnn, {what} {next(iter(c.values()))}", "cnn", c) for what, cs in SCALES.items() for c in cs]
+    else:
+        todo = [(name, name, {}) for name in given.nets.split(",")]
+    for label, net, changes in todo:
+        times, density, paths = measured(NETS[net], **{**usual, **changes}, peers=given.peers, seconds=given.seconds)
+        lines += [heading(times)] if len(lines) == 2 else []
+        lines.append(row(label, times, density))
+        print(label, {n: round(t, 2) for n, t in times.items()}, paths, file=sys.stderr)
+    print("\n".join(lines))
+    if given.output:
+        given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

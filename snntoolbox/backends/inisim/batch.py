@@ -1,0 +1,185 @@
+"""Some samples on their way through time: state, chunk after chunk, and what the result keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snntoolbox.backends.inisim.kept import Part
+from snntoolbox.backends.inisim.schedule import Task, readout_sources
+from snntoolbox.engine.fast.firing import Firing
+from snntoolbox.engine.neurons import State, start
+from snntoolbox.ir.encodings import Spiking, spike_trains
+from snntoolbox.ir.network import Population, Readout
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array
+
+if TYPE_CHECKING:
+    from snntoolbox.backends.inisim.simulation import Simulation
+
+
+class Batch:
+    """Some samples on their way through time."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        x: list[Array],
+        steps: int,
+        kept: Part,
+        first_sample: int,
+        fused: bool,
+    ) -> None:
+        self.simulation, self.network, self.kept = simulation, simulation.network, kept
+        self.x = dict(zip(self.network.encodings, x, strict=True))
+        self.size, self.first_sample = len(x[0]), first_sample
+        self.constant, dtype = simulation.constant_currents(x, steps)
+        self.wiring, self.fast = simulation.wiring(dtype), simulation.fast_paths(dtype, fused)
+        limit = int(self.network.presented(steps))
+        self.presented = limit if limit < steps else None
+        self.graded = kept.fired.keys()
+        self.fired: dict[str, Tensor] = {}
+        self.states = {p.name: self._start(p, fused) for p in self.network.populations.values()}
+        self.counts: dict[str, Tensor] = {}
+        self.sums: dict[str, Tensor] = {}
+        self.at_start: dict[str, Array] = {}
+        self.readouts = {r.name: r for r in self.network.readouts}
+
+    def _start(self, population: Population, fused: bool) -> State:
+        """The neurons before the first step."""
+        drive, target = self.constant.get(population.name), self.wiring.target
+        if self.fast is None or population.name not in self.fast.forms:
+            given = None if drive is None else drive.to(target.dtype)
+            return start(population, self.size, given, target, self.presented)
+        return Firing(population, self.size, drive, target.dtype, fused=fused, space=self.simulation.space)
+
+    # -- a chunk of steps ---------------------------------------------------------------------------------------
+
+    def advance(self, tasks: list[Task], first: int, steps: int) -> None:
+        """Carry every layer from step `first` over the next `steps` steps."""
+        values: dict[str, Tensor] = {}
+        work = {"spikes": self._input, "map": self._map, "population": self._population}
+        for task in tasks:
+            if task.kind == "readout":
+                self._readout(self.readouts[task.name], self._floating(task, values), first, steps)
+            elif (found := work[task.kind](task, values, first, steps)) is not None:
+                values[task.name] = found
+            for name in task.done:
+                values.pop(name, None)
+
+    def _input(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor:
+        coding = self.network.encodings[task.name]
+        assert isinstance(coding, Spiking)
+        spikes = spike_trains(self.x[task.name], steps, coding, self.first_sample, first)
+        train = torch.from_numpy(spikes).to(self.wiring.target.device, self.wiring.target.dtype)
+        self._count(task.name, train)
+        return train.flatten(0, 1)
+
+    def _map(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
+        """A wiring node for all steps at once; what only constant currents reach counts as zero here.
+
+        None where no spikes reach it in these steps.
+        """
+        if not any(name in values for name in task.reads):
+            return None
+        samples = steps * self.size
+        inputs = (values[i] if i in values else self.wiring.zeros(i, samples) for i in task.reads)
+        return (self.fast or self.wiring).kernel(task.name)(*inputs)
+
+    def _floating(self, task: Task, values: Mapping[str, Tensor]) -> Tensor | None:
+        """What a population or read-out gets, as floating numbers; None where no spikes reach it."""
+        (name,) = task.reads
+        value = values.get(name)
+        return value if value is None or self.fast is None else self.fast.floating(name, value)
+
+    def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
+        """The spikes of these steps; None where they all lie outside its window."""
+        shape, during, trace = self.network.populations[task.name].shape, slice(first, first + steps), None
+        kept, state = self.kept, self.states[task.name]
+        if task.name in kept.potentials:
+            trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
+        spikes = state.advance(self._floating(task, values), steps, trace)
+        train = spikes.view(steps, self.size, *shape)
+        if not isinstance(state, Firing):
+            self._count(task.name, train)
+        if trace is not None:
+            kept.potentials[task.name][during] = trace.cpu().numpy()
+        if task.name in kept.spikes:
+            recorded = train if task.name in self.graded else train > 0
+            kept.spikes[task.name][during] = recorded.cpu().numpy()
+        return None if self._waits(task.name, first, steps) else spikes
+
+    def _waits(self, name: str, first: int, steps: int) -> bool:
+        """Whether a population is outside its window in all of these steps."""
+        neuron = self.network.populations[name].neuron
+        window = neuron.window if isinstance(neuron, IF) else None
+        return window is not None and (first >= window[1] or first + steps <= window[0])
+
+    def _count(self, name: str, train: Tensor) -> None:
+        """Add the spikes of each step in place: whole numbers, exact in float32 up to 2^24."""
+        if name not in self.counts:
+            self.counts[name] = torch.zeros_like(train[0])
+        for spikes in train:
+            self.counts[name].add_(spikes)
+        if name in self.graded:
+            fired = train.count_nonzero(0)
+            self.fired[name] = fired + self.fired[name] if name in self.fired else fired
+
+    # -- read-outs ----------------------------------------------------------------------------------------------
+
+    def _readout(self, readout: Readout, current: Tensor | None, first: int, steps: int) -> None:
+        """The value after each step, from the running sum of the current in float64."""
+        totals = self._nothing(readout, steps)
+        if current is not None:
+            totals += current.view(totals.shape)
+        if readout.name in self.sums:
+            totals[0] += self.sums[readout.name]
+        totals = totals.cumsum(0)
+        self.sums[readout.name] = totals[-1].clone()
+        self.kept.per_step[readout.name][first : first + steps] = self._output(readout, totals, first + 1)
+
+    def _output(self, readout: Readout, totals: Tensor, first: int) -> Array:
+        """The value after steps `first`, `first` + 1, ... for the sums up to each, (steps, batch, *shape)."""
+        summed = totals.cpu().numpy()
+        if readout.name in self.constant:
+            elapsed = np.arange(first, first + len(totals)).reshape(-1, *[1] * (totals.ndim - 1))
+            summed = summed + self.network.presented(elapsed) * self.constant[readout.name].double().cpu().numpy()
+        if first <= readout.start < first + len(summed):
+            self.at_start[readout.name] = summed[readout.start - first].copy()
+        return readout.values(summed, first, self.at_start.get(readout.name), self.network.window)
+
+    def _final_outputs(self) -> dict[str, Array]:
+        """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
+        sources = {n: self._counted(n).double() for n in readout_sources(self.network) if self._spiked(n)}
+        currents = [r.current for r in self.network.readouts]
+        sums = self.simulation.wiring(torch.float64).tensors(sources, currents) if sources else {}
+        totals = {n: sums[r.current][None] if sums else self._nothing(r, 1) for n, r in self.readouts.items()}
+        return {n: self._output(r, totals[n], self.kept.steps)[0] for n, r in self.readouts.items()}
+
+    def _nothing(self, readout: Readout, steps: int) -> Tensor:
+        return torch.zeros((steps, self.size, *readout.shape), dtype=torch.float64, device=self.simulation.device)
+
+    def _spiked(self, name: str) -> bool:
+        return name in self.counts or name in self.states
+
+    def _counted(self, name: str) -> Tensor:
+        """The spikes of each neuron or Poisson input so far."""
+        state = self.states.get(name)
+        return state.counts if isinstance(state, Firing) else self.counts[name]
+
+    def finish(self) -> None:
+        """Hand over what is known at the end only."""
+        for name, state in self.states.items():
+            counts = self._counted(name)
+            if not isinstance(state, Firing):
+                counts = counts.double() if name in self.graded else counts.long()
+            self.kept.counts[name].append(counts.cpu().numpy())
+        for name, fired in self.fired.items():
+            self.kept.fired[name].append(fired.cpu().numpy())
+        last = {n: v[-1] for n, v in self.kept.per_step.items()} or self._final_outputs()
+        for name, value in last.items():
+            self.kept.outputs[name].append(value)

@@ -1,0 +1,52 @@
+"""Compiles plain loops with Numba where it is installed: the one place that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+
+from snntoolbox.errors import BackendError
+
+Loop = Callable[..., None]
+
+
+@cache
+def installed() -> bool:
+    """Whether Numba can be imported; it is not imported for that."""
+    return find_spec("numba") is not None
+
+
+@cache
+def compiled(loop: Loop) -> Loop:
+    """The loop as machine code, kept on disk between runs where there is a place for it.
+
+    Strict floating point: the same roundings in the same order as written, whatever the machine.
+    """
+    if not installed():
+        raise BackendError("Numba is not installed", hint="pip install 'snntoolbox[fast]', or engine = dense")
+    import numba
+
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return numba.njit(**options)(loop)  # type: ignore[no-any-return]
+
+
+def in_parallel(loop: Loop, units: int, *arguments: Any) -> None:
+    """``loop(*arguments, first, last)`` over all units of work, split evenly over as many threads as torch uses."""
+    threads = min(torch.get_num_threads(), units)
+    if threads < 2:
+        loop(*arguments, 0, units)
+        return
+    ends = [units * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(loop, *arguments, *ends[i : i + 2]) for i in range(1, threads)]
+        loop(*arguments, 0, ends[1])
+        for other in others:
+            other.result()

@@ -1,0 +1,207 @@
+"""Every engine gives the interpreter's spikes, and says which way it took."""
+
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from snntoolbox.backends.inisim import simulation
+from snntoolbox.backends.inisim.backend import InisimBackend
+from snntoolbox.conformance import cases, check
+from snntoolbox.conformance.draft import Draft
+from snntoolbox.conformance.networks import NETWORKS
+from snntoolbox.engine.fast import integer, jit
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import AveragePool, Concat, Mean, Permute, Reshape
+from snntoolbox.ir.result import Record
+from snntoolbox.passes.quantize import Quantize
+
+NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
+INT8 = pytest.mark.skipif(not integer.works(), reason="this processor has no exact 8-bit products in torch")
+EVERYTHING = Record(spikes=True, potentials=True)
+
+# name -> options, whether loops are compiled
+ENGINES = {
+    "auto": ({}, False),
+    "auto, compiled": pytest.param(({}, True), marks=NUMBA),
+    "event": pytest.param(({"engine": "event"}, True), marks=NUMBA),
+    "dense": ({"engine": "dense"}, False),
+    "reference": ({"engine": "reference"}, False),
+}
+
+
+@pytest.fixture(params=ENGINES.values(), ids=ENGINES)
+def options(request, monkeypatch):
+    given, compiled = request.param
+    monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+    return {"device": "cpu", **given}
+
+
+CASES = {case.name: case for case in cases()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_engine_conforms(name, options):
+    if options == {"device": "cpu"} and simulation.PATIENCE:
+        return  # tests/test_conformance.py has those
+    if options.get("engine") == "reference" and CASES[name].check == "recorded":
+        pytest.skip("the interpreter tells no progress")
+    assert check(InisimBackend(), CASES[name], **options) == "passed"
+
+
+def cnn(draft):
+    """What vision networks are made of: pools of 2, 3 and all, a skip, flattening, a joined dense layer."""
+    first = draft.neurons(draft.conv(draft.input(3, 8, 8), 16, (3, 3), ((1, 1), (1, 1))))
+    second = draft.neurons(draft.conv(draft.average(first, stride=2), 8, (3, 3), ((1, 1), (1, 1))))
+    third = draft.neurons(draft.conv(draft.node(Concat, second, second, axis=0), 8, (3, 3), ((0, 1), (1, 1)), groups=2))
+    fourth = draft.neurons(draft.dense(draft.flat(draft.average(third, stride=2)), 9))
+    draft.readout(draft.dense(fourth, 4))
+    draft.readout(draft.dense(draft.node(Mean, third, axes=(1, 2)), 3))
+
+
+def line(draft):
+    """One axis, channels last, and a dense layer that reads a permuted and flattened population."""
+    first = draft.neurons(draft.conv(draft.input(2, 12), 6, (3,), ((1, 1),)))
+    pooled = draft.node(AveragePool, first, kernel=(4,), stride=(4,), padding=((0, 0),))
+    second = draft.neurons(draft.conv(pooled, 4, (2,), ((1, 0),), dilation=1))
+    turned = draft.node(Permute, second, axes=(1, 0))
+    draft.readout(draft.dense(draft.node(Reshape, turned, shape=(12,)), 3))
+
+
+DRAWN = {**NETWORKS, "cnn": cnn, "line": line}
+OTHERWISE = {"late start", "late tie", "differences", "spike times"}
+"""These leak, carry fractions, or take other inputs; the conformance cases have them."""
+
+NEURONS = {"subtract": IF(initial=0.5), "zero": IF(reset=Reset.ZERO)}
+
+
+@cache
+def quantized(name, bits, reset):
+    draft = Draft(exact=False, neuron=NEURONS[reset])
+    DRAWN[name](draft)
+    network = Quantize(bits)(draft.network())
+    random = np.random.default_rng(3)
+    x = [2 * random.random((5, *network.wiring.shapes[n])) - 0.5 for n in network.encodings]
+    return network, x, interpret(network, *x, steps=21, record=EVERYTHING)
+
+
+def differences(found, wanted):
+    """What two results do not have in common; recorded potentials are float32."""
+    kinds = {"counts": int, "spikes": bool, "potentials": np.float32, "outputs": float}
+    return [
+        f"{kind} of {name}"
+        for kind, dtype in kinds.items()
+        for name, value in getattr(wanted, kind).items()
+        if not np.array_equal(getattr(found, kind)[name].astype(dtype), value.astype(dtype))
+    ]
+
+
+@pytest.mark.parametrize(("bits", "reset"), [(8, "subtract"), (8, "zero"), (11, "subtract"), (16, "subtract")])
+@pytest.mark.parametrize("name", [n for n in DRAWN if n not in OTHERWISE])
+def test_integer_networks_are_exact(name, bits, reset, options):
+    network, x, wanted = quantized(name, bits, reset)
+    with InisimBackend().build(network, **options) as simulation:
+        assert differences(simulation.run(*x, steps=21, record=EVERYTHING), wanted) == []
+        # Read-outs from counts alone, parts of a batch, and memory that is used again.
+        found = simulation.run(*x, steps=21, record=Record(outputs_per_step=False))
+        assert all(np.allclose(found.outputs[n], wanted.outputs[n], rtol=1e-12) for n in wanted.outputs)
+        assert all(np.array_equal(found.counts[n], wanted.counts[n]) for n in wanted.counts)
+
+
+@INT8
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NUMBA)])
+@pytest.mark.parametrize(("factor", "dtype"), [(1, torch.float32), (2**14, torch.float64)])
+def test_large_potentials_stay_exact(factor, dtype, compiled, monkeypatch):
+    monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+    network, x, _ = quantized("cnn", 8, "subtract")
+    x = [a * factor for a in x]  # currents beyond 2^24: float32 would lose their last bits
+    wanted = interpret(network, *x, steps=9, record=EVERYTHING)
+    built = InisimBackend().build(network, device="cpu")
+    found = built.run(*x, steps=9, record=Record(spikes=True))
+    assert {used for used, _ in built.fast} == {dtype}
+    assert all(np.array_equal(found.spikes[n], wanted.spikes[n]) for n in wanted.spikes)
+    assert {way for ways in found.engine_paths.values() for way in ways} == {"int8", "constant"}
+
+
+@INT8
+@pytest.mark.parametrize(("bits", "way"), [(8, "int8"), (11, "int8x2")])
+def test_paths_are_told(bits, way):
+    network, x, _ = quantized("cnn", bits, "subtract")
+    paths = InisimBackend().build(network, device="cpu").run(*x, steps=4).engine_paths
+    names = list(network.populations)
+    assert paths[names[0]] == {"constant"}
+    assert all(paths[n] == {way} for n in names[1:])
+
+
+@NUMBA
+@pytest.mark.parametrize(("bias", "way"), [(-3.0, "event"), (3.0, "dense")])
+def test_density_chooses(bias, way, monkeypatch):
+    monkeypatch.setattr(simulation, "PATIENCE", 0)
+    draft = Draft()
+    first = draft.neurons(draft.conv(draft.input(2, 6, 6), 4, (3, 3), ((1, 1), (1, 1))), bias=bias)
+    draft.neurons(draft.conv(first, 4, (3, 3), ((1, 1), (1, 1))))
+    network = draft.network()
+    x = np.random.default_rng(0).random((2, 2, 6, 6)).astype(np.float32)
+    for engine, wanted in (("auto", {way}), ("event", {"event"}), ("dense", {"dense"})):
+        found = InisimBackend().build(network, device="cpu", engine=engine).run(x, steps=8)
+        assert found.engine_paths[list(network.populations)[1]] == wanted, engine
+
+
+@NUMBA
+def test_float_weights_give_the_same_rates(monkeypatch):
+    monkeypatch.setattr(simulation, "PATIENCE", 0)
+    draft = Draft(exact=False)
+    cnn(draft)
+    network = draft.network()
+    x = np.random.default_rng(0).random((20, 3, 8, 8)).astype(np.float32)
+    runs = {e: InisimBackend().build(network, engine=e, device="cpu").run(x, steps=64) for e in ("event", "dense")}
+    for name in network.populations:
+        difference = np.abs(runs["event"].rates(name) - runs["dense"].rates(name))
+        assert difference.mean() < 0.5 / 64, name
+    assert np.mean(runs["event"].predictions == runs["dense"].predictions) >= 0.95
+
+
+@NUMBA
+def test_threads_share_the_work(monkeypatch):
+    monkeypatch.setattr(simulation, "PATIENCE", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    network, x, wanted = quantized("cnn", 8, "subtract")
+    for engine in ("auto", "event"):
+        found = InisimBackend().build(network, device="cpu", engine=engine).run(*x, steps=21, record=EVERYTHING)
+        assert differences(found, wanted) == []
+
+
+def test_event_engine_without_numba_is_refused(monkeypatch):
+    monkeypatch.setattr(jit, "installed", lambda: False)
+    jit.compiled.cache_clear()
+    with pytest.raises(BackendError, match=r"snntoolbox\[fast\]"):
+        InisimBackend().build(quantized("cnn", 8, "subtract")[0], engine="event")
+
+
+def test_batches_differ_by_nothing_that_ran_before():
+    network, x, wanted = quantized("cnn", 8, "subtract")
+    with InisimBackend().build(network, device="cpu") as built:
+        built.run(*(a[:2] for a in x), steps=5)
+        assert differences(built.run(*x, steps=21, record=EVERYTHING), wanted) == []
+        kept = built.run(*x, steps=21, record=Record(spikes=True))
+        built.run(*(1 - a for a in x), steps=21)
+        assert all(np.array_equal(kept.spikes[n], wanted.spikes[n]) for n in wanted.spikes)
+        assert all(np.array_equal(kept.counts[n], wanted.counts[n]) for n in wanted.counts)
+
+
+def test_small_runs_do_not_wait_for_numba():
+    code = """
+import sys
+from snntoolbox.conformance import cases, check
+from snntoolbox.backends.inisim.backend import InisimBackend
+for case in cases():
+    if case.name.startswith("network"):
+        check(InisimBackend(), case)
+assert "torch" in sys.modules and "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

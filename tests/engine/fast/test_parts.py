@@ -1,0 +1,177 @@
+"""The parts of the fast paths alone: digits, 8-bit products, bytes moved and summed, events, firing, recordings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from snntoolbox.backends.inisim import kept
+from snntoolbox.engine.fast import events, firing, integer, jit
+from snntoolbox.engine.fast.forms import Form, moved
+from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.ir.network import Population
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import AveragePool, Concat, Conv, Dense, Mean, Pad, Permute, Reshape, Take
+
+RANDOM = np.random.default_rng(0)
+
+
+@given(arrays.arrays(np.int64, 20, elements=st.integers(-32767, 32767)))
+def test_digits_are_bytes_that_add_up(weight):
+    parts = integer.digits(weight.astype(np.float64))
+    assert all(np.abs(d + 0.5).max() < 128 and np.all(d == np.rint(d)) for _, d in parts)
+    assert np.array_equal(sum(f * d for f, d in parts), weight)
+    assert len(parts) == 1 or np.abs(weight).max() > 127
+    assert len(parts) < 3 or weight.max() > 32639
+
+
+CONVOLUTIONS = {
+    "plain": (16, 8, (3, 3), {}),
+    "strided, uneven": (4, 8, (3, 2), {"padding": ((0, 1), (2, 1)), "stride": (2, 1)}),
+    "dilated": (4, 3, (3, 3), {"padding": ((2, 2), (2, 2)), "dilation": (2, 2)}),
+    "groups": (6, 6, (3, 3), {"groups": 3}),
+    "depthwise": (8, 8, (3, 3), {"groups": 8}),
+    "one axis": (4, 8, (3,), {"padding": ((1, 1),), "stride": (2,), "dilation": (1,)}),
+    "one axis, uneven": (4, 8, (4,), {"padding": ((1, 2),), "stride": (1,), "dilation": (1,)}),
+}
+
+
+def convolution(name, limit):
+    channels, filters, kernel, given = CONVOLUTIONS[name]
+    geometry = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1, **given}
+    weight = RANDOM.integers(-limit, limit + 1, (filters, channels // geometry["groups"], *kernel)).astype(float)
+    shape = (channels, *(9, 8)[: len(kernel)])
+    return Conv(name="c", inputs=("x",), weight=weight, **geometry), shape
+
+
+def values_below(peak, *shape):
+    return RANDOM.integers(0, peak + 1, shape).astype(np.uint8)
+
+
+@pytest.mark.skipif(not integer.works(), reason="no exact 8-bit products here")
+@pytest.mark.parametrize(("limit", "passes"), [(127, 1), (3000, 2), (32767, 3)])
+@pytest.mark.parametrize("name", [*CONVOLUTIONS, "dense"])
+def test_integer_product_is_exact(name, limit, passes):
+    if name == "dense":
+        node, shape = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-limit, limit + 1, (7, 33)) * 1.0), (33,)
+    else:
+        node, shape = convolution(name, limit)
+    node.weight.flat[0] = limit
+    x = values_below(127, 5, *shape)
+    kernel, found = integer.product(node, node.weight, 127)
+    assert found == passes
+    with torch.inference_mode():
+        assert np.array_equal(kernel(torch.from_numpy(x)).numpy(), node.linear(x.astype(float)))
+
+
+@pytest.mark.parametrize(
+    ("weight", "peak"),
+    [
+        (np.full((2, 3), 0.5), 1),  # no whole number
+        (np.full((2, 3), 40000.0), 1),  # more than 16 bits
+        (np.full((2, 2000), 127.0), 127),  # the sum exceeds 2^24
+    ],
+)
+def test_inexact_products_are_not_taken(weight, peak):
+    assert integer.product(Dense(name="d", inputs=("x",), weight=weight), weight, peak) is None
+
+
+WIDE = ((0, 0), (0, 0))
+MOVES = {
+    "reshape": (Reshape(name="n", inputs=("x",), shape=(48,)), 1, Form(1)),
+    "permute": (Permute(name="n", inputs=("x",), axes=(1, 2, 0)), 1, Form(1)),
+    "take": (Take(name="n", inputs=("x",), axis=1, indices=(3, 1)), 1, Form(1)),
+    "pad": (Pad(name="n", inputs=("x",), pads=((0, 0), (1, 0), (0, 2))), 1, Form(1)),
+    "concat": (Concat(name="n", inputs=("x", "x"), axis=0), 1, Form(1)),
+    "pool": (AveragePool(name="n", inputs=("x",), kernel=(2, 2), stride=(2, 2), padding=WIDE), 1, Form(4, 0.25)),
+    "of sums": (AveragePool(name="n", inputs=("x",), kernel=(2, 2), stride=(2, 2), padding=WIDE), 5, Form(20, 0.25)),
+    "overlapping": (
+        AveragePool(
+            name="n", inputs=("x",), kernel=(4, 2), stride=(1, 1), padding=((1, 1), (0, 1)), count_padding=True
+        ),
+        1,
+        Form(8, 0.125),
+    ),
+    "sums": (
+        AveragePool(name="n", inputs=("x",), kernel=(3, 3), stride=(1, 1), padding=WIDE, summed=True),
+        2,
+        Form(18),
+    ),
+    "mean": (Mean(name="n", inputs=("x",), axes=(1, 2)), 3, Form(48, 1 / 16)),
+    "by nine": (AveragePool(name="n", inputs=("x",), kernel=(3, 3), stride=(1, 1), padding=WIDE), 1, None),
+    "borders": (
+        AveragePool(name="n", inputs=("x",), kernel=(2, 2), stride=(2, 2), padding=((1, 1), (1, 1))),
+        1,
+        None,
+    ),
+    "too large": (Mean(name="n", inputs=("x",), axes=(1, 2)), 8, None),
+}
+
+
+@pytest.mark.parametrize("fused", [False, pytest.param(True, marks=pytest.mark.skipif(not jit.installed(), reason=""))])
+@pytest.mark.parametrize("name", MOVES)
+def test_bytes_stay_exact(name, fused):
+    node, peak, wanted = MOVES[name]
+    x = values_below(peak, 6, 3, 4, 4)
+    x[0] = peak
+    found = moved(node, (Form(peak),) * len(node.inputs), ((3, 4, 4),) * len(node.inputs), fused=fused)
+    assert (found and found[0]) == wanted
+    if found:
+        given = [shaped(rows(torch.from_numpy(x)).clone(), (3, 4, 4))] * len(node.inputs)
+        value = found[1](*given)
+        assert value.dtype == torch.uint8
+        exact = node.linear(*(a.numpy().astype(float) for a in given))
+        assert np.array_equal(value.numpy() * wanted.factor, exact)
+
+
+def test_layout_is_undone():
+    for shape in ((5,), (3, 4), (3, 4, 2), (2, 3, 4, 5)):
+        x = torch.arange(2 * int(np.prod(shape))).view(2, *shape)
+        assert torch.equal(shaped(rows(x).contiguous(), shape), x)
+    assert rows(torch.arange(24).view(1, 2, 3, 4))[0, :3].tolist() == [0, 12, 1]
+
+
+@pytest.mark.parametrize("form", [Form(1), Form(4, 0.25)])
+@pytest.mark.parametrize("name", ["plain", "strided, uneven", "dilated", "dense"])
+def test_events_sum_like_products(name, form, monkeypatch):
+    monkeypatch.setattr(events, "compiled", lambda loop: loop)  # the loops are plain Python as well
+    if name == "dense":
+        node, shape = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (5, 13)) * 1.0), (13,)
+    else:
+        node, shape = convolution(name, 9)
+    x = torch.from_numpy(values_below(form.peak, 2, *shape) * (RANDOM.random((2, *shape)) < 0.5).astype(np.uint8))
+    product = events.EventProduct(node, node.weight, shape, form, lambda v: v, always=True)
+    assert np.array_equal(product(x).numpy(), node.linear(x.numpy() * form.factor))
+    assert product.taken == {"event"}
+
+
+def test_small_layers_need_fewer_events():
+    assert events.limit("conv", 64, 64, 1) == events.SPARSE["conv"] == 2 * events.limit("conv", 64, 32, 1)
+    assert events.limit("conv", 16, 64, 1) < events.limit("conv", 32, 64, 1) < events.limit("conv", 512, 64, 1)
+    assert events.limit("dense", 8, 512, 1) == events.SPARSE["dense"] > events.limit("dense", 512, 512, 4)
+
+
+def population(**fields):
+    return Population(name="p", shape=(2,), neuron=IF(**fields), current="c", scale=np.ones(1), activation="a")
+
+
+def test_only_plain_neurons_are_taken():
+    assert firing.plain(population())
+    assert firing.plain(population(threshold=np.array([1.0, 2.0]), initial=0.5, reset=Reset.ZERO, reset_potential=0.1))
+    for fields in ({"leak": 0.9}, {"refractory": 1}, {"reset": Reset.MODULO}):
+        assert not firing.plain(population(**fields))
+    assert firing.plain(replace(population(), bias=np.ones(2)))
+
+
+def test_big_recordings_lie_on_disk(monkeypatch):
+    assert not isinstance(kept.recording((3, 4), bool), np.memmap)
+    monkeypatch.setattr(kept, "ON_DISK", 11)
+    found = kept.recording((3, 4), bool)
+    assert isinstance(found, np.memmap)
+    found[:] = True
+    assert found.all()
+    assert found.shape == (3, 4)
