@@ -135,8 +135,8 @@ def _grids() -> Iterator[Case]:
     yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
 
 
-OFF_GRID = frozenset({"gate", "late start"})
-"""Networks that have no place on the grid, or are none of integrate-and-fire neurons."""
+OFF_GRID = frozenset({"gate", "late start", "differences"})
+"""Networks that have no place on the grid, carry fractions, or are none of integrate-and-fire neurons."""
 
 
 def max_pool_tree() -> SpikingNetwork:

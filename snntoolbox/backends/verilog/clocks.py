@@ -25,7 +25,7 @@ def spike_clocks(port: Port) -> Array:
         if axis.rows is not None:
             entries = np.array([len(row) for row in axis.rows])
             counts = counts * entries.reshape([-1 if a == position else 1 for a in range(len(port.shape))])
-    return np.maximum(counts, 1)
+    return np.asarray(np.maximum(counts, 1))
 
 
 def scan_clocks(layer: Layer) -> int:
