@@ -179,6 +179,8 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
     names = Names()
     spiking = [n for n, e in network.encodings.items() if isinstance(e, Poisson)]
     module = names.module(network.name)
+    # The AXI-Stream wrapper's.
+    names.module(f"{module}_axis")
     incoming: dict[str, list[Projection]] = {name: [] for name in network.targets}
     for projection in network.projections:
         if projection.source in spiking or projection.source in network.populations:
@@ -231,7 +233,8 @@ def _layer(
         module=names.module(target.name),
         layout=layout,
         lanes=lanes,
-        bits=signed_bits(low, high),
+        # A weight that only ever meets padding may be wider than any sum.
+        bits=max(signed_bits(low, high), *(port.weight_bits for port in ports), 1),
         ports=ports,
         threshold=ordered(threshold),
         start=ordered(start),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from snntoolbox.backends.verilog.axi_text import axi_module, axi_text
 from snntoolbox.backends.verilog.design import Design
 from snntoolbox.backends.verilog.layer_text import LayerText
 from snntoolbox.backends.verilog.top_text import TopText
@@ -31,6 +32,7 @@ def hardware(design: Design) -> dict[str, str]:
         written.texts[f"{layer.module}.v"] = own.text()
         written.texts.update({f"{port.module}.v": port.text() for port in own.ports})
     written.texts[f"{design.module}.v"] = TopText(design, summary(design)).text()
+    written.texts[f"{axi_module(design)}.v"] = axi_text(design)
     return {**library(), **written.texts}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.verilog import tools
+from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.backend import VerilogBackend
 from snntoolbox.backends.verilog.bench import BENCH, INPUT, OUTPUT, bench, hex_words
 from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
@@ -147,7 +148,7 @@ def test_lint_is_clean(name, choices, tmp_path):
     net = network(name)
     design, _ = design_for(net, inputs(net), **CHOICES[choices])
     write(tmp_path, hardware(design))
-    command = ["verilator", "--lint-only", "-Wall", "--language", "1364-2001", "--top-module", design.module]
+    command = ["verilator", "--lint-only", "-Wall", "--language", "1364-2001", "--top-module", axi_module(design)]
     done = subprocess.run([*command, *sources(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
