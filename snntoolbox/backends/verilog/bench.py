@@ -163,7 +163,8 @@ module tb;
             fresh <= 1;
             done <= done + 1;
         end
-        if (done == samples) begin
+        // Layers that no read-out depends on may take longer: the source waits for all.
+        if (done == samples && dut.source.state == 2'd0) begin
             if (errors == 0) $display("PASS: %0d samples, %0d clocks", samples, clocks);
             else $display("FAIL: %0d words differ", errors);
             $finish;
