@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from snntoolbox.backends.verilog.backend import VerilogBackend
 from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.ports import (
     Layout,
@@ -175,7 +176,11 @@ class Design:
 
 
 def designed(network: SpikingNetwork, choices: Choices) -> Design:
-    """The hardware of a network on an integer grid; BackendError where potentials need more bits than allowed."""
+    """The hardware of a network on an integer grid.
+
+    UnsupportedError lists what hardware does not have; BackendError says where potentials need more bits than allowed.
+    """
+    VerilogBackend.capabilities.check(VerilogBackend.name, network)
     names = Names()
     spiking = [n for n, e in network.encodings.items() if isinstance(e, Poisson)]
     module = names.module(network.name)
