@@ -157,14 +157,14 @@ def check(data):
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
 
-@settings(max_examples=12, **QUIET)
+@settings(max_examples=20, **QUIET)
 @given(st.data())
 def test_random_networks(data):
     check(data)
 
 
 @pytest.mark.long
-@settings(max_examples=40, **QUIET)
+@settings(max_examples=100, **QUIET)
 @given(st.data())
 def test_more_random_networks(data):
     check(data)

@@ -124,6 +124,19 @@ def test_bench_passes_in_verilator(name, tmp_path):
     assert len(run(tmp_path, "verilator", "+stalls=2")) == SAMPLES
 
 
+@needs("verilator")
+@pytest.mark.long
+def test_demo_in_verilator():
+    """Convolutions, max pooling by a tree, average pooling and dense layers."""
+    import snntoolbox as stb
+    from snntoolbox import demo
+
+    x_test, x_norm = (np.load(demo.folder() / name)["arr_0"] for name in ("x_test.npz", "x_norm.npz"))
+    graph = stb.load(demo.folder() / "digits_cnn.onnx")
+    net = stb.convert(graph, calibration_data=x_norm, weight_bits=8, duration=16)
+    assert_same(net, (x_test[:2],), steps=16, verilog_simulator="verilator")
+
+
 @needs("iverilog")
 def test_bench_notices_a_wrong_weight(tmp_path):
     net = network("perceptron")
@@ -303,7 +316,7 @@ def test_a_convolution_keeps_one_kernel():
     net = network("residual")
     design, _ = design_for(net, inputs(net))
     sizes = [port.weights.size for layer in design.layers[1:3] for port in layer.ports]
-    assert sizes == [4 * 4 * 3 * 2, 4, 4 * 4 * 3 * 2]
+    assert sizes == [4 * 4 * 3 * 2, 1, 4 * 4 * 3 * 2]
 
 
 def test_library_is_packaged():
