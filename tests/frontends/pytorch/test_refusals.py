@@ -44,7 +44,6 @@ ALONE = {
     "embedding": (nn.Embedding(5, 3), (4,)),
     "LSTM": (nn.LSTM(3, 2, batch_first=True), (4, 3)),
     "statistics of the batch": (nn.BatchNorm1d(4, track_running_stats=False), (4,)),
-    "adaptive max pooling": (nn.AdaptiveMaxPool2d(2), (1, 5, 5)),
     "attention": (Function(lambda s, x: s.m(x, x, x)[0], m=nn.MultiheadAttention(4, 2, batch_first=True)), (3, 4)),
 }
 
