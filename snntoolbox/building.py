@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from snntoolbox import plugins
-from snntoolbox.backends.estimates import Cost, check_size
+from snntoolbox.backends.estimates import Cost, check_size, network_size
 from snntoolbox.backends.protocol import Backend, Executable
 from snntoolbox.errors import BackendError, TooLargeError
 from snntoolbox.ir.capabilities import Capabilities
@@ -22,6 +22,19 @@ def all_capabilities() -> dict[str, Capabilities]:
         except BackendError:
             continue
     return found
+
+
+def able(network: SpikingNetwork, *, force: bool = False) -> tuple[list[str], list[str]]:
+    """The simulators that can run a network, installed or not, and those for which only its size is too much."""
+    fitting: list[str] = []
+    too_large: list[str] = []
+    synapses = network_size(network).synapses
+    for name, capabilities in all_capabilities().items():
+        if not capabilities.missing(network):
+            cost: Cost | None = getattr(plugins.backend(name), "cost", None)
+            fits = force or cost is None or synapses <= cost.most_synapses
+            (fitting if fits else too_large).append(name)
+    return fitting, too_large
 
 
 def check(backend: Backend, network: SpikingNetwork, *, force: bool = False) -> None:

@@ -42,8 +42,10 @@ def inspect(
     network = convert(graph, recipe=recipe)
     yield network_summary(network, width)
     if backend is None:
-        able = [n for n, c in building.all_capabilities().items() if not c.missing(network)]
-        yield f"\nSimulators that can run it: {', '.join(able)}."
+        fitting, too_large = building.able(network, force=force)
+        yield f"\nSimulators that can run it: {', '.join(fitting)}."
+        if too_large:
+            yield f"Too large, without --force, for: {', '.join(too_large)}."
     else:
         building.check(backend, network, force=force)
         here = "" if backend.capabilities.installed() else " (it is not installed here)"

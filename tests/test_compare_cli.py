@@ -234,6 +234,15 @@ def test_inspect_says_who_can_run_it(workspace, capsys):
     assert max(map(len, out.splitlines()[3:])) <= 90  # sentences may be longer than tables
 
 
+def test_inspect_says_for_whom_it_is_too_large(workspace, capsys, small):
+    assert main(["inspect", "digits_cnn.onnx"]) == 0
+    out = capsys.readouterr().out
+    assert "can run it: INI, nest, pynn.brian2, pynn.nest, pynn.neuron.\n" in out
+    assert "Too large, without --force, for: brian2." in out
+    assert main(["inspect", "digits_cnn.onnx", "--force"]) == 0
+    assert "Too large" not in capsys.readouterr().out
+
+
 def test_inspect_asks_a_simulator(workspace, capsys):
     assert main(["inspect", "digits_cnn.onnx", "--simulator", "nest"]) == 0
     assert "Simulator 'nest' can run it" in capsys.readouterr().out
