@@ -9,7 +9,7 @@ import numpy as np
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
-from snntoolbox.ir.nodes import Concat, Dense, Input, MaxPool, Mean, Pad, Permute, Reshape, Scale, Take
+from snntoolbox.ir.nodes import Concat, Dense, Elementwise, Input, MaxPool, Mean, Pad, Permute, Reshape, Scale, Take
 
 _REPLACE = "replace these layers, or add a handler for them (docs: writing a frontend)"
 
@@ -78,7 +78,12 @@ class GraphBuilder:
         """Raise one UnsupportedError that lists every offender, if there is any."""
         if self._refused:
             hint = "; ".join(dict.fromkeys(self._hints)) or _REPLACE
-            raise UnsupportedError(f"the {self.framework} frontend", self._refused, hint=hint)
+            raise UnsupportedError(f"the {self.framework} frontend", [*self._refused, *self._smooth()], hint=hint)
+
+    def _smooth(self) -> list[Unsupported]:
+        """What can be read, but would be the next to be refused: at conversion, unless an approximation is wanted."""
+        nodes = [n for n in self._nodes.values() if isinstance(n, Elementwise)]
+        return [Unsupported(n.label, n.why_not_exact) for n in nodes]
 
     def finish(self, outputs: Sequence[str], name: str) -> Graph:
         """The graph; UnsupportedError if anything was refused."""

@@ -99,8 +99,7 @@ def unsupported_nodes(graph: Graph) -> list[Unsupported]:
             if not gateable(graph, node):
                 found.append(Unsupported(node.label, _HINTS["MaxPool"]))
         elif isinstance(node, Elementwise):
-            hint = f"[conversion] approximate = {node.function} asks for line segments"
-            found.append(Unsupported(node.label, f"{node.function} has no exact spiking form; {hint}"))
+            found.append(Unsupported(node.label, node.why_not_exact))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
             found.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
     return found

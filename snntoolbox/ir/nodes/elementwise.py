@@ -48,6 +48,12 @@ class Elementwise(Node):
 
     function: str
 
+    @property
+    def why_not_exact(self) -> str:
+        """Why a conversion refuses it, and what allows it."""
+        hint = f"[conversion] approximate = {self.function} asks for line segments"
+        return f"{self.function} has no exact spiking form; {hint}"
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
         if self.function not in FUNCTIONS:

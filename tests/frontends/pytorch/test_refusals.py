@@ -141,3 +141,13 @@ def test_predict_checks_its_data(x):
     model = FRONTEND.open(nn.Linear(4, 3), input_shape=(4,))
     with pytest.raises(FrontendError):
         FRONTEND.predict(model, *x)
+
+
+def test_a_refusal_also_names_what_conversion_would_refuse_next():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.LayerNorm(4), nn.GELU())
+    with pytest.raises(UnsupportedError) as caught:
+        TorchFrontend().parse(TorchFrontend().open(model.eval(), input_shape=(4,)))
+    reasons = [o.reason for o in caught.value.offenders]
+    assert len(reasons) == 3
+    assert any("approximate = sigmoid" in r for r in reasons)
+    assert any("approximate = gelu" in r for r in reasons)
