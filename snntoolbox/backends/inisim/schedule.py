@@ -48,8 +48,12 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
 
 
 def shortened(tasks: list[Task], shortcut: Mapping[str, str]) -> list[Task]:
-    """The tasks where some read another value than planned, without those that nobody reads any more."""
-    tasks = [replace(t, reads=(shortcut[t.name],)) if t.name in shortcut else t for t in tasks]
+    """The tasks where some maps read another value than planned, without those that nobody reads any more.
+
+    A read-out may have the name of the map that it reads.
+    """
+    shorter = {i for i, t in enumerate(tasks) if t.kind == "map" and t.name in shortcut}
+    tasks = [replace(t, reads=(shortcut[t.name],)) if i in shorter else t for i, t in enumerate(tasks)]
     while True:
         read = {name for task in tasks for name in task.reads}
         kept = [t for t in tasks if t.kind != "map" or t.name in read]

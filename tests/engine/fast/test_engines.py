@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -205,3 +206,17 @@ for case in cases():
 assert "torch" in sys.modules and "numba" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_readout_may_have_the_name_of_the_layer_that_it_reads(options):
+    """A flattened dense layer reads what lies before the flattening, and its read-out still reads the layer."""
+    draft = Draft(exact=False, neuron=IF(initial=0.5))
+    cells = draft.neurons(draft.conv(draft.input(3, 6, 6), 8, (3, 3), ((1, 1), (1, 1))))
+    draft.readout(draft.dense(draft.flat(cells), 4))
+    network = draft.network()
+    (readout,) = network.readouts
+    network = network.replaced(readouts=[replace(readout, name=readout.current)])
+    x = np.random.default_rng(3).random((5, 3, 6, 6))
+    wanted = interpret(network, x, steps=7)
+    found = InisimBackend().build(network, **options).run(x, steps=7)
+    np.testing.assert_allclose(found.output, wanted.output, atol=1e-5)
