@@ -53,9 +53,14 @@ class Layerwise:
         largest = max((p.size for p in network.populations.values()), default=1)
         self._batch = max(1, min(self.samples, _BATCH_BYTES // (4 * largest * steps)))
 
-    def rates(self, population: Population, first: int = 0) -> Iterator[tuple[slice, Array, Array]]:
-        """For each batch which samples it holds, their rates over all steps and over those from `first` on."""
-        for part, spikes in self._spikes(population):
+    def rates(
+        self, population: Population, first: int = 0, samples: int | None = None
+    ) -> Iterator[tuple[slice, Array, Array]]:
+        """For each batch which samples it holds, their rates over all steps and over those from `first` on.
+
+        With `samples` only the batches that the first so many samples lie in.
+        """
+        for part, spikes in self._spikes(population, samples):
             counted = spikes.view(self.steps, -1, *population.shape)
             late = counted[first:].sum(0)
             whole = late + counted[:first].sum(0) if first else late
@@ -88,8 +93,10 @@ class Layerwise:
 
     # -- one layer's spikes -------------------------------------------------------------------------------------
 
-    def _spikes(self, population: Population) -> Iterator[tuple[slice, Tensor]]:
+    def _spikes(self, population: Population, samples: int | None = None) -> Iterator[tuple[slice, Tensor]]:
         for i, part in enumerate(self._parts()):
+            if samples is not None and part.start >= samples:
+                return
             with plain_arithmetic():
                 current, constant = self._current(population.name, i)
                 state = start(population, self._size(i), constant, self.wiring.target, self._presented)

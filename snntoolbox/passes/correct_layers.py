@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 STARTS = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Potentials, in thresholds, that `search_start` tries."""
 
+_FEWEST, _SEARCHED = 32, 4096
+"""Samples, and values per channel, that a search looks at: more hardly change what it finds, and it tries much."""
+
 _ROUNDS = 2
 """How often a bias is corrected: the second time for what a change of the first does to the neurons' rounding."""
 
@@ -35,15 +38,21 @@ class Rates:
     squared: Array
 
 
-def measured(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Rates:
-    """The errors of a population's rates, where `wanted` (samples, *shape) holds activations over scale."""
+def measured(
+    run: Layerwise, population: Population, wanted: Array, first: int = 0, samples: int | None = None
+) -> Rates:
+    """The errors of a population's rates, where `wanted` (samples, *shape) holds activations over scale.
+
+    With `samples` on about so many of them.
+    """
     late, whole, squared = np.zeros(population.shape), np.zeros(population.shape), np.zeros(population.shape)
-    for part, over_all, over_late in run.rates(population, first):
+    count = 0
+    for part, over_all, over_late in run.rates(population, first, samples):
         error = wanted[part] - over_all
         late += (wanted[part] - over_late).sum(axis=0)
         whole += error.sum(axis=0)
         squared += (error**2).sum(axis=0)
-    count = len(wanted)
+        count = part.stop
     return Rates(late / count, whole / count, channel_means(squared / count))
 
 
@@ -72,8 +81,10 @@ def correct_potential(run: Layerwise, population: Population, wanted: Array) -> 
 def search_start(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Population:
     """The population with, per channel, the start potential and bias of least ``mean (a / s - r)^2``.
 
-    Each of `STARTS` is tried with the given bias and with that bias corrected once and twice (see `correct_bias`).
+    Each of `STARTS` is tried with the given bias and with that bias corrected once and twice (see `correct_bias`), on
+    as many samples as have `_SEARCHED` values per channel.
     """
+    samples = max(_FEWEST, -(-_SEARCHED * population.shape[0] // population.size))
     shape = (population.shape[0], *[1] * (len(population.shape) - 1))
     theta = _neuron(population).threshold
     least: Array | None = None
@@ -81,7 +92,7 @@ def search_start(run: Layerwise, population: Population, wanted: Array, first: i
     for start in STARTS:
         tried = _starting(run, population, np.full(shape, start) * theta)
         for corrected in range(_ROUNDS + 1):
-            found = measured(run, tried, wanted, first)
+            found = measured(run, tried, wanted, first, samples)
             own = np.zeros(shape) + (0.0 if tried.bias is None else tried.bias)
             if least is None:
                 least, bias, initial = found.squared, own, _neuron(tried).initial + np.zeros(shape)
