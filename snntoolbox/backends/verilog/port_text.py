@@ -130,7 +130,12 @@ class PortText:
                     used.update(range(axis.field.low, axis.field.low + axis.field.bits))
         if used:
             low, high = min(used), max(used)
-            text += f"    reg [{high}:{low}] spike;\n    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
+            gaps = len(used) <= high - low
+            text += "    // Coordinates with a table of their own are read from that.\n" * gaps
+            text += "    /* verilator lint_off UNUSEDSIGNAL */\n" * gaps
+            text += f"    reg [{high}:{low}] spike;\n"
+            text += "    /* verilator lint_on UNUSEDSIGNAL */\n" * gaps
+            text += f"    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
         advance = "advance"
         for i, axis in reversed(tables):
             table, neuron_bits, word_bits = self._taps(i, axis, advance)
