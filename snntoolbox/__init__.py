@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snntoolbox.advice.diagnose import diagnose
     from snntoolbox.comparison import Comparison, compare
     from snntoolbox.conversion import Recipe, convert, load, simulate
+    from snntoolbox.deployment.deploy import Deployment, deploy
     from snntoolbox.errors import SNNToolboxError
     from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
     from snntoolbox.ir.graph import Graph
@@ -33,6 +34,8 @@ _HOMES = {
     "compare": "comparison",
     "Recipe": "conversion",
     "convert": "conversion",
+    "Deployment": "deployment.deploy",
+    "deploy": "deployment.deploy",
     "diagnose": "advice.diagnose",
     "load": "conversion",
     "simulate": "conversion",
@@ -59,6 +62,7 @@ __all__ = [
     "IF",
     "Comparison",
     "ConstantCurrent",
+    "Deployment",
     "Graph",
     "Negative",
     "Poisson",
@@ -72,6 +76,7 @@ __all__ = [
     "__version__",
     "compare",
     "convert",
+    "deploy",
     "diagnose",
     "load",
     "load_graph",

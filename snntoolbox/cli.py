@@ -19,7 +19,7 @@ from snntoolbox.errors import SNNToolboxError
 if TYPE_CHECKING:
     from snntoolbox.pipeline import Run
 
-COMMANDS = ("run", "compare", "diagnose", "init", "inspect", "capabilities", "demo")
+COMMANDS = ("run", "compare", "diagnose", "deploy", "init", "inspect", "capabilities", "demo")
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -35,7 +35,7 @@ _WIDTH = 120
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for anything that the user can mend, 1 if `compare` differs."""
+    """Run the command line; returns the exit code: 0, 2 for anything that the user can mend, 1 if a check fails."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = next((a for a in arguments if not a.startswith("-")), None)
     if first is not None and first not in COMMANDS:
@@ -113,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
     diagnose.set_defaults(command=_diagnose)
 
+    _add_deploy(commands)
+
     init = commands.add_parser("init", help="write a commented configuration for a model")
     init.add_argument("model", type=Path, help="the model file")
     init.add_argument("-o", "--output", type=Path, help="where to write (default: config.ini beside the model)")
@@ -135,6 +137,40 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path("snntoolbox-demo"), help="where to work")
     demo.set_defaults(command=_demo)
     return parser
+
+
+def _add_deploy(commands: Any) -> None:
+    deploy = commands.add_parser("deploy", help="write the network as a checked hardware project for an FPGA")
+    deploy.add_argument("config", type=Path, help="the configuration file")
+    deploy.add_argument("--target", required=True, metavar="NAME", help="artix7, ice40, ecp5 or generic")
+    deploy.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to write")
+    deploy.add_argument("--device", default="", metavar="NAME", help="another device of the target than its first")
+    deploy.add_argument("--samples", type=int, default=3, metavar="N", help="test samples of the test bench (3)")
+    deploy.add_argument("--clock-mhz", type=float, default=0.0, metavar="MHZ", help="clock of the report")
+    deploy.add_argument("--lanes", type=int, default=1, metavar="N", help="neurons that a layer updates at once (1)")
+    deploy.add_argument("--membrane-bits", type=int, default=0, metavar="N", help="refuse wider potentials")
+    deploy.add_argument("--sim-seconds", type=float, default=600, metavar="S", help="limit of each simulation (600)")
+    deploy.add_argument("--synth-seconds", type=float, default=600, metavar="S", help="limit of each synthesis step")
+    deploy.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
+    deploy.add_argument("--force", action="store_true", help="replace an earlier deployment; write what does not fit")
+    deploy.set_defaults(command=_deploy)
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
+    from snntoolbox.deployment.deploy import Wanted
+    from snntoolbox.deployment.from_settings import deploy_settings, deployment_settings
+    from snntoolbox.deployment.report import in_words
+
+    settings = deployment_settings(options.config, options.set)
+    _set_log_level(settings.output.verbose)
+    names = ("target", "device", "samples", "clock_mhz", "lanes", "membrane_bits", "sim_seconds", "synth_seconds")
+    wanted = Wanted(**{name: getattr(options, name) for name in names}, force=options.force)
+    found = deploy_settings(settings, options.output, wanted)
+    for line in in_words(found.measured):
+        print(line)
+    print(f"Report: {found.folder / 'report.md'}")
+    return 1 if any(check.outcome == "failed" for check in found.measured.checks) else 0
 
 
 def _run(options: argparse.Namespace) -> None:

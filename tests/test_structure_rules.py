@@ -45,14 +45,15 @@ MAY_IMPORT = {
     "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
     "comparing": {*EVERYTHING_BELOW, "conversion", "models", "pipeline", "comparison"},
+    "deployment": {*EVERYTHING_BELOW, "backends.verilog", "conversion", "schedules", "models", "comparing"},
     "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY}
     | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
     "sweeps": {*EVERYTHING_BELOW, "pipeline"},
     "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo", "sweeps"}
-    | {"comparing", "comparison", "inspection"},
+    | {"comparing", "comparison", "inspection", "deployment"},
     # The face of the package names what it imports lazily.
-    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference", "sweeps"},
+    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference", "sweeps", "deployment"},
 }
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.

@@ -1,0 +1,45 @@
+"""What a single layer takes on each family of FPGAs, memories in LUTs included, against the figures aimed at.
+
+python benchmarks/rtl_size.py           all families
+python benchmarks/rtl_size.py artix7    one of them
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from verilog_layer import STEPS, network
+
+from snntoolbox.backends.verilog.design import Choices, designed
+from snntoolbox.backends.verilog.hardware import hardware, write
+from snntoolbox.deployment.cells import Resources, cells_of, resources
+from snntoolbox.deployment.targets import TARGETS, Target
+
+GOALS = {(16, 10): (400, 4), (64, 64): (1000, 4)}
+"""Inputs and neurons of a layer of 8-bit weights -> LUTs and halves of block RAMs (RAMB18) on artix7."""
+
+
+def taken(target: Target, inputs: int, neurons: int) -> Resources:
+    """What the module of one layer takes: its queue, its memories and both streams, no pins."""
+    texts = hardware(designed(network(inputs, neurons), Choices(steps=STEPS, currents={})))
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), texts)
+        script = f"read_verilog *.v; {target.synthesis} -top layer; tee -q -o cells.json stat -json"
+        subprocess.run(["yosys", "-q", "-p", script], cwd=folder, check=True, timeout=600)
+        return resources(cells_of((Path(folder) / "cells.json").read_text()))
+
+
+def main() -> None:
+    """Print one line for each family and size."""
+    for name in sys.argv[1:] or [n for n in TARGETS if n != "generic"]:
+        for size in GOALS:
+            found = taken(TARGETS[name], *size)
+            logic = found.luts - found.lut_ram - found.cells.get("INV", 0)
+            parts = f"{logic} logic, {found.cells.get('INV', 0)} inverters, {found.lut_ram} memory"
+            rest = f"{found.flipflops} flip-flops, {found.blocks} block RAMs, {found.dsps} DSPs"
+            print(f"{name}, {size[0]} -> {size[1]}: {found.luts} LUTs ({parts}), {rest}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A converted network as a hardware project: sources, memories, scripts, and a report of what was measured."""

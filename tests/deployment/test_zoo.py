@@ -1,0 +1,55 @@
+"""Models that other people trained, deployed: exact in both simulators, and as accurate as before.
+
+They are not part of the repository: SNNTOOLBOX_ZOO names their folder, by default ``shared`` beside the checkout.
+"""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import snntoolbox as stb
+from snntoolbox import conversion, plugins
+
+FOLDER = Path(os.environ.get("SNNTOOLBOX_ZOO", Path(__file__).parents[3] / "shared"))
+STEPS, FEW = 16, 2
+"""Steps of the accuracy, and of the simulations in Verilog: Icarus takes ten minutes for 16 steps of three samples."""
+# samples that are simulated in Verilog, samples and share for the accuracy, None where it is not promised
+MODELS = {"onnx_mnist_lenet_torch13": (3, 500, 0.003), "onnx_cifar_resnet2b": (3, 100, None)}
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not (FOLDER / "zoo.py").is_file(), reason=f"there is no zoo of models in {FOLDER}"),
+    pytest.mark.skipif(not all(map(shutil.which, ("make", "verilator", "iverilog"))), reason="no simulators"),
+]
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    spec = importlib.util.spec_from_file_location("model_zoo", FOLDER / "zoo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_is_exact_in_both_simulators(name, zoo, tmp_path):
+    count, judged, points = MODELS[name]
+    sample = zoo.sample(name, 500)
+    frontend = plugins.frontend(sample.framework)
+    graph = conversion.simplify(frontend.parse(frontend.open(sample.file)))
+    net = stb.convert(graph, sample.x_cal[:200], duration=STEPS, weight_bits=8)
+    if points is not None:
+        x, y = sample.x_test[:judged], sample.y_test[:judged]
+        float_accuracy = (sample.pred[:judged] == y).mean()
+        assert stb.simulate(net, x, duration=STEPS).accuracy(y) >= float_accuracy - points
+    made = stb.deploy(
+        net, sample.x_test[:count], tmp_path / "build", target="generic", duration=FEW, samples=count,
+        sim_seconds=3000, synth_seconds=0,
+    )  # fmt: skip
+    outcomes = {c.goal: c.outcome for c in made.measured.checks}
+    assert {outcomes[goal] for goal in ("lint", "sim", "sim-verilator")} == {"passed"}
+    # The estimate leaves out waiting within a scan.
+    assert made.report["clocks_estimated"] == pytest.approx(made.report["clocks"], rel=0.3)
