@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from snntoolbox import config, plugins
+from snntoolbox.frontends.keras.activations import BY_NAME
 from snntoolbox.report.capability_table import capability_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,8 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TITLES = {"keras": "Keras", "pytorch": "PyTorch", "onnx": "ONNX"}
 
 UNDOCUMENTED = {
-    "Activation": "An activation by name: linear, relu, relu6, softmax, log_softmax.",
-    "ReLU": "``max(x, 0)``, with an upper bound or none; a slope or threshold other than 0 is refused.",
+    "Activation": f"An activation by name: {', '.join(sorted(n for n in BY_NAME if n.isidentifier()))}.",
+    "ReLU": "``max(x, 0)``, with an upper bound or none, and with a slope below zero; it jumps at a threshold other "
+    "than 0, which is refused.",
     "Softmax": "Softmax along an axis of the sample.",
     "keras.ops.Negative": "``-x``.",
     "keras.ops.Relu": "``max(x, 0)``.",
@@ -116,12 +118,14 @@ _LAYERS_HEAD = """\
 What each frontend takes. A layer that is not listed is refused by name, and all refused layers of a model are named
 together, before any other work. `snntoolbox inspect MODEL` says it for your model.
 
-A supported layer can still be refused for one of its options, with the reason: a `ReLU` with a slope, for instance.
+A supported layer can still be refused for one of its options, with the reason: a `ReLU` that jumps, for instance.
 What is read must be a function of each sample alone, so whatever mixes the samples of a batch is refused too.
 
 Parsing and conversion are two steps. The table says what can be *parsed*: the graph then computes what the model does.
-To be *converted*, a graph must consist of linear maps, rectifiers and max pooling. A softmax is dropped at an output,
-where it does not change the class, and refused between layers.
+To be *converted*, a graph must consist of linear maps, max pooling and what is made of straight lines (rectifiers with
+or without a bound or a slope, hard tanh and hard sigmoid, absolute values, the larger or smaller of two). A softmax is
+dropped at an output, where it does not change the class, and refused between layers. Smooth functions (sigmoid, tanh,
+GELU, SiLU, ...) are refused unless [`approximate`](conversion.md#other-activations) names them.
 """
 
 

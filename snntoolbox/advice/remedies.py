@@ -17,7 +17,6 @@ from snntoolbox.diagnosis.findings import Advice, Diagnosis
 from snntoolbox.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.neurons import Reset
-from snntoolbox.passes.rules import FEW_STEPS
 
 MATTERS = 0.2
 """A term matters that makes at least this share of the local squared errors."""
@@ -128,11 +127,14 @@ def _set(text: str) -> Callable[[Situation], str]:
 
 
 def _percentile_setting(situation: Situation, percent: float) -> str:
-    """The keys that make a percentile choose the thresholds."""
-    recipe = situation.recipe
-    taken = recipe.threshold_rule == "auto" and situation.duration > FEW_STEPS * recipe.dt
-    rule = "" if taken or recipe.threshold_rule == "percentile" else "[conversion] threshold_rule = percentile, "
-    return f"{rule}[normalization] percentile = {percent:g}"
+    """The keys that set a percentile; where another rule was named, that too."""
+    named = situation.recipe.threshold_rule not in ("auto", "percentile")
+    return f"[normalization] percentile = {percent:g}" + (", [conversion] threshold_rule = percentile" if named else "")
+
+
+def _with_percentile(recipe: Recipe, percent: float) -> Recipe:
+    rule = recipe.threshold_rule if recipe.threshold_rule in ("auto", "percentile") else "percentile"
+    return replace(recipe, threshold_rule=rule, percentile=percent)
 
 
 def _higher(recipe: Recipe) -> float:
@@ -148,7 +150,7 @@ REMEDIES: tuple[Remedy, ...] = (
     Remedy(
         when=both(lambda r: r.normalize and r.percentile < 100, caused_by(CLIPPING)),
         setting=lambda s: _percentile_setting(s, _higher(s.recipe)),
-        change=lambda recipe: replace(recipe, threshold_rule="percentile", percentile=_higher(recipe)),
+        change=lambda recipe: _with_percentile(recipe, _higher(recipe)),
     ),
     Remedy(
         when=both(lambda r: np.mean(r.neuron.initial) != 0.5, _any(caused_by(QUANTISATION), _silenced)),
@@ -163,12 +165,12 @@ REMEDIES: tuple[Remedy, ...] = (
     Remedy(
         when=both(lambda r: r.normalize and r.percentile > 99.9, _any(caused_by(QUANTISATION), _silenced)),
         setting=lambda s: _percentile_setting(s, 99.9),
-        change=_with(threshold_rule="percentile", percentile=99.9),
+        change=lambda recipe: _with_percentile(recipe, 99.9),
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile == 99.9, caused_by(QUANTISATION, UNEVENNESS)),
         setting=lambda s: _percentile_setting(s, 99.0),
-        change=_with(threshold_rule="percentile", percentile=99.0),
+        change=lambda recipe: _with_percentile(recipe, 99.0),
     ),
     Remedy(
         when=both(lambda r: isinstance(r.encoding, Poisson), caused_by(SAMPLING)),
@@ -209,6 +211,13 @@ REMEDIES: tuple[Remedy, ...] = (
         ),
         setting=_set("[conversion] readout = linear"),
         change=_with(readout="linear"),
+    ),
+    Remedy(
+        when=given(
+            lambda s: s.recipe.layer_correction == "none", "the layers keep what the layers before leave over", 0.3
+        ),
+        setting=_set("[conversion] layer_correction = auto"),
+        change=_with(layer_correction="auto"),
     ),
     Remedy(
         when=given(

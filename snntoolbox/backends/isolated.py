@@ -195,8 +195,12 @@ def _no_main_module() -> Iterator[None]:
 
 def _rebuilt(name: str, kind: str | None, message: str, layer: str | None, hint: str | None, trace: str) -> Exception:
     """An error of the other process; what is none of ours becomes a BackendError."""
-    if kind is not None:
-        error: SNNToolboxError = getattr(errors, kind)(message, layer=layer, hint=hint)
+    error: SNNToolboxError
+    if kind == ImportError.__name__:
+        hint = "its installation is damaged: install the extra again that `snntoolbox capabilities` names"
+        error = BackendError(f"simulator '{name}' cannot be imported: {message}", hint=hint)
+    elif kind is not None:
+        error = getattr(errors, kind)(message, layer=layer, hint=hint)
     else:
         error = BackendError(f"simulator '{name}' failed: {message}")
     error.add_note(trace)
@@ -258,4 +262,6 @@ def _described(error: Exception) -> tuple[str | None, str, str | None, str | Non
     if isinstance(error, SNNToolboxError):
         ours = kind.__name__ if kind.__module__ == errors.__name__ and kind is not errors.UnsupportedError else None
         return ours or "BackendError", error.message, error.layer, error.hint, trace
+    if isinstance(error, ImportError):
+        return ImportError.__name__, str(error), None, None, trace
     return None, f"{kind.__name__}: {error}", None, None, trace

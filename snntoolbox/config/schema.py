@@ -365,7 +365,7 @@ def _refused(section: str, reason: str, **defaults: object) -> tuple[Refused, ..
 
 _EVENTS = "event data cannot be read yet; save frames as x_test.npz and leave this key out"
 _LOIHI = "Loihi is not supported; leave the section out"
-_PYNN = "only simulators other than INI have it, which are not available yet; leave it out"
+_PYNN = "belongs to neurons of PyNN, which are not used: all simulators run the same ones; leave it out"
 _ONLINE = "only online normalisation uses it, which is not available; leave it out"
 
 REFUSED: tuple[Refused, ...] = (

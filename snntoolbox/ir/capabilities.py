@@ -23,12 +23,13 @@ _PLAIN = "[cell] levels = 1 and spikes = unsigned"
 _SCHEDULE = "[conversion] schedule = rate"
 _OFF_GRID = "weights that are not on an integer grid"
 _GATE = "max pooling by a gate on spike counts"
+_WINDOWS = "firing windows"
 _LOWERED: Mapping[str, str] = {
     _OFF_GRID: "[conversion] weight_bits = 8",
     _GATE: "[conversion] maxpool_type = relu_tree",
     _CODINGS[Poisson]: "[input] poisson_input = False",
     _CODINGS[ConstantCurrent]: "[input] poisson_input = True",
-    "firing windows": f"{_SCHEDULE}, or weight_bits = 8 where the simulator has pulses of current",
+    _WINDOWS: _SCHEDULE,
     "pulses of current": _SCHEDULE,
     "input for the first steps alone": _SCHEDULE,
     "spikes that carry values": _PLAIN,
@@ -146,7 +147,7 @@ class Capabilities:
         if np.ptp(neuron.threshold) != 0 and not self.thresholds:
             yield "thresholds that differ within a layer"
         if neuron.window is not None and not self.windows:
-            yield "firing windows"
+            yield _WINDOWS
         if neuron.levels != (1.0,) and not self.levels:
             yield "spikes that carry values"
         if neuron.negative is not Negative.NEVER and not self.signed:
@@ -162,6 +163,8 @@ class Capabilities:
         able = [name for name, other in (others or {}).items() if name != backend and not other.missing(network)]
         hints = [f"simulator = {' or '.join(able)} can run all of these"] if able else []
         hints += dict.fromkeys(_LOWERED[o.reason] for o in offenders if o.reason in _LOWERED)
+        if self.pulses and any(o.reason == _WINDOWS for o in offenders):
+            hints.append("weight_bits = 8, by which windows become pulses of current")
         hint = ", or ".join(hints) or "`snntoolbox capabilities` shows what each simulator runs"
         raise UnsupportedError(f"backend '{backend}'", offenders, hint=hint)
 

@@ -18,12 +18,18 @@ Held = bool | frozenset[Reset]
 class Row:
     """A row: whether capabilities hold it; else what lowers it away (a pass or a setting), or why there is a no.
 
-    A `reason` of the backend itself goes before that of the row.
+    Only what a backend that is told by `lowers` runs then counts as lowered. A `reason` of the backend itself goes
+    before that of the row.
     """
 
     holds: Callable[[Capabilities], Held]
     lowered: str = ""
     reason: str = ""
+    lowers: Callable[[Capabilities], bool] = lambda capabilities: True
+
+    def lowered_in(self, capabilities: Capabilities) -> bool:
+        """Whether something lowers it to what these capabilities hold."""
+        return bool(self.lowered) and self.lowers(capabilities)
 
 
 def _reset(kind: Reset) -> Callable[[Capabilities], bool]:
@@ -49,7 +55,8 @@ def _never(capabilities: Capabilities) -> bool:
 
 
 _TREE = "[conversion] maxpool_type = relu_tree (the default): a tree of comparing neurons"
-_RATE = "[conversion] schedule = rate (the default), whose networks have none"
+_PULSES = "[conversion] weight_bits = 8: on the integer grid windows become pulses of current"
+_RATE = "only other schedules need it than [conversion] schedule = rate (the default)"
 _NEURON = "no such rule in its neurons"
 
 FEATURES: Mapping[str, Row] = {
@@ -57,9 +64,9 @@ FEATURES: Mapping[str, Row] = {
     "residual and concat": Row(_always),
     "max pooling": Row(lambda c: c.max_gate, lowered=_TREE),
     "bias": Row(lambda c: c.bias, reason=_NEURON),
-    "time-varying bias (pulses of current)": Row(lambda c: c.pulses, lowered=_RATE),
-    "firing windows": Row(lambda c: c.windows, lowered=_RATE),
-    "input for the first steps alone": Row(lambda c: c.timed_input, lowered=_RATE),
+    "time-varying bias (pulses of current)": Row(lambda c: c.pulses, reason=_RATE),
+    "firing windows": Row(lambda c: c.windows, lowered=_PULSES, reason=_RATE, lowers=lambda c: c.pulses),
+    "input for the first steps alone": Row(lambda c: c.timed_input, reason=_RATE),
     "recurrent connections": Row(lambda c: c.recurrent, reason="networks can have them, no simulator here runs them"),
     "delays of one's own": Row(_never, reason="networks have none yet; short arms wait for long ones by themselves"),
     "synaptic currents that last": Row(_never, reason="networks have none yet: a spike acts in one step"),
@@ -119,7 +126,7 @@ def _plain(row: Row, capabilities: Capabilities) -> bool | str | list[str]:
     held = row.holds(capabilities)
     if isinstance(held, frozenset) and held:
         return sorted(held)
-    return True if held else "lowered" if row.lowered else False
+    return True if held else "lowered" if row.lowered_in(capabilities) else False
 
 
 def reason(feature: str, row: Row, capabilities: Capabilities) -> str:
@@ -127,7 +134,7 @@ def reason(feature: str, row: Row, capabilities: Capabilities) -> str:
     held = row.holds(capabilities)
     if held is True:
         return ""
-    if not held and row.lowered:
+    if not held and row.lowered_in(capabilities):
         return f"lowered by {row.lowered}"
     return capabilities.reasons.get(feature, "" if held else row.reason)
 

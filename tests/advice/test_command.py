@@ -85,7 +85,11 @@ def test_it_can_be_turned_off(workspace):
 
 WARNINGS = {
     "saturation": ({"normalization__percentile": 50, "simulation__duration": 4}, "clipping", "percentile = 99.9"),
-    "too few steps": ({"conversion__initial_potential": 0}, "quantisation", "initial_potential = 0.5"),
+    "too few steps": (
+        {"conversion__initial_potential": 0, "conversion__layer_correction": "none"},
+        "quantisation",
+        "initial_potential = 0.5",
+    ),
     "one step": ({"simulation__duration": 1}, "quantisation", "[simulation] duration = 2"),
 }
 

@@ -36,10 +36,13 @@ FAULTS = {
     "leak": ({"neuron": IF(initial=0.5, leak=0.7)}, 16, "[cell] leak = False"),
     "refractory": ({"neuron": IF(initial=0.5, refractory=3)}, 16, "[cell] tau_refrac = 0"),
     "spiking read-out": ({"readout": "spikes"}, 8, "[conversion] readout = linear"),
-    "no correction": ({"readout_correction": 0}, 4, "[conversion] readout_correction = 100"),
+    "no correction of the read-out": (
+        {"readout_correction": 0, "layer_correction": "none", "threshold_rule": "max"}, 4,
+        "[conversion] readout_correction = 100"),
+    "no correction of layers": ({"layer_correction": "none"}, 4, "[conversion] layer_correction = auto"),
     "two bits": ({"weight_bits": 3}, 16, "[conversion] weight_bits = 5"),
     "average for max": ({"max2avg_pool": True}, 16, "[conversion] max2avg_pool = False"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)

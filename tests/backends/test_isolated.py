@@ -42,6 +42,8 @@ class Fake:
             os.abort()
         if self.fault == "ours":
             raise DataError("bad data", layer="x", hint="better data")
+        if self.fault == "damaged":
+            import no_such_part_of_the_simulator
         if self.fault == "defect":
             raise ZeroDivisionError("by zero")
     def run(self, *x, steps, record=None, first_sample=0, progress=None):
@@ -145,6 +147,14 @@ def test_errors_keep_their_kind(start, at):
         with start(fault="defect", at=at) as simulation:
             simulation.run(X, steps=1)
     assert "fake_simulator.py" in caught.value.__notes__[0]
+
+
+def test_a_damaged_installation_says_what_to_do(start):
+    """What is found but cannot be imported passes the check of what is installed."""
+    told = "'fake' cannot be imported: No module named 'no_such_part_of_the_simulator'"
+    with pytest.raises(BackendError, match=told) as caught:
+        start(fault="damaged", at="build")
+    assert "snntoolbox capabilities" in caught.value.hint
 
 
 def test_a_failure_while_closing_spoils_no_result(start):

@@ -16,7 +16,7 @@ def generate():
     return module
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/config.md", "docs/layers.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/config.md", "docs/layers.md", "docs/simulators.md"])
 def test_page_is_current(generate, name):
     pages = {str(path.relative_to(ROOT)): text for path, text in generate.pages().items()}
     assert (ROOT / name).read_text("utf-8") == pages[name], "run python docs/generate.py"

@@ -142,6 +142,27 @@ def test_hint_says_what_to_do(net, others, hint):
         Capabilities(resets=frozenset(Reset), encodings=frozenset({ConstantCurrent})).check("tested", net, others)
 
 
+def test_hint_names_each_setting_once_and_only_what_helps():
+    net = network(IF(window=(0, 1)), encoding=ConstantCurrent(steps=1))
+    plain = Capabilities(resets=frozenset(Reset), encodings=frozenset({ConstantCurrent}))
+    for tested, on_grid in ((plain, 0), (replace(plain, pulses=True), 1)):
+        with pytest.raises(UnsupportedError) as caught:
+            tested.check("tested", net)
+        assert caught.value.hint.count("schedule = rate") == 1
+        assert caught.value.hint.count("weight_bits = 8") == on_grid
+
+
+def test_one_layer_of_two_populations_is_named_once():
+    twice = replace(network(IF(window=(0, 1))).populations["p0"], name="p1")
+    net = network(IF(window=(0, 1)))
+    populations = [*net.populations.values(), twice]
+    both = SpikingNetwork(Graph(net.wiring.nodes.values(), net.wiring.outputs), net.encodings, populations, [])
+    with pytest.raises(UnsupportedError) as caught:
+        replace(EVERYTHING, windows=False).check("tested", both)
+    assert len(caught.value.offenders) == 1
+    assert str(caught.value).count("firing windows") == 1
+
+
 def test_installed_is_told_without_importing(tmp_path, monkeypatch):
     (tmp_path / "poisoned_simulator.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path)

@@ -81,7 +81,8 @@ def test_columns_are_the_backends_in_order():
     assert table.splitlines()[0] == "| feature | one | two |"
     features = slice(len(FEATURES))
     for name in list(cells(table, 1))[features]:
-        assert cells(table, 1)[name] == ("yes" if name in ALWAYS else "lowered" if FEATURES[name].lowered else "no")
+        without = "lowered" if FEATURES[name].lowered_in(NOTHING) else "no"
+        assert cells(table, 1)[name] == ("yes" if name in ALWAYS else without)
         assert cells(table, 2)[name] == ("no" if name in NEVER else "yes")
     assert [cells(table, 1)[name] for name in VALUES] == ["0", "2^0", "snntoolbox"]
     assert [cells(table, 2)[name] for name in VALUES] == ["1", "2^53", "snntoolbox[all]"]
@@ -113,6 +114,16 @@ def test_a_backends_own_reason_goes_first():
     assert "it is made of stone" in capability_table({"it": its})
     assert capability_data({"it": its})["it"]["reasons"]["leak"] == "it is made of stone"
     assert "maxpool_type = relu_tree" in capability_data({"it": its})["it"]["reasons"]["max pooling"]
+
+
+def test_lowered_is_only_what_is_lowered():
+    """A network with another schedule is refused where there are no pulses, and nothing lowers it: that is a no."""
+    pulses = Capabilities(pulses=True)
+    table = capability_table({"nothing": NOTHING, "pulses": pulses})
+    assert cells(table, 1)["time-varying bias (pulses of current)"] == "no"
+    assert cells(table, 1)["input for the first steps alone"] == "no"
+    assert [cells(table, column)["firing windows"] for column in (1, 2)] == ["no", "lowered"]
+    assert "weight_bits" in capability_data({"it": pulses})["it"]["reasons"]["firing windows"]
 
 
 def test_reasons_belong_to_rows():

@@ -43,10 +43,13 @@ def check_config(keras: ModuleType, saved: Saved) -> list[Unsupported]:
     """
     foreign: list[Unsupported] = []
     plain: list[Unsupported] = []
+    told: set[tuple[str, str]] = set()
     for layer, entry in _entries(saved.config, saved.path.stem):
         label = f"{layer} (keras {_kind(entry)})"
         if reason := _foreign(keras, entry, saved):
-            foreign.append(Unsupported(label, reason))
+            if (layer, reason) not in told:  # a Lambda layer holds its function as a second object
+                foreign.append(Unsupported(label, reason))
+            told.add((layer, reason))
         elif entry["layer"] and (reason := _unsupported(entry, saved)):
             plain.append(Unsupported(label, reason))
     if foreign:

@@ -164,7 +164,7 @@ def test_random_networks(data):
 
 
 @pytest.mark.long
-@settings(max_examples=100, **QUIET)
+@settings(max_examples=40, **QUIET)
 @given(st.data())
 def test_more_random_networks(data):
     check(data)

@@ -191,6 +191,8 @@ CASES = {
     "adaptive_avg_1d": (of(nn.AdaptiveAvgPool1d, 4), (3, 10)),
     "adaptive_avg_3d": (of(nn.AdaptiveAvgPool3d, 2), (2, 4, 5, 6)),
     "adaptive_max_1": (of(nn.AdaptiveMaxPool2d, 1), IMAGE),
+    "adaptive_max_uneven": (of(nn.AdaptiveMaxPool2d, (4, 3)), IMAGE),
+    "adaptive_max_larger": (of(nn.AdaptiveMaxPool2d, (9, 2)), IMAGE),
     "adaptive_max_divides": (of(nn.AdaptiveMaxPool2d, (3, 1)), IMAGE),
     "amax": (fn(lambda s, x: x.amax((1, 3))), IMAGE),
     "max_dim": (fn(lambda s, x: x.max(dim=2, keepdim=True)[0]), IMAGE),

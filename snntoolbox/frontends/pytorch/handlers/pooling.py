@@ -129,13 +129,16 @@ def adaptive_average_pool(call: Call) -> Activation:
 
 
 def adaptive_max_pool(call: Call) -> list[Any]:
-    """Equal windows are max pooling; others are refused. The positions are not given."""
+    """The maximum of windows, the shorter ones filled up with their last value. The positions are not given."""
     rank = _rank(call)
     source, space, wanted = _adaptive(call, rank)
-    if any(n % m for n, m in zip(space, wanted, strict=True)):
-        raise Refused(f"adaptive max pooling of {space} to {wanted}: windows of different sizes")
-    kernel = tuple(n // m for n, m in zip(space, wanted, strict=True))
-    return [_result(call, _max_over(call, source, kernel), rank), None]
+    kernel = []
+    for axis, (n, m) in enumerate(zip(space, wanted, strict=True), start=1):
+        bins = _bins(n, m)
+        kernel.append(max(hi - lo for lo, hi in bins))
+        picked = [min(lo + i, hi - 1) for lo, hi in bins for i in range(kernel[-1])]
+        source = call.builder.take(f"{call.name}_windows", source, axis, picked, call.origin)
+    return [_result(call, _max_over(call, source, tuple(kernel)), rank), None]
 
 
 def _max_over(call: Call, source: str, kernel: Shape) -> str:
