@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from snntoolbox.ir.result import Record, Result
     from snntoolbox.passes.quantized_reference import quantized_graph, quantized_reference
     from snntoolbox.sweeps import sweep
+    from snntoolbox.tuning.tune import tune
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ _HOMES = {
     "quantized_graph": "passes.quantized_reference",
     "quantized_reference": "passes.quantized_reference",
     "sweep": "sweeps",
+    "tune": "tuning.tune",
 }
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "save",
     "simulate",
     "sweep",
+    "tune",
 ]
 
 

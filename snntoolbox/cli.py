@@ -19,7 +19,7 @@ from snntoolbox.errors import SNNToolboxError
 if TYPE_CHECKING:
     from snntoolbox.pipeline import Run
 
-COMMANDS = ("run", "compare", "diagnose", "deploy", "init", "inspect", "capabilities", "demo")
+COMMANDS = ("run", "compare", "diagnose", "tune", "deploy", "init", "inspect", "capabilities", "demo")
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -113,6 +113,17 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
     diagnose.set_defaults(command=_diagnose)
 
+    tune = commands.add_parser("tune", help="search the settings that reach a target, on the calibration data")
+    tune.add_argument("config", type=Path, help="the configuration file")
+    tune.add_argument("--steps", type=_numbers, default=(), metavar="N,N,...", help="numbers of time steps to try")
+    tune.add_argument("--agreement", type=float, metavar="SHARE", help="find the fewest steps that reach it, say 0.99")
+    tune.add_argument("--operations", type=float, metavar="N", help="most synaptic operations per sample")
+    tune.add_argument("--budget", type=float, default=120.0, metavar="SECONDS", help="how long to try (default: 120)")
+    tune.add_argument("-o", "--output", type=Path, help="where to write (default: tuned.ini beside the configuration)")
+    tune.add_argument("--force", action="store_true", help="replace an existing file")
+    tune.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
+    tune.set_defaults(command=_tune)
+
     _add_deploy(commands)
 
     init = commands.add_parser("init", help="write a commented configuration for a model")
@@ -188,6 +199,26 @@ def _diagnose(options: argparse.Namespace) -> None:
 
     needed = ["output.diagnosis=True", "tools.simulate=True"]
     _run_config(load_config(options.config, [*options.set, *needed]), advise=max(0.0, options.seconds))
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 8,16,32") from None
+
+
+def _tune(options: argparse.Namespace) -> int:
+    """Exit code 0, or 1 where the target is not reached."""
+    from snntoolbox.config import load_config
+    from snntoolbox.tuned import tune_config
+
+    _set_log_level(load_config(options.config, options.set).output.verbose)
+    wanted = {name: getattr(options, name) for name in ("steps", "agreement", "operations", "budget")}
+    found = tune_config(options.config, options.set, output=options.output, force=options.force, **wanted)
+    print(f"{found.tuning}\n\nReport: {found.folder / 'tune.json'}\nWrote {found.config}: snntoolbox {found.config}")
+    return 0 if found.tuning.reached else 1
 
 
 def _run_config(settings: Any, *, force: bool = False, advise: float | None = None) -> None:

@@ -348,8 +348,9 @@ class Run:
         if data is None:
             self.diagnosis = untried(self.diagnosis, self.recipe, duration)
             return
-        simulator = self.settings.simulation.simulator
-        self.diagnosis = advised(self.diagnosis, graph, [data], self.network, self.recipe, duration, simulator, seconds)
+        simulator, exits = self.settings.simulation.simulator, self.settings.simulation.early_exit
+        chosen = (self.network, self.recipe, duration, simulator, seconds, exits)
+        self.diagnosis = advised(self.diagnosis, graph, [data], *chosen)
 
     def _batches(self, network: SpikingNetwork, record: Record, simulator: str = "") -> Iterator[Result]:
         simulation = self.settings.simulation

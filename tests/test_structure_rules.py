@@ -39,21 +39,25 @@ MAY_IMPORT = {
     "conversion": {*EVERYTHING_BELOW, "schedules"} - {"config"},
     "comparison": {*EVERYTHING_BELOW, "conversion", "schedules"},
     "recording": {*EVERYTHING_BELOW, "diagnosis"},
-    "advice": {*EVERYTHING_BELOW, "diagnosis", "conversion"},
+    "trials": {*EVERYTHING_BELOW, "diagnosis", "conversion", "schedules", "early_exit"},
+    "advice": {*EVERYTHING_BELOW, "diagnosis", "conversion", "trials"},
+    "tuning": {*EVERYTHING_BELOW, "conversion", "schedules", "trials"},
     "models": {*EVERYTHING_BELOW, "conversion", "config"},
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
     "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
     "comparing": {*EVERYTHING_BELOW, "conversion", "models", "pipeline", "comparison"},
     "deployment": {*EVERYTHING_BELOW, "backends.verilog", "conversion", "schedules", "models", "comparing"},
+    "tuned": {*EVERYTHING_BELOW, "models", "inputs", "recipes", "tuning"},
     "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY}
     | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
     "sweeps": {*EVERYTHING_BELOW, "pipeline"},
     "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo", "sweeps"}
-    | {"comparing", "comparison", "inspection", "deployment"},
+    | {"comparing", "comparison", "inspection", "deployment", "tuned"},
     # The face of the package names what it imports lazily.
-    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference", "sweeps", "deployment"},
+    "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference", "sweeps", "deployment"}
+    | {"tuning"},
 }
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from snntoolbox import conversion
+from snntoolbox.advice.advise import advise
 from snntoolbox.advice.remedies import Situation, applying, proposal
-from snntoolbox.advice.trials import Trials, advise
 from snntoolbox.conversion import Recipe, checked_arrays
 from snntoolbox.diagnosis.confidence import threshold_confidence
 from snntoolbox.diagnosis.findings import Confidence, Diagnosis
@@ -17,6 +17,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record
+from snntoolbox.trials import Trials
 
 SAMPLES = 200
 """So many calibration samples are diagnosed where no others are given."""
@@ -77,12 +78,14 @@ def advised(
     duration: float,
     simulator: str,
     seconds: float,
+    early_exit: float = 0.0,
 ) -> Diagnosis:
     """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data."""
     found = replace(found, confidence=_confidence(graph, data, network, recipe, duration))
     if seconds <= 0:
         return found
-    return replace(found, advice=advise(Trials(graph, data, duration, recipe, simulator), seconds, found.confidence))
+    trials = Trials(graph, data, duration, recipe, simulator, early_exit=early_exit)
+    return replace(found, advice=advise(trials, seconds, found.confidence))
 
 
 def _confidence(

@@ -16,10 +16,14 @@ from snntoolbox.conversion import Recipe
 from snntoolbox.diagnosis.findings import Advice, Diagnosis
 from snntoolbox.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
-from snntoolbox.ir.neurons import Reset
+from snntoolbox.ir.neurons import Negative, Reset
+from snntoolbox.passes.rules import rule_name
 
 MATTERS = 0.2
 """A term matters that makes at least this share of the local squared errors."""
+
+MANY_STEPS = 16
+"""From so many steps on an early exit is worth trying."""
 
 _NAMES = {
     CLIPPING: "clipping (activations above the scale)",
@@ -31,11 +35,18 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What remedies are chosen by: a diagnosis, the conversion's choices, and the duration in ms."""
+    """What remedies are chosen by: a diagnosis, the conversion's choices, the duration in ms, and any early exit."""
 
     diagnosis: Diagnosis
     recipe: Recipe
     duration: float
+    early_exit: float = 0.0
+
+    @property
+    def rule(self) -> str:
+        """The rule that chooses the thresholds, where the recipe leaves it open by the number of steps."""
+        steps = None if self.recipe.schedule == "differential" else self.duration / self.recipe.dt
+        return rule_name(self.recipe.threshold_rule, steps, self.recipe.percentile)
 
 
 @dataclass(frozen=True)
@@ -55,14 +66,21 @@ class Remedy:
     """A setting to change.
 
     when: the reason in a situation, None where it does not apply. setting: as the user writes it. change: the recipe
-    with it; None where it cannot be tried. lengthen: factor on the duration. cost: in words; empty for nothing.
+    with it; None where it cannot be tried. lengthen: factor on the duration. early_exit: share of predictions to keep
+    where samples end early. cost: in words; empty for nothing.
     """
 
     when: Callable[[Situation], Reason | None]
     setting: Callable[[Situation], str]
     change: Callable[[Recipe], Recipe] | None
     lengthen: int = 1
+    early_exit: float = 0.0
     cost: str = ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is not tried together with others: it changes the number of steps."""
+        return self.lengthen > 1 or self.early_exit > 0
 
 
 def caused_by(*terms: str) -> Callable[[Situation], Reason | None]:
@@ -137,6 +155,33 @@ def _with_percentile(recipe: Recipe, percent: float) -> Recipe:
     return replace(recipe, threshold_rule=rule, percentile=percent)
 
 
+def _plain(recipe: Recipe) -> bool:
+    """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
+    neuron = recipe.neuron
+    lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory
+    return recipe.schedule == "rate" and lossless and not neuron.graded
+
+
+def _coarse(situation: Situation) -> Reason | None:
+    """The thresholds are not those of least error for the duration, though clipping or quantisation matters."""
+    other = situation.recipe.normalize and situation.recipe.schedule != "differential" and situation.rule != "mmse"
+    return caused_by(CLIPPING, QUANTISATION)(situation) if other else None
+
+
+def _uncorrected(situation: Situation) -> bool:
+    """Whether layers are left as they are, or corrected in part; with a schedule they always are."""
+    recipe = situation.recipe
+    return recipe.schedule == "rate" and recipe.layer_correction not in ("auto", "search")
+
+
+def _idle(situation: Situation) -> Reason | None:
+    """Every sample takes all of many steps."""
+    steps = situation.diagnosis.steps
+    if situation.early_exit or situation.recipe.schedule == "phased" or steps < MANY_STEPS:
+        return None
+    return Reason(f"every sample takes all {steps} steps, though most are decided long before", rank=0.05)
+
+
 def _higher(recipe: Recipe) -> float:
     return 99.9 if recipe.percentile < 99.9 else 100.0
 
@@ -151,6 +196,11 @@ REMEDIES: tuple[Remedy, ...] = (
         when=both(lambda r: r.normalize and r.percentile < 100, caused_by(CLIPPING)),
         setting=lambda s: _percentile_setting(s, _higher(s.recipe)),
         change=lambda recipe: _with_percentile(recipe, _higher(recipe)),
+    ),
+    Remedy(
+        when=_coarse,
+        setting=_set("[conversion] threshold_rule = mmse"),
+        change=_with(threshold_rule="mmse"),
     ),
     Remedy(
         when=both(lambda r: np.mean(r.neuron.initial) != 0.5, _any(caused_by(QUANTISATION), _silenced)),
@@ -213,9 +263,7 @@ REMEDIES: tuple[Remedy, ...] = (
         change=_with(readout="linear"),
     ),
     Remedy(
-        when=given(
-            lambda s: s.recipe.layer_correction == "none", "the layers keep what the layers before leave over", 0.3
-        ),
+        when=given(_uncorrected, "the layers keep what the layers before leave over", 0.3),
         setting=_set("[conversion] layer_correction = auto"),
         change=_with(layer_correction="auto"),
     ),
@@ -233,11 +281,30 @@ REMEDIES: tuple[Remedy, ...] = (
         cost="wider weights",
     ),
     Remedy(
+        when=both(_plain, caused_by(UNEVENNESS)),
+        setting=_set("[cell] spikes = signed"),
+        change=_with_neuron(negative=Negative.MEMORY),
+        cost="neurons that remember what they sent",
+    ),
+    Remedy(
+        when=both(lambda r: _plain(r) and r.max_pool != "gate", caused_by(UNEVENNESS)),
+        setting=_set("[conversion] schedule = phased"),
+        change=_with(schedule="phased"),
+        cost="layers fire one after the other, an answer takes as many times the steps",
+    ),
+    Remedy(
         when=_any(caused_by(QUANTISATION, UNEVENNESS, SAMPLING), _silenced),
         setting=lambda s: f"[simulation] duration = {2 * s.duration:g}",
         change=_with(),
         lengthen=2,
         cost="twice the time and spikes",
+    ),
+    Remedy(
+        when=_idle,
+        setting=_set("[simulation] early_exit = 0.99"),
+        change=_with(),
+        early_exit=0.99,
+        cost="up to 1 % of the predictions are others than after all steps",
     ),
     Remedy(
         when=_unsure,

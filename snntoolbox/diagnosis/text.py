@@ -106,6 +106,8 @@ def _advice(number: int, item: Advice) -> Iterator[str]:
 
 def _measured(before: Outcome, after: Outcome, samples: int) -> str:
     error = f"error of the output {before.output_error:.1%} -> {after.output_error:.1%}"
+    if before.steps != after.steps and before.steps and after.steps:
+        error += f", steps {before.steps:.4g} -> {after.steps:.4g}"
     if before.agreement is None or after.agreement is None:
         return f"on {samples} calibration samples: {error}"
     return f"agreement on {samples} calibration samples {before.agreement:.1%} -> {after.agreement:.1%}, {error}"

@@ -44,12 +44,17 @@ RULES: Mapping[str, Callable[[Situation], ThresholdRule]] = {
 """The rules that choose scales from calibration data."""
 
 
-def rule_for(name: str, situation: Situation) -> ThresholdRule:
-    """The rule of a name; 'auto' is mmse for a run of at most `FEW_STEPS` steps, else percentile.
+def rule_name(name: str, steps: float | None, percentile: float) -> str:
+    """What 'auto' stands for: mmse for a run of at most `FEW_STEPS` steps, else percentile; other names as they are.
 
     Who sets another percentile than `USUAL` means it: then 'auto' is percentile.
     """
-    if name == "auto":
-        few = situation.steps is not None and situation.steps <= FEW_STEPS
-        name = "mmse" if few and situation.percentile == USUAL else "percentile"
-    return RULES[name](situation)
+    if name != "auto":
+        return name
+    few = steps is not None and steps <= FEW_STEPS
+    return "mmse" if few and percentile == USUAL else "percentile"
+
+
+def rule_for(name: str, situation: Situation) -> ThresholdRule:
+    """The rule of a name; see `rule_name` for 'auto'."""
+    return RULES[rule_name(name, situation.steps, situation.percentile)](situation)

@@ -104,6 +104,14 @@ def engineering_units(axes: Axes, *, across: bool = False) -> None:
     (axes.xaxis if across else axes.yaxis).set_major_formatter(EngFormatter(sep=" "))
 
 
+def powers_of_two(axes: Axes) -> None:
+    """A scale of powers of two across, as durations mostly are, with numbers as they are: 8 and not 2^3."""
+    from matplotlib.ticker import FuncFormatter
+
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}"))
+
+
 def times(steps: int, dt: float) -> Array:
     """The ends of the steps in ms."""
     return np.arange(1, steps + 1) * dt

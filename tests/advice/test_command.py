@@ -9,6 +9,7 @@ from snntoolbox import demo
 from snntoolbox.cli import main
 
 SHORT = {"simulation.num_to_test": 50, "simulation.duration": 4, "normalization.num_samples": 100}
+PLAIN = {"conversion__threshold_rule": "percentile", "conversion__layer_correction": "none"}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def report(folder):
 
 
 def test_the_command_shows_and_reports(workspace, capsys):
-    assert call(workspace, "diagnose", normalization__percentile=50) == 0
+    assert call(workspace, "diagnose", normalization__percentile=50, **PLAIN) == 0
     lines = capsys.readouterr().out.splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith("Errors of the rates"))
     last = next(i for i, line in enumerate(lines) if line.startswith("Report: "))
@@ -84,12 +85,10 @@ def test_it_can_be_turned_off(workspace):
 
 
 WARNINGS = {
-    "saturation": ({"normalization__percentile": 50, "simulation__duration": 4}, "clipping", "percentile = 99.9"),
-    "too few steps": (
-        {"conversion__initial_potential": 0, "conversion__layer_correction": "none"},
-        "quantisation",
-        "initial_potential = 0.5",
+    "saturation": (
+        {"normalization__percentile": 50, "simulation__duration": 4, **PLAIN}, "clipping", "percentile = 99.9"
     ),
+    "too few steps": ({"conversion__initial_potential": 0, **PLAIN}, "quantisation", "initial_potential = 0.5"),
     "one step": ({"simulation__duration": 1}, "quantisation", "[simulation] duration = 2"),
 }
 

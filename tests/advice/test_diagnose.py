@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 
 import snntoolbox as stb
-from snntoolbox import conversion, demo
+from snntoolbox import conversion, demo, trials
 from snntoolbox.advice import diagnose as diagnosing
-from snntoolbox.advice import remedies, trials
+from snntoolbox.advice import remedies
+from snntoolbox.advice.advise import advise
 from snntoolbox.advice.remedies import Reason, Remedy, Situation, applying
-from snntoolbox.advice.trials import Trials, advise
 from snntoolbox.conversion import Recipe
 from snntoolbox.diagnosis import terms
 from snntoolbox.diagnosis.findings import Confidence, Diagnosis, LayerDiagnosis, Size
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.nodes import Dense, Input, ReLU, Softmax
+from snntoolbox.trials import Trials
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +27,16 @@ def digits():
     return stb.load(demo.folder() / demo.MODELS["onnx"]), x
 
 
+PERCENTILE = {"threshold_rule": "percentile"}
+PLAIN = {**PERCENTILE, "layer_correction": "none"}
+
 # fault -> choices that have it, duration, the setting that mends it
 FAULTS = {
-    "clipping": ({"percentile": 50.0}, 16, "[normalization] percentile = 99.9"),
+    "clipping": ({"percentile": 50.0, **PLAIN}, 16, "[normalization] percentile = 99.9"),
+    "clipping, another rule": ({"percentile": 50.0, **PLAIN}, 16, "[conversion] threshold_rule = mmse"),
+    "spikes too early": (PLAIN, 8, "[conversion] schedule = phased"),
+    "spikes not taken back": (PLAIN, 16, "[cell] spikes = signed"),
+    "all steps": ({}, 64, "[simulation] early_exit = 0.99"),
     "start potential": ({"neuron": IF()}, 4, "[conversion] initial_potential = 0.5"),
     "too few steps": ({}, 2, "[simulation] duration = 4"),
     "Poisson": ({"encoding": Poisson(amplitude=1.0)}, 16, "[input] poisson_input = False"),
@@ -52,8 +60,12 @@ def test_a_fault_is_named_and_mended(fault, digits):
     found = stb.diagnose(graph, x, duration=duration, seconds=60, **choices)
     (advice,) = (a for a in found.advice if a.setting == setting)
     assert advice.helps, found
-    assert advice.after.output_error < advice.before.output_error
-    assert (advice.gain or 0) >= 0
+    if "early_exit" in setting:  # it saves steps, and nothing else
+        assert advice.after.steps < 0.5 * advice.before.steps == 32
+        assert advice.gain >= -1 / 30 - 1e-9
+    else:
+        assert advice.after.output_error < advice.before.output_error
+        assert (advice.gain or 0) >= 0
     assert advice.samples == 30
     # What helps stands before what does not, and in the order of the gain.
     ranks = [a.helps for a in found.advice if a.after is not None]
@@ -64,8 +76,8 @@ def test_a_fault_is_named_and_mended(fault, digits):
 
 def test_the_first_advice_for_clipping_says_so(digits):
     graph, x = digits
-    found = stb.diagnose(graph, x, duration=16, percentile=50.0)
-    assert "percentile = 99.9" in found.advice[0].setting
+    found = stb.diagnose(graph, x, duration=16, percentile=50.0, **PLAIN)
+    assert "percentile = 99.9" in found.advice[0].setting or "mmse" in found.advice[0].setting
     assert found.advice[0].gain > 0.1
     assert "makes" in next(a for a in found.advice if a.setting.startswith("[normal")).reason
     assert found.share(terms.CLIPPING) > 0.8
@@ -119,7 +131,7 @@ def test_the_time_that_a_trial_takes_is_reckoned_with(digits, monkeypatch):
     graph, x = digits
     clock = iter(range(0, 10_000, 10))
     monkeypatch.setattr(trials.time, "perf_counter", lambda: float(next(clock)))
-    advice = advise(Trials(graph, [x], 8, Recipe(percentile=50.0, readout_correction=0)), 30)
+    advice = advise(Trials(graph, [x], 8, Recipe(percentile=50.0, readout_correction=0, **PLAIN)), 50)
     assert sum(a.after is not None for a in advice) == 1
 
 
@@ -162,38 +174,77 @@ def test_what_the_simulator_cannot_run_is_not_tried(digits, monkeypatch):
     assert advice.after is not None
 
 
+def test_an_early_exit_that_is_set_is_measured_and_not_advised(digits):
+    graph, x = digits
+    advice = advise(Trials(graph, [x], 64, Recipe(), early_exit=0.9), 60)
+    assert not [a for a in advice if "early_exit" in a.setting]
+    assert Trials(graph, [x], 64, Recipe(), early_exit=0.9).measured(Recipe(), 64).outcome.steps < 32
+
+
 # -- the table ------------------------------------------------------------------------------------------------------
 
 
-def situation(recipe=None, duration=64, **shares):
-    """One layer whose terms have these sizes."""
+def situation(recipe=None, duration=64, steps=1, early_exit=0.0, **shares):
+    """One layer whose terms have these sizes; by default thresholds are by percentile."""
     sizes = {t: Size(shares.pop(t, 0.0), 0.0) for t in terms.LOCAL}
     channels = {name: shares.pop(name, 0) for name in ("channels", "dead")}
     layer = LayerDiagnosis(name="r", label="r", unit=1.0, total=Size(1.0, 0.0), terms=sizes, **channels)
-    found = Diagnosis(samples=1, steps=1, layers=(layer,), **shares)
-    return Situation(diagnosis=found, recipe=recipe or Recipe(), duration=duration)
+    found = Diagnosis(samples=1, steps=steps, layers=(layer,), **shares)
+    recipe = recipe or Recipe(**PERCENTILE)
+    return Situation(diagnosis=found, recipe=recipe, duration=duration, early_exit=early_exit)
 
+
+MMSE = "[conversion] threshold_rule = mmse"
+CORRECTED = "[conversion] layer_correction = auto"
+SIGNED, PHASED = "[cell] spikes = signed", "[conversion] schedule = phased"
+LONGER = "[simulation] duration = 128"
+LOWER = "[normalization] percentile = 99"
 
 SITUATIONS = {
-    "clipping": (situation(clipping=1.0), ["[normalization] percentile = 100"]),
+    "clipping": (situation(clipping=1.0), ["[normalization] percentile = 100", MMSE]),
+    "clipping of mmse": (
+        situation(Recipe(), clipping=1.0),
+        ["[normalization] percentile = 100"],
+    ),
     "clipping of the maximum": (situation(Recipe(percentile=100.0), clipping=1.0), []),
     "clipping without thresholds": (situation(Recipe(normalize=False), clipping=1.0), ["[tools] normalize = True"]),
-    "quantisation": (
-        situation(quantisation=1.0), ["[normalization] percentile = 99", "[simulation] duration = 128"],
+    "quantisation": (situation(quantisation=1.0), [MMSE, LOWER, LONGER]),
+    "quantisation, many steps": (
+        situation(Recipe(), duration=128, quantisation=1.0), [MMSE, LOWER, "[simulation] duration = 256"]
     ),
     "quantisation from the maximum": (
-        situation(Recipe(percentile=100.0, per_channel=False), quantisation=1.0),
-        ["[conversion] threshold_scope = channel", "[normalization] percentile = 99.9", "[simulation] duration = 128"],
+        situation(Recipe(percentile=100.0, per_channel=False, **PERCENTILE), quantisation=1.0),
+        [MMSE, "[conversion] threshold_scope = channel", "[normalization] percentile = 99.9", LONGER],
     ),
-    "unevenness": (situation(unevenness=1.0), ["[normalization] percentile = 99", "[simulation] duration = 128"]),
-    "sampling": (situation(Recipe(encoding=Poisson()), sampling=1.0), [
-        "[input] poisson_input = False", "[simulation] duration = 128"]),
-    "small clipping": (situation(clipping=0.1, unevenness=1.0), [
-        "[normalization] percentile = 99", "[simulation] duration = 128"]),
-    "dead channels": (situation(channels=10, dead=2), ["[simulation] duration = 128"]),
+    "quantisation of sent changes": (
+        situation(Recipe(schedule="differential"), quantisation=1.0), [LOWER, LONGER]
+    ),
+    "unevenness": (situation(unevenness=1.0), [LOWER, SIGNED, PHASED, LONGER]),
+    "unevenness, no correction": (
+        situation(Recipe(**PLAIN), unevenness=1.0), [LOWER, SIGNED, PHASED, LONGER, CORRECTED]
+    ),
+    "phased, no correction": (situation(Recipe(schedule="phased", **PLAIN)), []),
+    "unevenness, corrected in part": (
+        situation(Recipe(layer_correction="bias", **PERCENTILE), unevenness=1.0),
+        [LOWER, SIGNED, PHASED, LONGER, CORRECTED],
+    ),
+    "unevenness of signed spikes": (
+        situation(Recipe(neuron=IF(initial=0.5, negative=Negative.MEMORY), **PERCENTILE), unevenness=1.0),
+        [LOWER, LONGER],
+    ),
+    "unevenness at a gate": (
+        situation(Recipe(max_pool="gate", **PERCENTILE), unevenness=1.0),
+        [LOWER, SIGNED, LONGER, "[conversion] maxpool_type = relu_tree"],
+    ),
+    "sampling": (situation(Recipe(encoding=Poisson()), sampling=1.0), ["[input] poisson_input = False", LONGER]),
+    "small clipping": (situation(clipping=0.1, unevenness=1.0), [LOWER, SIGNED, PHASED, LONGER]),
+    "dead channels": (situation(channels=10, dead=2), [LONGER]),
     "a dead channel of many": (situation(channels=100, dead=1), []),
     "gate": (situation(Recipe(max_pool="gate")), ["[conversion] maxpool_type = relu_tree"]),
     "nothing": (situation(), []),
+    "many steps": (situation(steps=32), ["[simulation] early_exit = 0.99"]),
+    "many steps, early exit": (situation(steps=32, early_exit=0.9), []),
+    "many steps, phased": (situation(Recipe(schedule="phased"), steps=32), []),
     "unsure": (
         situation(confidence={"r": Confidence(samples=9, spread=0.3, drift=0.0, unsure=0, channels=1)}),
         ["more samples in x_norm, or a larger [normalization] num_samples"],
@@ -222,7 +273,7 @@ def test_a_likely_remedy_in_words():
     assert text.startswith(
         "clipping (activations above the scale) makes 100% of the error that the layers add, most in r"
     )
-    assert text.endswith("; [normalization] percentile = 100 may help")
+    assert text.endswith("; [normalization] percentile = 100 or [conversion] threshold_rule = mmse may help")
     assert diagnosing.likely_remedy(situation().diagnosis, Recipe(), 64) == ""
 
 
