@@ -139,7 +139,7 @@ class Space:
         for values in product(*(self.axes[axis] for axis in names)):
             one = Candidate(steps, tuple(zip(names, values, strict=True)))
             if "auto" not in values and one not in found and self._possible(one):
-                found[one] = replace(one, distance=_distance(one, first))
+                found[one] = replace(one, distance=max(1, _distance(one, first)))
         same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in found}
         return sorted(found.values(), key=lambda c: (c.distance, same[c]))
 
@@ -206,4 +206,7 @@ def _forced(chosen: Mapping[str, str]) -> dict[str, str]:
 def _distance(one: Candidate, first: Candidate) -> int:
     """The axes that differ and are not fixed by another choice."""
     a, b = one.chosen, first.chosen
-    return len({axis for axis in a if a[axis] != b[axis]} - _forced(a).keys())
+    fixed = set(_forced(a))
+    if a.get("coding") == "differential" and (a.get("rule"), b.get("rule")) == ("percentile", "mmse"):
+        fixed.add("rule")  # as `auto` would have it
+    return len({axis for axis in a if a[axis] != b[axis]} - fixed)
