@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("--agreement", type=float, metavar="SHARE", help="find the fewest steps that reach it, say 0.99")
     tune.add_argument("--operations", type=float, metavar="N", help="most synaptic operations per sample")
     tune.add_argument("--budget", type=float, default=120.0, metavar="SECONDS", help="how long to try (default: 120)")
+    tune.add_argument("--keep", type=_names, default=(), metavar="AXIS,...", help="what stays as it is, such as coding")
     tune.add_argument("-o", "--output", type=Path, help="where to write (default: tuned.ini beside the configuration)")
     tune.add_argument("--force", action="store_true", help="replace an existing file")
     tune.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
@@ -209,13 +210,17 @@ def _numbers(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 8,16,32") from None
 
 
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
 def _tune(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 where the target is not reached."""
     from snntoolbox.config import load_config
     from snntoolbox.tuned import tune_config
 
     _set_log_level(load_config(options.config, options.set).output.verbose)
-    wanted = {name: getattr(options, name) for name in ("steps", "agreement", "operations", "budget")}
+    wanted = {name: getattr(options, name) for name in ("steps", "agreement", "operations", "budget", "keep")}
     found = tune_config(options.config, options.set, output=options.output, force=options.force, **wanted)
     print(f"{found.tuning}\n\nReport: {found.folder / 'tune.json'}\nWrote {found.config}: snntoolbox {found.config}")
     return 0 if found.tuning.reached else 1

@@ -52,6 +52,7 @@ def tune_config(
     agreement: float | None = None,
     operations: float | None = None,
     budget: float = 120.0,
+    keep: Sequence[str] = (),
 ) -> Written:
     """Search the settings around a configuration, see `tune`; the test set is not read.
 
@@ -81,6 +82,7 @@ def tune_config(
                 recipe=recipe_of(settings, max(-low, high), (low, high)),
                 simulator=settings.simulation.simulator,
                 early_exit=settings.simulation.early_exit,
+                keep=keep,
                 progress=told,
             )
         text = tuned_text(config, overrides, settings, found, target)

@@ -17,8 +17,8 @@ from snntoolbox.tuning.space import Candidate
 
 log = logging.getLogger(__name__)
 
-SCREENING = 0.6
-"""This share of the budget is for trials on few samples."""
+SCREENING = (0.6, 0.85)
+"""Trials on few samples are made until this share of the budget; the second time with what the best left of it."""
 KEPT = 3
 """One in so many of them is tried on all."""
 FEWEST = 8
@@ -59,18 +59,19 @@ def search(
     found = Found()
     near = [[c for c in queue if c.distance < 2] for queue in queues]
     first = [c for c in chain.from_iterable(zip_longest(*near)) if c is not None]
-    _try(first, few, budget, SCREENING, found.screened, found, progress)
+    _try(first, few, budget, SCREENING[0], found.screened, found, progress)
     far = [c for queue in queues for c in queue if c.distance >= 2]
     starts = {queue[0].steps: queue[0] for queue in queues if queue}
     effects = {steps: _effects(found.screened, start) for steps, start in starts.items()}
     promising = sorted(far, key=lambda c: _expected(c, starts[c.steps], effects[c.steps]))
-    _try(promising, few, budget, SCREENING, found.screened, found, progress)
     if few.samples == full.samples:
         _try([*first, *promising], few, budget, 1.0, found.screened, found, progress)
         found.measured = dict(found.screened)
         return found
-    chosen = list(dict.fromkeys([*(s for s in starts.values() if s in found.screened), *_promoted(found.screened)]))
-    _try(chosen, full, budget, 1.0, found.measured, found, progress)
+    for share in SCREENING:
+        _try([*first, *promising], few, budget, share, found.screened, found, progress)
+        known = [start for start in starts.values() if start in found.screened]
+        _try([*known, *_promoted(found.screened)], full, budget, 1.0, found.measured, found, progress)
     return found
 
 

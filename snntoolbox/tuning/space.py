@@ -126,7 +126,7 @@ class Space:
         """The candidate that is the recipe itself, or the first that is possible where it is not."""
         chosen = {axis: self.own[axis] if self.own[axis] in self.axes[axis] else next(iter(self.axes[axis]))
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
-        if "rule" in chosen and chosen["rule"] == "auto":
+        if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
             coded = None if chosen.get("coding") == "differential" else steps
             chosen["rule"] = rule_name("auto", coded, self.base.percentile)
         return Candidate(steps, tuple(chosen.items()))
@@ -138,13 +138,15 @@ class Space:
         found = {first: first}
         for values in product(*(self.axes[axis] for axis in names)):
             one = Candidate(steps, tuple(zip(names, values, strict=True)))
-            if "auto" not in values and one not in found and self._possible(one):
+            if one not in found and self._possible(one):
                 found[one] = replace(one, distance=max(1, _distance(one, first)))
         same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in found}
         return sorted(found.values(), key=lambda c: (c.distance, same[c]))
 
     def _possible(self, one: Candidate) -> bool:
         chosen = one.chosen
+        if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:
+            return False  # it is one of the others
         if chosen.get("coding") == "differential" and chosen.get("rule") == "mmse":
             return False  # it is for spikes of one size
         if any(chosen.get(axis, value) != value for axis, value in _forced(chosen).items()):

@@ -70,7 +70,7 @@ def _effort(tuning: Tuning) -> Iterator[str]:
     )
     if tuning.untried:
         counts = ", ".join(f"{n} at {steps} steps" for steps, n in tuning.untried.items())
-        yield from _wrapped(f"Left untried for lack of time: {counts}.")
+        yield from _wrapped(f"Left untried, as they should take longer than what is left: {counts}.")
     if tuning.never:
         yield from _wrapped(f"Never tried: {', '.join(tuning.never)}.")
     for value, reason in tuning.left_out.items():

@@ -17,7 +17,7 @@ from snntoolbox.schedules import DEFAULT_DURATION, legalized, probe, steps_of
 from snntoolbox.trials import Budget, Trials
 from snntoolbox.tuning.findings import Target, Trial, Tuning, best_of
 from snntoolbox.tuning.search import Found, Rung, search
-from snntoolbox.tuning.space import Candidate, Space
+from snntoolbox.tuning.space import AXES, Candidate, Space
 
 FEWEST_SAMPLES = 32
 """Calibration samples below which a search would only find chance: a quarter of them is held back."""
@@ -41,6 +41,7 @@ def tune(
     recipe: Recipe | None = None,
     simulator: str = "INI",
     early_exit: float = 0.0,
+    keep: Sequence[str] = (),
     progress: Progress | None = None,
     **choices: Any,
 ) -> Tuning:
@@ -51,8 +52,9 @@ def tune(
     `duration` and its half, quarter and eighth). With `agreement`, a share, the fewest steps that reach it are best;
     `operations` bounds the synaptic operations per sample. The search starts from `recipe` and `choices`, fields of
     `Recipe`; what is on no axis of the search stays. It ends before `budget` seconds are over, by what trials took so
-    far; one trial is always made. `early_exit` is a share of predictions to keep where samples end early. `progress`
-    is told the seconds spent. Errors before any work: ConversionError, DataError, UnsupportedError.
+    far; one trial is always made. `early_exit` is a share of predictions to keep where samples end early. `keep` names
+    axes (of `AXES`) that stay as the recipe has them. `progress` is told the seconds spent. Errors before any work:
+    ConversionError, DataError, UnsupportedError.
     """
     begin = Budget(budget)
     if not isinstance(graph, Graph):
@@ -70,7 +72,7 @@ def tune(
         early_exit=early_exit,
     )
     check_target(trials, agreement, operations, budget, early_exit)
-    left_out = _left_out(graph, base, simulator)
+    left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
     space = Space.around(base, frozenset(left_out))
     queues = [space.candidates(n) for n in windows]
     few, full = (_rung(t, space, graph) for t in (trials.fewer(FEW_HELD, FEW_FITTED), trials))
@@ -125,6 +127,14 @@ def check_target(
         wrong.append("thresholds must be chosen by data (normalize) for there to be something to tune")
     if wrong:
         raise ConversionError(f"this cannot be tuned for: {'; '.join(wrong)}")
+
+
+def kept(base: Recipe, keep: Sequence[str]) -> dict[tuple[str, str], str]:
+    """All other values of the axes that stay as they are, with an empty reason; ConversionError for unknown ones."""
+    if wrong := [axis for axis in keep if axis not in AXES]:
+        raise ConversionError(f"keep = {', '.join(wrong)}: there is no such axis", hint=f"known are {', '.join(AXES)}")
+    space = Space.around(base)
+    return {(axis, name): "" for axis in keep for name in space.axes[axis] if name != space.own[axis]}
 
 
 def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str], str]:

@@ -134,6 +134,15 @@ def test_other_outputs_are_judged_by_their_error():
     assert "error" in str(found)
 
 
+def test_axes_can_be_kept(small):
+    found = stb.tune(*small, steps=[4], budget=1, keep=["coding", "rule"], threshold_rule="ltb")
+    assert {(t.candidate.chosen["coding"], t.candidate.chosen["rule"]) for t in found.trials} == {("plain", "ltb")}
+    assert len({t.candidate.chosen["scope"] for t in found.trials}) == 2
+    stays = stb.tune(*small, steps=[4], budget=1, keep=["rule"])
+    assert {t.candidate.chosen["rule"] for t in stays.trials} == {"auto"}
+    assert stays.keys["conversion.threshold_rule"] == "auto"
+
+
 def test_what_the_simulator_cannot_run_is_left_out(small):
     found = stb.tune(*small, steps=[4], budget=1, simulator="nest")
     assert set(found.left_out) == {"coding phased", "coding signed", "coding several levels", "coding differential"}
@@ -156,6 +165,7 @@ REFUSED = {
     "operations": ({"operations": 0}, ConversionError, "not above 0"),
     "budget": ({"budget": 0}, ConversionError, "budget"),
     "exit": ({"early_exit": 2}, ConversionError, "early exit"),
+    "axis": ({"keep": ["codings"]}, ConversionError, "no such axis"),
     "choice": ({"percent": 3}, ConversionError, "percent"),
     "no thresholds": ({"normalize": False}, ConversionError, "normalize"),
     "simulator": ({"simulator": "nest", "neuron": IF(reset=Reset.MODULO)}, UnsupportedError, "modulo"),
