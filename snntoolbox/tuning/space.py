@@ -5,7 +5,7 @@ A new value is one entry of `AXES`; a test holds the keys and the change against
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -170,11 +170,11 @@ class Space:
         """The configuration keys of a candidate, without its duration."""
         return {k: v for axis, name in candidate.choices for k, v in self.axes[axis][name].keys.items()}
 
-    def never(self, tried: Iterator[Candidate]) -> list[str]:
-        """The values that no candidate tried has."""
+    def never(self, tried: Iterable[Candidate], possible: Iterable[Candidate]) -> list[str]:
+        """The values that some candidate has and none of those tried."""
         seen = {choice for candidate in tried for choice in candidate.choices}
-        return [f"{axis} {n}" for axis, names in self.axes.items() for n in names
-                if (axis, n) not in seen and n != "auto"]  # fmt: skip
+        left = {choice for candidate in possible for choice in candidate.choices} - seen
+        return [f"{axis} {name}" for axis, names in self.axes.items() for name in names if (axis, name) in left]
 
 
 def _own_values(base: Recipe) -> dict[str, tuple[str, Value]]:

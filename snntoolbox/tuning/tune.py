@@ -227,7 +227,7 @@ def _tuning(
         budget=begin.seconds,
         early_exit=trials.early_exit,
         untried=untried,
-        never=tuple(space.never(iter(seen))),
+        never=tuple(space.never(seen, [c for queue in queues for c in queue])),
         left_out=left_out,
         failed={f"{c.steps} steps, {c}": reason for c, reason in found.failed.items()},
     )
