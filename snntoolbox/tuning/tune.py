@@ -26,6 +26,9 @@ HELD, FITTED = 256, 512
 FEW_HELD, FEW_FITTED = 48, 96
 """The same for trials that only screen."""
 
+_SLOWER = {"signed": 1.5, "several levels": 1.5, "differential": 2.5}
+"""About how much longer a trial takes than with plain neurons."""
+
 Progress = Callable[[float], None]
 
 
@@ -74,10 +77,15 @@ def tune(
     check_target(trials, agreement, operations, budget, early_exit)
     left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
     space = Space.around(base, frozenset(left_out))
+    if not space.axes["coding"]:
+        raise ConversionError(f"the coding cannot be kept: {left_out['coding', space.own['coding']]}")
     queues = [space.candidates(n) for n in windows]
-    few, full = (_rung(t, space, graph) for t in (trials.fewer(FEW_HELD, FEW_FITTED), trials))
+    small = trials.fewer(FEW_HELD, FEW_FITTED)
+    small = small if len(small.held[0]) < len(trials.held[0]) else trials
+    few, full = (_rung(t, space, graph) for t in (small, trials))
     found = search(queues, few, full, begin, progress or (lambda seconds: None))
-    return _tuning(found, space, queues, Target(agreement, operations), trials, few, begin, _texts(left_out))
+    used = trials if found.measured else small
+    return _tuning(found, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
 
 
 def _known(choices: dict[str, Any]) -> dict[str, Any]:
@@ -173,8 +181,9 @@ def _rung(trials: Trials, space: Space, graph: Graph) -> Rung:
         return trials.measured(space.recipe(candidate), window(candidate.steps, dt))
 
     def work(candidate: Candidate) -> float:
-        phases = depth + 1 if candidate.chosen.get("coding") == "phased" else 1
-        return float(candidate.steps * phases * samples)
+        coding = candidate.chosen["coding"]
+        factor = depth + 1 if coding == "phased" else _SLOWER.get(coding, 1.0)
+        return candidate.steps * factor * samples
 
     return Rung(samples, measure, work)
 

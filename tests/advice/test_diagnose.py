@@ -206,7 +206,7 @@ SITUATIONS = {
         situation(Recipe(), clipping=1.0),
         ["[normalization] percentile = 100"],
     ),
-    "clipping of the maximum": (situation(Recipe(percentile=100.0), clipping=1.0), []),
+    "clipping of the maximum": (situation(Recipe(percentile=100.0), clipping=1.0), [MMSE]),
     "clipping without thresholds": (situation(Recipe(normalize=False), clipping=1.0), ["[tools] normalize = True"]),
     "quantisation": (situation(quantisation=1.0), [MMSE, LOWER, LONGER]),
     "quantisation, many steps": (

@@ -169,6 +169,7 @@ REFUSED = {
     "axis": ({"keep": ["codings"]}, ConversionError, "no such axis"),
     "choice": ({"percent": 3}, ConversionError, "percent"),
     "no thresholds": ({"normalize": False}, ConversionError, "normalize"),
+    "kept": ({"simulator": "nest", "keep": ["coding"], "schedule": "phased"}, ConversionError, "cannot be kept: nest"),
     "simulator": ({"simulator": "nest", "neuron": IF(reset=Reset.MODULO)}, UnsupportedError, "modulo"),
 }
 
