@@ -185,7 +185,7 @@ def test_demo_twice_keeps_a_changed_configuration(workspace, capsys):
 def test_capabilities_of_every_simulator(capsys):
     assert main(["capabilities"]) == 0
     table = capsys.readouterr().out
-    names = ["INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron"]
+    names = ["INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "verilog"]
     assert table.splitlines()[0].split() == ["feature", *names]
     assert main(["capabilities", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
