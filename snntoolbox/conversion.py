@@ -26,6 +26,7 @@ from snntoolbox.passes.approximate import ApproximateActivations
 from snntoolbox.passes.convert import Convert, gateable, unsupported_nodes
 from snntoolbox.passes.correct import Correct
 from snntoolbox.passes.correct_layers import CORRECTIONS
+from snntoolbox.passes.invariants import check_same_function, check_scales, probe
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
@@ -76,7 +77,7 @@ class Recipe:
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
     weight_bits: int = 0
-    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search"] = "auto"
+    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search", "steps"] = "auto"
     correction_samples: int = 128
     readout_correction: int = 100
     input_range: tuple[float, float] = (0.0, 1.0)
@@ -130,7 +131,7 @@ def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None =
     """
     reader = plugins.frontend(frontend) if frontend else plugins.frontend_for(model)
     opened = reader.open(model, input_shape=input_shape)
-    graph = simplify(reader.parse(opened))
+    graph = simplify(reader.parse(opened), check=check)
     if check:
         try:
             check_on_probe(graph, reader, opened)
@@ -139,10 +140,15 @@ def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None =
     return graph
 
 
-def simplify(graph: Graph) -> Graph:
-    """The same function with permutations cancelled, batch normalisation folded and identities dropped."""
+def simplify(graph: Graph, check: bool = False) -> Graph:
+    """The same function with permutations cancelled, batch normalisation folded and identities dropped.
+
+    With `check` it is seen to be the same on a random sample after every pass.
+    """
     for rewrite in EXACT:
-        graph = rewrite(graph)
+        before, graph = graph, rewrite(graph)
+        if check:
+            check_same_function(before, graph, type(rewrite).__name__)
     return graph
 
 
@@ -195,7 +201,8 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
-    graph = MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
+    pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
+    check_same_function(pooled, graph, "max pooling by rectifiers")
     if recipe.readout == "spikes":
         graph = RectifyOutputs()(graph)
     if recipe.avgpool_neurons:
@@ -289,6 +296,7 @@ def spiking(
     if quantized and np.any(np.not_equal(recipe.neuron.initial, 0.5)):
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
     network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
+    check_scales(network, lowered, probe(lowered, *recipe.input_range) if data is None else [a[:1] for a in data])
     network = Quantize(recipe.weight_bits)(network) if recipe.weight_bits else network
     before, network = network, scheduled(network, recipe.schedule, duration)
     if recipe.schedule == "phased" and data is not None:

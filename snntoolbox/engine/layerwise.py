@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.neurons import start
+from snntoolbox.engine.neurons import add_pulse, copied, start
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
@@ -66,6 +66,29 @@ class Layerwise:
             whole = late + counted[:first].sum(0) if first else late
             yield part, _numpy(whole) / self.steps, _numpy(late) / (self.steps - first)
 
+    def stepwise(self, population: Population, pulse: Callable[[int, Array], Array]) -> None:
+        """Run a population step by step, each step twice: `pulse` is told the step and the mean spikes per neuron that
+        it would have, and answers a current more for it; with that the step is then done.
+
+        On as many samples as memory lets advance side by side.
+        """
+        parts = [p for p in self._parts() if p.stop <= self._side_by_side(population) or p.start == 0]
+        currents = [self._current(population.name, i) for i in range(len(parts))]
+        with plain_arithmetic():
+            pairs = zip(parts, currents, strict=True)
+            made = [start(population, p.stop - p.start, c[1], self.wiring.target) for p, c in pairs]
+            for step in range(self.steps):
+                now = [None if c is None else c[step] for c, _ in currents]
+                tried = [copied(s).advance(c, 1, None).sum(0) for s, c in zip(made, now, strict=True)]
+                extra = pulse(step, _numpy(torch.stack(tried).sum(0)) / parts[-1].stop)
+                for state, current in zip(made, now, strict=True):
+                    add_pulse(state, step, extra)
+                    state.advance(current, 1, None)
+
+    def _side_by_side(self, population: Population) -> int:
+        """As many samples as have their currents kept."""
+        return max(1, MEMORY // (4 * population.size * self.steps))
+
     def keep(self, population: Population) -> None:
         """Settle the spikes of a population."""
         if population.name in self._last_use:
@@ -112,7 +135,7 @@ class Layerwise:
         with plain_arithmetic():
             found = self._computed(target, self._parts()[i])
         size = math.prod(self.network.wiring.shapes[self.network.targets[target]])
-        if 4 * size * self.steps * self.samples <= MEMORY:
+        if i == len(self._currents) and 4 * size * self.steps * (i + 1) * self._batch <= MEMORY:
             self._currents.append(found)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from itertools import product
 from typing import Any, Protocol
 
@@ -224,6 +225,22 @@ class Gate:
             axes = zip(offsets, self.neuron.dilation, self.neuron.stride, self.shape[1:], strict=True)
             found.append((..., *(slice(o * d, o * d + s * (n - 1) + 1, s) for o, d, s, n in axes)))
         return found
+
+
+def copied(state: State) -> State:
+    """A state that goes on from here on its own."""
+    twin = copy(state)
+    for name, value in vars(state).items():
+        if isinstance(value, Tensor):
+            setattr(twin, name, value.clone())
+    return twin
+
+
+def add_pulse(state: State, step: int, pulse: Array) -> None:
+    """Add a current to one step that is still to come."""
+    assert isinstance(state, IntegrateAndFire)
+    current = torch.as_tensor(pulse, dtype=state.potential.dtype, device=state.potential.device)
+    state.pulses[step] = state.pulses[step] + current if step in state.pulses else current
 
 
 STATES: dict[type[Any], Callable[[Population, int, Tensor | None, Target, int | None], State]] = {

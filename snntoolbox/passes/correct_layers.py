@@ -104,6 +104,25 @@ def search_start(run: Layerwise, population: Population, wanted: Array, first: i
     return replace(population, bias=bias, neuron=replace(_neuron(population), initial=initial))
 
 
+def correct_steps(run: Layerwise, population: Population, wanted: Array) -> Population:
+    """The population with ``beta[t] = mean(a / s) - mean(z[t])`` of each channel added as a current in step t.
+
+    Forward temporal bias correction (arXiv 2403.18388): z[t] are the spikes of step t as the currents of the steps
+    before have made them, so that in every step the mean of a channel's spikes becomes that of its activations.
+    """
+    mean, theta = channel_means(wanted.mean(axis=0, dtype=np.float64)), _neuron(population).threshold
+    pulses = dict(population.pulses)
+
+    def pulse(step: int, spikes: Array) -> Array:
+        added = np.asarray((mean - channel_means(spikes)) * theta)
+        added = np.rint(added) if run.network.grid else added
+        pulses[step] = pulses.get(step, 0.0) + added
+        return added
+
+    run.stepwise(population, pulse)
+    return replace(population, pulses=pulses)
+
+
 def _with_bias(run: Layerwise, population: Population, shift: Array) -> Population:
     """The population with a shift of its rate, in spikes per step, added to its bias; a whole number on the grid."""
     added = shift * _neuron(population).threshold
@@ -136,10 +155,15 @@ def _both(run: Layerwise, population: Population, wanted: Array, first: int) -> 
     return correct_potential(run, correct_bias(run, population, wanted, first), wanted)
 
 
+def _steps(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
+    return correct_steps(run, population, wanted)
+
+
 CORRECTIONS: dict[str, Correction] = {
     "bias": _bias,
     "potential": _potential,
     "both": _both,
     "search": search_start,
+    "steps": _steps,
 }
 """What can be done to a population, by name."""

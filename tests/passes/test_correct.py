@@ -16,7 +16,7 @@ from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.result import Record
 from snntoolbox.passes.convert import Convert
 from snntoolbox.passes.correct import Correct
-from snntoolbox.passes.correct_layers import correct_bias, correct_potential, search_start
+from snntoolbox.passes.correct_layers import CORRECTIONS, correct_bias, correct_potential, correct_steps, search_start
 
 
 def neuron(current, **fields):
@@ -66,6 +66,26 @@ def test_the_search_takes_the_least_squared_error():
     found = search_start(run, population, wanted)
     rate = interpret(network.replaced(populations=[found]), x[0], steps=2).counts["r"] / 2
     np.testing.assert_allclose(rate, 0.5)
+
+
+def test_each_step_gets_its_own_bias():
+    """beta[t] = mean(a) - mean(z[t]) by hand: four neurons of one channel, two samples."""
+    random = np.random.default_rng(1)
+    weight = random.random((4, 4)) / 4
+    graph = Graph([Input(name="x", shape=(1, 4)), Dense(name="d", inputs=("x",), weight=weight),
+                   ReLU(name="r", inputs=("d",))], ["r"])  # fmt: skip
+    network = Convert()(graph, {"r": np.ones((1, 1))})
+    x = random.random((2, 1, 4)).astype(np.float32)
+    run, population, wanted = run_of(graph, network, [x], 6)
+    corrected = correct_steps(run, population, wanted)
+    current, potential = x @ weight.T, np.full((2, 1, 4), 0.5)
+    for step in range(6):
+        beta = current.mean() - ((potential + current) >= 1).mean()
+        np.testing.assert_allclose(corrected.pulses[step], beta, atol=1e-6)
+        potential = potential + current + beta
+        potential = potential - (potential >= 1)
+    counts = interpret(network.replaced(populations=[corrected]), x, steps=6, record=Record(potentials=True))
+    np.testing.assert_allclose(counts.potentials["r"][-1], potential, atol=1e-5)
 
 
 # -- any network -----------------------------------------------------------------------------------------------
@@ -128,7 +148,7 @@ def test_activations_are_those_of_the_graph(graph):
         run.keep(population)
 
 
-@pytest.mark.parametrize("layers", ["bias", "potential", "both", "search"])
+@pytest.mark.parametrize("layers", CORRECTIONS)
 @pytest.mark.parametrize("bits", [0, 8])
 def test_rates_come_closer_to_activations(graph, layers, bits):
     x, steps = samples(64), 8
