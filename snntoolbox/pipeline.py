@@ -23,6 +23,7 @@ from snntoolbox.diagnosis.findings import Diagnosis
 from snntoolbox.diagnosis.observer import Observer, incomparable
 from snntoolbox.early_exit import Exits, calibrated_exit
 from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError, DiedError, NoReferenceError
 from snntoolbox.inputs import Inputs
 from snntoolbox.ir.graph import Graph
@@ -181,6 +182,7 @@ class Run:
             versions=_versions(),
         )
         schedules.steps_of(simulation.duration, simulation.dt)
+        device_named(simulation.device)
         if self.advise is not None and self.inputs.graph is None:
             raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
         if simulation.early_exit and (not self.inputs.classifies or self.inputs.calibration is None):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.neurons import add_pulse, copied, start
-from snntoolbox.engine.tensors import plain_arithmetic
+from snntoolbox.engine.tensors import device_named, plain_arithmetic
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
@@ -43,8 +43,8 @@ class Layerwise:
         self.x = [np.asarray(a[:fitting]) for a in x]
         self.samples = len(self.x[0])
         dtype = torch.float64 if network.grid else torch.float32
-        self.wiring = Executor(network.wiring, device=_device(device), dtype=dtype, exact=True)
-        self.analogue = _Analogue(graph, self.x, network, device=_device(device))
+        self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True)
+        self.analogue = _Analogue(graph, self.x, network, device=device_named(device))
         self._trains: dict[str, list[_Train]] = {}
         self._last_use = _last_uses(network)
         self._target, self._currents = "", list[tuple[Tensor | None, Tensor | None]]()
@@ -204,10 +204,6 @@ def _last_uses(network: SpikingNetwork) -> dict[str, str]:
 
 def _numpy(values: Tensor) -> Array:
     return np.asarray(values.cpu().numpy(), np.float64)
-
-
-def _device(name: str) -> torch.device:
-    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else name.replace("auto", "cpu"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from snntoolbox.errors import BackendError
 from snntoolbox.ir.node import Array, Shape
 
 Pads = tuple[tuple[int, int], ...]
@@ -33,6 +34,15 @@ class Target:
     def tensor(self, array: Array | float) -> Tensor:
         """A copy of `array` on this device in this type."""
         return torch.tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device).reshape(np.shape(array))
+
+
+def device_named(name: str) -> torch.device:
+    """The device called cpu, cuda, or auto for cuda where there is one; BackendError where there is no such device."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BackendError("there is no CUDA device", hint="device = cpu, or a PyTorch built for CUDA")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from snntoolbox.backends.inisim.schedule import Task, plan, shortened
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import integer, jit, loops
 from snntoolbox.engine.fast.planning import FastPaths, work
-from snntoolbox.engine.tensors import plain_arithmetic
+from snntoolbox.engine.tensors import device_named, plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Spiking, sample_shape
 from snntoolbox.ir.interpreter import constant_currents, interpret
@@ -53,7 +53,7 @@ class Simulation:
         self.network = network
         self.chunk = chunk
         self.engine = engine
-        self.device = _device(device)
+        self.device = device_named(device)
         self.dtype: torch.dtype = getattr(torch, dtype)
         self.plans = {wanted: plan(network, per_step=wanted) for wanted in (False, True)}
         self.wirings: dict[torch.dtype, Executor] | None = {}
@@ -199,11 +199,3 @@ class Simulation:
     ) -> None:
         self.wirings = None
         self.fast, self.space = {}, {}
-
-
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BackendError("there is no CUDA device", hint="device = cpu, or a PyTorch built for CUDA")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
