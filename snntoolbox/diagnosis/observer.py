@@ -198,10 +198,10 @@ def incomparable(network: SpikingNetwork) -> str:
     for name, coding in network.encodings.items():
         if not isinstance(coding, (ConstantCurrent, Poisson)):
             return f"the input {name} is coded as {type(coding).__name__}"
-    if network.schedule is not None:
+    if network.schedule is not None and network.schedule.name != "phased":
         return f"a {network.schedule.name} network does not fire at a rate"
-    if any(isinstance(p.neuron, IF) and (p.neuron.graded or p.neuron.window) for p in network.populations.values()):
-        return "its spikes carry values or wait for a window"
+    if any(isinstance(p.neuron, IF) and p.neuron.graded for p in network.populations.values()):
+        return "its spikes carry values"
     return ""
 
 
