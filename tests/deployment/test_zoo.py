@@ -14,7 +14,7 @@ import snntoolbox as stb
 from snntoolbox import conversion, plugins
 
 FOLDER = Path(os.environ.get("SNNTOOLBOX_ZOO", Path(__file__).parents[3] / "shared"))
-STEPS, FEW = 16, 2
+STEPS, FEW = 32, 2
 """Steps of the accuracy, and of the simulations in Verilog: Icarus takes ten minutes for 16 steps of three samples."""
 # samples that are simulated in Verilog, samples and share for the accuracy, None where it is not promised
 MODELS = {"onnx_mnist_lenet_torch13": (3, 500, 0.003), "onnx_cifar_resnet2b": (3, 100, None)}
