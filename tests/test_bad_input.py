@@ -330,8 +330,14 @@ def test_an_interruption_in_the_second_batch(workspace, capsys, monkeypatch):
     assert "interrupted" in refusal(workspace, ["output.log_vars=all", "output.plot_vars=all"], capsys)
 
 
+def listening() -> None:
+    """Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(*arguments: str, **options) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "snntoolbox.cli", *arguments], text=True, **options)
+    call = [sys.executable, "-m", "snntoolbox.cli", *arguments]
+    return subprocess.Popen(call, text=True, preexec_fn=listening, **options)
 
 
 @pytest.mark.long

@@ -46,7 +46,8 @@ def product(node: Conv | Dense, weight: Array, peak: int) -> tuple[Product, int]
         return None
     together = peak * sum(f * np.abs(d).sum(axis=axes).max(initial=0) for f, d in parts)
     wide = torch.float32 if together < _EXACT else torch.float64
-    kernels = [(f, _packed(node, torch.from_numpy(d.astype(np.int8)))) for f, d in parts]
+    # In C order: the packing of a dense layer takes no other, and does not say so.
+    kernels = [(f, _packed(node, torch.from_numpy(np.ascontiguousarray(d, np.int8)))) for f, d in parts]
     (_, first), *others = kernels
     if not others:
         return first, 1
@@ -70,7 +71,7 @@ def _dense(weight: Tensor) -> Product:
 
     def multiply(x: Tensor) -> Tensor:
         given: Tensor = torch.ops.onednn.qlinear_pointwise(
-            x, 1.0, 0, packed, scale, zero, None, 1.0, 0, torch.float32, "none", [], ""
+            x.contiguous(), 1.0, 0, packed, scale, zero, None, 1.0, 0, torch.float32, "none", [], ""
         )
         return given
 

@@ -53,6 +53,21 @@ def values_below(peak, *shape):
 
 
 @pytest.mark.skipif(not integer.works(), reason="no exact 8-bit products here")
+@pytest.mark.parametrize("name", ["plain", "depthwise", "dense"])
+def test_integer_product_takes_any_order_in_memory(name):
+    """Keras keeps the weights of dense layers transposed, and bytes may be a view of others."""
+    if name == "dense":
+        node, shape = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-127, 128, (7, 33)) * 1.0), (33,)
+    else:
+        node, shape = convolution(name, 127)
+    x = values_below(1, 5, *shape)
+    wanted = node.linear(x.astype(np.float64))
+    product, _ = integer.product(node, np.asfortranarray(node.weight), 1)
+    for given in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2]):
+        assert np.array_equal(product(torch.from_numpy(given)).numpy(), wanted)
+
+
+@pytest.mark.skipif(not integer.works(), reason="no exact 8-bit products here")
 @pytest.mark.parametrize(("limit", "passes"), [(127, 1), (3000, 2), (32767, 3)])
 @pytest.mark.parametrize("name", [*CONVOLUTIONS, "dense"])
 def test_integer_product_is_exact(name, limit, passes):
