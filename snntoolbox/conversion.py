@@ -30,7 +30,7 @@ from snntoolbox.passes.invariants import check_same_function, check_scales, prob
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
-from snntoolbox.passes.rules import RULES, Situation, rule_for
+from snntoolbox.passes.rules import FEW_STEPS, RULES, Situation, rule_for
 from snntoolbox.passes.spiking_pools import SpikingAveragePools
 from snntoolbox.passes.thresholds import ModelBasedThresholds, Scales
 from snntoolbox.schedules import SCHEDULES, check_phased, check_schedule, legalized, run_steps, scheduled, steps_of
@@ -303,10 +303,12 @@ def spiking(
         check_phased(network, before, data, plugins.backend("INI"))
     if duration is None or data is None:
         return network
-    chosen = recipe.layer_correction
-    layers = None if chosen == "none" else "search" if chosen == "auto" else chosen
-    samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
     steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
+    chosen = recipe.layer_correction
+    if chosen == "auto":  # in long runs there is little to mend, less than what few samples get wrong
+        chosen = "search" if steps <= FEW_STEPS else "none"
+    layers = None if chosen == "none" else chosen
+    samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
     correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
     return correct(network, lowered, [a[:samples] for a in data])
 

@@ -12,7 +12,7 @@ from snntoolbox import plugins
 from snntoolbox.conformance import ConformanceError, cases, check, check_backend
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import LinearNode
@@ -51,7 +51,7 @@ def test_every_population_of_a_case_spikes(case):
 
 
 EVERYTHING = Capabilities(
-    encodings=frozenset({ConstantCurrent, Poisson}),
+    encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
     signed_input=True,
     resets=frozenset(Reset),
     leak=True,

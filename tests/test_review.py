@@ -173,7 +173,7 @@ def test_a_saved_network_is_not_run_as_another(workspace, capsys, key, value):
 
 def test_another_duration_than_the_read_out_was_corrected_for(workspace, capsys):
     assert run(workspace, **RELOAD, simulation__duration=16) == 0
-    assert "corrected for 8 ms" in capsys.readouterr().err
+    assert "fitted to a run of 8 ms, not 16 ms" in capsys.readouterr().err
 
 
 def test_data_scaled_in_two_ways(workspace, capsys):

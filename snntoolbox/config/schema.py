@@ -181,7 +181,7 @@ class Conversion:
         "auto",
         "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
         "the start, both, or both by trying some start potentials (search); steps: a bias of its own in each step, "
-        "for simulators with pulses of current. auto: search.",
+        "for simulators with pulses of current. auto: search for up to 64 steps, none for more.",
     )
     correction_samples: int = key(128, "Samples of x_norm that layer_correction uses.", rule=at_least(1))
     readout_correction: int = key(

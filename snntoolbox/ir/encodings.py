@@ -22,8 +22,10 @@ class ConstantCurrent:
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value is beyond what the network is made for."""
-        largest = float(np.abs(x).max(initial=0))
-        if self.largest is not None and largest > self.largest * (1 + 1e-6):
+        if self.largest is None:
+            return
+        largest = _largest(x)
+        if largest > self.largest * (1 + 1e-6):
             raise DataError(
                 f"the network is made for values up to {self.largest:.4g}, the data hold {largest:.4g}",
                 layer=name,
@@ -46,8 +48,7 @@ class Poisson:
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value would need more than one spike per step."""
-        # Without a copy of |x|: the samples may lie in a mapped file that is larger than the memory.
-        largest = max(-float(x.min(initial=0)), float(x.max(initial=0)))
+        largest = _largest(x)
         if largest > self.amplitude * (1 + 1e-6):
             raise DataError(
                 f"Poisson input of amplitude {self.amplitude:.4g} cannot present values up to {largest:.4g}",
@@ -69,6 +70,11 @@ class SpikeTimes:
         """DataError where a value is no spike."""
         if not np.isin(x, (-1, 0, 1)).all():
             raise DataError("the input's trains hold other values than -1, 0 and 1", layer=name)
+
+
+def _largest(x: Array) -> float:
+    """max |x|, without a copy of |x|: the samples may lie in a mapped file that is larger than the memory."""
+    return max(-float(x.min(initial=0)), float(x.max(initial=0)))
 
 
 Spiking = Poisson | SpikeTimes
