@@ -63,8 +63,8 @@ def test_integer_product_takes_any_order_in_memory(name):
     x = values_below(1, 5, *shape)
     wanted = node.linear(x.astype(np.float64))
     product, _ = integer.product(node, np.asfortranarray(node.weight), 1)
-    for given in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2]):
-        assert np.array_equal(product(torch.from_numpy(given)).numpy(), wanted)
+    for stored in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2]):
+        assert np.array_equal(product(torch.from_numpy(stored)).numpy(), wanted)
 
 
 @pytest.mark.skipif(not integer.works(), reason="no exact 8-bit products here")
