@@ -22,7 +22,10 @@ MODELS = {"onnx_mnist_lenet_torch13": (3, 500, 0.003), "onnx_cifar_resnet2b": (3
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(not (FOLDER / "zoo.py").is_file(), reason=f"there is no zoo of models in {FOLDER}"),
-    pytest.mark.skipif(not all(map(shutil.which, ("make", "verilator", "iverilog"))), reason="no simulators"),
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("make", "verilator", "iverilog"))) and os.environ.get("CI") != "true",
+        reason="no simulators",  # in CI a missing one fails
+    ),
 ]
 
 
