@@ -17,7 +17,7 @@ from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array
 
 _FREE = {"threshold", "reset", "reset_potential", "initial"}
-_UNREAD = {"name", "shape", "neuron", "current", "bias", "scale", "activation", "origin"}
+_UNREAD = {"name", "shape", "neuron", "current", "bias", "scale", "activation", "origin", "bound"}
 
 
 def plain(population: Population) -> bool:
