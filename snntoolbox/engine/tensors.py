@@ -33,7 +33,10 @@ class Target:
 
     def tensor(self, array: Array | float) -> Tensor:
         """A copy of `array` on this device in this type."""
-        return torch.tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device).reshape(np.shape(array))
+        array = np.asarray(array)
+        if not array.dtype.isnative or array.dtype == np.longdouble:  # torch takes neither
+            array = array.astype(np.float64)
+        return torch.tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device).reshape(array.shape)
 
 
 def device_named(name: str) -> torch.device:

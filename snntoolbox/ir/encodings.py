@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.errors import DataError
+from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.node import Array, Shape
 
 
@@ -46,6 +47,11 @@ class Poisson:
     seed: int = 0
     steps: int | None = None
 
+    def __post_init__(self) -> None:
+        _check_amplitude(self.amplitude)
+        if not 0 <= self.seed < 2**64:
+            raise ConversionError(f"the seed {self.seed} of Poisson input is not from 0 to 2^64 - 1")
+
     def check(self, x: Array, name: str) -> None:
         """DataError where a value would need more than one spike per step."""
         largest = _largest(x)
@@ -66,10 +72,18 @@ class SpikeTimes:
 
     amplitude: float = 1.0
 
+    def __post_init__(self) -> None:
+        _check_amplitude(self.amplitude)
+
     def check(self, x: Array, name: str) -> None:
         """DataError where a value is no spike."""
         if not np.isin(x, (-1, 0, 1)).all():
             raise DataError("the input's trains hold other values than -1, 0 and 1", layer=name)
+
+
+def _check_amplitude(amplitude: float) -> None:
+    if not 0 < amplitude < math.inf:  # NaN neither
+        raise ConversionError(f"the amplitude {amplitude} of a spiking input is not above 0 and finite")
 
 
 def _largest(x: Array) -> float:
@@ -103,6 +117,8 @@ def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, f
     The train of a sample depends on the seed, its number and the step alone, not on batches or chunks: a counter-based
     generator (Philox) is keyed by (seed, sample) and advanced to (step).
     """
+    if x.dtype.kind != "f":  # no sign of booleans, and no |-128| of 8 bits
+        x = x.astype(np.float64)
     probability = np.abs(x) / encoding.amplitude
     sign = np.sign(x).astype(np.int8)
     size = int(np.prod(x.shape[1:]))

@@ -162,7 +162,11 @@ class Simulation:
         given = {n: wiring.target.tensor(a) for n, a in inputs.items() if not isinstance(coded[n], Spiking)}
         reached = {t: c for t, c in self.network.targets.items() if given.keys() & self.network.sources[c]}
         values = wiring.tensors(given, reached.values()) if reached else {}
-        return {target: values[current] for target, current in reached.items()}, dtype
+        currents = {target: values[current] for target, current in reached.items()}
+        if beyond := [name for name, value in currents.items() if not torch.isfinite(value).all()]:
+            what = f"currents beyond the range of {str(dtype).removeprefix('torch.')}"
+            raise DataError(f"the data make {what}", layer=", ".join(beyond), hint="scale the data down")
+        return currents, dtype
 
     def _check(self, x: tuple[Array, ...], steps: int) -> None:
         if steps < 1:

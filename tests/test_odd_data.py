@@ -1,0 +1,81 @@
+"""Samples of odd types and sizes: every engine takes them for the numbers that they are, or they are refused."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from snntoolbox.backends.inisim import simulation
+from snntoolbox.conversion import convert, load, simulate
+from snntoolbox.engine.fast import jit
+from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.encodings import Poisson, SpikeTimes, poisson_spikes
+
+RNG = np.random.default_rng(8)
+SAMPLES = RNG.random((20, 5)).astype(np.float32)
+ENGINES = ["reference", "dense", "auto", *(["event"] if jit.installed() else [])]
+
+
+@cache
+def graph():
+    torch.manual_seed(0)
+    return load(nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)), input_shape=(5,))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int64", "uint64", "float16", ">f4", ">i2", "longdouble"])
+@pytest.mark.parametrize("coding", ["constant", "poisson"])
+def test_every_type_of_number_is_taken(dtype, coding):
+    network = convert(graph(), SAMPLES, **({} if coding == "constant" else {"encoding": Poisson(seed=3)}))
+    x = (SAMPLES > 0.5).astype(dtype)
+    wanted = simulate(network, x.astype(np.float64), duration=16, engine="reference").output
+    for engine in ENGINES:
+        found = simulate(network, x, duration=16, engine=engine).output
+        np.testing.assert_allclose(found, wanted, atol=1e-6, err_msg=engine)
+
+
+def test_the_least_integer_spikes_in_every_step():
+    """|-128| has no place in 8 bits."""
+    trains = poisson_spikes(np.full((2, 3), -128, np.int8), 7, Poisson(amplitude=128), 0)
+    assert np.all(trains == -1)
+
+
+@pytest.mark.parametrize("make", [Poisson, SpikeTimes])
+@pytest.mark.parametrize("amplitude", [0.0, -1.0, np.nan, np.inf])
+def test_amplitudes_that_mean_nothing_are_refused(make, amplitude):
+    with pytest.raises(ConversionError, match="amplitude"):
+        make(amplitude=amplitude)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(ConversionError, match="seed"):
+        Poisson(seed=seed)
+
+
+def test_currents_beyond_float32_are_refused_and_not_silent():
+    """In float32 they are infinite, their differences no numbers, and such a neuron never fires."""
+    network = convert(graph(), SAMPLES)
+    with pytest.raises(DataError, match="beyond the range of float32"):
+        simulate(network, SAMPLES.astype(np.float64) * 1e300, duration=4, engine="dense")
+
+
+@pytest.mark.parametrize("bits", [0, 8])
+def test_a_bound_for_each_neuron_runs_on_every_engine(bits, monkeypatch):
+    class Bounded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last, self.bound = nn.Linear(5, 6), nn.Linear(6, 3), nn.Parameter(torch.rand(6) + 0.1)
+
+        def forward(self, x):
+            return self.last(torch.minimum(torch.relu(self.first(x)), self.bound))
+
+    monkeypatch.setattr(simulation, "PATIENCE", 0 if jit.installed() else float("inf"))
+    torch.manual_seed(1)
+    network = convert(load(Bounded(), input_shape=(5,)), SAMPLES, weight_bits=bits, duration=8)
+    (population,) = network.populations.values()
+    assert population.bound.size == 6
+    wanted = simulate(network, SAMPLES, duration=8, engine="reference").output
+    for engine in ENGINES:
+        np.testing.assert_allclose(simulate(network, SAMPLES, duration=8, engine=engine).output, wanted, atol=1e-5)
