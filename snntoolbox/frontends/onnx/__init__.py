@@ -30,6 +30,7 @@ class OnnxFrontend:
 
         `input_shape` (without batch) is needed where the file leaves sizes other than the batch open.
         """
+        from snntoolbox.frontends.onnx.casting import uncast
         from snntoolbox.frontends.onnx.model import OnnxModel, describe
         from snntoolbox.frontends.onnx.reading import read
         from snntoolbox.frontends.onnx.widening import widened
@@ -37,7 +38,7 @@ class OnnxFrontend:
         if isinstance(source, OnnxModel):
             return source
         proto, name = read(source)
-        return describe(widened(proto), name, input_shape)
+        return describe(uncast(widened(proto)), name, input_shape)
 
     def parse(self, model: OnnxModel) -> Graph:
         """The graph; UnsupportedError that lists every node it cannot take."""

@@ -17,6 +17,8 @@ from snntoolbox.ir.node import Array
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 SMALL = 1024  # inputs of up to so many integers are shown to shape inference, which needs the targets of Reshape
 SPARE_BYTES = 2**28
+EVALUATED_FROM = {"DequantizeLinear": 19}
+"""The opset from which on the reference implementation has an operator that means the same in older ones."""
 Inputs = Sequence[Known | None]
 
 
@@ -75,7 +77,10 @@ class Folder:
                 small[name] = numpy_helper.from_array(array, name)
         outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
         graph = helper.make_graph([node], "folded", list(values.values()), outputs, list(small.values()))
-        return helper.make_model(graph, opset_imports=self._opsets, ir_version=self._ir_version)
+        opsets, least = self._opsets, EVALUATED_FROM.get(node.op_type, 0)
+        if any(entry.domain in DOMAINS and entry.version < least for entry in opsets):
+            opsets = [helper.make_opsetid("", least)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=self._ir_version)
 
     def _spend(self, node: Any, model: Any) -> None:
         """Take the outputs' sizes from the budget; Refusal where it does not suffice or a size cannot be told."""
