@@ -13,6 +13,8 @@ from snntoolbox.ir.nodes import Concat, Dense, Elementwise, Input, MaxPool, Mean
 
 _REPLACE = "replace these layers, or add a handler for them (docs: writing a frontend)"
 
+_UNTRAINED = "the training diverged or the file is damaged: save the model with finite weights"
+
 
 class GraphBuilder:
     """Collects nodes in order with unique names, knows each node's shape, and lists what it had to refuse.
@@ -86,8 +88,11 @@ class GraphBuilder:
         return [Unsupported(n.label, n.why_not_exact) for n in nodes]
 
     def finish(self, outputs: Sequence[str], name: str) -> Graph:
-        """The graph; UnsupportedError if anything was refused."""
+        """The graph; UnsupportedError if anything was refused, or weights are no finite numbers."""
         self.check()
+        if broken := [n for n in self._nodes.values() if isinstance(n, LinearNode) and not _finite(n)]:
+            offenders = [Unsupported(n.label, "its weights hold NaN or infinite values") for n in broken]
+            raise UnsupportedError(f"the {self.framework} frontend", offenders, hint=_UNTRAINED)
         return Graph(self._nodes.values(), outputs, name=name)
 
     # -- lowerings that several frameworks share ----------------------------------------------------------------
@@ -139,7 +144,8 @@ class GraphBuilder:
 
         gain = gamma / sqrt(variance + epsilon), bias = beta - mean * gain (Ioffe & Szegedy 2015), in float64.
         """
-        gain = 1 / np.sqrt(np.asarray(variance, np.float64) + epsilon)
+        with np.errstate(invalid="ignore", divide="ignore"):  # `finish` refuses what is no number
+            gain = 1 / np.sqrt(np.asarray(variance, np.float64) + epsilon)
         if gamma is not None:
             gain = gain * gamma
         bias = -np.asarray(mean, np.float64) * gain
@@ -227,6 +233,11 @@ class GraphBuilder:
         window = {"kernel": tuple(space), "stride": ones, "dilation": ones}
         pooled = self.add(MaxPool(name=name, inputs=(source,), padding=pads, origin=origin, **window))
         return pooled if keepdims else self.reshape(f"{name}_flat", pooled, (channels,), origin)
+
+
+def _finite(node: LinearNode) -> bool:
+    """Whether weights and bias are finite numbers."""
+    return all(bool(np.isfinite(a).all()) for a in (node.weights, node.bias) if a is not None)
 
 
 def _of_rank(array: Array, rank: int) -> Array:

@@ -153,6 +153,8 @@ def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
         module = copy.deepcopy(module)
     except Exception as error:
         raise FrontendError(f"the module cannot be copied by copy.deepcopy: {_short(error)}") from error
+    if any(t.is_meta for t in (*module.parameters(), *module.buffers())):
+        raise FrontendError("the module lies on the device 'meta', without values", hint="load its weights first")
     module = module.cpu().eval()
     halves = (torch.float16, torch.bfloat16)
     return module.float() if any(p.dtype in halves for p in module.parameters()) else module
