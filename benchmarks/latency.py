@@ -1,11 +1,13 @@
-"""Accuracy after few time steps: recipes against each other on real models, at each number of steps.
+"""Accuracy after few time steps: recipes, schedules and neurons against each other on real models.
 
-    SNNTOOLBOX_ZOO=FOLDER python benchmarks/latency.py
+    SNNTOOLBOX_ZOO=FOLDER python benchmarks/latency.py --threads 1 --cache cells.jsonl -o tables.md
     python benchmarks/latency.py --zoo FOLDER --models resnet20 --rows default,toolbox --steps 8,16 --samples 200
+    python benchmarks/latency.py --models digits --quick
 
-Prints a table per model: for each recipe the agreement with the original's predictions and the accuracy, both in per
-cent, after T = 1, 2, ... 128 steps. A recipe may depend on T, so each T is a conversion and a run of its own, and
-the seconds of both are told. The models are the package's demo (digits) and those of FOLDER, see ``zoo.py`` beside.
+Prints a table per model: for each row of `latency_rows.py` the agreement with the original's predictions and the
+accuracy, both in per cent, after T = 1, 2, ... 128 steps. Where a recipe depends on T, each T is a conversion and a run
+of its own; else one run gives all. A phased network's T is the length of its windows. The models are the package's
+demo (digits) and those of FOLDER, see ``zoo.py`` beside. With ``--cache`` a run that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -13,85 +15,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from latency_cells import Bench, Cache, Cell, Model, measured
+from latency_rows import ESSENTIAL, LONG, MODELS, QUICK, ROWS, STEPS, limits_of
 from zoo import load_zoo
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before anything imports Keras
 
-STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
-MODELS = ("digits", "mnist", "resnet20_akamaster")
-BATCH = 50
-
-PLAIN: dict[str, Any] = {"layer_correction": "none"}
-ROWS: dict[str, dict[str, Any]] = {
-    # The SNN Toolbox: 99.9 % per layer, from V0 = 0, nothing corrected.
-    "toolbox": {"threshold_rule": "percentile", "per_channel": False, "initial": 0.0, "readout_correction": 0, **PLAIN},
-    "half": {"threshold_rule": "percentile", "per_channel": False, "readout_correction": 0, **PLAIN},
-    "percentile": {"threshold_rule": "percentile", **PLAIN},
-    "ltb": {"threshold_rule": "ltb", **PLAIN},
-    "mmse": {"threshold_rule": "mmse", **PLAIN},
-    "mmse+bias": {"threshold_rule": "mmse", "layer_correction": "bias"},
-    "mmse+both": {"threshold_rule": "mmse", "layer_correction": "both"},
-    "mmse+search": {"threshold_rule": "mmse", "layer_correction": "search"},
-    "percentile+search": {"threshold_rule": "percentile", "layer_correction": "search"},
-    "default": {},
-}
-"""The choices of each row (fields of `snntoolbox.conversion.Recipe`; `initial` is the neurons')."""
-
-
-@dataclass
-class Model:
-    """A graph with its samples, and what the original says of them."""
-
-    name: str
-    graph: Any
-    x: np.ndarray
-    labels: np.ndarray
-    calibration: np.ndarray
-    classes: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        from snntoolbox.engine.executor import Executor
-
-        outputs = Executor.double(self.graph).run(self.x, batch_size=BATCH)
-        self.classes = outputs.reshape(len(outputs), -1).argmax(axis=1)
-
-    @property
-    def accuracy(self) -> float:
-        return float(np.mean(self.classes == self.labels))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one recipe came to at one number of steps."""
-
-    agreement: float
-    accuracy: float
-    converting: float
-    running: float
-
-
-def measure(model: Model, choices: Mapping[str, Any], steps: int) -> Cell:
-    """Convert for so many steps, run the samples, and compare."""
-    import snntoolbox as stb
-    from snntoolbox.ir.neurons import IF
-
-    chosen = dict(choices)
-    if "initial" in chosen:
-        chosen["neuron"] = IF(initial=chosen.pop("initial"))
-    begin = time.perf_counter()
-    network = stb.convert(model.graph, model.calibration, duration=steps, **chosen)
-    converted = time.perf_counter()
-    parts = [model.x[i : i + BATCH] for i in range(0, len(model.x), BATCH)]
-    found = np.concatenate([stb.simulate(network, part, duration=steps).predictions for part in parts])
-    agreement, accuracy = float(np.mean(found == model.classes)), float(np.mean(found == model.labels))
-    return Cell(agreement, accuracy, converted - begin, time.perf_counter() - converted)
+QUICK_SAMPLES = 100
 
 
 def digits(samples: int | None) -> Model:
@@ -116,62 +52,109 @@ def of_zoo(zoo: Any, name: str, samples: int | None, calibration: int | None) ->
     return Model(name, graph, sample.x_test, np.asarray(sample.y_test), sample.x_cal[:calibration])
 
 
-def table(model: Model, cells: Mapping[tuple[str, int], Cell], rows: Sequence[str], steps: Sequence[int]) -> str:
-    """The model's table in Markdown."""
-    head = f"{model.name}: ANN {100 * model.accuracy:.1f} % of {len(model.x)} samples. Agreement / accuracy, %."
+Cells = Mapping[str, Mapping[int, Cell]]
+"""By row, then by number of steps."""
+
+
+def table(model: Model, cells: Cells, steps: Sequence[int]) -> str:
+    """The model's table in Markdown, and what is to be said beneath it."""
+    counts = sorted({c.samples for row in cells.values() for c in row.values()}, reverse=True)
+    whole = counts[0] if counts else len(model.x)
+    heads = [f"{100 * model.accuracy(n):.1f} % of {n} samples" for n in counts]
+    text = f"{model.name}: ANN {', '.join(heads)}. Agreement / accuracy, %."
     lines = [["recipe", *(f"T = {t}" for t in steps), "s"], ["---", *("--:" for _ in steps), "--:"]]
-    for row in rows:
-        found = [cells.get((row, t)) for t in steps]
-        texts = ["" if c is None else f"{100 * c.agreement:.1f} / {100 * c.accuracy:.1f}" for c in found]
-        seconds = sum(c.converting + c.running for c in found if c is not None)
-        lines.append([row, *texts, f"{seconds:.0f}"])
-    return head + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    for row, found in cells.items():
+        shares = [_shares(found.get(t), whole) for t in steps]
+        seconds = sum(c.converting + c.running for c in found.values())
+        lines.append([row, *shares, f"{seconds:.0f}"])
+    fewer = [f"*: on the first {n}" for n in counts[1:]]
+    told: dict[str, list[int]] = {}
+    for row, found in cells.items():
+        for t, cell in found.items():
+            if cell.told:
+                told.setdefault(f"{row}: {cell.told}", []).append(t)
+    remarks = "\n".join(f"- {line} (T = {', '.join(map(str, ts))})" for line, ts in told.items())
+    drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n\n".join(filter(None, [text, drawn, "; ".join(fewer), remarks]))
 
 
-def verdict(cells: Mapping[tuple[str, int], Cell], rows: Sequence[str], steps: Sequence[int]) -> str:
-    """How far the default lies behind the best fixed recipe, in points of agreement, at each T."""
-    if "default" not in rows or len(rows) < 2:
+def _shares(cell: Cell | None, whole: int) -> str:
+    if cell is None:
         return ""
+    return f"{100 * cell.agreement:.1f} / {100 * cell.accuracy:.1f}{'' if cell.samples == whole else '*'}"
+
+
+def verdict(cells: Cells, steps: Sequence[int]) -> str:
+    """How far the default lies behind the best other row of plain neurons that fire all the time, in points."""
+    plain = [r for r in cells if r != "default" and ROWS[r].plain]
     parts = []
     for t in steps:
-        best = max(cells[row, t].agreement for row in rows if row != "default")
-        parts.append(f"T = {t}: {100 * (cells['default', t].agreement - best):+.1f}")
-    return "Default against the best other row, points of agreement: " + ", ".join(parts)
+        others = [cells[r][t] for r in plain if t in cells[r]]
+        if own := cells.get("default", {}).get(t):
+            same = [o.agreement for o in others if o.samples == own.samples]
+            parts += [f"T = {t}: {100 * (own.agreement - max(same)):+.1f}"] if same else []
+    text = "Default against the best other row of plain neurons, points of agreement: "
+    return text + ", ".join(parts) if parts else ""
 
 
 def models(options: argparse.Namespace) -> list[Any]:
-    """A function for each wanted model that loads it."""
-    wanted = [w for w in options.models.split(",") if w]
-    found: list[Any] = []
-    if any(w in "digits" for w in wanted):
-        found.append(lambda: digits(options.samples))
-    if options.zoo:
-        zoo = load_zoo(Path(options.zoo))
-        names = [m for m in zoo.models() if any(w in m for w in wanted)]
-        found += [lambda m=m: of_zoo(zoo, m, options.samples, options.calibration) for m in names]
+    """A function for each wanted model that loads it, in the order they are wanted in."""
+    zoo = load_zoo(Path(options.zoo)) if options.zoo else None
+    found: dict[str, Any] = {}
+    for wanted in filter(None, options.models.split(",")):
+        if wanted in "digits":
+            found["digits"] = lambda: digits(options.samples)
+        for name in [] if zoo is None else [m for m in zoo.models() if wanted in m]:
+            count = options.samples or limits_of(name).samples
+            found.setdefault(name, lambda n=name, count=count: of_zoo(zoo, n, count, options.calibration))
+    return list(found.values())
+
+
+def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], cache: Cache) -> str:
+    """The model's table; what an interruption leaves is told as far as it came."""
+    limits = limits_of(model.name)
+    if options.long_samples:
+        limits = replace(limits, long=options.long_samples)
+    bench = Bench(model, limits, options.device)
+    rows = options.rows.split(",") if options.rows else list((ESSENTIAL if options.quick else limits.rows) or ROWS)
+    cells: dict[str, Mapping[int, Cell]] = {}
+    for row in rows:
+        cells[row] = measured(bench, row, ROWS[row], steps, cache)
+    return "\n\n".join(filter(None, [table(model, cells, steps), verdict(cells, steps)]))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    found = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add = found.add_argument
+    add("--zoo", type=Path, default=os.environ.get("SNNTOOLBOX_ZOO"), help="folder with a zoo.py")
+    add("--models", default=",".join(MODELS), help="names with one of these in it (%(default)s)")
+    add("--rows", help=f"recipes, of {','.join(ROWS)}; default: all, for MNIST {','.join(ESSENTIAL)}")
+    add("--steps", help=f"numbers of steps (default: {','.join(map(str, STEPS))})")
+    add("--samples", type=int, help="test samples per model (default: all, 1000 of MNIST)")
+    add("--long-samples", type=int, help=f"test samples for {LONG} steps and more (default: see latency_rows.py)")
+    add("--calibration", type=int, help="calibration samples per model (default: all)")
+    add("--quick", action="store_true", help=f"{QUICK_SAMPLES} samples, up to {QUICK[-1]} steps, rows as for MNIST")
+    add("--cache", type=Path, help="file that keeps every figure, so that an interrupted run goes on")
+    add("--threads", type=int, help="threads of torch (default: its own)")
+    add("--device", default="cpu", help="where networks run: cpu, cuda")
+    add("-o", "--output", type=Path, help="also write the tables to this file")
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--zoo", type=Path, default=os.environ.get("SNNTOOLBOX_ZOO"), help="folder with a zoo.py")
-    parser.add_argument("--models", default=",".join(MODELS), help="names with one of these in it (%(default)s)")
-    parser.add_argument("--rows", default=",".join(ROWS), help="recipes, of %(default)s")
-    parser.add_argument("--steps", default=",".join(map(str, STEPS)), help="numbers of steps (default: %(default)s)")
-    parser.add_argument("--samples", type=int, help="test samples per model (default: all)")
-    parser.add_argument("--calibration", type=int, help="calibration samples per model (default: all)")
-    parser.add_argument("--threads", type=int, help="threads of torch (default: its own)")
-    parser.add_argument("-o", "--output", type=Path, help="also write the tables to this file")
-    options = parser.parse_args(arguments)
+    asked = parser()
+    options = asked.parse_args(arguments)
     if options.threads:
         import torch
 
         torch.set_num_threads(options.threads)
-    rows, steps = options.rows.split(","), [int(t) for t in options.steps.split(",")]
-    if unknown := [r for r in rows if r not in ROWS]:
-        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    texts = []
+    steps = [int(t) for t in options.steps.split(",")] if options.steps else list(QUICK if options.quick else STEPS)
+    options.samples = options.samples or (QUICK_SAMPLES if options.quick else None)
+    if unknown := [r for r in (options.rows or "").split(",") if r and r not in ROWS]:
+        asked.error(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    cache, texts = Cache(options.cache), []
     for load in models(options):
         import snntoolbox as stb
 
@@ -180,16 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except stb.SNNToolboxError as error:
             print(f"refused: {str(error).splitlines()[0]}", flush=True)
             continue
-        cells = {}
-        for row in rows:
-            for t in steps:
-                cells[row, t] = cell = measure(model, ROWS[row], t)
-                print(f"{model.name} {row} T = {t}: {100 * cell.agreement:.1f} {100 * cell.accuracy:.1f} "
-                      f"({cell.converting:.1f} s + {cell.running:.1f} s)", flush=True)  # fmt: skip
-        texts.append("\n\n".join(filter(None, [table(model, cells, rows, steps), verdict(cells, rows, steps)])))
+        texts.append(compared(model, options, steps, cache))
         print(f"\n{texts[-1]}\n", flush=True)
-    if options.output:
-        options.output.write_text("\n\n".join(texts) + "\n")
+        if options.output:
+            options.output.write_text("\n\n".join(texts) + "\n")
     return 0
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.inisim.backend import InisimBackend
+from snntoolbox.engine.quantized import QuantizedRun
 from snntoolbox.errors import ConversionError, GraphError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
@@ -117,6 +118,10 @@ def test_it_equals_the_quantised_network(new_net, name, steps, initial):
         np.testing.assert_array_equal(result.counts[name_], levels, err_msg=name_)
         np.testing.assert_array_equal(result.rates(name_) * population.scale, wanted[population.activation])
     np.testing.assert_allclose(result.output, wanted[graph.outputs[0]], rtol=0, atol=1e-12)
+    run = QuantizedRun(net)
+    for name_, counts in run.counts([x]).items():
+        np.testing.assert_array_equal(counts, result.counts[name_], err_msg=name_)
+    np.testing.assert_allclose(run.outputs([x])[0], result.output, rtol=0, atol=1e-12)
     if initial == 0.5:
         ours = quantized_graph(graph, scales, steps).run(x)
         np.testing.assert_allclose(ours, wanted[graph.outputs[0]], rtol=0, atol=1e-12)

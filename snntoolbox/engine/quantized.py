@@ -1,0 +1,74 @@
+"""Runs a phased network without time: every layer's counts in one pass, as its quantised analogue network has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.tensors import plain_arithmetic
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array
+
+
+class QuantizedRun:
+    """The spike counts and outputs that a phased network of windows of T steps comes to, in float64.
+
+    With S the sum of all that reaches a neuron, and V0 its start potential (T times its bias lies in there),
+
+        n = clip(floor((S + V0) / theta), 0, T),    y = scale * (W(n) / T + bias)
+
+    for populations and read-outs. It takes one pass over the network whatever T. The spiking simulation gives the same
+    counts, but where S ties with a level up to rounding. Inputs are constant currents.
+    """
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        schedule = network.schedule
+        if schedule is None or schedule.name != "phased":
+            raise ConversionError("only a phased network equals its quantised one", hint="schedule='phased'")
+        if not all(isinstance(e, ConstantCurrent) for e in network.encodings.values()):
+            raise ConversionError("a quantised network has constant currents as inputs")
+        if network.grid:  # its currents are rounded before they are summed, which the interpreter does
+            raise ConversionError("a network on an integer grid is run by its simulator", hint="weight_bits = 0")
+        self.network, self.window = network, schedule.window
+        self.wiring = Executor(network.wiring, dtype=torch.float64, exact=True)
+
+    def outputs(self, x: Sequence[Array]) -> list[Array]:
+        """The values of the read-outs for a batch of each input, (samples, *shape), in the user's units."""
+        values = self._values(x)
+        found = []
+        for readout in self.network.readouts:
+            bias = 0.0 if readout.bias is None else readout.bias
+            found.append(readout.scale * (values[readout.current].numpy() / self.window + bias))
+        return found
+
+    def counts(self, x: Sequence[Array]) -> dict[str, Array]:
+        """The number of spikes of every neuron for a batch of each input, (samples, *shape)."""
+        values = self._values(x)
+        return {name: values[name].numpy() for name in self.network.populations}
+
+    def _values(self, x: Sequence[Array]) -> dict[str, Tensor]:
+        given = dict(zip(self.network.encodings, x, strict=True))
+        values: dict[str, Tensor] = {}
+        with plain_arithmetic():
+            for name in self.network.order:
+                population = self.network.populations.get(name)
+                if population is not None:
+                    values[name] = self._fired(population, values[population.current])
+                elif name in given:
+                    values[name] = self.window * self.wiring.target.tensor(given[name])
+                else:
+                    node = self.network.wiring.nodes[name]
+                    values[name] = self.wiring.kernel(name)(*(values[i] for i in node.inputs))
+        return values
+
+    def _fired(self, population: Population, total: Tensor) -> Tensor:
+        neuron, tensor = population.neuron, self.wiring.target.tensor
+        assert isinstance(neuron, IF)
+        ready = torch.floor((total + tensor(neuron.initial)) / tensor(neuron.threshold))
+        return ready.clamp(0, self.window)
