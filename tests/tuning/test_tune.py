@@ -1,10 +1,13 @@
 """`stb.tune` on a small network: what it holds back, what it finds, and what it refuses before any work."""
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import snntoolbox as stb
-from snntoolbox import conversion
+from snntoolbox import conversion, trials
 from snntoolbox.conversion import Recipe
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.graph import Graph
@@ -29,6 +32,14 @@ def network(outputs=4):
     return Graph(nodes, ["out"]), x
 
 
+@pytest.fixture(scope="module", autouse=True)
+def clock():
+    """Budgets in seconds of this process, so that they hold as many trials beside other work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "time", SimpleNamespace(perf_counter=time.process_time))
+        yield
+
+
 @pytest.fixture(scope="module")
 def small():
     return network()
@@ -40,7 +51,7 @@ FAULTY = Recipe(
 
 
 @pytest.fixture(scope="module")
-def found(small):
+def found(small, clock):
     """A search from a poor recipe."""
     return stb.tune(*small, steps=[4, 8], recipe=FAULTY, budget=5)
 

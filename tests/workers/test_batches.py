@@ -68,7 +68,8 @@ def test_workers_of_its_own_one_of_them_killed(graph, samples):
     killed = []
 
     def kill_one(done):
-        busy = [p for p in psutil.Process().children() if "multiprocessing.spawn" in " ".join(p.cmdline())]
+        running = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+        busy = [p for p in running if "multiprocessing.spawn" in " ".join(p.cmdline())]
         if not killed:
             killed.append(max(busy, key=lambda p: p.create_time()).pid)
             os.kill(killed[0], signal.SIGKILL)
