@@ -26,7 +26,10 @@ def check_fits(
             f"samples of {source} have shape {found}, the model takes {shown}", hint=_shape_hint(found, wanted)
         )
     if dataset.y is not None and n_classes is not None:
-        _check_targets(dataset.y, n_classes) if dataset.regression else _check_labels(dataset.y, n_classes)
+        if dataset.regression:
+            _check_targets(dataset.y, n_classes)
+        else:
+            _check_labels(dataset.span or (int(dataset.y.min()), int(dataset.y.max())), n_classes)
 
 
 def _matches(found: Sequence[int], wanted: Sequence[int | None]) -> bool:
@@ -43,8 +46,9 @@ def _shape_hint(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> str:
     return "prepare the samples as they were when the model was trained"
 
 
-def _check_labels(y: np.ndarray, n_classes: int) -> None:
-    low, high = int(y.min()), int(y.max())
+def _check_labels(span: tuple[int, int], n_classes: int) -> None:
+    """All labels of the file count, not only those of the samples that are run: off by one shows in the last class."""
+    low, high = span
     if high < max(n_classes, 2):  # one output tells two classes apart
         return
     hint = (

@@ -15,10 +15,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Class indices (int64, shape (samples,)), or float32 targets if `regression`."""
+    """Class indices (int64, shape (samples,)), or float32 targets if `regression`.
+
+    `span` is the lowest class that occurs and the highest that has a place: as many columns as one-hot rows have.
+    """
 
     values: np.ndarray
     regression: bool
+    span: tuple[int, int] | None = None
 
 
 def interpret_labels(y: np.ndarray, source: str) -> Labels:
@@ -38,10 +42,10 @@ def interpret_labels(y: np.ndarray, source: str) -> Labels:
     if y.ndim == 1:
         return _one_value_each(y, source)
     if y.ndim == 2 and _is_one_hot(y):
-        return Labels(y.argmax(axis=1).astype(np.int64), regression=False)
+        return _rows(y)
     if y.ndim == 2 and _is_distribution(y):
         log.warning("%s holds rows of probabilities: the class of each sample is its most likely one", source)
-        return Labels(y.argmax(axis=1).astype(np.int64), regression=False)
+        return _rows(y)
     if y.dtype.kind == "f":
         return Labels(y.astype(np.float32, copy=False), regression=True)
     raise DataError(
@@ -60,7 +64,12 @@ def _one_value_each(y: np.ndarray, source: str) -> Labels:
             f"{source} holds the label {indices.min()}, but classes are counted from 0",
             hint="number the classes 0, 1, 2, ...",
         )
-    return Labels(indices, regression=False)
+    return Labels(indices, regression=False, span=(int(indices.min()), int(indices.max())))
+
+
+def _rows(y: np.ndarray) -> Labels:
+    indices = y.argmax(axis=1).astype(np.int64)
+    return Labels(indices, regression=False, span=(int(indices.min()), y.shape[1] - 1))
 
 
 def _is_one_hot(y: np.ndarray) -> bool:

@@ -108,7 +108,7 @@ def _test_arrays(folder: Path, limit: int | None, indices: Sequence[int] | None)
     chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
     samples = check_samples(x[chosen], str(x_file))
     labels = interpret_labels(y, str(y_file))  # of the whole file: a few rows of targets may look like classes
-    return Dataset(samples, labels.values[chosen], labels.regression)
+    return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span)
 
 
 def _samples(file: Path, limit: int | None, indices: Sequence[int] | None) -> np.ndarray:

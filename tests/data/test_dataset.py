@@ -78,6 +78,15 @@ def test_labels_out_of_range(labels, n_classes, hint):
     assert hint in caught.value.hint
 
 
+def test_a_class_more_than_the_model_has_is_refused_though_no_sample_is_of_it():
+    columns = np.eye(4)[[1, 2, 1, 2, 1]]
+    for dataset in (Dataset.of(X, columns), Dataset.of(X, np.array([1, 1, 2, 2, 3])).take(slice(0, 3))):
+        with pytest.raises(DataError, match="labels reach 3, but the model has 3 classes") as caught:
+            check_fits(dataset, (4, 4, 3), 3)
+        assert "subtract 1" in caught.value.hint
+        check_fits(dataset, (4, 4, 3), 4)
+
+
 @pytest.mark.parametrize(
     ("labels", "n_classes"),
     [([0, 1, 0, 1, 1], 1), ([0, 9, 0, 0, 0], None), ([0.5, 9.0, 1.0, 2.0, 3.0], 1)],
