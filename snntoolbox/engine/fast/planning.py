@@ -68,7 +68,7 @@ class FastPaths:
             return
         if isinstance(node, Dense) and (found := self._unflattened(source)):
             source, weight = found[0], _reordered(weight, found[1])
-        if self.integers and (exact := integer.product(node, weight, form.peak)):
+        if self.integers and form.factor == 1 and (exact := integer.product(node, weight, form.peak)):
             kernel, passes = exact
             self.taken[name] = {_PASSES[passes]}
             self.kernels[name] = (lambda x: kernel(rows(x))) if source != node.inputs[0] else kernel
