@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from random_models import FRAMEWORKS, drawn, laid_out
@@ -129,11 +130,14 @@ def check(chance, framework):
     steps = run_steps(network, duration)
     given = samples_for(choices["encoding"], x, steps, rng)
     wanted = InisimBackend().build(network, engine="reference").run(given, steps=steps, record=EVERYTHING)
+    memory, threads, dtype = pick([2**23, 2**12, 2**8]), pick([1, 1, 3]), pick(["float32", "float32", "float64"])
     event(f"{name}, {choices['weight_bits']} bits, {choices['schedule']}")
     for engine, compiled in ENGINES:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
-            built = InisimBackend().build(network, engine=engine, device="cpu", chunk=chunk)
+            patch.setitem(simulation.CHUNK_BYTES, "cpu", memory)  # parts of the samples, and few steps at once
+            patch.setattr(torch, "get_num_threads", lambda: threads)
+            built = InisimBackend().build(network, engine=engine, device="cpu", chunk=chunk, dtype=dtype)
             found = built.run(given, steps=steps, record=EVERYTHING)
             assert differences(found, wanted) == [], (engine, compiled, choices)
             lean = built.run(given, steps=steps, record=Record(outputs_per_step=False))
@@ -150,19 +154,27 @@ def _quiet(caplog):
     caplog.set_level(logging.CRITICAL)
 
 
-@settings(max_examples=20, **QUIET)
+@settings(max_examples=16, **QUIET)
 @given(st.randoms(use_true_random=True))
 def test_through_onnx(chance):
     check(chance, "onnx")
 
 
-@settings(max_examples=12, **QUIET)
+@settings(max_examples=8, **QUIET)
 @given(st.randoms(use_true_random=True))
 def test_through_keras(chance):
     check(chance, "keras")
 
 
-@settings(max_examples=6, **QUIET)
+@settings(max_examples=4, **QUIET)
 @given(st.randoms(use_true_random=True))
 def test_through_pytorch(chance):
     check(chance, "pytorch")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@settings(max_examples=12, **QUIET)
+@given(chance=st.randoms(use_true_random=True))
+def test_more_of_them(framework, chance):
+    check(chance, framework)
