@@ -1,14 +1,23 @@
-"""Stops each sample as soon as its read-out is clear enough, by a margin that is calibrated to a wanted agreement."""
+"""Stops each sample as soon as its read-out is clear enough, by a margin that is calibrated to a wanted agreement.
+
+Of the samples that choose the margin a share is kept by luck, so the share itself promises too much. The margin is
+chosen by its lower confidence bound (Clopper and Pearson, 1934). Margins are tried from the largest down and the first
+that fails ends it, so the choice among many costs no confidence (fixed sequence testing, as in arXiv 2110.01052).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import betaincinv
 
 from snntoolbox.errors import DataError
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
+
+CONFIDENCE = 0.95
+"""How sure it is that samples like those of the calibration keep the share that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +26,13 @@ class ExitRule:
 
     Outputs are means over the steps so far, so the gap times t is what the spikes until then have decided; early gaps
     are large by chance. Outputs of a network with a schedule are sums already, and their gap is the margin itself.
-    `agreement` is the share of predictions that the rule was to keep.
+    `agreement` is the share of predictions that the rule was to keep, `assured` the share that its calibration samples
+    are enough to be sure of: less, where they are too few.
     """
 
     margin: float
     agreement: float
+    assured: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,32 +71,52 @@ class Exits:
     def found(self, labels: Array | None) -> dict[str, float]:
         """For a report: what was asked for, the margin, the mean steps, and what became of predictions."""
         whole = EarlyExit(*(np.concatenate([getattr(p, n) for p in self.parts]) for n in _FIELDS))
-        report = {"target": self.rule.agreement, "margin": self.rule.margin, "mean_steps": whole.mean_steps}
-        report["agreement"] = whole.agreement
+        report = {"target": self.rule.agreement, "assured": self.rule.assured, "margin": self.rule.margin}
+        report |= {"mean_steps": whole.mean_steps, "agreement": whole.agreement}
         if labels is not None:
             report["accuracy"] = float(np.mean(whole.predictions == labels))
         return report
 
 
-def calibrated_exit(result: Result, agreement: float = 0.99) -> ExitRule:
-    """The least margin with which, and with every larger one, so many predictions of `result` are kept.
+def calibrated_exit(result: Result, agreement: float = 0.99, confidence: float = CONFIDENCE) -> ExitRule:
+    """The least margin with which, and with every larger one, `result` makes sure that so many predictions are kept.
 
-    `result` is a run on calibration data with its outputs per step. Where no margin keeps enough, none is reached.
+    `result` is a run, with its outputs per step, on calibration data that did not correct the network. Sure is that the
+    lower bound of the share, to this `confidence`, is at least `agreement`. Samples too few for that must all be kept
+    (`ExitRule.assured` is their bound). Where no margin keeps enough, none is reached.
     """
     if not 0 < agreement <= 1:
         raise DataError(f"an agreement of {agreement} is no share above 0 and at most 1")
+    if not 0 < confidence < 1:
+        raise DataError(f"a confidence of {confidence} is not between 0 and 1")
     margins, predictions = _margins(result), result.predictions_per_step
     if not result.samples:
         raise DataError("there are no samples to calibrate an early exit on")
+    needed = _needed(result.samples, agreement, confidence)
     # The running maximum: a sample that has not ended by step t has reached no more than this.
     reached = np.maximum.accumulate(margins, axis=0)
     candidates = np.unique(reached[:-1])[::-1]
-    best = np.inf
+    best, sure = np.inf, 1.0  # that no sample ends early
     for margin in _thinned(candidates):
-        if _ended(reached, predictions, margin).kept.mean() < agreement:
+        found = int(_ended(reached, predictions, margin).kept.sum())
+        if found < needed:
             break
-        best = float(margin)
-    return ExitRule(margin=best, agreement=agreement)
+        best, sure = float(margin), assured(found, result.samples, confidence)
+    return ExitRule(margin=best, agreement=agreement, assured=sure)
+
+
+def assured(kept: int, samples: int, confidence: float = CONFIDENCE) -> float:
+    """The share of predictions kept that so many of so many samples make sure of, to this confidence.
+
+    The lower bound of Clopper and Pearson: with it, as many or more are kept with a probability of 1 - confidence.
+    """
+    return float(betaincinv(kept, samples - kept + 1, 1 - confidence)) if kept else 0.0
+
+
+def _needed(samples: int, agreement: float, confidence: float) -> int:
+    """The fewest samples kept that make sure of the agreement; all, where they are too few for that."""
+    counts = range(max(1, int(agreement * samples)), samples)
+    return next((k for k in counts if assured(k, samples, confidence) >= agreement), samples)
 
 
 def early_exit(result: Result, rule: ExitRule) -> EarlyExit:

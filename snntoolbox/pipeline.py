@@ -56,8 +56,8 @@ ENOUGH_AGREEMENT = 0.95
 
 DIAGNOSED = 500
 """About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
-EXIT_SAMPLES = 500
-"""Calibration samples on which the margin of an early exit is chosen."""
+EXIT_SAMPLES = 1000
+"""At most so many calibration samples choose the margin of an early exit."""
 
 PACKAGES = ("snntoolbox", "numpy", "scipy", "networkx", "torch", "onnx", "onnxruntime", "keras")
 
@@ -382,9 +382,14 @@ class Run:
         if not simulation.early_exit or data is None:
             return None
         # The first ones have corrected the network, which looks surer on them than it is.
-        known = data[len(data) // 2 :][-EXIT_SAMPLES:]
+        corrected = max(self.recipe.correction_samples, self.recipe.readout_correction)
+        known = data[min(corrected, len(data) // 2) :][:EXIT_SAMPLES]
         run = conversion.simulate(network, known, duration=simulation.duration, batch_size=simulation.batch_size)
-        return Exits(calibrated_exit(run, simulation.early_exit))
+        rule = calibrated_exit(run, simulation.early_exit)
+        if rule.assured < simulation.early_exit < 1:  # nothing assures all
+            few = f"{len(known)} calibration samples, all of them kept, assure no more than {rule.assured:.1%}"
+            self.warn(f"early_exit = {simulation.early_exit:g}: {few}; more samples in x_norm assure more")
+        return Exits(rule)
 
     def _activations(self, network: SpikingNetwork) -> Callable[[Array], Mapping[str, Array]]:
         """A function from samples to the analogue values that the populations stand for."""

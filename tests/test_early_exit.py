@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snntoolbox.early_exit import ExitRule, Exits, calibrated_exit, early_exit
+from snntoolbox.early_exit import ExitRule, Exits, assured, calibrated_exit, early_exit
 from snntoolbox.errors import DataError
 from snntoolbox.ir.result import Result
 
@@ -52,6 +52,56 @@ def noisy(samples=400, steps=32, seed=0):
     return result((random.random((steps, samples, 3)) < rates).cumsum(0) / np.arange(1, steps + 1)[:, None, None])
 
 
+# kept of samples -> the lower 95 % bound: k of n = 1 from 0.05 = p^n, others from tables of Clopper and Pearson (1934)
+BOUNDS = {(1, 1): 0.05, (20, 20): 0.05 ** (1 / 20), (299, 299): 0.05 ** (1 / 299), (0, 5): 0.0, (9, 10): 0.6058}
+BOUNDS |= {(5, 10): 0.2224, (1, 2): 1 - 0.95**0.5}
+
+
+@pytest.mark.parametrize(("counts", "bound"), BOUNDS.items())
+def test_what_counts_make_sure_of(counts, bound):
+    assert assured(*counts) == pytest.approx(bound, abs=5e-5)
+
+
+@pytest.mark.parametrize(("samples", "target"), [(298, 0.9851), (299, 0.99), (400, 0.95), (30, 0.9)])
+def test_the_margin_is_sure_to_keep_enough_where_samples_suffice(samples, target):
+    rule = calibrated_exit(noisy(samples), target)
+    assert rule.assured >= target
+    found = early_exit(noisy(samples), rule)
+    assert rule.assured == assured(int(found.kept.sum()), samples)
+
+
+@pytest.mark.parametrize(("samples", "target"), [(298, 0.99), (20, 0.9), (400, 1.0)])
+def test_too_few_samples_must_all_be_kept(samples, target):
+    rule = calibrated_exit(noisy(samples), target)
+    assert rule.assured == assured(samples, samples) < target
+    assert early_exit(noisy(samples), rule).agreement == 1
+
+
+def settling(samples, seed, steps=8):
+    """Two outputs that differ by a constant and noise, summed over the steps."""
+    random = np.random.default_rng(seed)
+    gap = random.normal(size=(samples, 1))
+    sums = (gap + 1.5 * random.normal(size=(steps, samples, 1))).cumsum(0)
+    return result(np.concatenate([sums, -sums], axis=2) / np.arange(1, steps + 1)[:, None, None])
+
+
+def test_other_samples_keep_the_share_as_often_as_is_promised():
+    """60 times a margin from 40 samples: at a confidence of 80 % at most a fifth falls short, at 20 % many more."""
+    crowd, short = settling(4000, 0), dict.fromkeys((0.2, 0.8), 0)
+    for seed in range(60):
+        known = settling(40, seed + 1)
+        for confidence in short:
+            rule = calibrated_exit(known, 0.9, confidence=confidence)
+            short[confidence] += early_exit(crowd, rule).agreement < 0.9
+    assert short[0.8] <= 12 < 24 < short[0.2]
+
+
+def test_where_no_margin_keeps_all_none_is_reached():
+    """The surest of all is wrong until the last step."""
+    rule = calibrated_exit(result([[[3.0, 0.0]], [[0.0, 4.0]]]), 0.99)
+    assert (rule.margin, rule.assured) == (np.inf, 1.0)
+
+
 @pytest.mark.parametrize("target", [0.8, 0.95, 0.99, 1.0])
 def test_calibration_keeps_what_it_promises(target):
     known = noisy()
@@ -88,3 +138,5 @@ def test_what_cannot_end_early_is_refused():
         calibrated_exit(bare)
     with pytest.raises(DataError, match="no share"):
         calibrated_exit(result(GAPS), 1.5)
+    with pytest.raises(DataError, match="confidence of 1"):
+        calibrated_exit(result(GAPS), 0.9, confidence=1)

@@ -164,10 +164,20 @@ def test_an_early_exit_by_configuration(folder, capsys):
     code, report = run(folder, **{"simulation.early_exit": 0.95, "simulation.duration": 16})
     assert code == 0
     found = report["early_exit"]
-    assert set(found) == {"target", "margin", "mean_steps", "agreement", "accuracy"}
+    assert set(found) == {"target", "assured", "margin", "mean_steps", "agreement", "accuracy"}
+    assert found["assured"] < 0.95, "30 samples cannot be sure of it"
+    assert any("assure no more than" in w for w in report["warnings"])
     assert found["agreement"] >= 0.9
     assert found["mean_steps"] < 10
     assert "early" in capsys.readouterr().out.lower()
+
+
+def test_an_early_exit_is_the_same_on_workers(folder):
+    pytest.importorskip("distributed")
+    keys = {"simulation.early_exit": 0.9, "simulation.duration": 8, "simulation.batch_size": 10}
+    alone, spread = (run(folder, **keys, **{"simulation.workers": n})[1]["early_exit"] for n in (0, 2))
+    assert alone == spread
+    assert alone["mean_steps"] < 8
 
 
 def test_neurons_by_configuration(folder):
