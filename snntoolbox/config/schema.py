@@ -202,7 +202,7 @@ class Simulation:
     simulator: str = key(
         "INI",
         "Simulator; INI is the built-in one. The toolbox's brian and neuron are pynn.brian2 and pynn.neuron.",
-        choices=("INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron"),
+        choices=("INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "verilog"),
         aliases=SIMULATOR_ALIASES,
         plugins="snntoolbox.backends",
         refused=_SIMULATORS_REFUSED,

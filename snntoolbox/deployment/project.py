@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.backend import VerilogBackend
 from snntoolbox.backends.verilog.bench import BENCH, bench
 from snntoolbox.backends.verilog.design import Choices, Design, designed
@@ -67,9 +68,8 @@ class Project:
         files = {f"rtl/{name}": text for name, text in self.texts.items()}
         files.update({f"sim/{n}": t for n, t in vectors(self.design, self.network, x, expected).items()})
         files[f"sim/{BENCH}"] = bench(self.design)
-        wrapper = f"{self.top}_axis"
-        linted = wrapper if f"{wrapper}.v" in self.texts else self.top
-        files.update(scripts(build.target, build.device, self.top, linted, samples, build.clock_mhz))
+        wrapper = axi_module(self.design)
+        files.update(scripts(build.target, build.device, self.top, wrapper, samples, build.clock_mhz))
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.deployment.account import Account
 from snntoolbox.deployment.cells import Resources
 from snntoolbox.deployment.checks import Check, Measured
@@ -61,7 +62,7 @@ def report_text(project: Project, account: Account, measured: Measured, accuracy
     """What ``report.md`` says."""
     parts = [
         _head(project),
-        _checks(measured),
+        _checks(project, measured),
         _resources(project, measured),
         _time(project, account, measured),
         _growth(project, account),
@@ -90,7 +91,7 @@ def _head(project: Project) -> str:
     return text
 
 
-def _checks(measured: Measured) -> str:
+def _checks(project: Project, measured: Measured) -> str:
     lines = ["## Checked"]
     for check in measured.checks:
         goal = check.goal.split()[0]
@@ -100,7 +101,8 @@ def _checks(measured: Measured) -> str:
         lines.append(f"- **{check.outcome}**: {text}{command}{why}")
         if check.outcome == "failed" and "\n" in check.why:
             lines += ["", "  ```text", *(f"  {line}" for line in check.why.splitlines()), "  ```", ""]
-    return lines[0] + "\n\n" + "\n".join(lines[1:])
+    driven = f"The simulations drive `{axi_module(project.design)}`: the network through its AXI-Stream ports."
+    return lines[0] + "\n\n" + "\n".join(lines[1:]) + f"\n\n{driven}"
 
 
 def _first_line(text: str) -> str:

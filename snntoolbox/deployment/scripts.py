@@ -12,8 +12,8 @@ PACKERS = {"nextpnr-ice40": ("asc", "icepack", "bin"), "nextpnr-ecp5": ("textcfg
 _MAKEFILE = """\
 # lint, sim (Icarus), sim-verilator, synth{goals}; results and logs go to out/.
 TOP = {top}
-# What is checked by lint: the top module, or the wrapper around it.
-LINTED = {linted}
+# The same with AXI-Stream ports: what lint and the test bench see.
+WRAPPER = {wrapper}
 SAMPLES = {samples}
 # Make both streams wait in so many of 8 clocks, at random.
 STALLS = 0
@@ -28,7 +28,7 @@ RUN = +samples=$(SAMPLES) +stalls=$(STALLS) +seed=$(SEED)
 all: lint sim
 
 lint:
-\tverilator --lint-only -Wall --language 1364-2001 --top-module $(LINTED) $(SOURCES)
+\tverilator --lint-only -Wall --language 1364-2001 --top-module $(WRAPPER) $(SOURCES)
 
 # Memories and vectors are opened in the folder of the run.
 sim: out/icarus/sim.vvp
@@ -129,9 +129,9 @@ _FREE = {"pcf": "--pcf-allow-unconstrained", "lpf": "--lpf-allow-unconstrained"}
 
 
 def scripts(
-    target: Target, device: Device | None, top: str, linted: str, samples: int, clock_mhz: float
+    target: Target, device: Device | None, top: str, wrapper: str, samples: int, clock_mhz: float
 ) -> dict[str, str]:
-    """The files that build and check the module `top`: path in the project -> text; `linted` is it or its wrapper."""
+    """The files that build and check the module `top`, its `wrapper` included: path in the project -> text."""
     texts = {"synth/synth.ys": _synthesis(target, top)}
     if device is not None:
         about = {"top": top, "part": device.part, "clock": clock_mhz, "period": 1000 / clock_mhz}
@@ -142,7 +142,7 @@ def scripts(
         texts["synth/build.tcl"] = _VIVADO.format(top=top, part=device.part)
     texts["Makefile"] = _MAKEFILE.format(
         top=top,
-        linted=linted,
+        wrapper=wrapper,
         samples=samples,
         rules=rules,
         goals="".join(f", {g}" for g in goals),

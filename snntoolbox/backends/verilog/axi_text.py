@@ -11,12 +11,18 @@ def axi_module(design: Design) -> str:
     return f"{design.module}_axis"
 
 
+def axi_bits(design: Design) -> tuple[int, int]:
+    """The widths of TDATA of the input and of the output, whole bytes."""
+    given, taken = (8 * -(-bits // 8) for bits in (design.input_bits, design.output_bits))
+    return given, taken
+
+
 def axi_text(design: Design) -> str:
     """The wrapper's text (AMBA AXI-Stream: TVALID, TREADY, TDATA, TLAST, TUSER; widths in whole bytes).
 
     TUSER of the output marks the index of a class. TLAST of the input is not needed: a sample's length is known.
     """
-    given, taken = (8 * -(-bits // 8) for bits in (design.input_bits, design.output_bits))
+    given, taken = axi_bits(design)
     ports = [
         ("input", 0, "aclk"),
         ("input", 0, "aresetn"),

@@ -1,9 +1,13 @@
-"""Writes the test bench: feeds samples under random stalls, and checks or records every spike and every output."""
+"""Writes the test bench: feeds samples under random stalls, and checks or records every spike and every output.
+
+The network is driven through its AXI-Stream wrapper, which holds nothing but wires: so both sets of ports are tested.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from snntoolbox.backends.verilog.axi_text import axi_bits, axi_module
 from snntoolbox.backends.verilog.design import Design
 from snntoolbox.backends.verilog.ports import spike_bits
 from snntoolbox.backends.verilog.writing import constant, vector
@@ -11,7 +15,8 @@ from snntoolbox.ir.node import Array
 
 BENCH = "tb.v"
 INPUT, OUTPUT = "input.hex", "output.hex"
-"""The words of the streams; those of a layer's spikes are in ``<module>.spikes.hex``."""
+"""The words of the streams: in the low bits of TDATA, and {TLAST, TUSER, TDATA}. A layer's spikes are in
+``<module>.spikes.hex``."""
 PATIENCE = 1 << 20
 """Clocks without any handshake after which the hardware is taken to be stuck."""
 
@@ -24,23 +29,27 @@ def bench(design: Design) -> str:
     """
     spiking = [layer for layer in design.layers if layer.spikes]
     watched = [(layer.module, spike_bits(layer.shape) + 1) for layer in spiking]
+    given, taken = axi_bits(design)
+    above = given - design.input_bits
     text = _HEAD.format(
-        steps=vector(design.step_bits), input=vector(design.input_bits), output=vector(design.output_bits),
-        default=constant(design.choices.steps, design.step_bits), module=design.module, patience=PATIENCE,
-        output_bits=design.output_bits,
+        steps=vector(design.step_bits), input=vector(given), word=vector(design.input_bits), output=vector(taken),
+        default=constant(design.choices.steps, design.step_bits), module=axi_module(design), patience=PATIENCE,
+        output_bits=taken + 2, shown=vector(taken + 2),
+        # The bits above a word hold anything.
+        in_data=f"{{noise[{above + 5}:6], next_word}}" if above else "next_word",
     )  # fmt: skip
     handshakes = ["(in_valid & in_ready)", "(out_valid & out_ready)"]
     for module, bits in watched:
-        name = f"{module}_spike"
+        name = f"dut.network.{module}_spike"
         text += (
             f'    tb_monitor #(.BITS({bits}), .FILE("{module}.spikes.hex")) {module}_monitor (\n'
-            f"        .clk(clk), .record(record), .valid(dut.{name}_valid & dut.{name}_ready & ~rst),\n"
-            f"        .data(dut.{name}_data), .errors({module}_errors)\n    );\n"
+            f"        .clk(clk), .record(record), .valid({name}_valid & {name}_ready & ~rst),\n"
+            f"        .data({name}_data), .errors({module}_errors)\n    );\n"
         )
-        handshakes.append(f"(dut.{name}_valid & dut.{name}_ready)")
+        handshakes.append(f"({name}_valid & {name}_ready)")
     counts = [f"{module}_errors" for module, _ in watched]
     declared = "".join(f"    wire [31:0] {name};\n" for name in counts)
-    totals = " + ".join([*counts, "out_errors"])
+    totals = " + ".join([*counts, "out_errors", "unsteady"])
     return (
         declared.join(text.split("    // monitors\n"))
         + f"    wire busy = {' | '.join(handshakes)};\n    wire [31:0] errors = {totals};\n"
@@ -54,7 +63,8 @@ def hex_words(words: Array | Iterable[int]) -> str:
 
 
 _HEAD = """\
-// Feeds `input.hex` to the network and checks every output and every spike of every layer against the files beside it.
+// Feeds `input.hex` to the network through its AXI-Stream ports and checks every output (`output.hex` holds
+// {{tlast, tuser, tdata}}) and every spike of every layer against the files beside it.
 
 module tb_monitor #(
     parameter BITS = 8,
@@ -99,7 +109,7 @@ module tb;
     reg {input} in_data;
     wire in_ready, out_valid, out_class, out_last;
     wire {output} out_data;
-    reg {input} next_word;
+    reg {word} next_word;
     reg [31:0] noise = 1;
     reg [1:0] turn = 0;
     // Public, since Verilator 5.006 forgets it from one clock to the next otherwise.
@@ -109,12 +119,17 @@ module tb;
     reg fresh = 1, opened = 0;
     // monitors
     wire [31:0] out_errors;
+    wire {shown} out_word = {{out_last, out_class, out_data}};
+    reg {shown} waiting_word;
+    reg waiting = 0;
+    reg [31:0] unsteady = 0;
     always #5 clk = ~clk;
 
     {module} dut (
-        .clk(clk), .rst(rst), .steps(steps),
-        .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),
-        .out_valid(out_valid), .out_ready(out_ready), .out_data(out_data), .out_class(out_class), .out_last(out_last)
+        .aclk(clk), .aresetn(~rst), .steps(steps),
+        .s_axis_tvalid(in_valid), .s_axis_tready(in_ready), .s_axis_tdata(in_data),
+        .m_axis_tvalid(out_valid), .m_axis_tready(out_ready), .m_axis_tdata(out_data),
+        .m_axis_tuser(out_class), .m_axis_tlast(out_last)
     );
 
     initial begin
@@ -149,7 +164,7 @@ module tb;
                 found = $fscanf(file, "%h", next_word);
                 if (found == 1) begin
                     in_valid <= 1;
-                    in_data <= next_word;
+                    in_data <= {in_data};
                 end
             end
         end
@@ -158,13 +173,20 @@ module tb;
             fresh <= 0;
         end
         out_ready <= {{29'd0, noise[5:3]}} >= stalls;
+        // A word that waits to be taken must stay as it is.
+        waiting <= out_valid & ~out_ready;
+        waiting_word <= out_word;
+        if ((out_valid !== 1'b0 && out_valid !== 1'b1) || (waiting && (!out_valid || out_word !== waiting_word))) begin
+            if (unsteady == 0) $display("the output changes before it is taken");
+            unsteady <= unsteady + 1;
+        end
         if (out_valid && out_ready && out_last) begin
             $display("sample %0d: %0d clocks", done, clocks - begun + 1);
             fresh <= 1;
             done <= done + 1;
         end
         // Layers that no read-out depends on may take longer: the source waits for all.
-        if (done == samples && dut.source.state == 2'd0) begin
+        if (done == samples && dut.network.source.state == 2'd0) begin
             if (errors == 0) $display("PASS: %0d samples, %0d clocks", samples, clocks);
             else $display("FAIL: %0d words differ", errors);
             $finish;
@@ -176,7 +198,7 @@ module tb;
     end
 
     tb_monitor #(.BITS({output_bits}), .FILE("output.hex")) out_monitor (
-        .clk(clk), .record(record), .valid(out_valid & out_ready & ~rst), .data(out_data), .errors(out_errors)
+        .clk(clk), .record(record), .valid(out_valid & out_ready & ~rst), .data(out_word), .errors(out_errors)
     );
 """
 

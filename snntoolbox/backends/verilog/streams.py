@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.backends.verilog.axi_text import axi_bits
 from snntoolbox.backends.verilog.design import Design, Layer
 from snntoolbox.backends.verilog.ports import spike_bits, spike_fields
 from snntoolbox.ir.host import HostInput
@@ -95,18 +96,24 @@ class Outputs:
 
 
 def output_words(design: Design, sums: Mapping[str, Array]) -> Array:
-    """The output stream for these sums (samples, *shape) of each read-out: as `outputs_from` takes it apart."""
-    parts = []
+    """The output stream for these sums (samples, *shape) of each read-out: as `outputs_from` takes it apart.
+
+    Words of {TLAST, TUSER, TDATA} of the AXI-Stream wrapper.
+    """
+    _, bits = axi_bits(design)
+    parts, mask = [], (1 << bits) - 1
     for layer in design.readouts:
         ordered = layer.layout.ordered(sums[layer.name]).astype(np.int64)
-        parts += [ordered, ordered.argmax(axis=1)[:, None]]
-    return np.asarray(np.concatenate(parts, axis=1).reshape(-1) & ((1 << design.output_bits) - 1))
+        parts += [ordered & mask, ordered.argmax(axis=1)[:, None] | 1 << bits]
+    parts[-1] = parts[-1] | 2 << bits
+    return np.asarray(np.concatenate(parts, axis=1).reshape(-1))
 
 
 def outputs_from(design: Design, words: Array, samples: int) -> dict[str, Outputs]:
     """Each read-out's sums and classes from the output stream."""
-    frame = words.reshape(samples, -1)
-    signed = np.where(frame >> (design.output_bits - 1) & 1, frame - (1 << design.output_bits), frame)
+    _, bits = axi_bits(design)
+    frame = words.reshape(samples, -1) & ((1 << bits) - 1)
+    signed = np.where(frame >> (bits - 1) & 1, frame - (1 << bits), frame)
     found, place = {}, 0
     for layer in design.readouts:
         ordered = signed[:, place : place + layer.neurons]

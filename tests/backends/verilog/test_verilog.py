@@ -1,6 +1,7 @@
 """The Verilog of small networks, clock by clock in Icarus and Verilator, against the reference interpreter."""
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -148,14 +149,48 @@ def test_bench_notices_a_wrong_weight(tmp_path):
         run(tmp_path, "icarus")
 
 
+def impatient(folder):
+    """Let the test bench take a network for stuck earlier."""
+    file = folder / BENCH
+    file.write_text(file.read_text().replace("1048576", "5000"))
+
+
+# What is put for what in which source -> what the test bench must say.
+BROKEN = {
+    "no tlast": ("model_axis.v", ".out_last(m_axis_tlast)", ".out_last()", "output.hex: Z[0-9a-f]+ instead of"),
+    "no tuser": ("model_axis.v", ".out_class(m_axis_tuser)", ".out_class()", "output.hex: .* instead of"),
+    "no sign in front": ("model_axis.v", r"\{\d+\{word\[\d+\]\}\}", "{PAD}", "output.hex: 0.* instead of"),
+    "in_data from other bits": ("model_axis.v", r"s_axis_tdata\[\d+:0\]", "s_axis_tdata[IN:1]", "hex: .* instead of"),
+    "not held for tready": ("snn_sums.v", "else if (sum_ready) shown", "else shown", "changes before it is taken"),
+}
+
+
+@needs("iverilog")
+@pytest.mark.parametrize("case", BROKEN)
+def test_bench_notices_what_is_wrong_at_the_ports(case, tmp_path):
+    net = network("perceptron")
+    design, _ = checked_files(tmp_path, net, inputs(net), lanes=2)
+    name, old, new, told = BROKEN[case]
+    file, bits = tmp_path / name, design.input_bits
+    taken = 8 * -(-design.output_bits // 8)
+    new = new.replace("PAD", f"{taken - design.output_bits}'d0").replace("IN", str(bits))
+    assert bits % 8, "there must be bits above the word"
+    before = file.read_text()
+    changed = re.sub(old if "\\" in old else re.escape(old), new, before)
+    assert changed != before
+    file.write_text(changed)
+    impatient(tmp_path)
+    with pytest.raises(BackendError, match=rf"(?s){told}.*FAIL"):
+        run(tmp_path, "icarus", "+stalls=3")
+
+
 @needs("iverilog")
 def test_bench_notices_a_stuck_layer(tmp_path):
     net = network("residual")
     checked_files(tmp_path, net, inputs(net))
     file = tmp_path / "snn_arbiter.v"
     file.write_text(file.read_text().replace("grant <= wanted & (~wanted + 1'b1)", "grant <= {PORTS{1'b0}}"))
-    bench_file = tmp_path / BENCH
-    bench_file.write_text(bench_file.read_text().replace("1048576", "5000"))
+    impatient(tmp_path)
     with pytest.raises(BackendError, match="stuck after 0 samples"):
         run(tmp_path, "icarus")
 
