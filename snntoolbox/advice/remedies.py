@@ -159,7 +159,7 @@ def _plain(recipe: Recipe) -> bool:
     """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
     neuron = recipe.neuron
     lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory
-    return recipe.schedule == "rate" and lossless and not neuron.graded
+    return recipe.schedule == "rate" and lossless and not neuron.graded and neuron.saturation is None
 
 
 def _coarse(situation: Situation) -> Reason | None:

@@ -127,7 +127,8 @@ def _by_currents(local: Local, network: SpikingNetwork, share: float | None) -> 
 def _deviation(found: Array, local: Local, traces: Array) -> float | None:
     """How far the currents behind recorded potentials are from the right ones, as a share of the latter.
 
-    Where no spike is fired, I[t] = V[t] - leak V[t-1], for every rule of reset; not while a neuron is refractory.
+    Where no spike is fired, I[t] = V[t] - leak V[t-1], for every rule of reset; not while a neuron is refractory or
+    at a limit of its potential.
     """
     neuron = local.population.neuron
     if not isinstance(neuron, IF):
@@ -137,6 +138,8 @@ def _deviation(found: Array, local: Local, traces: Array) -> float | None:
     quiet = ~found
     for k in range(1, neuron.refractory + 1):
         quiet &= ~shifted(found, k)
+    if neuron.saturation is not None:
+        quiet &= (traces > neuron.saturation[0]) & (traces < neuron.saturation[1])
     right, came = local.currents[quiet], (traces - neuron.leak * previous)[quiet]
     return float(np.abs(came - right).sum() / max(np.abs(right).sum(), 1e-30))
 

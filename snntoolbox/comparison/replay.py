@@ -42,7 +42,7 @@ class Local:
         """Everything that each neuron gets in each step, bias included, (steps, *shape)."""
         neuron = self.population.neuron
         assert isinstance(neuron, IF)
-        silent = replace(neuron, threshold=NEVER, initial=0.0, leak=1.0, refractory=0)
+        silent = replace(neuron, threshold=NEVER, initial=0.0, leak=1.0, refractory=0, saturation=None)
         # With nothing taken away a potential is the sum of the currents so far.
         return np.diff(self._run(silent, self.arriving, potentials=True), axis=0, prepend=0.0)
 

@@ -129,10 +129,19 @@ def _grids() -> Iterator[Case]:
         yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)
     zero = IF(reset=Reset.ZERO, initial=0.5)
     yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
+    build = partial(_saturating, quantised("residual"))
+    yield Case(name="integer grid: residual, potentials that saturate", check="identical", build=build)
     for check in ("repeated", "batched"):
         for name in ("residual", "two codings"):
             yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
     yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
+
+
+def _saturating(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:
+    """Potentials from about minus a sixteenth of a threshold to a half: spikes change by it."""
+    network = build()
+    largest = max(float(np.max(p.neuron.threshold)) for p in network.populations.values() if isinstance(p.neuron, IF))
+    return network.with_neurons(saturation=(-float(largest // 16), float(largest // 2)))
 
 
 OFF_GRID = frozenset({"gate", "late start", "differences"})

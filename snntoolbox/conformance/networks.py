@@ -289,6 +289,14 @@ NEURONS: Mapping[str, tuple[IF, float, float]] = {
     "window from the start": (IF(initial=1.0, window=(0, 3)), 0.75, 0.0),
     "window, leak, zero": (IF(leak=0.75, reset=Reset.ZERO, window=(3, 9)), 0.75, 0.0),
     "window, refractory": (IF(refractory=1, window=(1, 6)), 0.75, 0.0),
+    "saturation": (IF(saturation=(-1.0, 1.5)), 1.375, 0.0),
+    "saturation, downwards": (IF(initial=2.0, saturation=(-0.5, 2.0)), -0.25, 0.0),
+    "saturation below the threshold": (IF(threshold=2.0, saturation=(-1.0, 1.25)), 0.875, 0.0),
+    "saturation, zero, leak, refractory": (
+        IF(reset=Reset.ZERO, leak=0.5, refractory=1, threshold=0.625, saturation=(-1.0, 0.5)), 0.5625, 0.0
+    ),
+    "saturation, window": (IF(window=(4, 8), saturation=(-1.0, 1.0)), 0.375, 0.0),
+    "saturation, burst": (IF(levels=(1.0, 2.0), saturation=(-1.0, 0.25)), 1.375, 0.0),
     "burst": (IF(levels=(1.0, 2.0, 3.0)), 2.25, 0.0),
     "burst, limited": (IF(levels=(1.0, 2.0)), 2.25, 0.0),
     "several thresholds": (IF(levels=(1.0, 0.5, 0.25), threshold=0.75), 0.28125, 0.0),

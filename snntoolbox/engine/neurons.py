@@ -80,6 +80,8 @@ class IntegrateAndFire:
                 self.waiting.sub_(1).clamp_(min=0).add_(z, alpha=self.neuron.refractory)
             self.step += 1
             reset(self.potential, z, self.threshold, self.neuron)
+            if self.neuron.saturation is not None:
+                self.potential.clamp_(*self.neuron.saturation)
             if trace is not None:
                 trace[step] = self.potential
         return fired

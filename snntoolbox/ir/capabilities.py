@@ -50,6 +50,7 @@ class Capabilities:
     `thresholds` (one per neuron): what neurons of one population may differ in.
     windows: neurons that integrate always and fire in some steps alone; pulses: a current more in single steps;
     timed_input: constant input in the first steps alone.
+    saturation: potentials that are clipped to a range at the end of each step.
     levels: spikes that carry one of several values; signed: spikes of either sign, with memory of what was sent.
     recurrent: cycles of projections; latency: the least delay of a projection in steps.
     batches: whether samples run side by side, not one after the other.
@@ -73,6 +74,7 @@ class Capabilities:
     windows: bool = False
     pulses: bool = False
     timed_input: bool = False
+    saturation: bool = False
     levels: bool = False
     signed: bool = False
     recurrent: bool = False
@@ -148,6 +150,8 @@ class Capabilities:
             yield "thresholds that differ within a layer"
         if neuron.window is not None and not self.windows:
             yield _WINDOWS
+        if neuron.saturation is not None and not self.saturation:
+            yield "potentials that saturate"
         if neuron.levels != (1.0,) and not self.levels:
             yield "spikes that carry values"
         if neuron.negative is not Negative.NEVER and not self.signed:

@@ -49,6 +49,9 @@ class IF:
     (1, 1/2, 1/4, ...) several thresholds in one step. The value is the largest level l with V >= l * threshold, and the
     reset subtracts value * threshold. With `negative` = memory it is minus the largest level l with
     V <= -l * threshold that is no larger than the sum of the values sent so far.
+
+    `saturation` (low, high): at the end of each step, after the reset, V is clipped to low <= V <= high. What arrives
+    within a step is summed in full, whatever its order.
     """
 
     threshold: float | Array = 1.0
@@ -60,6 +63,7 @@ class IF:
     window: tuple[int, int] | None = None
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
+    saturation: tuple[float, float] | None = None
 
     @property
     def graded(self) -> bool:
@@ -86,6 +90,12 @@ class IF:
             wrong.append(f"levels {self.levels} are not all above 0 and finite")
         if self.graded and (self.reset is not Reset.SUBTRACT or self.refractory):
             wrong.append("spikes with values or signs need reset = subtract and no refractory period")
+        if self.saturation is not None:
+            low, high = self.saturation
+            if not low <= 0 <= high:
+                wrong.append(f"saturation {self.saturation} is no range around 0")
+            elif np.min(self.initial) < low or np.max(self.initial) > high:
+                wrong.append(f"initial {self.initial} is outside of saturation {self.saturation}")
         if wrong:
             raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}")
 
@@ -119,7 +129,12 @@ def emitted(before: Array, sent: Array, neuron: IF) -> Array:
 
 
 def after_reset(before: Array, spikes: Array, neuron: IF) -> Array:
-    """The potential after the reset, for potentials `before` it and the spikes fired."""
+    """The potential after the reset and saturation, for potentials `before` them and the spikes fired."""
+    after = _reset(before, spikes, neuron)
+    return after if neuron.saturation is None else np.clip(after, *neuron.saturation)
+
+
+def _reset(before: Array, spikes: Array, neuron: IF) -> Array:
     if neuron.reset is Reset.SUBTRACT:
         return np.asarray(before - neuron.threshold * spikes)
     if neuron.reset is Reset.MODULO:

@@ -240,6 +240,8 @@ def _neuron(neuron: IF) -> str:
         parts.append(f"refractory for {neuron.refractory} steps")
     if neuron.window:
         parts.append("fires in a window of its own")
+    if neuron.saturation is not None:
+        parts.append("V saturates at {:g} and {:g}".format(*neuron.saturation))
     if neuron.levels != (1.0,):
         parts.append(f"spikes of {', '.join(f'{level:g}' for level in neuron.levels)} thresholds")
     if neuron.negative is not Negative.NEVER:

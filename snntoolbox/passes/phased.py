@@ -104,6 +104,7 @@ def _reasons(population: Population) -> list[str]:
         "spikes with values or signs": neuron.graded,
         "pulses of current": bool(population.pulses),
         "a window of its own": neuron.window is not None,
+        "potentials that saturate": neuron.saturation is not None,
     }
     return [reason for reason, holds in wrong.items() if holds]
 

@@ -163,6 +163,8 @@ def _check_neurons(network: SpikingNetwork) -> None:
             offenders.append(Unsupported(population.label, "a leak, which leaves the integer grid"))
         if isinstance(neuron, IF) and neuron.reset_potential != 0:
             offenders.append(Unsupported(population.label, "a reset potential other than 0"))
+        if isinstance(neuron, IF) and neuron.saturation is not None:
+            offenders.append(Unsupported(population.label, "potentials that saturate, which may come after it alone"))
         if isinstance(neuron, IF) and any(level != int(level) for level in neuron.levels):
             offenders.append(Unsupported(population.label, "spikes that carry fractions of a threshold"))
     if offenders:

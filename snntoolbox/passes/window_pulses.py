@@ -57,6 +57,8 @@ def _held(population: Population, hold: float, steps: int) -> Population:
     neuron = population.neuron
     if not isinstance(neuron, IF) or neuron.window is None:
         return population
+    if neuron.saturation is not None:
+        raise ConversionError("a pulse would drive its potential to where it saturates", layer=population.label)
     first, last = neuron.window
     changes = {0: -hold, first: hold, last: -hold} if first else {last: -hold}
     pulses: dict[int, Array] = dict(population.pulses)

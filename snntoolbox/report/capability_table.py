@@ -77,6 +77,7 @@ FEATURES: Mapping[str, Row] = {
     "refractory period": Row(lambda c: c.refractory, reason=_NEURON),
     "initial potential": Row(lambda c: c.initial, reason=_NEURON),
     "thresholds per neuron": Row(lambda c: c.thresholds, reason="one threshold for each layer"),
+    "potentials that saturate": Row(lambda c: c.saturation, reason="only `snntoolbox deploy --saturate` makes them"),
     "signed spikes of neurons": Row(lambda c: c.signed, reason=_NEURON),
     "spikes that carry values (payloads)": Row(lambda c: c.levels, reason=_NEURON),
     "constant-current input": Row(_encoding(ConstantCurrent), lowered="[input] poisson_input = True"),

@@ -64,6 +64,7 @@ class InisimBackend:
         windows=True,
         pulses=True,
         timed_input=True,
+        saturation=True,
         levels=True,
         signed=True,
         batches=True,

@@ -46,15 +46,17 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class VerilogCapabilities(Capabilities):
-    """What holds beyond single features."""
+    """What holds beyond single features: registers start at 0 and hold whole numbers."""
 
     def missing(self, network: SpikingNetwork) -> list[Unsupported]:
-        """The general list, and a potential to reset to that is not 0."""
+        """The general list, a potential to reset to that is not 0, and limits of potentials between the numbers."""
         found = super().missing(network)
         for population in network.populations.values():
             neuron = population.neuron
             if isinstance(neuron, IF) and neuron.reset is Reset.ZERO and neuron.reset_potential:
                 found.append(Unsupported(population.label, "a reset potential other than 0"))
+            if isinstance(neuron, IF) and any(limit != int(limit) for limit in neuron.saturation or ()):
+                found.append(Unsupported(population.label, "potentials that saturate at fractions"))
         return found
 
 
@@ -69,6 +71,7 @@ class VerilogBackend:
         bias=True,
         initial=True,
         thresholds=True,
+        saturation=True,
         grid_only=True,
         records=frozenset({"spikes"}),
         exact_bits=53,

@@ -97,6 +97,15 @@ class Layer:
         return isinstance(neuron, IF) and neuron.reset is Reset.ZERO
 
     @property
+    def limits(self) -> tuple[int, int] | None:
+        """The least and largest potential at the end of a step where it saturates, as far as `bits` bits hold them."""
+        neuron = getattr(self.target, "neuron", None)
+        if not isinstance(neuron, IF) or neuron.saturation is None:
+            return None
+        low, high = neuron.saturation
+        return max(int(low), -(1 << self.bits - 1)), min(int(high), (1 << self.bits - 1) - 1)
+
+    @property
     def forget(self) -> int:
         """The first steps that a read-out forgets."""
         return self.target.start if isinstance(self.target, Readout) else 0

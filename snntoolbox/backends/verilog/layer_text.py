@@ -77,6 +77,8 @@ class LayerText:
         lines = [f"{layer.label}: {kind}, shape {layer.shape}, {layer.lanes} at once, {layer.bits} bits each"]
         for i, port in enumerate(layer.ports):
             lines.append(f"port {i}: {port.source}")
+        if layer.limits is not None:
+            lines.append("at the end of a step potentials saturate at {} and {}".format(*layer.limits))
         if layer.current_bits:
             lines.append(f"input current of {layer.current_bits} bits, bias included")
         scan = f"{layer.words} + {4 if layer.spikes else 3}"
@@ -227,6 +229,9 @@ class LayerText:
         names += ["scan_read", "scan_word", "current", "done"]
         if layer.spikes:
             parameters += [("LANE", max(1, self.lane_bits)), ("RESET_ZERO", int(layer.resets_to_zero))]
+            if layer.limits is not None:
+                low, high = (constant(limit, layer.bits) for limit in layer.limits)
+                parameters += [("SATURATE", 1), ("LOW", low), ("HIGH", high)]
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
             renamed = [
                 ("spike_marker", "marker"),

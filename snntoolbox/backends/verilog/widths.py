@@ -77,13 +77,18 @@ def _clipped(node: Node, sign: int) -> Node:
 
 
 def potential_range(neuron: IF, shape: tuple[int, ...], growth: Growth, steps: int) -> tuple[int, int]:
-    """The least and largest potential in `steps` steps, thresholds included."""
+    """The least and largest potential in `steps` steps, partial sums and thresholds included.
+
+    Where potentials saturate, a step begins within their limits.
+    """
     threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
     resting = np.maximum(start, threshold - 1)
     gain = np.maximum(growth.up - threshold, 0) * (steps - 1) if neuron.reset is Reset.SUBTRACT else 0
-    high = np.maximum(resting + gain + growth.up, threshold)
-    low = np.minimum(start, 0) - steps * growth.down
-    return int(low.min()), int(high.max())
+    least, most = np.minimum(start, 0) - (steps - 1) * growth.down, resting + gain
+    if neuron.saturation is not None:
+        least, most = np.maximum(least, neuron.saturation[0]), np.minimum(most, neuron.saturation[1])
+    high = np.maximum(most + growth.up, threshold)
+    return int((least - growth.down).min()), int(high.max())
 
 
 def sum_range(growth: Growth, steps: int) -> tuple[int, int]:

@@ -229,6 +229,7 @@ NEURONS = {
     "refractory": {"refractory": 2},
     "refractory, modulo, leak": {"refractory": 1, "reset": Reset.MODULO, "leak": 0.5},
     "start": {"initial": 0.5},
+    "saturation": {"saturation": (-0.5, 0.75)},
     "threshold as an array of one": {"threshold": np.array([0.75])},
 }
 

@@ -111,10 +111,12 @@ class Net:
         shape = self.shapes[current]
         one = self.draw(st.sampled_from([shape, (shape[0], *[1] * (len(shape) - 1)), (1,) * len(shape)]))
         most = 4 * 2 ** (self.bits - 1)
+        limits = (-float(self.random.integers(most, 3 * most)), float(self.random.integers(most, 3 * most)))
         neuron = IF(
             threshold=self.random.integers(1, most, one).astype(float),
             initial=self.random.integers(-most, most, one).astype(float),
             reset=self.draw(st.sampled_from([Reset.SUBTRACT, Reset.ZERO])),
+            saturation=self.draw(st.sampled_from([None, None, limits])),
         )
         bias = self.random.integers(-most // 4, most // 2, one).astype(float) if self.draw(st.booleans()) else None
         name = f"population{len(self.populations)}"

@@ -21,7 +21,7 @@ from snntoolbox.backends.verilog.hardware import hardware, write
 from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.simulation import largest_currents
 from snntoolbox.backends.verilog.streams import input_words, output_words, spike_words
-from snntoolbox.conformance.cases import OFF_GRID
+from snntoolbox.conformance.cases import OFF_GRID, max_pool_tree
 from snntoolbox.conformance.draft import Draft
 from snntoolbox.conformance.networks import MAPS, NETWORKS
 from snntoolbox.errors import BackendError, UnsupportedError
@@ -196,10 +196,10 @@ def test_bench_notices_a_stuck_layer(tmp_path):
 
 
 @needs("verilator")
-@pytest.mark.parametrize(("name", "choices"), CASES)
+@pytest.mark.parametrize(("name", "choices"), [*CASES, ("residual", "saturating"), ("residual", "non-square pools")])
 def test_lint_is_clean(name, choices, tmp_path):
-    net = network(name)
-    design, _ = design_for(net, inputs(net), **CHOICES[choices])
+    net = {"saturating": saturating, "non-square pools": pooling}.get(choices, network)(name)
+    design, _ = design_for(net, inputs(net), **CHOICES.get(choices, {}))
     write(tmp_path, hardware(design))
     command = ["verilator", "--lint-only", "-Wall", "--language", "1364-2001", "--top-module", axi_module(design)]
     done = subprocess.run([*command, *sources(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -283,7 +283,32 @@ def test_clocks_follow_from_the_spikes():
     assert np.all(measured <= most)
 
 
+@needs("iverilog")
+@pytest.mark.parametrize("limits", [(-200.0, 150.0), (-40.0, 60.0), (-1e6, 1e6)], ids=str)
+def test_potentials_saturate_as_in_the_reference(limits):
+    """Limits that change spikes, limits below the thresholds, and limits that no potential reaches."""
+    net = network("residual")
+    kept = net.with_neurons(saturation=limits)
+    x = inputs(net)
+    wide, narrow = (interpret(n, *x, steps=STEPS, record=Record(spikes=True)) for n in (net, kept))
+    changed = any((wide.spikes[name] != raster).any() for name, raster in narrow.spikes.items())
+    assert changed == (limits[1] < 1e6)
+    assert_same(kept, x, verilog_simulator="icarus", stalls=2)
+    bits = [sum(layer.bits for layer in design_for(n, x)[0].layers) for n in (kept, net)]
+    assert bits[0] < bits[1] if changed else bits[0] == bits[1]
+
+
+def saturating(name):
+    return network(name).with_neurons(saturation=(-200.0, 150.0))
+
+
+def pooling(name):
+    """Max pooling by a tree, with windows of 3 x 2."""
+    return Quantize(8)(max_pool_tree())
+
+
 REFUSED = {
+    "potentials that saturate at fractions": lambda net: net.with_neurons(saturation=(-200.5, 300.0)),
     "weights that are not on an integer grid": lambda net: replace_grid(net),
     "reset 'modulo'": lambda net: net.with_neurons(reset=Reset.MODULO),
     "leak": lambda net: net.with_neurons(leak=0.5),

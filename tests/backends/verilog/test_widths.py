@@ -18,6 +18,9 @@ CASES = {
     # 15 more than the threshold takes, 4 times, and once the whole.
     "more than the threshold": (IF(threshold=10.0), (25, 0), (0, 9 + 4 * 15 + 25)),
     "to zero": (IF(threshold=10.0, reset=Reset.ZERO), (25, 0), (0, 9 + 25)),
+    # At most 30 after four steps, whatever came.
+    "saturating": (IF(threshold=10.0, saturation=(-20.0, 30.0)), (25, 7), (-20 - 7, 30 + 25)),
+    "saturating where it never gets": (IF(threshold=10.0, saturation=(-99.0, 99.0)), (3, 1), (-5, 9 + 3)),
     "downwards": (IF(threshold=10.0, initial=-2.0), (0, 7), (-2 - 5 * 7, 10)),
 }
 

@@ -177,7 +177,7 @@ def population(**fields):
 def test_only_plain_neurons_are_taken():
     assert firing.plain(population())
     assert firing.plain(population(threshold=np.array([1.0, 2.0]), initial=0.5, reset=Reset.ZERO, reset_potential=0.1))
-    for fields in ({"leak": 0.9}, {"refractory": 1}, {"reset": Reset.MODULO}):
+    for fields in ({"leak": 0.9}, {"refractory": 1}, {"reset": Reset.MODULO}, {"saturation": (-2.0, 2.0)}):
         assert not firing.plain(population(**fields))
     assert firing.plain(replace(population(), bias=np.ones(2)))
 

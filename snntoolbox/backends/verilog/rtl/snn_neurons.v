@@ -1,6 +1,7 @@
 // Integrate-and-fire neurons: when all ports of the layer have reached the end of the step, one word of LANES neurons
 // after the other gets its bias or input current, is compared with its threshold, fires and is reset.
 //     V <- V + current;  spike where V >= threshold;  V <- V - threshold (or 0, if RESET_ZERO) where it has fired
+// where SATURATE, what remains is then kept from LOW to HIGH.
 // With the marker of a sample's last step the start potentials come back. Takes WORDS + 3 clocks a step, and
 // one more for each further spike of a word.
 module snn_neurons #(
@@ -11,7 +12,10 @@ module snn_neurons #(
     parameter WORDS = 16,
     parameter [ADDRESS-1:0] WORD_END = 15,
     parameter FORWARD = 0,
-    parameter RESET_ZERO = 0
+    parameter RESET_ZERO = 0,
+    parameter SATURATE = 0,
+    parameter signed [BITS-1:0] LOW = 0,
+    parameter signed [BITS-1:0] HIGH = 0
 ) (
     input  wire                  clk,
     input  wire                  rst,
@@ -74,8 +78,11 @@ module snn_neurons #(
             wire signed [BITS-1:0] limit = threshold[i*BITS +: BITS];
             assign fired[i] = (charged >= limit) & ~waking;
             wire [BITS-1:0] reset = (RESET_ZERO != 0) ? {BITS{1'b0}} : charged - limit;
-            assign next_potential[i*BITS +: BITS] =
-                (waking | last) ? start[i*BITS +: BITS] : fired[i] ? reset : charged;
+            wire signed [BITS-1:0] rest = fired[i] ? reset : charged;
+            wire [BITS-1:0] kept;
+            if (SATURATE != 0) assign kept = (rest < LOW) ? LOW : (rest > HIGH) ? HIGH : rest;
+            else assign kept = rest;
+            assign next_potential[i*BITS +: BITS] = (waking | last) ? start[i*BITS +: BITS] : kept;
         end
     endgenerate
 
