@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,8 @@ def _add_deploy(commands: Any) -> None:
     deploy.add_argument("--clock-mhz", type=float, default=0.0, metavar="MHZ", help="clock of the report")
     deploy.add_argument("--lanes", type=int, default=1, metavar="N", help="neurons that a layer updates at once (1)")
     deploy.add_argument("--membrane-bits", type=int, default=0, metavar="N", help="refuse wider potentials")
+    deploy.add_argument("--saturate", action="store_true", help="clip potentials to --membrane-bits instead")
+    deploy.add_argument("--queue", type=int, default=4, metavar="N", help="words of each queue of spikes (4)")
     deploy.add_argument("--sim-seconds", type=float, default=600, metavar="S", help="limit of each simulation (600)")
     deploy.add_argument("--synth-seconds", type=float, default=600, metavar="S", help="limit of each synthesis step")
     deploy.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
@@ -176,8 +179,7 @@ def _deploy(options: argparse.Namespace) -> int:
 
     settings = deployment_settings(options.config, options.set)
     _set_log_level(settings.output.verbose)
-    names = ("target", "device", "samples", "clock_mhz", "lanes", "membrane_bits", "sim_seconds", "synth_seconds")
-    wanted = Wanted(**{name: getattr(options, name) for name in names}, force=options.force)
+    wanted = Wanted(**{field.name: getattr(options, field.name) for field in fields(Wanted)})
     found = deploy_settings(settings, options.output, wanted)
     for line in in_words(found.measured):
         print(line)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from snntoolbox.conversion import checked_arrays
 from snntoolbox.deployment.account import account
 from snntoolbox.deployment.checks import Measured, measured, tidy
 from snntoolbox.deployment.project import Build, Project, project
-from snntoolbox.deployment.report import report_data, report_text
+from snntoolbox.deployment.report import Facts, report_data, report_text
+from snntoolbox.deployment.saturation import at_limits, saturation
 from snntoolbox.deployment.targets import target_of
 from snntoolbox.deployment.vectors import reference
 from snntoolbox.errors import BackendError, ConfigError
@@ -34,8 +35,9 @@ log = logging.getLogger(__name__)
 class Wanted:
     """What a deployment is asked for: for which device and clock, how wide, and how long checks may take (seconds).
 
-    0 seconds check nothing. samples: how many go into the test bench. clock_mhz 0: that of the device. force: replace
-    an earlier deployment, and write what does not fit the device.
+    queue: words of each queue of spikes. membrane_bits: refuse potentials that need more, or with `saturate` clip them,
+    see `saturated`; 0 for any. 0 seconds check nothing. samples: how many go into the test bench. clock_mhz 0: that of
+    the device. force: replace an earlier deployment, and write what does not fit the device.
     """
 
     target: str
@@ -43,7 +45,9 @@ class Wanted:
     samples: int = 3
     clock_mhz: float = 0.0
     lanes: int = 1
+    queue: int = 4
     membrane_bits: int = 0
+    saturate: bool = False
     sim_seconds: float = 600.0
     synth_seconds: float = 600.0
     force: bool = False
@@ -56,9 +60,12 @@ class Wanted:
             raise BackendError(f"{self.samples} samples are no test", hint="--samples 1 or more")
         if not (self.sim_seconds >= 0 and self.synth_seconds >= 0):
             raise BackendError("a check cannot take less than 0 seconds")
+        if self.saturate and not self.membrane_bits:
+            raise BackendError("potentials that saturate need a width", hint="--membrane-bits 16, for instance")
         return Build(
             target=target, device=device, clock_mhz=self.clock_mhz or (100.0 if device is None else device.clock_mhz),
-            lanes=self.lanes, membrane_bits=self.membrane_bits, force=self.force,
+            lanes=self.lanes, queue=self.queue, membrane_bits=self.membrane_bits, saturate=self.saturate,
+            force=self.force,
         )  # fmt: skip
 
 
@@ -87,7 +94,7 @@ def deploy(
     artix7, ice40, ecp5 or generic; `choices` are fields of `Wanted`. UnsupportedError lists all that hardware cannot
     be, TooLargeError says that the device is too small, OutputError that the folder is not empty.
     """
-    return deployed(network, x, Path(folder), Wanted(target=target, **choices), duration, {})
+    return deployed(network, x, Path(folder), Wanted(target=target, **choices), duration)
 
 
 def deployed(
@@ -96,9 +103,12 @@ def deployed(
     folder: Path,
     wanted: Wanted,
     duration: float | None,
-    accuracy: Mapping[str, Any],
+    accuracy: Callable[[SpikingNetwork, SpikingNetwork], Mapping[str, Any]] = lambda network, wide: {},
 ) -> Deployment:
-    """The same with all choices in one object, and accuracies for the report."""
+    """The same with all choices in one object.
+
+    `accuracy` gives those of the report, for the network as deployed and before potentials saturate.
+    """
     build = wanted.build()
     refuse_used(folder, wanted.force)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
@@ -108,8 +118,15 @@ def deployed(
         log.warning("the test bench has %d samples: there are no more", len(arrays[0]))
     made = project(network, arrays, steps, build)
     first = [a[: wanted.samples] for a in arrays]
+    accuracies = accuracy(made.network, network)
+    loss = None
+    if wanted.saturate:
+        loss = saturation(network, made.network, made.saturating, arrays, steps, wanted.membrane_bits)
+    network = made.network
     with RunFolder(folder) as temporary:
-        expected = reference(network, first, steps)
+        expected = reference(network, first, steps, potentials=bool(made.saturating))
+        if loss is not None:
+            loss = replace(loss, at_limits=at_limits(made.saturating, expected))
         made.export(temporary, first, expected)
         save(network, temporary / "network.npz")
         trains = HostInput(network, tuple(np.asarray(a) for a in first), steps, 0).trains
@@ -120,9 +137,10 @@ def deployed(
             temporary, router, build.device, wanted.sim_seconds, wanted.synth_seconds, lambda goal: log.info("%s", goal)
         )
         tidy(temporary)
-        data = report_data(made, costs, found, accuracy)
+        told = Facts(project=made, account=costs, measured=found, accuracy=accuracies, saturation=loss)
+        data = report_data(told)
         write_json(temporary / "report.json", data)
-        (temporary / "report.md").write_text(report_text(made, costs, found, accuracy))
+        (temporary / "report.md").write_text(report_text(told))
     return Deployment(folder=folder, project=made, measured=found, report=data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,19 @@ def deploy_settings(settings: Settings, folder: Path, wanted: Wanted) -> Deploym
     run = Deployable(settings)
     run.prepare()
     network = needs_network(run.network)
-    return deployed(network, run.test.x, folder, wanted, settings.simulation.duration, _accuracy(run, network))
+    return deployed(network, run.test.x, folder, wanted, settings.simulation.duration, partial(_accuracy, run))
 
 
-def _accuracy(run: Deployable, network: SpikingNetwork) -> dict[str, Any]:
-    """Accuracy of the original, the parsed and the spiking network, float and on the grid; None without classes."""
+def _accuracy(run: Deployable, network: SpikingNetwork, wide: SpikingNetwork) -> dict[str, Any]:
+    """Accuracy of the original, the parsed and the spiking network, float and on the grid; None without classes.
+
+    Where potentials saturate also that of the network `wide`, in which they do not.
+    """
     report = run.report
     found = {"samples": len(run.test), "ann": report.get("ann_accuracy"), "parsed": report.get("parsed_accuracy")}
     found["snn"] = _spiking(run, network)
+    if wide is not network:
+        found["snn_unsaturated"] = _spiking(run, wide)
     found["snn_float"] = None if run.unquantized is None else _spiking(run, run.unquantized)
     return found
 

@@ -38,7 +38,7 @@ class Memory:
 def memories(design: Design, texts: Mapping[str, str]) -> list[Memory]:
     """The memories of a design with these files, the largest first: weights, addresses, potentials, input currents.
 
-    Queues are left out: they are a few words each.
+    Queues are left out: they are read at once, which no block RAM can.
     """
     found = []
     for name, text in texts.items():

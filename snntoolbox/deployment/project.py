@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snntoolbox.backends.verilog.axi_text import axi_module
-from snntoolbox.backends.verilog.backend import VerilogBackend
+from snntoolbox.backends.verilog.backend import VerilogBackend, check_sizes
 from snntoolbox.backends.verilog.bench import BENCH, bench
 from snntoolbox.backends.verilog.design import Choices, Design, designed
 from snntoolbox.backends.verilog.hardware import hardware
 from snntoolbox.deployment.memories import Fit, Memory, check_fits, fit, memories
+from snntoolbox.deployment.saturation import Saturating, saturated
 from snntoolbox.deployment.scripts import scripts
 from snntoolbox.deployment.targets import Device, Target
 from snntoolbox.deployment.vectors import largest_currents, vectors
@@ -24,30 +25,35 @@ from snntoolbox.ir.result import Result
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """What is built, and for what. None of it changes a spike.
+    """What is built, and for what. None of it changes a spike, but for `saturate`.
 
-    clock_mhz: of the report and the constraints. lanes, membrane_bits: see `Choices`. force: also what does not fit.
+    clock_mhz: of the report and the constraints. lanes, queue, membrane_bits: see `Choices`. saturate: clip potentials
+    to membrane_bits instead of refusing them. force: also what does not fit.
     """
 
     target: Target
     device: Device | None
     clock_mhz: float
     lanes: int = 1
+    queue: int = 4
     membrane_bits: int = 0
+    saturate: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.clock_mhz <= 10000:
             raise BackendError(f"a clock of {self.clock_mhz} MHz is not above 0 and at most 10000")
-        if self.lanes < 1 or self.lanes & (self.lanes - 1):
-            raise BackendError(f"a layer cannot have {self.lanes} lanes", hint="use a power of two")
+        check_sizes(self.lanes, self.queue)
         if not 0 <= self.membrane_bits <= 64:
             raise BackendError(f"membranes of {self.membrane_bits} bits are not from 1 to 64, or 0 for what is needed")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Project:
-    """The hardware of a network for runs of up to `steps` steps, its files and what its memories take."""
+    """The hardware of a network for runs of up to `steps` steps, its files and what its memories take.
+
+    `network` is what is built, `saturating` the layers in which it differs from the one given.
+    """
 
     network: SpikingNetwork
     build: Build
@@ -56,6 +62,7 @@ class Project:
     texts: dict[str, str]
     memories: list[Memory]
     fit: Fit
+    saturating: tuple[Saturating, ...] = ()
 
     @property
     def top(self) -> str:
@@ -85,12 +92,14 @@ def project(network: SpikingNetwork, x: Sequence[Array], steps: int, build: Buil
     VerilogBackend.capabilities.check(VerilogBackend.name, network)
     if not len(x[0]):
         raise DataError("there are no samples for the test bench")
+    currents = largest_currents(network, x)
+    saturating: tuple[Saturating, ...] = ()
+    if build.saturate:
+        network, saturating = saturated(network, currents, steps, build.membrane_bits)
     choices = Choices(
-        steps=steps,
-        currents=largest_currents(network, x),
-        lanes=build.lanes,
-        membrane_bits=build.membrane_bits,
-    )
+        steps=steps, currents=currents, lanes=build.lanes, queue=build.queue,
+        membrane_bits=0 if build.saturate else build.membrane_bits,
+    )  # fmt: skip
     design = designed(network, choices)
     texts = with_mem_files(hardware(design))
     found = memories(design, texts)
@@ -100,7 +109,10 @@ def project(network: SpikingNetwork, x: Sequence[Array], steps: int, build: Buil
         if build.force
         else check_fits(found, build.target, build.device, bits, build.lanes)
     )
-    return Project(network=network, build=build, design=design, steps=steps, texts=texts, memories=found, fit=taken)
+    return Project(
+        network=network, build=build, design=design, steps=steps, texts=texts, memories=found, fit=taken,
+        saturating=saturating,
+    )  # fmt: skip
 
 
 def with_mem_files(texts: dict[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from snntoolbox.backends.verilog.axi_text import axi_module
@@ -11,6 +11,7 @@ from snntoolbox.deployment.account import Account
 from snntoolbox.deployment.cells import Resources
 from snntoolbox.deployment.checks import Check, Measured
 from snntoolbox.deployment.project import Project
+from snntoolbox.deployment.saturation import Saturation
 from snntoolbox.deployment.targets import Device
 
 _SAYS = {
@@ -28,8 +29,20 @@ _COMPARED = ("fits", "equal clocks")
 """What is no goal of the Makefile."""
 
 
-def report_data(project: Project, account: Account, measured: Measured, accuracy: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Facts:
+    """All that is told of a deployment; `saturation` where potentials were allowed to saturate."""
+
+    project: Project
+    account: Account
+    measured: Measured
+    accuracy: Mapping[str, Any]
+    saturation: Saturation | None = None
+
+
+def report_data(facts: Facts) -> dict[str, Any]:
     """What ``report.json`` holds."""
+    project, account, measured = facts.project, facts.account, facts.measured
     build, clocks = project.build, measured.clocks
     mean = None if clocks is None else sum(clocks) / len(clocks)
     return {
@@ -39,6 +52,8 @@ def report_data(project: Project, account: Account, measured: Measured, accuracy
         "device": None if build.device is None else asdict(build.device),
         "steps": project.steps,
         "weight_bits": None if project.network.grid is None else project.network.grid.weight_bits,
+        "lanes": build.lanes,
+        "queue": build.queue,
         "input_currents": dict(project.design.choices.currents),
         "clock_mhz": build.clock_mhz,
         "checks": [asdict(check) for check in measured.checks],
@@ -54,12 +69,14 @@ def report_data(project: Project, account: Account, measured: Measured, accuracy
         "synapses": account.synapses,
         "dense_entries": account.dense,
         "weight_memory_bits": account.weight_memory,
-        "accuracy": dict(accuracy),
+        "saturation": None if facts.saturation is None else asdict(facts.saturation),
+        "accuracy": dict(facts.accuracy),
     }
 
 
-def report_text(project: Project, account: Account, measured: Measured, accuracy: Mapping[str, Any]) -> str:
+def report_text(facts: Facts) -> str:
     """What ``report.md`` says."""
+    project, account, measured = facts.project, facts.account, facts.measured
     parts = [
         _head(project),
         _checks(project, measured),
@@ -67,7 +84,8 @@ def report_text(project: Project, account: Account, measured: Measured, accuracy
         _time(project, account, measured),
         _growth(project, account),
         _dense(project, account),
-        _accuracy(accuracy),
+        _saturation(facts.saturation),
+        _accuracy(facts.accuracy),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -85,7 +103,9 @@ def _head(project: Project) -> str:
     bits = "" if network.grid is None else f", weights of {network.grid.weight_bits} bits"
     neurons = sum(layer.neurons for layer in project.design.layers if layer.spikes)
     text = f"# {network.name} on {build.target.name}{device}\n\n"
-    text += f"Module `{project.top}`: {neurons} neurons, {project.steps} steps a sample{bits}."
+    text += f"Module `{project.top}`: {neurons} neurons, {project.steps} steps a sample{bits}. "
+    text += f"Layers update {'one neuron' if build.lanes == 1 else f'up to {build.lanes} neurons'} at once; each path "
+    text += f"of spikes into a layer has a queue of {build.queue} word{'s' if build.queue > 1 else ''}."
     for name, most in project.design.choices.currents.items():
         text += f"\nInput currents of `{name}` up to ±{most}: the host must not send larger ones."
     return text
@@ -193,10 +213,34 @@ def _dense(project: Project, account: Account) -> str:
     )
 
 
+def _saturation(found: Saturation | None) -> str:
+    if found is None:
+        return ""
+    text = f"## Saturation\n\nNo membrane is wider than {found.bits} bits (sums of read-outs are kept whole). "
+    if not found.layers:
+        return text + "None needs more, so none saturates."
+    text += "At the end of a step potentials are clipped to what leaves room for the next one:\n\n"
+    rows = [
+        (
+            f"`{layer.label}`", layer.needed, f"{layer.low} to {layer.high}", f"{met.updates:,.1f}", f"{met.share:.3%}",
+            f"{met.neurons:,.1f}",
+        )
+        for layer, met in zip(found.layers, found.at_limits, strict=True)
+    ]  # fmt: skip
+    head = ("layer", "bits without", "limits", "updates to a limit", "of all", "neurons")
+    return (
+        f"{text}{table(head, rows)}\n\n"
+        "Updates that end at a limit and neurons that ever do, in a sample (means of the samples of the test bench). "
+        f"Of {found.samples} samples {found.agreement:.2%} are classified as without saturation; the outputs differ by "
+        f"{found.rmse:.3g} (root mean square, in the units of the original)."
+    )
+
+
 _ACCURACY = {
     "ann": "original network",
     "parsed": "parsed network, float",
     "snn_float": "spiking network, float weights",
+    "snn_unsaturated": "spiking network, potentials that do not saturate",
     "snn": "spiking network, as deployed",
 }
 

@@ -33,9 +33,10 @@ def largest_currents(network: SpikingNetwork, x: Sequence[Array]) -> dict[str, i
     return {name: (1 << current.bit_length()) - 1 for name, current in found.items()}
 
 
-def reference(network: SpikingNetwork, x: Sequence[Array], steps: int) -> Result:
-    """The run of these samples by the reference interpreter, every spike recorded."""
-    return interpret(network, *checked_batch(network, tuple(x), steps), steps=steps, record=Record(spikes=True))
+def reference(network: SpikingNetwork, x: Sequence[Array], steps: int, *, potentials: bool = False) -> Result:
+    """The run of these samples by the reference interpreter, every spike recorded, and potentials if asked for."""
+    record = Record(spikes=True, potentials=potentials)
+    return interpret(network, *checked_batch(network, tuple(x), steps), steps=steps, record=record)
 
 
 def vectors(design: Design, network: SpikingNetwork, x: Sequence[Array], expected: Result) -> dict[str, str]:

@@ -375,7 +375,7 @@ class SpikingNetwork:
         return self.run(x, duration=duration, **options).predictions
 
     def with_neurons(self, **changes: object) -> SpikingNetwork:
-        """The same network with fields of every integrate-and-fire neuron changed: reset, leak, initial, saturation, ..."""
+        """The same network with fields of every integrate-and-fire neuron changed: reset, leak, saturation, ..."""
         populations = [
             replace(p, neuron=replace(p.neuron, **changes)) if isinstance(p.neuron, IF) else p  # type: ignore[arg-type]
             for p in self.populations.values()

@@ -6,6 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import snntoolbox as stb
@@ -161,6 +162,56 @@ def test_a_check_that_takes_too_long_is_said_to_be_unfinished(tmp_path):
     assert "not finished in 0.2 s" in (tmp_path / "build" / "report.md").read_text()
 
 
+@needs("make", "iverilog")
+@pytest.mark.parametrize("name", ["poisson", "two codings"])
+def test_potentials_saturate_on_request_and_the_loss_is_told(name, tmp_path):
+    net = network(name)
+    x = samples(net, 20)
+    wide = stb.deploy(net, x, tmp_path / "wide", target="generic", duration=40, sim_seconds=0, synth_seconds=0)
+    needed = {layer.label: layer.bits for layer in wide.project.design.layers if layer.spikes}
+    bits = 11
+    made = stb.deploy(net, x, tmp_path / "build", target="generic", duration=40, samples=2, membrane_bits=bits,
+                      saturate=True, sim_seconds=0, synth_seconds=0)  # fmt: skip
+    assert max(layer.bits for layer in made.project.design.layers if layer.spikes) == bits
+    assert checked(made.folder, "sim", (), 60, "STALLS=3").passed
+    found = made.report["saturation"]
+    assert {layer["label"]: layer["needed"] for layer in found["layers"]} == {
+        label: width for label, width in needed.items() if width > bits
+    }
+    saved = stb.load_network(tmp_path / "build" / "network.npz")
+    record = stb.Record(spikes=True, potentials=True)
+    before, after = (stb.simulate(n, x, duration=40, record=record) for n in (net, saved))
+    assert any((before.spikes[n] != raster).any() for n, raster in after.spikes.items())
+    pairs = [(value.reshape(20, -1), after.outputs[n].reshape(20, -1)) for n, value in before.outputs.items()]
+    same = [a.argmax(axis=1) == b.argmax(axis=1) for a, b in pairs]
+    assert found["agreement"] == np.logical_and.reduce(same).mean()
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(np.concatenate([np.ravel(a - b) for a, b in pairs]) ** 2)))
+    assert found["rmse"] > 0
+    limited = 0.0
+    for layer, met in zip(found["layers"], found["at_limits"], strict=True):
+        potentials = after.potentials[layer["name"]][:, :2]
+        assert layer["low"] <= potentials.min() <= potentials.max() <= layer["high"]
+        ended = np.isin(potentials, (layer["low"], layer["high"]))
+        assert met["updates"] == ended.sum() / 2
+        assert met["neurons"] == ended.any(axis=0).sum() / 2
+        limited += met["updates"]
+    assert limited > 0
+    assert f"No membrane is wider than {bits} bits" in (tmp_path / "build" / "report.md").read_text()
+    with pytest.raises(UnsupportedError, match="potentials that saturate"):
+        stb.simulate(saved, x, simulator="brian2")
+
+
+def test_deeper_queues_are_told(tmp_path):
+    net = network("residual")
+    x = samples(net)
+    made = stb.deploy(net, x, tmp_path / "build", target="generic", duration=8, queue=16, sim_seconds=0,
+                      synth_seconds=0)  # fmt: skip
+    assert made.report["queue"] == 16
+    text = (made.folder / "rtl" / f"{made.project.design.layers[1].module}_port0.v").read_text()
+    assert ".LOG2_DEPTH(4)" in text
+    assert "has a queue of 16 words." in (made.folder / "report.md").read_text()
+
+
 # what is asked for -> what the message must say
 BAD = {
     "bits out of range": (["--set", "conversion.weight_bits=17"], "weight_bits"),
@@ -171,6 +222,9 @@ BAD = {
     "no samples": (["--samples", "0"], "--samples 1 or more"),
     "no time": (["--sim-seconds", "nan"], "less than 0 seconds"),
     "no clock": (["--clock-mhz", "-1"], "a clock of -1.0 MHz"),
+    "no room for a step": (["--membrane-bits", "9", "--saturate"], "no room for what one step can add:\n    relu1"),
+    "saturation of any width": (["--saturate"], "need a width\n  hint: --membrane-bits 16"),
+    "queues": (["--queue", "5"], "cannot have 5 words in a queue\n  hint: use a power of two up to 1024"),
     "narrow membranes": (["--membrane-bits", "12"], "potentials of 12 bits are too narrow for 2 steps"),
     "too large": (["--target", "ice40"], "too large for ice40 hx8k"),
 }

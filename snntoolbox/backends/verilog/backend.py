@@ -23,13 +23,13 @@ class Options:
     """How the hardware is built and run; none of them changes a spike.
 
     verilog_simulator: 'icarus', 'verilator', or 'auto' for Verilator where a run is long enough for its compilation.
-    lanes: neurons that a layer updates at once, a power of two. queue: log2 of the words of a queue between layers.
+    lanes: neurons that a layer updates at once, a power of two. queue: words of each queue between layers, likewise.
     stalls: make both streams wait in so many of 8 clocks, at random. membrane_bits: refuse what needs more; 0 for any.
     """
 
     verilog_simulator: str = "auto"
     lanes: int = 1
-    queue: int = 2
+    queue: int = 4
     stalls: int = 0
     membrane_bits: int = 0
 
@@ -37,11 +37,17 @@ class Options:
         if self.verilog_simulator not in SIMULATORS:
             told = f"backend 'verilog' cannot run in '{self.verilog_simulator}'"
             raise BackendError(told, hint=f"use one of {', '.join(SIMULATORS)}")
-        if self.lanes < 1 or self.lanes & (self.lanes - 1):
-            raise BackendError(f"backend 'verilog' cannot have {self.lanes} lanes", hint="use a power of two")
-        for what, most in {"queue": 10, "stalls": 7, "membrane_bits": 64}.items():
+        check_sizes(self.lanes, self.queue)
+        for what, most in {"stalls": 7, "membrane_bits": 64}.items():
             if not 0 <= getattr(self, what) <= most:
                 raise BackendError(f"backend 'verilog': {what} = {getattr(self, what)} is not from 0 to {most}")
+
+
+def check_sizes(lanes: int, queue: int) -> None:
+    """BackendError where the lanes of a layer or the words of a queue are none."""
+    for many, what, most in ((lanes, "lanes in a layer", 1 << 16), (queue, "words in a queue", 1024)):
+        if not 1 <= many <= most or many & (many - 1):
+            raise BackendError(f"hardware cannot have {many} {what}", hint=f"use a power of two up to {most}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,13 +36,14 @@ class Choices:
 
     steps: the most steps of a sample. currents: for each population or read-out that gets an input current the largest
     amount of it, bias included. lanes: neurons that a layer updates at once, a power of two; a layer takes fewer where
-    its channels do not divide. queue: log2 of the words of each queue. membrane_bits: refuse what needs more; 0: any.
+    its channels do not divide. queue: words of each queue, a power of two. membrane_bits: refuse what needs more;
+    0: any.
     """
 
     steps: int
     currents: Mapping[str, int]
     lanes: int = 1
-    queue: int = 2
+    queue: int = 4
     membrane_bits: int = 0
 
 

@@ -89,7 +89,7 @@ class PortText:
             "    /* verilator lint_off UNUSEDSIGNAL */\n"
             f"    wire {vector(self.width)} head;\n"
             "    /* verilator lint_on UNUSEDSIGNAL */\n"
-            f"    snn_fifo #(.WIDTH({self.width}), .LOG2_DEPTH({self.queue})) queue (\n"
+            f"    snn_fifo #(.WIDTH({self.width}), .LOG2_DEPTH({(self.queue - 1).bit_length()})) queue (\n"
             "        .clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),\n"
             "        .out_valid(head_valid), .out_ready(pop), .out_data(head)\n    );\n"
             "    assign at_last = head[0];\n"

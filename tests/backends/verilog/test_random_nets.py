@@ -137,7 +137,7 @@ def check(data):
     net = Net(data).network()
     options = {
         "lanes": data.draw(st.sampled_from([1, 2, 4])),
-        "queue": data.draw(st.integers(0, 2)),
+        "queue": data.draw(st.sampled_from([1, 2, 4])),
         "stalls": data.draw(st.sampled_from([0, 3])),
     }
     steps = data.draw(st.integers(1, 8))

@@ -93,8 +93,8 @@ def run(folder, simulator, *arguments):
 
 CHOICES = {
     "one lane": {},
-    "two lanes, queues of one word": {"lanes": 2, "queue": 0},
-    "four lanes, queues of two words": {"lanes": 4, "queue": 1},
+    "two lanes, queues of one word": {"lanes": 2, "queue": 1},
+    "four lanes, queues of two words": {"lanes": 4, "queue": 2},
 }
 CASES = [
     *((name, "two lanes, queues of one word") for name in DRAWN),
@@ -337,7 +337,8 @@ def test_refuses_by_name(reason, change):
     [
         ({"verilog_simulator": "vcs"}, "cannot run in 'vcs'.*icarus, verilator"),
         ({"lanes": 3}, "3 lanes.*power of two"),
-        ({"queue": 11}, "queue = 11 is not from 0 to 10"),
+        ({"queue": 3}, "3 words in a queue.*power of two up to 1024"),
+        ({"queue": 0}, "0 words in a queue"),
         ({"stalls": 8}, "stalls = 8"),
         ({"lane": 1}, "no option lane"),
     ],
