@@ -9,15 +9,49 @@ import sys
 import tempfile
 from pathlib import Path
 
-from verilog_layer import STEPS, network
+import numpy as np
 
 from snntoolbox.backends.verilog.design import Choices, designed
 from snntoolbox.backends.verilog.hardware import hardware, write
 from snntoolbox.deployment.cells import Resources, cells_of, resources
 from snntoolbox.deployment.targets import TARGETS, Target
+from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.nodes import Dense, Input
+
+STEPS = 64
 
 GOALS = {(16, 10): (400, 4), (64, 64): (1000, 4)}
 """Inputs and neurons of a layer of 8-bit weights -> LUTs and halves of block RAMs (RAMB18) on artix7."""
+
+
+def network(inputs: int, neurons: int) -> SpikingNetwork:
+    """One layer of 8-bit weights with thresholds, start potentials and biases of its own, and a read-out."""
+    random = np.random.default_rng(0)
+    nodes = [
+        Input(name="x", shape=(inputs,)),
+        Dense(name="dense", inputs=("x",), weight=random.integers(-127, 128, (neurons, inputs)).astype(float)),
+        Input(name="layer", shape=(neurons,)),
+        Dense(name="sums", inputs=("layer",), weight=np.eye(neurons)),
+    ]
+    neuron = IF(
+        threshold=random.integers(100, 200, neurons).astype(float),
+        initial=random.integers(50, 100, neurons).astype(float),
+    )
+    population = Population(
+        name="layer",
+        shape=(neurons,),
+        neuron=neuron,
+        current="dense",
+        bias=random.integers(-20, 20, neurons).astype(float),
+        scale=np.ones(1),
+        activation="layer",
+    )
+    readout = Readout(name="out", current="sums", shape=(neurons,))
+    wiring = Graph(nodes, ["dense", "sums"])
+    return SpikingNetwork(wiring, {"x": Poisson()}, [population], [readout], grid=Grid(8, 200, 127 * inputs + 20))
 
 
 def taken(target: Target, inputs: int, neurons: int) -> Resources:

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(scope="module")
 def rtl_size():
-    sys.path.insert(0, str(BENCHMARKS))
     spec = importlib.util.spec_from_file_location("rtl_size", BENCHMARKS / "rtl_size.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    sys.path.remove(str(BENCHMARKS))
     return module
 
 
