@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
+from snntoolbox.backends.verilog.clocks import scan_clocks
 from snntoolbox.backends.verilog.design import Design
+from snntoolbox.deployment.estimate import estimated_clocks, loads
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
@@ -46,59 +47,6 @@ class Account:
     synapses: int
     dense: int
     weight_memory: int
-
-
-Loads = Mapping[tuple[str, str], Array]
-"""For each layer and each of its sources the clocks (steps, samples) that the spikes from there take in each step."""
-
-
-def loads(design: Design, spikes: Mapping[str, Array]) -> Loads:
-    """The loads of all layers by these trains (steps, samples, *shape)."""
-    found: dict[tuple[str, str], Array] = {}
-    for layer in design.layers:
-        for port in layer.ports:
-            clocks = spike_clocks(port)
-            taken = np.tensordot(spikes[port.source] != 0, clocks, clocks.ndim)
-            known = found.get((layer.name, port.source))
-            found[layer.name, port.source] = taken if known is None else known + taken
-    return found
-
-
-def estimated_clocks(design: Design, arriving: Loads, steps: int, samples: int) -> tuple[int, ...]:
-    """The clocks of each sample by a model of the pipeline; rather too few.
-
-    It leaves out handshakes, and that a scan which waits for a reader in one place does not run ahead in another.
-
-    A layer scans when it has taken all spikes of the step and its sources have sent theirs. Its own spikes leave while
-    it scans, as fast as each reader takes them, which begins when that has finished the step before. The words of the
-    input currents come first, those of the outputs last.
-    """
-    words = sum(layer.neurons for layer in design.driven)
-    last = sum(readout.neurons + 1 for readout in design.readouts)
-    readers = {layer.name: {r.name for r, _ in design.readers(layer.name)} for layer in design.layers}
-    return tuple(
-        math.ceil(words + _finished(design, readers, {k: v[:, sample] for k, v in arriving.items()}, steps) + last)
-        for sample in range(samples)
-    )
-
-
-def _finished(design: Design, readers: Mapping[str, set[str]], arriving: Loads, steps: int) -> float:
-    """When the last layer has finished the last step of a sample."""
-    done = {layer.name: 0.0 for layer in design.layers}
-    # When each layer has taken all spikes that have left their sources so far.
-    free = dict(done)
-    for step in range(steps):
-        for source in design.inputs:
-            for name in {reader.name for reader, _ in design.readers(source.name)}:
-                free[name] += float(arriving[name, source.name][step])
-        for layer in design.layers:
-            scan = max([free[layer.name], *(done.get(port.source, 0.0) for port in layer.ports)])
-            done[layer.name] = scan + scan_clocks(layer)
-            for reader in readers[layer.name]:
-                free[reader] = max(free[reader], scan) + float(arriving[reader, layer.name][step])
-                done[layer.name] = max(done[layer.name], free[reader])
-            free[layer.name] = done[layer.name]
-    return max(done.values())
 
 
 def dense_entries(network: SpikingNetwork) -> int:
@@ -139,7 +87,7 @@ def account(network: SpikingNetwork, design: Design, run: Result, trains: Mappin
         layers=tuple(layers),
         spikes=sum(each[name] for name in run.spikes),
         operations=operations,
-        estimated=estimated_clocks(design, arriving, run.steps, run.samples),
+        estimated=estimated_clocks(design, spikes, arriving, run.steps, run.samples),
         synapses=sum(int(fans[name].sum()) for name in network.populations),
         dense=dense_entries(network),
         weight_memory=weights,
