@@ -11,7 +11,8 @@ from snntoolbox.backends.inisim import simulation
 from snntoolbox.conversion import convert, load, simulate
 from snntoolbox.engine.fast import jit
 from snntoolbox.errors import ConversionError, DataError
-from snntoolbox.ir.encodings import Poisson, SpikeTimes, poisson_spikes
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, poisson_spikes
+from snntoolbox.ir.neurons import IF, Reset
 
 RNG = np.random.default_rng(8)
 SAMPLES = RNG.random((20, 5)).astype(np.float32)
@@ -52,6 +53,40 @@ def test_amplitudes_that_mean_nothing_are_refused(make, amplitude):
 def test_seeds_out_of_range_are_refused(seed):
     with pytest.raises(ConversionError, match="seed"):
         Poisson(seed=seed)
+
+
+@pytest.mark.parametrize("make", [ConstantCurrent, Poisson])
+@pytest.mark.parametrize("steps", [0, -1, 1.5])
+def test_inputs_for_no_number_of_steps_are_refused(make, steps):
+    with pytest.raises(ConversionError, match="steps"):
+        make(steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"reset": "subtrct"}, "none of subtract, zero, modulo"),
+        ({"negative": "memry"}, "none of never, memory"),
+        ({"initial": np.nan}, "finite"),
+        ({"initial": np.array([0.5, np.inf])}, "finite"),
+        ({"reset": "zero", "reset_potential": np.nan}, "finite"),
+    ],
+)
+def test_neurons_that_mean_nothing_are_refused(fields, message):
+    with pytest.raises(ConversionError, match=message):
+        IF(**fields)
+
+
+@pytest.mark.parametrize("reset", list(Reset))
+def test_a_reset_may_be_given_as_a_word(reset):
+    """To the interpreter another word than its own was a reset to zero."""
+    results = [
+        simulate(convert(graph(), SAMPLES, neuron=IF(reset=word)), SAMPLES, duration=16, engine=engine).output
+        for word in (reset, str(reset.value))
+        for engine in ENGINES
+    ]
+    for found in results:
+        np.testing.assert_allclose(found, results[0], atol=1e-6)
 
 
 def test_currents_beyond_float32_are_refused_and_not_silent():

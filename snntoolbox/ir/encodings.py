@@ -21,6 +21,9 @@ class ConstantCurrent:
     steps: int | None = None
     largest: float | None = None
 
+    def __post_init__(self) -> None:
+        _check_steps(self.steps)
+
     def check(self, x: Array, name: str) -> None:
         """DataError where a value is beyond what the network is made for."""
         if self.largest is None:
@@ -49,6 +52,7 @@ class Poisson:
 
     def __post_init__(self) -> None:
         _check_amplitude(self.amplitude)
+        _check_steps(self.steps)
         if not 0 <= self.seed < 2**64:
             raise ConversionError(f"the seed {self.seed} of Poisson input is not from 0 to 2^64 - 1")
 
@@ -84,6 +88,11 @@ class SpikeTimes:
 def _check_amplitude(amplitude: float) -> None:
     if not 0 < amplitude < math.inf:  # NaN neither
         raise ConversionError(f"the amplitude {amplitude} of a spiking input is not above 0 and finite")
+
+
+def _check_steps(steps: int | None) -> None:
+    if steps is not None and (steps < 1 or steps != int(steps)):
+        raise ConversionError(f"an input for the first {steps} steps: it must be a whole number of them, at least 1")
 
 
 def _largest(x: Array) -> float:

@@ -76,6 +76,13 @@ class IF:
 
     def __post_init__(self) -> None:
         wrong = []
+        for name, kind in (("reset", Reset), ("negative", Negative)):
+            try:  # a plain string that names one is that one, for every engine
+                object.__setattr__(self, name, kind(getattr(self, name)))
+            except ValueError:
+                wrong.append(f"{name} {getattr(self, name)!r} is none of {', '.join(kind)}")
+        if not (np.all(np.isfinite(self.initial)) and np.isfinite(self.reset_potential)):
+            wrong.append("initial or reset_potential is no finite number")
         if not np.all(np.asarray(self.threshold) > 0):
             wrong.append(f"threshold {self.threshold} is not above 0")
         if not 0 < self.leak <= 1:
