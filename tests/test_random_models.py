@@ -33,8 +33,11 @@ NEURONS = {
     "leaky, refractory, to a quarter": IF(leak=0.5, refractory=1, reset=Reset.ZERO, reset_potential=0.25),
     "bursts": IF(levels=(1.0, 2.0, 4.0), initial=0.5),
     "signed": IF(levels=(1.0, 2.0), negative=Negative.MEMORY, initial=0.5),
+    "clipped": IF(saturation=(-0.5, 0.75), initial=0.5),
+    "clipped, signed": IF(saturation=(-1.0, 0.5), levels=(1.0, 2.0), negative=Negative.MEMORY),
     "parts": IF(levels=(1.0, 0.5, 0.25), negative=Negative.MEMORY),
 }
+OFF_GRID = ("leaky", "parts", "leaky, refractory, to a quarter", "clipped", "clipped, signed")
 CODINGS = {
     "constant": ConstantCurrent(),
     "first steps": ConstantCurrent(steps=3),
@@ -58,7 +61,7 @@ def recipe(pick):
     schedule = pick(["rate", "rate", "rate", "phased", "differential"])
     names = list(NEURONS) if schedule == "rate" else ["plain"]
     if bits:
-        names = [n for n in names if n not in ("leaky", "parts", "leaky, refractory, to a quarter")]
+        names = [n for n in names if n not in OFF_GRID]
         schedule = "rate" if schedule == "differential" else schedule
     name = pick(["plain", *names])
     choices = {
@@ -107,6 +110,13 @@ def samples_for(coding, x, steps, rng):
     return rng.integers(-1, 2, (len(x), max(1, steps - 1), *x.shape[1:])).astype(np.float32)
 
 
+def clipped(network):
+    """The network with potentials of a few thresholds, whole as everything on its grid."""
+    neurons = [p.neuron for p in network.populations.values() if isinstance(p.neuron, IF)]
+    largest = max((max(np.abs(n.initial).max(), np.max(n.threshold)) for n in neurons), default=1)
+    return network.with_neurons(saturation=(-float(np.ceil(largest / 2)) - largest, float(largest)))
+
+
 def check(chance, framework):
     plan, pick = drawn(chance), chance.choice
     layout, kind, count, chunk = pick(["first", "last"]), pick([*DATA]), pick([1, 3]), pick([0, 0, 1, 3])
@@ -127,6 +137,8 @@ def check(chance, framework):
     if not choices["weight_bits"] and not plan.exact:
         event("not exact")
         return
+    if network.grid and name == "plain" and choices["schedule"] == "rate" and pick([True, False, False]):
+        network, name = clipped(network), "clipped"
     steps = run_steps(network, duration)
     given = samples_for(choices["encoding"], x, steps, rng)
     wanted = InisimBackend().build(network, engine="reference").run(given, steps=steps, record=EVERYTHING)

@@ -240,6 +240,37 @@ def test_an_input_for_some_steps_is_not_taken_for_a_lasting_one(steps, monkeypat
     check(network, [RANDOM.integers(0, 5, (4, 2, 6, 6)).astype(float)])
 
 
+@NUMBA
+def test_float64_is_not_shortened_by_events():
+    """Weights of more than 24 bits, and currents that decide by the last of them."""
+    draft = Draft()
+    cells = draft.neurons(draft.dense(draft.input(6), 8), bias=0.5)
+    draft.readout(draft.neurons(draft.dense(cells, 5), IF(threshold=1.0, initial=0.5), bias=0.0))
+    network = draft.network()
+    (first, second) = (n for n in network.wiring.nodes.values() if isinstance(n, Dense))
+    weight = np.where(np.arange(8) % 2, 0.25, 0.25 - 2.0**-40) * np.ones((5, 1))  # a tie with one spike of the first
+    network = network.replaced(wiring=network.wiring.edited([replace(second, weight=weight)]))
+    x = RANDOM.integers(0, 5, (4, 6)) / 4
+    wanted = interpret(network, x, steps=9, record=Record(spikes=True))
+    built = InisimBackend().build(network, device="cpu", engine="event", dtype="float64")
+    found = built.run(x, steps=9, record=Record(spikes=True))
+    assert all(np.array_equal(found.spikes[n], wanted.spikes[n]) for n in wanted.spikes)
+
+
+@NUMBA
+def test_layers_too_wide_for_lists_of_events_are_multiplied():
+    """A list holds channels as 16-bit numbers."""
+    draft = Draft(neuron=IF(initial=0.5))
+    cells = draft.neurons(draft.input(2**16 + 3), bias=0.0)
+    draft.neurons(draft.dense(cells, 2), bias=0.0)
+    x = np.zeros((1, 2**16 + 3))
+    x[0, -5:] = 1
+    network = draft.network()
+    wanted = interpret(network, x, steps=2, record=Record(spikes=True))
+    found = InisimBackend().build(network, device="cpu", engine="event").run(x, steps=2, record=Record(spikes=True))
+    assert all(np.array_equal(found.spikes[n], wanted.spikes[n]) for n in wanted.spikes)
+
+
 def test_neurons_with_more_than_the_loops_know_take_the_general_path():
     plain = Population(name="p", shape=(2,), neuron=IF(), current="c", scale=np.ones(1), activation="a")
     assert firing.plain(plain)
