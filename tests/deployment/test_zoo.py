@@ -14,10 +14,10 @@ import snntoolbox as stb
 from snntoolbox import conversion, plugins
 
 FOLDER = Path(os.environ.get("SNNTOOLBOX_ZOO", Path(__file__).parents[3] / "shared"))
-STEPS, FEW = 32, 2
+STEPS, FEW = 16, 2
 """Steps of the accuracy, and of the simulations in Verilog: Icarus takes ten minutes for 16 steps of three samples."""
 # samples that are simulated in Verilog, samples and share for the accuracy, None where it is not promised
-MODELS = {"onnx_mnist_lenet_torch13": (3, 500, 0.003), "onnx_cifar_resnet2b": (3, 100, None)}
+MODELS = {"onnx_mnist_lenet_torch13": (3, 1000, 0.003), "onnx_cifar_resnet2b": (3, 100, None)}
 
 pytestmark = [
     pytest.mark.long,
@@ -40,10 +40,10 @@ def zoo():
 @pytest.mark.parametrize("name", MODELS)
 def test_is_exact_in_both_simulators(name, zoo, tmp_path):
     count, judged, points = MODELS[name]
-    sample = zoo.sample(name, 500)
+    sample = zoo.sample(name, 1000)
     frontend = plugins.frontend(sample.framework)
     graph = conversion.simplify(frontend.parse(frontend.open(sample.file)))
-    net = stb.convert(graph, sample.x_cal[:200], duration=STEPS, weight_bits=8)
+    net = stb.convert(graph, sample.x_cal[:1000], duration=STEPS, weight_bits=8)
     if points is not None:
         x, y = sample.x_test[:judged], sample.y_test[:judged]
         float_accuracy = (sample.pred[:judged] == y).mean()

@@ -21,6 +21,7 @@ from snntoolbox.backends.verilog.hardware import hardware, write
 from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.simulation import largest_currents
 from snntoolbox.backends.verilog.streams import input_words, output_words, spike_words
+from snntoolbox.conformance import cases, check
 from snntoolbox.conformance.cases import OFF_GRID, max_pool_tree
 from snntoolbox.conformance.draft import Draft
 from snntoolbox.conformance.networks import MAPS, NETWORKS
@@ -123,6 +124,19 @@ def test_bench_passes_in_verilator(name, tmp_path):
     net = network(name)
     checked_files(tmp_path, net, inputs(net), lanes=2)
     assert len(run(tmp_path, "verilator", "+stalls=2")) == SAMPLES
+
+
+CONFORMING = {case.name: case for case in cases() if case.name.startswith("integer grid")}
+IN_VERILATOR = ("concat", "skip over layers", "residual, 16 bits", "residual, reset zero")
+"""One of each kind: all 24 take over three minutes of compiling C++. tests/test_conformance.py has them in Icarus."""
+
+
+@needs("verilator")
+@pytest.mark.long
+@pytest.mark.parametrize("name", [*IN_VERILATOR, "residual, potentials that saturate"])
+def test_conforms_in_verilator(name):
+    case = CONFORMING[f"integer grid: {name}"]
+    assert check(VerilogBackend(), case, verilog_simulator="verilator") == "passed"
 
 
 @needs("verilator")
