@@ -68,7 +68,7 @@ FRAMEWORKS = {
         *("frontends/pytorch/", "frontends/keras/frontend.py", "training/pytorch/"),
     ),
     "numba": ("engine/fast/jit.py",),
-    "keras": ("frontends/keras/", "training/keras.py"),
+    "keras": ("frontends/keras/", "training/keras.py", "training/keras_replacing.py"),
     "tensorflow": (),
     "jax": (),
     "h5py": ("frontends/keras/",),

@@ -1,4 +1,4 @@
-"""The quantised rectifier of QCFS training as a Keras layer, for any backend of Keras 3."""
+"""QCFS training in Keras, on any of its backends: the quantised rectifier, and its way into a trained model."""
 
 from __future__ import annotations
 
@@ -52,3 +52,18 @@ class QCFS(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
         """The arguments of the constructor."""
         own = {"levels": self.levels, "threshold": self.initial, "per_channel": self.per_channel}
         return {**super().get_config(), **own}
+
+
+def replace_relu(model: Any, levels: int, *samples: Any) -> Any:
+    """A copy of `model` with every rectifier replaced by `QCFS(levels)`, to be compiled and fine-tuned.
+
+    Rectifiers are ``ReLU`` layers, ``Activation("relu")`` and ``activation="relu"`` of dense and convolutional layers
+    (or relu6); the last become a layer of their own behind it, called ``NAME_qcfs``. `samples` are a batch of each
+    input. Each threshold starts where the mean squared error of quantising the layer's activations on them is least.
+
+    UnsupportedError lists rectifiers that cannot be replaced: within recurrent layers and wrappers, or called as a
+    function (``keras.ops.relu``). ConversionError where the model has no layers to see (subclassed, or not built).
+    """
+    from snntoolbox.training.keras_replacing import replaced
+
+    return replaced(model, levels, samples)
