@@ -45,7 +45,10 @@ ROWS: dict[str, Row] = {
     # The SNN Toolbox: 99.9 % per layer, from V0 = 0, nothing corrected.
     "toolbox": Row({**_USUAL, "per_channel": False}, {"initial": 0.0}, once=True),
     "phased": Row({"schedule": "phased", "readout_correction": 0}),
-    "multi-threshold": Row(_USUAL, {"initial": 0.125, "levels": (1.0, 0.5, 0.25), "negative": "memory"}, once=True),
+    "multi-threshold": Row(
+        {"threshold_rule": "percentile", **_NO_LAYERS},
+        {"initial": 0.125, "levels": (1.0, 0.5, 0.25), "negative": "memory"},
+    ),
     # It has settled long before, and its neurons cost most to simulate.
     "differential": Row({**_AS_IS, "schedule": "differential"}, once=True, most=32, whole=16),
     "half": Row({**_USUAL, "per_channel": False}, once=True),

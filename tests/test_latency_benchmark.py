@@ -22,7 +22,7 @@ def parts():
     return latency, latency_cells, latency_rows, latency.digits(40)
 
 
-@pytest.mark.parametrize("name", ["toolbox", "percentile", "ltb", "signed", "multi-threshold", "differential"])
+@pytest.mark.parametrize("name", ["toolbox", "percentile", "ltb", "signed", "differential"])
 def test_one_run_gives_what_separate_conversions_and_runs_give(parts, name):
     _, cells, rows, model = parts
     row, bench, steps = rows.ROWS[name], cells.Bench(model, rows.Limits()), (1, 2, 4, 9)
