@@ -37,6 +37,16 @@ def test_one_run_gives_what_separate_conversions_and_runs_give(parts, name):
     assert {c.samples for c in found.values()} == {40}
 
 
+def test_every_row_is_another_network(parts):
+    """Two rows with the same figures at every number of steps would be one."""
+    _, cells, rows, model = parts
+    bench, found = cells.Bench(model, rows.Limits()), {}
+    for name in ("toolbox", "half", "percentile", "signed", "ltb", "differential"):
+        network = bench.convert(rows.ROWS[name], None)
+        found[name] = bench.classes(network, slice(0, 40), 8).tobytes()
+    assert len({*found.values()}) == len(found)
+
+
 def test_rows_that_depend_on_the_steps_are_not_run_once(parts, monkeypatch):
     _, cells, rows, model = parts
     bench = cells.Bench(model, rows.Limits())
