@@ -240,6 +240,21 @@ def test_an_input_for_some_steps_is_not_taken_for_a_lasting_one(steps, monkeypat
     check(network, [RANDOM.integers(0, 5, (4, 2, 6, 6)).astype(float)])
 
 
+@pytest.mark.parametrize("engine", ["dense", pytest.param("event", marks=NUMBA)])
+def test_parts_of_a_batch_draw_their_own_trains(engine, monkeypatch):
+    draft = Draft()
+    cells = draft.neurons(draft.dense(draft.poisson(6), 8))
+    draft.readout(draft.dense(cells, 3))
+    network, x = draft.network(), np.ones((7, 6))
+    wanted = interpret(network, x, steps=9, record=Record(spikes=True), first_sample=4)
+    monkeypatch.setitem(simulation.CHUNK_BYTES, "cpu", 2**8)
+    built = InisimBackend().build(network, device="cpu", engine=engine)
+    together, _ = built._fitting(built.plans[False], 7, 9)
+    assert together < 7
+    found = built.run(x, steps=9, record=Record(spikes=True), first_sample=4)
+    assert all(np.array_equal(found.spikes[n], wanted.spikes[n]) for n in wanted.spikes)
+
+
 @NUMBA
 def test_float64_is_not_shortened_by_events():
     """Weights of more than 24 bits, and currents that decide by the last of them."""
@@ -247,7 +262,7 @@ def test_float64_is_not_shortened_by_events():
     cells = draft.neurons(draft.dense(draft.input(6), 8), bias=0.5)
     draft.readout(draft.neurons(draft.dense(cells, 5), IF(threshold=1.0, initial=0.5), bias=0.0))
     network = draft.network()
-    (first, second) = (n for n in network.wiring.nodes.values() if isinstance(n, Dense))
+    _, second = (n for n in network.wiring.nodes.values() if isinstance(n, Dense))
     weight = np.where(np.arange(8) % 2, 0.25, 0.25 - 2.0**-40) * np.ones((5, 1))  # a tie with one spike of the first
     network = network.replaced(wiring=network.wiring.edited([replace(second, weight=weight)]))
     x = RANDOM.integers(0, 5, (4, 6)) / 4
