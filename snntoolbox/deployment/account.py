@@ -19,13 +19,14 @@ from snntoolbox.report.operations import fan_out
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCost:
-    """One layer, means over the samples.
+    """One layer and its module, means over the samples.
 
     spikes: those it fires in a sample, None for a read-out. arriving: those that reach it. scan: clocks at the end of
     each step. per_spike: clocks that an arriving spike takes, on average. busy: clocks that a sample keeps it busy.
     """
 
     name: str
+    module: str
     neurons: int
     bits: int
     lanes: int
@@ -76,7 +77,7 @@ def account(network: SpikingNetwork, design: Design, run: Result, trains: Mappin
         clocks = sum(float(a.sum()) for (reader, _), a in arriving.items() if reader == layer.name) / run.samples
         layers.append(
             LayerCost(
-                name=layer.label, neurons=layer.neurons, bits=layer.bits, lanes=layer.lanes,
+                name=layer.label, module=layer.module, neurons=layer.neurons, bits=layer.bits, lanes=layer.lanes,
                 spikes=each.get(layer.name), arriving=came, scan=scan_clocks(layer),
                 per_spike=clocks / came if came else 0.0, busy=clocks + run.steps * scan_clocks(layer),
             )

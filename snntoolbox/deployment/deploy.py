@@ -25,7 +25,7 @@ from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.report.writer import OutputError, RunFolder, write_json
+from snntoolbox.report.writer import MARKER, OutputError, RunFolder, write_json
 from snntoolbox.schedules import legalized, run_steps
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def deployed(
     steps = run_steps(network, duration)
     network = legalized(network, plugins.backend("verilog"), arrays)
     if wanted.samples > len(arrays[0]):
-        log.warning("the test bench has %d samples: there are no more", len(arrays[0]))
+        log.warning("samples of the test bench: %d, there are no more", len(arrays[0]))
     made = project(network, arrays, steps, build)
     first = [a[: wanted.samples] for a in arrays]
     accuracies = accuracy(made.network, network)
@@ -145,15 +145,19 @@ def deployed(
 
 
 def refuse_used(folder: Path, force: bool) -> None:
-    """OutputError where a folder has files in it, unless forced; before any work."""
+    """OutputError where a folder has files in it, unless they are a deployment and `force` replaces it; at once."""
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
         raise OutputError(f"'{folder}' is a file, not a folder", hint="choose another output folder")
-    if any(folder.iterdir()) and not force:
+    used = any(folder.iterdir())
+    if used and not force:
         raise OutputError(
             f"'{folder}' is not empty", hint="choose another output folder; --force replaces an earlier deployment"
         )
+    if used and not (folder / MARKER).exists():
+        told = f"'{folder}' holds files that are no deployment, and is not replaced"
+        raise OutputError(told, hint="choose another output folder")
 
 
 def needs_network(network: SpikingNetwork | None) -> SpikingNetwork:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from snntoolbox.backends.verilog.axi_text import axi_module
-from snntoolbox.deployment.account import Account
+from snntoolbox.backends.verilog.hardware import meanings
+from snntoolbox.deployment.account import Account, LayerCost
 from snntoolbox.deployment.cells import Resources
 from snntoolbox.deployment.checks import Check, Measured
 from snntoolbox.deployment.project import Project
@@ -108,6 +109,8 @@ def _head(project: Project) -> str:
     text += f"of spikes into a layer has a queue of {build.queue} word{'s' if build.queue > 1 else ''}."
     for name, most in project.design.choices.currents.items():
         text += f"\nInput currents of `{name}` up to ±{most}: the host must not send larger ones."
+    for line in meanings(project.design):
+        text += f"\nOutput {line}."
     return text
 
 
@@ -177,7 +180,7 @@ def _time(project: Project, account: Account, measured: Measured) -> str:
 def _growth(project: Project, account: Account) -> str:
     rows = [
         (
-            f"`{c.name}`", c.neurons, c.bits, "" if c.spikes is None else f"{c.spikes:,.0f}", f"{c.arriving:,.0f}",
+            _named(c), c.neurons, c.bits, "" if c.spikes is None else f"{c.spikes:,.0f}", f"{c.arriving:,.0f}",
             c.scan, f"{c.per_spike:.1f}", f"{c.busy:,.0f}",
         )
         for c in account.layers
@@ -188,10 +191,15 @@ def _growth(project: Project, account: Account) -> str:
     return (
         "## How the clocks grow with spikes\n\n" + table(head, rows) + "\n\n"
         "Layers work at the same time, on different steps, and a layer's spikes leave as fast as its readers take "
-        "them. So a sample takes at least what the busiest is busy, and at most about the sum of two neighbours. "
-        f"The busiest is `{busiest.name}`: {project.steps} steps x {busiest.scan} clocks = {fixed:,} without any "
+        "them. So a sample takes at least what the busiest is busy, and more where neighbours, or the branches of a "
+        "fork, wait for one another. "
+        f"The busiest is {_named(busiest)}: {project.steps} steps x {busiest.scan} clocks = {fixed:,} without any "
         f"spike, and {busiest.per_spike:.1f} more for each spike that reaches it."
     )
+
+
+def _named(layer: LayerCost) -> str:
+    return f"`{layer.module}`" if layer.name in ("", layer.module) else f"`{layer.module}` ({layer.name})"
 
 
 def _dense(project: Project, account: Account) -> str:

@@ -204,6 +204,23 @@ def test_potentials_saturate_on_request_and_the_loss_is_told(name, tmp_path):
         stb.simulate(saved, x, simulator="brian2")
 
 
+@pytest.mark.parametrize("duration", [8, 16])
+def test_report_and_header_say_what_the_sums_stand_for(duration, tmp_path):
+    net = network("residual")
+    net = net.replaced(readouts=[replace(r, start=5, scale=0.25) for r in net.readouts])
+    x = samples(net, 1)
+    made = stb.deploy(net, x, tmp_path / "build", target="generic", duration=duration, sim_seconds=0, synth_seconds=0)
+    said = r"out0: a sum times 0.25 / \(steps - 5\), from 10 steps on, stands for the original output"
+    assert re.search(said, (made.folder / "report.md").read_text())
+    assert re.search(said, (made.folder / "rtl" / "model.v").read_text())
+    words = [int(word, 16) for word in (made.folder / "sim" / "output.hex").read_text().split()]
+    bits = 8 * -(-made.project.design.output_bits // 8)
+    sums = np.array([w - (w >> (bits - 1) << bits) for w in words[:-1]])
+    output = stb.simulate(net, x, duration=duration).output[0]
+    np.testing.assert_allclose(sums * 0.25 / (duration - 5 if duration >= 10 else duration), output)
+    assert words[-1] == (3 << bits) + output.argmax()
+
+
 def test_deeper_queues_are_told(tmp_path):
     net = network("residual")
     x = samples(net)

@@ -213,7 +213,7 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
         raise BackendError(
             f"potentials of {choices.membrane_bits} bits are too narrow for {choices.steps} steps:\n"
             + "\n".join(f"    {line}" for line in narrow),
-            hint="fewer steps, wider membranes, or fewer weight_bits",
+            hint="fewer steps, wider membranes, fewer weight_bits, or `snntoolbox deploy --saturate`",
         )
     inputs = tuple(SpikeInput(name=n, port=names.module(f"input_{n}"), shape=network.wiring.shapes[n]) for n in spiking)
     return Design(name=network.name, module=module, layers=tuple(layers), inputs=inputs, choices=choices)

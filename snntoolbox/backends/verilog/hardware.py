@@ -6,10 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from snntoolbox.backends.verilog.axi_text import axi_module, axi_text
-from snntoolbox.backends.verilog.design import Design
+from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
+from snntoolbox.backends.verilog.design import Design, Layer
 from snntoolbox.backends.verilog.layer_text import LayerText
 from snntoolbox.backends.verilog.top_text import TopText
 from snntoolbox.backends.verilog.writing import Files
+from snntoolbox.ir.network import Readout
 
 LIBRARY = (
     "snn_arbiter", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram", "snn_rom",
@@ -52,11 +54,26 @@ def summary(design: Design) -> list[str]:
     lines.append(
         f"Then {design.module} runs `steps` steps and gives, for each read-out, its sums and the index of the largest."
     )
-    lines += [
-        f"  {layer.module}: {layer.label}, {layer.neurons} x {layer.bits} bits, {layer.lanes} at once"
-        for layer in design.layers
-    ]
-    return lines
+    lines += [f"  {layer.module}: {_layer(layer)}" for layer in design.layers]
+    return [*lines, *(f"  {line}" for line in meanings(design))]
+
+
+def meanings(design: Design) -> list[str]:
+    """What the sums of each read-out stand for."""
+    found = []
+    for layer in design.readouts:
+        assert isinstance(layer.target, Readout)
+        counted = f"(steps - {layer.forget}), from {2 * layer.forget} steps on," if layer.forget else "steps"
+        found.append(f"{layer.module}: a sum times {layer.target.scale:.6g} / {counted} stands for the original output")
+    return found
+
+
+def _layer(layer: Layer) -> str:
+    clocks = [f"{spike_clocks(port).mean():.1f} for a spike of {port.source}" for port in layer.ports]
+    return (
+        f"{layer.label}, {layer.neurons} x {layer.bits} bits, {layer.lanes} at once; "
+        f"clocks: {', '.join([f'{scan_clocks(layer)} a step', *dict.fromkeys(clocks)])}"
+    )
 
 
 def write(folder: Path, texts: dict[str, str]) -> None:
