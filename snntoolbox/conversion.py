@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -23,14 +24,15 @@ from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.passes import EXACT
 from snntoolbox.passes.approximate import ApproximateActivations
+from snntoolbox.passes.choose import CANDIDATES, TRIED_STEPS, UNTRIED, Choice, Choose
 from snntoolbox.passes.convert import Convert, gateable, unsupported_nodes
 from snntoolbox.passes.correct import Correct
-from snntoolbox.passes.correct_layers import CORRECTIONS
-from snntoolbox.passes.invariants import check_same_function, check_scales, probe
+from snntoolbox.passes.correct_layers import CORRECTIONS, STARTING
+from snntoolbox.passes.invariants import check_grid, check_same_function, check_scales, probe
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
-from snntoolbox.passes.rules import FEW_STEPS, RULES, Situation, rule_for
+from snntoolbox.passes.rules import FEW_STEPS, RULES, USUAL, Situation, rule_for, rule_name
 from snntoolbox.passes.spiking_pools import SpikingAveragePools
 from snntoolbox.passes.thresholds import ModelBasedThresholds, Scales
 from snntoolbox.schedules import SCHEDULES, check_phased, check_schedule, legalized, run_steps, scheduled, steps_of
@@ -41,6 +43,9 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-5
 """Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
+
+USUAL_START = 0.5
+"""The start potential where none is set, in thresholds."""
 
 _VALUES_AT_ONCE = 2**22
 
@@ -73,11 +78,13 @@ class Recipe:
     softmax_to_relu: bool = False
     approximate: frozenset[str] = frozenset()
     readout: Literal["linear", "spikes"] = "linear"
-    neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
+    neuron: IF = IF(initial=USUAL_START)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
     weight_bits: int = 0
-    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search", "steps"] = "auto"
+    layer_correction: Literal[
+        "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"
+    ] = "auto"
     correction_samples: int = 128
     readout_correction: int = 100
     input_range: tuple[float, float] = (0.0, 1.0)
@@ -279,8 +286,90 @@ def convert(
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
     lowered = lower(graph, recipe)
-    scales = choose_scales(lowered, data, recipe, progress, duration)
-    return spiking(lowered, scales, data, recipe, duration, device)
+    made = settle(lowered, data, recipe, duration, progress, device)
+    return spiking(lowered, made.scales, data, made.recipe, duration, device, made.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A recipe whose threshold rule and layer correction are no 'auto' any more, its scales, and what was tried."""
+
+    recipe: Recipe
+    scales: Scales
+    choice: Choice | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the network's summary says of it."""
+        return () if self.choice is None else (str(self.choice),)
+
+    def told(self) -> dict[str, Any]:
+        """What a report says of it."""
+        found: dict[str, Any] = {f: getattr(self.recipe, f) for f in ("threshold_rule", "layer_correction")}
+        return found if self.choice is None else {**found, **self.choice.data()}
+
+
+def settle(
+    lowered: Graph,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+    progress: Progress | None = None,
+    device: str = "cpu",
+) -> Settled:
+    """What the recipe leaves to 'auto', chosen by T and, for few steps, by trials on calibration data (`Choose`)."""
+    steps = None if duration is None else steps_of(duration, recipe.dt)
+    pairs = [("weights", "none")] if data is None else candidates(recipe, steps)
+
+    @cache
+    def scales_of(rule: str) -> Scales:
+        shown = progress if rule == pairs[0][0] else None
+        return choose_scales(lowered, data, replace(recipe, threshold_rule=rule), shown, duration)  # type: ignore[arg-type]
+
+    choice, (rule, layers) = None, pairs[0]
+    if len(pairs) > 1 and data is not None and steps is not None:
+        samples, readouts = recipe.correction_samples, recipe.readout_correction > 0
+        choose = Choose(steps=steps, samples=samples, readouts=readouts, device=device)
+        choice = choose(pairs, cache(lambda rule: _uncorrected(lowered, scales_of(rule), data, recipe)), lowered, data)
+        layers = UNTRIED if layers in STARTING else layers
+    if choice is not None:
+        rule, layers = choice.chosen.rule, choice.chosen.layers
+        log.info("chosen: %s", choice)
+    settled = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]
+    return Settled(settled, scales_of(rule), choice)
+
+
+def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
+    """Threshold rule and layer correction of a recipe for runs of `steps` steps, where 'auto' all that it may mean.
+
+    The first is what it means without a trial. A start potential other than the usual is the user's: it stays.
+    """
+    rated = recipe.schedule == "rate"
+    rule = rule_name(recipe.threshold_rule, steps if recipe.schedule != "differential" else None, recipe.percentile)
+    if recipe.layer_correction != "auto":
+        return [(rule, recipe.layer_correction)]
+    if steps is None or steps > FEW_STEPS:  # in long runs there is little to mend, less than what few samples get wrong
+        return [(rule, "none")]
+    kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    pairs = [(r, "bias") for r in ("mmse", "percentile")] if kept else list(CANDIDATES)
+    if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize or not rated:
+        pairs = [*dict.fromkeys((rule, layers) for _, layers in pairs)]
+    return pairs if steps <= TRIED_STEPS and rated else [(rule, "bias" if kept else UNTRIED)]
+
+
+def _uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
+    """The network with these scales, on its grid."""
+    network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
+    sample = probe(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
+    check_scales(network, lowered, sample)
+    if not recipe.weight_bits:
+        return network
+    quantize = Quantize(recipe.weight_bits)
+    fitting = quantize.fitting(network)
+    check_scales(fitting, lowered, sample)
+    placed = quantize.placed(fitting)
+    check_grid(placed, fitting, lowered, sample)
+    return placed
 
 
 def spiking(
@@ -290,24 +379,28 @@ def spiking(
     recipe: Recipe,
     duration: float | None = None,
     device: str = "cpu",
+    notes: tuple[str, ...] = (),
 ) -> SpikingNetwork:
-    """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known."""
+    """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known.
+
+    `recipe` is a settled one; `notes` are kept with the network.
+    """
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
-    if quantized and np.any(np.not_equal(recipe.neuron.initial, 0.5)):
+    other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
-    network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
-    check_scales(network, lowered, probe(lowered, *recipe.input_range) if data is None else [a[:1] for a in data])
-    network = Quantize(recipe.weight_bits)(network) if recipe.weight_bits else network
+    network = _uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
     before, network = network, scheduled(network, recipe.schedule, duration)
     if recipe.schedule == "phased" and data is not None:
         check_phased(network, before, data, plugins.backend("INI"))
     if duration is None or data is None:
         return network
     steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
-    chosen = recipe.layer_correction
-    if chosen == "auto":  # in long runs there is little to mend, less than what few samples get wrong
-        chosen = "search" if steps <= FEW_STEPS else "none"
-    layers = None if chosen == "none" else chosen
+    layers = None if recipe.layer_correction == "none" else recipe.layer_correction
+    if other_start and layers in STARTING and recipe.schedule == "rate":
+        log.warning(
+            "layer_correction = %s changes the start potential that is set; bias, steps and none leave it", layers
+        )
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
     correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
     return correct(network, lowered, [a[:samples] for a in data])

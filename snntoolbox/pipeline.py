@@ -265,11 +265,12 @@ class Run:
         assert lowered is not None
         data = None if self.inputs.calibration is None else [self.inputs.calibration]
         with self.progress("Choosing thresholds", 0 if data is None else len(data[0])) as advance:
-            scales = conversion.choose_scales(lowered, data, recipe, advance, simulation.duration)
-        convert = partial(conversion.spiking, lowered, scales, data)
-        self.network = convert(recipe, simulation.duration, simulation.device)
+            made = conversion.settle(lowered, data, recipe, simulation.duration, advance, simulation.device)
+        self.report["recipe"] = made.told()
+        convert = partial(conversion.spiking, lowered, made.scales, data)
+        self.network = convert(made.recipe, simulation.duration, simulation.device, made.notes)
         if recipe.weight_bits:
-            self.unquantized = convert(replace(recipe, weight_bits=0), simulation.duration, simulation.device)
+            self.unquantized = convert(replace(made.recipe, weight_bits=0), simulation.duration, simulation.device)
         self.check_simulator(self.network)
 
     def check_simulator(self, network: SpikingNetwork) -> None:

@@ -123,6 +123,7 @@ def test_reloaded_networks_give_the_same(keys, settings, workspace):
     if not keys.get("convert", True):
         expected.pop("snn_accuracy_unquantized", None)
         expected.pop("weight_bits", None)
+        expected.pop("recipe")
     assert measured(again) == expected
 
 
@@ -176,6 +177,16 @@ def test_quantised(workspace):
     assert found["snn_accuracy_unquantized"] == plain["snn_accuracy"]
     assert found["snn_accuracy"] >= plain["snn_accuracy"] - 0.05
     assert found["spikes_per_layer"] != plain["spikes_per_layer"]
+
+
+def test_the_report_tells_the_recipe(workspace):
+    """What was chosen, of what; with a correction that is named nothing is tried."""
+    tried = report(workspace, simulation__duration=8)["recipe"]
+    chosen = (tried["threshold_rule"], tried["layer_correction"])
+    assert chosen in [(t["rule"], t["layers"]) for t in tried["tried"]]
+    assert tried["judged_on"] >= 32
+    named = report(workspace, simulation__duration=8, conversion__layer_correction="both")
+    assert named["recipe"] == {"threshold_rule": "mmse", "layer_correction": "both"}
 
 
 def test_coarsely_quantised(workspace, capsys):

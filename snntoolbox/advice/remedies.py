@@ -171,7 +171,7 @@ def _coarse(situation: Situation) -> Reason | None:
 def _uncorrected(situation: Situation) -> bool:
     """Whether layers are left as they are, or corrected in part; with a schedule they always are."""
     recipe = situation.recipe
-    return recipe.schedule == "rate" and recipe.layer_correction not in ("auto", "search")
+    return recipe.schedule == "rate" and recipe.layer_correction not in ("auto", "search", "search+potential")
 
 
 def _idle(situation: Situation) -> Reason | None:

@@ -177,11 +177,14 @@ class Conversion:
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; differential, where something changes, by signed spikes of several sizes.",
     )
-    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search", "steps"] = key(
+    layer_correction: Literal[
+        "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"
+    ] = key(
         "auto",
         "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
-        "the start, both, or both by trying some start potentials (search); steps: a bias of its own in each step, "
-        "for simulators with pulses of current. auto: search for up to 64 steps, none for more.",
+        "the start, both, or both by trying some start potentials (search), and then each neuron's potential "
+        "(search+potential); steps: a bias of its own in each step, for simulators with pulses of current. auto: for "
+        "up to 32 steps what trials on x_norm show to be best, search for up to 64, none for more.",
     )
     correction_samples: int = key(128, "Samples of x_norm that layer_correction uses.", rule=at_least(1))
     readout_correction: int = key(

@@ -33,15 +33,24 @@ class Layerwise:
     Populations come in order (`network.targets`); for each, `rates` tries it out, with whatever neurons or bias, on
     the very spikes of those before it, and `keep` settles its spikes for those behind it. Spikes are kept as single
     bits, and only while somebody still reads them; so are the activations of `graph`, the analogue network.
+    The last `held` samples go along and are shown by `values` and `activation`, but layers are not tried out on them.
     """
 
     def __init__(
-        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], steps: int, *, device: str = "cpu"
+        self,
+        network: SpikingNetwork,
+        graph: Graph,
+        x: Sequence[Array],
+        steps: int,
+        *,
+        device: str = "cpu",
+        held: int = 0,
     ) -> None:
         self.network, self.steps = network, steps
-        fitting = max(1, MEMORY // max(1, frontier_bytes(network, steps)))
+        fitting = capacity(network, steps)
         self.x = [np.asarray(a[:fitting]) for a in x]
         self.samples = len(self.x[0])
+        self.tried = max(0, self.samples - held)
         dtype = torch.float64 if network.grid else torch.float32
         self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True)
         self.analogue = _Analogue(graph, self.x, network, device=device_named(device))
@@ -60,10 +69,10 @@ class Layerwise:
 
         With `samples` only the batches that the first so many samples lie in.
         """
-        for part, spikes in self._spikes(population, samples):
+        for part, spikes in self._spikes(population, min(self.tried, samples or self.tried)):
             counted = spikes.view(self.steps, -1, *population.shape)
-            late = counted[first:].sum(0)
-            whole = late + counted[:first].sum(0) if first else late
+            late = _total(counted[first:])
+            whole = late + _total(counted[:first]) if first else late
             yield part, _numpy(whole) / self.steps, _numpy(late) / (self.steps - first)
 
     def stepwise(self, population: Population, pulse: Callable[[int, Array], Array]) -> None:
@@ -72,7 +81,8 @@ class Layerwise:
 
         On as many samples as memory lets advance side by side.
         """
-        parts = [p for p in self._parts() if p.stop <= self._side_by_side(population) or p.start == 0]
+        most = min(self.tried, self._side_by_side(population))
+        parts = [p for p in self._parts() if p.stop <= most or p.start == 0]
         currents = [self._current(population.name, i) for i in range(len(parts))]
         with plain_arithmetic():
             pairs = zip(parts, currents, strict=True)
@@ -173,10 +183,12 @@ class Layerwise:
         return self.wiring.target.tensor(train).flatten(0, 1)
 
     def _parts(self) -> list[slice]:
-        return [slice(i, min(i + self._batch, self.samples)) for i in range(0, self.samples, self._batch)]
+        ends = ((0, self.tried), (self.tried, self.samples))
+        return [slice(i, min(i + self._batch, end)) for start, end in ends for i in range(start, end, self._batch)]
 
     def _size(self, i: int) -> int:
-        return min(self._batch, self.samples - i * self._batch)
+        part = self._parts()[i]
+        return int(part.stop - part.start)
 
     def _done(self, target: str) -> None:
         """Forget what nobody reads any more."""
@@ -184,6 +196,11 @@ class Layerwise:
         for source in [s for s in self._trains if self._last_use[s] == target]:
             del self._trains[source]
         self.analogue.done(target)
+
+
+def capacity(network: SpikingNetwork, steps: int) -> int:
+    """How many samples memory holds; at least one."""
+    return max(1, MEMORY // max(1, frontier_bytes(network, steps)))
 
 
 def frontier_bytes(network: SpikingNetwork, steps: int) -> int:
@@ -200,6 +217,14 @@ def frontier_bytes(network: SpikingNetwork, steps: int) -> int:
 def _last_uses(network: SpikingNetwork) -> dict[str, str]:
     """For each source the last target that reads it."""
     return {s: target for target, current in network.targets.items() for s in network.sources[current]}
+
+
+def _total(counted: Tensor) -> Tensor:
+    """The sum over the steps, one after the other: faster than `sum` where channels are innermost."""
+    total = counted[0].clone()
+    for step in counted[1:]:
+        total += step
+    return total
 
 
 def _numpy(values: Tensor) -> Array:

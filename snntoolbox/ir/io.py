@@ -84,6 +84,7 @@ def load_network(path: str | Path) -> SpikingNetwork:
             dt=structure["dt"],
             grid=_decoded(structure["grid"], arrays),
             schedule=_decoded(structure.get("schedule"), arrays),
+            notes=tuple(str(note) for note in structure.get("notes", ())),
         )
 
     return _decoding(path, decode)
@@ -104,6 +105,7 @@ def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any
         "dt": network.dt,
         "grid": _encoded(network.grid, arrays),
         "schedule": _encoded(network.schedule, arrays),
+        "notes": list(network.notes),
     }
 
 

@@ -163,6 +163,7 @@ class SpikingNetwork:
     `wiring` is a graph of bias-free linear nodes. Its inputs are the encoded inputs and the spikes of each population
     (under the population's name, values 0 or 1); each population and read-out names the wiring node that gives its
     current. Shared linear work is thus done once, and a backend without a notion of layers asks `projections`.
+    `notes` are what its making has to tell the user, for the summary; they change nothing.
     """
 
     def __init__(
@@ -175,6 +176,7 @@ class SpikingNetwork:
         dt: float = 1.0,
         grid: Grid | None = None,
         schedule: Schedule | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.wiring = wiring
         self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
@@ -183,6 +185,7 @@ class SpikingNetwork:
         self.dt = dt
         self.grid = grid
         self.schedule = schedule
+        self.notes = notes
         self._check(len(populations))
 
     @property
@@ -254,6 +257,7 @@ class SpikingNetwork:
         encodings: Mapping[str, Encoding] | None = None,
         grid: Grid | None = None,
         schedule: Schedule | None = None,
+        notes: tuple[str, ...] | None = None,
     ) -> SpikingNetwork:
         """A copy with some parts exchanged."""
         return SpikingNetwork(
@@ -264,12 +268,13 @@ class SpikingNetwork:
             dt=self.dt,
             grid=grid or self.grid,
             schedule=schedule or self.schedule,
+            notes=self.notes if notes is None else notes,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
         parts = (dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (self.wiring, *parts, self.dt, self.grid, self.schedule)
+        return _rebuilt, (self.wiring, *parts, self.dt, self.grid, self.schedule, self.notes)
 
     @property
     def window(self) -> int | None:
@@ -391,5 +396,6 @@ def _rebuilt(
     dt: float,
     grid: Grid | None,
     schedule: Schedule | None,
+    notes: tuple[str, ...],
 ) -> SpikingNetwork:
-    return SpikingNetwork(wiring, encodings, populations, readouts, dt=dt, grid=grid, schedule=schedule)
+    return SpikingNetwork(wiring, encodings, populations, readouts, dt=dt, grid=grid, schedule=schedule, notes=notes)

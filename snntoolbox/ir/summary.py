@@ -204,7 +204,7 @@ def _notes(network: SpikingNetwork) -> list[str]:
         grid = network.grid
         grows = f"|V| grows by at most {grid.growth:,} a step from {grid.start:,}"
         lines.append(f"grid:    {grid.weight_bits}-bit weights, {grows}")
-    return lines
+    return lines + [f"chosen:  {note}" for note in network.notes]
 
 
 def _first_steps(steps: int | None) -> str:

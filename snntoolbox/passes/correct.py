@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
 from snntoolbox.passes.correct_layers import CORRECTIONS
-from snntoolbox.passes.correct_readouts import fitted
+from snntoolbox.passes.correct_readouts import at_end, fitted
 from snntoolbox.passes.quantize import bounded_anew
 
 if TYPE_CHECKING:
@@ -47,31 +47,65 @@ class Correct:
     def __call__(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> SpikingNetwork:
         """The corrected network, where `graph` is the analogue network and `x` samples for each of its inputs."""
         nothing = self.layers is None and not self.readouts
-        timed = any(isinstance(e, SpikeTimes) for e in network.encodings.values())  # analogue samples are no trains
-        if nothing or timed or not len(x[0]):
+        if nothing or timed(network) or not len(x[0]):
             return network
         from snntoolbox.engine.layerwise import Layerwise
 
         run = Layerwise(network, graph, x, self.steps, device=self.device)
         if run.samples < len(x[0]):
             log.info("corrections use %d of %d samples, as many as memory holds", run.samples, len(x[0]))
-        order = [n for n in network.order if n in network.populations]
-        changed = {n: self._population(run, graph, network.populations[n]) for n in order}
+        changed = self._populations(run, graph)
         readouts = list(network.readouts)
         if self.readouts:
-            for i, output in enumerate(dict.fromkeys(graph.outputs)):
-                target = run.activation(readouts[i], output)
-                kind = {"grid": network.grid is not None, "whole": network.schedule is not None}
-                readouts[i] = fitted(readouts[i], run.values(readouts[i]), target, **kind)
-        ordered = [changed[name] for name in network.populations]
-        return bounded_anew(network.replaced(populations=ordered, readouts=readouts))
+            readouts = [fit for fit, _, _ in self._fits(run, graph)]
+        return bounded_anew(network.replaced(populations=changed, readouts=readouts))
+
+    def outputs(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], held: int
+    ) -> list[tuple[Array, Array]]:
+        """For each read-out what the corrected network says on the last `held` samples, and what the original says.
+
+        The corrections do not see those samples. Where memory holds fewer than all, the share held back is the same.
+        """
+        from snntoolbox.engine.layerwise import Layerwise, capacity
+
+        fitting = min(len(x[0]), capacity(network, self.steps))
+        held = held * fitting // len(x[0])
+        kept = np.r_[: fitting - held, len(x[0]) - held : len(x[0])]
+        run = Layerwise(network, graph, [a[kept] for a in x], self.steps, device=self.device, held=held)
+        self._populations(run, graph)
+        return [(said[run.tried :], wanted[run.tried :]) for _, said, wanted in self._fits(run, graph)]
+
+    def _populations(self, run: Layerwise, graph: Graph) -> list[Population]:
+        """All populations, corrected, in the order of the network's."""
+        order = [n for n in run.network.order if n in run.network.populations]
+        changed = {n: self._population(run, graph, run.network.populations[n]) for n in order}
+        return [changed[name] for name in run.network.populations]
 
     def _population(self, run: Layerwise, graph: Graph, population: Population) -> Population:
-        node = graph.nodes[population.activation]
         wanted = run.activation(population, population.activation) / np.asarray(population.scale, np.float32)
-        able = isinstance(population.neuron, IF) and isinstance(node, ReLU) and node.levels is None
-        able = able and run.network.schedule is None
-        if self.layers is not None and able and run.samples >= FEWEST:
-            population = CORRECTIONS[self.layers](run, population, wanted, self.steps // 2)
+        if self.layers is not None and correctable(run.network, graph, population) and run.tried >= FEWEST:
+            population = CORRECTIONS[self.layers](run, population, wanted[: run.tried], self.steps // 2)
         run.keep(population)
         return population
+
+    def _fits(self, run: Layerwise, graph: Graph) -> Iterator[tuple[Readout, Array, Array]]:
+        """Each read-out, fitted if wanted, with what it says at the end on every sample and what it should say."""
+        kind = {"grid": run.network.grid is not None, "whole": run.network.schedule is not None}
+        for readout, output in zip(run.network.readouts, dict.fromkeys(graph.outputs), strict=True):
+            target = run.activation(readout, output)
+            values = run.values(readout)
+            fit = fitted(readout, values[:, : run.tried], target[: run.tried], **kind) if self.readouts else readout
+            yield fit, at_end(fit, readout, values), target
+
+
+def timed(network: SpikingNetwork) -> bool:
+    """Whether spike times go in: analogue samples are no trains, so nothing can be learnt from them."""
+    return any(isinstance(e, SpikeTimes) for e in network.encodings.values())
+
+
+def correctable(network: SpikingNetwork, graph: Graph, population: Population) -> bool:
+    """Whether a population is rectifiers that fire all the time; those with levels (QCFS) are exact as they are."""
+    node = graph.nodes[population.activation]
+    able = isinstance(population.neuron, IF) and isinstance(node, ReLU) and node.levels is None
+    return able and network.schedule is None

@@ -78,6 +78,31 @@ def correct_potential(run: Layerwise, population: Population, wanted: Array) -> 
     return _starting(run, population, _neuron(population).initial + shift * _neuron(population).threshold)
 
 
+def refine_potential(run: Layerwise, population: Population, wanted: Array) -> Population:
+    """The population with the shift of `correct_potential`, as far as a few samples tell neurons of a channel apart.
+
+    Each neuron's mean error is drawn towards its channel's by ``v / (v + e)``, where e is the mean squared standard
+    error of the neurons' means and v + e their variance (empirical Bayes; James and Stein 1961).
+    """
+    total, squared, count = np.zeros(population.shape), np.zeros(population.shape), 0
+    for part, over_all, _ in run.rates(population):
+        error = wanted[part] - over_all
+        total += error.sum(axis=0)
+        squared += (error**2).sum(axis=0)
+        count = part.stop
+    mean = total / count
+    shift = mean
+    if population.size > population.shape[0] and count > 1:
+        common = channel_means(mean)
+        found = channel_means((mean - common) ** 2)
+        noise = channel_means(squared / count - mean**2) / (count - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kept = np.where(found > noise, 1 - noise / found, 0.0)
+        shift = common + kept * (mean - common)
+    theta = _neuron(population).threshold
+    return _starting(run, population, _neuron(population).initial + run.steps * shift * theta)
+
+
 def search_start(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Population:
     """The population with, per channel, the start potential and bias of least ``mean (a / s - r)^2``.
 
@@ -155,6 +180,10 @@ def _both(run: Layerwise, population: Population, wanted: Array, first: int) -> 
     return correct_potential(run, correct_bias(run, population, wanted, first), wanted)
 
 
+def _search_potential(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
+    return refine_potential(run, search_start(run, population, wanted, first), wanted)
+
+
 def _steps(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
     return correct_steps(run, population, wanted)
 
@@ -164,6 +193,10 @@ CORRECTIONS: dict[str, Correction] = {
     "potential": _potential,
     "both": _both,
     "search": search_start,
+    "search+potential": _search_potential,
     "steps": _steps,
 }
 """What can be done to a population, by name."""
+
+STARTING = frozenset({"potential", "both", "search", "search+potential"})
+"""Those that change the start potential."""

@@ -27,16 +27,26 @@ def fitted(readout: Readout, values: Array, target: Array, *, grid: bool = False
     return replace(readout, start=start, bias=np.rint(bias) if grid else bias)
 
 
+def at_end(fit: Readout, readout: Readout, values: Array) -> Array:
+    """What `fit`, made by `fitted` of `readout`, says after the last step where `readout` said `values` after each."""
+    added = (0.0 if fit.bias is None else fit.bias) - (0.0 if readout.bias is None else readout.bias)
+    return np.asarray(_since(values, fit.start) + fit.scale * added)
+
+
 def _fit(values: Array, target: Array, whole: bool) -> tuple[int, Array]:
     """How many of the first steps to forget, and what to add then."""
     steps = len(values)
     fits: list[tuple[float, int, Array]] = []
     for start in dict.fromkeys((0,) if whole else (0, steps // 8, steps // 4, steps // 2)):
-        # Values are means over the steps so far: the mean over a window follows from those at its two ends.
-        before = start * values[start - 1] if start else 0.0
-        rest = target - (steps * values[-1] - before) / (steps - start)
+        rest = target - _since(values, start)
         shift = rest.mean(axis=0)
         fits.append((float(np.mean((rest - shift) ** 2)), start, shift))
     # Few samples tell errors apart only roughly: of those near the least the one that forgets least.
     enough = _NEAR_LEAST * min(error for error, _, _ in fits)
     return next((start, shift) for error, start, shift in fits if error <= enough)
+
+
+def _since(values: Array, start: int) -> Array:
+    """The mean over the steps from `start` on: it follows from the means over all steps so far at its two ends."""
+    before = start * values[start - 1] if start else 0.0
+    return np.asarray((len(values) * values[-1] - before) / (len(values) - start))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Encoding, Spiking
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
-from snntoolbox.ir.node import Array
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.nodes import Conv, Dense, Scale, Sparse
 
 TOLERANCE = 1e-6
 """Largest difference allowed, as a share of the largest value; everything is computed in float64."""
+
+_LARGEST_MATRIX = 10_000_000
 
 _HINT = "this is a defect of snntoolbox: please report the model; nothing was converted"
 
@@ -38,14 +45,70 @@ def check_scales(network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> N
     rectifier over its scale, ``I = z / s``, and every read-out must give the output.
     """
     values = _values(graph, x, graph.nodes)
-    spikes = {n: _units(c, values[n]) for n, c in network.encodings.items()}
-    spikes |= {n: values[p.activation] / p.scale for n, p in network.populations.items()}
-    currents = _currents(network, spikes)
+    currents = _currents(network, _spikes(network, values))
     for name, population in network.populations.items():
         wanted = values[graph.nodes[population.activation].inputs[0]] / population.scale
         _compare(wanted, currents[name], "its current is not its input over its scale", population.label)
     for output, readout in zip(dict.fromkeys(graph.outputs), network.readouts, strict=True):
         _compare(values[output], readout.scale * currents[readout.name], "it reads not the output", readout.name)
+
+
+def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> None:
+    """GraphError where `placed` is not `network` on an integer grid, to within the rounding of its weights.
+
+    With activations over scales as spikes s, every current over its threshold (every read-out times its scale) may
+    differ by half a unit of the grid for each incoming weight and for the bias, ``1/2 (sum |s| + 1)``. What comes from
+    constant inputs is not rounded here. Targets of large sparse maps are left out: how many weights they had is lost.
+    """
+    values = _values(graph, x, graph.nodes)
+    spikes = _spikes(network, values)
+    wanted, found = _currents(network, spikes), _currents(placed, spikes)
+    rounded = {n: 0 * s if _steady(network, n) else np.abs(s) for n, s in spikes.items()}
+    unknown = _behind(placed.wiring, [n for n in placed.wiring.nodes.values() if _too_large(n)])
+    halves = placed.wiring.edited([_halves(n) for n in placed.wiring.nodes.values() if not _too_large(n)])
+    slack = _values(halves, [rounded[i] for i in halves.inputs], set(placed.targets.values()))
+    units: dict[str, Array | float] = {n: np.asarray(_threshold(p)) for n, p in placed.populations.items()}
+    before = {r.name: r.scale for r in network.readouts}
+    units |= {r.name: before[r.name] / r.scale for r in placed.readouts}
+    parts: list[Population | Readout] = [*placed.populations.values(), *placed.readouts]
+    for part in (p for p in parts if p.current not in unknown):
+        unit, allowed = units[part.name], slack[part.current] + 0.5
+        difference = np.abs(found[part.name] - wanted[part.name] * unit)
+        if not np.all(difference <= allowed * (1 + 1e-9) + 1e-6 * np.abs(found[part.name])):
+            raise GraphError("is not the network before, rounded to its grid", layer=part.name, hint=_HINT)
+
+
+def _threshold(population: Population) -> Array | float:
+    return population.neuron.threshold if isinstance(population.neuron, IF) else 1.0
+
+
+def _steady(network: SpikingNetwork, source: str) -> bool:
+    return source in network.encodings and not isinstance(network.encodings[source], Spiking)
+
+
+def _halves(node: Node) -> Node:
+    """A node with weights of one half, which its own were rounded by at most."""
+    if isinstance(node, (Conv, Dense)):
+        return replace(node, weight=np.full_like(node.weight, 0.5))
+    if isinstance(node, Scale):
+        return replace(node, gain=np.full_like(node.gain, 0.5))
+    if isinstance(node, Sparse):
+        # Weights that were rounded to 0 are not there any more.
+        return replace(node, matrix=sp.csr_array(np.full(node.matrix.shape, 0.5)))
+    return node
+
+
+def _too_large(node: Node) -> bool:
+    return isinstance(node, Sparse) and math.prod(node.matrix.shape) > _LARGEST_MATRIX
+
+
+def _behind(wiring: Graph, nodes: Sequence[Node]) -> set[str]:
+    """The names of these nodes and of all that read them."""
+    found = {n.name for n in nodes}
+    for name, node in wiring.nodes.items():
+        if found & set(node.inputs):
+            found.add(name)
+    return found
 
 
 def probe(graph: Graph, low: float = 0.0, high: float = 1.0) -> list[Array]:
@@ -58,6 +121,12 @@ def _values(graph: Graph, x: Sequence[Array], keep: Iterable[str]) -> dict[str, 
     from snntoolbox.engine.executor import Executor
 
     return Executor.double(graph).values(*x, keep=list(keep))
+
+
+def _spikes(network: SpikingNetwork, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Activations in units of the network's scales, for each source of its wiring."""
+    spikes = {n: _units(c, values[n]) for n, c in network.encodings.items()}
+    return spikes | {n: values[p.activation] / p.scale for n, p in network.populations.items()}
 
 
 def _units(coding: Encoding, values: Array) -> Array:

@@ -48,10 +48,10 @@ class Quantize:
 
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network on the grid."""
-        if not 2 <= self.weight_bits <= 16:
-            raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
-        _check_neurons(network)
-        network = self._fitting(network)
+        return self.placed(self.fitting(network))
+
+    def placed(self, network: SpikingNetwork) -> SpikingNetwork:
+        """A network whose scales fit (`fitting`) on the grid."""
         nodes: dict[str, Node] = {n: network.wiring.nodes[n] for n in network.wiring.inputs}
         populations = [self._population(network, p, nodes) for p in network.populations.values()]
         readouts = [self._readout(network, r, nodes) for r in network.readouts]
@@ -60,12 +60,16 @@ class Quantize:
         placed = network.replaced(wiring=wiring, populations=populations, readouts=readouts)
         return bounded_anew(placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=0, growth=0)))
 
-    def _fitting(self, network: SpikingNetwork) -> SpikingNetwork:
-        """The network with higher scales where a weight is more thresholds than the largest integer.
+    def fitting(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network with higher scales where a weight is more thresholds than the largest integer: still exact.
 
-        Such a channel is small beside those that feed it. Raising it takes some of its resolution at few steps and
-        makes it larger for those that it feeds, which come later and so are looked at later.
+        ConversionError or UnsupportedError for bits and neurons that have no grid. A channel that is raised is small
+        beside those that feed it. It loses some of its resolution at few steps and becomes larger for those that it
+        feeds, which come later and so are looked at later.
         """
+        if not 2 <= self.weight_bits <= 16:
+            raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
+        _check_neurons(network)
         raised: list[str] = []
         unbounded: list[str] = []
         for name in [n for n in network.order if n in network.populations]:

@@ -67,7 +67,7 @@ AXES: Mapping[str, Mapping[str, Value]] = {
     "start": {f"{v0:g}": _starting(v0) for v0 in (0.5, 0.25, 0.125, 0.0)},
     "correction": {
         name: _with("conversion.layer_correction", name, layer_correction=name)
-        for name in ("search", "none", "bias", "potential", "both")
+        for name in ("search", "search+potential", "none", "bias", "potential", "both")
     },
     "readout": {f"{n}": _with("conversion.readout_correction", n, readout_correction=n) for n in (100, 0)},
     "pool": {name: _with("conversion.maxpool_type", name, max_pool=name) for name in ("relu_tree", "gate")},
@@ -80,6 +80,7 @@ _FIXED: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("coding", "differential"): {"correction": "none", "start": "0.5", "pool": "relu_tree"},
     ("coding", "several levels"): {"start": "0.125"},  # half the smallest level
     ("correction", "search"): {"start": "0.5"},  # it tries starts itself
+    ("correction", "search+potential"): {"start": "0.5"},
 }
 """A choice that fixes others, as they would do nothing or are known to be worse; earlier rows come first."""
 

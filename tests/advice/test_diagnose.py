@@ -37,7 +37,7 @@ FAULTS = {
     "spikes too early": (PLAIN, 8, "[conversion] schedule = phased"),
     "spikes not taken back": (PLAIN, 16, "[cell] spikes = signed"),
     "all steps": ({}, 64, "[simulation] early_exit = 0.99"),
-    "start potential": ({"neuron": IF()}, 4, "[conversion] initial_potential = 0.5"),
+    "start potential": ({"neuron": IF(), "layer_correction": "none"}, 4, "[conversion] initial_potential = 0.5"),
     "too few steps": ({}, 2, "[simulation] duration = 4"),
     "Poisson": ({"encoding": Poisson(amplitude=1.0)}, 16, "[input] poisson_input = False"),
     "reset": ({"neuron": IF(initial=0.5, reset=Reset.ZERO)}, 16, "[cell] reset = subtract"),

@@ -9,9 +9,11 @@ from snntoolbox import conversion
 from snntoolbox.conversion import Recipe, choose_scales, lower
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Conv, Dense
 from snntoolbox.passes.convert import Convert
-from snntoolbox.passes.invariants import check_same_function, check_scales, probe
+from snntoolbox.passes.invariants import check_grid, check_same_function, check_scales, probe
+from snntoolbox.passes.quantize import Quantize
 
 
 @pytest.fixture
@@ -53,6 +55,51 @@ def test_scales_are_kept(graph, choices):
     ):
         with pytest.raises(GraphError, match=message):
             check_scales(wrong, lowered, probe(lowered))
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+@pytest.mark.parametrize("choices", [{}, {"max_pool": "gate", "per_channel": False}, {"readout": "spikes"},
+                                     {"encoding": Poisson(amplitude=4.0)}])  # fmt: skip
+def test_a_grid_is_the_network_rounded(graph, choices, bits):
+    recipe = Recipe(**choices)
+    lowered, quantize = lower(graph, recipe), Quantize(bits)
+    scales = choose_scales(lowered, [np.random.default_rng(0).random((30, 2, 6, 6))], recipe)
+    network = quantize.fitting(Convert(encoding=recipe.encoding)(lowered, scales))
+    check_scales(network, lowered, probe(lowered))
+    placed = quantize.placed(network)
+    check_grid(placed, network, lowered, probe(lowered))
+    thresholds = [replace(p, neuron=replace(p.neuron, threshold=3 * p.neuron.threshold)) if isinstance(p.neuron, IF)
+                  else p for p in placed.populations.values()]  # fmt: skip
+    wrong = [placed.replaced(wiring=changed(placed.wiring, Conv, 200)), placed.replaced(populations=thresholds)]
+    if not any(p.name == r.current for r in placed.readouts for p in placed.populations.values()):
+        wrong.append(placed.replaced(readouts=[replace(r, scale=3 * r.scale) for r in placed.readouts]))
+    for one in wrong if bits > 2 else []:  # rounding to -1, 0 and 1 may change a current by more
+        with pytest.raises(GraphError, match="rounded to its grid"):
+            check_grid(one, network, lowered, probe(lowered))
+
+
+def test_a_wrong_quantisation_stops_a_conversion(graph, monkeypatch):
+    right = Quantize.placed
+
+    def wrong(self, network):
+        placed = right(self, network)
+        return placed.replaced(wiring=changed(placed.wiring, Conv, 200))
+
+    monkeypatch.setattr(Quantize, "placed", wrong)
+    with pytest.raises(GraphError, match="rounded to its grid"):
+        conversion.convert(graph, np.random.default_rng(0).random((30, 2, 6, 6)), weight_bits=8)
+
+
+def test_a_wrong_gain_stops_a_conversion(graph, monkeypatch):
+    right = Quantize.fitting
+
+    def wrong(self, network):
+        fitting = right(self, network)
+        return fitting.replaced(populations=[replace(p, scale=2 * p.scale) for p in fitting.populations.values()])
+
+    monkeypatch.setattr(Quantize, "fitting", wrong)
+    with pytest.raises(GraphError, match="not its input over its scale"):
+        conversion.convert(graph, np.random.default_rng(0).random((30, 2, 6, 6)), weight_bits=8)
 
 
 def test_a_wrong_pass_stops_a_conversion(graph, monkeypatch):
