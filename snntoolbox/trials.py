@@ -22,7 +22,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.report.operations import fan_out
-from snntoolbox.schedules import legalized
+from snntoolbox.schedules import legalized, steps_of
 
 HELD = 64
 """At most so many calibration samples are held back from the thresholds and simulated."""
@@ -87,6 +87,11 @@ class Trials:
         plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule="rate")
         return Executor(conversion.lower(self.graph, plain)).run(*self.held)
 
+    @cached_property
+    def _chosen(self) -> dict[tuple[object, ...], tuple[str, str]]:
+        """Threshold rule and layer correction that were chosen, by duration and what they were chosen from."""
+        return {}
+
     @property
     def classifies(self) -> bool:
         """Whether the first output is one value per class."""
@@ -104,8 +109,19 @@ class Trials:
         return found
 
     def converted(self, recipe: Recipe, duration: float) -> SpikingNetwork:
-        """The network of a recipe; UnsupportedError where the target simulator cannot run it."""
-        network = conversion.convert(self.graph, self.fitted, duration=duration, recipe=recipe)
+        """The network of a recipe; UnsupportedError where the target simulator cannot run it.
+
+        What a recipe leaves to `auto` is chosen once, and taken for all that leave as much for so many steps.
+        """
+        lowered = conversion.lower(self.graph, recipe)
+        left_open = (duration, *conversion.candidates(recipe, steps_of(duration, recipe.dt)))
+        if left_open in self._chosen:
+            rule, layers = self._chosen[left_open]
+            recipe = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]
+        made = conversion.settle(lowered, self.fitted, recipe, duration)
+        if made.choice is not None:
+            self._chosen[left_open] = (made.recipe.threshold_rule, made.recipe.layer_correction)
+        network = conversion.spiking(lowered, made.scales, self.fitted, made.recipe, duration)
         backend = plugins.backend(self.simulator)
         backend.capabilities.check(backend.name, legalized(network, backend, self.held))
         return network
