@@ -35,6 +35,7 @@ def weights():
         "conv2": (array(6, 6, 3, 3, scale=0.15), array(6)),
         "bn": (1 + np.abs(array(6)), array(6), array(6), 0.5 + np.abs(array(6))),  # gamma, beta, mean, variance
         "out": (array(5, 96, scale=0.1), array(5)),
+        "mean": (array(5, 8), array(5)),
     }
 
 
@@ -86,6 +87,12 @@ def keras_residual(w, x):
     return keras_dense("out", w, keras_flat(x), 5)
 
 
+def keras_joined(w, x):
+    """The input itself goes on beside what was made of it."""
+    x = keras.layers.ReLU()(keras.layers.Concatenate()([keras_conv("conv1", w, x), x]))
+    return keras_dense("mean", w, keras.layers.GlobalAveragePooling2D()(x), 5)
+
+
 def from_keras(build, weights):
     inputs = keras.Input((*SHAPE[1:], SHAPE[0]))
     return keras.Model(inputs, build(weights, inputs))
@@ -101,6 +108,7 @@ class TorchNet(nn.Module):
         super().__init__()
         self.dense1, self.dense2, self.out = nn.Linear(128, 24), nn.Linear(24, 5), nn.Linear(96, 5)
         self.conv1, self.conv2 = nn.Conv2d(2, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.mean = nn.Linear(8, 5)
         self.bn = nn.BatchNorm2d(6, eps=EPSILON)
         names = {"bn": ("weight", "bias", "running_mean", "running_var")}
         state = {
@@ -121,6 +129,11 @@ class TorchCNN(TorchNet):
     def forward(self, x):
         x = nn.functional.max_pool2d(torch.relu(self.bn(self.conv1(x))), 2)
         return torch.softmax(self.out(torch.relu(self.conv2(x)).flatten(1)), 1)
+
+
+class TorchJoined(TorchNet):
+    def forward(self, x):
+        return self.mean(torch.relu(torch.cat([self.conv1(x), x], 1)).mean((2, 3)))
 
 
 class TorchResidual(TorchNet):
@@ -150,6 +163,13 @@ ONNX_NETS = {
         ("Flatten", [], {}),
         ("Gemm", ["out"], {"transB": 1}),
         ("Softmax", [], {"axis": 1}),
+    ],
+    "joined": [
+        ("Conv", ["x", "conv1"], PADDED),
+        ("Concat", ["x"], {"axis": 1}),
+        ("Relu", [], {}),
+        ("ReduceMean", [], {"axes": [2, 3], "keepdims": 0}),
+        ("Gemm", ["mean"], {"transB": 1}),
     ],
     "residual": [
         ("Conv", ["x", "conv1"], PADDED),
@@ -185,6 +205,7 @@ BUILDERS = {
     "mlp": (keras_mlp, TorchMLP),
     "cnn": (keras_cnn, TorchCNN),
     "residual": (keras_residual, TorchResidual),
+    "joined": (keras_joined, TorchJoined),
 }
 
 

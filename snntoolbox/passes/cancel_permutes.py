@@ -18,6 +18,7 @@ from snntoolbox.ir.nodes import (
     Concat,
     Dense,
     Floor,
+    Input,
     Mean,
     Pad,
     Permute,
@@ -127,6 +128,7 @@ class _Sweep:
         return self._emit(replace(node, inputs=(view.core,), bias=bias), (0,), tuple(order.tolist()))
 
     def _join(self, node: Add | Concat, views: list[View]) -> View | None:
+        views = self._inputs_turned(views)
         first = views[0]
         if first.order or any(v.axes != first.axes or v.order for v in views):
             return None
@@ -134,6 +136,19 @@ class _Sweep:
         if isinstance(moved, Concat):
             moved = replace(moved, axis=first.axes[moved.axis])
         return self._emit(replace(moved, bias=_unpermuted(node.bias, first.axes)), first.axes)
+
+    def _inputs_turned(self, views: list[View]) -> list[View]:
+        """The views with inputs of the graph turned to the order of all others, so that what follows is channels first.
+
+        Else channels would be the last axis behind a join with a channels-last input, and thresholds one per row.
+        """
+        others = {v.axes for v in views if not v.plain}
+        plain = [self.nodes[v.core] for v in views if v.plain]
+        if len(others) != 1 or any(v.order for v in views) or not all(isinstance(n, Input) for n in plain):
+            return views
+        (axes,) = others
+        back = tuple(int(a) for a in np.argsort(axes))
+        return [View(self._value(View(v.core, back)), axes) if v.plain else v for v in views]
 
     def _behind_order(self, node: Node, view: View) -> View | None:
         order = list(view.order)
