@@ -57,16 +57,19 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     """GraphError where `placed` is not `network` on an integer grid, to within the rounding of its weights.
 
     With activations over scales as spikes s, every current over its threshold (every read-out times its scale) may
-    differ by half a unit of the grid for each incoming weight and for the bias, ``1/2 (sum |s| + 1)``. What comes from
-    constant inputs is not rounded here. Targets of large sparse maps are left out: how many weights they had is lost.
+    differ by half a unit of the grid for each incoming weight and for the bias, ``1/2 (sum |s| + 1)``. Weights that
+    only constant inputs pass are not rounded. Targets of large sparse maps are left out: how many weights they had is
+    lost.
     """
     values = _values(graph, x, graph.nodes)
     spikes = _spikes(network, values)
     wanted, found = _currents(network, spikes), _currents(placed, spikes)
-    rounded = {n: 0 * s if _steady(network, n) else np.abs(s) for n, s in spikes.items()}
     unknown = _behind(placed.wiring, [n for n in placed.wiring.nodes.values() if _too_large(n)])
-    halves = placed.wiring.edited([_halves(n) for n in placed.wiring.nodes.values() if not _too_large(n)])
-    slack = _values(halves, [rounded[i] for i in halves.inputs], set(placed.targets.values()))
+    steady = {n for n, e in network.encodings.items() if not isinstance(e, Spiking)}
+    most = {n: 0.0 if sources <= steady else 0.5 for n, sources in placed.sources.items()}
+    known = [n for n in placed.wiring.nodes.values() if not _too_large(n)]
+    roundings = placed.wiring.edited([_with_weights(n, most[n.name]) for n in known])
+    slack = _values(roundings, [np.abs(spikes[i]) for i in roundings.inputs], set(placed.targets.values()))
     units: dict[str, Array | float] = {n: np.asarray(_threshold(p)) for n, p in placed.populations.items()}
     before = {r.name: r.scale for r in network.readouts}
     units |= {r.name: before[r.name] / r.scale for r in placed.readouts}
@@ -82,19 +85,15 @@ def _threshold(population: Population) -> Array | float:
     return population.neuron.threshold if isinstance(population.neuron, IF) else 1.0
 
 
-def _steady(network: SpikingNetwork, source: str) -> bool:
-    return source in network.encodings and not isinstance(network.encodings[source], Spiking)
-
-
-def _halves(node: Node) -> Node:
-    """A node with weights of one half, which its own were rounded by at most."""
+def _with_weights(node: Node, value: float) -> Node:
+    """A node whose weights are all `value`, the most that each of its own was rounded by."""
     if isinstance(node, (Conv, Dense)):
-        return replace(node, weight=np.full_like(node.weight, 0.5))
+        return replace(node, weight=np.full_like(node.weight, value))
     if isinstance(node, Scale):
-        return replace(node, gain=np.full_like(node.gain, 0.5))
+        return replace(node, gain=np.full_like(node.gain, value))
     if isinstance(node, Sparse):
         # Weights that were rounded to 0 are not there any more.
-        return replace(node, matrix=sp.csr_array(np.full(node.matrix.shape, 0.5)))
+        return replace(node, matrix=sp.csr_array(np.full(node.matrix.shape, value)))
     return node
 
 

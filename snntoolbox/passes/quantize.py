@@ -217,19 +217,18 @@ class _Part:
         total = Add(name=f"{self.target}<", inputs=tuple(n.name for n in nodes if isinstance(n, Sparse)))
         return DropIdentities()(Graph([*nodes, total], [total.name]))
 
-    @property
-    def analogue(self) -> set[str]:
+    def analogue(self, graph: Graph) -> set[str]:
         """Nodes that only inputs coded as constant current reach: the host computes them, unrounded."""
         constant = {n for n, e in self.network.encodings.items() if isinstance(e, ConstantCurrent)}
         found: set[str] = set()
-        for name, node in self.graph.nodes.items():
+        for name, node in graph.nodes.items():
             if name in constant or (node.inputs and all(i in found for i in node.inputs)):
                 found.add(name)
         return found
 
     def peak(self) -> Array:
         """For each of the target's neurons the largest |weight| of its incoming synapses, full shape."""
-        analogue, peaks = self.analogue, dict[str, Array | None]()
+        analogue, peaks = self.analogue(self.graph), dict[str, Array | None]()
         for name, node in self.graph.nodes.items():
             given = [peaks[i] for i in node.inputs]
             if name in analogue or isinstance(node, Input):
@@ -252,7 +251,7 @@ class _Part:
                 raise ConversionError("its thresholds cannot be folded into its weights", layer=self.target)
             self.graph = self._composed()
             return self.scaled(factor, nodes)
-        analogue = self.analogue
+        analogue = self.analogue(graph)
         names = {n: n if isinstance(node, Input) else f"{n}@{self.target}" for n, node in graph.nodes.items()}
         for name, node in graph.nodes.items():
             if isinstance(node, Input):

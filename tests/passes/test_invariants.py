@@ -10,7 +10,7 @@ from snntoolbox.conversion import Recipe, choose_scales, lower
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Conv, Dense
+from snntoolbox.ir.nodes import Conv, Dense, Scale
 from snntoolbox.passes.convert import Convert
 from snntoolbox.passes.invariants import check_grid, check_same_function, check_scales, probe
 from snntoolbox.passes.quantize import Quantize
@@ -76,6 +76,32 @@ def test_a_grid_is_the_network_rounded(graph, choices, bits):
     for one in wrong if bits > 2 else []:  # rounding to -1, 0 and 1 may change a current by more
         with pytest.raises(GraphError, match="rounded to its grid"):
             check_grid(one, network, lowered, probe(lowered))
+
+
+def averaged(net):
+    """A constant input, averaged and then scaled: the host computes both, and nothing is rounded."""
+    net.flat(net.relu(net.average("x")))
+
+
+def joined(net):
+    """A constant input beside spikes in one layer: its weights are rounded like theirs."""
+    spikes = net.relu(net.conv("x", 2))
+    net.relu(net.conv(net.concat(spikes, "x"), 4))
+
+
+@pytest.mark.parametrize("layers", [averaged, joined])
+@pytest.mark.parametrize("bits", [4, 16])
+def test_weights_of_constant_inputs_are_rounded_where_spikes_join(new_net, layers, bits):
+    net = new_net(2, 6, 6)
+    layers(net)
+    lowered = lower(net.graph(), Recipe())
+    x = np.random.default_rng(0).random((30, 2, 6, 6))
+    quantize = Quantize(bits)
+    network = quantize.fitting(Convert()(lowered, choose_scales(lowered, [x], Recipe())))
+    placed = quantize.placed(network)
+    check_grid(placed, network, lowered, [x[:1]])
+    gains = [n.gain for n in placed.wiring.nodes.values() if isinstance(n, Scale)]
+    assert layers is joined or any(np.any(g != np.rint(g)) for g in gains)
 
 
 def test_a_wrong_quantisation_stops_a_conversion(graph, monkeypatch):
