@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.conversion import Recipe, candidates, convert, lower, settle
+from snntoolbox.conversion import Recipe, candidates, choose_scales, convert, lower, settle
 from snntoolbox.engine.layerwise import Layerwise
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_network, save
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.summary import network_summary
+from snntoolbox.passes import choose
 from snntoolbox.passes.choose import CANDIDATES, FEWEST_HELD, LEAST_SAMPLES, PASSES, Choose, Tried, best, output_errors
 from snntoolbox.passes.convert import Convert
 from snntoolbox.passes.correct_layers import correct_potential, refine_potential
@@ -132,6 +133,14 @@ def test_the_network_tells_what_was_chosen(graph, tmp_path, caplog):
     assert f"chosen: {network.notes[0]}" in caplog.text
     assert network.notes[0] in network_summary(load_network(save(network, tmp_path / "net")))
     assert made.told()["tried"][0]["error"] == made.choice.tried[0].error
+
+
+def test_what_is_chosen_is_taken(graph, monkeypatch):
+    monkeypatch.setattr(choose, "best", lambda tried: tried[2])
+    made = settle(lower(graph, Recipe()), [images(200)], Recipe(), 8)
+    assert (made.recipe.threshold_rule, made.recipe.layer_correction) == CANDIDATES[2]
+    scales = choose_scales(lower(graph, Recipe()), [images(200)], Recipe(threshold_rule=CANDIDATES[2][0]))
+    assert all(np.array_equal(made.scales[name], scale) for name, scale in scales.items())
 
 
 def test_the_choice_is_what_its_recipe_gives(graph):
