@@ -184,7 +184,7 @@ class Conversion:
         "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
         "the start, both, or both by trying some start potentials (search), and then each neuron's potential "
         "(search+potential); steps: a bias of its own in each step, for simulators with pulses of current. auto: for "
-        "up to 32 steps what trials on x_norm show to be best, search for up to 64, none for more.",
+        "up to 64 steps search, or what short trials on x_norm show to be better; none for more.",
     )
     correction_samples: int = key(128, "Samples of x_norm that layer_correction uses.", rule=at_least(1))
     readout_correction: int = key(

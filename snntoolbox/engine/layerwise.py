@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.neurons import add_pulse, copied, start
-from snntoolbox.engine.tensors import device_named, plain_arithmetic
+from snntoolbox.engine.neurons import State, add_pulse, copied, start
+from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
@@ -24,7 +24,7 @@ from snntoolbox.ir.nodes import Input
 MEMORY = 2**29
 """Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
 
-_BATCH_BYTES = 2**25
+_BATCH_BYTES = 2**24
 
 
 class Layerwise:
@@ -69,10 +69,15 @@ class Layerwise:
 
         With `samples` only the batches that the first so many samples lie in.
         """
-        for part, spikes in self._spikes(population, min(self.tried, samples or self.tried)):
-            counted = spikes.view(self.steps, -1, *population.shape)
-            late = _total(counted[first:])
-            whole = late + _total(counted[:first]) if first else late
+        most = min(self.tried, samples or self.tried)
+        for i, part in enumerate(p for p in self._parts() if p.start < most):
+            with plain_arithmetic():
+                state, current = self._started(population, i)
+                early, late = torch.zeros_like(state.potential), torch.zeros_like(state.potential)
+                for step in range(self.steps):  # one at a time: spikes of all steps would not stay in the cache
+                    now = None if current is None else current[step]
+                    (late if step >= first else early).add_(state.advance(now, 1, None))
+                whole = early.add_(late)
             yield part, _numpy(whole) / self.steps, _numpy(late) / (self.steps - first)
 
     def stepwise(self, population: Population, pulse: Callable[[int, Array], Array]) -> None:
@@ -126,15 +131,17 @@ class Layerwise:
 
     # -- one layer's spikes -------------------------------------------------------------------------------------
 
-    def _spikes(self, population: Population, samples: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    def _spikes(self, population: Population) -> Iterator[tuple[slice, Tensor]]:
         for i, part in enumerate(self._parts()):
-            if samples is not None and part.start >= samples:
-                return
             with plain_arithmetic():
-                current, constant = self._current(population.name, i)
-                state = start(population, self._size(i), constant, self.wiring.target, self._presented)
+                state, current = self._started(population, i)
                 flat = None if current is None else current.flatten(0, 1)
                 yield part, state.advance(flat, self.steps, None)
+
+    def _started(self, population: Population, i: int) -> tuple[State, Tensor | None]:
+        """The neurons of a batch before the first step, and what they get from spikes in each."""
+        current, constant = self._current(population.name, i)
+        return start(population, self._size(i), constant, self.wiring.target, self._presented), current
 
     def _current(self, target: str, i: int) -> tuple[Tensor | None, Tensor | None]:
         """What a batch gets from spikes in each step and from constant inputs; kept while a layer is tried out."""
@@ -155,7 +162,7 @@ class Layerwise:
         current = None
         if given:
             shape = (self.steps, count, *self.network.wiring.shapes[name])
-            current = self.wiring.tensors(given, [name])[name].view(shape)
+            current = channels_inside(self.wiring.tensors(given, [name])[name]).view(shape)
         return current, self._constant(target, part)
 
     def _constant(self, target: str, part: slice) -> Tensor | None:
@@ -217,14 +224,6 @@ def frontier_bytes(network: SpikingNetwork, steps: int) -> int:
 def _last_uses(network: SpikingNetwork) -> dict[str, str]:
     """For each source the last target that reads it."""
     return {s: target for target, current in network.targets.items() for s in network.sources[current]}
-
-
-def _total(counted: Tensor) -> Tensor:
-    """The sum over the steps, one after the other: faster than `sum` where channels are innermost."""
-    total = counted[0].clone()
-    for step in counted[1:]:
-        total += step
-    return total
 
 
 def _numpy(values: Tensor) -> Array:

@@ -16,13 +16,11 @@ from snntoolbox.passes.correct import Correct, correctable, timed
 log = logging.getLogger(__name__)
 
 CANDIDATES = (
-    ("mmse", "search+potential"),
     ("mmse", "search"),
-    ("percentile", "both"),
+    ("mmse", "search+potential"),
     ("mmse", "both"),
-    ("percentile", "search"),
 )
-"""The rules and corrections that are tried: the first is best on most networks, the others on some."""
+"""The rules and corrections that are tried: the first is hardly ever far from the best, the others are it on some."""
 
 UNTRIED = "search"
 """The correction that is taken where nothing can be tried."""
@@ -31,9 +29,13 @@ TRIED_STEPS = 32
 """In longer runs the candidates differ by less than a trial can tell."""
 
 PASSES, LEAST_SAMPLES = 10, 1000
-"""All trials together simulate at most so many steps per calibration sample, and as many as for so many samples."""
+"""All trials together take about as long as so many passes of the original over the calibration samples, or over so
+many samples if there are fewer."""
 
-HELD = 256
+STEP_PASSES = 4
+"""A simulated step takes about as long as so many passes: layers are tried out many times, and spikes are kept."""
+
+HELD = 128
 """At most so many samples judge."""
 
 FEWEST_HELD, ENOUGH = 32, 64
@@ -78,8 +80,8 @@ class Choice:
 class Choose:
     """The pass, for runs of `steps` steps, with corrections on at most `samples` samples, and of `readouts` or not.
 
-    Each candidate is corrected on some samples and judged on others (see `output_error`). The trials take, in steps
-    simulated, at most `PASSES` times as many as there are calibration samples (or `LEAST_SAMPLES` if there are fewer).
+    Each candidate is corrected on some samples and judged on others (see `output_errors`). How many candidates and
+    samples there are follows from the time allowed, see `PASSES`.
     """
 
     steps: int
@@ -118,7 +120,7 @@ class Choose:
 
     def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
         """How many candidates are tried, on how many samples each corrects, and on how many others it is judged."""
-        total = PASSES * max(samples, LEAST_SAMPLES) // self.steps
+        total = PASSES * max(samples, LEAST_SAMPLES) // (STEP_PASSES * self.steps)
         count = min(candidates, total // (2 * ENOUGH))
         each = min(samples, total // max(count, 1))
         held = min(HELD, samples // 3, max(ENOUGH, each - self.samples))
