@@ -25,7 +25,7 @@ class Resources:
 
 # How many LUTs, flip-flops and so on a cell is. A LUT with two RAM ports and those of its address decoder: UG474,
 # table 2-3. An inverter is a LUT unless place and route absorbs it. A carry of the ECP5 is two LUTs.
-_LUTS = {r"LUT[1-6]|SB_LUT4|LUT4": 1, r"INV": 1, r"CCU2C": 2}
+_LUTS = {r"LUT[1-6]|SB_LUT4|LUT4|\$lut": 1, r"INV": 1, r"CCU2C": 2}
 _LUT_RAM = {
     r"RAM32M|RAM64M|RAM128X1D|RAM256X1S": 4,
     r"RAM32X1D|RAM64X1D|RAM128X1S": 2,

@@ -15,8 +15,9 @@ from snntoolbox import plugins
 from snntoolbox.conversion import checked_arrays
 from snntoolbox.deployment.account import account
 from snntoolbox.deployment.checks import Measured, measured, tidy
+from snntoolbox.deployment.facts import Facts, report_data
 from snntoolbox.deployment.project import Build, Project, project
-from snntoolbox.deployment.report import Facts, report_data, report_text
+from snntoolbox.deployment.report import report_text
 from snntoolbox.deployment.saturation import at_limits, saturation
 from snntoolbox.deployment.targets import target_of
 from snntoolbox.deployment.vectors import reference

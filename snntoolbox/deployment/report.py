@@ -1,9 +1,8 @@
-"""The report of a deployment, as data and as text."""
+"""The report of a deployment as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from snntoolbox.backends.verilog.axi_text import axi_module
@@ -11,6 +10,7 @@ from snntoolbox.backends.verilog.hardware import meanings
 from snntoolbox.deployment.account import Account, LayerCost
 from snntoolbox.deployment.cells import Resources
 from snntoolbox.deployment.checks import Check, Measured
+from snntoolbox.deployment.facts import Facts
 from snntoolbox.deployment.project import Project
 from snntoolbox.deployment.saturation import Saturation
 from snntoolbox.deployment.targets import Device
@@ -28,51 +28,6 @@ _SAYS = {
 
 _COMPARED = ("fits", "equal clocks")
 """What is no goal of the Makefile."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Facts:
-    """All that is told of a deployment; `saturation` where potentials were allowed to saturate."""
-
-    project: Project
-    account: Account
-    measured: Measured
-    accuracy: Mapping[str, Any]
-    saturation: Saturation | None = None
-
-
-def report_data(facts: Facts) -> dict[str, Any]:
-    """What ``report.json`` holds."""
-    project, account, measured = facts.project, facts.account, facts.measured
-    build, clocks = project.build, measured.clocks
-    mean = None if clocks is None else sum(clocks) / len(clocks)
-    return {
-        "network": project.network.name,
-        "top": project.top,
-        "target": build.target.name,
-        "device": None if build.device is None else asdict(build.device),
-        "steps": project.steps,
-        "weight_bits": None if project.network.grid is None else project.network.grid.weight_bits,
-        "lanes": build.lanes,
-        "queue": build.queue,
-        "input_currents": dict(project.design.choices.currents),
-        "clock_mhz": build.clock_mhz,
-        "checks": [asdict(check) for check in measured.checks],
-        "resources": None if measured.resources is None else asdict(measured.resources),
-        "routed_mhz": measured.routed_mhz,
-        "memory": {"bits": project.fit.bits, "blocks_at_least": project.fit.blocks, "in_luts": project.fit.small_bits},
-        "clocks": clocks,
-        "clocks_estimated": list(account.estimated),
-        "microseconds": None if mean is None else mean / build.clock_mhz,
-        "spikes": account.spikes,
-        "synaptic_operations": account.operations,
-        "layers": [asdict(layer) for layer in account.layers],
-        "synapses": account.synapses,
-        "dense_entries": account.dense,
-        "weight_memory_bits": account.weight_memory,
-        "saturation": None if facts.saturation is None else asdict(facts.saturation),
-        "accuracy": dict(facts.accuracy),
-    }
 
 
 def report_text(facts: Facts) -> str:
@@ -141,12 +96,19 @@ def _resources(project: Project, measured: Measured) -> str:
         text += f"Not measured: {synthesis.why.splitlines()[-1] if synthesis and synthesis.why else 'not run'}.\n\n"
     else:
         text += table(("", "taken", "device", "share"), _shares(found, device)) + "\n\n"
-        text += f"By `{project.build.target.synthesis}` of Yosys. LUTs include {found.lut_ram} that are memories, and "
-        text += "inverters, which place and route may absorb.\n\n"
-    text += f"Memories: {fit.bits} bits, of which {fit.small_bits} in small ones."
+        text += f"By `{project.build.target.synthesis}` of Yosys. "
+        if device is None:
+            text += "LUTs have 4 inputs; memories are left whole and not counted, queues included.\n\n"
+        else:
+            text += f"LUTs include {found.lut_ram} that are memories, and "
+            text += "inverters, which place and route may absorb.\n\n"
+    text += f"Memories: {fit.bits} bits"
     if device is not None:
+        text += f", of which {fit.small_bits} in small ones."
         size = project.build.target.block_bits
         text += f" They take at least {fit.blocks} of {device.blocks} block RAMs of {size} bits."
+    else:
+        text += "."
     return text
 
 
@@ -158,7 +120,8 @@ def _shares(found: Resources, device: Device | None) -> list[tuple[str, str, str
     for name, count, limit in zip(names, counts, most, strict=True):
         share = "" if not limit else f"{count / limit:.0%}"
         rows.append((name, str(count), "" if limit is None else str(limit), share))
-    return rows
+    # Without a device there are no block RAMs or DSPs.
+    return rows[:2] if device is None else rows
 
 
 def _time(project: Project, account: Account, measured: Measured) -> str:

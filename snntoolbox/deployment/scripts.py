@@ -175,7 +175,7 @@ def _routed(target: Target, device: Device, clock_mhz: float) -> Rules:
 def _synthesis(target: Target, top: str) -> str:
     """The script of Yosys, run in the folder of the sources."""
     lines = ["# Run in the folder of the sources: yosys -s ../synth/synth.ys", "read_verilog *.v"]
-    lines += [f"{target.synthesis} -top {top}", "tee -q -o ../out/cells.json stat -json"]
+    lines += [f"{target.synthesis} -top {top}", *target.after, "tee -q -o ../out/cells.json stat -json"]
     if target.router:
         lines.append("write_json ../out/netlist.json")
     return "\n".join(lines) + "\n"

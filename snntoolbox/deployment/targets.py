@@ -31,12 +31,13 @@ class Device:
 class Target:
     """A family of devices, the first of which is the default.
 
-    synthesis: command of Yosys. block_bits: bits of one block RAM, parity included.
+    synthesis: command of Yosys; after: those that follow it. block_bits: bits of one block RAM, parity included.
     constraints: ending of the constraints file, none where there is no device. router: its place and route, if open.
     """
 
     name: str
     synthesis: str
+    after: tuple[str, ...] = ()
     devices: tuple[Device, ...] = ()
     block_bits: int = 0
     constraints: str = ""
@@ -112,7 +113,11 @@ TARGETS: Mapping[str, Target] = {
             constraints="lpf",
             router="nextpnr-ecp5",
         ),
-        Target(name="generic", synthesis="synth -flatten"),
+        # Any chip: LUTs of 4 inputs. Without its step memory_map, which takes memories apart into flip-flops.
+        Target(
+            name="generic", synthesis="synth -flatten -run begin:fine",
+            after=("opt -fast -full", "techmap", "opt -fast", "abc -fast -lut 4", "opt_clean"),
+        ),
     )
 }  # fmt: skip
 

@@ -114,6 +114,7 @@ def test_small_network_is_synthesised_for(target, tmp_path):
     assert outcomes(found)["synth"] == "passed"
     assert any(re.fullmatch(TARGET_CELLS[target], cell) for cell in found["resources"]["cells"])
     assert found["resources"]["flipflops"] > 50
+    assert found["resources"]["luts"] > 100
 
 
 FILES = {

@@ -42,7 +42,7 @@ COUNTS = [
     ({"FDRE": 3, "FDSE": 4, "RAMB18E1": 1, "RAMB36E1": 2, "DSP48E1": 3, "BUFG": 1}, (0, 0, 7, 5, 3)),
     ({"SB_LUT4": 5, "SB_CARRY": 7, "SB_DFFESR": 2, "SB_DFF": 1, "SB_RAM40_4K": 2}, (5, 0, 3, 2, 0)),
     ({"LUT4": 5, "CCU2C": 3, "TRELLIS_FF": 2, "TRELLIS_DPR16X4": 1, "DP16KD": 4, "PFUMX": 1}, (17, 6, 2, 4, 0)),
-    ({"$_SDFFE_PP0P_": 4, "$_DFF_P_": 2, "$_AND_": 7}, (0, 0, 6, 0, 0)),
+    ({"$_SDFFE_PP0P_": 4, "$_DFF_P_": 2, "$lut": 7, "$mem_v2": 3}, (7, 0, 6, 0, 0)),
 ]
 
 
