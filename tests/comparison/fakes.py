@@ -18,6 +18,7 @@ CAN = Capabilities(
     bias=True,
     initial=True,
     thresholds=True,
+    saturation=True,
     batches=True,
     records=frozenset({"spikes", "potentials"}),
 )
@@ -123,6 +124,7 @@ class Fake:
                 v = v + np.broadcast_to(current[t - self.shift], (size,)) + bias
                 z = v > threshold if self.strict else v >= threshold
                 v = np.where(z, 0, v) if self.zero else v - threshold * z
+                v = v if neuron.saturation is None else np.clip(v, *neuron.saturation)
                 fired[t] = z
             trace[t] = v
         return fired, trace

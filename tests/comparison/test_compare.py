@@ -85,6 +85,16 @@ def test_a_fault_is_named(fake, name, cause, evidence):
     check_place(network, fake, found, at)
 
 
+def test_currents_are_told_where_potentials_saturate():
+    """What a limit takes away is no current: rounded weights are found to be that."""
+    network = drawn("perceptron").with_neurons(saturation=(-0.5, 1.25))
+    assert compared(network, Fake()).equal
+    found = compared(network, Fake(noise=0.01))
+    at = found.side("fake").divergence
+    assert (at.cause, at.departs) == (Cause.ROUNDING, ("fake",))
+    assert "the currents that its potentials show" in at.evidence
+
+
 def check_place(network, fake, found, at):
     """The cell differs, and before it nothing does."""
     x = samples(network)
