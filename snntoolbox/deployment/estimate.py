@@ -1,10 +1,10 @@
 """Estimates the clocks of a sample from its spikes, by a model of the pipeline of layers.
 
 In each step a layer begins its scan when it has taken all spikes of the step and its sources have sent theirs. Its own
-spikes leave while it scans, in blocks of as many as a queue holds: the last of a block leaves when all readers have
-taken the block before. With g words scanned for a block, and c clocks that a reader r takes for it,
+spikes leave while it scans, in blocks of which a queue holds L: the last of a block leaves when all readers have taken
+the block L before it. With g words scanned for a block, and c clocks that a reader r takes for it,
 
-    sent[b]     = max(sent[b - 1] + g[b], taken[r, b - 1] of all r)
+    sent[b]     = max(sent[b - 1] + g[b], taken[r, b - L] of all r)
     taken[r, b] = max(taken[r, b - 1] + c[r, b], sent[b]).
 
 A reader begins where it is free: when it has finished the step before and what other sources have sent. Handshakes are
@@ -21,6 +21,9 @@ import numpy as np
 from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
 from snntoolbox.backends.verilog.design import Design, Layer
 from snntoolbox.ir.node import Array
+
+_PARTS = 4
+"""Blocks that a queue holds, unless it has fewer words."""
 
 Loads = Mapping[tuple[str, str], Array]
 """For each layer and each of its sources the clocks (steps, samples) that the spikes from there take in each step."""
@@ -95,15 +98,17 @@ class _Pipeline:
     def _sent(self, layer: Layer, fired: Array, begin: float) -> float:
         """When the last spike has left."""
         words = fired // layer.lanes
-        blocks = np.arange(0, len(fired), self.design.choices.queue)
+        size = max(1, self.design.choices.queue // _PARTS)
+        lag = self.design.choices.queue // size
+        blocks = np.arange(0, len(fired), size)
         scanned = np.add.reduceat(np.diff(words, prepend=0), blocks).tolist()
         readers = self.readers[layer.name]
         takes = [np.add.reduceat(clocks[fired], blocks).tolist() for clocks in readers.values()]
         taken = [max(begin, self.free[name]) for name in readers]
-        sent, before = begin, begin
+        sent, gone = begin, [begin] * lag
         for block, gap in enumerate(scanned):
-            sent = max(sent + gap, before)
+            sent = max(sent + gap, gone[block])
             taken = [max(t + take[block], sent) for t, take in zip(taken, takes, strict=True)]
-            before = max(taken, default=sent)
+            gone.append(max(taken, default=sent))
         self.free.update(zip(readers, taken, strict=True))
         return sent + layer.words - 1 - float(words[-1])
