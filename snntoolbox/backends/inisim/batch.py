@@ -102,7 +102,7 @@ class Batch:
         kept, state = self.kept, self.states[task.name]
         if task.name in kept.potentials:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
-        spikes = state.advance(self._floating(task, values), steps, trace)
+        spikes = self._spikes(task, state, values, steps, trace)
         train = spikes.view(steps, self.size, *shape)
         if not isinstance(state, Firing):
             self._count(task.name, train)
@@ -112,6 +112,19 @@ class Batch:
             recorded = train if task.name in self.graded else train > 0
             kept.spikes[task.name][during] = recorded.cpu().numpy()
         return None if self._waits(task.name, first, steps) else spikes
+
+    def _spikes(
+        self, task: Task, state: State, values: Mapping[str, Tensor], steps: int, trace: Tensor | None
+    ) -> Tensor:
+        """Advance a population, by the events that reach it where it reads bytes."""
+        product = self.fast.direct.get(task.name) if self.fast and isinstance(state, Firing) else None
+        given = values.get(task.reads[0])
+        if product is None or given is None:
+            return state.advance(self._floating(task, values), steps, trace)
+        assert isinstance(state, Firing)
+        if trace is None and product.suits(given):
+            return product.fire(given, state, steps)
+        return state.advance(product.dense(given) if trace is None else product(given), steps, trace)
 
     def _waits(self, name: str, first: int, steps: int) -> bool:
         """Whether a population is outside its window in all of these steps."""

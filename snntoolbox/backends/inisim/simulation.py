@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -14,13 +15,14 @@ from torch import Tensor
 from snntoolbox.backends.inisim.batch import Batch
 from snntoolbox.backends.inisim.kept import Kept
 from snntoolbox.backends.inisim.schedule import Task, plan, shortened
+from snntoolbox.engine.currents import GridCurrents
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import integer, jit, loops
 from snntoolbox.engine.fast.planning import FastPaths, work
 from snntoolbox.engine.tensors import device_named, plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Spiking, sample_shape
-from snntoolbox.ir.interpreter import constant_currents, interpret
+from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
@@ -75,6 +77,11 @@ class Simulation:
     def follows_outputs(self, record: Record) -> bool:
         """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps."""
         return record.outputs_per_step or any(r.start for r in self.network.readouts)
+
+    @cached_property
+    def grid_currents(self) -> GridCurrents:
+        """What constant inputs add to a network on an integer grid."""
+        return GridCurrents(self.network)
 
     def fast_paths(self, dtype: torch.dtype, fused: bool) -> FastPaths | None:
         """The fast paths for potentials of this type, with compiled loops or without; None where there are none."""
@@ -151,11 +158,11 @@ class Simulation:
         """
         device, dtype = self.device, self.dtype
         if self.network.grid:
-            found = constant_currents(self.network, *x)
-            largest = max((max(v.max(initial=0), -v.min(initial=0)) for v in found.values()), default=0.0)
+            found = self.grid_currents(*x)
+            largest = max((float(v.abs().max()) for v in found.values() if v.numel()), default=0.0)
             if self.network.grid.bound(steps, largest) >= 2**24:
                 dtype = torch.float64
-            return {name: torch.from_numpy(value).to(device) for name, value in found.items()}, dtype
+            return {name: value.to(device) for name, value in found.items()}, dtype
         wiring = self.wiring(dtype)
         coded = self.network.encodings
         inputs = dict(zip(coded, x, strict=True))

@@ -1,7 +1,8 @@
-"""Products of sparse bytes with float weights: the weight rows of the events are summed, where that is faster."""
+"""Products of sparse bytes with weights: the weight rows of the events are summed, where that is faster."""
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -9,75 +10,138 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.fast import loops
+from snntoolbox.engine.fast.firing import Firing
 from snntoolbox.engine.fast.forms import Form
 from snntoolbox.engine.fast.jit import compiled, in_parallel
+from snntoolbox.engine.fast.layout import rows, shaped
 from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
-SPARSE = {"conv": 0.18, "dense": 0.22}
-"""Shares of bytes other than 0 below which events beat dense products in large layers; see `limit`."""
+SPARSE = {"float": 0.35, "whole": 0.18}
+"""Shares of bytes other than 0 below which events beat dense products, 8-bit ones for 'whole' weights; see `limit`."""
+
+FEWEST = 2048
+"""Whole products of a window and row of the kernel from which on listing its events pays."""
+
+_LARGEST_LIST = 2**16
+_SHORT = 2**15 - 1
 
 
-def limit(kind: str, channels: int, filters: int, peak: int) -> float:
-    """The share of bytes other than 0 below which events are faster, for bytes up to `peak`.
+def limit(weight: Array, *, whole: bool) -> float:
+    """The share of bytes other than 0 up to which events are faster for weights (filters, channels, rows, columns).
 
-    Few filters make each event's row short, few channels each window's list, and bytes above 1 are several events.
     Measured on AVX-512; docs/performance.md has the command.
     """
-    share = SPARSE[kind] * min(1.0, filters / 64) * (0.75 if peak > 1 else 1.0)
-    return share * min(1.0, channels / 64) if kind == "conv" else share
+    if whole and weight[..., 0, :].size < FEWEST:
+        return 0.0
+    return SPARSE["whole" if whole else "float"]
 
 
 class EventProduct:
-    """A convolution over two axes or a dense layer on bytes of one form; `dense` computes the same from floats.
+    """A convolution over one or two axes or a dense layer on bytes of one form; `dense` computes the same.
 
-    `taken` says which of the two ways have been used.
+    Whole weights are summed as integers. `taken` says which ways have been used; `other` is the name of `dense`.
     """
 
     def __init__(
-        self, node: Conv | Dense, weight: Array, shape: Shape, form: Form, dense: Kernel, *, always: bool
+        self,
+        node: Conv | Dense,
+        weight: Array,
+        shape: Shape,
+        form: Form,
+        dense: Kernel,
+        *,
+        always: bool,
+        whole: bool = False,
+        other: str = "dense",
     ) -> None:
-        self.form, self.dense, self.always = form, dense, always
+        self.form, self.dense, self.always, self.other = form, dense, always, other
+        self.whole = whole
         self.taken: set[str] = set()
-        channels, *space = shape if isinstance(node, Conv) else (weight.shape[1], 1, 1)
-        self.height, self.width = space
-        self.channels = channels
-        out = node.output_shape(shape) if isinstance(node, Conv) else (len(weight), 1, 1)
-        self.filters, *self.windows = out
         self.flat = isinstance(node, Dense)
-        self.sparse = limit("dense" if self.flat else "conv", channels, self.filters, form.peak)
-        self.weight = weight
-        whole = np.ones(2, np.int64)
-        self.kernel = np.array(weight.shape[2:], np.int64) if isinstance(node, Conv) else whole
-        self.stride = np.array(node.stride, np.int64) if isinstance(node, Conv) else whole
-        self.before = np.array([lo for lo, _ in node.padding], np.int64) if isinstance(node, Conv) else 0 * whole
-        self.dilation = np.array(node.dilation, np.int64) if isinstance(node, Conv) else whole
+        self.out_shape = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
+        self.weight = weight.reshape(*weight.shape[:2], *_plane(weight.shape[2:], 1))
+        self.geometry = self._geometry(node, (weight.shape[1],) if self.flat else shape)
+        self.sparse = limit(self.weight, whole=whole)
+
+    def _geometry(self, node: Conv | Dense, shape: Shape) -> Array:
+        """See `loops.gather`."""
+        channels, *space = shape
+        filters, *windows = self.out_shape
+        settings: list[tuple[int, ...]] = [self.weight.shape[2:], (1, 1), (0, 0), (1, 1)]
+        if isinstance(node, Conv):
+            before = tuple(lo for lo, _ in node.padding)
+            settings[1:] = _plane(node.stride, 1), _plane(before, 0), _plane(node.dilation, 1)
+        columns = -(-filters // 16) * 16
+        sizes = (*_plane(space, 1), channels, *_plane(windows, 1), filters, columns)
+        return np.array([*sizes, *(n for pair in settings for n in pair)], np.int64)
 
     @cached_property
     def rows(self) -> Array:
-        """The weights of each input channel under each tap, (taps * channels, filters); made when first needed."""
-        taps = self.weight.reshape(self.filters, self.channels, -1).transpose(2, 1, 0)
-        rows = np.empty(taps.shape, np.float32)
-        np.multiply(taps, self.form.factor, out=rows, casting="same_kind")
-        return rows.reshape(-1, self.filters)
+        """The weights of each input channel under each tap, (taps * channels, filters); made when first needed.
+
+        Filters are filled up to a multiple of 16. 16 bits are enough where some products fit them.
+        """
+        filters, channels = self.weight.shape[:2]
+        taps = self.weight.reshape(filters, channels, -1).transpose(2, 1, 0).reshape(-1, filters)
+        dtype = np.float32 if not self.whole else np.int16 if self.most >= 16 else np.int32
+        found = np.zeros((len(taps), int(self.geometry[6])), dtype)
+        np.multiply(taps, self.form.factor, out=found[:, :filters], casting="unsafe")
+        return found.reshape(-1)
+
+    @cached_property
+    def most(self) -> int:
+        """So many products of a byte and a weight stay within 16 bits."""
+        return int(_SHORT // max(1, self.form.peak * int(np.abs(self.weight).max(initial=0))))
+
+    def suits(self, x: Tensor) -> bool:
+        """Whether so few bytes are not 0 that events are faster; notes the way that is then taken."""
+        events = self.always or int(np.count_nonzero(rows(x).numpy())) <= self.sparse * x.numel()
+        self.taken.add("event" if events else self.other)
+        return events
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The product, in whichever way is faster for so many events."""
-        positions = (x if self.flat else x.movedim(1, -1)).reshape(-1, self.channels).numpy()
-        if not self.always and np.count_nonzero(positions) > self.sparse * positions.size:
-            self.taken.add("dense")
-            values = x.to(torch.float32)
-            return self.dense(values if self.form.factor == 1 else values.mul_(self.form.factor))
-        self.taken.add("event")
-        return self._summed(positions, len(x))
+        """The product, (samples, *shape), in whichever way is faster for so many events."""
+        return self.summed(x) if self.suits(x) else self.dense(x)
 
-    def _summed(self, positions: Array, samples: int) -> Tensor:
-        index = np.empty((len(positions), self.channels * self.form.peak), np.uint16)
-        number = np.empty(len(positions), np.int32)
-        in_parallel(compiled(loops.list_events), len(positions), positions, self.form.peak == 1, index, number)
-        out = torch.empty((samples, *self.windows, self.filters))
-        places = (self.height, self.width, out.numpy(), self.kernel, self.stride, self.before, self.dilation)
-        units = samples * self.windows[0]
-        in_parallel(compiled(loops.gather), units, index, number, self.channels, self.rows, *places)
-        return out.view(samples, self.filters) if self.flat else out.movedim(-1, 1)
+    def summed(self, x: Tensor) -> Tensor:
+        """The product from events."""
+        out = torch.empty((len(x), math.prod(self.out_shape)))
+        nothing = np.empty(0, np.float32)
+        state = (0, nothing, nothing, False, nothing, np.float32(0), np.empty(0, np.int32), np.empty(0, np.uint8))
+        self._gather(x, 1, out.numpy().reshape(-1), False, state)
+        return shaped(out, self.out_shape)
+
+    def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
+        """The spikes (steps * samples, *shape) of neurons that have the product as their current."""
+        spikes = firing.room(steps)
+        self._gather(x, steps, np.empty(0, firing.potential.numpy().dtype), True, firing.loop_state(True, spikes))
+        return spikes
+
+    def _gather(self, x: Tensor, steps: int, out: Array, fires: bool, state: tuple[object, ...]) -> None:
+        batch = len(x) // steps
+        bands = min(int(self.geometry[3]), -(-torch.get_num_threads() // max(batch, 1)))
+        given = rows(x).contiguous().numpy().reshape(-1)
+        weights = (self.rows, self.form.peak > 1, self.most if self.rows.dtype == np.int16 else _SHORT)
+        in_parallel(
+            compiled(loops.gather),
+            batch * bands,
+            *(given, self.geometry, bands, batch, steps, *weights, out, fires, *state),
+        )
+
+
+def _plane(sizes: tuple[int, ...] | list[int], fill: int) -> tuple[int, int]:
+    """Two axes of up to two."""
+    first, second = (fill, fill, *sizes)[-2:]
+    return first, second
+
+
+def suitable(node: Conv | Dense, weight: Array, shape: Shape, form: Form, *, whole: bool) -> bool:
+    """Whether events of this layer can be listed, and their sums are exact where they must be."""
+    if isinstance(node, Conv) and (weight.ndim > 4 or node.groups != 1):
+        return False
+    span = weight.shape[1] if isinstance(node, Dense) else math.prod(shape) // (shape[1] if weight.ndim == 4 else 1)
+    largest = form.peak * np.abs(weight).reshape(len(weight), -1).sum(axis=1).max(initial=0)
+    exact = not whole or (form.factor == 1 and bool(np.all(weight == np.rint(weight))) and largest < 2**24)
+    return bool(span < _LARGEST_LIST and exact)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class Firing:
         self.potential = self._kept("potential", (batch, population.size), dtype)
         self.potential[:] = self._parameter("initial", self.neuron.initial)
         self.drive = self._drive(population, constant)
-        self.spikes: dict[int, tuple[Tensor, Tensor]] = {}
+        self.spikes: dict[int, Tensor] = {}
         self.arrays: list[Array] | None = None
         self.total = torch.zeros((batch, population.size), dtype=torch.int32)
 
@@ -88,39 +89,48 @@ class Firing:
             self.space[key] = torch.empty(needed, dtype=dtype)
         return self.space[key][:needed].view(shape)
 
+    def room(self, steps: int) -> Tensor:
+        """Memory for the spikes (steps * samples, *shape) of the next steps; the next call gives the same."""
+        if steps not in self.spikes:
+            given = self._kept("spikes", (steps * self.batch, self.potential.shape[1]), torch.uint8)
+            self.spikes[steps] = shaped(given, self.shape)
+        return self.spikes[steps]
+
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """Spikes (steps * samples, *shape), uint8, which the next call overwrites; see `engine.neurons.State`."""
-        size = (steps, *self.potential.shape)
-        if steps not in self.spikes:
-            given = self._kept("spikes", size, torch.uint8)
-            self.spikes[steps] = given, shaped(given.flatten(0, 1), self.shape)
-        spikes, given_out = self.spikes[steps]
-        incoming = None if current is None else rows(current).view(size)
-        kept = None if trace is None else torch.empty(size, dtype=torch.float32)
-        (self._fused if self.fused else self._stepwise)(incoming, spikes, kept)
-        if trace is not None and kept is not None:
-            trace.copy_(shaped(kept.flatten(0, 1), self.shape).view(trace.shape))
-        return given_out
+        spikes = self.room(steps)
+        incoming = None if current is None else rows(current).to(self.dtype)
+        if trace is None and self.fused:
+            self._fused(incoming, spikes)
+        else:
+            self._stepwise(incoming, spikes, trace)
+        return spikes
 
-    def _fused(self, current: Tensor | None, spikes: Tensor, trace: Tensor | None) -> None:
+    def loop_state(self, given: bool, spikes: Tensor) -> tuple[Any, ...]:
+        """What compiled loops take: mode, potentials, drive, thresholds, reset, counts and spikes; see `loops.fire`."""
         if self.arrays is None:
-            self.arrays = [t.numpy() for t in (self.potential, self.drive, self.threshold, self.total)]
+            self.arrays = [t.numpy().reshape(-1) for t in (self.potential, self.drive, self.threshold, self.total)]
         potential, drive, threshold, counts = self.arrays
-        incoming = _NO_CURRENT[self.dtype] if current is None else current.numpy()
-        traced = _NO_TRACE if trace is None else trace.numpy()
-        subtract, reset = self.neuron.reset is Reset.SUBTRACT, potential.dtype.type(self.neuron.reset_potential)
+        mode = int(given) + (0 if self.neuron.reset is Reset.SUBTRACT else 2)
+        reset, shared = potential.dtype.type(self.neuron.reset_potential), len(self.drive) == 1
+        return mode, potential, drive, shared, threshold, reset, counts, rows(spikes).numpy().reshape(-1)
+
+    def _fused(self, current: Tensor | None, spikes: Tensor) -> None:
+        n = self.potential.shape[1]
+        state = self.loop_state(current is not None, spikes)
+        incoming = state[1][:0] if current is None else current.contiguous().numpy().reshape(-1)
         in_parallel(
             compiled(loops.fire),
-            self.batch * -(-potential.shape[1] // loops.BLOCK),
-            *(potential, incoming, current is not None, drive, threshold, subtract, reset),
-            *(spikes.numpy(), counts, traced, trace is not None),
+            self.batch * -(-n // loops.BLOCK),
+            *(n, self.batch, len(spikes) // self.batch, *state, incoming),
         )
 
     def _stepwise(self, current: Tensor | None, spikes: Tensor, trace: Tensor | None) -> None:
-        """The same in torch, for runs too short to compile anything."""
-        for step, z in enumerate(spikes):
+        """The same in torch, for runs too short to compile anything, and for potentials that are recorded."""
+        size = (-1, *self.potential.shape)
+        for step, z in enumerate(rows(spikes).view(size)):
             if current is not None:
-                self.potential.add_(current[step])
+                self.potential.add_(current.view(size)[step])
             self.potential.add_(self.drive)
             fired = torch.ge(self.potential, self.threshold, out=z.view(torch.bool))
             if self.neuron.reset is Reset.SUBTRACT:
@@ -129,8 +139,4 @@ class Firing:
                 self.potential.masked_fill_(fired, self.neuron.reset_potential)
             self.total.add_(z)
             if trace is not None:
-                trace[step] = self.potential
-
-
-_NO_CURRENT = {d: torch.empty((0, 1, 1), dtype=d).numpy() for d in (torch.float32, torch.float64)}
-_NO_TRACE = np.empty((0, 1, 1), np.float32)
+                trace[step] = shaped(self.potential, self.shape)

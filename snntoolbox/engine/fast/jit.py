@@ -1,7 +1,8 @@
-"""Compiles plain loops with Numba where it is installed: the one place that imports it."""
+"""Compiles plain loops with Numba where it is installed, with the vector forms in `intrinsics`."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -31,6 +32,7 @@ def compiled(loop: Loop) -> Loop:
         raise BackendError("Numba is not installed", hint="pip install 'snntoolbox[fast]', or engine = dense")
     import numba
 
+    importlib.import_module("snntoolbox.engine.fast.intrinsics")
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
 """The loops that are compiled: firing neurons, and sums over the events of a spike train. Plain Python otherwise.
 
-Arrays are contiguous, channels innermost. Each loop works on the units `first` <= unit < `last`, which threads share.
+Arrays are flat, channels innermost. Each loop works on the units `first` <= unit < `last`, which threads share.
 """
 
 from __future__ import annotations
@@ -9,78 +9,48 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.engine.fast.vectors import copy_block, fire_block, fire_neurons, list_block, sum_rows
+
 BLOCK = 1024
-"""Neurons that go through all steps of a chunk together: their state stays in the first-level cache."""
+"""Neurons in a unit of work."""
+
+
+def advance(
+    size: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any, at_threshold: int,
+    counts: Any, current: Any, at_current: int, stride: int, spikes: Any, at_spikes: int, hop: int, steps: int,
+    reset: Any,
+) -> None:  # fmt: skip
+    """Any number of neurons over all steps, in blocks: see `vectors.fire_neurons`."""
+    j = 0
+    while j + 32 <= size:
+        fire_block(32, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
+                   current, at_current + j, stride, spikes, at_spikes + j, hop, steps, reset)  # fmt: skip
+        j += 32
+    while j + 16 <= size:
+        fire_block(16, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
+                   current, at_current + j, stride, spikes, at_spikes + j, hop, steps, reset)  # fmt: skip
+        j += 16
+    if j < size:
+        fire_neurons(size - j, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
+                     current, at_current + j, stride, spikes, at_spikes + j, hop, steps, reset)  # fmt: skip
 
 
 def fire(
-    potential: Any,
-    current: Any,
-    given: bool,
-    drive: Any,
-    threshold: Any,
-    subtract: bool,
-    reset: Any,
-    spikes: Any,
-    counts: Any,
-    trace: Any,
-    traced: bool,
-    first: int,
-    last: int,
-) -> None:
-    """Integrate, fire, reset and count in one pass: V <- V + current + drive; z = V >= threshold; V <- V - threshold.
+    n: int, batch: int, steps: int, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
+    counts: Any, spikes: Any, current: Any, first: int, last: int,
+) -> None:  # fmt: skip
+    """Integrate, fire, reset and count: V <- V + current + drive; z = V >= threshold; V <- V - threshold.
 
-    `potential`, `counts` (batch, n); `current` (steps, batch, n) where `given`; `drive` (batch or 1, n); `threshold`
-    (n); `spikes` and, where `traced`, `trace` (steps, batch, n). Without `subtract` a spike sets V to `reset`.
-    A unit is a block of neurons of one sample.
+    `potential`, `counts` (batch, n); `drive` the same, or (n) where `shared`; `threshold` (n); `spikes` and, where
+    there are, `current` (steps, batch, n). See `vectors.fire_neurons` for `mode`. A unit is a block of one sample.
     """
-    steps, _, n = spikes.shape
     blocks = (n + BLOCK - 1) // BLOCK
     for unit in range(first, last):
-        b = unit // blocks
-        lo = (unit - b * blocks) * BLOCK
-        hi = min(lo + BLOCK, n)
-        size = hi - lo
-        v = potential[b, lo:hi]
-        theta = threshold[lo:hi]
-        steady = drive[b if drive.shape[0] > 1 else 0, lo:hi]
-        count = counts[b, lo:hi]
-        for s in range(steps):
-            z = spikes[s, b, lo:hi]
-            if given:
-                incoming = current[s, b, lo:hi]
-                if subtract:
-                    for j in range(size):
-                        x = v[j] + incoming[j] + steady[j]
-                        fired = x >= theta[j]
-                        z[j] = fired
-                        count[j] += fired
-                        v[j] = x - theta[j] if fired else x
-                else:
-                    for j in range(size):
-                        x = v[j] + incoming[j] + steady[j]
-                        fired = x >= theta[j]
-                        z[j] = fired
-                        count[j] += fired
-                        v[j] = reset if fired else x
-            elif subtract:
-                for j in range(size):
-                    x = v[j] + steady[j]
-                    fired = x >= theta[j]
-                    z[j] = fired
-                    count[j] += fired
-                    v[j] = x - theta[j] if fired else x
-            else:
-                for j in range(size):
-                    x = v[j] + steady[j]
-                    fired = x >= theta[j]
-                    z[j] = fired
-                    count[j] += fired
-                    v[j] = reset if fired else x
-            if traced:
-                kept = trace[s, b, lo:hi]
-                for j in range(size):
-                    kept[j] = v[j]
+        sample = unit // blocks
+        lo = (unit - sample * blocks) * BLOCK
+        at = sample * n + lo
+        advance(min(BLOCK, n - lo), mode, potential, at, drive, lo if shared else at, threshold, lo, counts,
+                current, at, batch * n, spikes, at, batch * n, steps, reset)  # fmt: skip
 
 
 def sum_by_two(values: Any, out: Any, first: int, last: int) -> None:
@@ -100,79 +70,141 @@ def sum_by_two(values: Any, out: Any, first: int, last: int) -> None:
                     total[f] = a[f] + b[f] + c[f] + d[f]
 
 
-def list_events(values: Any, binary: bool, index: Any, number: Any, first: int, last: int) -> None:
-    """For each row of `values` (rows, channels), uint8, which channels are not zero, each as often as its value.
+def list_values(size: int, weighted: bool, values: Any, at: int, base: int, index: Any, value: Any, n: int) -> int:
+    """Any number of bytes that are not 0, in blocks: see `vectors.list_block`."""
+    j = 0
+    while j + 32 <= size:
+        n = list_block(32, weighted, values, at + j, base + j, index, value, n)
+        j += 32
+    while j + 16 <= size:
+        n = list_block(16, weighted, values, at + j, base + j, index, value, n)
+        j += 16
+    for k in range(j, size):  # no branch: a wrong guess costs more than a write that is overwritten
+        byte = values[at + k]
+        index[n] = base + k
+        if weighted:
+            value[n] = byte
+        n += byte != 0
+    return n
 
-    `index` (rows, capacity) gets the channels, `number` (rows) how many. A unit is a row.
+
+def list_rows(
+    values: Any, sample: int, batch: int, steps: int, low: int, high: int, geometry: Any, weighted: bool,
+    index: Any, value: Any, starts: Any,
+) -> None:  # fmt: skip
+    """The events of a sample in the rows `low` to `high` - 1 of all steps, one position after the other.
+
+    An event is its column times the channels plus its channel; those of a position begin where `starts` (steps,
+    rows, columns + 1) says.
     """
-    channels = values.shape[1]
-    for row in range(first, last):
-        n = 0
-        if binary:
-            for c in range(channels):  # no branch: a wrong guess costs more than a write that is overwritten
-                index[row, n] = c
-                n += values[row, c]
-        else:
-            for c in range(channels):
-                for _ in range(values[row, c]):
-                    index[row, n] = c
-                    n += 1
-        number[row] = n
+    height, width, channels = geometry[0], geometry[1], geometry[2]
+    n = 0
+    for step in range(steps):
+        for row in range(low, high):
+            at = ((step * batch + sample) * height + row) * width * channels
+            place = (step * height + row) * (width + 1)
+            for x in range(width):
+                starts[place + x] = n
+                base = x * channels
+                n = list_values(channels, weighted, values, at + base, base, index, value, n)
+            starts[place + width] = n
+
+
+def list_window(
+    step: int, y: int, x: int, geometry: Any, weighted: bool, index: Any, value: Any, starts: Any, rows: Any,
+    factors: Any,
+) -> int:  # fmt: skip
+    """The events in the window of one output position: their rows of the weights to `rows`, values to `factors`.
+
+    The taps of a row lie side by side, and so do their events, unless they are dilated. How many there are is returned.
+    """
+    height, width, channels = geometry[0], geometry[1], geometry[2]
+    taps, gap = geometry[8], geometry[14]
+    runs, together = (1, taps) if gap == 1 else (taps, 1)
+    left = x * geometry[10] - geometry[12]
+    n = 0
+    for i in range(geometry[7]):
+        row = y * geometry[9] - geometry[11] + i * geometry[13]
+        if row < 0 or row >= height:
+            continue
+        place = (step * height + row) * (width + 1)
+        for j in range(runs):  # no range of three arguments: it divides
+            begin = left + j * gap
+            a, b = max(begin, 0), min(begin + together, width)
+            if a < b:
+                first, last = starts[place + a], starts[place + b]
+                shift = (i * taps + j - begin) * channels
+                e, at = first, n
+                while e < last:
+                    copy_block(32, index, e, shift, rows, at)
+                    if weighted:
+                        copy_block(32, value, e, 0, factors, at)
+                    e += 32
+                    at += 32
+                n += last - first
+    return n
+
+
+def sum_window(
+    size: int, weighted: bool, out: Any, at: int, weight: Any, rows: Any, factors: Any, number: int, most: int
+) -> None:  # fmt: skip
+    """A row of `size` sums, a multiple of 16, in blocks: see `vectors.sum_rows`."""
+    j = 0
+    while j + 128 <= size:
+        sum_rows(128, weighted, out, at + j, weight, j, size, rows, factors, number, most)
+        j += 128
+    while j + 64 <= size:
+        sum_rows(64, weighted, out, at + j, weight, j, size, rows, factors, number, most)
+        j += 64
+    while j + 32 <= size:
+        sum_rows(32, weighted, out, at + j, weight, j, size, rows, factors, number, most)
+        j += 32
+    if j < size:
+        sum_rows(16, weighted, out, at + j, weight, j, size, rows, factors, number, most)
 
 
 def gather(
-    index: Any,
-    number: Any,
-    channels: int,
-    weight: Any,
-    height: int,
-    width: int,
-    out: Any,
-    kernel: Any,
-    stride: Any,
-    before: Any,
-    dilation: Any,
-    first: int,
-    last: int,
-) -> None:
-    """A convolution as the sum of the weight rows of the events in each window.
+    values: Any, geometry: Any, bands: int, batch: int, steps: int, weight: Any, weighted: bool, most: int,
+    out: Any, fires: bool, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
+    counts: Any, spikes: Any, first: int, last: int,
+) -> None:  # fmt: skip
+    """A convolution of bytes as sums of the weight rows of the events in each window; then, if asked, the neurons.
 
-    `index`, `number` list the events of each position (samples * height * width) of an input of so many `channels`;
-    `weight` is (taps * channels, filters), `out` (samples, rows, columns, filters). A dense layer is the case of one
-    position. Eight rows are summed at a time, which saves seven of eight passes over the output. A unit is a row of
-    one sample's output.
+    `values` (steps, batch, height, width, channels); `geometry` holds height, width and channels of these and of the
+    output, the columns of `weight` (taps * channels, columns), then kernel, stride, padding before and dilation, each
+    for both axes. A dense layer is the case of one position. Without `fires` the sums go to `out` (steps, batch,
+    height, width, channels), else to the neurons, as in `fire`. A unit is one of `bands` of a sample's output rows.
     """
-    _, rows, columns, filters = out.shape
-    chosen = np.empty(kernel[0] * kernel[1] * index.shape[1], np.int64)
+    height, width, channels, rows, columns, filters, size = geometry[:7]
+    index = np.empty(steps * height * width * channels + 64, np.uint16)
+    value = np.empty(len(index) if weighted else 64, np.uint8)
+    starts = np.empty(steps * height * (width + 1), np.int64)
+    window = np.empty(geometry[7] * geometry[8] * channels + 64, np.uint16)
+    factors = np.empty(len(window) if weighted else 64, np.uint8)
+    sums = np.empty(steps * size, potential.dtype)
     for unit in range(first, last):
-        sample = unit // rows
-        top = (unit - sample * rows) * stride[0] - before[0]
-        for column in range(columns):
-            left = column * stride[1] - before[1]
-            n = 0
-            for i in range(kernel[0]):
-                y = top + i * dilation[0]
-                if y < 0 or y >= height:
-                    continue
-                for j in range(kernel[1]):
-                    x = left + j * dilation[1]
-                    if x < 0 or x >= width:
-                        continue
-                    place = (sample * height + y) * width + x
-                    base = (i * kernel[1] + j) * channels
-                    for e in range(number[place]):
-                        chosen[n] = base + index[place, e]
-                        n += 1
-            total = out[sample, unit - sample * rows, column]
-            for f in range(filters):
-                total[f] = 0
-            whole = n - n % 8
-            for e in range(0, whole, 8):
-                a, b, c, d = weight[chosen[e]], weight[chosen[e + 1]], weight[chosen[e + 2]], weight[chosen[e + 3]]
-                p, q, r, s = weight[chosen[e + 4]], weight[chosen[e + 5]], weight[chosen[e + 6]], weight[chosen[e + 7]]
-                for f in range(filters):
-                    total[f] += ((a[f] + b[f]) + (c[f] + d[f])) + ((p[f] + q[f]) + (r[f] + s[f]))
-            for e in range(whole, n):
-                a = weight[chosen[e]]
-                for f in range(filters):
-                    total[f] += a[f]
+        sample = unit // bands
+        top, bottom = rows * (unit - sample * bands) // bands, rows * (unit - sample * bands + 1) // bands
+        low = max(top * geometry[9] - geometry[11], 0)
+        high = min((bottom - 1) * geometry[9] - geometry[11] + (geometry[7] - 1) * geometry[13] + 1, height)
+        list_rows(values, sample, batch, steps, low, high, geometry, weighted, index, value, starts)
+        for y in range(top, bottom):
+            for x in range(columns):
+                place = (y * columns + x) * filters
+                n = rows * columns * filters
+                for step in range(steps):
+                    number = list_window(step, y, x, geometry, weighted, index, value, starts, window, factors)
+                    sum_window(size, weighted, sums, step * size, weight, window, factors, number, most)
+                if fires:
+                    at = sample * n + place
+                    advance(filters, mode, potential, at, drive, place if shared else at, threshold, place, counts,
+                            sums, 0, size, spikes, at, batch * n, steps, reset)  # fmt: skip
+                else:
+                    for step in range(steps):
+                        at = (step * batch + sample) * n + place
+                        for f in range(filters):
+                            out[at + f] = sums[step * size + f]
+
+
+INNER = (fire_neurons, advance, list_values, list_rows, list_window, sum_window)
+"""What the loops call that is compiled with them."""

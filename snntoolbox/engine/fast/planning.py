@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,18 +13,17 @@ from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import integer
-from snntoolbox.engine.fast.events import EventProduct
+from snntoolbox.engine.fast.events import EventProduct, suitable
 from snntoolbox.engine.fast.firing import plain
 from snntoolbox.engine.fast.forms import Form, moved
 from snntoolbox.engine.fast.layout import rows
 from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.node import Array, Node, Shape
 from snntoolbox.ir.nodes import Conv, Dense, Input, Reshape
 
 _PASSES = {1: "int8", 2: "int8x2", 3: "int8x3"}
-_LARGEST_LIST = 2**16
 
 
 class FastPaths:
@@ -31,7 +31,8 @@ class FastPaths:
 
     `forms` holds the wiring nodes and populations whose values are bytes; `events` is 'never', 'auto' or 'always';
     `integers` allows 8-bit products, `fused` compiled loops.
-    `shortcut` names, for each dense layer that reads bytes flattened for it, the node before the flattening.
+    `shortcut` names, for each dense layer that reads bytes flattened for it, the node before the flattening; and for
+    each population in `direct` the bytes whose events go straight to its neurons.
     """
 
     def __init__(self, network: SpikingNetwork, wiring: Executor, events: str, *, integers: bool, fused: bool) -> None:
@@ -41,6 +42,7 @@ class FastPaths:
         self.kernels: dict[str, Callable[..., Tensor]] = {}
         self.taken: dict[str, set[str]] = {}
         self.shortcut: dict[str, str] = {}
+        self.products: dict[str, EventProduct] = {}
         self.plans: dict[bool, Any] = {}
         for name in network.order:
             if name in network.populations:
@@ -48,6 +50,10 @@ class FastPaths:
                     self.forms[name] = Form(1)
             elif not isinstance(node := network.wiring.nodes[name], Input):
                 self._plan(name, node)
+        self.direct = self._direct()
+        for name in self.direct:
+            current = network.populations[name].current
+            self.shortcut[name] = self.shortcut.get(current, network.wiring.nodes[current].inputs[0])
         self.weighted = {n: _weighted(network, p.current) for n, p in network.populations.items()}
 
     def _plan(self, name: str, node: Node) -> None:
@@ -68,20 +74,31 @@ class FastPaths:
             return
         if isinstance(node, Dense) and (found := self._unflattened(source)):
             source, weight = found[0], _reordered(weight, found[1])
-        if self.integers and form.factor == 1 and (exact := integer.product(node, weight, form.peak)):
-            kernel, passes = exact
-            self.taken[name] = {_PASSES[passes]}
-            self.kernels[name] = (lambda x: kernel(rows(x))) if source != node.inputs[0] else kernel
-        elif self._suits_events(node, weight, form):
-            flat = source != node.inputs[0]
-            dense = self.wiring.kernel(name) if not flat else _linear(weight)
-            product = EventProduct(node, weight, shape, form, dense, always=self.events == "always")
-            self.taken[name] = product.taken
-            self.kernels[name] = (lambda x: product(rows(x))) if flat else product
+        flat = source != node.inputs[0]
+        exact = integer.product(node, weight, form.peak) if self.integers and form.factor == 1 else None
+        way = _PASSES[exact[1]] if exact else "dense"
+        product = exact[0] if exact else self._floating_product(name, form, weight if flat else None)
+        inner = (lambda x: product(rows(x))) if flat else product
+        if self._suits_events(node, weight, shape, form, whole=exact is not None):
+            always = self.events == "always"
+            chosen = EventProduct(node, weight, shape, form, inner, always=always, whole=exact is not None, other=way)
+            self.taken[name], self.kernels[name], self.products[name] = chosen.taken, chosen, chosen
+        elif exact:
+            self.taken[name], self.kernels[name] = {way}, inner
         else:
             return
-        if source != node.inputs[0]:
+        if flat:
             self.shortcut[name] = source
+
+    def _floating_product(self, name: str, form: Form, weight: Array | None) -> Kernel:
+        """The product of bytes as floating numbers; `weight` are those of a dense layer in the order of the bytes."""
+        dense = self.wiring.kernel(name) if weight is None else _linear(weight, self.wiring.target.dtype)
+
+        def multiply(x: Tensor) -> Tensor:
+            values = x.to(self.wiring.target.dtype)
+            return dense(values if form.factor == 1 else values.mul_(form.factor))
+
+        return multiply
 
     def _unflattened(self, name: str) -> tuple[str, tuple[int, ...]] | None:
         """What a flattening reads and its shape, if these are bytes with channels and space."""
@@ -91,12 +108,20 @@ class FastPaths:
         shape = self.network.wiring.shapes[node.inputs[0]]
         return (node.inputs[0], shape) if len(shape) > 1 and node.inputs[0] in self.forms else None
 
-    def _suits_events(self, node: Conv | Dense, weight: Array, form: Form) -> bool:
-        if self.events == "never" or self.wiring.target.dtype != torch.float32:
+    def _suits_events(self, node: Conv | Dense, weight: Array, shape: Shape, form: Form, *, whole: bool) -> bool:
+        if self.events == "never" or not (whole or self.wiring.target.dtype == torch.float32):
             return False
-        if isinstance(node, Conv) and (weight.ndim != 4 or node.groups != 1):
-            return False
-        return bool(weight.shape[1] < _LARGEST_LIST)
+        return suitable(node, weight, shape, form, whole=whole)
+
+    def _direct(self) -> dict[str, EventProduct]:
+        """The populations whose current is a product that nobody else reads: events go straight to their neurons."""
+        found, reads = {}, Counter(i for node in self.network.wiring.nodes.values() for i in node.inputs)
+        targets = Counter(self.network.targets.values())
+        for name, population in self.network.populations.items():
+            current = population.current
+            if name in self.forms and current in self.products and not reads[current] and targets[current] == 1:
+                found[name] = self.products[current]
+        return found
 
     def kernel(self, name: str) -> Kernel:
         """The function of a wiring node on its inputs as they come, bytes or floating."""
@@ -150,8 +175,8 @@ def _reordered(weight: Array, shape: tuple[int, ...]) -> Array:
     return np.moveaxis(weight.reshape(len(weight), *shape), 1, -1).reshape(len(weight), -1)
 
 
-def _linear(weight: Array) -> Kernel:
-    stored = torch.from_numpy(np.ascontiguousarray(weight, np.float32))
+def _linear(weight: Array, dtype: torch.dtype) -> Kernel:
+    stored = torch.from_numpy(np.ascontiguousarray(weight)).to(dtype)
     return lambda x: torch.nn.functional.linear(x, stored)
 
 

@@ -14,7 +14,7 @@ from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.conformance import cases, check
 from snntoolbox.conformance.draft import Draft
 from snntoolbox.conformance.networks import NETWORKS
-from snntoolbox.engine.fast import integer, jit
+from snntoolbox.engine.fast import events, integer, jit
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
@@ -30,6 +30,7 @@ EVERYTHING = Record(spikes=True, potentials=True)
 ENGINES = {
     "auto": ({}, False),
     "auto, compiled": pytest.param(({}, True), marks=NUMBA),
+    "auto, whole events": pytest.param(({}, "events"), marks=NUMBA),
     "event": pytest.param(({"engine": "event"}, True), marks=NUMBA),
     "dense": ({"engine": "dense"}, False),
     "reference": ({"engine": "reference"}, False),
@@ -40,6 +41,9 @@ ENGINES = {
 def options(request, monkeypatch):
     given, compiled = request.param
     monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+    if compiled == "events":  # of 8-bit networks too, however small and dense their layers
+        monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0})
+        monkeypatch.setattr(events, "FEWEST", 0)
     return {"device": "cpu", **given}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from snntoolbox.backends.inisim import kept
-from snntoolbox.engine.fast import events, firing, integer, jit
+from snntoolbox.engine.fast import events, firing, integer, jit, loops
 from snntoolbox.engine.fast.forms import Form, moved
 from snntoolbox.engine.fast.layout import rows, shaped
 from snntoolbox.ir.network import Population
@@ -150,24 +150,67 @@ def test_layout_is_undone():
     assert rows(torch.arange(24).view(1, 2, 3, 4))[0, :3].tolist() == [0, 12, 1]
 
 
-@pytest.mark.parametrize("form", [Form(1), Form(4, 0.25)])
-@pytest.mark.parametrize("name", ["plain", "strided, uneven", "dilated", "dense"])
-def test_events_sum_like_products(name, form, monkeypatch):
-    monkeypatch.setattr(events, "compiled", lambda loop: loop)  # the loops are plain Python as well
+COMPILED = [False, pytest.param(True, marks=pytest.mark.skipif(not jit.installed(), reason="needs numba"))]
+
+
+def layer(name, limit, filters=5):
     if name == "dense":
-        node, shape = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (5, 13)) * 1.0), (13,)
-    else:
-        node, shape = convolution(name, 9)
+        return Dense(name="d", inputs=("x",), weight=RANDOM.integers(-limit, limit + 1, (filters, 77)) * 1.0), (77,)
+    return convolution(name, limit)
+
+
+@pytest.mark.parametrize("compiled", COMPILED)
+@pytest.mark.parametrize("form", [Form(1), Form(4, 0.25)])
+@pytest.mark.parametrize("name", ["plain", "strided, uneven", "dilated", "one axis", "one axis, uneven", "dense"])
+def test_events_sum_like_products(name, form, compiled, monkeypatch):
+    if not compiled:
+        monkeypatch.setattr(events, "compiled", lambda loop: loop)  # the loops are plain Python as well
+    node, shape = layer(name, 9)
     x = torch.from_numpy(values_below(form.peak, 2, *shape) * (RANDOM.random((2, *shape)) < 0.5).astype(np.uint8))
     product = events.EventProduct(node, node.weight, shape, form, lambda v: v, always=True)
     assert np.array_equal(product(x).numpy(), node.linear(x.numpy() * form.factor))
     assert product.taken == {"event"}
 
 
-def test_small_layers_need_fewer_events():
-    assert events.limit("conv", 64, 64, 1) == events.SPARSE["conv"] == 2 * events.limit("conv", 64, 32, 1)
-    assert events.limit("conv", 16, 64, 1) < events.limit("conv", 32, 64, 1) < events.limit("conv", 512, 64, 1)
-    assert events.limit("dense", 8, 512, 1) == events.SPARSE["dense"] > events.limit("dense", 512, 512, 4)
+@pytest.mark.parametrize("compiled", COMPILED)
+@pytest.mark.parametrize(("limit", "peak", "dtype"), [(127, 1, np.int16), (127, 16, np.int16), (32767, 3, np.int32)])
+@pytest.mark.parametrize("name", ["plain", "strided, uneven", "dense"])
+def test_whole_events_sum_exactly(name, limit, peak, dtype, compiled, monkeypatch):
+    """All weights at their largest, all bytes too: 16 bits would run over if they were not emptied in time."""
+    if not compiled:
+        monkeypatch.setattr(events, "compiled", lambda loop: loop)
+    node, shape = layer(name, limit, filters=170)
+    node.weight[:2] = limit
+    x = values_below(peak, 2, *shape)
+    x[0] = peak
+    product = events.EventProduct(node, node.weight, shape, Form(peak), lambda v: v, always=True, whole=True)
+    assert product.rows.dtype == dtype
+    assert np.array_equal(product(torch.from_numpy(x)).numpy(), node.linear(x.astype(float)))
+
+
+@pytest.mark.skipif(not jit.installed(), reason="needs numba")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", range(4))
+def test_vector_neurons_are_the_plain_ones(mode, dtype):
+    n, batch, steps = 83, 3, 7
+    state = {"v": RANDOM.normal(size=batch * n), "drive": RANDOM.normal(size=n), "theta": RANDOM.random(n)}
+    state = {k: v.astype(dtype) for k, v in state.items()}
+    current = RANDOM.normal(size=steps * batch * n).astype(dtype)
+    found = []
+    for loop in (loops.fire, jit.compiled(loops.fire)):
+        v, counts = state["v"].copy(), np.zeros(batch * n, np.int32)
+        spikes = np.zeros(steps * batch * n, np.uint8)
+        drives = (mode, v, state["drive"], True, state["theta"], dtype(0.1), counts, spikes, current)
+        loop(n, batch, steps, *drives, 0, batch)
+        found.append((v, counts, spikes))
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+    assert found[0][1].sum() == found[0][2].sum() > 0
+
+
+def test_small_layers_stay_dense():
+    assert events.limit(np.ones((64, 64, 3, 3)), whole=True) == events.SPARSE["whole"]
+    assert events.limit(np.ones((16, 16, 3, 3)), whole=True) == 0
+    assert events.limit(np.ones((16, 16, 3, 3)), whole=False) == events.SPARSE["float"] > events.SPARSE["whole"]
 
 
 def population(**fields):

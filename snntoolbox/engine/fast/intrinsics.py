@@ -1,0 +1,271 @@
+"""The vector instructions that stand for the functions of `vectors` in compiled loops, as LLVM's own vector types.
+
+LLVM has them on every processor and splits them to the width of its registers. Each does the operations of the plain
+function in its order for each value, without contraction or reassociation; sums of rows alone are added in fours.
+"""
+
+# Numba's decorators have no types.
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, overload, register_jitable
+
+from snntoolbox.engine.fast import loops, vectors
+
+_I64 = ir.IntType(64)
+
+
+def _vector(context: Any, array: Any, lanes: int) -> Any:
+    return ir.VectorType(context.get_value_type(array.dtype), lanes)
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any = None) -> Any:
+    data = builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+    return data if vector is None else builder.bitcast(data, vector.as_pointer())
+
+
+def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int) -> Any:
+    found = builder.load(_pointer(context, builder, kind, array, at, _vector(context, kind, lanes)))
+    found.align = kind.dtype.bitwidth // 8
+    return found
+
+
+def _store(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> None:
+    stored = builder.store(value, _pointer(context, builder, kind, array, at, value.type))
+    stored.align = kind.dtype.bitwidth // 8
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    kind = ir.VectorType(value.type, lanes)
+    undefined = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
+
+
+def _fire(lanes: int, mode: int) -> Any:
+    @intrinsic
+    def fire(
+        typing: Any, potential: Any, at: Any, drive: Any, at_drive: Any, threshold: Any, at_threshold: Any,
+        counts: Any, current: Any, at_current: Any, stride: Any, spikes: Any, at_spikes: Any, hop: Any, steps: Any,
+        reset: Any,
+    ) -> Any:  # fmt: skip
+        i = types.int64
+        signature = types.void(
+            *(potential, i, drive, i, threshold, i, counts, current, i, i, spikes, i, i, i, potential.dtype)
+        )
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kinds = signature.args
+            v, at, d, at_d, t, at_t, n, c, at_c, stride, z, at_z, hop, steps, reset = arguments
+
+            def load(k: int, array: Any, place: Any) -> Any:
+                return _load(context, b, kinds[k], array, place, lanes)
+
+            potential = cgutils.alloca_once_value(b, load(0, v, at))
+            counts = cgutils.alloca_once_value(b, load(6, n, at))
+            drive, threshold, reset = load(2, d, at_d), load(4, t, at_t), _splat(b, reset, lanes)
+            with cgutils.for_range(b, steps, intp=_I64) as loop:
+                x = b.load(potential)
+                if mode & 1:
+                    x = b.fadd(x, load(7, c, b.add(at_c, b.mul(loop.index, stride))))
+                x = b.fadd(x, drive)
+                fired = b.fcmp_ordered(">=", x, threshold)
+                spikes = b.zext(fired, _vector(context, kinds[10], lanes))
+                _store(context, b, kinds[10], z, b.add(at_z, b.mul(loop.index, hop)), spikes)
+                b.store(b.add(b.load(counts), b.zext(fired, _vector(context, kinds[6], lanes))), counts)
+                b.store(b.select(fired, reset if mode & 2 else b.fsub(x, threshold), x), potential)
+            _store(context, b, kinds[0], v, at, b.load(potential))
+            _store(context, b, kinds[6], n, at, b.load(counts))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return fire
+
+
+def _rows(lanes: int, weighted: int) -> Any:
+    @intrinsic
+    def sum_rows(
+        typing: Any, out: Any, at: Any, weight: Any, column: Any, width: Any, rows: Any, factors: Any, number: Any,
+        most: Any,
+    ) -> Any:  # fmt: skip
+        i = types.int64
+        signature = types.void(out, i, weight, i, i, rows, factors, i, i)
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kinds = signature.args
+            out, at, weight, column, width, rows, factors, number, most = arguments
+            narrow = _vector(context, kinds[2], lanes)
+            whole = isinstance(narrow.element, ir.IntType)
+            short = whole and narrow.element.width == 16
+            wide = ir.VectorType(ir.IntType(32), lanes) if short else narrow
+            add = b.add if whole else b.fadd
+            total, part = (cgutils.alloca_once_value(b, ir.Constant(k, None)) for k in (wide, narrow))
+
+            def row(e: Any) -> Any:
+                place = b.mul(b.zext(b.load(_pointer(context, b, kinds[5], rows, e)), _I64), width)
+                found = _load(context, b, kinds[2], weight, b.add(place, column), lanes)
+                if not weighted:
+                    return found
+                byte = b.load(_pointer(context, b, kinds[6], factors, e))
+                factor = b.zext(byte, narrow.element) if whole else b.uitofp(byte, narrow.element)
+                return (b.mul if whole else b.fmul)(found, _splat(b, factor, lanes))
+
+            def gather(first: Any, last: Any, accumulator: Any) -> None:
+                fours = b.ashr(b.sub(last, first), _I64(2))
+                with cgutils.for_range(b, fours, intp=_I64) as loop:
+                    e = b.add(first, b.shl(loop.index, _I64(2)))
+                    r = [row(b.add(e, _I64(k))) for k in range(4)]
+                    b.store(add(b.load(accumulator), add(add(r[0], r[1]), add(r[2], r[3]))), accumulator)
+                rest = b.add(first, b.shl(fours, _I64(2)))
+                with cgutils.for_range_slice(b, rest, last, _I64(1), intp=_I64) as (e, _):
+                    b.store(add(b.load(accumulator), row(e)), accumulator)
+
+            b.store(ir.Constant(wide, None), total)
+            if short:
+                with cgutils.for_range_slice(b, _I64(0), number, most, intp=_I64) as (low, _):
+                    b.store(ir.Constant(narrow, None), part)
+                    high = b.add(low, most)
+                    gather(low, b.select(b.icmp_signed("<", high, number), high, number), part)
+                    b.store(b.add(b.load(total), b.sext(b.load(part), wide)), total)
+            else:
+                gather(_I64(0), number, total)
+            found, given = b.load(total), _vector(context, kinds[0], lanes)
+            if whole:
+                found = b.sitofp(found, given)
+            elif found.type != given:
+                found = b.fpext(found, given)
+            _store(context, b, kinds[0], out, at, found)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return sum_rows
+
+
+def _copy(lanes: int) -> Any:
+    @intrinsic
+    def copy(typing: Any, source: Any, at: Any, shift: Any, target: Any, to: Any) -> Any:
+        i = types.int64
+        signature = types.void(source, i, i, target, i)
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kinds = signature.args
+            source, at, shift, target, to = arguments
+            found = _load(context, b, kinds[0], source, at, lanes)
+            added = b.add(found, _splat(b, b.trunc(shift, found.type.element), lanes))
+            _store(context, b, kinds[3], target, to, added)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return copy
+
+
+def _list(lanes: int, weighted: int) -> Any:
+    @intrinsic
+    def listed(typing: Any, values: Any, at: Any, base: Any, index: Any, value: Any, n: Any) -> Any:
+        i = types.int64
+        signature = i(values, i, i, index, value, i)
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kinds = signature.args
+            values, at, base, index, value, n = arguments
+            found = _load(context, b, kinds[0], values, at, lanes)
+            mask = b.icmp_unsigned("!=", found, ir.Constant(found.type, None))
+            places = _vector(context, kinds[3], lanes)
+            begin = _splat(b, b.trunc(base, places.element), lanes)
+            here = b.add(ir.Constant(places, [*range(lanes)]), begin)
+            _store(context, b, kinds[3], index, n, pack(context, b, here, mask))
+            if weighted:
+                _store(context, b, kinds[4], value, n, pack(context, b, found, mask))
+            return b.add(n, b.zext(b.ctpop(b.bitcast(mask, ir.IntType(lanes))), _I64))
+
+        return signature, generate
+
+    def pack(context: Any, b: Any, vector: Any, mask: Any) -> Any:
+        kind = vector.type
+        name = f"llvm.experimental.vector.compress.v{lanes}i{kind.element.width}"
+        function = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind, mask.type, kind]), name)
+        return b.call(function, [vector, mask, ir.Constant(kind, ir.Undefined)])
+
+    return listed
+
+
+@overload(vectors.fire_block, prefer_literal=True, jit_options={"forceinline": True})
+def _fire_block(
+    lanes: Any, mode: Any, potential: Any, at: Any, drive: Any, at_drive: Any, threshold: Any, at_threshold: Any,
+    counts: Any, current: Any, at_current: Any, stride: Any, spikes: Any, at_spikes: Any, hop: Any, steps: Any,
+    reset: Any,
+) -> Any:  # fmt: skip
+    steady, given, steady_to, given_to = (_fire(lanes.literal_value, m) for m in range(4))
+
+    def call(
+        lanes: Any, mode: Any, potential: Any, at: Any, drive: Any, at_drive: Any, threshold: Any, at_threshold: Any,
+        counts: Any, current: Any, at_current: Any, stride: Any, spikes: Any, at_spikes: Any, hop: Any, steps: Any,
+        reset: Any,
+    ) -> Any:  # fmt: skip
+        if mode == 0:
+            steady(potential, at, drive, at_drive, threshold, at_threshold, counts,
+                   current, at_current, stride, spikes, at_spikes, hop, steps, reset)  # fmt: skip
+        elif mode == 1:
+            given(potential, at, drive, at_drive, threshold, at_threshold, counts,
+                  current, at_current, stride, spikes, at_spikes, hop, steps, reset)  # fmt: skip
+        elif mode == 2:
+            steady_to(potential, at, drive, at_drive, threshold, at_threshold, counts,
+                      current, at_current, stride, spikes, at_spikes, hop, steps, reset)  # fmt: skip
+        else:
+            given_to(potential, at, drive, at_drive, threshold, at_threshold, counts,
+                     current, at_current, stride, spikes, at_spikes, hop, steps, reset)  # fmt: skip
+
+    return call
+
+
+@overload(vectors.sum_rows, prefer_literal=True, jit_options={"forceinline": True})
+def _sum_rows(
+    lanes: Any, weighted: Any, out: Any, at: Any, weight: Any, column: Any, width: Any, rows: Any, factors: Any,
+    number: Any, most: Any,
+) -> Any:  # fmt: skip
+    plain, times = _rows(lanes.literal_value, 0), _rows(lanes.literal_value, 1)
+
+    def call(
+        lanes: Any, weighted: Any, out: Any, at: Any, weight: Any, column: Any, width: Any, rows: Any, factors: Any,
+        number: Any, most: Any,
+    ) -> Any:  # fmt: skip
+        if weighted:
+            times(out, at, weight, column, width, rows, factors, number, most)
+        else:
+            plain(out, at, weight, column, width, rows, factors, number, most)
+
+    return call
+
+
+@overload(vectors.copy_block, prefer_literal=True, jit_options={"forceinline": True})
+def _copy_block(lanes: Any, source: Any, at: Any, shift: Any, target: Any, to: Any) -> Any:
+    vector = _copy(lanes.literal_value)
+
+    def call(lanes: Any, source: Any, at: Any, shift: Any, target: Any, to: Any) -> Any:
+        vector(source, at, shift, target, to)
+
+    return call
+
+
+@overload(vectors.list_block, prefer_literal=True, jit_options={"forceinline": True})
+def _list_block(lanes: Any, weighted: Any, values: Any, at: Any, base: Any, index: Any, value: Any, n: Any) -> Any:
+    plain, both = _list(lanes.literal_value, 0), _list(lanes.literal_value, 1)
+
+    def call(lanes: Any, weighted: Any, values: Any, at: Any, base: Any, index: Any, value: Any, n: Any) -> Any:
+        if weighted:
+            return both(values, at, base, index, value, n)
+        return plain(values, at, base, index, value, n)
+
+    return call
+
+
+for _inner in loops.INNER:
+    register_jitable(forceinline=True)(_inner)

@@ -1,0 +1,85 @@
+"""The innermost steps of the compiled loops, on blocks of neurons that fit vector registers: in plain Python here.
+
+Where Numba compiles a loop that calls one of these, `intrinsics` puts vector instructions in its place: Numba's own
+vectoriser would write sums and potentials to memory after every row or step, and ask before each whether arrays
+overlap. All arrays are flat; offsets count values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def fire_neurons(
+    size: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any, at_threshold: int,
+    counts: Any, current: Any, at_current: int, stride: int, spikes: Any, at_spikes: int, hop: int, steps: int,
+    reset: Any,
+) -> None:  # fmt: skip
+    """Carry `size` neurons over all steps: V <- V + current + drive; z = V >= threshold; reset; count.
+
+    Potentials and counts begin at `at`; currents and spikes of a step lie `stride` and `hop` behind those of the one
+    before. `mode` is 1 where there are currents, plus 2 where a spike sets V to `reset` instead of V - threshold.
+    """
+    for step in range(steps):
+        for j in range(size):
+            x = potential[at + j]
+            if mode & 1:
+                x += current[at_current + step * stride + j]
+            x += drive[at_drive + j]
+            fired = x >= threshold[at_threshold + j]
+            spikes[at_spikes + step * hop + j] = fired
+            counts[at + j] += fired
+            if fired:
+                x = reset if mode & 2 else x - threshold[at_threshold + j]
+            potential[at + j] = x
+
+
+def fire_block(
+    lanes: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any, at_threshold: int,
+    counts: Any, current: Any, at_current: int, stride: int, spikes: Any, at_spikes: int, hop: int, steps: int,
+    reset: Any,
+) -> None:  # fmt: skip
+    """The same for a whole block, whose size is a constant: potentials stay in registers over all steps."""
+    fire_neurons(
+        lanes, mode, potential, at, drive, at_drive, threshold, at_threshold, counts, current, at_current, stride,
+        spikes, at_spikes, hop, steps, reset,
+    )  # fmt: skip
+
+
+def sum_rows(
+    lanes: int, weighted: int, out: Any, at: int, weight: Any, column: int, width: int, rows: Any, factors: Any,
+    number: int, most: int,
+) -> None:  # fmt: skip
+    """out[at:] = the sum of the first `number` of `rows` of `weight`, times `factors` if `weighted`.
+
+    A row is `width` values, of which those from `column` on count. At most `most` rows of 16-bit weights together stay
+    within 16 bits.
+    """
+    for j in range(lanes):
+        out[at + j] = 0
+    for e in range(number):
+        place = int(rows[e]) * width + column
+        for j in range(lanes):
+            out[at + j] += weight[place + j] * (factors[e] if weighted else 1)
+
+
+def copy_block(lanes: int, source: Any, at: int, shift: int, target: Any, to: int) -> None:
+    """target[to:] = source[at:] + shift, for so many whole numbers; places behind the last event are overwritten."""
+    for j in range(lanes):
+        target[to + j] = (int(source[at + j]) + shift) % 65536
+
+
+def list_block(
+    lanes: int, weighted: int, values: Any, at: int, base: int, index: Any, value: Any, n: int
+) -> int:  # fmt: skip
+    """Append base + j to `index` for each of `lanes` values from `at` on that is not 0; if `weighted`, it to `value`.
+
+    How many are listed then is returned; up to `lanes` places behind may be overwritten.
+    """
+    for j in range(lanes):
+        if values[at + j]:
+            index[n] = base + j
+            if weighted:
+                value[n] = values[at + j]
+            n += 1
+    return n
