@@ -2,10 +2,12 @@
 
     python benchmarks/speed.py
     python benchmarks/speed.py --nets cnn,vgg --steps 32 --batch 100 --peers --threads 2 -o table.md
+    python benchmarks/speed.py --peers --zoo FOLDER    with a real ResNet-20 of FOLDER (see zoo.py beside) as well
     python benchmarks/speed.py --scale                 how the times change with T, batch, width and density
 
 Every way of running a network is timed in turn, again and again in one process, and the least of its times counts:
-microseconds per sample and step, and in brackets their ratio to the best forward pass. Weights are random; biases are
+microseconds per sample and step, and in brackets their ratio to the best forward pass. The large networks run at most
+16 samples at a time. Weights are random but for the ResNet's; biases are
 set so that about a quarter of the rectifiers are active, which gives the spike densities of trained networks (6 to
 13 %). With one thread CPU time is measured, else wall time. Peers (SpikingJelly, Sinabs, snnTorch) run the same
 layers with their own neurons, multi-step where they can; those not installed are left out with a word.
@@ -16,21 +18,28 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib.metadata
+import os
 import platform
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from zoo import load_zoo
 
 from snntoolbox.backends.inisim.simulation import Simulation
 from snntoolbox.conversion import convert, load
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.result import Record
 
 Run = Callable[[], object]
+ENGINES = ("int8", "float", "dense")
 SAMPLES = 100_000
 """How many samples the simulator is told to expect: compiled loops are worth loading then."""
 
@@ -66,7 +75,37 @@ def vgg(width: float = 1) -> tuple[nn.Sequential, tuple[int, ...]]:
     return nn.Sequential(*layers), (3, 32, 32)
 
 
-NETS = {"mlp": mlp, "cnn": cnn, "vgg": vgg, "maxpool": maxpool}
+NETS = {"mlp": mlp, "cnn": cnn, "maxpool": maxpool, "vgg": vgg}
+RESNET = "torch_resnet20_akamaster"
+LARGE = {"vgg": 16, "resnet20": 16}
+"""Samples at a time of networks whose dense forms would take long and much memory."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network to be timed: in torch and as a graph, with samples to run and to calibrate on."""
+
+    model: nn.Module
+    graph: Graph
+    x: torch.Tensor
+    calibration: np.ndarray
+
+
+def drawn(net: str, batch: int, width: float, shift: float) -> Case:
+    """One of `NETS` with random weights."""
+    torch.manual_seed(0)
+    model, shape = NETS[net](width)
+    given = torch.rand(max(batch, 100), *shape)
+    model = sparsified(model, given[:100], shift)
+    return Case(model, load(model, input_shape=shape), given[:batch], given[:100].numpy())
+
+
+def of_zoo(folder: Path, batch: int) -> Case:
+    """The trained ResNet-20."""
+    sample = load_zoo(folder).sample(RESNET, max(batch, 100))
+    x = np.ascontiguousarray(sample.x_test, np.float32)
+    model = torch.export.load(sample.file).module()
+    return Case(model, load(sample.file), torch.from_numpy(x[:batch]), np.asarray(sample.x_cal[:100], np.float32))
 
 
 @torch.no_grad()
@@ -85,13 +124,13 @@ def sparsified(model: nn.Sequential, x: torch.Tensor, shift: float) -> nn.Sequen
 # -- ways of running a network --------------------------------------------------------------------------------------
 
 
-def forward_passes(model: nn.Sequential, x: torch.Tensor) -> dict[str, Run]:
+def forward_passes(model: nn.Module, x: torch.Tensor) -> dict[str, Run]:
     """The artificial network in torch: eager, channels last, and frozen with oneDNN's own layouts."""
     last = copy.deepcopy(model).to(memory_format=torch.channels_last) if x.ndim == 4 else model
     inside = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
+        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x).eval()))
 
     def under(f: Run) -> Run:
         return torch.inference_mode()(f)
@@ -183,23 +222,11 @@ def timed(ways: dict[str, Run], seconds: float, least: int = 3) -> dict[str, flo
 
 
 def measured(
-    build: Callable[[float], tuple[nn.Sequential, tuple[int, ...]]],
-    *,
-    steps: int,
-    batch: int,
-    width: float = 1,
-    shift: float = 0.6,
-    peers: bool = False,
-    seconds: float = 10,
-    engines: Iterable[str] = ("int8", "float", "dense"),
+    case: Case, *, steps: int, peers: bool = False, seconds: float = 10, engines: Iterable[str] = ENGINES
 ) -> tuple[dict[str, float], float, dict[str, list[str]]]:
     """Microseconds per sample and step of each way, the share of neurons that fire per step, and the paths taken."""
-    torch.manual_seed(0)
-    model, shape = build(width)
-    given = torch.rand(max(batch, 100), *shape)
-    model = sparsified(model, given[:100], shift)
-    x, calibration = given[:batch], given[:100].numpy()
-    graph = load(model, input_shape=shape)
+    x, batch = case.x, len(case.x)
+    graph, calibration, model = case.graph, case.calibration, case.model
     networks = {"float": convert(graph, calibration), "int8": convert(graph, calibration, weight_bits=8)}
     networks["dense"] = networks["float"]
     ways = {f"ANN {name}": run for name, run in forward_passes(model, x).items()}
@@ -211,7 +238,7 @@ def measured(
         paths[name] = ["+".join(sorted(way)) for way in result.engine_paths.values()]
         density = sum(int(c.sum()) for c in result.counts.values()) / networks[name].neurons / batch / steps
         ways[f"INI {name}"] = lambda s=simulation: s.run(x.numpy(), steps=steps, record=record)
-    for name, make in PEERS.items() if peers else ():
+    for name, make in PEERS.items() if peers and isinstance(model, nn.Sequential) else ():
         try:
             ways[name] = make(model, x, steps)
         except ImportError as error:
@@ -221,17 +248,17 @@ def measured(
     return per_step, density, paths
 
 
-def row(name: str, times: dict[str, float], density: float) -> str:
+def row(name: str, times: dict[str, float], density: float, columns: Iterable[str]) -> str:
     """A line of the table."""
     best = min(t for n, t in times.items() if n.startswith("ANN"))
     cells = [f"{best:.2f} (eager {times['ANN eager']:.2f})"]
-    cells += [f"{t:.2f} ({t / best:.2f})" for n, t in times.items() if not n.startswith("ANN")]
+    cells += [f"{times[n]:.2f} ({times[n] / best:.2f})" if n in times else "" for n in columns]
     return f"| {name} | {density:.1%} | {' | '.join(cells)} |"
 
 
-def heading(times: dict[str, float]) -> str:
+def heading(columns: Iterable[str]) -> str:
     """The first two lines of the table."""
-    names = ["ANN forward, best", *(n for n in times if not n.startswith("ANN"))]
+    names = ["ANN forward, best", *columns]
     return f"| network | spikes | {' | '.join(names)} |\n|---|--:|{'--:|' * len(names)}"
 
 
@@ -258,10 +285,19 @@ SCALES: dict[str, list[dict[str, float]]] = {
 }
 
 
+def wanted(given: argparse.Namespace) -> list[tuple[str, str, dict[str, float]]]:
+    """What is to be timed: a label, the network and what is not as usual."""
+    if given.scale:
+        return [(f"cnn, {what} {next(iter(c.values()))}", "cnn", c) for what, cs in SCALES.items() for c in cs]
+    nets = given.nets.split(",") if given.nets else [*NETS, *(["resnet20"] if given.zoo else [])]
+    cases: list[tuple[str, str, dict[str, float]]] = [(net, net, {}) for net in nets]
+    return cases if given.nets else [*cases, ("cnn, batch 1", "cnn", {"batch": 1})]
+
+
 def main() -> None:
     """Print the table; see the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", default=",".join(NETS), help=f"of {', '.join(NETS)}")
+    parser.add_argument("--nets", help=f"of {', '.join(NETS)}, and with --zoo resnet20 (default: all)")
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
@@ -269,18 +305,19 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="time SpikingJelly, Sinabs and snnTorch as well")
     parser.add_argument("--scale", action="store_true", help="vary T, batch, width and density of the cnn")
     parser.add_argument("-o", "--output", type=Path, help="write the table here as well")
+    parser.add_argument("--zoo", type=Path, default=os.environ.get("SNNTOOLBOX_ZOO"), help="folder with a zoo.py")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    lines = [machine(), ""]
-    usual = {"steps": given.steps, "batch": given.batch}
-    if given.scale:
-        todo = [(f"cnn, {what} {next(iter(c.values()))}", "cnn", c) for what, cs in SCALES.items() for c in cs]
-    else:
-        todo = [(name, name, {}) for name in given.nets.split(",")]
-    for label, net, changes in todo:
-        times, density, paths = measured(NETS[net], **{**usual, **changes}, peers=given.peers, seconds=given.seconds)
-        lines += [heading(times)] if len(lines) == 2 else []
-        lines.append(row(label, times, density))
+    columns = [f"INI {e}" for e in ENGINES] + (list(PEERS) if given.peers and not given.scale else [])
+    lines = [machine(), "", heading(columns)]
+    for label, net, changes in wanted(given):
+        usual = {"steps": given.steps, "batch": min(given.batch, LARGE.get(net, given.batch)), "width": 1, "shift": 0.6}
+        chosen: dict[str, Any] = {**usual, **changes}
+        batch, steps = chosen["batch"], chosen["steps"]
+        case = of_zoo(given.zoo, batch) if net == "resnet20" else drawn(net, batch, chosen["width"], chosen["shift"])
+        peers = given.peers and not given.scale
+        times, density, paths = measured(case, steps=steps, peers=peers, seconds=given.seconds)
+        lines.append(row(label, times, density, columns))
         print(label, {n: round(t, 2) for n, t in times.items()}, paths, file=sys.stderr)
     print("\n".join(lines))
     if given.output:

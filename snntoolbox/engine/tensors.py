@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,17 @@ def plain_arithmetic() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.inference_mode(), _plain_convolutions():
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def _plain_convolutions() -> AbstractContextManager[object]:
+    """Setting cuDNN's flags takes as long as a small layer, so without it that is left out."""
+    if not torch.cuda.is_available():
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def channels_inside(x: Tensor) -> Tensor:

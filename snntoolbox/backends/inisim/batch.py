@@ -11,7 +11,9 @@ from torch import Tensor
 
 from snntoolbox.backends.inisim.kept import Part
 from snntoolbox.backends.inisim.schedule import Task, readout_sources
+from snntoolbox.engine.fast.events import EventProduct
 from snntoolbox.engine.fast.firing import Firing
+from snntoolbox.engine.fast.joined import Joined
 from snntoolbox.engine.neurons import State, start
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.network import Population, Readout
@@ -20,6 +22,10 @@ from snntoolbox.ir.node import Array
 
 if TYPE_CHECKING:
     from snntoolbox.backends.inisim.simulation import Simulation
+
+
+CURRENT_BYTES = 2**21
+"""About how large the currents of a dense product may be before the neurons take them."""
 
 
 class Batch:
@@ -37,7 +43,7 @@ class Batch:
         self.simulation, self.network, self.kept = simulation, simulation.network, kept
         self.x = dict(zip(self.network.encodings, x, strict=True))
         self.size, self.first_sample = len(x[0]), first_sample
-        self.constant, dtype = simulation.constant_currents(x, steps)
+        self.constant, dtype = simulation.constant_currents(x, steps, fused=fused)
         self.wiring, self.fast = simulation.wiring(dtype), simulation.fast_paths(dtype, fused)
         limit = int(self.network.presented(steps))
         self.presented = limit if limit < steps else None
@@ -55,7 +61,7 @@ class Batch:
         if self.fast is None or population.name not in self.fast.forms:
             given = None if drive is None else drive.to(target.dtype)
             return start(population, self.size, given, target, self.presented)
-        return Firing(population, self.size, drive, target.dtype, fused=fused, space=self.simulation.space)
+        return self.fast.firing(population, self.size).restart(drive)
 
     # -- a chunk of steps ---------------------------------------------------------------------------------------
 
@@ -103,12 +109,12 @@ class Batch:
         if task.name in kept.potentials:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
         spikes = self._spikes(task, state, values, steps, trace)
-        train = spikes.view(steps, self.size, *shape)
         if not isinstance(state, Firing):
-            self._count(task.name, train)
+            self._count(task.name, spikes.view(steps, self.size, *shape))
         if trace is not None:
             kept.potentials[task.name][during] = trace.cpu().numpy()
         if task.name in kept.spikes:
+            train = spikes.view(steps, self.size, *shape)
             recorded = train if task.name in self.graded else train > 0
             kept.spikes[task.name][during] = recorded.cpu().numpy()
         return None if self._waits(task.name, first, steps) else spikes
@@ -117,6 +123,8 @@ class Batch:
         self, task: Task, state: State, values: Mapping[str, Tensor], steps: int, trace: Tensor | None
     ) -> Tensor:
         """Advance a population, by the events that reach it where it reads bytes."""
+        if self.fast and isinstance(state, Firing) and task.name in self.fast.joined:
+            return self._joined(self.fast.joined[task.name], state, values, steps, trace)
         product = self.fast.direct.get(task.name) if self.fast and isinstance(state, Firing) else None
         given = values.get(task.reads[0])
         if product is None or given is None:
@@ -124,7 +132,30 @@ class Batch:
         assert isinstance(state, Firing)
         if trace is None and product.suits(given):
             return product.fire(given, state, steps)
-        return state.advance(product.dense(given) if trace is None else product(given), steps, trace)
+        if trace is not None:
+            return state.advance(product(given), steps, trace)
+        return self._in_parts(product, given, state, steps)
+
+    def _joined(
+        self, joined: Joined, state: Firing, values: Mapping[str, Tensor], steps: int, trace: Tensor | None
+    ) -> Tensor:
+        there = {s: values[s] for s in joined.sources if s in values}
+        if not there:
+            return state.advance(None, steps, trace)
+        for source in joined.sources:
+            if source not in there:
+                there[source] = torch.zeros((steps * self.size, *joined.shapes[source]), dtype=torch.uint8)
+        if trace is not None:
+            return state.advance(joined.current(there, state.dtype), steps, trace)
+        return joined.fire(there, state, steps)
+
+    def _in_parts(self, product: EventProduct, given: Tensor, state: Firing, steps: int) -> Tensor:
+        """A dense product and its neurons, few steps at a time: the currents stay in the second-level cache."""
+        few = max(1, CURRENT_BYTES // (self.size * state.size * state.potential.itemsize))
+        for first in range(0, steps, few):
+            last = min(first + few, steps)
+            state.step_on(product.dense(given[first * self.size : last * self.size]), steps, first, last)
+        return state.room(steps)
 
     def _waits(self, name: str, first: int, steps: int) -> bool:
         """Whether a population is outside its window in all of these steps."""
@@ -188,7 +219,9 @@ class Batch:
         """Hand over what is known at the end only."""
         for name, state in self.states.items():
             counts = self._counted(name)
-            if not isinstance(state, Firing):
+            if isinstance(state, Firing):
+                counts = counts.clone()  # the next batch has its own in the same place
+            else:
                 counts = counts.double() if name in self.graded else counts.long()
             self.kept.counts[name].append(counts.cpu().numpy())
         for name, fired in self.fired.items():

@@ -47,13 +47,13 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
     return freeing(tasks)
 
 
-def shortened(tasks: list[Task], shortcut: Mapping[str, str]) -> list[Task]:
-    """The tasks where some maps and populations read another value, without the maps that nobody reads any more.
+def shortened(tasks: list[Task], shortcut: Mapping[str, tuple[str, ...]]) -> list[Task]:
+    """The tasks where some maps and populations read other values, without the maps that nobody reads any more.
 
     A read-out may have the name of the map that it reads.
     """
     shorter = {i for i, t in enumerate(tasks) if t.kind in ("map", "population") and t.name in shortcut}
-    tasks = [replace(t, reads=(shortcut[t.name],)) if i in shorter else t for i, t in enumerate(tasks)]
+    tasks = [replace(t, reads=shortcut[t.name]) if i in shorter else t for i, t in enumerate(tasks)]
     while True:
         read = {name for task in tasks for name in task.reads}
         kept = [t for t in tasks if t.kind != "map" or t.name in read]

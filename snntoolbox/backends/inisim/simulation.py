@@ -60,7 +60,6 @@ class Simulation:
         self.plans = {wanted: plan(network, per_step=wanted) for wanted in (False, True)}
         self.wirings: dict[torch.dtype, Executor] | None = {}
         self.fast: dict[tuple[torch.dtype, bool], FastPaths] = {}
-        self.space: dict[str, Tensor] = {}
         self.expected = 0
         self.work = work(network)
         if engine == "event":
@@ -85,14 +84,21 @@ class Simulation:
 
     def fast_paths(self, dtype: torch.dtype, fused: bool) -> FastPaths | None:
         """The fast paths for potentials of this type, with compiled loops or without; None where there are none."""
-        events = {"event": "always", "auto": "auto"}.get(self.engine, "never") if fused else "never"
-        whole = self.network.grid is not None and self.engine == "auto" and integer.works()
-        steady = all(e.steps is None for e in self.network.encodings.values() if isinstance(e, ConstantCurrent))
-        if self.device.type != "cpu" or not steady or not (whole or events != "never"):
+        whole, events = self._ways(fused)
+        if not (whole or events):
             return None
         if (dtype, fused) not in self.fast:
-            self.fast[dtype, fused] = FastPaths(self.network, self.wiring(dtype), events, integers=whole, fused=fused)
+            found = FastPaths(self.network, self.wiring(dtype), events or "never", integers=whole, fused=fused)
+            self.fast[dtype, fused] = found
         return self.fast[dtype, fused]
+
+    def _ways(self, fused: bool) -> tuple[bool, str]:
+        """Whether 8-bit products are taken, and when events are: 'auto', 'always' or '' for never."""
+        steady = all(e.steps is None for e in self.network.encodings.values() if isinstance(e, ConstantCurrent))
+        if self.device.type != "cpu" or not steady:
+            return False, ""
+        whole = self.network.grid is not None and self.engine == "auto" and integer.works()
+        return whole, {"event": "always", "auto": "auto"}.get(self.engine, "") if fused else ""
 
     def compiles(self, samples: int, steps: int) -> bool:
         """Whether loops are compiled for a run of this size: a small one would wait for them longer than it takes.
@@ -123,7 +129,9 @@ class Simulation:
         samples, per_step = len(x[0]), self.follows_outputs(record)
         kept = Kept(self.network, steps, samples, record, per_step=per_step)
         fused = self.compiles(samples, steps)
-        together, chunk = self._fitting(self.plans[per_step], samples, steps)
+        with plain_arithmetic():
+            fast = self._likely_paths(x, steps, fused=fused)
+        together, chunk = self._fitting(self.tasks(fast, per_step), samples, steps, fast)
         used: list[FastPaths] = []
         with plain_arithmetic():
             for low in range(0, max(samples, 1), together):
@@ -138,6 +146,16 @@ class Simulation:
                 used += [batch.fast] if batch.fast else []
             return kept.result(used[-1].paths() if used else dict.fromkeys(self.network.populations, DENSE))
 
+    def _likely_paths(self, x: Sequence[Array], steps: int, *, fused: bool) -> FastPaths | None:
+        """The fast paths that most batches of a run are going to take, told from earlier ones or the first sample."""
+        if not any(self._ways(fused)):
+            return None
+        known = [paths for (_, compiled), paths in self.fast.items() if compiled == fused]
+        if known:
+            return known[-1]
+        _, dtype = self.constant_currents([a[:1] for a in x], steps, fused=fused)
+        return self.fast_paths(dtype, fused)
+
     def tasks(self, fast: FastPaths | None, per_step: bool) -> list[Task]:
         """The work of a chunk in order."""
         if fast is None:
@@ -151,14 +169,16 @@ class Simulation:
         found = interpret(self.network, *x, steps=steps, record=record, first_sample=first_sample)
         return replace(found, engine_paths={n: frozenset({"reference"}) for n in self.network.populations})
 
-    def constant_currents(self, x: Sequence[Array], steps: int) -> tuple[dict[str, Tensor], torch.dtype]:
+    def constant_currents(
+        self, x: Sequence[Array], steps: int, *, fused: bool
+    ) -> tuple[dict[str, Tensor], torch.dtype]:
         """What each target gets every step, and the type in which sums are exact.
 
         On an integer grid the currents are rounded by the one function that all backends share.
         """
         device, dtype = self.device, self.dtype
         if self.network.grid:
-            found = self.grid_currents(*x)
+            found = self.grid_currents(*x, fused=fused)
             largest = max((float(v.abs().max()) for v in found.values() if v.numel()), default=0.0)
             if self.network.grid.bound(steps, largest) >= 2**24:
                 dtype = torch.float64
@@ -187,10 +207,11 @@ class Simulation:
             if array.shape != expected:
                 raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)
 
-    def _fitting(self, tasks: list[Task], samples: int, steps: int) -> tuple[int, int]:
+    def _fitting(self, tasks: list[Task], samples: int, steps: int, fast: FastPaths | None) -> tuple[int, int]:
         """As many samples and steps at once as keep the largest value of a chunk below the limit, at least one each."""
-        largest = max((t.size for t in tasks), default=1) * self.dtype.itemsize or 1
-        fitting = max(1, CHUNK_BYTES[self.device.type] // largest)
+        small = fast.forms if fast else {}
+        sizes = (t.size * (1 if t.name in small else self.dtype.itemsize) for t in tasks)
+        fitting = max(1, CHUNK_BYTES[self.device.type] // (max(sizes, default=1) or 1))
         if self.chunk or self.device.type != "cpu":
             return samples, self.chunk or self._within_windows(max(1, fitting // max(samples, 1)))
         parts = -(-samples // max(1, fitting // min(steps, FEWEST_STEPS))) or 1
@@ -209,4 +230,4 @@ class Simulation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.wirings = None
-        self.fast, self.space = {}, {}
+        self.fast = {}

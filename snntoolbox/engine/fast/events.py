@@ -18,8 +18,9 @@ from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
-SPARSE = {"float": 0.35, "whole": 0.18}
-"""Shares of bytes other than 0 below which events beat dense products, 8-bit ones for 'whole' weights; see `limit`."""
+SPARSE = {"float": 0.35, "whole": 0.18, "dense": 0.25}
+"""Shares of bytes other than 0 below which events beat dense products: of float weights; 8-bit ones of whole weights
+in a convolution; the same without taps, which are less efficient for few samples and steps. See `limit`."""
 
 FEWEST = 2048
 """Whole products of a window and row of the kernel from which on listing its events pays."""
@@ -33,9 +34,11 @@ def limit(weight: Array, *, whole: bool) -> float:
 
     Measured on AVX-512; docs/performance.md has the command.
     """
-    if whole and weight[..., 0, :].size < FEWEST:
-        return 0.0
-    return SPARSE["whole" if whole else "float"]
+    if not whole:
+        return SPARSE["float"]
+    if weight[0, 0].size == 1:
+        return SPARSE["dense"]
+    return SPARSE["whole"] if weight[..., 0, :].size >= FEWEST else 0.0
 
 
 class EventProduct:
@@ -97,7 +100,9 @@ class EventProduct:
 
     def suits(self, x: Tensor) -> bool:
         """Whether so few bytes are not 0 that events are faster; notes the way that is then taken."""
-        events = self.always or int(np.count_nonzero(rows(x).numpy())) <= self.sparse * x.numel()
+        events = self.always
+        if self.sparse and not events:
+            events = int(np.count_nonzero(rows(x).numpy())) <= self.sparse * x.numel()
         self.taken.add("event" if events else self.other)
         return events
 
@@ -115,9 +120,8 @@ class EventProduct:
 
     def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
         """The spikes (steps * samples, *shape) of neurons that have the product as their current."""
-        spikes = firing.room(steps)
-        self._gather(x, steps, np.empty(0, firing.potential.numpy().dtype), True, firing.loop_state(True, spikes))
-        return spikes
+        self._gather(x, steps, np.empty(0, np.float32), True, firing.loop_state(True, steps))
+        return firing.room(steps)
 
     def _gather(self, x: Tensor, steps: int, out: Array, fires: bool, state: tuple[object, ...]) -> None:
         batch = len(x) // steps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from typing import Any
 
@@ -35,94 +34,86 @@ def plain(population: Population) -> bool:
 class Firing:
     """A population's neurons for one batch: V <- V + current; z = V >= threshold; reset; all in one pass if `fused`.
 
-    `counts` (samples, *shape) are the spikes so far, int32. Potentials, spikes and parameters lie in `space`,
-    which the next batch uses again.
+    `counts` (samples, *shape) are the spikes so far, int32. `restart` begins with other samples, in the same memory.
     """
 
-    def __init__(
-        self,
-        population: Population,
-        batch: int,
-        constant: Tensor | None,
-        dtype: torch.dtype,
-        *,
-        fused: bool,
-        space: dict[str, Tensor],
-    ) -> None:
+    def __init__(self, population: Population, batch: int, dtype: torch.dtype, *, fused: bool) -> None:
         assert isinstance(population.neuron, IF)
-        self.shape, self.neuron, self.fused, self.space = population.shape, population.neuron, fused, space
-        self.name, self.dtype, self.batch = population.name, dtype, batch
-        self.threshold = self._parameter("threshold", self.neuron.threshold)
-        self.potential = self._kept("potential", (batch, population.size), dtype)
-        self.potential[:] = self._parameter("initial", self.neuron.initial)
-        self.drive = self._drive(population, constant)
-        self.spikes: dict[int, Tensor] = {}
-        self.arrays: list[Array] | None = None
-        self.total = torch.zeros((batch, population.size), dtype=torch.int32)
+        self.shape, self.neuron, self.fused = population.shape, population.neuron, fused
+        self.dtype, self.batch, self.size = dtype, batch, population.size
+        self.threshold = self._parameter(self.neuron.threshold)
+        self.initial = self._parameter(self.neuron.initial)
+        self.bias = None if population.bias is None else self._parameter(population.bias)
+        self.potential = torch.empty((batch, self.size), dtype=dtype)
+        self.total = torch.empty((batch, self.size), dtype=torch.int32)
+        self.steady = self._parameter(0.0)[None] if self.bias is None else self.bias[None]
+        self.mode = 0 if self.neuron.reset is Reset.SUBTRACT else 2
+        self.spikes: dict[int, tuple[Tensor, Array]] = {}
+        self.arrays: tuple[Any, ...] = ()
+
+    def restart(self, constant: Tensor | None) -> Firing:
+        """The state before the first step; `constant` (batch, *shape) is added to the current of every step."""
+        self.drive = self.steady if constant is None else self._drive(constant)
+        self.potential[:] = self.initial
+        self.total.zero_()
+        flat = [t.numpy().reshape(-1) for t in (self.potential, self.drive, self.threshold, self.total)]
+        potential, drive, threshold, counts = flat
+        reset = potential.dtype.type(self.neuron.reset_potential)
+        self.arrays = potential, drive, constant is None, threshold, reset, counts
+        return self
 
     @property
     def counts(self) -> Tensor:
-        """The number of spikes of each neuron so far, (samples, *shape)."""
+        """The number of spikes of each neuron so far, (samples, *shape); `restart` overwrites it."""
         return shaped(self.total, self.shape)
 
-    def _parameter(self, what: str, value: float | Array) -> Tensor:
+    def _parameter(self, value: float | Array) -> Tensor:
         """One value per neuron, (n), in the order of the potentials."""
-        key = f"{self.name}/{what}/{self.dtype}"
-        if key not in self.space:
-            full = torch.from_numpy(np.array(np.broadcast_to(value, self.shape), np.float64))
-            self.space[key] = rows(full[None])[0].to(self.dtype).contiguous()
-        return self.space[key]
+        full = torch.from_numpy(np.array(np.broadcast_to(value, self.shape), np.float64))
+        return rows(full[None])[0].to(self.dtype).contiguous()
 
-    def _drive(self, population: Population, constant: Tensor | None) -> Tensor:
-        """What is added every step: the constant current, (samples, n), or the bias alone, (1, n)."""
-        bias = self._parameter("bias", 0.0 if population.bias is None else population.bias)[None]
-        if constant is None:
-            return bias
-        given = rows(constant.to(self.dtype))
-        return (given if population.bias is None else given + bias).contiguous()
-
-    def _kept(self, what: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Memory of this shape that outlives the batch; fresh pages cost more than filling them."""
-        key = f"{self.name}/{what}/{dtype}"
-        needed = math.prod(shape)
-        if key not in self.space or self.space[key].numel() < needed:
-            self.space[key] = torch.empty(needed, dtype=dtype)
-        return self.space[key][:needed].view(shape)
+    def _drive(self, constant: Tensor) -> Tensor:
+        """The constant current and the bias, (samples, n)."""
+        given = rows(constant).to(self.dtype).contiguous()
+        return given if self.bias is None else given + self.bias
 
     def room(self, steps: int) -> Tensor:
         """Memory for the spikes (steps * samples, *shape) of the next steps; the next call gives the same."""
         if steps not in self.spikes:
-            given = self._kept("spikes", (steps * self.batch, self.potential.shape[1]), torch.uint8)
-            self.spikes[steps] = shaped(given, self.shape)
-        return self.spikes[steps]
+            if self.spikes and steps < max(self.spikes):
+                given = torch.from_numpy(self.spikes[max(self.spikes)][1][: steps * self.batch * self.size])
+            else:
+                given = torch.empty(steps * self.batch * self.size, dtype=torch.uint8)
+            self.spikes[steps] = shaped(given.view(steps * self.batch, self.size), self.shape), given.numpy()
+        return self.spikes[steps][0]
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """Spikes (steps * samples, *shape), uint8, which the next call overwrites; see `engine.neurons.State`."""
         spikes = self.room(steps)
         incoming = None if current is None else rows(current).to(self.dtype)
         if trace is None and self.fused:
-            self._fused(incoming, spikes)
+            self._fused(incoming, steps, self.spikes[steps][1])
         else:
             self._stepwise(incoming, spikes, trace)
         return spikes
 
-    def loop_state(self, given: bool, spikes: Tensor) -> tuple[Any, ...]:
-        """What compiled loops take: mode, potentials, drive, thresholds, reset, counts and spikes; see `loops.fire`."""
-        if self.arrays is None:
-            self.arrays = [t.numpy().reshape(-1) for t in (self.potential, self.drive, self.threshold, self.total)]
-        potential, drive, threshold, counts = self.arrays
-        mode = int(given) + (0 if self.neuron.reset is Reset.SUBTRACT else 2)
-        reset, shared = potential.dtype.type(self.neuron.reset_potential), len(self.drive) == 1
-        return mode, potential, drive, shared, threshold, reset, counts, rows(spikes).numpy().reshape(-1)
+    def step_on(self, current: Tensor, steps: int, first: int, last: int) -> None:
+        """Like `advance`, of the next `steps` steps for those from `first` to `last` - 1 alone."""
+        self.room(steps)
+        size = self.batch * self.size
+        self._fused(rows(current).to(self.dtype), last - first, self.spikes[steps][1][first * size : last * size])
 
-    def _fused(self, current: Tensor | None, spikes: Tensor) -> None:
-        n = self.potential.shape[1]
-        state = self.loop_state(current is not None, spikes)
-        incoming = state[1][:0] if current is None else current.contiguous().numpy().reshape(-1)
+    def loop_state(self, given: bool, steps: int) -> tuple[Any, ...]:
+        """What compiled loops take: mode, potentials, drive, thresholds, reset, counts and spikes; see `loops.fire`."""
+        self.room(steps)
+        return self.mode + given, *self.arrays, self.spikes[steps][1]
+
+    def _fused(self, current: Tensor | None, steps: int, spikes: Array) -> None:
+        incoming = self.arrays[0][:0] if current is None else current.contiguous().numpy().reshape(-1)
         in_parallel(
             compiled(loops.fire),
-            self.batch * -(-n // loops.BLOCK),
-            *(n, self.batch, len(spikes) // self.batch, *state, incoming),
+            self.batch * -(-self.size // loops.BLOCK),
+            *(self.size, self.batch, steps, self.mode + (current is not None), *self.arrays, spikes, incoming),
         )
 
     def _stepwise(self, current: Tensor | None, spikes: Tensor, trace: Tensor | None) -> None:

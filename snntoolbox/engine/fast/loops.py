@@ -14,6 +14,9 @@ from snntoolbox.engine.fast.vectors import copy_block, fire_block, fire_neurons,
 BLOCK = 1024
 """Neurons in a unit of work."""
 
+TOGETHER = 8
+"""Steps for which potentials stay in registers: as many streams of currents as processors follow ahead."""
+
 
 def advance(
     size: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any, at_threshold: int,
@@ -49,8 +52,78 @@ def fire(
         sample = unit // blocks
         lo = (unit - sample * blocks) * BLOCK
         at = sample * n + lo
-        advance(min(BLOCK, n - lo), mode, potential, at, drive, lo if shared else at, threshold, lo, counts,
-                current, at, batch * n, spikes, at, batch * n, steps, reset)  # fmt: skip
+        for step in range(0, steps, TOGETHER):
+            here = step * batch * n + at
+            advance(min(BLOCK, n - lo), mode, potential, at, drive, lo if shared else at, threshold, lo, counts,
+                    current, here if mode & 1 else 0, batch * n, spikes, here, batch * n, min(TOGETHER, steps - step),
+                    reset)  # fmt: skip
+
+
+def fire_points(
+    n: int, batch: int, steps: int, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
+    counts: Any, spikes: Any, current: Any, given: bool, terms: int, gains: Any, a: Any, b: Any, c: Any, d: Any,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """`fire` with `current`, where `given`, plus the bytes of the first of `a` to `d`, each times its `gains`.
+
+    `gains` (terms, n); bytes as spikes (steps, batch, n).
+    """
+    blocks = (n + BLOCK - 1) // BLOCK
+    sums = np.empty(TOGETHER * BLOCK, potential.dtype)
+    for unit in range(first, last):
+        sample = unit // blocks
+        lo = (unit - sample * blocks) * BLOCK
+        size, at = min(BLOCK, n - lo), sample * n + lo
+        for step in range(0, steps, TOGETHER):
+            together = min(TOGETHER, steps - step)
+            for s in range(together):
+                here = (step + s) * batch * n + at
+                total = sums[s * size : (s + 1) * size]
+                if given:
+                    total[:] = current[here : here + size]
+                else:
+                    total[:] = 0
+                add_bytes(total, gains[lo : lo + size], a[here : here + size])
+                if terms > 1:
+                    add_bytes(total, gains[n + lo : n + lo + size], b[here : here + size])
+                if terms > 2:
+                    add_bytes(total, gains[2 * n + lo : 2 * n + lo + size], c[here : here + size])
+                if terms > 3:
+                    add_bytes(total, gains[3 * n + lo : 3 * n + lo + size], d[here : here + size])
+            advance(size, mode | 1, potential, at, drive, lo if shared else at, threshold, lo, counts,
+                    sums, 0, size, spikes, step * batch * n + at, batch * n, together, reset)  # fmt: skip
+
+
+def add_bytes(total: Any, gain: Any, values: Any) -> None:
+    """total += gain * values."""
+    for j in range(len(total)):
+        total[j] += gain[j] * values[j]
+
+
+def round_rows(
+    values: Any, slack: float, channels: int, places: int, out: Any, near: Any, first: int, last: int
+) -> None:  # fmt: skip
+    """Round `values` (samples, channels, places) half to even, to `out` (samples, places, channels).
+
+    `near` (samples) counts the values within `slack` of the middle between two whole numbers, and those that are no
+    numbers. A unit is a sample.
+    """
+    limit, shift = 0.5 - slack, 1.5 * 2.0**52  # a number so large has no places behind the point
+    line = np.empty(128, np.float64)
+    for unit in range(first, last):
+        found = 0
+        for low in range(0, places, 128):  # so few that both sides stay in the first-level cache
+            size = min(128, places - low)
+            for c in range(channels):
+                at, to = (unit * channels + c) * places + low, (unit * places + low) * channels + c
+                for p in range(size):
+                    value = values[at + p]
+                    whole = (value + shift) - shift
+                    line[p] = whole
+                    found += not abs(value - whole) < limit
+                for p in range(size):
+                    out[to + p * channels] = line[p]
+        near[unit] = found
 
 
 def sum_by_two(values: Any, out: Any, first: int, last: int) -> None:
@@ -206,5 +279,5 @@ def gather(
                             out[at + f] = sums[step * size + f]
 
 
-INNER = (fire_neurons, advance, list_values, list_rows, list_window, sum_window)
+INNER = (fire_neurons, advance, add_bytes, list_values, list_rows, list_window, sum_window)
 """What the loops call that is compiled with them."""

@@ -14,14 +14,18 @@ from torch import Tensor
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import integer
 from snntoolbox.engine.fast.events import EventProduct, suitable
-from snntoolbox.engine.fast.firing import plain
+from snntoolbox.engine.fast.firing import Firing, plain
 from snntoolbox.engine.fast.forms import Form, moved
+from snntoolbox.engine.fast.joined import Joined, terms
 from snntoolbox.engine.fast.layout import rows
-from snntoolbox.engine.kernels import Kernel
+from snntoolbox.engine.kernels import Kernel, prepare
 from snntoolbox.ir.encodings import ConstantCurrent
-from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.node import Array, Node, Shape
 from snntoolbox.ir.nodes import Conv, Dense, Input, Reshape
+
+_SIZES = 2
+"""Sizes of batches for which neurons are kept: a run has two, the last one smaller."""
 
 _PASSES = {1: "int8", 2: "int8x2", 3: "int8x3"}
 
@@ -41,9 +45,10 @@ class FastPaths:
         self.forms: dict[str, Form] = {}
         self.kernels: dict[str, Callable[..., Tensor]] = {}
         self.taken: dict[str, set[str]] = {}
-        self.shortcut: dict[str, str] = {}
+        self.shortcut: dict[str, tuple[str, ...]] = {}
         self.products: dict[str, EventProduct] = {}
         self.plans: dict[bool, Any] = {}
+        self.neurons: dict[str, dict[int, Firing]] = {}
         for name in network.order:
             if name in network.populations:
                 if plain(network.populations[name]):
@@ -53,7 +58,9 @@ class FastPaths:
         self.direct = self._direct()
         for name in self.direct:
             current = network.populations[name].current
-            self.shortcut[name] = self.shortcut.get(current, network.wiring.nodes[current].inputs[0])
+            self.shortcut[name] = self.shortcut.get(current, (network.wiring.nodes[current].inputs[0],))
+        self.joined = {n: j for n in network.populations if (j := self._joined(n)) is not None}
+        self.shortcut.update({name: joined.sources for name, joined in self.joined.items()})
         self.weighted = {n: _weighted(network, p.current) for n, p in network.populations.items()}
 
     def _plan(self, name: str, node: Node) -> None:
@@ -88,7 +95,7 @@ class FastPaths:
         else:
             return
         if flat:
-            self.shortcut[name] = source
+            self.shortcut[name] = (source,)
 
     def _floating_product(self, name: str, form: Form, weight: Array | None) -> Kernel:
         """The product of bytes as floating numbers; `weight` are those of a dense layer in the order of the bytes."""
@@ -107,6 +114,39 @@ class FastPaths:
             return None
         shape = self.network.wiring.shapes[node.inputs[0]]
         return (node.inputs[0], shape) if len(shape) > 1 and node.inputs[0] in self.forms else None
+
+    def _joined(self, name: str) -> Joined | None:
+        """The current of a population as a sum over several trains of bytes, if it is one."""
+        population, wiring = self.network.populations[name], self.network.wiring
+        if not self.fused or self.events == "never" or name not in self.forms or name in self.direct:
+            return None
+        found = terms(wiring, population.current, self.forms)
+        if not found or (len(found) == 1 and found[0].node is not None):
+            return None
+        joined = Joined(found, self.forms, wiring.shapes, self._joined_product)
+        return joined if joined.possible else None
+
+    def _joined_product(self, node: Conv | Dense, shape: Shape, form: Form) -> EventProduct | None:
+        exact = integer.product(node, node.weight, form.peak) if self.integers else None
+        if (self.integers and exact is None) or not self._suits_events(
+            node, node.weight, shape, form, whole=exact is not None
+        ):
+            return None
+        dense = prepare(node, (shape,), self.wiring.target)
+        other = exact[0] if exact else lambda x: dense(x.to(self.wiring.target.dtype))
+        way, always = _PASSES[exact[1]] if exact else "dense", self.events == "always"
+        return EventProduct(
+            node, node.weight, shape, form, other, always=always, whole=exact is not None, other=way
+        )
+
+    def firing(self, population: Population, batch: int) -> Firing:
+        """The neurons of a population for so many samples, kept for the next batch of as many."""
+        sizes = self.neurons.setdefault(population.name, {})
+        if batch not in sizes:
+            if len(sizes) == _SIZES:
+                sizes.clear()
+            sizes[batch] = Firing(population, batch, self.wiring.target.dtype, fused=self.fused)
+        return sizes[batch]
 
     def _suits_events(self, node: Conv | Dense, weight: Array, shape: Shape, form: Form, *, whole: bool) -> bool:
         if self.events == "never" or not (whole or self.wiring.target.dtype == torch.float32):
@@ -139,7 +179,8 @@ class FastPaths:
 
     def paths(self) -> dict[str, frozenset[str]]:
         """For each population the ways in which its current has been computed: see `Result.engine_paths`."""
-        return {name: self._path(nodes) for name, nodes in self.weighted.items()}
+        joined = {name: frozenset(j.taken) for name, j in self.joined.items()}
+        return {name: self._path(nodes) for name, nodes in self.weighted.items()} | joined
 
     def _path(self, nodes: list[str] | None) -> frozenset[str]:
         if nodes is None:

@@ -18,7 +18,7 @@ from snntoolbox.engine.fast import events, integer, jit
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
-from snntoolbox.ir.nodes import AveragePool, Concat, Mean, Permute, Reshape
+from snntoolbox.ir.nodes import Add, AveragePool, Concat, Mean, Pad, Permute, Reshape, Scale, Take
 from snntoolbox.ir.result import Record
 from snntoolbox.passes.quantize import Quantize
 
@@ -42,7 +42,7 @@ def options(request, monkeypatch):
     given, compiled = request.param
     monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
     if compiled == "events":  # of 8-bit networks too, however small and dense their layers
-        monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0})
+        monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
         monkeypatch.setattr(events, "FEWEST", 0)
     return {"device": "cpu", **given}
 
@@ -78,7 +78,33 @@ def line(draft):
     draft.readout(draft.dense(draft.node(Reshape, turned, shape=(12,)), 3))
 
 
-DRAWN = {**NETWORKS, "cnn": cnn, "line": line}
+def tree(draft):
+    """Max pooling by comparing neurons: taps, differences, and sums in front of a convolution and a dense layer."""
+    first = draft.neurons(draft.conv(draft.input(2, 4, 6), 16, (3, 3), ((1, 1), (1, 1))))
+    left, right = (draft.node(Take, first, axis=2, indices=(i, i + 2, i + 4)) for i in (0, 1))
+    larger = draft.neurons(draft.node(Add, left, right, coefficients=(1.0, -0.5)))
+    scaled = draft.node(Scale, larger, gain=draft.numbers(16, 1, 1))
+    most = draft.node(Add, right, scaled)
+    second = draft.neurons(draft.conv(most, 8, (3, 3), ((1, 1), (0, 1)), dilation=1))
+    third = draft.neurons(draft.dense(draft.flat(most), 9))
+    draft.readout(draft.dense(draft.flat(second), 4))
+    draft.readout(draft.dense(third, 3))
+
+
+def shortened(draft):
+    """A residual link by every second pixel and channels of zeros, and one that is scaled value by value."""
+    first = draft.neurons(draft.conv(draft.input(3, 6, 6), 8, (3, 3), ((1, 1), (1, 1))))
+    long = draft.conv(first, 16, (3, 3), ((0, 1), (0, 1)), stride=2)
+    rows = draft.node(Take, first, axis=1, indices=(0, 2, 4))
+    short = draft.node(Pad, draft.node(Take, rows, axis=2, indices=(0, 2, 4)), pads=((4, 4), (0, 0), (0, 0)))
+    second = draft.neurons(draft.node(Add, long, short))
+    each = draft.node(Scale, second, gain=draft.numbers(16, 3, 3))
+    third = draft.neurons(draft.node(Add, each, draft.conv(second, 16, (1, 1), ((0, 0), (0, 0)))))
+    draft.readout(draft.dense(draft.flat(third), 4))
+
+
+JOINED = {"tree": tree, "shortened": shortened}
+DRAWN = {**NETWORKS, "cnn": cnn, "line": line, **JOINED}
 OTHERWISE = {"late start", "late tie", "differences", "spike times"}
 """These leak, carry fractions, or take other inputs; the conformance cases have them."""
 

@@ -1,0 +1,237 @@
+"""Currents that are sums over several trains of bytes: residual links, joined paths, the trees of max pooling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snntoolbox.engine.fast import loops
+from snntoolbox.engine.fast.events import EventProduct
+from snntoolbox.engine.fast.firing import Firing
+from snntoolbox.engine.fast.forms import Form
+from snntoolbox.engine.fast.jit import compiled, in_parallel
+from snntoolbox.engine.fast.layout import rows
+from snntoolbox.engine.kernels import prepare
+from snntoolbox.engine.tensors import Target
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape
+from snntoolbox.ir.nodes import Add, Conv, Dense, Pad, Permute, Reshape, Scale, Take
+
+MOST = 4
+"""Trains that are weighted one value at a time, see `loops.fire_points`."""
+
+_MOVES = (Take, Pad, Reshape, Permute)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A part of a current: the bytes of `source`, moved, times `gain` (their shape); then `node`, if there is one.
+
+    `weight` is the node's, with the gains in it.
+    """
+
+    source: str
+    gain: Array
+    moves: tuple[Node, ...] = ()
+    node: Conv | Dense | None = None
+    weight: Array | None = None
+
+
+def terms(graph: Graph, name: str, forms: Mapping[str, Form]) -> list[Term] | None:
+    """The value of a node as a sum over bytes; None where it is something else."""
+    node = graph.nodes[name]
+    if name in forms and not (isinstance(node, _MOVES) and node.inputs[0] in forms):
+        return [Term(name, np.full(graph.shapes[name], forms[name].factor))]
+    expand = _EXPAND.get(type(node))
+    if expand is None or (isinstance(node, LinearNode) and node.bias is not None):
+        return None
+    inner = [terms(graph, i, forms) for i in node.inputs]
+    found: list[Term] = []
+    for part, factor in zip(inner, getattr(node, "factors", (1.0,) * len(inner)), strict=True):
+        if part is None:
+            return None
+        for term in part:
+            expanded = expand(node, term, factor)
+            if expanded is None:
+                return None
+            found.append(expanded)
+    return found
+
+
+def _add(node: Add, term: Term, factor: float) -> Term | None:
+    if term.weight is not None:
+        return replace(term, weight=term.weight * factor)
+    return replace(term, gain=term.gain * factor)
+
+
+def _scale(node: Scale, term: Term, factor: float) -> Term | None:
+    if term.weight is None:
+        return replace(term, gain=term.gain * node.gain)
+    if any(n != 1 for n in np.shape(node.gain)[1:]):
+        return None
+    gains = np.broadcast_to(np.reshape(node.gain, -1), len(term.weight))
+    return replace(term, weight=term.weight * gains.reshape(-1, *[1] * (term.weight.ndim - 1)))
+
+
+def _move(node: Node, term: Term, factor: float) -> Term | None:
+    if term.weight is not None or not isinstance(node, LinearNode):
+        return None
+    return replace(term, gain=node.linear(term.gain[None])[0], moves=(*term.moves, node))
+
+
+def _conv(node: Conv, term: Term, factor: float) -> Term | None:
+    if term.weight is not None or node.groups != 1:
+        return None
+    gains = term.gain.reshape(len(term.gain), -1)
+    if np.any(gains != gains[:, :1]):  # a convolution has one weight for all places
+        return None
+    shape = (1, -1, *[1] * (node.weight.ndim - 2))
+    return replace(term, node=node, weight=node.weight * gains[:, 0].reshape(shape))
+
+
+def _dense(node: Dense, term: Term, factor: float) -> Term | None:
+    if term.weight is not None or term.gain.ndim != 1:
+        return None
+    return replace(term, node=node, weight=node.weight * term.gain)
+
+
+_EXPAND: dict[type[Node], Callable[..., Term | None]] = {
+    Add: _add,
+    Scale: _scale,
+    Conv: _conv,
+    Dense: _dense,
+    **dict.fromkeys(_MOVES, _move),
+}
+
+
+Make = Callable[[Conv | Dense, Shape, Form], EventProduct | None]
+
+
+class Joined:
+    """A population's current as one product of joined bytes, plus bytes times a gain each.
+
+    `sources` names the bytes that it reads. `make` makes the product of a layer on one sample's shape, or answers None.
+    """
+
+    def __init__(
+        self, found: Sequence[Term], forms: Mapping[str, Form], shapes: Mapping[str, Shape], make: Make
+    ) -> None:
+        self.products = [_flattened(t, shapes) for t in found if t.weight is not None]
+        self.points = [t for t in found if t.weight is None]
+        self.sources = tuple(dict.fromkeys(t.source for t in found))
+        self.shapes = {s: shapes[s] for s in self.sources}
+        self.moves = {id(t): _kernels(t, shapes) for t in (*self.products, *self.points)}
+        self.product = self._joined(forms, shapes, make) if self.products else None
+        self.taken: set[str] = self.product.taken if self.product else {"event"}
+        self.gains: dict[str, Array] = {}
+
+    @property
+    def possible(self) -> bool:
+        """Whether all of it can be computed so."""
+        return len(self.points) <= MOST and (self.product is not None or not self.products)
+
+    def _joined(
+        self, forms: Mapping[str, Form], shapes: Mapping[str, Shape], make: Make
+    ) -> EventProduct | None:
+        """One layer on the inputs of all products side by side."""
+        first, given = self.products[0].node, [_moved_shape(t, shapes) for t in self.products]
+        assert first is not None
+        if isinstance(first, Dense):
+            given = [(math.prod(g),) for g in given]
+        if any(not _alike(first, t.node) or g[1:] != given[0][1:] for t, g in zip(self.products, given, strict=True)):
+            return None
+        weight = np.concatenate([t.weight for t in self.products if t.weight is not None], axis=1)
+        shape = (sum(g[0] for g in given), *given[0][1:])
+        return make(replace(first, weight=weight), shape, Form(max(forms[t.source].peak for t in self.products)))
+
+    def fire(self, values: Mapping[str, Tensor], firing: Firing, steps: int) -> Tensor:
+        """The spikes (steps * samples, *shape) of neurons that have this current."""
+        current = None
+        if self.product is not None:
+            x = self._bytes(values)
+            if not self.points and self.product.suits(x):
+                return self.product.fire(x, firing, steps)
+            current = self.product(x)
+            if not self.points:
+                return firing.advance(current, steps, None)
+        return self._fire_points(values, current, firing, steps)
+
+    def current(self, values: Mapping[str, Tensor], dtype: torch.dtype) -> Tensor:
+        """The current itself, (samples, *shape)."""
+        parts = [] if self.product is None else [self.product(self._bytes(values)).to(dtype)]
+        parts += [self._moved(t, values).to(dtype) * torch.from_numpy(t.gain).to(dtype) for t in self.points]
+        return sum(parts[1:], start=parts[0])
+
+    def _bytes(self, values: Mapping[str, Tensor]) -> Tensor:
+        """What the product reads: channels, or the values of dense layers, side by side."""
+        given = [self._moved(t, values) for t in self.products]
+        if isinstance(self.products[0].node, Dense):
+            given = [rows(x) for x in given]
+        elif len(given) > 1:
+            return torch.cat([x.movedim(1, -1) for x in given], -1).movedim(-1, 1)
+        return given[0] if len(given) == 1 else torch.cat(given, -1)
+
+    def _moved(self, term: Term, values: Mapping[str, Tensor]) -> Tensor:
+        x = values[term.source]
+        for move in self.moves[id(term)]:
+            x = move(x)
+        return x
+
+    def _fire_points(
+        self, values: Mapping[str, Tensor], current: Tensor | None, firing: Firing, steps: int
+    ) -> Tensor:
+        state = firing.loop_state(True, steps)
+        dtype = state[1].dtype
+        if dtype.name not in self.gains:
+            flat = [rows(torch.from_numpy(np.ascontiguousarray(t.gain))[None]).reshape(-1) for t in self.points]
+            self.gains[dtype.name] = torch.cat(flat).numpy().astype(dtype)
+        given = [rows(self._moved(t, values)).contiguous().numpy().reshape(-1) for t in self.points]
+        incoming = state[1][:0] if current is None else rows(current).to(firing.dtype).contiguous().numpy().reshape(-1)
+        in_parallel(
+            compiled(loops.fire_points),
+            firing.batch * -(-firing.size // loops.BLOCK),
+            *(firing.size, firing.batch, steps, *state, incoming, current is not None),
+            *(len(given), self.gains[dtype.name], *(given + given[:1] * MOST)[:MOST]),
+        )
+        return firing.room(steps)
+
+
+def _alike(first: Conv | Dense, other: Conv | Dense | None) -> bool:
+    if isinstance(first, Conv) and isinstance(other, Conv):
+        names = ("stride", "padding", "dilation")
+        same = all(getattr(first, n) == getattr(other, n) for n in names)
+        return same and first.weight.shape[2:] == other.weight.shape[2:] and len(first.weight) == len(other.weight)
+    return isinstance(first, Dense) and isinstance(other, Dense)
+
+
+def _flattened(term: Term, shapes: Mapping[str, Shape]) -> Term:
+    """A dense layer behind a flattening reads what lies before it, in the order in which the bytes lie."""
+    if not isinstance(term.node, Dense) or not term.moves or not isinstance(term.moves[-1], Reshape):
+        return term
+    before = replace(term, moves=term.moves[:-1])
+    shape = _moved_shape(before, shapes)
+    if len(shape) < 2 or term.weight is None:
+        return term
+    weight = np.moveaxis(term.weight.reshape(len(term.weight), *shape), 1, -1)
+    return replace(before, weight=weight.reshape(len(weight), -1))
+
+
+def _moved_shape(term: Term, shapes: Mapping[str, Shape]) -> Shape:
+    """The shape of a term's bytes behind its moves."""
+    shape = shapes[term.source]
+    for node in term.moves:
+        shape = node.output_shape(shape)
+    return shape
+
+
+def _kernels(term: Term, shapes: Mapping[str, Shape]) -> list[Callable[..., Tensor]]:
+    target, shape, found = Target(torch.device("cpu"), torch.uint8), shapes[term.source], []
+    for node in term.moves:
+        found.append(prepare(node, (shape,), target))
+        shape = node.output_shape(shape)
+    return found
