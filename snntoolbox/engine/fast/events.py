@@ -65,20 +65,8 @@ class EventProduct:
         self.flat = isinstance(node, Dense)
         self.out_shape = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
         self.weight = weight.reshape(*weight.shape[:2], *_plane(weight.shape[2:], 1))
-        self.geometry = self._geometry(node, (weight.shape[1],) if self.flat else shape)
+        self.geometry = geometry(node, weight, (weight.shape[1],) if self.flat else shape)
         self.sparse = limit(self.weight, whole=whole)
-
-    def _geometry(self, node: Conv | Dense, shape: Shape) -> Array:
-        """See `loops.gather`."""
-        channels, *space = shape
-        filters, *windows = self.out_shape
-        settings: list[tuple[int, ...]] = [self.weight.shape[2:], (1, 1), (0, 0), (1, 1)]
-        if isinstance(node, Conv):
-            before = tuple(lo for lo, _ in node.padding)
-            settings[1:] = _plane(node.stride, 1), _plane(before, 0), _plane(node.dilation, 1)
-        columns = -(-filters // 16) * 16
-        sizes = (*_plane(space, 1), channels, *_plane(windows, 1), filters, columns)
-        return np.array([*sizes, *(n for pair in settings for n in pair)], np.int64)
 
     @cached_property
     def rows(self) -> Array:
@@ -133,6 +121,19 @@ class EventProduct:
             batch * bands,
             *(given, self.geometry, bands, batch, steps, *weights, out, fires, *state),
         )
+
+
+def geometry(node: Conv | Dense, weight: Array, shape: Shape) -> Array:
+    """What `loops.gather` is told of a convolution over one or two axes, or of a dense layer on `shape` (features)."""
+    channels, *space = shape
+    filters, *windows = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
+    settings: list[tuple[int, ...]] = [_plane(weight.shape[2:], 1), (1, 1), (0, 0), (1, 1)]
+    if isinstance(node, Conv):
+        before = tuple(lo for lo, _ in node.padding)
+        settings[1:] = _plane(node.stride, 1), _plane(before, 0), _plane(node.dilation, 1)
+    columns = -(-filters // 16) * 16
+    sizes = (*_plane(space, 1), channels, *_plane(windows, 1), filters, columns)
+    return np.array([*sizes, *(n for pair in settings for n in pair)], np.int64)
 
 
 def _plane(sizes: tuple[int, ...] | list[int], fill: int) -> tuple[int, int]:
