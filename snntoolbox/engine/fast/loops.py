@@ -52,11 +52,13 @@ def fire(
         sample = unit // blocks
         lo = (unit - sample * blocks) * BLOCK
         at = sample * n + lo
-        for step in range(0, steps, TOGETHER):
+        step = 0
+        while step < steps:
+            together = min(TOGETHER, steps - step) if mode & 1 else steps
             here = step * batch * n + at
             advance(min(BLOCK, n - lo), mode, potential, at, drive, lo if shared else at, threshold, lo, counts,
-                    current, here if mode & 1 else 0, batch * n, spikes, here, batch * n, min(TOGETHER, steps - step),
-                    reset)  # fmt: skip
+                    current, here if mode & 1 else 0, batch * n, spikes, here, batch * n, together, reset)  # fmt: skip
+            step += together
 
 
 def fire_points(
