@@ -32,7 +32,7 @@ _SHORT = 2**15 - 1
 def limit(weight: Array, *, whole: bool) -> float:
     """The share of bytes other than 0 up to which events are faster for weights (filters, channels, rows, columns).
 
-    Measured on AVX-512; docs/performance.md has the command.
+    Measured on AVX-512 by benchmarks/events.py.
     """
     if not whole:
         return SPARSE["float"]
