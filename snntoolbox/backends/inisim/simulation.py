@@ -129,8 +129,7 @@ class Simulation:
         samples, per_step = len(x[0]), self.follows_outputs(record)
         kept = Kept(self.network, steps, samples, record, per_step=per_step)
         fused = self.compiles(samples, steps)
-        with plain_arithmetic():
-            fast = self._likely_paths(x, steps, fused=fused)
+        fast = self._likely_paths(x, steps, fused=fused)
         together, chunk = self._fitting(self.tasks(fast, per_step), samples, steps, fast)
         used: list[FastPaths] = []
         with plain_arithmetic():
@@ -153,7 +152,8 @@ class Simulation:
         known = [paths for (_, compiled), paths in self.fast.items() if compiled == fused]
         if known:
             return known[-1]
-        _, dtype = self.constant_currents([a[:1] for a in x], steps, fused=fused)
+        with plain_arithmetic():
+            _, dtype = self.constant_currents([a[:1] for a in x], steps, fused=fused)
         return self.fast_paths(dtype, fused)
 
     def tasks(self, fast: FastPaths | None, per_step: bool) -> list[Task]:

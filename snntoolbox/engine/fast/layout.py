@@ -13,11 +13,11 @@ def rows(x: Tensor) -> Tensor:
     """`x` (samples, channels, *space) as (samples, *space * channels): a view where it already lies so."""
     if x.ndim > 2:
         x = x.movedim(1, -1)
-    return x.reshape(len(x), -1)
+    return x.reshape(x.shape[0], -1)
 
 
 def shaped(x: Tensor, shape: Shape) -> Tensor:
     """The inverse: a view (samples, *shape) of such rows."""
     if len(shape) > 1:
-        return x.view(len(x), *shape[1:], shape[0]).movedim(-1, 1)
-    return x.view(len(x), math.prod(shape)) if shape else x.view(len(x))
+        return x.view(x.shape[0], *shape[1:], shape[0]).movedim(-1, 1)
+    return x.view(x.shape[0], math.prod(shape)) if shape else x.view(x.shape[0])
