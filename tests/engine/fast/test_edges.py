@@ -67,7 +67,9 @@ def test_both_ways_of_an_event_product_are_the_same(form, kind, monkeypatch):
         node, shape = convolution("all")
     else:
         node, shape = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (5, 13)) * 1.0), (13,)
-    product = events.EventProduct(node, node.weight, shape, form, prepare(node, (shape,), FLOAT), always=False)
+    kernel = prepare(node, (shape,), FLOAT)
+    dense = lambda v: kernel(v.to(torch.float32) * form.factor)  # noqa: E731
+    product = events.EventProduct(node, node.weight, shape, form, dense, always=False)
     for share, way in ((0.0, "event"), (1.0, "dense")):
         product.taken.clear()
         x = some_bytes(form.peak, 2, *shape) * (RANDOM.random((2, *shape)) < share).astype(np.uint8)
@@ -77,12 +79,12 @@ def test_both_ways_of_an_event_product_are_the_same(form, kind, monkeypatch):
 
 def test_few_events_are_summed_and_many_multiplied():
     node = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (64, 100)) * 1.0)
-    limit = events.limit("dense", 100, 64, 1)
+    limit = events.limit(node.weight[:, :, None, None], whole=False)
     for share, way in ((limit - 0.02, "event"), (limit + 0.02, "dense")):
         product = events.EventProduct(node, node.weight, (100,), Form(1), lambda v: v, always=False)
         x = np.zeros((1, 100), np.uint8)
         x[0, : round(share * 100)] = 1
-        product._summed = lambda positions, samples: torch.zeros(0)
+        product.summed = lambda x: torch.zeros(0)
         product(torch.from_numpy(x))
         assert product.taken == {way}
 
@@ -158,11 +160,18 @@ def fired(neuron, currents, drive, fused, *, batch=2, size=5, steps=6):
     population = Population(
         name="p", shape=(size,), neuron=neuron, current="c", scale=np.ones(1), activation="a", bias=np.full(size, 0.25)
     )
-    state = firing.Firing(population, batch, given, torch.float32, fused=fused, space={})
-    trace = torch.empty((steps, batch, size))
+    state = firing.Firing(population, batch, torch.float32, fused=fused).restart(given)
     current = None if currents is None else torch.from_numpy(currents.reshape(steps * batch, size))
-    spikes = state.advance(current, steps, trace).clone().numpy().reshape(steps, batch, size)
-    return spikes, trace.numpy(), state.counts.numpy()
+    together = state.advance(current, steps, None).clone().numpy().reshape(steps, batch, size)
+    counts, last = state.counts.numpy().copy(), state.potential.numpy().copy()
+    state.restart(given)
+    trace = torch.empty((steps, batch, size))
+    for step in range(steps):  # recorded potentials take the other loop
+        now = None if current is None else current[step * batch : (step + 1) * batch]
+        z = state.advance(now, 1, trace[step : step + 1])
+        assert np.array_equal(z.numpy(), together[step])
+    assert np.array_equal(trace[-1].numpy(), last)
+    return together, trace.numpy(), counts
 
 
 def expected(neuron, currents, drive, *, batch=2, size=5, steps=6):
@@ -249,7 +258,7 @@ def test_parts_of_a_batch_draw_their_own_trains(engine, monkeypatch):
     wanted = interpret(network, x, steps=9, record=Record(spikes=True), first_sample=4)
     monkeypatch.setitem(simulation.CHUNK_BYTES, "cpu", 2**8)
     built = InisimBackend().build(network, device="cpu", engine=engine)
-    together, _ = built._fitting(built.plans[False], 7, 9)
+    together, _ = built._fitting(built.plans[False], 7, 9, None)
     assert together < 7
     found = built.run(x, steps=9, record=Record(spikes=True), first_sample=4)
     assert all(np.array_equal(found.spikes[n], wanted.spikes[n]) for n in wanted.spikes)
