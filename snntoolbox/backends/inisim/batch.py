@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from snntoolbox.backends.inisim.simulation import Simulation
 
 
-CURRENT_BYTES = 2**21
+CURRENT_BYTES = 2**22
 """About how large the currents of a dense product may be before the neurons take them."""
 
 
