@@ -30,6 +30,7 @@ from snntoolbox.passes.correct import Correct
 from snntoolbox.passes.correct_layers import CORRECTIONS, STARTING
 from snntoolbox.passes.invariants import check_grid, check_same_function, check_scales, probe
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
+from snntoolbox.passes.lower_sigmoid import LowerSigmoid
 from snntoolbox.passes.max_pool_tree import MaxPoolTree
 from snntoolbox.passes.quantize import Quantize
 from snntoolbox.passes.rules import FEW_STEPS, RULES, USUAL, Situation, rule_for, rule_name
@@ -205,6 +206,7 @@ def _distances(ours: Array, theirs: Array) -> Array:
 def lower(graph: Graph, recipe: Recipe) -> Graph:
     """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
     graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
+    graph = LowerSigmoid(keep="sigmoid" in recipe.approximate)(graph)
     graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)

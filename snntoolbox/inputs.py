@@ -22,6 +22,7 @@ from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.models import find_model
+from snntoolbox.passes.lower_sigmoid import is_binary, sigmoid_at
 
 _FIXED = {
     "conversion": frozenset(f.name for f in fields(Conversion)) - {"recipe", "spike_code"},
@@ -115,13 +116,19 @@ class Inputs:
 
     @property
     def classes(self) -> int:
-        """The number of values of the first output."""
-        return math.prod(self.output_shape)
+        """The number of values of the first output; 2 where it is a single sigmoid, see `LowerSigmoid`."""
+        return 2 if self.binary else math.prod(self.output_shape)
+
+    @property
+    def binary(self) -> bool:
+        """Whether the first output is the probability of class 1."""
+        kept = "sigmoid" in self.settings.conversion.approximate
+        return self.graph is not None and not kept and is_binary(self.graph)
 
     @property
     def classifies(self) -> bool:
         """Whether the first output is one value per class: a vector of two or more."""
-        return self.classes > 1 and max(self.output_shape) == self.classes
+        return self.binary or (self.classes > 1 and max(self.output_shape) == self.classes)
 
     @cached_property
     def test(self) -> Dataset:
@@ -145,6 +152,10 @@ class Inputs:
                 f"the model's output has shape {self.output_shape}, which is no class per sample",
                 hint="give targets of that shape as y_test, or leave y_test out",
             )
+        dropped = self.graph is not None and sigmoid_at(self.graph, self.graph.outputs[0]) is not None
+        if dataset.regression and dropped and "sigmoid" not in self.settings.conversion.approximate:
+            hint = "[conversion] approximate = sigmoid keeps its values; or give class indices as y_test"
+            raise DataError("y_test are targets, but of the sigmoid at the output the logits alone are left", hint=hint)
         check_fits(dataset, self.input_shape, self.classes)
         return dataset
 

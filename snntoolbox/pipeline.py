@@ -33,6 +33,7 @@ from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.models import check_folder
 from snntoolbox.passes.approximate import ApproximateActivations
+from snntoolbox.passes.lower_sigmoid import both_classes
 from snntoolbox.recipes import recipe_of
 from snntoolbox.recording import Recorder
 from snntoolbox.report import canvas
@@ -206,6 +207,8 @@ class Run:
                 kind = (self.recipe.neuron, self.recipe.encoding, self.recipe.schedule, self.recipe.weight_bits)
                 self.check_simulator(schedules.probe(*kind))
             self.lowered = conversion.lower(graph, self.recipe)
+            if self.inputs.binary:
+                self.warn("one output, a sigmoid, is read as two classes: class 1 where its logit is above 0")
             if errors := ApproximateActivations(self.recipe.approximate).errors(graph):
                 self.report["approximation_errors"] = errors
             self.report["ann_operations"] = ann_operations(graph)
@@ -219,13 +222,15 @@ class Run:
             return
         with self.timed("evaluate"), self.progress("Evaluating the model", len(self.test)) as advance:
             ours, theirs = self._outputs(graph, advance)
-        self.parsed = ours[0]
+        # Of a binary classifier both classes, from the probability of one.
+        self.parsed = both_classes(ours[0]) if self.inputs.binary else ours[0]
         self.report["parsed_accuracy"] = self._accuracy(self.parsed)
         if self.test.y is not None and self.test.regression:
             self.report["parsed_error"] = _error(self.parsed, self.test.y)
         if theirs is not None:
             self.report["parsed_difference"] = conversion.compare_outputs(ours, theirs, self._rounded(graph))
-            self.report["ann_accuracy"] = self._accuracy(theirs[0])
+            original = both_classes(theirs[0]) if self.inputs.binary else theirs[0]
+            self.report["ann_accuracy"] = self._accuracy(original)
 
     def _outputs(self, graph: Graph, advance: Callable[[int], None]) -> tuple[list[Array], list[Array] | None]:
         """All outputs of the graph, in float64, and of the original; None where that cannot be run."""

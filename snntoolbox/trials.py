@@ -95,7 +95,7 @@ class Trials:
     @property
     def classifies(self) -> bool:
         """Whether the first output is one value per class."""
-        shape = self.graph.shapes[self.graph.outputs[0]]
+        shape: tuple[int, ...] = self.original.shape[1:]
         return math.prod(shape) > 1 and max(shape) == math.prod(shape)
 
     def fewer(self, held: int, fitted: int) -> Trials:
