@@ -28,6 +28,7 @@ from snntoolbox.passes.choose import CANDIDATES, TRIED_STEPS, UNTRIED, Choice, C
 from snntoolbox.passes.convert import Convert, gateable, unsupported_nodes
 from snntoolbox.passes.correct import Correct
 from snntoolbox.passes.correct_layers import CORRECTIONS, STARTING
+from snntoolbox.passes.correct_phased import CorrectPhased
 from snntoolbox.passes.invariants import check_grid, check_same_function, check_scales, probe
 from snntoolbox.passes.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.passes.lower_sigmoid import LowerSigmoid
@@ -392,6 +393,9 @@ def spiking(
     if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
     network = _uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
+    if recipe.schedule == "phased" and duration is not None and data is not None and recipe.layer_correction != "none":
+        correct_phased = CorrectPhased(window=steps_of(duration, recipe.dt))
+        network = correct_phased(network, lowered, [a[: recipe.correction_samples] for a in data])
     before, network = network, scheduled(network, recipe.schedule, duration)
     if recipe.schedule == "phased" and data is not None:
         check_phased(network, before, data, plugins.backend("INI"))

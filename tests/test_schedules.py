@@ -46,7 +46,7 @@ def digits(folder):
 def test_phased_in_python(digits):
     """T = 4 levels: all but a few predictions of the original, and exactly those of the quantised graph."""
     graph, x_norm, x = digits
-    recipe = stb.Recipe(schedule="phased", threshold_rule="percentile", readout_correction=0)
+    recipe = stb.Recipe(schedule="phased", threshold_rule="percentile", readout_correction=0, layer_correction="none")
     snn = stb.convert(graph, x_norm, recipe=recipe, duration=4)
     result = stb.simulate(snn, x, dtype="float64")
     assert result.steps == snn.schedule.steps

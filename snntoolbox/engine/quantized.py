@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -25,9 +25,12 @@ class QuantizedRun:
 
     for populations and read-outs. It takes one pass over the network whatever T. The spiking simulation gives the same
     counts, but where S ties with a level up to rounding. Inputs are constant currents.
+
+    `adjust` is told each population and its (S + V0) / theta, (samples, *shape), in order, and answers what is added to
+    that before it fires: so start potentials are tried out on what the layers before really send.
     """
 
-    def __init__(self, network: SpikingNetwork) -> None:
+    def __init__(self, network: SpikingNetwork, adjust: Callable[[Population, Array], Array] | None = None) -> None:
         schedule = network.schedule
         if schedule is None or schedule.name != "phased":
             raise ConversionError("only a phased network equals its quantised one", hint="schedule='phased'")
@@ -35,7 +38,7 @@ class QuantizedRun:
             raise ConversionError("a quantised network has constant currents as inputs")
         if network.grid:  # its currents are rounded before they are summed, which the interpreter does
             raise ConversionError("a network on an integer grid is run by its simulator", hint="weight_bits = 0")
-        self.network, self.window = network, schedule.window
+        self.network, self.window, self.adjust = network, schedule.window, adjust
         self.wiring = Executor(network.wiring, dtype=torch.float64, exact=True)
 
     def outputs(self, x: Sequence[Array]) -> list[Array]:
@@ -70,5 +73,7 @@ class QuantizedRun:
     def _fired(self, population: Population, total: Tensor) -> Tensor:
         neuron, tensor = population.neuron, self.wiring.target.tensor
         assert isinstance(neuron, IF)
-        ready = torch.floor((total + tensor(neuron.initial)) / tensor(neuron.threshold))
-        return ready.clamp(0, self.window)
+        ready = (total + tensor(neuron.initial)) / tensor(neuron.threshold)
+        if self.adjust is not None:
+            ready = ready + tensor(self.adjust(population, ready.numpy()))
+        return torch.floor(ready).clamp(0, self.window)
