@@ -73,11 +73,9 @@ class Layerwise:
         for i, part in enumerate(p for p in self._parts() if p.start < most):
             with plain_arithmetic():
                 state, current = self._started(population, i)
-                early, late = torch.zeros_like(state.potential), torch.zeros_like(state.potential)
-                for step in range(self.steps):  # one at a time: spikes of all steps would not stay in the cache
-                    now = None if current is None else current[step]
-                    (late if step >= first else early).add_(state.advance(now, 1, None))
-                whole = early.add_(late)
+                early = _counted(state, current, range(first)) if first else 0
+                late = _counted(state, current, range(first, self.steps))
+                whole = late + early
             yield part, _numpy(whole) / self.steps, _numpy(late) / (self.steps - first)
 
     def stepwise(self, population: Population, pulse: Callable[[int, Array], Array]) -> None:
@@ -224,6 +222,16 @@ def frontier_bytes(network: SpikingNetwork, steps: int) -> int:
 def _last_uses(network: SpikingNetwork) -> dict[str, str]:
     """For each source the last target that reads it."""
     return {s: target for target, current in network.targets.items() for s in network.sources[current]}
+
+
+def _counted(state: State, current: Tensor | None, steps: range) -> Tensor:
+    """The sum of the spikes of these steps, one after the other: those of all steps would not stay in the cache."""
+    total: Tensor | None = None
+    for step in steps:
+        spikes = state.advance(None if current is None else current[step], 1, None)
+        total = spikes.clone() if total is None else total.add_(spikes)
+    assert total is not None
+    return total
 
 
 def _numpy(values: Tensor) -> Array:

@@ -32,7 +32,7 @@ PASSES, LEAST_SAMPLES = 10, 1000
 """All trials together take about as long as so many passes of the original over the calibration samples, or over so
 many samples if there are fewer."""
 
-STEP_PASSES = 4
+STEP_PASSES = 4.5
 """A simulated step takes about as long as so many passes: layers are tried out many times, and spikes are kept."""
 
 HELD = 128
@@ -120,7 +120,7 @@ class Choose:
 
     def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
         """How many candidates are tried, on how many samples each corrects, and on how many others it is judged."""
-        total = PASSES * max(samples, LEAST_SAMPLES) // (STEP_PASSES * self.steps)
+        total = int(PASSES * max(samples, LEAST_SAMPLES) / (STEP_PASSES * self.steps))
         count = min(candidates, total // (2 * ENOUGH))
         each = min(samples, total // max(count, 1))
         held = min(HELD, samples // 3, max(ENOUGH, each - self.samples))

@@ -81,7 +81,7 @@ def test_trials_stay_within_ten_passes(n, steps):
 
 def test_all_candidates_see_as_many_samples_as_there_are_at_few_steps():
     assert Choose(steps=2).shares(2000, 3) == (3, 128, 128)
-    assert Choose(steps=8).shares(2000, 3) == (3, 128, 80)
+    assert Choose(steps=8).shares(2000, 3) == (3, 121, 64)
     assert Choose(steps=8).shares(100, 3) == (2, 67, 33)
 
 
