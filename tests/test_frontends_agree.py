@@ -1,6 +1,5 @@
 """The same network with the same weights, told by Keras, PyTorch and ONNX, becomes the same spiking network."""
 
-import os
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from torch import nn
 
 from snntoolbox import conversion
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
 SHAPE = (2, 8, 8)  # channels first; Keras gets the channels last

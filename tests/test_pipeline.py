@@ -16,7 +16,6 @@ from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.nodes import AveragePool, MaxPool
 from snntoolbox.pipeline import ALWAYS_REPORTED, run
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
 SHORT = {"simulation.num_to_test": 50, "simulation.batch_size": 32, "simulation.duration": 16}
 LAYERS = ["relu1", "relu2", "max_pool.larger", "max_pool.larger_2", "relu3", "relu4"]
 SIZES = [1024, 1024, 512, 256, 512, 64]

@@ -3,7 +3,6 @@
 In the SNN Toolbox 0.6.0 each of these lost accuracy at parsing or spiked as something else, with no error.
 """
 
-import os
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from snntoolbox.conversion import convert, load, simulate
 from snntoolbox.errors import UnsupportedError
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 layers = keras.layers
 

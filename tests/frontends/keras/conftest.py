@@ -1,8 +1,5 @@
-"""Without Keras these tests are skipped; without a choice of backend they run on torch."""
-
-import os
+"""Without Keras these tests are skipped."""
 
 import pytest
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
 pytest.importorskip("keras")
