@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cache
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -112,7 +113,7 @@ class Recipe:
             wrong.append(f"max_pool = {self.max_pool!r} is neither 'relu_tree' nor 'gate'")
         if self.readout not in ("linear", "spikes"):
             wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
-        if self.weight_bits and self.weight_bits not in range(2, 17):
+        if not isinstance(self.weight_bits, Integral) or (self.weight_bits and self.weight_bits not in range(2, 17)):
             wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
         if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
             wrong.append(f"approximate = {self.approximate!r} is no set of {', '.join(FUNCTIONS)}")
@@ -416,7 +417,7 @@ def checked_arrays(
     shapes: Mapping[str, Shape], x: Array | Sequence[Array], encodings: Mapping[str, Encoding] | None = None
 ) -> tuple[Array, ...]:
     """One array per input, checked: number, shapes, equal numbers of samples, no NaN or infinity; DataError."""
-    arrays = tuple(np.asarray(a) for a in ([x] if isinstance(x, np.ndarray) else x))
+    arrays = tuple(_as_array(a) for a in ([x] if hasattr(x, "__array__") else x))
     if len(arrays) != len(shapes):
         raise DataError(f"{len(arrays)} arrays given, the model has {len(shapes)} inputs")
     for (name, shape), array in zip(shapes.items(), arrays, strict=True):
@@ -431,6 +432,16 @@ def checked_arrays(
         if not _finite(array):
             raise DataError("the data hold NaN or infinite values", layer=name)
     return arrays
+
+
+def _as_array(samples: Any) -> Array:
+    """Anything that numpy makes an array of, such as a torch tensor; DataError where it would lose something."""
+    if isinstance(samples, np.ma.MaskedArray) and np.ma.is_masked(samples):
+        raise DataError("some of the data are masked", hint="fill them with numbers: x.filled(0), for instance")
+    try:
+        return np.asarray(samples)
+    except (RuntimeError, TypeError, ValueError) as error:  # rows of several lengths; tensors on a GPU
+        raise DataError(f"the data are no array: {error}", hint="give numpy arrays") from error
 
 
 def _finite(array: Array) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ def scheduled(network: SpikingNetwork, schedule: str, duration: float | None) ->
 
 def steps_of(duration: float, dt: float) -> int:
     """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
+    if not isinstance(duration, Real):
+        raise ConversionError(f"a duration of {duration!r} is no number of ms")
     steps = round(duration / dt) if np.isfinite(duration) and dt > 0 else 0
     if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
         raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")

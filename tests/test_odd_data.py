@@ -114,3 +114,32 @@ def test_a_bound_for_each_neuron_runs_on_every_engine(bits, monkeypatch):
     wanted = simulate(network, SAMPLES, duration=8, engine="reference").output
     for engine in ENGINES:
         np.testing.assert_allclose(simulate(network, SAMPLES, duration=8, engine=engine).output, wanted, atol=1e-5)
+
+
+def test_tensors_are_taken_as_arrays():
+    tensor = torch.from_numpy(SAMPLES)
+    wanted = simulate(convert(graph(), SAMPLES, duration=8), SAMPLES, duration=8).output
+    np.testing.assert_array_equal(simulate(convert(graph(), tensor, duration=8), tensor, duration=8).output, wanted)
+
+
+WRONG_DATA = {
+    "masked": (np.ma.masked_greater(SAMPLES, 0.5), "masked"),
+    "with gradients": (torch.from_numpy(SAMPLES).requires_grad_(), "no array"),
+    "rows of several lengths": ([[[1.0, 2.0], [1.0]]], "no array"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_DATA)
+def test_data_that_would_lose_something_are_refused(name):
+    data, message = WRONG_DATA[name]
+    with pytest.raises(DataError, match=message):
+        convert(graph(), data)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [({"weight_bits": 8.0}, "bits = 8.0"), ({"weight_bits": "8"}, "bits = 8"), ({"duration": "8"}, "no number")],
+)
+def test_choices_of_another_type_are_refused(choices, message):
+    with pytest.raises(ConversionError, match=message):
+        convert(graph(), SAMPLES, **choices)
