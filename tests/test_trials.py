@@ -23,5 +23,5 @@ def test_a_recipe_is_chosen_once_for_a_duration(monkeypatch):
     for name, population in one.populations.items():
         np.testing.assert_array_equal(population.bias, two.populations[name].bias)
     trials.converted(Recipe(), 4)  # another duration
-    trials.converted(Recipe(threshold_rule="mmse"), 8)  # less left open
+    trials.converted(Recipe(threshold_rule="ltb"), 8)  # less left open
     assert [s.choice is not None for s in settled[2:]] == [True, True]

@@ -1,5 +1,7 @@
 """Advice on conversions with one fault each: the setting that mends it is named, tried, and helps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -163,7 +165,7 @@ def test_what_the_simulator_cannot_run_is_not_tried(digits, monkeypatch):
     entry = Remedy(
         when=lambda situation: Reason("it is a test"),
         setting=lambda situation: "[conversion] maxpool_type = gate",
-        change=lambda recipe: conversion.replace(recipe, max_pool="gate"),
+        change=lambda recipe: replace(recipe, max_pool="gate"),
     )
     monkeypatch.setattr(remedies, "REMEDIES", (entry,))
     graph, x = digits

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snntoolbox import conversion
-from snntoolbox.conversion import Recipe, choose_scales, lower
+from snntoolbox.conversion import Recipe, choose_scales, loading, lower
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.neurons import IF
@@ -129,6 +129,6 @@ def test_a_wrong_gain_stops_a_conversion(graph, monkeypatch):
 
 
 def test_a_wrong_pass_stops_a_conversion(graph, monkeypatch):
-    monkeypatch.setattr(conversion, "EXACT", (lambda g: changed(g, Dense, 0.1),))
+    monkeypatch.setattr(loading, "EXACT", (lambda g: changed(g, Dense, 0.1),))
     with pytest.raises(GraphError, match="changed the function of the graph"):
         conversion.simplify(graph, check=True)

@@ -87,17 +87,22 @@ def test_its_numbers_are_those_of_a_run(small, found):
 def test_samples_that_score_never_choose_thresholds(small, monkeypatch):
     graph, x = small
     fitted, scored = set(), set()
-    convert, run = conversion.convert, conversion.simulate_batches
+    settle, spiking, run = conversion.settle, conversion.spiking, conversion.simulate_batches
 
-    def converting(graph, data, **choices):
+    def settling(lowered, data, *rest):
         fitted.update(bytes(s) for s in data[0])
-        return convert(graph, data, **choices)
+        return settle(lowered, data, *rest)
+
+    def converting(lowered, scales, data, *rest):
+        fitted.update(bytes(s) for s in data[0])
+        return spiking(lowered, scales, data, *rest)
 
     def running(network, data, *rest, **choices):
         scored.update(bytes(s) for s in data[0])
         return run(network, data, *rest, **choices)
 
-    monkeypatch.setattr(conversion, "convert", converting)
+    monkeypatch.setattr(conversion, "settle", settling)
+    monkeypatch.setattr(conversion, "spiking", converting)
     monkeypatch.setattr(conversion, "simulate_batches", running)
     stb.tune(graph, x, steps=[4], budget=1.5)
     assert fitted

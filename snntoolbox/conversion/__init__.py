@@ -1,0 +1,31 @@
+"""The way from a model to spikes in three calls: `load`, `convert`, `simulate`."""
+
+from snntoolbox.conversion.converting import convert, spiking
+from snntoolbox.conversion.loading import TOLERANCE, check_on_probe, compare_outputs, load, simplify
+from snntoolbox.conversion.lowering import lower
+from snntoolbox.conversion.recipe import USUAL_START, Recipe
+from snntoolbox.conversion.samples import checked_arrays
+from snntoolbox.conversion.scaling import Progress, choose_scales
+from snntoolbox.conversion.settling import Settled, candidates, settle
+from snntoolbox.conversion.simulating import simulate, simulate_batches
+
+__all__ = [
+    "TOLERANCE",
+    "USUAL_START",
+    "Progress",
+    "Recipe",
+    "Settled",
+    "candidates",
+    "check_on_probe",
+    "checked_arrays",
+    "choose_scales",
+    "compare_outputs",
+    "convert",
+    "load",
+    "lower",
+    "settle",
+    "simplify",
+    "simulate",
+    "simulate_batches",
+    "spiking",
+]

@@ -1,0 +1,98 @@
+"""From a graph to a spiking network: all stages in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from snntoolbox import plugins
+from snntoolbox.conversion.lowering import lower
+from snntoolbox.conversion.recipe import USUAL_START, Recipe
+from snntoolbox.conversion.samples import checked_arrays
+from snntoolbox.conversion.scaling import Progress, uncorrected
+from snntoolbox.conversion.settling import settle
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import ReLU
+from snntoolbox.passes.correct import Correct
+from snntoolbox.passes.correct_layers import STARTING
+from snntoolbox.passes.correct_phased import CorrectPhased
+from snntoolbox.passes.thresholds import Scales
+from snntoolbox.schedules import check_phased, run_steps, scheduled, steps_of
+
+log = logging.getLogger(__name__)
+
+
+def convert(
+    graph: Graph,
+    calibration_data: Array | Sequence[Array] | None = None,
+    *,
+    duration: float | None = None,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+    device: str = "cpu",
+    **choices: Any,
+) -> SpikingNetwork:
+    """The spiking network of a graph; `choices` are fields of `Recipe`.
+
+    `calibration_data` is an array of a few hundred samples (one array per input for several inputs); without it
+    thresholds follow from the weights alone, which needs many more steps. With the `duration` (ms) that the network
+    is meant to run, thresholds are chosen for that many steps, and layers and read-outs are corrected for what these
+    leave over; `device` (cpu, cuda, auto) is where corrections are computed.
+    """
+    if not isinstance(graph, Graph):
+        raise ConversionError(f"{type(graph).__name__} is no graph", hint="graph = snntoolbox.load(model) makes one")
+    known = [f.name for f in fields(Recipe)]
+    if unknown := [name for name in choices if name not in known]:
+        near = get_close_matches(unknown[0], known, 1) or known
+        raise ConversionError(f"there is no choice '{unknown[0]}'", hint=f"known and near: {', '.join(near)}")
+    recipe = replace(recipe or Recipe(), **choices)
+    shapes = {n: graph.shapes[n] for n in graph.inputs}
+    data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
+    lowered = lower(graph, recipe)
+    made = settle(lowered, data, recipe, duration, progress, device)
+    return spiking(lowered, made.scales, data, made.recipe, duration, device, made.notes)
+
+
+def spiking(
+    lowered: Graph,
+    scales: Scales,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+    device: str = "cpu",
+    notes: tuple[str, ...] = (),
+) -> SpikingNetwork:
+    """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known.
+
+    `recipe` is a settled one; `notes` are kept with the network.
+    """
+    quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
+    other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    if quantized and other_start:
+        log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
+    network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
+    if recipe.schedule == "phased" and duration is not None and data is not None and recipe.layer_correction != "none":
+        correct_phased = CorrectPhased(window=steps_of(duration, recipe.dt))
+        network = correct_phased(network, lowered, [a[: recipe.correction_samples] for a in data])
+    before, network = network, scheduled(network, recipe.schedule, duration)
+    if recipe.schedule == "phased" and data is not None:
+        check_phased(network, before, data, plugins.backend("INI"))
+    if duration is None or data is None:
+        return network
+    steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
+    layers = None if recipe.layer_correction == "none" else recipe.layer_correction
+    if other_start and layers in STARTING and recipe.schedule == "rate":
+        log.warning(
+            "layer_correction = %s changes the start potential that is set; bias, steps and none leave it", layers
+        )
+    samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
+    correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
+    return correct(network, lowered, [a[:samples] for a in data])

@@ -1,0 +1,95 @@
+"""What a conversion may be asked for: its choices in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Literal
+
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
+from snntoolbox.passes.correct_layers import CORRECTIONS
+from snntoolbox.passes.rules import RULES
+from snntoolbox.schedules import SCHEDULES
+
+USUAL_START = 0.5
+"""The start potential where none is set, in thresholds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Every choice of the conversion; the defaults are the ones that are accurate at few steps.
+
+    `approximate` names the smooth functions (`Elementwise`) that may be replaced by line segments.
+    Without `normalize` every scale is 1: activations must lie in [0, 1].
+    `threshold_rule` names one of `RULES` ('auto': see `rule_for`), `percentile` is for the rule of that name,
+    `per_channel` gives each channel its own threshold; `max_pool` is a tree of rectifiers or a gate on spike
+    counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
+    linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `layer_correction` names what
+    is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
+    `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
+    is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire: 'rate',
+    'phased' (see `Phased`; needs the duration of a window) or 'differential' (see `Differential`).
+    """
+
+    normalize: bool = True
+    threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = "auto"
+    percentile: float = 99.9
+    per_channel: bool = True
+    max_pool: Literal["relu_tree", "gate"] = "relu_tree"
+    max2avg_pool: bool = False
+    avgpool_neurons: bool = False
+    softmax_to_relu: bool = False
+    approximate: frozenset[str] = frozenset()
+    readout: Literal["linear", "spikes"] = "linear"
+    neuron: IF = IF(initial=USUAL_START)  # noqa: RUF009 - frozen
+    encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
+    dt: float = 1.0
+    weight_bits: int = 0
+    layer_correction: Literal["auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"] = (
+        "auto"
+    )
+    correction_samples: int = 128
+    readout_correction: int = 100
+    input_range: tuple[float, float] = (0.0, 1.0)
+    batch_size: int = 100
+    schedule: Literal["rate", "phased", "differential"] = "rate"
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.schedule not in SCHEDULES:
+            wrong.append(f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}")
+        if self.schedule != "rate" and (self.neuron.reset != "subtract" or self.neuron.leak != 1):
+            wrong.append(f"schedule = {self.schedule} needs neurons with reset = subtract and without leak")
+        if self.schedule != "rate" and self.neuron.refractory:
+            wrong.append(f"schedule = {self.schedule} needs neurons without a refractory period")
+        if self.schedule == "phased" and self.neuron.graded:
+            wrong.append("schedule = phased needs plain spikes, without levels and signs")
+        fractions = self.schedule == "differential" or any(level != int(level) for level in self.neuron.levels)
+        if self.weight_bits and fractions:
+            wrong.append("weight_bits need spikes that carry whole numbers of thresholds; differential ones do not")
+        if not 0 < self.percentile <= 100:
+            wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
+        if self.max_pool not in ("relu_tree", "gate"):
+            wrong.append(f"max_pool = {self.max_pool!r} is neither 'relu_tree' nor 'gate'")
+        if self.readout not in ("linear", "spikes"):
+            wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
+        if not isinstance(self.weight_bits, Integral) or (self.weight_bits and self.weight_bits not in range(2, 17)):
+            wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
+        if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
+            wrong.append(f"approximate = {self.approximate!r} is no set of {', '.join(FUNCTIONS)}")
+        if not self.dt > 0:
+            wrong.append(f"dt = {self.dt} is not above 0")
+        if self.threshold_rule not in ("auto", "weights", *RULES):
+            wrong.append(f"threshold_rule = {self.threshold_rule!r} is none of auto, weights, {', '.join(RULES)}")
+        if self.layer_correction not in ("auto", "none", *CORRECTIONS):
+            names = ", ".join(CORRECTIONS)
+            wrong.append(f"layer_correction = {self.layer_correction!r} is none of auto, none, {names}")
+        if self.batch_size < 1 or self.readout_correction < 0 or self.correction_samples < 1:
+            wrong.append("batch_size and correction_samples must be at least 1 and readout_correction at least 0")
+        if not self.input_range[0] < self.input_range[1]:
+            wrong.append(f"input_range = {self.input_range} is no range")
+        if wrong:
+            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
