@@ -56,7 +56,7 @@ def scheduled(network: SpikingNetwork, schedule: str, duration: float | None) ->
 
 def steps_of(duration: float, dt: float) -> int:
     """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
-    if not isinstance(duration, Real):
+    if not isinstance(duration, Real) or isinstance(duration, bool):
         raise ConversionError(f"a duration of {duration!r} is no number of ms")
     steps = round(duration / dt) if np.isfinite(duration) and dt > 0 else 0
     if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
@@ -67,11 +67,13 @@ def steps_of(duration: float, dt: float) -> int:
 def run_steps(network: SpikingNetwork, duration: float | None) -> int:
     """The steps of a run of `duration` ms; a network with windows runs for as many as it needs.
 
-    ConversionError where the duration given is not that of its windows.
+    Without a duration those that the network was fitted to, or 64 ms. ConversionError where the duration given
+    is not that of its windows.
     """
     schedule = network.schedule
     if schedule is None or schedule.steps is None:
-        return steps_of(DEFAULT_DURATION if duration is None else duration, network.dt)
+        usual = network.duration or DEFAULT_DURATION
+        return steps_of(usual if duration is None else duration, network.dt)
     if duration is not None and steps_of(duration, network.dt) != schedule.window:
         raise ConversionError(
             f"the network was converted for windows of {schedule.window * network.dt:g} ms, not {duration:g} ms",

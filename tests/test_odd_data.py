@@ -1,5 +1,6 @@
 """Samples of odd types and sizes: every engine takes them for the numbers that they are, or they are refused."""
 
+import pickle
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from snntoolbox.conversion import convert, load, simulate
 from snntoolbox.engine.fast import jit
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, poisson_spikes
+from snntoolbox.ir.io import load_network, save
 from snntoolbox.ir.neurons import IF, Reset
 
 RNG = np.random.default_rng(8)
@@ -138,8 +140,36 @@ def test_data_that_would_lose_something_are_refused(name):
 
 @pytest.mark.parametrize(
     ("choices", "message"),
-    [({"weight_bits": 8.0}, "bits = 8.0"), ({"weight_bits": "8"}, "bits = 8"), ({"duration": "8"}, "no number")],
+    [({"weight_bits": 8.0}, "bits = 8.0"), ({"weight_bits": "8"}, "bits = '8'"), ({"duration": "8"}, "no number")],
 )
 def test_choices_of_another_type_are_refused(choices, message):
     with pytest.raises(ConversionError, match=message):
         convert(graph(), SAMPLES, **choices)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"max2avg_pool": "False"}, {"per_channel": 1}, {"normalize": "no"}, {"correction_samples": 20.5}, {"dt": "1"},
+     {"readout_correction": True}, {"encoding": "poisson"}, {"neuron": "IF"}, {"percentile": "99"}],
+    ids=str,
+)  # fmt: skip
+def test_choices_that_only_look_right_are_refused(choices):
+    """The text "False" is true: it would have replaced max pooling."""
+    with pytest.raises(ConversionError, match=f"{next(iter(choices))} = .* is no "):
+        convert(graph(), SAMPLES, **choices)
+
+
+def test_differences_of_spikes_that_are_drawn_anew_are_refused():
+    with pytest.raises(ConversionError, match="needs constant-current input"):
+        convert(graph(), SAMPLES, encoding=Poisson(), schedule="differential")
+
+
+def test_a_network_runs_as_long_as_it_was_fitted_to(tmp_path, caplog):
+    network = convert(graph(), SAMPLES, duration=16)
+    save(network, tmp_path / "net")
+    for same in (network, load_network(tmp_path / "net.npz"), pickle.loads(pickle.dumps(network))):
+        assert simulate(same, SAMPLES).steps == 16
+    assert "fitted" not in caplog.text
+    assert simulate(network, SAMPLES, duration=4).steps == 4
+    assert "fitted to a run of 16 ms, not 4 ms" in caplog.text
+    assert simulate(convert(graph(), SAMPLES), SAMPLES).steps == 64

@@ -95,4 +95,6 @@ def spiking(
         )
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
     correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
-    return correct(network, lowered, [a[:samples] for a in data])
+    network = correct(network, lowered, [a[:samples] for a in data])
+    fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
+    return network.replaced(duration=float(duration)) if fitted else network

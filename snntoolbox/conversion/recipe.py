@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
 
 from snntoolbox.errors import ConversionError
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 from snntoolbox.passes.correct_layers import CORRECTIONS
@@ -16,6 +16,15 @@ from snntoolbox.schedules import SCHEDULES
 
 USUAL_START = 0.5
 """The start potential where none is set, in thresholds."""
+
+
+_TYPES: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu"), bool, "True or False"),
+    (("weight_bits", "correction_samples", "readout_correction", "batch_size"), Integral, "whole number"),
+    (("percentile", "dt"), Real, "number"),
+    (("neuron",), IF, "neuron: neuron=snntoolbox.IF(...)"),
+    (("encoding",), (ConstantCurrent, Spiking), "encoding: encoding=snntoolbox.Poisson(), for instance"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +67,7 @@ class Recipe:
     schedule: Literal["rate", "phased", "differential"] = "rate"
 
     def __post_init__(self) -> None:
+        self._check_types()
         wrong = []
         if self.schedule not in SCHEDULES:
             wrong.append(f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}")
@@ -67,6 +77,8 @@ class Recipe:
             wrong.append(f"schedule = {self.schedule} needs neurons without a refractory period")
         if self.schedule == "phased" and self.neuron.graded:
             wrong.append("schedule = phased needs plain spikes, without levels and signs")
+        if self.schedule == "differential" and isinstance(self.encoding, Spiking):
+            wrong.append("schedule = differential needs constant-current input: spikes are drawn anew, not differences")
         fractions = self.schedule == "differential" or any(level != int(level) for level in self.neuron.levels)
         if self.weight_bits and fractions:
             wrong.append("weight_bits need spikes that carry whole numbers of thresholds; differential ones do not")
@@ -76,7 +88,7 @@ class Recipe:
             wrong.append(f"max_pool = {self.max_pool!r} is neither 'relu_tree' nor 'gate'")
         if self.readout not in ("linear", "spikes"):
             wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
-        if not isinstance(self.weight_bits, Integral) or (self.weight_bits and self.weight_bits not in range(2, 17)):
+        if self.weight_bits and self.weight_bits not in range(2, 17):
             wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
         if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
             wrong.append(f"approximate = {self.approximate!r} is no set of {', '.join(FUNCTIONS)}")
@@ -91,5 +103,16 @@ class Recipe:
             wrong.append("batch_size and correction_samples must be at least 1 and readout_correction at least 0")
         if not self.input_range[0] < self.input_range[1]:
             wrong.append(f"input_range = {self.input_range} is no range")
+        if wrong:
+            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
+
+    def _check_types(self) -> None:
+        """ConversionError for values of another type: the text "False", for one, would count as true."""
+        wrong = [
+            f"{name} = {getattr(self, name)!r} is no {what}"
+            for names, kind, what in _TYPES
+            for name in names
+            if not isinstance(getattr(self, name), kind) or (isinstance(getattr(self, name), bool) and kind is not bool)
+        ]
         if wrong:
             raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")

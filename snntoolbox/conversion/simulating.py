@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,8 @@ from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.schedules import legalized, run_steps
 from snntoolbox.workers.batches import Job, run_batches
 from snntoolbox.workers.cluster import check as check_workers
+
+log = logging.getLogger(__name__)
 
 
 def simulate(
@@ -34,12 +37,16 @@ def simulate(
 ) -> Result:
     """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
 
-    Without a duration 64 ms, and a phased network as long as it takes; one that is given must be that of its windows.
+    Without a duration the one that the network was fitted to (else 64 ms), and a phased network as long as it takes;
+    one that is given must be that of its windows.
     With `workers` the batches are spread over so many processes, with `scheduler` (tcp://host:port) over a Dask
     cluster; 0 or 1 is this process. The result is the same. `options` go to the simulator's `build` (device, chunk).
     UnsupportedError lists what the simulator cannot run; TooLargeError says that the network is estimated to be too
     large for it, unless `force`.
     """
+    if duration is not None and network.duration not in (None, duration) and network.schedule is None:
+        told = "the network was fitted to a run of %g ms, not %s ms: convert it for that duration"
+        log.warning(told, network.duration, duration)
     results = []
     spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
     for result in simulate_batches(network, x, duration, simulator, batch_size, record, **spread):

@@ -85,6 +85,7 @@ def load_network(path: str | Path) -> SpikingNetwork:
             grid=_decoded(structure["grid"], arrays),
             schedule=_decoded(structure.get("schedule"), arrays),
             notes=tuple(str(note) for note in structure.get("notes", ())),
+            duration=structure.get("duration"),
         )
 
     return _decoding(path, decode)
@@ -106,6 +107,7 @@ def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any
         "grid": _encoded(network.grid, arrays),
         "schedule": _encoded(network.schedule, arrays),
         "notes": list(network.notes),
+        "duration": None if network.duration is None else float(network.duration),
     }
 
 

@@ -163,7 +163,8 @@ class SpikingNetwork:
     `wiring` is a graph of bias-free linear nodes. Its inputs are the encoded inputs and the spikes of each population
     (under the population's name, values 0 or 1); each population and read-out names the wiring node that gives its
     current. Shared linear work is thus done once, and a backend without a notion of layers asks `projections`.
-    `notes` are what its making has to tell the user, for the summary; they change nothing.
+    `notes` are what its making has to tell the user, for the summary, and `duration` the run (ms) that it was fitted
+    to, None for any; they change nothing in it.
     """
 
     def __init__(
@@ -177,6 +178,7 @@ class SpikingNetwork:
         grid: Grid | None = None,
         schedule: Schedule | None = None,
         notes: tuple[str, ...] = (),
+        duration: float | None = None,
     ) -> None:
         self.wiring = wiring
         self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
@@ -186,6 +188,7 @@ class SpikingNetwork:
         self.grid = grid
         self.schedule = schedule
         self.notes = notes
+        self.duration = duration
         self._check(len(populations))
 
     @property
@@ -258,6 +261,7 @@ class SpikingNetwork:
         grid: Grid | None = None,
         schedule: Schedule | None = None,
         notes: tuple[str, ...] | None = None,
+        duration: float | None = None,
     ) -> SpikingNetwork:
         """A copy with some parts exchanged."""
         return SpikingNetwork(
@@ -269,12 +273,13 @@ class SpikingNetwork:
             grid=grid or self.grid,
             schedule=schedule or self.schedule,
             notes=self.notes if notes is None else notes,
+            duration=self.duration if duration is None else duration,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
         parts = (dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (self.wiring, *parts, self.dt, self.grid, self.schedule, self.notes)
+        return _rebuilt, (self.wiring, *parts, self.dt, self.grid, self.schedule, self.notes, self.duration)
 
     @property
     def window(self) -> int | None:
@@ -397,5 +402,7 @@ def _rebuilt(
     grid: Grid | None,
     schedule: Schedule | None,
     notes: tuple[str, ...],
+    duration: float | None,
 ) -> SpikingNetwork:
-    return SpikingNetwork(wiring, encodings, populations, readouts, dt=dt, grid=grid, schedule=schedule, notes=notes)
+    made = {"dt": dt, "grid": grid, "schedule": schedule, "notes": notes, "duration": duration}
+    return SpikingNetwork(wiring, encodings, populations, readouts, **made)  # type: ignore[arg-type]

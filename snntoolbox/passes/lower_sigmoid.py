@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LowerSigmoid:
-    """A sigmoid at a vector of outputs is dropped; one that stands at a single output z gives the two outputs (0, z).
+    """A sigmoid at a vector of outputs is dropped; one that stands at a single output z gives the outputs (-z/2, z/2).
 
     Sigmoid is monotone, so the largest logit is the largest output; sigmoid(z) > 1/2 where z > 0, so one output says
-    class 1 where the second of (0, z) is the larger: softmax(0, z) = (1 - sigmoid(z), sigmoid(z)). Only one that
-    nobody else reads, and none of a map in space, whose values are what is wanted. With `keep` nothing is changed: the
-    values are wanted, and approximated.
+    class 1 where the second of (-z/2, z/2) is the larger: their softmax is (1 - sigmoid(z), sigmoid(z)). Both classes
+    can be said by spikes. Only one that nobody else reads, and none of a map in space, whose values are what is wanted.
+    With `keep` nothing is changed: the values are wanted, and approximated.
     """
 
     keep: bool = False
@@ -41,7 +41,7 @@ class LowerSigmoid:
                 log.warning(f"{told}; approximate = sigmoid keeps its values", output)
                 continue
             flat = Reshape(name=graph.fresh(f"{output}.logit"), inputs=node.inputs, shape=(1,), origin=node.origin)
-            both = Dense(name=output, inputs=(flat.name,), weight=np.array([[0.0], [1.0]]), origin=node.origin)
+            both = Dense(name=output, inputs=(flat.name,), weight=np.array([[-0.5], [0.5]]), origin=node.origin)
             changed += [flat, both]
             log.info("the sigmoid at the output '%s' is dropped: class 1 is where its logit is above 0", output)
         return graph.edited(changed, redirect=redirect, outputs=ends)

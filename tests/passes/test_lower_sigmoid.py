@@ -32,8 +32,8 @@ def test_one_output_becomes_two_classes(shape):
     found = lowered.run(X)
     assert lowered.outputs == graph.outputs
     assert found.shape == (50, 2)
-    np.testing.assert_array_equal(found[:, 0], 0)
-    np.testing.assert_allclose(1 / (1 + np.exp(-found[:, 1])), probability, rtol=1e-12)
+    np.testing.assert_array_equal(found[:, 0], -found[:, 1])
+    np.testing.assert_allclose(1 / (1 + np.exp(found[:, 0] - found[:, 1])), probability, rtol=1e-12)
     np.testing.assert_array_equal(found.argmax(1), probability > 0.5)
     assert 5 < (probability > 0.5).sum() < 45, "both classes are there"
     np.testing.assert_array_equal(both_classes(graph.run(X)).argmax(1), found.argmax(1))
@@ -79,6 +79,8 @@ def test_the_whole_way():
     assert result.output.shape == (50, 2)
     assert np.mean(result.predictions == wanted) >= 0.95
     assert result.accuracy(wanted.astype(int)) == np.mean(result.predictions == wanted)
+    spiking = stb.simulate(stb.convert(graph, X, duration=64, readout="spikes"), X, duration=64)
+    assert np.mean(spiking.predictions == wanted) >= 0.9
     values = stb.convert(graph, X, duration=64, approximate=frozenset({"sigmoid"}))
     found = stb.simulate(values, X, duration=64).output
     assert np.abs(found - graph.run(X)).max() < 0.2
