@@ -64,7 +64,8 @@ def meanings(design: Design) -> list[str]:
     for layer in design.readouts:
         assert isinstance(layer.target, Readout)
         counted = f"(steps - {layer.forget}), from {2 * layer.forget} steps on," if layer.forget else "steps"
-        found.append(f"{layer.module}: a sum times {layer.target.scale:.6g} / {counted} stands for the original output")
+        value = f"{layer.module}: a sum times {layer.target.scale:.6g} / {counted}"
+        found.append(f"{value} stands for the original output, before a softmax or sigmoid")
     return found
 
 
