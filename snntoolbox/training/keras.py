@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from snntoolbox.errors import ConversionError
+from snntoolbox.training.checks import checked_levels, checked_threshold
 
 
 @keras.saving.register_keras_serializable(package="snntoolbox", name="QCFS")
@@ -20,14 +20,14 @@ class QCFS(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
     y = x L / threshold + 1/2,
 
         dh/dx = 1 where 0 < y < L, else 0;    dh/dthreshold = (h - x) / threshold there, 0 below and 1 above.
+
+    ConversionError where `levels` is no integer >= 1 or `threshold` not above 0 and finite.
     """
 
     def __init__(self, levels: int, threshold: float = 1.0, per_channel: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if levels < 1 or not threshold > 0:
-            raise ConversionError(f"QCFS needs levels >= 1 and a threshold above 0, not {levels} and {threshold}")
-        self.levels = int(levels)
-        self.initial = float(threshold)
+        self.levels = checked_levels(levels)
+        self.initial = checked_threshold(threshold)
         self.per_channel = bool(per_channel)
 
     def build(self, input_shape: Any) -> None:
@@ -62,7 +62,9 @@ def replace_relu(model: Any, levels: int, *samples: Any) -> Any:
     input. Each threshold starts where the mean squared error of quantising the layer's activations on them is least.
 
     UnsupportedError lists rectifiers that cannot be replaced: within recurrent layers and wrappers, or called as a
-    function (``keras.ops.relu``). ConversionError where the model has no layers to see (subclassed, or not built).
+    function (``keras.ops.relu``). ConversionError where the model has no layers to see (subclassed, or not built), or
+    where `levels` is no integer >= 1; DataError where samples are missing, NaN or infinite. A model without rectifiers
+    is copied, with a warning in the log.
     """
     from snntoolbox.training.keras_replacing import replaced
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
+from snntoolbox.training.checks import checked_levels, checked_samples
 from snntoolbox.training.keras import QCFS
+
+log = logging.getLogger(__name__)
 
 Values = NDArray[np.float32]
 
@@ -40,13 +44,15 @@ def replaced(model: Any, levels: int, samples: Sequence[Any]) -> Any:
         raise ConversionError("replace_relu needs a functional or sequential model that is built", hint=hint)
     if len(samples) != len(model.inputs):
         raise ConversionError(f"{len(samples)} arrays of samples given, the model has {len(model.inputs)} inputs")
-    QCFS(levels)  # refuses levels that cannot be, before any work
+    levels = checked_levels(levels)
+    given = [checked_samples(x, number) for number, x in enumerate(samples, 1)]
     if offenders := list(_offenders(model)):
         hint = "give it an activation that stands behind a layer, or a ReLU layer"
         raise UnsupportedError("replace_relu", offenders, hint=hint)
     seen: dict[str, list[Values]] = {}
-    given = [np.asarray(x) for x in samples]
     watched = _Copy(lambda path, name, bound: _Watch(bound, seen.setdefault(path, []), name=name)).whole(model)
+    if not seen:
+        log.warning("replace_relu: '%s' has no rectifier, nothing was replaced", model.name)
     for values in seen.values():
         values.clear()  # Keras may call a layer on values of its own, to find the shape that it gives
     watched(given if len(given) > 1 else given[0], training=False)

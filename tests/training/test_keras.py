@@ -34,9 +34,19 @@ def test_it_is_that_of_pytorch_in_values_and_gradients():
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_what_cannot_be_is_refused():
-    with pytest.raises(ConversionError, match="QCFS needs"):
-        QCFS(0)
+@pytest.mark.parametrize("levels", [0, -1, 2.5, 4.0, "4", True, None], ids=repr)
+def test_levels_are_a_whole_number(levels):
+    with pytest.raises(ConversionError, match="integer >= 1") as caught:
+        QCFS(levels)
+    assert repr(levels) in str(caught.value)
+
+
+@pytest.mark.parametrize("levels", [0, 2.5, True], ids=repr)
+def test_levels_that_were_set_later_are_refused_by_the_frontend(levels):
+    model = net()
+    model.get_layer("first").levels = levels
+    with pytest.raises(UnsupportedError, match=rf"first.*levels = {levels}"):
+        stb.load(model)
 
 
 def net(per_channel=False):
@@ -94,11 +104,11 @@ def test_hostile_settings_are_refused(tmp_path):
     net().save(tmp_path / "net.keras")
     with zipfile.ZipFile(tmp_path / "net.keras") as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    for levels, reason in ((0, "levels"), (1.5, "levels = 1.5"), (None, "levels = None")):
+    for levels in (0, -3, 1.5, 4.0, "4", True, None):
         config = json.loads(files["config.json"])
         next(e for e in config["config"]["layers"] if e["class_name"] == "QCFS")["config"]["levels"] = levels
         with zipfile.ZipFile(tmp_path / "hostile.keras", "w") as archive:
             for name, content in {**files, "config.json": json.dumps(config)}.items():
                 archive.writestr(name, content)
-        with pytest.raises(UnsupportedError, match=reason):
+        with pytest.raises(UnsupportedError, match=f"levels = {levels!r}, which is no integer"):
             stb.load(tmp_path / "hostile.keras")

@@ -7,7 +7,7 @@ keras = pytest.importorskip("keras")
 layers = pytest.importorskip("keras.layers")
 
 import snntoolbox as stb  # noqa: E402
-from snntoolbox.errors import ConversionError, UnsupportedError  # noqa: E402
+from snntoolbox.errors import ConversionError, DataError, UnsupportedError  # noqa: E402
 from snntoolbox.ir.nodes import ReLU  # noqa: E402
 from snntoolbox.training.keras import QCFS, replace_relu  # noqa: E402
 
@@ -137,5 +137,31 @@ def test_what_cannot_be_replaced_is_named(name):
 def test_samples_and_levels_are_checked_first():
     with pytest.raises(ConversionError, match="0 arrays of samples"):
         replace_relu(chain(), 4)
-    with pytest.raises(ConversionError, match="levels >= 1"):
+    with pytest.raises(ConversionError, match="integer >= 1"):
         replace_relu(chain(), 0, X)
+
+
+@pytest.mark.parametrize("levels", [0, 2.5, 4.0, "4", True], ids=repr)
+def test_levels_are_refused_before_the_model_runs(levels, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), layers.ReLU(name="r")])
+    monkeypatch.setattr(layers.ReLU, "call", lambda *a: pytest.fail("it began"))
+    with pytest.raises(ConversionError, match="integer >= 1"):
+        replace_relu(model, levels, np.zeros((3, 2), np.float32))
+
+
+NO_SAMPLES = {"nan": ([[0.0, np.nan]], "NaN"), "infinite": ([[np.inf, 0.0]], "infinite"), "empty": ([[]], "none")}
+
+
+@pytest.mark.parametrize(("samples", "reason"), NO_SAMPLES.values(), ids=NO_SAMPLES)
+def test_samples_that_say_nothing_are_refused(samples, reason):
+    model = keras.Sequential([keras.Input((2,)), layers.ReLU(name="r")])
+    with pytest.raises(DataError, match=reason) as caught:
+        replace_relu(model, 4, np.array(samples, np.float32))
+    assert "input 1" in str(caught.value)
+
+
+def test_a_model_without_rectifiers_is_told(caplog):
+    replace_relu(keras.Sequential([keras.Input((2,)), layers.ReLU()]), 4, np.ones((3, 2), np.float32))
+    assert "nothing was replaced" not in caplog.text
+    replace_relu(keras.Sequential([keras.Input((2,)), layers.Dense(2)]), 4, np.ones((3, 2), np.float32))
+    assert "nothing was replaced" in caplog.text

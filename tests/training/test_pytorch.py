@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 import snntoolbox as stb
-from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.errors import ConversionError, DataError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.nodes import ReLU
 from snntoolbox.passes.phased import Phased
@@ -29,10 +29,27 @@ def test_channels_have_thresholds_of_their_own():
     assert layer.threshold.grad.shape == (3,)
 
 
-@pytest.mark.parametrize(("levels", "threshold"), [(0, 1.0), (4, 0.0), (4, -1.0), (4, float("nan"))])
-def test_what_cannot_be_is_refused(levels, threshold):
-    with pytest.raises(ConversionError, match="QCFS needs"):
-        QCFS(levels, threshold)
+NO_LEVELS = [0, -1, 2.5, 4.0, "4", True, None, np.float64(4), np.True_, torch.tensor(4)]
+
+
+@pytest.mark.parametrize("levels", NO_LEVELS, ids=repr)
+def test_levels_are_a_whole_number(levels, monkeypatch):
+    with pytest.raises(ConversionError, match=r"levels that are an integer >= 1, not .*") as caught:
+        QCFS(levels)
+    assert repr(levels) in str(caught.value)
+    monkeypatch.setattr(nn.Linear, "forward", lambda *a: pytest.fail("it began"))
+    with pytest.raises(ConversionError, match="integer >= 1"):
+        replace_relu(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), levels, torch.randn(3, 4))
+
+
+def test_a_whole_number_of_numpy_is_one():
+    assert type(QCFS(np.int64(4)).levels) is int
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan"), float("inf"), "a", None])
+def test_what_is_no_threshold_is_refused(threshold):
+    with pytest.raises(ConversionError, match="QCFS needs a threshold"):
+        QCFS(4, threshold)
 
 
 def surrogate(x, threshold, levels, at):
@@ -163,6 +180,50 @@ def test_another_start_potential_is_not_taken_and_warned_of(caplog):
 
 
 # -- replacing ------------------------------------------------------------------------------------------------------
+
+
+# what is given for an input -> what is said of it
+NO_SAMPLES = {
+    "nan": (torch.tensor([[0.0, np.nan]]), "1 of 2 values are NaN"),
+    "infinite": (np.array([[0.0, -np.inf]]), "1 of 2 values are NaN, infinite"),
+    "half": (torch.tensor([[0.0, np.inf]], dtype=torch.bfloat16), "1 of 2"),
+    "masked": (np.ma.masked_array([[0.0, 1.0]], [[True, False]]), "masked"),
+    "empty": (torch.zeros(0, 2), "there are none"),
+    "no batch": (np.float32(1), "there are none"),
+    "text": (np.array([["a", "b"]]), "no numbers"),
+}
+
+
+@pytest.mark.parametrize(("samples", "reason"), NO_SAMPLES.values(), ids=NO_SAMPLES)
+def test_samples_that_say_nothing_are_refused(samples, reason):
+    class Two(nn.Module):
+        def forward(self, a, b):
+            pytest.fail("it began")
+
+    with pytest.raises(DataError, match=reason) as caught:
+        replace_relu(Two(), 4, torch.zeros(1, 2), samples)
+    assert "input 2" in str(caught.value)
+    with pytest.raises(DataError, match="needs samples"):
+        replace_relu(Two(), 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f4"])
+def test_arrays_are_taken_as_tensors(dtype):
+    model, x = nn.Sequential(nn.Linear(4, 6), nn.ReLU()), np.random.default_rng(0).normal(size=(50, 4)).astype("f4")
+    given, wanted = replace_relu(model, 4, x.astype(dtype)), replace_relu(model, 4, torch.tensor(x))
+    assert given[1].threshold.item() == wanted[1].threshold.item()
+
+
+def test_arrays_of_integers_stay_that():
+    model = nn.Sequential(nn.Embedding(5, 3), nn.ReLU())
+    assert isinstance(replace_relu(model, 4, np.array([[0, 4], [1, 2]]))[1], QCFS)
+
+
+def test_a_model_without_rectifiers_is_told(caplog):
+    replace_relu(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), 4, torch.randn(3, 4))
+    assert not caplog.records
+    replace_relu(nn.Sequential(nn.Linear(4, 4), nn.Tanh()), 4, torch.randn(3, 4))
+    assert "nothing was replaced" in caplog.text
 
 
 def test_replace_relu_takes_all_and_leaves_the_model_alone():

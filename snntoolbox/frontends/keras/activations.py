@@ -144,8 +144,8 @@ def thresholded(s: Step) -> str:
 def qcfs(s: Step) -> str:
     """The quantised rectifier of `snntoolbox.training.keras`: its trained threshold in so many levels."""
     threshold, levels = s.weight("threshold"), s.config.get("levels")
-    if not isinstance(levels, int) or isinstance(levels, bool):
-        raise Refused(f"levels = {levels}")
+    if not isinstance(levels, int) or isinstance(levels, bool) or levels < 1:
+        raise Refused(f"levels = {levels!r}, which is no integer >= 1")
     bound = float(threshold) if threshold.size == 1 else threshold.reshape((1,) * (len(s.shape) - 1) + (-1,))
     node = ReLU(name=s.name, inputs=(s.source,), max_value=bound, levels=levels, origin=s.origin)
     return s.builder.add(node)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntoolbox.errors import ConversionError
+from snntoolbox.training.checks import checked_levels, checked_threshold
 
 
 class QCFS(nn.Module):
@@ -18,16 +18,16 @@ class QCFS(nn.Module):
     `channels`, one for each channel (axis 1). Gradients take floor for the identity: with y = x L / threshold + 1/2,
 
         dh/dx = 1 where 0 < y < L, else 0;    dh/dthreshold = (h - x) / threshold there, 0 below and 1 above.
+
+    ConversionError where `levels` is no integer >= 1 or `threshold` not above 0 and finite.
     """
 
     threshold: nn.Parameter
 
     def __init__(self, levels: int, threshold: float = 1.0, channels: int | None = None) -> None:
         super().__init__()
-        if levels < 1 or not threshold > 0:
-            raise ConversionError(f"QCFS needs levels >= 1 and a threshold above 0, not {levels} and {threshold}")
-        self.levels = levels
-        self.threshold = nn.Parameter(torch.full(() if channels is None else (channels,), float(threshold)))
+        self.levels, start = checked_levels(levels), checked_threshold(threshold)
+        self.threshold = nn.Parameter(torch.full(() if channels is None else (channels,), start))
 
     def forward(self, x: Tensor) -> Tensor:
         """The quantised activations, of the shape of `x`."""

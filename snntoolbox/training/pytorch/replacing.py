@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.errors import DataError, Unsupported, UnsupportedError
+from snntoolbox.training.checks import checked_levels, checked_samples
 from snntoolbox.training.pytorch.qcfs import QCFS, quantized
+
+log = logging.getLogger(__name__)
 
 _LOWER = {"relu": None, "relu6": None, "clamp": 1, "clamp_min": 1, "hardtanh": 1, "threshold": 1}
 """Operations that rectify where the argument of this number is zero; None is always."""
@@ -20,16 +26,22 @@ _SAMPLES = 20_000
 """About how many values of a layer its threshold is chosen from."""
 
 
-def replace_relu(model: nn.Module, levels: int, *samples: Tensor) -> nn.Module:
+def replace_relu(model: nn.Module, levels: int, *samples: Tensor | NDArray[Any]) -> nn.Module:
     """A copy of `model` with every `nn.ReLU` and `nn.ReLU6` replaced by `QCFS(levels)`, to be fine-tuned.
 
-    `samples` are a batch of each input. Each threshold starts where the mean squared error of quantising the layer's
+    `samples` are a batch of each input; arrays are taken to the model's device and, if they are no integers, to its
+    precision. Each threshold starts where the mean squared error of quantising the layer's
     activations on them is least. UnsupportedError lists every rectifier that is called as a function (``torch.relu``,
-    ``x.clamp(min=0)``): there is no module to replace.
+    ``x.clamp(min=0)``): there is no module to replace. ConversionError
+    where `levels` is no integer >= 1, DataError where samples are missing, NaN or infinite. A model without rectifiers
+    is copied, with a warning in the log.
     """
+    levels, given = checked_levels(levels), _tensors(model, samples)
     copied = copy.deepcopy(model)
     paths = {name: module for name, module in copied.named_modules(remove_duplicate=False) if _is_relu(module)}
-    seen = _observed(copied, samples)
+    seen = _observed(copied, given)
+    if not paths:
+        log.warning("replace_relu: %s has no nn.ReLU or nn.ReLU6, nothing was replaced", type(model).__name__)
     made: dict[int, QCFS] = {}
     for name, module in paths.items():
         if id(module) not in made:
@@ -39,6 +51,30 @@ def replace_relu(model: nn.Module, levels: int, *samples: Tensor) -> nn.Module:
             return made[id(module)]
         copied.set_submodule(name, made[id(module)])
     return copied
+
+
+def _tensors(model: nn.Module, samples: Sequence[Tensor | NDArray[Any]]) -> list[Tensor]:
+    """The samples as the model takes them; DataError where there are none or where they are no finite numbers."""
+    if not samples:
+        raise DataError("replace_relu needs samples: a batch of each input")
+    arrays = [checked_samples(_values(x), number) for number, x in enumerate(samples, 1)]
+    first = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    return [x if isinstance(x, Tensor) else _like(first, a) for x, a in zip(samples, arrays, strict=True)]
+
+
+def _values(samples: Tensor | NDArray[Any]) -> NDArray[Any]:
+    """The values of a tensor, whatever its type and device, or the array as it is."""
+    if not isinstance(samples, Tensor):
+        return samples
+    there = samples.detach().cpu()
+    return (there.double() if there.is_floating_point() else there).numpy()
+
+
+def _like(parameter: Tensor, array: NDArray[Any]) -> Tensor:
+    """An array as a tensor on a parameter's device, integers as they are and others in its precision."""
+    if array.dtype.kind == "f":
+        return torch.tensor(array.astype(np.float64)).to(parameter)
+    return torch.tensor(array.astype(array.dtype.newbyteorder("="))).to(parameter.device)
 
 
 def _is_relu(module: nn.Module) -> bool:
