@@ -10,7 +10,7 @@ from snntoolbox import demo, plugins
 from snntoolbox.backends.brian2.backend import Brian2Backend
 from snntoolbox.cli import main
 
-from .comparison.fakes import CAN, Fake
+from .comparison.fakes import CAN, Changed, Fake
 
 SHORT = ["--samples", "3", "--set", "simulation.duration=8", "--set", "simulation.batch_size=2"]
 GRID = ["--set", "conversion.weight_bits=8"]
@@ -136,6 +136,19 @@ def test_it_needs_no_convertible_simulator_in_the_settings(workspace, add):
     options = ["--set", "simulation.simulator=nest", "--set", "conversion.maxpool_type=gate"]
     assert compare("INI,other", *GRID, *options) == 2  # the gate is refused by `other`
     assert [s["status"] for s in written(workspace)["sides"]] == ["ran", "refused"]
+
+
+@pytest.mark.parametrize("choice", ["conversion.schedule=differential", "cell.spikes=signed", "cell.levels=[1,2,3]"])
+def test_spikes_that_carry_values_are_compared_or_refused(workspace, capsys, add, choice):
+    add(Fake("other"), Changed(name="values"))
+    assert compare("INI,other", "--set", choice) == 2
+    out = capsys.readouterr().out
+    assert "Nothing was compared" in out
+    assert any(reason in out for reason in ("spikes that carry values", "signed spikes"))
+    assert [s["status"] for s in written(workspace)["sides"]] == ["ran", "refused"]
+    assert compare("INI,values", "--set", choice, "--set", "output.overwrite=True") == 0
+    assert "Nothing" not in capsys.readouterr().out
+    assert sum(written(workspace)["sides"][1]["cells"].values()) > 0
 
 
 # -- a run ----------------------------------------------------------------------------------------------------------

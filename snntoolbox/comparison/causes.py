@@ -75,7 +75,7 @@ def _rules(
     if isinstance(neuron, IF):
         strict = replace(neuron, threshold=np.nextafter(neuron.threshold, np.inf))
         yield Finding(Cause.COMPARISON, "a comparison by > in place of >="), local.spikes(strict)
-        for reset in Reset:
+        for reset in () if neuron.graded else Reset:  # spikes that carry values are only ever subtracted
             if reset is not neuron.reset:
                 yield Finding(Cause.RESET, f"reset '{reset}'"), local.spikes(replace(neuron, reset=reset))
     yield from _late(local)
@@ -135,9 +135,9 @@ def _deviation(found: Array, local: Local, traces: Array) -> float | None:
         return None
     start = np.broadcast_to(neuron.initial, traces.shape[1:])[None]
     previous = np.concatenate([start, traces[:-1]])
-    quiet = ~found
+    quiet = found == 0
     for k in range(1, neuron.refractory + 1):
-        quiet &= ~shifted(found, k)
+        quiet &= shifted(found, k) == 0
     if neuron.saturation is not None:
         quiet &= (traces > neuron.saturation[0]) & (traces < neuron.saturation[1])
     right, came = local.currents[quiet], (traces - neuron.leak * previous)[quiet]

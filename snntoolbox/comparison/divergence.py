@@ -20,6 +20,9 @@ class Trace:
 
     def __init__(self, runner: Runner, at: FirstDifference, raster: dict[str, Array]) -> None:
         self.name, self.raster = runner.backend.name, raster
+        sources = runner.task.network.sources[runner.task.network.populations[at.population].current]
+        # A replay brings trains of whole numbers of 8 bits.
+        self.replays = all(np.array_equal(s.astype(np.int8), s) for n, s in raster.items() if n in sources)
         task = runner.task
         x = [np.asarray(a[at.sample]) for a in task.x]
         self.local: Local = local(task.network, at.population, x, raster, at.sample)
@@ -42,14 +45,14 @@ class Trace:
     @property
     def follows(self) -> bool:
         """Whether its spikes of this population are what the semantics give for what came in."""
-        return np.array_equal(self.local.spikes(), self.raster[self.local.population.name])
+        return not self.replays or np.array_equal(self.local.spikes(), self.raster[self.local.population.name])
 
     def membrane(self, at: FirstDifference) -> Membrane:
         """The neuron's potential around the step."""
         population = self.local.population
         spiked = bool(self.raster[at.population][at.step].reshape(-1)[at.neuron])
         neuron = population.neuron
-        if self.potentials is None or not isinstance(neuron, IF):
+        if self.potentials is None or not isinstance(neuron, IF) or not self.replays:
             return Membrane(previous=None, before=None, after=None, spiked=spiked)
         traces = self.potentials.reshape(len(self.potentials), -1)[:, at.neuron]
         start = float(np.broadcast_to(neuron.initial, population.shape).reshape(-1)[at.neuron])
@@ -84,14 +87,24 @@ def divergence(at: FirstDifference, ours: Runner, reference: Runner) -> Divergen
         simulator=sides[0].membrane(at),
         cause=finding.cause,
         departs=tuple(s.name for s in departing),
-        evidence=finding.evidence,
+        evidence=_values(sides, at) + finding.evidence,
     )
+
+
+def _values(sides: list[Trace], at: FirstDifference) -> str:
+    """What the spikes carry on both sides, where more than whether there is one."""
+    found = [(s.name, s.raster[at.population][at.step].reshape(-1)[at.neuron]) for s in sides]
+    if all(isinstance(value, np.bool_) for _, value in found):
+        return ""
+    return f"the spike is {' and '.join(f'{float(value):g} on {name}' for name, value in found)}; "
 
 
 def _finding(sides: list[Trace], departing: list[Trace], network: SpikingNetwork, at: FirstDifference) -> Finding:
     restless = [s.name for s in sides if not s.repeats]
     if restless:
         return Finding(Cause.UNKNOWN, f"a second run of the same sample on {' and '.join(restless)} gives other spikes")
+    if not all(s.replays for s in sides):
+        return Finding(Cause.UNKNOWN, "spikes that arrive carry values that cannot be replayed")
     if not departing:
         return Finding(Cause.UNKNOWN, "both follow the semantics for what came in")
     one = departing[0]

@@ -34,8 +34,8 @@ class Local:
     steps: int
 
     def spikes(self, neuron: Neuron | None = None, arriving: Mapping[str, Array] | None = None) -> Array:
-        """The raster (steps, *shape), perhaps with another neuron or other trains."""
-        return self._run(neuron, {**self.arriving, **(arriving or {})}).astype(bool)
+        """The raster (steps, *shape), bool or values, perhaps with another neuron or other trains."""
+        return self._run(neuron, {**self.arriving, **(arriving or {})})
 
     @cached_property
     def currents(self) -> Array:

@@ -48,7 +48,7 @@ class Tally:
     def add(self, result: Result, expected: Raster) -> None:
         """Take in the next samples; `expected` is the reference's raster of the first of them, as far as it goes."""
         for name in self.order:
-            self.spikes[name] += int(result.counts[name].sum())
+            self.spikes[name] += int(result.events[name].sum())
         if self.classifies:
             self._predictions.append(result.predictions)
         if expected:

@@ -1,13 +1,13 @@
 """A small simulator of its own making, right or wrong in one respect; it shares nothing with the interpreter."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from snntoolbox.errors import DiedError
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, spike_trains
-from snntoolbox.ir.interpreter import constant_currents
+from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.result import Record, Result
 
@@ -22,6 +22,8 @@ CAN = Capabilities(
     batches=True,
     records=frozenset({"spikes", "potentials"}),
 )
+
+CAN_CARRY = replace(CAN, levels=True, signed=True, pulses=True, windows=True, timed_input=True)
 
 
 @dataclass
@@ -128,3 +130,29 @@ class Fake:
                 fired[t] = z
             trace[t] = v
         return fired, trace
+
+
+@dataclass
+class Changed:
+    """The semantics, with what is told of each raster, or of `only` one, changed: for spikes that carry values."""
+
+    change: object = staticmethod(lambda spikes: spikes)
+    only: str | None = None
+    name: str = "fake"
+    capabilities: Capabilities = CAN_CARRY
+
+    def build(self, network, **options):
+        self.capabilities.check(self.name, network)
+        self.network = network
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def run(self, *x, steps, record=None, first_sample=0, progress=None):
+        found = interpret(self.network, *x, steps=steps, record=record, first_sample=first_sample)
+        told = {n: self.change(s) if self.only in (None, n) else s for n, s in found.spikes.items()}
+        return replace(found, spikes=told)

@@ -18,7 +18,7 @@ from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
 from snntoolbox.report.writer import write_json
 
-from .fakes import CAN, Fake
+from .fakes import CAN, Changed, Fake
 
 STEPS = 24
 
@@ -290,3 +290,73 @@ def test_rasters_on_disk(tmp_path):
         for name, found in stored.read(first, stop).items():
             np.testing.assert_array_equal(found, whole[name][:, first:stop])
     assert stored.read(7, 9) == {}
+
+
+# values of spikes -> bytes that one takes on disk, as neither less nor more would do
+VALUES = {
+    "signs": ([-1.0, 0.0, 1.0], 1),
+    "bursts": ([0.0, 1.0, 2.0, 3.0], 1),
+    "many": ([0.0, 300.0, -300.0], 2),
+    "halves": ([-1.0, -0.5, 0.0, 0.0078125, 1.0], 4),
+    "large": ([0.0, 2.0**40, 1e30], 8),
+    "thirds": ([0.0, 1 / 3], 8),
+}
+
+
+@pytest.mark.parametrize(("values", "size"), VALUES.values(), ids=VALUES)
+def test_values_on_disk(tmp_path, values, size):
+    spikes = np.random.default_rng(0).choice(values, size=(10, 7, 1000))
+    plain = spikes > 0
+    stored = StoredRasters(tmp_path)
+    for first, stop in ((0, 3), (3, 7)):
+        stored.add({"a": spikes[:, first:stop], "b": plain[:, first:stop]})
+    found = stored.read(2, 5)
+    np.testing.assert_array_equal(found["a"], spikes[:, 2:5])
+    np.testing.assert_array_equal(found["b"], plain[:, 2:5])
+    assert found["b"].dtype == bool
+    used = sum(p.stat().st_size for p in tmp_path.iterdir())
+    assert used == pytest.approx(spikes.size * (size + 1 / 8), rel=0.05)
+
+
+def graded(name):
+    """A network whose spikes carry values or signs."""
+    if name != "bursts":
+        return drawn(name)
+    return drawn("perceptron").with_neurons(levels=(1.0, 2.0, 3.0))
+
+
+@pytest.mark.parametrize("name", ["bursts", "differences", "signed spikes"])
+def test_spikes_that_carry_values_are_compared(name):
+    network = graded(name)
+    found = compared(network, Changed(), batch_size=3)
+    assert found.equal
+    expected = interpret(network, *samples(network), steps=STEPS)
+    for population, count in expected.events.items():
+        assert found.side("INI").spikes[population] == found.side("fake").spikes[population] == count.sum() / 4
+    refused = compared(network, Fake())
+    assert refused.side("fake").status is Status.REFUSED
+    assert not refused.equal
+
+
+@pytest.mark.parametrize(("name", "change"), [("bursts", lambda s: np.minimum(s, 1)), ("signed spikes", np.abs)])
+def test_spikes_of_another_value_differ(name, change):
+    network = graded(name)
+    spikes = interpret(network, *samples(network), steps=STEPS, record=Record(spikes=True)).spikes
+    found = compared(network, Changed(change))
+    wrong = {n: int(np.count_nonzero(change(s) != s)) for n, s in spikes.items()}
+    assert found.side("fake").differing == wrong
+    assert sum(wrong.values())
+    at = found.side("fake").divergence
+    cell = (at.step - 1, at.sample, *at.position)
+    value = spikes[at.population][cell]
+    assert at.reference.spiked
+    assert at.evidence.startswith(f"the spike is {change(value):g} on fake and {value:g} on INI; ")
+
+
+def test_a_first_difference_behind_spikes_of_parts_is_told():
+    """Trains of halves cannot be replayed: nobody is said to depart."""
+    network = graded("differences")
+    last = [n for n in network.targets if n in network.populations][-1]
+    at = compared(network, Changed(lambda s: -s, only=last)).side("fake").divergence
+    assert (at.population, at.cause, at.departs) == (last, Cause.UNKNOWN, ())
+    assert at.evidence.endswith("cannot be replayed")
