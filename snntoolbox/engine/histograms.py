@@ -49,10 +49,6 @@ class ChannelHistogram:
         """The percentile of the positive values of each channel, float64 (channels,); 0 for one that never fired."""
         return _percentiles(self.counts.numpy(), self.upper.numpy(), self.maximum.numpy(), percent)
 
-    def pooled_percentile(self, percent: float) -> float:
-        """The percentile of the positive values of all channels together."""
-        return float(self.pooled().percentile(percent)[0])
-
     def pooled(self) -> ChannelHistogram:
         """All channels as one."""
         one = ChannelHistogram(1, self.bins)
