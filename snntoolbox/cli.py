@@ -201,7 +201,7 @@ def _diagnose(options: argparse.Namespace) -> None:
     from snntoolbox.config import load_config
 
     needed = ["output.diagnosis=True", "tools.simulate=True"]
-    _run_config(load_config(options.config, [*options.set, *needed]), advise=max(0.0, options.seconds))
+    _run_config(load_config(options.config, [*options.set, *needed]), advise=options.seconds)
 
 
 def _numbers(text: str) -> list[int]:

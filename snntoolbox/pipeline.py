@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox import building, conversion, plugins, schedules
-from snntoolbox.advice.diagnose import advised, likely_remedy, untried
+from snntoolbox.advice.diagnose import advised, check_seconds, likely_remedy, untried
 from snntoolbox.config import Settings, config_text
 from snntoolbox.data import Dataset
 from snntoolbox.diagnosis.findings import Diagnosis
@@ -83,6 +83,8 @@ def run(settings: Settings, *, into: Path | None = None, force: bool = False, ad
     network that is estimated to be too large for the simulator. With `advise` settings are tried for about so many
     seconds, see `snntoolbox.diagnose`.
     """
+    if advise is not None:
+        check_seconds(advise)
     found = Run(settings, force=force, advise=advise)
     check_folder(settings.paths.path_wd)
     target = RunFolder(into or settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)

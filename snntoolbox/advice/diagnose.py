@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from snntoolbox.conversion import Recipe, checked_arrays
 from snntoolbox.diagnosis.confidence import threshold_confidence
 from snntoolbox.diagnosis.findings import Confidence, Diagnosis
 from snntoolbox.diagnosis.observer import Observer
+from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -39,8 +41,9 @@ def diagnose(
 
     `x` are the samples whose errors are split (default: up to 200 of the calibration samples); `choices` are fields
     of `Recipe`. Settings are tried on calibration samples alone, for about `seconds`; 0 tries none. The result is
-    printed as a table of 80 columns. Errors: those of `convert` and `simulate`.
+    printed as a table of 80 columns. Errors: those of `convert` and `simulate`; ConversionError for `seconds` below 0.
     """
+    check_seconds(seconds)
     # Converted first: it refuses what is no graph, no data or no choice.
     network = conversion.convert(graph, calibration_data, duration=duration, recipe=recipe, **choices)
     recipe = replace(recipe or Recipe(), **choices)
@@ -48,6 +51,12 @@ def diagnose(
     samples = [a[:SAMPLES] for a in data] if x is None else x
     found = observed(network, graph, samples, recipe, duration, simulator, batch_size)
     return advised(found, graph, data, network, recipe, duration, simulator, seconds)
+
+
+def check_seconds(seconds: float) -> None:
+    """ConversionError where it is no time to try settings in: below 0, NaN or infinite."""
+    if not 0 <= seconds < math.inf:
+        raise ConversionError(f"{seconds:g} seconds are no time to try settings in", hint="0 tries none")
 
 
 def observed(

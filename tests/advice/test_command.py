@@ -54,6 +54,15 @@ def test_the_time_can_be_bounded(workspace, capsys):
     assert report(workspace)["diagnosis"]["advice"] == []
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
+def test_what_is_no_time_is_refused_before_the_run(workspace, capsys, seconds):
+    assert call(workspace, "diagnose", f"--seconds={seconds}") == 2
+    captured = capsys.readouterr()
+    assert f"{seconds} seconds are no time" in captured.err
+    assert captured.out == ""
+    assert not (workspace / "log").exists()
+
+
 def test_without_calibration_data_nothing_is_tried(workspace, capsys):
     (workspace / "x_norm.npz").unlink()
     assert call(workspace, "diagnose") == 0

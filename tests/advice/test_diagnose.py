@@ -128,6 +128,13 @@ def test_no_time_tries_nothing(digits):
     assert stb.diagnose(graph, x, duration=4, seconds=0).advice == ()
 
 
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_what_is_no_time_is_refused_before_the_conversion(seconds, digits, monkeypatch):
+    monkeypatch.setattr(conversion, "convert", lambda *a, **k: pytest.fail("it began"))
+    with pytest.raises(ConversionError, match="no time"):
+        stb.diagnose(*digits, seconds=seconds)
+
+
 def test_the_time_that_a_trial_takes_is_reckoned_with(digits, monkeypatch):
     """A clock that moves by 10 s per look: after the first measurement a bound of 25 s leaves time for one trial."""
     graph, x = digits
