@@ -128,8 +128,8 @@ class Choose:
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The candidate of least error of the first and those that are better than it by more than a standard error."""
-    clearly = [t for t in tried if t.error < tried[0].error - t.uncertain]
+    """The candidate of least error of the first and those that are better than it by more than two standard errors."""
+    clearly = [t for t in tried if t.error < tried[0].error - 2 * t.uncertain]
     return min([tried[0], *clearly], key=lambda t: t.error)
 
 
