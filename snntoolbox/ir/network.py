@@ -278,8 +278,8 @@ class SpikingNetwork:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
-        parts = (dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (self.wiring, *parts, self.dt, self.grid, self.schedule, self.notes, self.duration)
+        parts = (self.wiring, dict(self.encodings), tuple(self.populations.values()), self.readouts)
+        return _rebuilt, (parts, {n: getattr(self, n) for n in ("dt", "grid", "schedule", "notes", "duration")})
 
     @property
     def window(self) -> int | None:
@@ -393,16 +393,5 @@ class SpikingNetwork:
         return self.replaced(populations=populations)
 
 
-def _rebuilt(
-    wiring: Graph,
-    encodings: Mapping[str, Encoding],
-    populations: Sequence[Population],
-    readouts: Sequence[Readout],
-    dt: float,
-    grid: Grid | None,
-    schedule: Schedule | None,
-    notes: tuple[str, ...],
-    duration: float | None,
-) -> SpikingNetwork:
-    made = {"dt": dt, "grid": grid, "schedule": schedule, "notes": notes, "duration": duration}
-    return SpikingNetwork(wiring, encodings, populations, readouts, **made)  # type: ignore[arg-type]
+def _rebuilt(parts: tuple[Any, ...], choices: Mapping[str, Any]) -> SpikingNetwork:
+    return SpikingNetwork(*parts, **choices)
