@@ -1,42 +1,37 @@
-"""The constant currents of a network on an integer grid: the reference's, rounded alike, but computed in torch."""
+"""The constant currents of a network on an integer grid: the reference's, rounded alike, but computed faster."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast import loops
-from snntoolbox.engine.fast.events import geometry
-from snntoolbox.engine.fast.jit import compiled, in_parallel
 from snntoolbox.engine.fast.layout import shaped
+from snntoolbox.engine.fast.tiled import Rounded, largest, possible
 from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.nodes import Conv
-
-FEW = 0.03
-"""Up to so large an error of float32 few values lie so near a middle that float32 could not tell their side."""
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import Conv, Dense, Reshape
 
 
 class GridCurrents:
-    """What inputs coded as constant current add each step, whole numbers in float64: {target: (batch, *shape)}.
+    """What inputs coded as constant current add each step, whole numbers: {target: (batch, *shape)}.
 
     `ir.interpreter.constant_currents` defines them. Sums of n products in another order differ by less than
     2 n 2^-53 sum|w| max|x|; a sample of which some current lies so near the middle between two whole numbers is given
-    to the reference. So is everything unless each current is one convolution of an input. With compiled loops small
-    windows are summed in float32, and again in float64 where float32 could not tell, by a bound of the same form.
+    to the reference. So is everything unless each current is one layer of an input. They come in float32 where no sum
+    can reach 2^24, else in float64.
     """
 
     def __init__(self, network: SpikingNetwork) -> None:
         self.network = network
         self.wiring = Executor.double(network.wiring)
-        self.short = Executor(network.wiring)
         self.products = {t: self._product(c) for t, c in network.targets.items() if self._constant(c)}
 
     def _constant(self, current: str) -> bool:
@@ -44,22 +39,25 @@ class GridCurrents:
         return any(isinstance(encodings.get(s), ConstantCurrent) for s in self.network.sources[current])
 
     def _product(self, current: str) -> _Product | None:
-        """None where the reference computes it: it is as fast for dense layers."""
         node, wiring = self.network.wiring.nodes[current], self.network.wiring
-        if not isinstance(node, Conv) or node.inputs[0] not in self.network.encodings:
-            return None
-        return _Product(node, wiring.shapes[node.inputs[0]])
+        if isinstance(node, Dense) and node.axis in (-1, 0):
+            source = _unflattened(wiring, node.inputs[0])
+            return _Product(node, source, wiring) if source in self.network.encodings else None
+        if isinstance(node, Conv) and node.inputs[0] in self.network.encodings:
+            return _Product(node, node.inputs[0], wiring)
+        return None
 
     def __call__(self, *x: Array, fused: bool = False) -> dict[str, Tensor]:
         """The currents of one batch; with compiled loops if `fused`."""
-        products = {t: p for t, p in self.products.items() if p is not None}
+        products = {t: p for t, p in self.products.items() if p is not None and (p.torch or (fused and p.loops))}
         if len(products) < len(self.products):
             return {n: torch.from_numpy(v) for n, v in constant_currents(self.network, *x).items()}
         inputs = dict(zip(self.network.encodings, x, strict=True))
         rounded, doubtful = {}, np.zeros(len(x[0]), bool)
         for target, product in products.items():
             given = inputs[product.source]
-            rounded[target], found = self._fused(product, given) if fused else self._rounded(product, given)
+            way = self._compiled if fused and product.loops else self._rounded
+            rounded[target], found = way(product, given)
             doubtful |= found
         return self._corrected(rounded, np.flatnonzero(doubtful), x)
 
@@ -67,28 +65,14 @@ class GridCurrents:
         """The currents, and which samples have some so near the middle, or no number."""
         values = self.wiring.kernel(product.name)(self.wiring.target.tensor(given))
         whole = values.round()
-        near = values.sub_(whole).abs_() < 0.5 - product.slack * _largest(given)
+        near = values.sub_(whole).abs_() < 0.5 - product.slack * largest(given)
         return whole, ~near.flatten(1).all(1).numpy()
 
-    def _fused(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
-        """The same in one pass behind the product, which also puts the channels of a place side by side."""
-        largest = _largest(given)
-        final, rough = product.slack * largest, product.slack * largest * 2.0**29
-        again = product.geometry is not None and rough < FEW
-        wiring = self.short if again else self.wiring
-        values = wiring.kernel(product.name)(wiring.target.tensor(given))
-        shape = tuple(values.shape[1:])
-        channels, places = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-        out = torch.empty((len(values), channels * places), dtype=values.dtype)
-        near = np.empty(len(values), np.int64)
-        exact = np.ascontiguousarray(given if again else given[:0], np.float64).reshape(-1)
-        in_parallel(
-            compiled(loops.round_rows),
-            len(values),
-            *(values.contiguous().numpy().reshape(-1), min(rough if again else final, 0.5), channels, places),
-            *(out.numpy().reshape(-1), near, again, exact, product.geometry if again else _NONE, product.weight, final),
-        )
-        return shaped(out, shape), near > 0
+    def _compiled(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
+        """The same in one pass over the sums, with the channels of a place side by side."""
+        dtype = torch.float32 if product.sums * largest(given) < 2**24 - 1 else torch.float64
+        values, doubtful = product.tiles(given, dtype)
+        return shaped(values, product.shape), doubtful
 
     def _corrected(self, rounded: dict[str, Tensor], samples: Array, x: Sequence[Array]) -> dict[str, Tensor]:
         """With these samples as the reference has them."""
@@ -100,22 +84,26 @@ class GridCurrents:
         return rounded
 
 
-_NONE = np.empty(0, np.int64)
-
-
 class _Product:
-    """A convolution of an input: `slack` is the largest difference in float64, 2^-29 of that in float32."""
+    """A layer of an input: `sums` is the largest sum of its amounts, `slack` the largest difference for inputs of 1.
 
-    def __init__(self, node: Conv, shape: Shape) -> None:
-        self.name, self.source = node.name, node.inputs[0]
-        sums = np.abs(node.weight).reshape(len(node.weight), -1).sum(axis=1)
+    `torch` says whether torch computes it faster than the reference, `loops` whether there are compiled ones.
+    """
+
+    def __init__(self, node: Conv | Dense, source: str, wiring: Graph) -> None:
+        self.node, self.name, self.source = node, node.name, source
+        self.shape, self.given = wiring.shapes[node.name], wiring.shapes[node.inputs[0]]
+        self.sums = float(np.abs(node.weight).reshape(len(node.weight), -1).sum(axis=1).max(initial=0))
         # Three more roundings than products: of the weight, of the input, and of this bound itself.
-        self.slack = float(2.0**-52 * (node.weight[0].size + 3) * sums.max(initial=0))
-        small = node.groups == 1 and node.weight.ndim < 5
-        self.geometry = geometry(node, node.weight, shape) if small else None
-        self.weight = np.ascontiguousarray(node.weight, np.float64).reshape(-1)
+        self.slack = 2.0**-52 * (node.weight[0].size + 3) * self.sums
+        self.torch, self.loops = isinstance(node, Conv), possible(node)
+
+    @cached_property
+    def tiles(self) -> Rounded:
+        return Rounded(self.node, self.given, self.slack)
 
 
-def _largest(given: Array) -> float:
-    """The largest amount; not a number if there is one that is none."""
-    return float(np.abs(given).max(initial=0))
+def _unflattened(wiring: Graph, name: str) -> str:
+    """What is flattened, in C order, to give this."""
+    node = wiring.nodes[name]
+    return node.inputs[0] if isinstance(node, Reshape) and len(wiring.shapes[name]) == 1 else name

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
 from snntoolbox.conformance.draft import Draft
-from snntoolbox.engine import currents
 from snntoolbox.engine.currents import GridCurrents
 from snntoolbox.engine.fast import jit
 from snntoolbox.engine.tensors import plain_arithmetic
@@ -54,20 +54,36 @@ def test_currents_are_the_references(name, middles, compiled):
     assert all(np.array_equal(found[n].double().numpy(), wanted[n]) for n in wanted)
 
 
-@pytest.mark.skipif(not jit.installed(), reason="needs numba")
-def test_what_float32_cannot_tell_is_computed_again(monkeypatch):
-    built, shape = network("plain")
-    x = np.random.default_rng(1).random((40, *shape)).astype(np.float32)
-    wanted = constant_currents(built, x)
-    (target,) = wanted
+@pytest.mark.parametrize("compiled", COMPILED)
+@pytest.mark.parametrize("middles", [False, True])
+@pytest.mark.parametrize("shape", [(30,), (3, 4, 5)])
+def test_currents_of_dense_layers(shape, middles, compiled):
+    draft = Draft(exact=False)
+    given = draft.input(*shape)
+    cells = draft.neurons(draft.dense(given if len(shape) == 1 else draft.flat(given), 21))
+    draft.readout(draft.dense(cells, 3))
+    built, x = Quantize(8)(draft.network()), RANDOM.normal(size=(13, *shape))
+    if middles:
+        built, x = with_middles(built, x)
+    (wanted,) = constant_currents(built, x).values()
+    currents = GridCurrents(built)
     with plain_arithmetic():
-        assert np.array_equal(GridCurrents(built)(x, fused=True)[target].double().numpy(), wanted[target])
-        rough = GridCurrents(built)
-        product = rough.products[target]
-        assert product.slack * 2.0**29 < currents.FEW
-        value = rough.short.kernel(product.name)(rough.short.target.tensor(x)).numpy().astype(float)
-        near = np.abs(np.abs(value - np.rint(value)) - 0.5) < product.slack * 2.0**29
-        assert near.any()  # else this shows nothing
+        (found,) = currents(x, fused=compiled).values()
+    assert np.array_equal(found.double().numpy(), wanted)
+    (product,) = currents.products.values()
+    assert product is not None
+    assert product.loops  # else this shows nothing
+
+
+@pytest.mark.skipif(not jit.installed(), reason="needs numba")
+@pytest.mark.parametrize(("scale", "wide"), [(1, False), (1e6, True)])
+def test_sums_that_float32_cannot_hold_are_float64(scale, wide):
+    built, shape = network("plain")
+    x = scale * RANDOM.random(size=(3, *shape))
+    (found,) = GridCurrents(built)(x, fused=True).values()
+    assert found.dtype == (torch.float64 if wide else torch.float32)
+    (wanted,) = constant_currents(built, x).values()
+    assert np.array_equal(found.double().numpy(), wanted)
 
 
 def test_a_number_that_is_none_goes_to_the_reference():

@@ -134,6 +134,8 @@ class Batch:
             return product.fire(given, state, steps)
         if trace is not None:
             return state.advance(product(given), steps, trace)
+        if product.tiles is not None:
+            return product.tiles.fire(given, state, steps)
         return self._in_parts(product, given, state, steps)
 
     def _joined(

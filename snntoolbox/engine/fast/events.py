@@ -12,8 +12,10 @@ from torch import Tensor
 from snntoolbox.engine.fast import loops
 from snntoolbox.engine.fast.firing import Firing
 from snntoolbox.engine.fast.forms import Form
+from snntoolbox.engine.fast.geometry import geometry, planar
 from snntoolbox.engine.fast.jit import compiled, in_parallel
 from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast.tiled import Tiles
 from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
@@ -45,6 +47,7 @@ class EventProduct:
     """A convolution over one or two axes or a dense layer on bytes of one form; `dense` computes the same.
 
     Whole weights are summed as integers. `taken` says which ways have been used; `other` is the name of `dense`.
+    `tiles` compute that together with the neurons, where they are faster.
     """
 
     def __init__(
@@ -61,10 +64,11 @@ class EventProduct:
     ) -> None:
         self.form, self.dense, self.always, self.other = form, dense, always, other
         self.whole = whole
+        self.tiles: Tiles | None = None
         self.taken: set[str] = set()
         self.flat = isinstance(node, Dense)
         self.out_shape = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
-        self.weight = weight.reshape(*weight.shape[:2], *_plane(weight.shape[2:], 1))
+        self.weight = planar(weight)
         self.geometry = geometry(node, weight, (weight.shape[1],) if self.flat else shape)
         self.sparse = limit(self.weight, whole=whole)
 
@@ -121,25 +125,6 @@ class EventProduct:
             batch * bands,
             *(given, self.geometry, bands, batch, steps, *weights, out, fires, *state),
         )
-
-
-def geometry(node: Conv | Dense, weight: Array, shape: Shape) -> Array:
-    """What `loops.gather` is told of a convolution over one or two axes, or of a dense layer on `shape` (features)."""
-    channels, *space = shape
-    filters, *windows = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
-    settings: list[tuple[int, ...]] = [_plane(weight.shape[2:], 1), (1, 1), (0, 0), (1, 1)]
-    if isinstance(node, Conv):
-        before = tuple(lo for lo, _ in node.padding)
-        settings[1:] = _plane(node.stride, 1), _plane(before, 0), _plane(node.dilation, 1)
-    columns = -(-filters // 16) * 16
-    sizes = (*_plane(space, 1), channels, *_plane(windows, 1), filters, columns)
-    return np.array([*sizes, *(n for pair in settings for n in pair)], np.int64)
-
-
-def _plane(sizes: tuple[int, ...] | list[int], fill: int) -> tuple[int, int]:
-    """Two axes of up to two."""
-    first, second = (fill, fill, *sizes)[-2:]
-    return first, second
 
 
 def suitable(node: Conv | Dense, weight: Array, shape: Shape, form: Form, *, whole: bool) -> bool:

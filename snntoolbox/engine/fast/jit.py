@@ -1,4 +1,4 @@
-"""Compiles plain loops with Numba where it is installed, with the vector forms in `intrinsics`."""
+"""Compiles plain loops with Numba where it is installed, with the vector forms of their inner parts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def compiled(loop: Loop) -> Loop:
         raise BackendError("Numba is not installed", hint="pip install 'snntoolbox[fast]', or engine = dense")
     import numba
 
-    importlib.import_module("snntoolbox.engine.fast.intrinsics")
+    for forms in ("intrinsics", "tile_intrinsics"):
+        importlib.import_module(f"snntoolbox.engine.fast.{forms}")
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]

@@ -156,6 +156,8 @@ class Joined:
             x = self._bytes(values)
             if not self.points and self.product.suits(x):
                 return self.product.fire(x, firing, steps)
+            if not self.points and self.product.tiles is not None:
+                return self.product.tiles.fire(x, firing, steps)
             current = self.product(x)
             if not self.points:
                 return firing.advance(current, steps, None)

@@ -102,65 +102,6 @@ def add_bytes(total: Any, gain: Any, values: Any) -> None:
         total[j] += gain[j] * values[j]
 
 
-def round_rows(
-    values: Any, slack: float, channels: int, places: int, out: Any, near: Any, again: bool, given: Any, geometry: Any,
-    weight: Any, final: float, first: int, last: int,
-) -> None:  # fmt: skip
-    """Round `values` (samples, channels, places) half to even, to `out` (samples, places, channels).
-
-    `near` (samples) counts the values within `slack` of the middle between two whole numbers, and those that are no
-    numbers. With `again` such a value is computed once more, see `window_sum`, and counts if that is within `final`.
-    A unit is a sample.
-    """
-    limit, shift = 0.5 - slack, 1.5 * 2.0**52  # a number so large has no places behind the point
-    line, doubt, index = np.empty(128, np.float64), np.empty(128, np.uint8), np.empty(192, np.uint16)
-    for unit in range(first, last):
-        found = 0
-        for low in range(0, places, 128):  # so few that both sides stay in the first-level cache
-            size = min(128, places - low)
-            for c in range(channels):
-                at, to = (unit * channels + c) * places + low, (unit * places + low) * channels + c
-                some = 0
-                for p in range(size):
-                    value = np.float64(values[at + p])
-                    whole = (value + shift) - shift
-                    line[p] = whole
-                    off = not abs(value - whole) < limit
-                    doubt[p] = off
-                    some += off
-                if some and again:
-                    for e in range(list_values(size, False, doubt, 0, 0, index, doubt, 0)):
-                        p = int(index[e])
-                        exact = window_sum(given, unit, geometry, weight, c, low + p)
-                        line[p] = (exact + shift) - shift
-                        some -= abs(exact - line[p]) < 0.5 - final
-                found += some
-                for p in range(size):
-                    out[to + p * channels] = line[p]
-        near[unit] = found
-
-
-def window_sum(values: Any, sample: int, geometry: Any, weight: Any, filter: int, place: int) -> float:
-    """One value of a convolution: `values` (samples, channels, height, width), `weight` (filters, channels, *kernel).
-
-    `geometry` is that of `gather`.
-    """
-    height, width, channels, columns = geometry[0], geometry[1], geometry[2], geometry[4]
-    y, x = place // columns, place % columns
-    total = 0.0
-    for c in range(channels):
-        for i in range(geometry[7]):
-            row = y * geometry[9] - geometry[11] + i * geometry[13]
-            if row < 0 or row >= height:
-                continue
-            for j in range(geometry[8]):
-                column = x * geometry[10] - geometry[12] + j * geometry[14]
-                if 0 <= column < width:
-                    factor = weight[((filter * channels + c) * geometry[7] + i) * geometry[8] + j]
-                    total += factor * values[((sample * channels + c) * height + row) * width + column]
-    return total
-
-
 def sum_by_two(values: Any, out: Any, first: int, last: int) -> None:
     """Sums of 2 x 2 bytes: `values` (samples, rows, columns, channels), `out` half as high and wide.
 
@@ -314,5 +255,5 @@ def gather(
                             out[at + f] = sums[step * size + f]
 
 
-INNER = (fire_neurons, advance, add_bytes, window_sum, list_values, list_rows, list_window, sum_window)
+INNER = (fire_neurons, advance, add_bytes, list_values, list_rows, list_window, sum_window)
 """What the loops call that is compiled with them."""

@@ -1,0 +1,190 @@
+"""Dense products in tiles: every size against numpy, with the neurons behind, and without the newest instructions."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from snntoolbox.engine.fast import jit, tiled, tiles
+from snntoolbox.engine.fast.firing import Firing
+from snntoolbox.engine.fast.layout import rows
+from snntoolbox.engine.fast.tiled import Rounded, Tiles
+from snntoolbox.ir.network import Population
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import Conv, Dense
+
+NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
+
+# shape of a sample, filters, and what the convolution has beside a 3 x 3 kernel and one place of padding
+LAYERS = {
+    "plain": ((4, 6, 9), 32, {}),
+    "odd sizes": ((3, 5, 7), 5, {}),
+    "many filters": ((2, 4, 4), 50, {}),
+    "one column": ((1, 4, 1), 3, {}),
+    "strided": ((2, 9, 8), 16, {"stride": (2, 3)}),
+    "uneven": ((2, 6, 7), 16, {"kernel": (2, 4), "padding": ((0, 1), (3, 0))}),
+    "cut short": ((2, 7, 9), 16, {"kernel": (1, 1), "stride": (4, 4), "padding": ((0, 0), (0, 0))}),
+    "dilated rows": ((2, 8, 6), 16, {"dilation": (2, 1), "padding": ((2, 2), (1, 1))}),
+    "one axis": ((5, 20), 7, {"kernel": (3,), "padding": ((1, 0),), "stride": (1,), "dilation": (1,)}),
+    "dense": ((36,), 20, {}),
+    "dense to one": ((8,), 1, {}),
+}
+
+
+def layer(name, whole=True):
+    shape, filters, given = LAYERS[name]
+    generator = np.random.default_rng(len(name))
+    kernel = given.get("kernel", (3, 3)) if len(shape) > 1 else ()
+    weight = generator.integers(-128, 128, (filters, shape[0], *kernel)).astype(float)
+    weight = np.abs(weight) if filters == 1 else weight
+    weight = weight if whole else weight + generator.random(weight.shape)
+    if len(shape) == 1:
+        return Dense(name="n", inputs=("x",), weight=weight), shape
+    geometry = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1, **given}
+    geometry.pop("kernel", None)
+    return Conv(name="n", inputs=("x",), weight=weight, **geometry), shape
+
+
+@pytest.fixture(params=["plain", pytest.param("compiled", marks=NUMBA)])
+def way(request, monkeypatch):
+    """Loops as plain Python or compiled, whatever the processor has."""
+    if request.param == "plain":
+        monkeypatch.setattr(tiled, "compiled", lambda loop: loop)
+    monkeypatch.setattr(tiled, "works", lambda: True)
+
+
+def neurons(node, shape, reset, batch, dtype):
+    out = node.output_shape(shape)
+    generator = np.random.default_rng(1)
+    neuron = IF(threshold=generator.integers(200, 900, out).astype(float), reset=reset, initial=0.0)
+    bias = generator.integers(-20, 20, out).astype(float)
+    cells = Population(name="p", shape=out, neuron=neuron, current="n", scale=np.ones(1), activation="p", bias=bias)
+    return Firing(cells, batch, dtype, fused=False).restart(None)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", LAYERS)
+def test_spikes_are_those_of_the_product(name, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    node, shape = layer(name)
+    product = Tiles.of(node, node.weight, shape)
+    for batch, steps, reset, dtype in ((2, 3, Reset.SUBTRACT, torch.float32), (1, 11, Reset.ZERO, torch.float64)):
+        generator = np.random.default_rng(batch)
+        x = torch.from_numpy(generator.integers(0, 5, (steps * batch, *shape)).astype(np.uint8))
+        given = torch.moveaxis(torch.moveaxis(x, 1, -1).contiguous(), -1, 1)
+        fired, expected = (neurons(node, shape, reset, batch, dtype) for _ in range(2))
+        current = torch.from_numpy(node.linear(x.numpy().astype(float)))
+        wanted = expected.advance(current, steps, None)
+        found = product.fire(given, fired, steps)
+        assert torch.equal(found, wanted)
+        assert wanted.any()
+        assert torch.equal(fired.potential, expected.potential)
+        assert torch.equal(fired.counts, expected.counts)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_sums_are_rounded_half_to_even(name, dtype):
+    node, shape = layer(name, whole=False)
+    x = np.random.default_rng(3).normal(size=(41 if name == "dense" else 3, *shape)).astype(dtype)
+    found, doubtful = Rounded(node, shape, 1e-9)(x, torch.float64)
+    wanted = np.rint(node.linear(x.astype(np.float64)))
+    assert np.array_equal(found.numpy(), rows(torch.from_numpy(wanted)).numpy())
+    assert not doubtful.any()
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("name", ["plain", "odd sizes", "dense"])
+def test_middles_and_what_is_no_number_are_doubtful(name):
+    node, shape = layer(name)
+    x = np.zeros((5, *shape))
+    first = (0,) * len(shape)
+    x[1][first], x[2][first], x[3][first], x[4][first] = np.nan, 0.5, np.inf, 0.25
+    node.weight[:] = 3
+    found, doubtful = Rounded(node, shape, 1e-9)(x[[0, 2, 4]], torch.float32)
+    assert doubtful.tolist() == [False, True, False]  # 3 / 2 lies in the middle, 3 / 4 does not
+    assert found[0].abs().max() == 0
+    assert found[2].max() == 1
+    for bad in (1, 3):
+        assert Rounded(node, shape, 1e-9)(x[[0, bad]], torch.float64)[1][1]
+
+
+@pytest.mark.parametrize(
+    ("node", "taken"),
+    [
+        (layer("plain")[0], True),
+        (Conv(**{**vars(layer("plain")[0]), "dilation": (1, 2), "padding": ((1, 1), (2, 2))}), False),
+        (Conv(**{**vars(layer("plain")[0]), "weight": np.ones((4, 2, 3, 3)), "groups": 2}), False),
+        (layer("dense")[0], True),
+        (Dense(name="n", inputs=("x",), weight=np.ones((4, 7))), False),
+        (Dense(name="n", inputs=("x",), weight=np.ones((1025, 1024))), False),
+    ],
+    ids=["conv", "dilated", "groups", "dense", "no fours", "large"],
+)
+def test_which_layers_have_tiles(node, taken, monkeypatch):
+    monkeypatch.setattr(tiled, "works", lambda: True)
+    shape = (node.weight.shape[1],) if isinstance(node, Dense) else (4, 6, 9)
+    assert (Tiles.of(node, node.weight, shape) is not None) == taken
+    monkeypatch.setattr(tiled, "works", lambda: False)
+    assert Tiles.of(node, node.weight, shape) is None
+
+
+def multiplied(function, weight_type):
+    """Every size of tile against the definition; the sums and the wanted ones."""
+    generator = np.random.default_rng(0)
+    each, place, channels, lines, width = (4, 8, 12, 2, 48) if weight_type == np.int8 else (1, 5, 5, 2, 48)
+    groups = channels // each
+    weight = generator.integers(-128, 128, lines * groups * width * each).astype(weight_type)
+    found, wanted = [], []
+    for number in range(1, 20):
+        size = (number - 1) * place + lines * 40 + channels
+        values = generator.integers(0, 256, size).astype(np.uint8 if each == 4 else np.float64)
+        out = np.full(number * width, -1.0)
+        function(number, each, values, 0, place, lines, 40, groups, weight, width, out, 0)
+        matrix = weight.astype(float).reshape(lines, groups, width, each)
+        for p in range(number):
+            windows = np.array([values[p * place + r * 40 :][:channels].astype(float) for r in range(lines)])
+            wanted.append(np.einsum("rge,rgwe->w", windows.reshape(lines, groups, each), matrix))
+        found.append(out)
+    return np.concatenate(found), np.concatenate(wanted)
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NUMBA)])
+@pytest.mark.parametrize("weight_type", [np.int8, np.float64])
+def test_every_size_of_tile(compiled, weight_type):
+    function = jit.compiled(tiles.multiply_places) if compiled else tiles.multiply_places
+    found, wanted = multiplied(function, weight_type)
+    assert np.array_equal(found, wanted)
+
+
+@NUMBA
+def test_processors_without_the_newest_instructions(tmp_path):
+    code = """
+import numpy as np
+from tests.engine.fast.test_tiles import multiplied
+from snntoolbox.engine.fast import jit, tiled, tiles
+from snntoolbox.engine.fast.tile_intrinsics import four_products
+assert not four_products() and not tiled.works()
+for weights in (np.int8, np.float64):
+    found, wanted = multiplied(jit.compiled(tiles.multiply_places), weights)
+    assert np.array_equal(found, wanted)
+"""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
+    folder = Path(__file__).parents[3]
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), environment.get("PYTHONPATH", "")])
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=folder, check=True, timeout=300)
+
+
+def test_packed_weights_hold_every_weight_once():
+    weight = np.arange(1, 1 + 5 * 3 * 2 * 3, dtype=float).reshape(5, 3, 2, 3)
+    found = tiled.packed(weight, 4, np.float64).reshape(2, 3, 16, 4)
+    assert sorted(found[found != 0]) == sorted(weight.reshape(-1))
+    assert found[1, 0, 4, 3] == weight[4, 0, 1, 1]  # the fourth value of a row: the first channel of its second column
+    assert math.prod(found.shape) == 2 * 3 * 16 * 4
