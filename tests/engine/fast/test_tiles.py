@@ -101,6 +101,7 @@ def test_sums_are_rounded_half_to_even(name, dtype):
 
 
 @pytest.mark.usefixtures("way")
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("name", ["plain", "odd sizes", "dense"])
 def test_middles_and_what_is_no_number_are_doubtful(name):
     node, shape = layer(name)
