@@ -69,6 +69,7 @@ FRAMEWORKS = {
     ),
     "numba": ("engine/fast/jit.py", "engine/fast/intrinsics.py", "engine/fast/tile_intrinsics.py"),
     "llvmlite": ("engine/fast/intrinsics.py", "engine/fast/tile_intrinsics.py"),
+    "triton": ("engine/fast/scan_kernel.py",),
     "keras": ("frontends/keras/", "training/keras.py", "training/keras_replacing.py"),
     "tensorflow": (),
     "jax": (),

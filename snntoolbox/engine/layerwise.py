@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.neurons import State, add_pulse, copied, start
+from snntoolbox.engine.fast.scan import start
+from snntoolbox.engine.neurons import State, add_pulse, copied
 from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.graph import Graph

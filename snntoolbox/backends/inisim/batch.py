@@ -14,7 +14,8 @@ from snntoolbox.backends.inisim.schedule import Task, readout_sources
 from snntoolbox.engine.fast.events import EventProduct
 from snntoolbox.engine.fast.firing import Firing
 from snntoolbox.engine.fast.joined import Joined
-from snntoolbox.engine.neurons import State, start
+from snntoolbox.engine.fast.scan import Scan, start
+from snntoolbox.engine.neurons import State
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.network import Population, Readout
 from snntoolbox.ir.neurons import IF
@@ -23,6 +24,11 @@ from snntoolbox.ir.node import Array
 if TYPE_CHECKING:
     from snntoolbox.backends.inisim.simulation import Simulation
 
+
+COUNTING = (Firing, Scan)
+"""States that count their spikes themselves."""
+
+DENSE = frozenset({"dense"})
 
 CURRENT_BYTES = 2**22
 """About how large the currents of a dense product may be before the neurons take them."""
@@ -109,7 +115,7 @@ class Batch:
         if task.name in kept.potentials:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
         spikes = self._spikes(task, state, values, steps, trace)
-        if not isinstance(state, Firing):
+        if not isinstance(state, COUNTING):
             self._count(task.name, spikes.view(steps, self.size, *shape))
         if trace is not None:
             kept.potentials[task.name][during] = trace.cpu().numpy()
@@ -175,6 +181,12 @@ class Batch:
             fired = train.count_nonzero(0)
             self.fired[name] = fired + self.fired[name] if name in self.fired else fired
 
+    def paths(self) -> Mapping[str, frozenset[str]]:
+        """For each population the ways in which it was computed: see `Result.engine_paths`."""
+        if self.fast is not None:
+            return self.fast.paths()
+        return {n: frozenset(s.taken) if isinstance(s, Scan) else DENSE for n, s in self.states.items()}
+
     # -- read-outs ----------------------------------------------------------------------------------------------
 
     def _readout(self, readout: Readout, current: Tensor | None, first: int, steps: int) -> None:
@@ -215,13 +227,13 @@ class Batch:
     def _counted(self, name: str) -> Tensor:
         """The spikes of each neuron or Poisson input so far."""
         state = self.states.get(name)
-        return state.counts if isinstance(state, Firing) else self.counts[name]
+        return state.counts if isinstance(state, COUNTING) else self.counts[name]
 
     def finish(self) -> None:
         """Hand over what is known at the end only."""
         for name, state in self.states.items():
             counts = self._counted(name)
-            if isinstance(state, Firing):
+            if isinstance(state, COUNTING):
                 counts = counts.clone()  # the next batch has its own in the same place
             else:
                 counts = counts.double() if name in self.graded else counts.long()

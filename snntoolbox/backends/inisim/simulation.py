@@ -37,9 +37,6 @@ PATIENCE = 2.0
 """Seconds of work on the general path from which on a run is worth loading compiled loops for."""
 
 
-DENSE = frozenset({"dense"})
-
-
 class Simulation:
     """A network on a device; each `run` starts from the initial potentials."""
 
@@ -131,7 +128,6 @@ class Simulation:
         fused = self.compiles(samples, steps)
         fast = self._likely_paths(x, steps, fused=fused)
         together, chunk = self._fitting(self.tasks(fast, per_step), samples, steps, fast)
-        used: list[FastPaths] = []
         with plain_arithmetic():
             for low in range(0, max(samples, 1), together):
                 part = slice(low, low + together)
@@ -142,8 +138,7 @@ class Simulation:
                         done = low * steps + batch.size * min(first + chunk, steps)
                         progress(done // max(samples, 1))
                 batch.finish()
-                used += [batch.fast] if batch.fast else []
-            return kept.result(used[-1].paths() if used else dict.fromkeys(self.network.populations, DENSE))
+            return kept.result(batch.paths())
 
     def _likely_paths(self, x: Sequence[Array], steps: int, *, fused: bool) -> FastPaths | None:
         """The fast paths that most batches of a run are going to take, told from earlier ones or the first sample."""
