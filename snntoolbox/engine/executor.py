@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.kernels import Kernel, prepare
-from snntoolbox.engine.tensors import Target, plain_arithmetic
+from snntoolbox.engine.tensors import Target, plain_arithmetic, short_products
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
@@ -20,7 +20,8 @@ from snntoolbox.ir.nodes import Input
 class Executor:
     """A graph with its weights on a device; only the nodes that an answer needs are prepared and computed.
 
-    `dtype` is the floating type of every value. `exact` is for spiking networks, see `tensors.Target`.
+    `dtype` is the floating type of every value. `exact` is for spiking networks, see `tensors.Target`; `short` names
+    nodes whose products lose nothing with shorter factors, see `fast.tf32`.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class Executor:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         exact: bool = False,
+        short: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = graph
         self.target = Target(torch.device(device), dtype, exact)
+        self.short = short
         self._kernels: dict[str, Kernel] = {}
         self._plan = lru_cache(maxsize=16)(self._planned)
 
@@ -44,7 +47,8 @@ class Executor:
     def kernel(self, name: str) -> Kernel:
         """The function of a node, prepared on first use."""
         if name not in self._kernels:
-            self._kernels[name] = prepare(self.graph.nodes[name], self.graph.input_shapes(name), self.target)
+            kernel = prepare(self.graph.nodes[name], self.graph.input_shapes(name), self.target)
+            self._kernels[name] = _shortened(kernel) if name in self.short else kernel
         return self._kernels[name]
 
     def tensors(self, given: Mapping[str, Tensor], keep: Iterable[str]) -> dict[str, Tensor]:
@@ -63,6 +67,10 @@ class Executor:
             for source in done:
                 del values[source]
         return {name: values[name] for name in self.graph.nodes if name in kept}
+
+    def reads_short(self, name: str) -> bool:
+        """Whether a product with shorter factors, of the `short` ones, is part of a node's value."""
+        return any(node in self.short for node, _ in self._plan(frozenset([name]))) if self.short else False
 
     def zeros(self, name: str, batch: int) -> Tensor:
         """Zeros of a node's shape that take no memory."""
@@ -109,3 +117,11 @@ class Executor:
         if array.shape[1:] != self.graph.shapes[name]:
             raise GraphError(f"expects samples of shape {self.graph.shapes[name]}, got {array.shape[1:]}", layer=name)
         return self.target.tensor(array)
+
+
+def _shortened(kernel: Kernel) -> Kernel:
+    def compute(*x: Tensor) -> Tensor:
+        with short_products():
+            return kernel(*x)
+
+    return compute

@@ -60,6 +60,17 @@ def plain_arithmetic() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+@contextmanager
+def short_products() -> Iterator[None]:
+    """Within it a GPU may shorten the factors of float32 matrix products to 11 bits (TF32); sums stay float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def _plain_convolutions() -> AbstractContextManager[object]:
     """Setting cuDNN's flags takes as long as a small layer, so without it that is left out."""
     if not torch.cuda.is_available():

@@ -185,7 +185,9 @@ class Batch:
         """For each population the ways in which it was computed: see `Result.engine_paths`."""
         if self.fast is not None:
             return self.fast.paths()
-        return {n: frozenset(s.taken) if isinstance(s, Scan) else DENSE for n, s in self.states.items()}
+        ways = {n: frozenset(s.taken) if isinstance(s, Scan) else DENSE for n, s in self.states.items()}
+        short = {n for n, p in self.network.populations.items() if self.wiring.reads_short(p.current)}
+        return {n: way | {"tf32"} if n in short else way for n, way in ways.items()}
 
     # -- read-outs ----------------------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from snntoolbox.backends.inisim.kept import Kept
 from snntoolbox.backends.inisim.schedule import Task, plan, shortened
 from snntoolbox.engine.currents import GridCurrents
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast import integer, jit, loops
+from snntoolbox.engine.fast import integer, jit, loops, tf32
 from snntoolbox.engine.fast.planning import FastPaths, work
-from snntoolbox.engine.tensors import device_named, plain_arithmetic
+from snntoolbox.engine.tensors import Target, device_named, plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Spiking, sample_shape
 from snntoolbox.ir.interpreter import interpret
@@ -67,7 +67,9 @@ class Simulation:
         if self.wirings is None:
             raise BackendError("the simulation is closed", hint="build the network again")
         if dtype not in self.wirings:
-            self.wirings[dtype] = Executor(self.network.wiring, device=self.device, dtype=dtype, exact=True)
+            short = tf32.chosen(self.network, Target(self.device, dtype))
+            wiring = Executor(self.network.wiring, device=self.device, dtype=dtype, exact=True, short=short)
+            self.wirings[dtype] = wiring
         return self.wirings[dtype]
 
     def follows_outputs(self, record: Record) -> bool:
