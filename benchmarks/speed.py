@@ -4,12 +4,14 @@
     python benchmarks/speed.py --nets cnn,vgg --steps 32 --batch 100 --peers --threads 2 -o table.md
     python benchmarks/speed.py --peers --zoo FOLDER    with a real ResNet-20 of FOLDER (see zoo.py beside) as well
     python benchmarks/speed.py --scale                 how the times change with T, batch, width and density
+    python benchmarks/speed.py --device cuda --batch 256 --peers    on a GPU, against forward passes in half precision
 
 Every way of running a network is timed in turn, again and again in one process, and the least of its times counts:
 microseconds per sample and step, and in brackets their ratio to the best forward pass. The large networks run at most
-16 samples at a time. Weights are random but for the ResNet's; biases are
+16 samples at a time on a CPU. Weights are random but for the ResNet's; biases are
 set so that about a quarter of the rectifiers are active, which gives the spike densities of trained networks (6 to
-13 %). With one thread CPU time is measured, else wall time. Peers (SpikingJelly, Sinabs, snnTorch) run the same
+13 %). With one thread CPU time is measured, else wall time, as on a GPU, whose work is waited for. Peers (SpikingJelly,
+Sinabs, snnTorch) run the same
 layers with their own neurons, multi-step where they can; those not installed are left out with a word.
 """
 
@@ -24,7 +26,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +130,9 @@ def sparsified(model: nn.Sequential, x: torch.Tensor, shift: float) -> nn.Sequen
 
 
 def forward_passes(model: nn.Module, x: torch.Tensor) -> dict[str, Run]:
-    """The artificial network in torch: eager, channels last, and frozen with oneDNN's own layouts."""
+    """The artificial network in torch: eager, channels last, and frozen with oneDNN's own layouts or in float16."""
+    if x.is_cuda:
+        return gpu_passes(model, x)
     last = copy.deepcopy(model).to(memory_format=torch.channels_last) if x.ndim == 4 else model
     inside = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
     with torch.inference_mode(), warnings.catch_warnings():
@@ -141,8 +145,17 @@ def forward_passes(model: nn.Module, x: torch.Tensor) -> dict[str, Run]:
     return {"eager": under(lambda: model(x)), "nhwc": under(lambda: last(inside)), "frozen": under(lambda: frozen(x))}
 
 
+def gpu_passes(model: nn.Module, x: torch.Tensor) -> dict[str, Run]:
+    """Eager and in half precision, as it comes and with channels last."""
+    halved, given = copy.deepcopy(model).half(), x.half()
+    last = copy.deepcopy(halved).to(memory_format=torch.channels_last) if x.ndim == 4 else halved
+    inside = given.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else given
+    passes = {"eager": lambda: model(x), "half": lambda: halved(given), "half nhwc": lambda: last(inside)}
+    return {name: torch.inference_mode()(run) for name, run in passes.items()}
+
+
 def spikingjelly(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
-    """SpikingJelly, multi-step: all steps go through a layer at once."""
+    """SpikingJelly, multi-step: all steps go through a layer at once; on a GPU by its own kernels where it has them."""
     from spikingjelly.activation_based import functional, layer, neuron
 
     layers: list[nn.Module] = []
@@ -151,7 +164,7 @@ def spikingjelly(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
             layers.append(neuron.IFNode(v_reset=None, step_mode="m"))
         else:
             layers.append(layer.SeqToANNContainer(copy.deepcopy(part)))
-    net = nn.Sequential(*layers).eval()
+    net = nn.Sequential(*layers).to(x.device).eval()
 
     def run() -> object:
         functional.reset_net(net)
@@ -166,7 +179,7 @@ def sinabs(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
     from sinabs.layers import IAFSqueeze
 
     layers = [IAFSqueeze(batch_size=len(x)) if isinstance(p, nn.ReLU) else copy.deepcopy(p) for p in model]
-    net = nn.Sequential(*layers).eval()
+    net = nn.Sequential(*layers).to(x.device).eval()
     spread = x.repeat_interleave(steps, 0)
 
     def run() -> object:
@@ -183,7 +196,8 @@ def snntorch(model: nn.Sequential, x: torch.Tensor, steps: int) -> Run:
     """snnTorch: a Python loop over the steps."""
     import snntorch as snn
 
-    parts = [snn.Leaky(beta=1.0, reset_mechanism="subtract") if isinstance(p, nn.ReLU) else p for p in model]
+    leaky = [snn.Leaky(beta=1.0, reset_mechanism="subtract") if isinstance(p, nn.ReLU) else p for p in model]
+    parts = [part.to(x.device) for part in leaky]
 
     def run() -> object:
         with torch.inference_mode():
@@ -208,17 +222,22 @@ PEERS = {"SpikingJelly": spikingjelly, "Sinabs": sinabs, "snnTorch": snntorch}
 # -- measuring ------------------------------------------------------------------------------------------------------
 
 
-def timed(ways: dict[str, Run], seconds: float, least: int = 3) -> dict[str, float]:
-    """The least time of each way, taken in turn until so many seconds have passed.
+def timed(
+    ways: dict[str, Run], seconds: float, least: int = 3, wait: Callable[[], None] | None = None
+) -> dict[str, float]:
+    """The least time of each way, taken in turn until so many seconds have passed; `wait` is until a GPU is done.
 
     A short one runs several times each turn: what others left in the caches is not its own.
     """
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = time.process_time if torch.get_num_threads() == 1 and wait is None else time.perf_counter
+    wait = wait or (lambda: None)
     found, times = dict.fromkeys(ways, float("inf")), dict.fromkeys(ways, 1)
     for name, run in ways.items():
         run()
+        wait()
         before = clock()
         run()
+        wait()
         times[name] = max(1, int(TURN / max(clock() - before, 1e-6)))
     start, rounds = time.perf_counter(), 0
     while rounds < least or time.perf_counter() - start < seconds:
@@ -227,6 +246,7 @@ def timed(ways: dict[str, Run], seconds: float, least: int = 3) -> dict[str, flo
             for _ in range(times[name]):
                 before = clock()
                 run()
+                wait()
                 found[name] = min(found[name], clock() - before)
     return found
 
@@ -242,18 +262,19 @@ def measured(
     ways = {f"ANN {name}": run for name, run in forward_passes(model, x).items()}
     record, paths, density = Record(outputs_per_step=False), {}, 0.0
     for name in engines:
-        simulation = Simulation(networks[name], engine="dense" if name == "dense" else "auto")
+        engine = "dense" if name == "dense" else "auto"
+        simulation = Simulation(networks[name], device=x.device.type, engine=engine)
         simulation.expect(SAMPLES)
-        result = simulation.run(x.numpy(), steps=steps, record=record)
+        result = simulation.run(x.cpu().numpy(), steps=steps, record=record)
         paths[name] = ["+".join(sorted(way)) for way in result.engine_paths.values()]
         density = sum(int(c.sum()) for c in result.counts.values()) / networks[name].neurons / batch / steps
-        ways[f"INI {name}"] = lambda s=simulation: s.run(x.numpy(), steps=steps, record=record)
+        ways[f"INI {name}"] = lambda s=simulation: s.run(x.cpu().numpy(), steps=steps, record=record)
     for name, make in PEERS.items() if peers and isinstance(model, nn.Sequential) else ():
         try:
             ways[name] = make(model, x, steps)
         except ImportError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
-    found = timed(ways, seconds)
+    found = timed(ways, seconds, wait=torch.cuda.synchronize if x.is_cuda else None)
     per_step = {n: 1e6 * t / batch / (1 if n.startswith("ANN") else steps) for n, t in found.items()}
     return per_step, density, paths
 
@@ -272,8 +293,8 @@ def heading(columns: Iterable[str]) -> str:
     return f"| network | spikes | {' | '.join(names)} |\n|---|--:|{'--:|' * len(names)}"
 
 
-def machine() -> str:
-    """Processor, threads and versions."""
+def machine(device: str = "cpu") -> str:
+    """Processor, GPU if it was used, threads and versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     processor = next(names, platform.machine())
@@ -284,6 +305,7 @@ def machine() -> str:
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"no {package}")
     threads = torch.get_num_threads()
+    processor += f" with {torch.cuda.get_device_name()}" if device == "cuda" else ""
     return f"{processor}, {threads} thread{'s' * (threads > 1)}; {', '.join(versions)}"
 
 
@@ -311,6 +333,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seconds", type=float, default=10, help="how long to repeat for each network")
     parser.add_argument("--peers", action="store_true", help="time SpikingJelly, Sinabs and snnTorch as well")
     parser.add_argument("--scale", action="store_true", help="vary T, batch, width and density of the cnn")
@@ -319,12 +342,14 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     columns = [f"INI {e}" for e in ENGINES] + (list(PEERS) if given.peers and not given.scale else [])
-    lines = [machine(), "", heading(columns)]
+    lines = [machine(given.device), "", heading(columns)]
     for label, net, changes in wanted(given):
-        usual = {"steps": given.steps, "batch": min(given.batch, LARGE.get(net, given.batch)), "width": 1, "shift": 0.6}
+        batch = min(given.batch, LARGE.get(net, given.batch)) if given.device == "cpu" else given.batch
+        usual = {"steps": given.steps, "batch": batch, "width": 1, "shift": 0.6}
         chosen: dict[str, Any] = {**usual, **changes}
         batch, steps = chosen["batch"], chosen["steps"]
         case = of_zoo(given.zoo, batch) if net == "resnet20" else drawn(net, batch, chosen["width"], chosen["shift"])
+        case = replace(case, model=case.model.to(given.device), x=case.x.to(given.device))
         peers = given.peers and not given.scale
         times, density, paths = measured(case, steps=steps, peers=peers, seconds=given.seconds)
         lines.append(row(label, times, density, columns))
