@@ -11,8 +11,8 @@ microseconds per sample and step, and in brackets their ratio to the best forwar
 16 samples at a time on a CPU. Weights are random but for the ResNet's; biases are
 set so that about a quarter of the rectifiers are active, which gives the spike densities of trained networks (6 to
 13 %). With one thread CPU time is measured, else wall time, as on a GPU, whose work is waited for. Peers (SpikingJelly,
-Sinabs, snnTorch) run the same
-layers with their own neurons, multi-step where they can; those not installed are left out with a word.
+Sinabs, snnTorch) run the same layers with their own neurons, multi-step where they can; those not installed are left
+out with a word.
 """
 
 from __future__ import annotations
