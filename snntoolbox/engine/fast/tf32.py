@@ -10,7 +10,7 @@ import torch
 
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast.forms import Form, moved
-from snntoolbox.engine.tensors import Target, plain_arithmetic
+from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -112,5 +112,4 @@ def _agrees(node: Node, device: torch.device) -> bool:
     x[0] = 127
     short = Executor(graph, device=device, exact=True, short=frozenset({node.name}))
     wanted = Executor.double(graph)
-    with plain_arithmetic():
-        return all(np.array_equal(short.run(x[:n]), wanted.run(x[:n])) for n in (1, 48))
+    return all(np.array_equal(short.run(x[:n]), wanted.run(x[:n])) for n in (1, 48))
