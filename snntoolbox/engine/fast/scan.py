@@ -94,8 +94,8 @@ class Scan(IntegrateAndFire):
         if value is None or value.numel() == 1:
             return self.potential.new_zeros(1) if value is None else value.reshape(1).to(self.potential.dtype)
         batch, *shape = self.potential.shape
-        several = value.ndim == self.potential.ndim and len(value) > 1
-        return _flat(channels_inside(value.expand(batch if several else 1, *shape)))
+        samples = batch if value.ndim == self.potential.ndim else 1
+        return _flat(channels_inside(value.expand(samples, *shape)))
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -126,6 +126,13 @@ def test_blocks_end_where_neurons_do(size, interpreted):
 
 
 @TRITON
+@pytest.mark.parametrize("batch", [0, 1])
+def test_few_samples(batch, interpreted):
+    states = both(population(IF(), (5, 4, 3), "broadcast"), batch, torch.rand(batch, 5, 4, 3), Target(CPU))
+    advanced(states, batch, (5, 4, 3), torch.float32, (3,))
+
+
+@TRITON
 def test_input_that_ends_is_not_given_longer(interpreted):
     """Before, across and behind the last step that a constant input is presented in."""
     constant = torch.rand(2, 9)
