@@ -11,7 +11,7 @@ from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast.layout import shaped
-from snntoolbox.engine.fast.tiled import Rounded, largest, possible
+from snntoolbox.engine.fast.tiled import Rounded, possible
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
@@ -65,13 +65,14 @@ class GridCurrents:
         """The currents, and which samples have some so near the middle, or no number."""
         values = self.wiring.kernel(product.name)(self.wiring.target.tensor(given))
         whole = values.round()
-        near = values.sub_(whole).abs_() < 0.5 - product.slack * largest(given)
+        near = values.sub_(whole).abs_() < 0.5 - product.slack * _largest(given)
         return whole, ~near.flatten(1).all(1).numpy()
 
     def _compiled(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
         """The same in one pass over the sums, with the channels of a place side by side."""
-        dtype = torch.float32 if product.sums * largest(given) < 2**24 - 1 else torch.float64
-        values, doubtful = product.tiles(given, dtype)
+        largest = _largest(given)
+        dtype = torch.float32 if product.sums * largest < 2**24 - 1 else torch.float64
+        values, doubtful = product.tiles(given, largest, dtype)
         return shaped(values, product.shape), doubtful
 
     def _corrected(self, rounded: dict[str, Tensor], samples: Array, x: Sequence[Array]) -> dict[str, Tensor]:
@@ -107,3 +108,8 @@ def _unflattened(wiring: Graph, name: str) -> str:
     """What is flattened, in C order, to give this."""
     node = wiring.nodes[name]
     return node.inputs[0] if isinstance(node, Reshape) and len(wiring.shapes[name]) == 1 else name
+
+
+def _largest(given: Array) -> float:
+    """The largest amount; not a number if there is one that is none."""
+    return max(-float(given.min()), float(given.max())) if given.size else 0.0

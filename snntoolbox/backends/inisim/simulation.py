@@ -81,6 +81,11 @@ class Simulation:
         """What constant inputs add to a network on an integer grid."""
         return GridCurrents(self.network)
 
+    @cached_property
+    def steady(self) -> bool:
+        """Whether every constant current lasts for the whole run."""
+        return all(e.steps is None for e in self.network.encodings.values() if isinstance(e, ConstantCurrent))
+
     def fast_paths(self, dtype: torch.dtype, fused: bool) -> FastPaths | None:
         """The fast paths for potentials of this type, with compiled loops or without; None where there are none."""
         whole, events = self._ways(fused)
@@ -93,8 +98,7 @@ class Simulation:
 
     def _ways(self, fused: bool) -> tuple[bool, str]:
         """Whether 8-bit products are taken, and when events are: 'auto', 'always' or '' for never."""
-        steady = all(e.steps is None for e in self.network.encodings.values() if isinstance(e, ConstantCurrent))
-        if self.device.type != "cpu" or not steady:
+        if self.device.type != "cpu" or not self.steady:
             return False, ""
         whole = self.network.grid is not None and self.engine == "auto" and integer.works()
         return whole, {"event": "always", "auto": "auto"}.get(self.engine, "") if fused else ""

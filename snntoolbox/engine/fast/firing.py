@@ -49,6 +49,8 @@ class Firing:
         self.steady = self._parameter(0.0)[None] if self.bias is None else self.bias[None]
         self.mode = 0 if self.neuron.reset is Reset.SUBTRACT else 2
         self.spikes: dict[int, tuple[Tensor, Array]] = {}
+        self.flat = [_flat(t) for t in (self.potential, self.threshold, self.total, self.steady)]
+        self.reset = self.flat[0].dtype.type(self.neuron.reset_potential)
         self.arrays: tuple[Any, ...] = ()
 
     def restart(self, constant: Tensor | None) -> Firing:
@@ -56,10 +58,9 @@ class Firing:
         self.drive = self.steady if constant is None else self._drive(constant)
         self.potential[:] = self.initial
         self.total.zero_()
-        flat = [t.numpy().reshape(-1) for t in (self.potential, self.drive, self.threshold, self.total)]
-        potential, drive, threshold, counts = flat
-        reset = potential.dtype.type(self.neuron.reset_potential)
-        self.arrays = potential, drive, constant is None, threshold, reset, counts
+        potential, threshold, counts, steady = self.flat
+        drive = steady if constant is None else _flat(self.drive)
+        self.arrays = potential, drive, constant is None, threshold, self.reset, counts
         return self
 
     @property
@@ -131,3 +132,7 @@ class Firing:
             self.total.add_(z)
             if trace is not None:
                 trace[step] = shaped(self.potential, self.shape)
+
+
+def _flat(values: Tensor) -> Array:
+    return np.asarray(values.numpy().reshape(-1))

@@ -93,24 +93,20 @@ class Rounded:
         if self.flat:
             self.weight = self.weight.reshape(self.channels, -1, 16).swapaxes(0, 1).reshape(-1)
 
-    def __call__(self, x: Array, dtype: torch.dtype) -> tuple[Tensor, Array]:
+    def __call__(self, x: Array, largest: float, dtype: torch.dtype) -> tuple[Tensor, Array]:
         """The sums, (samples, values) in the order of `layout.rows`, and per sample whether some are doubtful.
 
-        Doubtful is what lies so near the middle between two whole numbers that another order of summing might round it
-        to the other, and what is no number.
+        `largest` is the largest amount in `x`, no number if there is one that is none. Doubtful is what lies so near the
+        middle between two whole numbers that another order of summing might round it to the other, and what is no
+        number.
         """
         given = np.ascontiguousarray(x, None if x.dtype == np.float32 else np.float64).reshape(-1)
         out = torch.empty((len(x), math.prod(self.geometry[3:6].tolist())), dtype=dtype)
         near = np.empty(len(x), np.int64)
-        end = self.weight, 0.5 - self.slack * largest(given), out.numpy().reshape(-1), near
+        end = self.weight, 0.5 - self.slack * largest, out.numpy().reshape(-1), near
         if self.flat:
             sizes = len(x), self.channels, *self.geometry[5:7].tolist()
             in_parallel(compiled(tiles.connect_rounded), -(-len(x) // tiles.PLACES[0]), given, *sizes, *end)
         else:
             in_parallel(compiled(tiles.convolve_rounded), len(x), given, self.geometry, *end)
         return out, near > 0
-
-
-def largest(values: Array) -> float:
-    """The largest amount; not a number if there is one that is none."""
-    return float(np.abs(values).max(initial=0))

@@ -94,7 +94,7 @@ def test_spikes_are_those_of_the_product(name, threads, monkeypatch):
 def test_sums_are_rounded_half_to_even(name, dtype):
     node, shape = layer(name, whole=False)
     x = np.random.default_rng(3).normal(size=(41 if name == "dense" else 3, *shape)).astype(dtype)
-    found, doubtful = Rounded(node, shape, 1e-9)(x, torch.float64)
+    found, doubtful = Rounded(node, shape, 1e-9)(x, np.abs(x).max(), torch.float64)
     wanted = np.rint(node.linear(x.astype(np.float64)))
     assert np.array_equal(found.numpy(), rows(torch.from_numpy(wanted)).numpy())
     assert not doubtful.any()
@@ -109,12 +109,12 @@ def test_middles_and_what_is_no_number_are_doubtful(name):
     first = (0,) * len(shape)
     x[1][first], x[2][first], x[3][first], x[4][first] = np.nan, 0.5, np.inf, 0.25
     node.weight[:] = 3
-    found, doubtful = Rounded(node, shape, 1e-9)(x[[0, 2, 4]], torch.float32)
+    found, doubtful = Rounded(node, shape, 1e-9)(x[[0, 2, 4]], 0.5, torch.float32)
     assert doubtful.tolist() == [False, True, False]  # 3 / 2 lies in the middle, 3 / 4 does not
     assert found[0].abs().max() == 0
     assert found[2].max() == 1
     for bad in (1, 3):
-        assert Rounded(node, shape, 1e-9)(x[[0, bad]], torch.float64)[1][1]
+        assert Rounded(node, shape, 1e-9)(x[[0, bad]], np.abs(x[bad]).max(), torch.float64)[1][1]
 
 
 @pytest.mark.parametrize(
