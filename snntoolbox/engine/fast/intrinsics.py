@@ -148,6 +148,25 @@ def _rows(lanes: int, weighted: int) -> Any:
     return sum_rows
 
 
+def _add(lanes: int) -> Any:
+    @intrinsic
+    def add(typing: Any, total: Any, at: Any, gain: Any, at_gain: Any, values: Any, begin: Any) -> Any:
+        i = types.int64
+        signature = types.void(total, i, gain, i, values, i)
+
+        def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+            kinds, (total, at, gain, at_gain, values, begin) = signature.args, arguments
+            wide = _vector(context, kinds[0], lanes)
+            given = b.uitofp(_load(context, b, kinds[4], values, begin, lanes), wide)
+            product = b.fmul(_load(context, b, kinds[2], gain, at_gain, lanes), given)
+            _store(context, b, kinds[0], total, at, b.fadd(_load(context, b, kinds[0], total, at, lanes), product))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return add
+
+
 def _copy(lanes: int) -> Any:
     @intrinsic
     def copy(typing: Any, source: Any, at: Any, shift: Any, target: Any, to: Any) -> Any:
@@ -241,6 +260,16 @@ def _sum_rows(
             times(out, at, weight, column, width, rows, factors, number, most)
         else:
             plain(out, at, weight, column, width, rows, factors, number, most)
+
+    return call
+
+
+@overload(vectors.add_block, prefer_literal=True, jit_options={"forceinline": True})
+def _add_block(lanes: Any, total: Any, at: Any, gain: Any, at_gain: Any, values: Any, begin: Any) -> Any:
+    vector = _add(lanes.literal_value)
+
+    def call(lanes: Any, total: Any, at: Any, gain: Any, at_gain: Any, values: Any, begin: Any) -> Any:
+        vector(total, at, gain, at_gain, values, begin)
 
     return call
 

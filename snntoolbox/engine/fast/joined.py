@@ -15,9 +15,8 @@ from snntoolbox.engine.fast.events import EventProduct
 from snntoolbox.engine.fast.firing import Firing
 from snntoolbox.engine.fast.forms import Form
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import rows
-from snntoolbox.engine.kernels import prepare
-from snntoolbox.engine.tensors import Target
+from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast.places import Moved
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import Add, Conv, Dense, Pad, Permute, Reshape, Scale, Take
@@ -125,7 +124,8 @@ class Joined:
         self.points = [t for t in found if t.weight is None]
         self.sources = tuple(dict.fromkeys(t.source for t in found))
         self.shapes = {s: shapes[s] for s in self.sources}
-        self.moves = {id(t): _kernels(t, shapes) for t in (*self.products, *self.points)}
+        self.moved = {id(t): Moved(shapes[t.source], t.moves) for t in (*self.products, *self.points)}
+        self.flat = bool(self.products) and isinstance(self.products[0].node, Dense)
         self.product = self._joined(forms, shapes, make) if self.products else None
         self.taken: set[str] = self.product.taken if self.product else {"event"}
         self.gains: dict[str, Array] = {}
@@ -139,7 +139,7 @@ class Joined:
         self, forms: Mapping[str, Form], shapes: Mapping[str, Shape], make: Make
     ) -> EventProduct | None:
         """One layer on the inputs of all products side by side."""
-        first, given = self.products[0].node, [_moved_shape(t, shapes) for t in self.products]
+        first, given = self.products[0].node, [self.moved[id(t)].shape for t in self.products]
         assert first is not None
         if isinstance(first, Dense):
             given = [(math.prod(g),) for g in given]
@@ -166,23 +166,24 @@ class Joined:
     def current(self, values: Mapping[str, Tensor], dtype: torch.dtype) -> Tensor:
         """The current itself, (samples, *shape)."""
         parts = [] if self.product is None else [self.product(self._bytes(values)).to(dtype)]
-        parts += [self._moved(t, values).to(dtype) * torch.from_numpy(t.gain).to(dtype) for t in self.points]
+        moved = ((t, self.moved[id(t)](values[t.source])) for t in self.points)
+        parts += [x.to(dtype) * torch.from_numpy(t.gain).to(dtype) for t, x in moved]
         return sum(parts[1:], start=parts[0])
 
     def _bytes(self, values: Mapping[str, Tensor]) -> Tensor:
         """What the product reads: channels, or the values of dense layers, side by side."""
-        given = [self._moved(t, values) for t in self.products]
-        if isinstance(self.products[0].node, Dense):
-            given = [rows(x) for x in given]
-        elif len(given) > 1:
-            return torch.cat([x.movedim(1, -1) for x in given], -1).movedim(-1, 1)
-        return given[0] if len(given) == 1 else torch.cat(given, -1)
-
-    def _moved(self, term: Term, values: Mapping[str, Tensor]) -> Tensor:
-        x = values[term.source]
-        for move in self.moves[id(term)]:
-            x = move(x)
-        return x
+        moved = [self.moved[id(t)] for t in self.products]
+        sizes = [math.prod(m.shape) if self.flat else m.channels for m in moved]
+        shape = (sum(sizes),) if self.flat else (sum(sizes), *moved[0].shape[1:])
+        units, total, column = len(values[self.products[0].source]), math.prod(shape), 0
+        out = torch.empty((units, total), dtype=torch.uint8)
+        for term, part, size in zip(self.products, moved, sizes, strict=True):
+            train, length, starts = part.bytes(values[term.source])
+            hop = part.channels if self.flat else sum(sizes)
+            places = train, length, part.channels, starts, out.numpy().reshape(-1), total, hop, column
+            in_parallel(compiled(loops.take_places), units, *places)
+            column += size
+        return shaped(out, shape)
 
     def _fire_points(
         self, values: Mapping[str, Tensor], current: Tensor | None, firing: Firing, steps: int
@@ -192,13 +193,16 @@ class Joined:
         if dtype.name not in self.gains:
             flat = [rows(torch.from_numpy(np.ascontiguousarray(t.gain))[None]).reshape(-1) for t in self.points]
             self.gains[dtype.name] = torch.cat(flat).numpy().astype(dtype)
-        given = [rows(self._moved(t, values)).contiguous().numpy().reshape(-1) for t in self.points]
+        given = [self.moved[id(t)].bytes(values[t.source]) for t in self.points]
+        trains, sizes, starts = zip(*given, strict=True)
+        channels = firing.shape[0]
+        units = firing.size // channels
         incoming = state[1][:0] if current is None else rows(current).to(firing.dtype).contiguous().numpy().reshape(-1)
         in_parallel(
             compiled(loops.fire_points),
-            firing.batch * -(-firing.size // loops.BLOCK),
-            *(firing.size, firing.batch, steps, *state, incoming, current is not None),
-            *(len(given), self.gains[dtype.name], *(given + given[:1] * MOST)[:MOST]),
+            firing.batch * -(-units // max(1, loops.BLOCK // channels)),
+            *(firing.size, firing.batch, steps, *state, incoming, current is not None, len(given), channels),
+            *(self.gains[dtype.name], np.concatenate(starts), np.array(sizes), *(trains + trains[:1] * MOST)[:MOST]),
         )
         return firing.room(steps)
 
@@ -216,24 +220,8 @@ def _flattened(term: Term, shapes: Mapping[str, Shape]) -> Term:
     if not isinstance(term.node, Dense) or not term.moves or not isinstance(term.moves[-1], Reshape):
         return term
     before = replace(term, moves=term.moves[:-1])
-    shape = _moved_shape(before, shapes)
+    shape = Moved(shapes[before.source], before.moves).shape
     if len(shape) < 2 or term.weight is None:
         return term
     weight = np.moveaxis(term.weight.reshape(len(term.weight), *shape), 1, -1)
     return replace(before, weight=weight.reshape(len(weight), -1))
-
-
-def _moved_shape(term: Term, shapes: Mapping[str, Shape]) -> Shape:
-    """The shape of a term's bytes behind its moves."""
-    shape = shapes[term.source]
-    for node in term.moves:
-        shape = node.output_shape(shape)
-    return shape
-
-
-def _kernels(term: Term, shapes: Mapping[str, Shape]) -> list[Callable[..., Tensor]]:
-    target, shape, found = Target(torch.device("cpu"), torch.uint8), shapes[term.source], []
-    for node in term.moves:
-        found.append(prepare(node, (shape,), target))
-        shape = node.output_shape(shape)
-    return found

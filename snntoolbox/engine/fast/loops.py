@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.vectors import copy_block, fire_block, fire_neurons, list_block, sum_rows
+from snntoolbox.engine.fast.vectors import add_block, copy_block, fire_block, fire_neurons, list_block, sum_rows
 
 BLOCK = 1024
 """Neurons in a unit of work."""
@@ -63,43 +63,87 @@ def fire(
 
 def fire_points(
     n: int, batch: int, steps: int, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
-    counts: Any, spikes: Any, current: Any, given: bool, terms: int, gains: Any, a: Any, b: Any, c: Any, d: Any,
-    first: int, last: int,
+    counts: Any, spikes: Any, current: Any, given: bool, terms: int, channels: int, gains: Any, starts: Any,
+    sizes: Any, a: Any, b: Any, c: Any, d: Any, first: int, last: int,
 ) -> None:  # fmt: skip
     """`fire` with `current`, where `given`, plus the bytes of the first of `a` to `d`, each times its `gains`.
 
-    `gains` (terms, n); bytes as spikes (steps, batch, n).
+    `gains` (terms, n). Each of a to d is (steps, batch, `sizes` of it), and the `channels` of a place begin where its
+    `starts` (terms, places) say, nowhere if that is below 0. A unit is some places of one sample.
     """
-    blocks = (n + BLOCK - 1) // BLOCK
-    sums = np.empty(TOGETHER * BLOCK, potential.dtype)
+    places = n // channels
+    few = max(1, BLOCK // channels)
+    blocks = (places + few - 1) // few
+    sums = np.empty(TOGETHER * few * channels, potential.dtype)
     for unit in range(first, last):
         sample = unit // blocks
-        lo = (unit - sample * blocks) * BLOCK
-        size, at = min(BLOCK, n - lo), sample * n + lo
+        low = (unit - sample * blocks) * few
+        number = min(few, places - low)
+        lo, size = low * channels, number * channels
+        at = sample * n + lo
         for step in range(0, steps, TOGETHER):
             together = min(TOGETHER, steps - step)
             for s in range(together):
-                here = (step + s) * batch * n + at
-                total = sums[s * size : (s + 1) * size]
+                here, to = (step + s) * batch + sample, s * size
                 if given:
-                    total[:] = current[here : here + size]
+                    sums[to : to + size] = current[here * n + lo : here * n + lo + size]
                 else:
-                    total[:] = 0
-                add_bytes(total, gains[lo : lo + size], a[here : here + size])
+                    sums[to : to + size] = 0
+                add_places(sums, to, gains, lo, a, here * sizes[0], starts, low, number, channels)
                 if terms > 1:
-                    add_bytes(total, gains[n + lo : n + lo + size], b[here : here + size])
+                    add_places(sums, to, gains, n + lo, b, here * sizes[1], starts, places + low, number, channels)
                 if terms > 2:
-                    add_bytes(total, gains[2 * n + lo : 2 * n + lo + size], c[here : here + size])
+                    add_places(sums, to, gains, 2 * n + lo, c, here * sizes[2], starts, 2 * places + low, number,
+                               channels)  # fmt: skip
                 if terms > 3:
-                    add_bytes(total, gains[3 * n + lo : 3 * n + lo + size], d[here : here + size])
+                    add_places(sums, to, gains, 3 * n + lo, d, here * sizes[3], starts, 3 * places + low, number,
+                               channels)  # fmt: skip
             advance(size, mode | 1, potential, at, drive, lo if shared else at, threshold, lo, counts,
                     sums, 0, size, spikes, step * batch * n + at, batch * n, together, reset)  # fmt: skip
 
 
-def add_bytes(total: Any, gain: Any, values: Any) -> None:
-    """total += gain * values."""
-    for j in range(len(total)):
-        total[j] += gain[j] * values[j]
+def add_places(
+    total: Any, at: int, gain: Any, at_gain: int, values: Any, base: int, starts: Any, low: int, number: int,
+    channels: int,
+) -> None:  # fmt: skip
+    """total[at:] += gain[at_gain:] * values, place by place, in blocks: see `vectors.add_block`."""
+    wide = channels // 16 * 16
+    for p in range(number):
+        if starts[low + p] < 0:
+            continue
+        begin, to, g = base + starts[low + p], at + p * channels, at_gain + p * channels
+        j = 0
+        while j < wide:  # no range of three arguments: it divides
+            add_block(16, total, to + j, gain, g + j, values, begin + j)
+            j += 16
+        for j in range(wide, channels):
+            total[to + j] += gain[g + j] * values[begin + j]
+
+
+def take_places(
+    values: Any, size: int, channels: int, starts: Any, out: Any, total: int, hop: int, column: int, first: int,
+    last: int,
+) -> None:  # fmt: skip
+    """The `channels` bytes of each place, to `out` (units, total) from `column` on, `hop` apart; see `fire_points`.
+
+    `values` (units, size). A unit is one step of one sample.
+    """
+    wide = channels // 16 * 16
+    for unit in range(first, last):
+        to = unit * total + column
+        for p in range(len(starts)):
+            begin = unit * size + starts[p]
+            if starts[p] < 0:
+                for j in range(channels):
+                    out[to + j] = 0
+            else:
+                j = 0
+                while j < wide:
+                    copy_block(16, values, begin + j, 0, out, to + j)
+                    j += 16
+                for j in range(wide, channels):
+                    out[to + j] = values[begin + j]
+            to += hop
 
 
 def sum_by_two(values: Any, out: Any, first: int, last: int) -> None:
@@ -255,5 +299,5 @@ def gather(
                             out[at + f] = sums[step * size + f]
 
 
-INNER = (fire_neurons, advance, add_bytes, list_values, list_rows, list_window, sum_window)
+INNER = (fire_neurons, advance, add_places, list_values, list_rows, list_window, sum_window)
 """What the loops call that is compiled with them."""

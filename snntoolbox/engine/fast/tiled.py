@@ -96,7 +96,7 @@ class Rounded:
     def __call__(self, x: Array, largest: float, dtype: torch.dtype) -> tuple[Tensor, Array]:
         """The sums, (samples, values) in the order of `layout.rows`, and per sample whether some are doubtful.
 
-        `largest` is the largest amount in `x`, no number if there is one that is none. Doubtful is what lies so near the
+        `largest` is the largest amount in `x`, no number if one is none. Doubtful is what lies so near the
         middle between two whole numbers that another order of summing might round it to the other, and what is no
         number.
         """

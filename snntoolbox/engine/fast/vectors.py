@@ -63,6 +63,12 @@ def sum_rows(
             out[at + j] += weight[place + j] * (factors[e] if weighted else 1)
 
 
+def add_block(lanes: int, total: Any, at: int, gain: Any, at_gain: int, values: Any, begin: int) -> None:
+    """total[at:] += gain[at_gain:] * values[begin:], for so many bytes."""
+    for j in range(lanes):
+        total[at + j] += gain[at_gain + j] * values[begin + j]
+
+
 def copy_block(lanes: int, source: Any, at: int, shift: int, target: Any, to: int) -> None:
     """target[to:] = source[at:] + shift, for so many whole numbers; places behind the last event are overwritten."""
     for j in range(lanes):
