@@ -7,54 +7,18 @@ that fails ends it, so the choice among many costs no confidence (fixed sequence
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import betaincinv
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.exits import EarlyExit, ExitRule, joined_exits
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
 
+__all__ = ["CONFIDENCE", "EarlyExit", "ExitRule", "Exits", "assured", "calibrated_exit", "early_exit"]
+
 CONFIDENCE = 0.95
 """How sure it is that samples like those of the calibration keep the share that was asked for."""
-
-
-@dataclass(frozen=True)
-class ExitRule:
-    """A sample ends in the first step t whose margin reaches `margin`: t/T times the gap of its two largest outputs.
-
-    Outputs are means over the steps so far, so the gap times t is what the spikes until then have decided; early gaps
-    are large by chance. Outputs of a network with a schedule are sums already, and their gap is the margin itself.
-    `agreement` is the share of predictions that the rule was to keep, `assured` the share that its calibration samples
-    are enough to be sure of: less, where they are too few.
-    """
-
-    margin: float
-    agreement: float
-    assured: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class EarlyExit:
-    """What a rule does to a result: `predictions` and `steps`, (samples,), and `kept`, (samples,) bool.
-
-    `kept` says whether a prediction is that after the last step.
-    """
-
-    predictions: Array
-    steps: Array
-    kept: Array
-
-    @property
-    def mean_steps(self) -> float:
-        """Steps per sample."""
-        return float(self.steps.mean())
-
-    @property
-    def agreement(self) -> float:
-        """The share of samples whose prediction is that after the last step."""
-        return float(self.kept.mean())
 
 
 class Exits:
@@ -70,7 +34,7 @@ class Exits:
 
     def found(self, labels: Array | None) -> dict[str, float]:
         """For a report: what was asked for, the margin, the mean steps, and what became of predictions."""
-        whole = EarlyExit(*(np.concatenate([getattr(p, n) for p in self.parts]) for n in _FIELDS))
+        whole = joined_exits(self.parts)
         report = {"target": self.rule.agreement, "assured": self.rule.assured, "margin": self.rule.margin}
         report |= {"mean_steps": whole.mean_steps, "agreement": whole.agreement}
         if labels is not None:
@@ -98,11 +62,11 @@ def calibrated_exit(result: Result, agreement: float = 0.99, confidence: float =
     candidates = np.unique(reached[:-1])[::-1]
     best, sure = np.inf, 1.0  # that no sample ends early
     for margin in _thinned(candidates):
-        found = int(_ended(reached, predictions, margin).kept.sum())
+        found = int(_kept(reached, predictions, margin).sum())
         if found < needed:
             break
         best, sure = float(margin), assured(found, result.samples, confidence)
-    return ExitRule(margin=best, agreement=agreement, assured=sure)
+    return ExitRule(margin=best, agreement=agreement, assured=sure, samples=result.samples)
 
 
 def assured(kept: int, samples: int, confidence: float = CONFIDENCE) -> float:
@@ -122,18 +86,26 @@ def _needed(samples: int, agreement: float, confidence: float) -> int:
 def early_exit(result: Result, rule: ExitRule) -> EarlyExit:
     """When each sample of a run with its outputs per step ends by `rule`, and with which prediction."""
     reached = np.maximum.accumulate(_margins(result), axis=0)
-    return _ended(reached, result.predictions_per_step, rule.margin)
+    predictions = result.predictions_per_step
+    last = _last(reached, rule.margin)
+    chosen: Array = np.take_along_axis(predictions, last[None], axis=0)[0]
+    classes = result.output.size // max(result.samples, 1)
+    return EarlyExit(
+        predictions=chosen, steps=last + 1, kept=chosen == predictions[-1], rule=rule, classes=classes
+    )
 
 
-_FIELDS = ("predictions", "steps", "kept")
-
-
-def _ended(reached: Array, predictions: Array, margin: float) -> EarlyExit:
+def _last(reached: Array, margin: float) -> Array:
+    """The index of the step in which each sample ends."""
     decided = np.asarray(reached >= margin)
     decided[-1] = True
-    last = np.asarray(decided.argmax(axis=0))
-    chosen: Array = np.take_along_axis(predictions, last[None], axis=0)[0]
-    return EarlyExit(predictions=chosen, steps=last + 1, kept=chosen == predictions[-1])
+    return np.asarray(decided.argmax(axis=0))
+
+
+def _kept(reached: Array, predictions: Array, margin: float) -> Array:
+    """Whether each sample's prediction is that after the last step."""
+    last = _last(reached, margin)
+    return np.asarray(np.take_along_axis(predictions, last[None], axis=0)[0] == predictions[-1])
 
 
 def _margins(result: Result) -> Array:

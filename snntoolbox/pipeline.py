@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from snntoolbox.config import Settings, config_text
 from snntoolbox.data import Dataset
 from snntoolbox.diagnosis.findings import Diagnosis
 from snntoolbox.diagnosis.observer import Observer, incomparable
-from snntoolbox.early_exit import Exits, calibrated_exit
+from snntoolbox.early_exit import Exits
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError, DiedError, NoReferenceError
@@ -57,8 +57,6 @@ ENOUGH_AGREEMENT = 0.95
 
 DIAGNOSED = 500
 """About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
-EXIT_SAMPLES = 1000
-"""At most so many calibration samples choose the margin of an early exit."""
 
 PACKAGES = ("snntoolbox", "numpy", "scipy", "networkx", "torch", "onnx", "onnxruntime", "keras")
 
@@ -389,14 +387,14 @@ class Run:
         simulation, data = self.settings.simulation, self.inputs.calibration
         if not simulation.early_exit or data is None:
             return None
-        # The first ones have corrected the network, which looks surer on them than it is.
-        corrected = max(self.recipe.correction_samples, self.recipe.readout_correction)
-        known = data[min(corrected, len(data) // 2) :][:EXIT_SAMPLES]
-        run = conversion.simulate(network, known, duration=simulation.duration, batch_size=simulation.batch_size)
-        rule = calibrated_exit(run, simulation.early_exit)
-        if rule.assured < simulation.early_exit < 1:  # nothing assures all
-            few = f"{len(known)} calibration samples, all of them kept, assure no more than {rule.assured:.1%}"
-            self.warn(f"early_exit = {simulation.early_exit:g}: {few}; more samples in x_norm assure more")
+
+        def run(x: Sequence[Array], record: Record) -> Result:
+            size = simulation.batch_size
+            return conversion.simulate(network, x, duration=simulation.duration, batch_size=size, record=record)
+
+        rule = conversion.chosen_exit(network, [data], simulation.early_exit, run)
+        if few := conversion.shortfall(rule):
+            self.warn(few)
         return Exits(rule)
 
     def _activations(self, network: SpikingNetwork) -> Callable[[Array], Mapping[str, Array]]:

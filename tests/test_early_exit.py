@@ -1,11 +1,14 @@
 """Early exit: margins by hand, a calibration that keeps what it promises, and the whole way by configuration."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 
+import snntoolbox as stb
 from snntoolbox.early_exit import ExitRule, Exits, assured, calibrated_exit, early_exit
 from snntoolbox.errors import DataError
-from snntoolbox.ir.result import Result
+from snntoolbox.ir.result import Record, Result
 
 
 def result(values, window=None):
@@ -140,3 +143,66 @@ def test_what_cannot_end_early_is_refused():
         calibrated_exit(result(GAPS), 1.5)
     with pytest.raises(DataError, match="confidence of 1"):
         calibrated_exit(result(GAPS), 0.9, confidence=1)
+
+
+# -- simulate ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The demo's network for 16 steps, calibration samples, and test samples with labels."""
+    folder = resources.files("snntoolbox.demo")
+    x_norm, x, y = (np.load(str(folder / f"{name}.npz"))["arr_0"] for name in ("x_norm", "x_test", "y_test"))
+    graph = stb.load(str(folder / "digits_cnn.onnx"))
+    x_norm, x = (a.reshape(-1, *graph.shapes[graph.inputs[0]]) for a in (x_norm, x))
+    return stb.convert(graph, x_norm, duration=16), x_norm, x[:120], y[:120]
+
+
+def test_simulate_ends_samples_early(demo):
+    """The same as by hand, on the samples that did not correct the network."""
+    network, known, x, y = demo
+    found = stb.simulate(network, x, early_exit=0.9, calibration_data=known, batch_size=50)
+    assert network.corrected == 128
+    rule = calibrated_exit(stb.simulate(network, known[128:][:1000]), 0.9)
+    wanted = early_exit(stb.simulate(network, x), rule)
+    assert found.early_exit.rule == rule
+    assert found.early_exit.steps.tolist() == wanted.steps.tolist()
+    assert found.mean_steps == wanted.mean_steps < found.steps == 16
+    assert found.early_exit.predictions.tolist() == wanted.predictions.tolist()
+    assert found.early_exit.accuracy(y) == np.mean(wanted.predictions == y) > 0.8
+    assert found.accuracy(y) == stb.simulate(network, x).accuracy(y)
+
+
+def test_simulate_takes_a_rule_and_drops_what_nobody_wants(demo):
+    network, _, x, _ = demo
+    rule, record = ExitRule(margin=0.5, agreement=0.9), Record(outputs_per_step=False)
+    found = stb.simulate(network, x, early_exit=rule, record=record)
+    assert found.outputs_per_step == {}
+    assert 1 <= found.mean_steps < 16
+    assert stb.simulate(network, x).early_exit is None
+    assert stb.simulate(network, x).mean_steps == 16
+
+
+def test_simulate_says_what_few_samples_assure(demo, caplog):
+    network, known, x, _ = demo
+    stb.simulate(network, x[:5], early_exit=0.99, calibration_data=known[:40])
+    assert "early_exit = 0.99: 20 calibration samples, all of them kept, assure no more than" in caplog.text
+
+
+REFUSED = {
+    "no calibration data": ({"early_exit": 0.9}, "needs calibration samples"),
+    "more than all": ({"early_exit": 1.5, "calibration_data": 4}, "no share"),
+    "not a number": ({"early_exit": float("nan"), "calibration_data": 4}, "no share"),
+    "no samples": ({"early_exit": 0.9, "calibration_data": 0}, "no samples to calibrate"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_early_exit_that_cannot_be_is_refused(demo, case):
+    network, _, x, _ = demo
+    options, words = REFUSED[case]
+    shape = network.wiring.shapes[next(iter(network.encodings))]
+    if "calibration_data" in options:
+        options = {**options, "calibration_data": np.zeros((options["calibration_data"], *shape))}
+    with pytest.raises(DataError, match=words):
+        stb.simulate(network, x, **options)

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "conformance": {*BASE, *PROTOCOLS, "passes", "plugins"},
     "schedules": {*BASE, "passes", "backends.protocol"},
     "early_exit": BASE,
-    "conversion": {*EVERYTHING_BELOW, "schedules"} - {"config"},
+    "conversion": {*EVERYTHING_BELOW, "schedules", "early_exit"} - {"config"},
     "comparison": {*EVERYTHING_BELOW, "conversion", "schedules"},
     "recording": {*EVERYTHING_BELOW, "diagnosis"},
     "trials": {*EVERYTHING_BELOW, "diagnosis", "conversion", "schedules", "early_exit"},

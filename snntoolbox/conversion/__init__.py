@@ -1,6 +1,7 @@
 """The way from a model to spikes in three calls: `load`, `convert`, `simulate`."""
 
 from snntoolbox.conversion.converting import convert, spiking
+from snntoolbox.conversion.exiting import chosen_exit, shortfall
 from snntoolbox.conversion.loading import TOLERANCE, check_on_probe, compare_outputs, load, simplify
 from snntoolbox.conversion.lowering import lower
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
@@ -19,11 +20,13 @@ __all__ = [
     "check_on_probe",
     "checked_arrays",
     "choose_scales",
+    "chosen_exit",
     "compare_outputs",
     "convert",
     "load",
     "lower",
     "settle",
+    "shortfall",
     "simplify",
     "simulate",
     "simulate_batches",

@@ -97,4 +97,5 @@ def spiking(
     correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
     network = correct(network, lowered, [a[:samples] for a in data])
     fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
-    return network.replaced(duration=float(duration)) if fitted else network
+    corrected = min(samples, len(data[0])) if layers is not None or readouts else 0
+    return network.replaced(duration=float(duration), corrected=corrected) if fitted else network

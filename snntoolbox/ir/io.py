@@ -86,6 +86,7 @@ def load_network(path: str | Path) -> SpikingNetwork:
             schedule=_decoded(structure.get("schedule"), arrays),
             notes=tuple(str(note) for note in structure.get("notes", ())),
             duration=structure.get("duration"),
+            corrected=int(structure.get("corrected", 0)),
         )
 
     return _decoding(path, decode)
@@ -108,6 +109,7 @@ def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any
         "schedule": _encoded(network.schedule, arrays),
         "notes": list(network.notes),
         "duration": None if network.duration is None else float(network.duration),
+        "corrected": network.corrected,
     }
 
 

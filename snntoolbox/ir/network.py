@@ -163,8 +163,9 @@ class SpikingNetwork:
     `wiring` is a graph of bias-free linear nodes. Its inputs are the encoded inputs and the spikes of each population
     (under the population's name, values 0 or 1); each population and read-out names the wiring node that gives its
     current. Shared linear work is thus done once, and a backend without a notion of layers asks `projections`.
-    `notes` are what its making has to tell the user, for the summary, and `duration` the run (ms) that it was fitted
-    to, None for any; they change nothing in it.
+    `notes` are what its making has to tell the user, for the summary, `duration` the run (ms) that it was fitted to,
+    None for any, and `corrected` how many of its calibration samples, the first ones, it was corrected on; they change
+    nothing in it.
     """
 
     def __init__(
@@ -179,6 +180,7 @@ class SpikingNetwork:
         schedule: Schedule | None = None,
         notes: tuple[str, ...] = (),
         duration: float | None = None,
+        corrected: int = 0,
     ) -> None:
         self.wiring = wiring
         self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
@@ -189,6 +191,7 @@ class SpikingNetwork:
         self.schedule = schedule
         self.notes = notes
         self.duration = duration
+        self.corrected = corrected
         self._check(len(populations))
 
     @property
@@ -262,6 +265,7 @@ class SpikingNetwork:
         schedule: Schedule | None = None,
         notes: tuple[str, ...] | None = None,
         duration: float | None = None,
+        corrected: int | None = None,
     ) -> SpikingNetwork:
         """A copy with some parts exchanged."""
         return SpikingNetwork(
@@ -274,12 +278,13 @@ class SpikingNetwork:
             schedule=schedule or self.schedule,
             notes=self.notes if notes is None else notes,
             duration=self.duration if duration is None else duration,
+            corrected=self.corrected if corrected is None else corrected,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
         parts = (self.wiring, dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (parts, {n: getattr(self, n) for n in ("dt", "grid", "schedule", "notes", "duration")})
+        return _rebuilt, (parts, {n: getattr(self, n) for n in _CHOICES})
 
     @property
     def window(self) -> int | None:
@@ -391,6 +396,9 @@ class SpikingNetwork:
             for p in self.populations.values()
         ]
         return self.replaced(populations=populations)
+
+
+_CHOICES = ("dt", "grid", "schedule", "notes", "duration", "corrected")
 
 
 def _rebuilt(parts: tuple[Any, ...], choices: Mapping[str, Any]) -> SpikingNetwork:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.exits import EarlyExit, joined_exits
+from snntoolbox.ir.labels import class_indices
 from snntoolbox.ir.node import Array
 
 
@@ -43,6 +45,7 @@ class Result:
     one knows dense, event, int8 (one product in 8-bit arithmetic; int8x2: two), constant (the same every step, computed
     once), reference, and on CUDA scan (dense, and one kernel for the neurons over all steps of a chunk) and tf32 (a
     product on tensor cores).
+    early_exit: when each sample ended, with its prediction then, if that was asked for; all else is after all steps.
     """
 
     steps: int
@@ -55,6 +58,12 @@ class Result:
     fired: Mapping[str, Array] = field(default_factory=dict)
     window: int | None = None
     engine_paths: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    early_exit: EarlyExit | None = None
+
+    @property
+    def mean_steps(self) -> float:
+        """Steps per sample until its answer: all of them, unless samples ended early."""
+        return float(self.steps) if self.early_exit is None else self.early_exit.mean_steps
 
     @property
     def span(self) -> int:
@@ -85,16 +94,8 @@ class Result:
 
     def accuracy(self, labels: Array) -> float:
         """The share of samples whose class is the label; labels are indices, alone or in a column, or one-hot."""
-        labels = np.asarray(labels)
-        if labels.ndim == 0 or len(labels) != self.samples:
-            raise DataError(f"{labels.size} labels for {self.samples} samples")
-        if labels.ndim > 2:
-            raise DataError(f"labels have shape {labels.shape}", hint="give class indices, or one row per sample")
-        wanted = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(self.samples)
         classes = max(self.output.size // max(self.samples, 1), 2)
-        if np.any(wanted != np.floor(wanted)) or np.any((wanted < 0) | (wanted >= classes)):
-            raise DataError(f"labels must be whole numbers from 0 to {classes - 1}, the model's classes")
-        return float(np.mean(self.predictions == wanted))
+        return float(np.mean(self.predictions == class_indices(labels, self.samples, classes)))
 
     def rates(self, population: str) -> Array:
         """Spikes per step of a window and neuron, (samples, *shape)."""
@@ -114,6 +115,7 @@ def joined(results: list[Result]) -> Result:
     """Results of consecutive batches as one."""
     if len(results) == 1:
         return results[0]
+    exits = [r.early_exit for r in results if r.early_exit is not None]
 
     def join(name: str, axis: int) -> dict[str, Array]:
         return {k: np.concatenate([getattr(r, name)[k] for r in results], axis) for k in getattr(results[0], name)}
@@ -129,4 +131,5 @@ def joined(results: list[Result]) -> Result:
         fired=join("fired", 0),
         window=results[0].window,
         engine_paths={n: frozenset().union(*(r.engine_paths[n] for r in results)) for n in results[0].engine_paths},
+        early_exit=joined_exits(exits) if exits else None,
     )
