@@ -181,7 +181,7 @@ def _part(result: Result, chosen: slice) -> Result:
 class Budget:
     """Seconds that trials may take, from now on; what a trial will take follows from those that were `timed`.
 
-    `work` is any measure of a trial's size, such as steps times samples. The first trial is always allowed.
+    `work` is any measure of a trial's size, such as steps times samples. While none was timed any is allowed.
     """
 
     seconds: float
@@ -211,4 +211,8 @@ class Budget:
         try:
             yield
         finally:
-            self._taken.append((work, time.perf_counter() - begin))
+            self.took(work, time.perf_counter() - begin)
+
+    def took(self, work: float, seconds: float) -> None:
+        """Know that a trial of this size took so long."""
+        self._taken.append((work, seconds))

@@ -80,5 +80,13 @@ def _effort(tuning: Tuning) -> Iterator[str]:
         yield from _wrapped(f"{len(tuning.failed)} could not be converted: {reasons}.")
 
 
+def in_words(seconds: float) -> str:
+    """About so much time."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.0f} {unit}"
+    return f"about {seconds:.2g} seconds"
+
+
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent="   ", break_on_hyphens=False)

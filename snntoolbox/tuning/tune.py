@@ -15,9 +15,11 @@ from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import MaxPool, ReLU
 from snntoolbox.schedules import DEFAULT_DURATION, legalized, probe, steps_of
 from snntoolbox.trials import Budget, Trials
+from snntoolbox.tuning import probing
 from snntoolbox.tuning.findings import Target, Trial, Tuning, best_of
 from snntoolbox.tuning.search import Found, Rung, search
 from snntoolbox.tuning.space import AXES, Candidate, Space
+from snntoolbox.tuning.text import in_words
 
 FEWEST_SAMPLES = 32
 """Calibration samples below which a search would only find chance: a quarter of them is held back."""
@@ -55,9 +57,10 @@ def tune(
     `duration` and its half, quarter and eighth). With `agreement`, a share, the fewest steps that reach it are best;
     `operations` bounds the synaptic operations per sample. The search starts from `recipe` and `choices`, fields of
     `Recipe`; what is on no axis of the search stays. It ends before `budget` seconds are over, by what trials took so
-    far; one trial is always made. `early_exit` is a share of predictions to keep where samples end early. `keep` names
-    axes (of `AXES`) that stay as the recipe has them. `progress` is told the seconds spent. Errors before any work:
-    ConversionError, DataError, UnsupportedError.
+    far; where the first could take long, short ones are timed before it. `early_exit` is a share of predictions to keep
+    where samples end early. `keep` names axes (of `AXES`) that stay as the recipe has them. `progress` is told the
+    seconds spent. Errors before any work: ConversionError, DataError, UnsupportedError; ConversionError also where not
+    one trial fits into the budget.
     """
     begin = Budget(budget)
     if not isinstance(graph, Graph):
@@ -83,6 +86,8 @@ def tune(
     small = trials.fewer(FEW_HELD, FEW_FITTED)
     small = small if len(small.held[0]) < len(trials.held[0]) else trials
     few, full = (_rung(t, space, graph) for t in (small, trials))
+    short = _rung(small.fewer(probing.FEW_HELD, probing.FEW_FITTED), space, graph)
+    probing.time_short_trials(queues[0], short, few, graph, begin)
     found = search(queues, few, full, begin, progress or (lambda seconds: None))
     used = trials if found.measured else small
     return _tuning(found, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
@@ -213,8 +218,7 @@ def _tuning(
 ) -> Tuning:
     measured = list((found.measured or found.screened).values())
     if not measured:
-        causes = dict.fromkeys(found.failed.values())
-        raise ConversionError(f"no setting could be tried: {'; '.join(causes)}")
+        raise _nothing(found, queues[0], few, begin)
     best = best_of(measured, target)
     start = {t.candidate: t for t in measured}.get(queues[-1][0])
     total = [len(queue) for queue in queues]
@@ -239,6 +243,18 @@ def _tuning(
         never=tuple(space.never(seen, [c for queue in queues for c in queue])),
         left_out=left_out,
         failed={f"{c.steps} steps, {c}": reason for c, reason in found.failed.items()},
+    )
+
+
+def _nothing(found: Found, shortest: Sequence[Candidate], few: Rung, budget: Budget) -> ConversionError:
+    """Why there is no trial at all."""
+    if found.failed:
+        return ConversionError(f"no setting could be tried: {'; '.join(dict.fromkeys(found.failed.values()))}")
+    seconds = min(budget.expected(few.work(candidate)) for candidate in shortest)
+    trial = f"{shortest[0].steps} steps on {few.samples} samples should take {in_words(seconds)}"
+    return ConversionError(
+        f"no setting can be tried in {budget.seconds:g} seconds: the shortest trial, {trial}",
+        hint="fewer steps (--steps, duration), fewer calibration samples, or a longer budget",
     )
 
 

@@ -38,3 +38,9 @@ def test_early_exit(tmp_path):
     found = reported(tmp_path, ["simulation.duration=32", "simulation.early_exit=0.99"])["early_exit"]
     said = re.search(r"Early exit: ([\d.]+) steps on average, the prediction after all steps on ([\d.]+)%", PAGE)
     assert said.groups() == (f"{found['mean_steps']:.1f}", f"{100 * found['agreement']:.1f}")
+
+
+def test_an_early_exit_for_less(tmp_path):
+    found = reported(tmp_path, ["simulation.early_exit=0.95"])["early_exit"]
+    said = re.search(r"`--set simulation.early_exit=0.95`\) is ([\d.]+) % in ([\d.]+) steps", PAGE)
+    assert said.groups() == (f"{100 * found['agreement']:.1f}", f"{found['mean_steps']:.1f}")

@@ -119,10 +119,30 @@ def test_the_time_is_bounded(small):
     assert max(map(len, str(found).splitlines())) <= 80
 
 
-def test_a_budget_for_nothing_makes_one_trial(small):
-    found = stb.tune(*small, steps=[8], budget=1e-6)
-    assert found.screened == 1
-    assert found.best.samples == min(tuning.FEW_HELD, 50)
+def test_a_budget_for_nothing_is_refused(small):
+    words = r"no setting can be tried in 1e-06 seconds: the shortest trial, 8 steps on 48 samples should take about"
+    with pytest.raises(ConversionError, match=words):
+        stb.tune(*small, steps=[8], budget=1e-6)
+
+
+def test_trials_that_are_too_long_are_not_begun(small, monkeypatch):
+    """A million steps: short trials tell what they would take. Beside others they are named, alone refused."""
+    longest, measured = [], trials.Trials.measured
+
+    def measuring(self, recipe, duration):
+        longest.append(duration * len(self.held[0]))
+        return measured(self, recipe, duration)
+
+    monkeypatch.setattr(trials.Trials, "measured", measuring)
+    begin = time.perf_counter()
+    with pytest.raises(ConversionError, match=r"1000000 steps on 48 samples should take about \d+ (minutes|hours)"):
+        stb.tune(*small, steps=[1_000_000], budget=2)
+    assert time.perf_counter() - begin < 10
+    assert 8 < max(longest) < 1e5 * 8
+    found = stb.tune(*small, steps=[4, 1_000_000], budget=2)
+    assert found.untried[1_000_000] > 100
+    assert "at 1000000 steps" in str(found)
+    assert {t.candidate.steps for t in found.trials} == {4}
 
 
 def test_a_target_that_is_not_reached_is_told(small):
