@@ -11,7 +11,7 @@ from snntoolbox.ir.neurons import IF, Negative, Reset
 
 
 def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float, float]) -> Recipe:
-    """The conversion's choices that the settings name; the largest |x| scales Poisson input."""
+    """The conversion's choices that the settings name; the largest |x| scales Poisson input. ConversionError."""
     chosen, cell, dt = settings.conversion, settings.cell, settings.simulation.dt
     neuron = IF(
         reset=Reset(cell.reset),
@@ -26,7 +26,7 @@ def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float
     if settings.input.poisson_input:
         per_step = settings.input.input_rate * dt / 1000
         encoding = Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed)
-    return Recipe(
+    recipe = Recipe(
         normalize=settings.tools.normalize,
         threshold_rule=chosen.threshold_rule,
         percentile=settings.normalization.percentile,
@@ -47,3 +47,5 @@ def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float
         weight_bits=chosen.weight_bits,
         schedule=chosen.schedule,
     )
+    recipe.check_correction()
+    return recipe

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import snntoolbox as stb
-from snntoolbox import demo, plugins, schedules
+from snntoolbox import conversion, demo, plugins, schedules
 from snntoolbox.cli import main
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
@@ -67,6 +67,31 @@ def test_a_phased_network_needs_its_duration(digits):
     snn = stb.convert(graph, x_norm, schedule="phased", duration=2)
     with pytest.raises(ConversionError, match="windows of 2 ms, not 64"):
         stb.simulate(snn, x[:1], duration=64)
+
+
+@pytest.mark.parametrize("correction", ["auto", "potential", "steps"])
+def test_a_correction_is_what_its_name_says(digits, correction):
+    """What a phased network does to its layers is named, in the recipe and by who asks for it; all else is refused."""
+    graph, x_norm, _ = digits
+    choices = {"schedule": "phased", "layer_correction": correction, "duration": 2}
+    if correction == "steps":
+        for call in (stb.convert, stb.tune):
+            with pytest.raises(ConversionError, match=r"steps is not for(.|\n)*auto or potential or none"):
+                call(graph, x_norm, **choices)
+        return
+    lowered = conversion.lower(graph, stb.Recipe(schedule="phased", layer_correction=correction))
+    settled = conversion.settle(lowered, [x_norm], stb.Recipe(schedule="phased", layer_correction=correction), 2.0)
+    assert settled.recipe.layer_correction == "potential"
+    starts = [p.neuron.initial for p in stb.convert(graph, x_norm, **choices).populations.values()]
+    uncorrected = stb.convert(graph, x_norm, **{**choices, "layer_correction": "none"})
+    plain = [p.neuron.initial for p in uncorrected.populations.values()]
+    assert any(np.any(a != b) for a, b in zip(starts, plain, strict=True))
+
+
+def test_a_correction_that_lacks_something_is_named(digits, caplog):
+    graph, x_norm, _ = digits
+    stb.convert(graph, x_norm, layer_correction="steps")
+    assert "layer_correction = steps needs a duration: no layer is corrected" in caplog.text
 
 
 @pytest.mark.parametrize("schedule", ["phased", "differential"])
@@ -199,6 +224,14 @@ REFUSED = {
     "no level": ({"cell.levels": "[]"}, "different numbers above 0"),
     "negative level": ({"cell.levels": "[1, -1]"}, "different numbers above 0"),
     "more than all": ({"simulation.early_exit": 1.5}, "early_exit"),
+    "phased, other correction": (
+        {"conversion.schedule": "phased", "conversion.layer_correction": "steps"},
+        "layer_correction = steps is not for schedule = phased",
+    ),
+    "differential, correction": (
+        {"conversion.schedule": "differential", "conversion.layer_correction": "bias"},
+        "layer_correction = bias is not for schedule = differential",
+    ),
 }
 
 

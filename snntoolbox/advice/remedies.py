@@ -155,6 +155,18 @@ def _with_percentile(recipe: Recipe, percent: float) -> Recipe:
     return replace(recipe, threshold_rule=rule, percentile=percent)
 
 
+def _phased(recipe: Recipe) -> Recipe:
+    """With the corrections of layers that a phased network has; none stays none."""
+    correction = "none" if recipe.layer_correction == "none" else "auto"
+    return replace(recipe, schedule="phased", layer_correction=correction)  # type: ignore[arg-type]
+
+
+def _phased_setting(situation: Situation) -> str:
+    """The keys that set it; where another correction was named, that too."""
+    named = _phased(situation.recipe).layer_correction != situation.recipe.layer_correction
+    return "[conversion] schedule = phased" + (", layer_correction = auto" if named else "")
+
+
 def _plain(recipe: Recipe) -> bool:
     """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
     neuron = recipe.neuron
@@ -288,8 +300,8 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
     Remedy(
         when=both(lambda r: _plain(r) and r.max_pool != "gate", caused_by(UNEVENNESS)),
-        setting=_set("[conversion] schedule = phased"),
-        change=_with(schedule="phased"),
+        setting=_phased_setting,
+        change=_phased,
         cost="layers fire one after the other, an answer takes as many times the steps",
     ),
     Remedy(

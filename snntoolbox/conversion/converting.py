@@ -54,6 +54,10 @@ def convert(
         near = get_close_matches(unknown[0], known, 1) or known
         raise ConversionError(f"there is no choice '{unknown[0]}'", hint=f"known and near: {', '.join(near)}")
     recipe = replace(recipe or Recipe(), **choices)
+    recipe.check_correction()
+    if recipe.layer_correction not in ("auto", "none") and (duration is None or calibration_data is None):
+        lacking = "calibration data" if calibration_data is None else "a duration"
+        log.warning("layer_correction = %s needs %s: no layer is corrected", recipe.layer_correction, lacking)
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
     lowered = lower(graph, recipe)

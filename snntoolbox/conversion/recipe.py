@@ -27,6 +27,16 @@ _TYPES: tuple[tuple[tuple[str, ...], Any, str], ...] = (
 )
 
 
+_CORRECTED = {"phased": ("auto", "potential", "none"), "differential": ("auto", "none")}
+"""The corrections of layers that a schedule has; any with the usual one."""
+AUTOMATIC = {"phased": "potential", "differential": "none"}
+"""What 'auto' means of them."""
+_WHY = {
+    "phased": "which corrects start potentials alone",
+    "differential": "whose layers need none: they settle within their smallest level",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Every choice of the conversion; the defaults are the ones that are accurate at few steps.
@@ -105,6 +115,19 @@ class Recipe:
             wrong.append(f"input_range = {self.input_range} is no range")
         if wrong:
             raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
+
+    def check_correction(self) -> None:
+        """ConversionError where `layer_correction` names what is not done to layers of this `schedule`.
+
+        Not checked with the other choices: a search goes from one recipe to another by way of such ones.
+        """
+        able = _CORRECTED.get(self.schedule, (self.layer_correction,))
+        if self.layer_correction not in able:
+            asked = f"layer_correction = {self.layer_correction}"
+            raise ConversionError(
+                f"{asked} is not for schedule = {self.schedule}, {_WHY[self.schedule]}",
+                hint=f"layer_correction = {' or '.join(able)}",
+            )
 
     def _check_types(self) -> None:
         """ConversionError for values of another type: the text "False", for one, would count as true."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.recipe import USUAL_START, Recipe
+from snntoolbox.conversion.recipe import AUTOMATIC, USUAL_START, Recipe
 from snntoolbox.conversion.scaling import Progress, choose_scales, uncorrected
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
@@ -83,8 +83,10 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
         return [(rule, recipe.layer_correction)]
     if steps is None or steps > FEW_STEPS:  # in long runs there is little to mend, less than what few samples get wrong
         return [(rule, "none")]
+    if not rated:
+        return [(rule, AUTOMATIC[recipe.schedule])]
     kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     pairs = [(r, "bias") for r in ("mmse", "percentile")] if kept else list(CANDIDATES)
-    if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize or not rated:
+    if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize:
         pairs = [*dict.fromkeys((rule, layers) for _, layers in pairs)]
-    return pairs if steps <= TRIED_STEPS and rated else [(rule, "bias" if kept else UNTRIED)]
+    return pairs if steps <= TRIED_STEPS else [(rule, "bias" if kept else UNTRIED)]

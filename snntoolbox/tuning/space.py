@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.conversion import Recipe
+from snntoolbox.conversion.recipe import AUTOMATIC
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.neurons import Negative
 from snntoolbox.passes.rules import rule_name
@@ -75,8 +76,8 @@ AXES: Mapping[str, Mapping[str, Value]] = {
 """What is searched, each axis from what is best on most networks on. Neurons and schedule are one: few go together."""
 
 _FIXED: Mapping[tuple[str, str], Mapping[str, str]] = {
-    # Layers of these are left as they are, and differential neurons start at half their smallest level.
-    ("coding", "phased"): {"correction": "none", "pool": "relu_tree"},
+    # Phased layers have no other correction; differential ones none, and they start at half their smallest level.
+    ("coding", "phased"): {"correction": "potential", "pool": "relu_tree"},
     ("coding", "differential"): {"correction": "none", "start": "0.5", "pool": "relu_tree"},
     ("coding", "several levels"): {"start": "0.125"},  # half the smallest level
     ("correction", "search"): {"start": "0.5"},  # it tries starts itself
@@ -184,7 +185,9 @@ def _own_values(base: Recipe) -> dict[str, tuple[str, Value]]:
     coding = _coding(base.schedule, tuple(base.neuron.levels), negative)
     known = [name for name, value in AXES["coding"].items() if value.keys == coding.keys]
     potential = float(np.mean(base.neuron.initial))
-    rule, correction = base.threshold_rule, "search" if base.layer_correction == "auto" else base.layer_correction
+    rule, correction = base.threshold_rule, str(base.layer_correction)
+    if correction == "auto":
+        correction = AUTOMATIC.get(base.schedule, "search")
     scope, n = "channel" if base.per_channel else "layer", base.readout_correction
     return {
         "coding": (known[0] if known else "as it is", coding),

@@ -66,6 +66,7 @@ def tune(
     if not isinstance(graph, Graph):
         raise ConversionError(f"{type(graph).__name__} is no graph", hint="stb.load(model) gives one")
     base = replace(recipe or Recipe(), **_known(choices))
+    base.check_correction()
     windows = chosen_steps(steps, duration, base.dt)
     trials = Trials(
         graph,

@@ -235,7 +235,7 @@ SITUATIONS = {
     "phased, no correction": (situation(Recipe(schedule="phased", **PLAIN)), []),
     "unevenness, corrected in part": (
         situation(Recipe(layer_correction="bias", **PERCENTILE), unevenness=1.0),
-        [LOWER, SIGNED, PHASED, LONGER, CORRECTED],
+        [LOWER, SIGNED, f"{PHASED}, layer_correction = auto", LONGER, CORRECTED],
     ),
     "unevenness of signed spikes": (
         situation(Recipe(neuron=IF(initial=0.5, negative=Negative.MEMORY), **PERCENTILE), unevenness=1.0),

@@ -5,6 +5,7 @@ import pytest
 from snntoolbox.config import load_config
 from snntoolbox.config.values import show
 from snntoolbox.conversion import Recipe
+from snntoolbox.conversion.recipe import AUTOMATIC
 from snntoolbox.ir.neurons import IF, Negative
 from snntoolbox.recipes import recipe_of
 from snntoolbox.tuning.space import AXES, Space
@@ -59,7 +60,7 @@ def test_the_first_candidate_is_the_recipe_itself(base, recipe):
     open_ones = ("threshold_rule", "layer_correction")
     assert plain(found, *open_ones) == plain(BASES[base], *open_ones)
     assert found.threshold_rule in (BASES[base].threshold_rule, "mmse", "percentile")
-    assert found.layer_correction in (BASES[base].layer_correction, "search")
+    assert found.layer_correction in (BASES[base].layer_correction, AUTOMATIC.get(base, "search"))
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -79,7 +80,7 @@ def test_what_does_nothing_is_no_candidate():
     for candidate in Space.around(Recipe()).candidates(8):
         chosen = candidate.chosen
         if chosen["coding"] in ("phased", "differential"):
-            assert chosen["correction"] == "none"
+            assert chosen["correction"] == ("potential" if chosen["coding"] == "phased" else "none")
             assert chosen["pool"] == "relu_tree"
         if chosen["coding"] == "differential":
             assert chosen["rule"] != "mmse"
