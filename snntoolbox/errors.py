@@ -34,6 +34,10 @@ def _restored(
     return error
 
 
+class ArgumentError(SNNToolboxError):
+    """An argument of a function is not what it must be: a text for a number, for instance."""
+
+
 class ConfigError(SNNToolboxError):
     """A configuration file, section, key or value cannot be used."""
 

@@ -15,6 +15,7 @@ from snntoolbox.config import Settings, load_config
 from snntoolbox.config.sweep import problems_of_sweep, swept_key
 from snntoolbox.config.values import show
 from snntoolbox.errors import ConfigError, SNNToolboxError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.report.terminal import progress
 from snntoolbox.report.writer import RunFolder, write_json
 from snntoolbox.workers import cluster
@@ -48,6 +49,7 @@ class Sweep:
         ]
 
 
+@checked
 def sweep(
     config: str | Path,
     name: str = "",

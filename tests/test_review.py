@@ -7,7 +7,7 @@ import snntoolbox as stb
 from snntoolbox import demo
 from snntoolbox.cli import main
 from snntoolbox.conversion import Recipe, convert, lower, simulate
-from snntoolbox.errors import ConfigError, ConversionError, DataError
+from snntoolbox.errors import ArgumentError, ConfigError, ConversionError, DataError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Add, Dense, Input, MaxPool, ReLU
@@ -59,7 +59,7 @@ def test_impossible_neurons_are_refused(fields):
 
 
 def test_a_model_is_not_a_graph():
-    with pytest.raises(ConversionError, match=r"load"):
+    with pytest.raises(ArgumentError, match=r"load"):
         convert(object(), np.ones((4, 6)))
 
 

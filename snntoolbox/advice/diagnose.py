@@ -15,6 +15,7 @@ from snntoolbox.diagnosis.confidence import threshold_confidence
 from snntoolbox.diagnosis.findings import Confidence, Diagnosis
 from snntoolbox.diagnosis.observer import Observer
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -25,6 +26,7 @@ SAMPLES = 200
 """So many calibration samples are diagnosed where no others are given."""
 
 
+@checked
 def diagnose(
     graph: Graph,
     calibration_data: Array | Sequence[Array],

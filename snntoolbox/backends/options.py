@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.arguments import misfits_of
 
 T = TypeVar("T")
 
@@ -16,4 +17,7 @@ def chosen_options(backend: str, kind: type[T], options: Mapping[str, Any]) -> T
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     if unknown := sorted(set(options) - set(known)):
         raise BackendError(f"backend '{backend}' has no option {', '.join(unknown)}", hint=f"it has {', '.join(known)}")
+    # Before the options check their values against one another, which takes their types for granted.
+    if wrong := misfits_of(kind, options):
+        raise BackendError(f"backend '{backend}': {'; '.join(wrong)}", hint=f"by default {kind()}")
     return kind(**options)

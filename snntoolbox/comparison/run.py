@@ -19,12 +19,14 @@ from snntoolbox.comparison.side import Progress, Runner, Task
 from snntoolbox.comparison.tally import Tally
 from snntoolbox.conversion import checked_arrays
 from snntoolbox.errors import BackendError, DataError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.schedules import run_steps
 
 
+@checked
 def compare(
     network: SpikingNetwork,
     x: Array | Sequence[Array],

@@ -17,6 +17,7 @@ from snntoolbox.conversion.samples import checked_arrays
 from snntoolbox.conversion.scaling import Progress, uncorrected
 from snntoolbox.conversion.settling import settle
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -30,6 +31,7 @@ from snntoolbox.schedules import check_phased, run_steps, scheduled, steps_of
 log = logging.getLogger(__name__)
 
 
+@checked
 def convert(
     graph: Graph,
     calibration_data: Array | Sequence[Array] | None = None,
@@ -47,8 +49,6 @@ def convert(
     is meant to run, thresholds are chosen for that many steps, and layers and read-outs are corrected for what these
     leave over; `device` (cpu, cuda, auto) is where corrections are computed.
     """
-    if not isinstance(graph, Graph):
-        raise ConversionError(f"{type(graph).__name__} is no graph", hint="graph = snntoolbox.load(model) makes one")
     known = [f.name for f in fields(Recipe)]
     if unknown := [name for name in choices if name not in known]:
         near = get_close_matches(unknown[0], known, 1) or known

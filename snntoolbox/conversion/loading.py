@@ -11,6 +11,7 @@ import numpy as np
 from snntoolbox import plugins
 from snntoolbox.errors import GraphError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.passes import EXACT
@@ -22,6 +23,7 @@ TOLERANCE = 1e-5
 """Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
 
 
+@checked
 def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None = None, check: bool = True) -> Graph:
     """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
 

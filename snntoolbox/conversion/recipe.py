@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Literal
 
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
@@ -18,13 +18,11 @@ USUAL_START = 0.5
 """The start potential where none is set, in thresholds."""
 
 
-_TYPES: tuple[tuple[tuple[str, ...], Any, str], ...] = (
-    (("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu"), bool, "True or False"),
-    (("weight_bits", "correction_samples", "readout_correction", "batch_size"), Integral, "whole number"),
-    (("percentile", "dt"), Real, "number"),
-    (("neuron",), IF, "neuron: neuron=snntoolbox.IF(...)"),
-    (("encoding",), (ConstantCurrent, Spiking), "encoding: encoding=snntoolbox.Poisson(), for instance"),
+_CHECKED = (
+    *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
+    *("correction_samples", "readout_correction", "batch_size", "percentile", "input_range", "neuron", "encoding"),
 )
+"""Fields of which a value of another type would be taken for something else: the text "False", for one, is true."""
 
 
 _CORRECTED = {"phased": ("auto", "potential", "none"), "differential": ("auto", "none")}
@@ -77,8 +75,9 @@ class Recipe:
     schedule: Literal["rate", "phased", "differential"] = "rate"
 
     def __post_init__(self) -> None:
-        self._check_types()
-        wrong = []
+        if wrong := misfits(self, _CHECKED):
+            hint = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make those that are not plain"
+            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}", hint=hint)
         if self.schedule not in SCHEDULES:
             wrong.append(f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}")
         if self.schedule != "rate" and (self.neuron.reset != "subtract" or self.neuron.leak != 1):
@@ -128,14 +127,3 @@ class Recipe:
                 f"{asked} is not for schedule = {self.schedule}, {_WHY[self.schedule]}",
                 hint=f"layer_correction = {' or '.join(able)}",
             )
-
-    def _check_types(self) -> None:
-        """ConversionError for values of another type: the text "False", for one, would count as true."""
-        wrong = [
-            f"{name} = {getattr(self, name)!r} is no {what}"
-            for names, kind, what in _TYPES
-            for name in names
-            if not isinstance(getattr(self, name), kind) or (isinstance(getattr(self, name), bool) and kind is not bool)
-        ]
-        if wrong:
-            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")

@@ -13,6 +13,7 @@ from snntoolbox.conversion.samples import checked_arrays
 from snntoolbox.conversion.scaling import Progress
 from snntoolbox.early_exit import early_exit as ended
 from snntoolbox.errors import DataError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.exits import ExitRule
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -24,6 +25,7 @@ from snntoolbox.workers.cluster import check as check_workers
 log = logging.getLogger(__name__)
 
 
+@checked
 def simulate(
     network: SpikingNetwork,
     x: Array | Sequence[Array],

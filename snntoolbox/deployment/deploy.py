@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from snntoolbox.deployment.saturation import at_limits, saturation
 from snntoolbox.deployment.targets import target_of
 from snntoolbox.deployment.vectors import reference
 from snntoolbox.errors import BackendError, ConfigError
+from snntoolbox.ir.arguments import checked, misfits
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
@@ -55,6 +56,8 @@ class Wanted:
 
     def build(self) -> Build:
         """The same with the target and the device themselves; BackendError where a choice cannot be."""
+        if wrong := misfits(self):
+            raise BackendError(f"nothing can be deployed so: {'; '.join(wrong)}", hint="see snntoolbox deploy --help")
         target = target_of(self.target)
         device = target.device(self.device)
         if self.samples < 1:
@@ -80,6 +83,7 @@ class Deployment:
     report: Mapping[str, Any]
 
 
+@checked
 def deploy(
     network: SpikingNetwork,
     x: Array | Sequence[Array],
@@ -95,6 +99,9 @@ def deploy(
     artix7, ice40, ecp5 or generic; `choices` are fields of `Wanted`. UnsupportedError lists all that hardware cannot
     be, TooLargeError says that the device is too small, OutputError that the folder is not empty.
     """
+    known = [f.name for f in fields(Wanted)]
+    if unknown := sorted(set(choices) - set(known)):
+        raise BackendError(f"a deployment has no choice {', '.join(unknown)}", hint=f"it has {', '.join(known)}")
     return deployed(network, x, Path(folder), Wanted(target=target, **choices), duration)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.node import Array, Shape
 
 
@@ -22,6 +23,7 @@ class ConstantCurrent:
     largest: float | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _check_steps(self.steps)
 
     def check(self, x: Array, name: str) -> None:
@@ -51,6 +53,7 @@ class Poisson:
     steps: int | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _check_amplitude(self.amplitude)
         _check_steps(self.steps)
         if not 0 <= self.seed < 2**64:
@@ -77,12 +80,18 @@ class SpikeTimes:
     amplitude: float = 1.0
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _check_amplitude(self.amplitude)
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value is no spike."""
         if not np.isin(x, (-1, 0, 1)).all():
             raise DataError("the input's trains hold other values than -1, 0 and 1", layer=name)
+
+
+def _check_types(coding: Encoding) -> None:
+    if wrong := misfits(coding):
+        raise ConversionError(f"an input cannot be coded so: {'; '.join(wrong)}", hint=f"by default {type(coding)()}")
 
 
 def _check_amplitude(amplitude: float) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import DataError, SNNToolboxError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
@@ -41,6 +42,7 @@ _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
 
+@checked
 def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
     """Write a graph or network; the file appears whole or not at all. Returns the path, which ends in ``.npz``.
 
@@ -65,12 +67,14 @@ def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
     return path
 
 
+@checked
 def load_graph(path: str | Path) -> Graph:
     """The graph in a file written by `save`; DataError where it is not one."""
     structure, arrays = _read(Path(path), "graph")
     return _decoding(path, lambda: _graph_of(structure, arrays))
 
 
+@checked
 def load_network(path: str | Path) -> SpikingNetwork:
     """The spiking network in a file written by `save`; DataError where it is not one."""
     structure, arrays = _read(Path(path), "network")

@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes.windows import Padding
 
@@ -75,7 +76,8 @@ class IF:
         return self.window is None or self.window[0] <= step < self.window[1]
 
     def __post_init__(self) -> None:
-        wrong = []
+        if wrong := misfits(self, _CHECKED):
+            raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}", hint="initial=0.5, for instance")
         for name, kind in (("reset", Reset), ("negative", Negative)):
             try:  # a plain string that names one is that one, for every engine
                 object.__setattr__(self, name, kind(getattr(self, name)))
@@ -105,6 +107,10 @@ class IF:
                 wrong.append(f"initial {self.initial} is outside of saturation {self.saturation}")
         if wrong:
             raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}")
+
+
+_CHECKED = ("threshold", "reset_potential", "initial", "leak", "refractory", "window", "levels", "saturation")
+"""The others are made what they must be."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

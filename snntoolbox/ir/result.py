@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from snntoolbox.errors import DataError
+from snntoolbox.errors import ArgumentError, DataError
+from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.exits import EarlyExit, joined_exits
 from snntoolbox.ir.labels import class_indices
 from snntoolbox.ir.node import Array
@@ -20,6 +21,13 @@ class Record:
     spikes: frozenset[str] | bool = False
     potentials: frozenset[str] | bool = False
     outputs_per_step: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("spikes", "potentials"):
+            if isinstance(value := getattr(self, name), list | tuple | set):
+                object.__setattr__(self, name, frozenset(value))
+        if wrong := misfits(self):
+            raise ArgumentError(f"nothing can be recorded so: {'; '.join(wrong)}", hint='Record(spikes={"conv1"})')
 
     def wants_spikes(self, population: str) -> bool:
         """Whether this population's spike trains are kept."""

@@ -10,6 +10,7 @@ from typing import Any
 from snntoolbox import conversion, plugins
 from snntoolbox.conversion import Recipe, checked_arrays
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import MaxPool, ReLU
@@ -34,6 +35,7 @@ _SLOWER = {"signed": 1.5, "several levels": 1.5, "differential": 2.5}
 Progress = Callable[[float], None]
 
 
+@checked
 def tune(
     graph: Graph,
     calibration_data: Array | Sequence[Array],
@@ -63,8 +65,6 @@ def tune(
     one trial fits into the budget.
     """
     begin = Budget(budget)
-    if not isinstance(graph, Graph):
-        raise ConversionError(f"{type(graph).__name__} is no graph", hint="stb.load(model) gives one")
     base = replace(recipe or Recipe(), **_known(choices))
     base.check_correction()
     windows = chosen_steps(steps, duration, base.dt)

@@ -14,7 +14,7 @@ from snntoolbox.advice.remedies import Reason, Remedy, Situation, applying
 from snntoolbox.conversion import Recipe
 from snntoolbox.diagnosis import terms
 from snntoolbox.diagnosis.findings import Confidence, Diagnosis, LayerDiagnosis, Size
-from snntoolbox.errors import ConversionError
+from snntoolbox.errors import ArgumentError, ConversionError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, Negative, Reset
@@ -307,5 +307,5 @@ def test_other_outputs_are_judged_by_their_error():
 def test_wrong_choices_are_refused(wrong, digits):
     with pytest.raises(ConversionError):
         stb.diagnose(*digits, **wrong)
-    with pytest.raises(ConversionError, match="is no graph"):
+    with pytest.raises(ArgumentError, match="is no Graph"):
         stb.diagnose("model.onnx", digits[1])

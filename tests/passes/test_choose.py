@@ -177,7 +177,8 @@ def test_the_choice_is_what_its_recipe_gives(graph):
         ({"percentile": 99.0, "neuron": IF(initial=0.0)}, 8, [("percentile", "bias")]),
         ({"neuron": IF(initial=0.25)}, 8, [("mmse", "bias"), ("percentile", "bias")]),
         ({"neuron": IF(initial=0.25)}, 40, [("mmse", "bias")]),
-        ({"schedule": "phased"}, 8, [("mmse", "search")]),
+        ({"schedule": "phased"}, 8, [("mmse", "potential")]),
+        ({"schedule": "differential"}, 8, [("percentile", "none")]),
         ({}, None, [("percentile", "none")]),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import snntoolbox as stb
 from snntoolbox import conversion, trials
 from snntoolbox.conversion import Recipe
-from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
+from snntoolbox.errors import ArgumentError, ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Dense, Input, ReLU
@@ -223,7 +223,7 @@ def test_refused_before_any_trial(case, small, monkeypatch):
 def test_no_data_and_no_graph(small):
     with pytest.raises(DataError, match="calibration"):
         stb.tune(small[0], None)
-    with pytest.raises(ConversionError, match="is no graph"):
+    with pytest.raises(ArgumentError, match="is no Graph"):
         stb.tune("model.onnx", small[1])
 
 
