@@ -152,6 +152,9 @@ class Inputs:
                 f"the model's output has shape {self.output_shape}, which is no class per sample",
                 hint="give targets of that shape as y_test, or leave y_test out",
             )
+        if dataset.regression and self.classifies:
+            told = "y_test holds neither class indices nor one-hot rows"
+            self.warn(f"{told}: it is taken as targets of a regression, and no accuracy is measured")
         dropped = self.graph is not None and sigmoid_at(self.graph, self.graph.outputs[0]) is not None
         if dataset.regression and dropped and "sigmoid" not in self.settings.conversion.approximate:
             hint = "[conversion] approximate = sigmoid keeps its values; or give class indices as y_test"

@@ -172,6 +172,8 @@ CASES = {
     "NaN": Case(r"x_test.*NaN or infinite.*in sample 7", [], changed("x_test", lambda x: with_value(x, np.nan))),
     "infinite": Case(r"x_norm.*NaN or infinite", [], changed("x_norm", lambda x: with_value(x, -np.inf))),
     "NaN label": Case(r"y_test.*NaN", [], changed("y_test", lambda y: with_value(y.astype(float), np.nan))),
+    "silent calibration": Case(r"calibration data are all zero", [], changed("x_norm", np.zeros_like)),
+    "true and false": Case(r"labels are True and False, .* 10 classes", [], changed("y_test", lambda y: y > 4)),
     "label too large": Case(r"labels reach 10, but the model has 10 classes", [], changed("y_test", lambda y: y + 1)),
     "negative label": Case(r"label -1", [], changed("y_test", lambda y: y.astype(int) - 1)),
     "too many labels": Case(r"500 samples, but .* 501 labels", [], changed("y_test", lambda y: np.append(y, 0))),

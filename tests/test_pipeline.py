@@ -364,6 +364,7 @@ def test_regression(workspace, capsys):
     graph_outputs = np.random.default_rng(0).normal(0, 1, (500, 10))
     np.savez(workspace / "y_test.npz", graph_outputs)
     found = report(workspace)
+    assert any("taken as targets of a regression" in w for w in found["warnings"])
     assert found["snn_accuracy"] is None
     assert found["snn_error"]["rmse"] == pytest.approx(found["parsed_error"]["rmse"], rel=0.1)
     assert "Error of the spiking network: rmse" in capsys.readouterr().out

@@ -94,9 +94,9 @@ def test_a_silent_output_is_no_class():
     assert found.accuracy(np.array([0, 1])) == 0.5
 
 
-@pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [0, 0.5]], ids=str)
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [0, 0.5], [True, False]], ids=str)
 def test_impossible_labels(labels):
-    with pytest.raises(DataError, match="from 0 to 2"):
+    with pytest.raises(DataError, match="from 0 to 2|True and False, but there are 3"):
         result([[1, 0, 0], [0, 2, 1]]).accuracy(np.array(labels))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,15 @@ def checked_arrays(
     return arrays
 
 
+def check_not_silent(arrays: Sequence[Array]) -> None:
+    """DataError where calibration data are nothing but zeros: no layer would show what its activations are."""
+    if any(len(a) for a in arrays) and not any(bool(part.any()) for a in arrays for part in _pieces(a)):
+        raise DataError(
+            "the calibration data are all zero: they say nothing about activations",
+            hint="give samples such as the network was trained on, or none for thresholds from the weights alone",
+        )
+
+
 def _as_array(samples: Any) -> Array:
     """Anything that numpy makes an array of, such as a torch tensor; DataError where it would lose something."""
     if isinstance(samples, np.ma.MaskedArray) and np.ma.is_masked(samples):
@@ -47,5 +56,9 @@ def _as_array(samples: Any) -> Array:
 
 def _finite(array: Array) -> bool:
     """Whether there is no NaN and no infinity; in pieces, as the array may lie in a file larger than the memory."""
+    return all(bool(np.isfinite(part).all()) for part in _pieces(array))
+
+
+def _pieces(array: Array) -> Iterator[Array]:
     step = max(1, _VALUES_AT_ONCE // max(1, array[:1].size))
-    return all(bool(np.isfinite(array[i : i + step]).all()) for i in range(0, len(array), step))
+    return (array[i : i + step] for i in range(0, len(array), step))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.conversion.recipe import AUTOMATIC, USUAL_START, Recipe
+from snntoolbox.conversion.samples import check_not_silent
 from snntoolbox.conversion.scaling import Progress, choose_scales, uncorrected
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
@@ -50,7 +51,12 @@ def settle(
     progress: Progress | None = None,
     device: str = "cpu",
 ) -> Settled:
-    """What the recipe leaves to 'auto', chosen by T and, for few steps, by trials on calibration data (`Choose`)."""
+    """What the recipe leaves to 'auto', chosen by T and, for few steps, by trials on calibration data (`Choose`).
+
+    DataError where the calibration data are nothing but zeros: there would be thresholds of nothing.
+    """
+    if data is not None:
+        check_not_silent(data)
     steps = None if duration is None else steps_of(duration, recipe.dt)
     pairs = [("weights", "none")] if data is None else candidates(recipe, steps)
 

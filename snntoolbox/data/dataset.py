@@ -18,7 +18,7 @@ class Dataset:
     `y` holds class indices (int64, one per sample), or regression targets (float32, any shape) if `regression` is
     True, or is None. `x` and `y` may lie in a file that is mapped into memory and may be read-only.
     `class_names` maps class indices to the folder names of an image data set. `span` is the lowest and the highest
-    class of the whole file that `y` is a part of.
+    class of the whole file that `y` is a part of; `truths` says that these were True and False.
     """
 
     x: np.ndarray
@@ -26,6 +26,7 @@ class Dataset:
     regression: bool = False
     class_names: Mapping[int, str] = field(default_factory=dict)
     span: tuple[int, int] | None = None
+    truths: bool = False
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray | None = None, *, source: str = "x", labels: str = "y") -> Dataset:
@@ -35,7 +36,7 @@ class Dataset:
             return cls(samples)
         check_same_length(samples, source, np.asarray(y), labels)
         found = interpret_labels(np.asarray(y), labels)
-        return cls(samples, found.values, found.regression, span=found.span)
+        return cls(samples, found.values, found.regression, span=found.span, truths=found.truths)
 
     def __len__(self) -> int:
         return len(self.x)

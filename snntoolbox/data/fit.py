@@ -29,6 +29,11 @@ def check_fits(
         if dataset.regression:
             _check_targets(dataset.y, n_classes)
         else:
+            if dataset.truths and n_classes > 2:
+                raise DataError(
+                    f"the labels are True and False, but the model has {n_classes} classes",
+                    hint="save class indices, or one-hot rows of shape (samples, classes)",
+                )
             _check_labels(dataset.span or (int(dataset.y.min()), int(dataset.y.max())), n_classes)
 
 

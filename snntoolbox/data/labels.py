@@ -18,11 +18,13 @@ class Labels:
     """Class indices (int64, shape (samples,)), or float32 targets if `regression`.
 
     `span` is the lowest class that occurs and the highest that has a place: as many columns as one-hot rows have.
+    `truths`: they were True and False, one for each sample.
     """
 
     values: np.ndarray
     regression: bool
     span: tuple[int, int] | None = None
+    truths: bool = False
 
 
 def interpret_labels(y: np.ndarray, source: str) -> Labels:
@@ -64,7 +66,9 @@ def _one_value_each(y: np.ndarray, source: str) -> Labels:
             f"{source} holds the label {indices.min()}, but classes are counted from 0",
             hint="number the classes 0, 1, 2, ...",
         )
-    return Labels(indices, regression=False, span=(int(indices.min()), int(indices.max())))
+    return Labels(
+        indices, regression=False, span=(int(indices.min()), int(indices.max())), truths=y.dtype.kind == "b"
+    )
 
 
 def _rows(y: np.ndarray) -> Labels:

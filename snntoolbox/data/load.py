@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,13 +71,13 @@ def load_calibration(
     images = folder / "x_norm" if (folder / "x_norm").is_dir() else None
     file = find_array(folder, "x_norm")
     if dataset_format == "npz" or (images is None and file is not None):
-        return None if file is None else Dataset(_samples(file, limit, None))
+        return None if file is None else Dataset(_samples(file, limit, None, calibration=True))
     if images is None:
         images = _test_root(folder)
         log.warning("no x_norm in %s: the test images also serve for calibration", folder)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     files = images_in(images)
-    chosen = _choice(len(files), limit, None, str(images), spread=True)
+    chosen = _choice(len(files), limit, None, str(images), spread=True, calibration=True)
     return Dataset(read_images([files[i] for i in chosen], form))
 
 
@@ -108,18 +109,26 @@ def _test_arrays(folder: Path, limit: int | None, indices: Sequence[int] | None)
     chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
     samples = check_samples(x[chosen], str(x_file))
     labels = interpret_labels(y, str(y_file))  # of the whole file: a few rows of targets may look like classes
-    return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span)
+    return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span, truths=labels.truths)
 
 
-def _samples(file: Path, limit: int | None, indices: Sequence[int] | None) -> np.ndarray:
+def _samples(
+    file: Path, limit: int | None, indices: Sequence[int] | None, *, calibration: bool = False
+) -> np.ndarray:
     x = read_array(file)
     if x.ndim:
-        x = x[_as_index(_choice(len(x), limit, indices, str(file)))]
+        x = x[_as_index(_choice(len(x), limit, indices, str(file), calibration=calibration))]
     return check_samples(x, str(file))
 
 
 def _choice(
-    count: int, limit: int | None, indices: Sequence[int] | None, source: str, *, spread: bool = False
+    count: int,
+    limit: int | None,
+    indices: Sequence[int] | None,
+    source: str,
+    *,
+    spread: bool = False,
+    calibration: bool = False,
 ) -> Sequence[int]:
     """Return which of `count` samples to take."""
     if not count:
@@ -132,7 +141,13 @@ def _choice(
                 f"{source} holds {count} samples, but sample {outside[0]} is asked for",
                 hint=f"simulation.sample_idxs_to_test counts from 0 to {count - 1}",
             )
+        if repeated := sorted(i for i, often in Counter(indices).items() if often > 1):
+            names = ", ".join(map(str, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
+            log.warning("simulation.sample_idxs_to_test names samples more than once, each counts as often: %s", names)
         return indices
+    if limit is not None and limit > count:
+        key = "normalization.num_samples" if calibration else "simulation.num_to_test"
+        log.warning("%s = %d, but %s holds %d samples: all of them are taken", key, limit, source, count)
     if limit is None or limit < 0 or limit >= count:
         return range(count)
     return [i * count // limit for i in range(limit)] if spread else range(limit)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snntoolbox.data import load_calibration, load_test
+from snntoolbox.data import check_fits, load_calibration, load_test
 from snntoolbox.errors import DataError
 
 X = np.arange(4 * 2 * 3, dtype=np.float32).reshape(4, 2, 3)
@@ -244,3 +244,28 @@ def test_sample_that_is_not_there(tmp_path):
     save(tmp_path, x_test=X, y_test=LABELS)
     with pytest.raises(DataError, match="holds 4 samples, but sample 4 is asked for"):
         load_test(tmp_path, indices=[0, 4])
+
+
+def test_fewer_samples_than_asked_for_are_told(tmp_path, caplog):
+    save(tmp_path, x_test=X, y_test=LABELS, x_norm=X)
+    assert len(load_test(tmp_path, limit=4)) == 4
+    assert not caplog.text
+    assert len(load_test(tmp_path, limit=9)) == 4
+    assert "simulation.num_to_test = 9, but" in caplog.text
+    assert len(load_calibration(tmp_path, limit=9).x) == 4
+    assert "normalization.num_samples = 9, but" in caplog.text
+
+
+def test_samples_that_are_chosen_twice_are_told(tmp_path, caplog):
+    save(tmp_path, x_test=X, y_test=LABELS)
+    assert len(load_test(tmp_path, indices=[3, 1, 3])) == 3
+    assert "more than once, each counts as often: 3" in caplog.text
+
+
+def test_true_and_false_are_no_three_classes(tmp_path):
+    save(tmp_path, x_test=X, y_test=LABELS > 0)
+    data = load_test(tmp_path)
+    assert data.y.tolist() == [1, 0, 1, 1]
+    check_fits(data, (2, 3), 2)
+    with pytest.raises(DataError, match="the labels are True and False, but the model has 3 classes"):
+        check_fits(data, (2, 3), 3)
