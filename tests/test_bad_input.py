@@ -172,6 +172,8 @@ CASES = {
     "NaN": Case(r"x_test.*NaN or infinite.*in sample 7", [], changed("x_test", lambda x: with_value(x, np.nan))),
     "infinite": Case(r"x_norm.*NaN or infinite", [], changed("x_norm", lambda x: with_value(x, -np.inf))),
     "NaN label": Case(r"y_test.*NaN", [], changed("y_test", lambda y: with_value(y.astype(float), np.nan))),
+    "huge": Case(r"original model gives NaN or infinite outputs.*\n.*scale the data down", [],
+                 changed("x_test", lambda x: (x / x.max() * 1e38).astype("f4"))),
     "silent calibration": Case(r"calibration data are all zero", [], changed("x_norm", np.zeros_like)),
     "true and false": Case(r"labels are True and False, .* 10 classes", [], changed("y_test", lambda y: y > 4)),
     "label too large": Case(r"labels reach 10, but the model has 10 classes", [], changed("y_test", lambda y: y + 1)),

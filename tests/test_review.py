@@ -96,7 +96,7 @@ def test_a_silent_output_is_no_class():
 
 @pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [0, 0.5], [True, False]], ids=str)
 def test_impossible_labels(labels):
-    with pytest.raises(DataError, match="from 0 to 2|True and False, but there are 3"):
+    with pytest.raises(DataError, match=r"from 0 to 2|True and False, but there are 3"):
         result([[1, 0, 0], [0, 2, 1]]).accuracy(np.array(labels))
 
 

@@ -68,6 +68,8 @@ def check_on_probe(graph: Graph, frontend: Frontend, model: Any, samples: int = 
 def compare_outputs(found: Sequence[Array], wanted: Sequence[Array], rounded: Sequence[Array] = ()) -> float:
     """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5.
 
+    GraphError also where the original itself gives what is no finite number.
+
     In a quantised network (`Graph.jumps`) a rounding error of float32 can change a value by a whole level. There
     `rounded` is what the graph gives in float32, and it is enough that the better quarter of the samples differs by
     at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
@@ -78,6 +80,11 @@ def compare_outputs(found: Sequence[Array], wanted: Sequence[Array], rounded: Se
     for i, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
         if ours.size != theirs.size:
             raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
+        if not np.all(np.isfinite(theirs)):
+            raise GraphError(
+                "the original model gives NaN or infinite outputs for these samples",
+                hint="sums of such data are beyond the range of its float32: scale the data down, as it was trained",
+            )
         scale = float(np.abs(theirs).max()) or 1.0
         difference, allowed = float(np.max(_distances(ours, theirs), initial=0.0)) / scale, TOLERANCE
         if rounded and difference > TOLERANCE:
