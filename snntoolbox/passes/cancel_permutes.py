@@ -70,6 +70,8 @@ class _Sweep:
             views = [self.views[i] for i in node.inputs]
             moved = None if all(v.plain for v in views) and not isinstance(node, Permute) else self._move(node, views)
             self.views[name] = moved or self._emit(node.with_inputs(*map(self._value, views)))
+            if isinstance(node, Input) and (axes := _axes_behind_rectifiers(self.graph, name)) is not None:
+                self.views[name] = self._turned(self.views[name], axes)
         outputs = [self._value(self.views[o]) for o in self.graph.outputs]
         return Graph(self.nodes.values(), outputs, name=self.graph.name).edited()
 
@@ -147,8 +149,11 @@ class _Sweep:
         if len(others) != 1 or any(v.order for v in views) or not all(isinstance(n, Input) for n in plain):
             return views
         (axes,) = others
-        back = tuple(int(a) for a in np.argsort(axes))
-        return [View(self._value(View(v.core, back)), axes) if v.plain else v for v in views]
+        return [self._turned(v, _inverse(axes)) if v.plain else v for v in views]
+
+    def _turned(self, view: View, axes: Axes) -> View:
+        """The plain view of an input as one of the input permuted by `axes`."""
+        return View(self._value(View(view.core, axes)), _inverse(axes))
 
     def _behind_order(self, node: Node, view: View) -> View | None:
         order = list(view.order)
@@ -223,6 +228,27 @@ _BEHIND_AXES: dict[type[Node], Callable[..., View]] = {
     Pad: _Sweep.pad,
     Mean: _Sweep.mean,
 }
+
+
+def _axes_behind_rectifiers(graph: Graph, name: str) -> Axes | None:
+    """What all permutations do that follow on an input behind rectifiers, at least one, and other single-value nodes.
+
+    These nodes can stand behind the permutation, where the first axis is the channels: a rectifier has its thresholds
+    along it. None where there is no such permutation, or they differ.
+    """
+    found, waiting = set(), [(reader, False) for reader in graph.consumers[name]]
+    while waiting:
+        reader, rectified = waiting.pop()
+        node = graph.nodes[reader]
+        if isinstance(node, Permute) and rectified and node.bias is None:
+            found.add(node.axes)
+        elif isinstance(node, ReLU | Floor | Scale):
+            waiting += [(r, rectified or isinstance(node, ReLU)) for r in graph.consumers[reader]]
+    return found.pop() if len(found) == 1 else None
+
+
+def _inverse(axes: Axes) -> Axes:
+    return tuple(int(a) for a in np.argsort(axes))
 
 
 def _keeps_order(shape: Shape, axes: Axes) -> bool:

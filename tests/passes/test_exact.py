@@ -76,6 +76,38 @@ def test_no_permutation_is_left_between_convolutions(catalogued):
             assert not between
 
 
+BEHIND_AN_INPUT = {
+    "alone": lambda net: net.relu("x"),
+    "bounded": lambda net: net.relu("x", max_value=np.full((1, 1, 3), 0.7)),
+    "scaled": lambda net: net.relu(net.norm("x", axis=-1)),
+    "twice": lambda net: net.relu(net.norm(net.relu("x"), axis=-1)),
+    "read by others": lambda net: net.relu("x"),
+}
+
+
+@pytest.mark.parametrize("case", BEHIND_AN_INPUT)
+def test_a_rectifier_on_a_channels_last_input_has_its_channels_first(case, new_net, assert_same_function):
+    """Thresholds are per channel along the first axis: of samples (5, 4, 3) there were five, one per row."""
+    net = new_net(5, 4, 3)
+    rectified = BEHIND_AN_INPUT[case](net)
+    found = net.conv(net.first(rectified), 4)
+    if case == "read by others":
+        net.concat(net.flat(found), net.flat(rectified), net.flat("x"))
+    graph = net.graph()
+    once = simplify(graph)
+    assert_same_function(once, graph)
+    assert {once.shapes[n.name] for n in once.nodes.values() if isinstance(n, ReLU)} == {(3, 5, 4)}
+    assert kinds(once)["Permute"] == 1
+
+
+def test_inputs_that_are_permuted_in_two_ways_stay(new_net, assert_same_function):
+    net = new_net(5, 4, 3)
+    rectified = net.relu("x")
+    net.concat(net.flat(net.permute(rectified, 2, 0, 1)), net.flat(net.permute(rectified, 1, 0, 2)))
+    assert_same_function(CancelPermutes()(net.graph()), net.graph())
+    assert {CancelPermutes()(net.graph()).shapes[rectified]} == {(5, 4, 3)}
+
+
 # -- single steps of the passes -------------------------------------------------------------------------------------
 
 
