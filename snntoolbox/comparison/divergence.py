@@ -6,7 +6,7 @@ import numpy as np
 
 from snntoolbox.comparison.causes import Finding, explain
 from snntoolbox.comparison.outcome import Cause, Divergence, Membrane
-from snntoolbox.comparison.replay import Local, local
+from snntoolbox.comparison.replay import MOST_VALUES, Local, local, replayable
 from snntoolbox.comparison.side import Runner
 from snntoolbox.comparison.tally import FirstDifference
 from snntoolbox.ir.network import SpikingNetwork
@@ -21,11 +21,11 @@ class Trace:
     def __init__(self, runner: Runner, at: FirstDifference, raster: dict[str, Array]) -> None:
         self.name, self.raster = runner.backend.name, raster
         sources = runner.task.network.sources[runner.task.network.populations[at.population].current]
-        # A replay brings trains of whole numbers of 8 bits.
-        self.replays = all(np.array_equal(s.astype(np.int8), s) for n, s in raster.items() if n in sources)
+        self.replays = all(replayable(s) for n, s in raster.items() if n in sources)
+        given = raster if self.replays else {n: np.zeros_like(s, np.int8) for n, s in raster.items()}
         task = runner.task
         x = [np.asarray(a[at.sample]) for a in task.x]
-        self.local: Local = local(task.network, at.population, x, raster, at.sample)
+        self.local: Local = local(task.network, at.population, x, given, at.sample)
         self.coded = dict(zip(task.network.encodings, x, strict=True))
         self.again = self._again(runner, at)
         kept = self.again.potentials.get(at.population) if self.again else None
@@ -104,7 +104,8 @@ def _finding(sides: list[Trace], departing: list[Trace], network: SpikingNetwork
     if restless:
         return Finding(Cause.UNKNOWN, f"a second run of the same sample on {' and '.join(restless)} gives other spikes")
     if not all(s.replays for s in sides):
-        return Finding(Cause.UNKNOWN, "spikes that arrive carry values that cannot be replayed")
+        many = f"spikes that arrive carry more than {MOST_VALUES} values"
+        return Finding(Cause.UNKNOWN, f"{many}, which cannot be replayed")
     if not departing:
         return Finding(Cause.UNKNOWN, "both follow the semantics for what came in")
     one = departing[0]

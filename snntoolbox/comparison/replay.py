@@ -14,8 +14,11 @@ from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node
+from snntoolbox.ir.nodes import Add, Input, Scale
 from snntoolbox.ir.result import Record
 
+MOST_VALUES = 64
+"""So many values of spikes are told apart, the absent one included."""
 NEVER = 1e300
 """A threshold that is not reached."""
 
@@ -24,7 +27,8 @@ NEVER = 1e300
 class Local:
     """One population with all that reaches it in one sample, as a network of its own.
 
-    `arriving`: source -> its train (steps, *shape); `constant`: input -> the sample's values.
+    `arriving`: source -> its train (steps, *shape); `constant`: input -> the sample's values. `parts`: source whose
+    spikes carry fractions -> the inputs of the network that stand for it, and the value of each.
     """
 
     network: SpikingNetwork
@@ -32,6 +36,7 @@ class Local:
     arriving: Mapping[str, Array]
     constant: Mapping[str, Array]
     steps: int
+    parts: Mapping[str, Mapping[str, float]]
 
     def spikes(self, neuron: Neuron | None = None, arriving: Mapping[str, Array] | None = None) -> Array:
         """The raster (steps, *shape), bool or values, perhaps with another neuron or other trains."""
@@ -51,6 +56,9 @@ class Local:
         if neuron is not None:
             network = network.replaced(populations=[replace(self.population, neuron=neuron)])
         given = {**arriving, **self.constant}
+        for source, values in self.parts.items():
+            train = given.pop(source)
+            given |= {name: np.sign(train) * (np.abs(train) == value) for name, value in values.items()}
         x = [given[n][None] for n in network.encodings]
         record = Record(spikes=not potentials, potentials=potentials, outputs_per_step=False)
         result = interpret(network, *x, steps=self.steps, record=record)
@@ -67,14 +75,46 @@ def local(network: SpikingNetwork, name: str, x: Sequence[Array], raster: Mappin
     given = dict(zip(network.encodings, x, strict=True))
     coded = {n: e for n, e in network.encodings.items() if n in sources}
     spiking = {n: e for n, e in coded.items() if isinstance(e, Spiking)}
-    arriving = {n: np.asarray(s, np.int8) for n, s in raster.items() if n in sources}
+    arriving = {n: _compact(s) for n, s in raster.items() if n in sources}
     arriving |= {n: spike_trains(given[n][None], steps, e, sample)[:, 0] for n, e in spiking.items()}
     constant = {n: np.asarray(given[n]) for n in coded if n not in spiking}
-    encodings: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in sources}
     wiring = Graph(_upstream(network, population.current), [population.current], name=network.name)
-    ordered = {n: encodings[n] for n in wiring.inputs}
+    parts = {n: _values(n, train) for n, train in arriving.items() if train.dtype != np.int8}
+    wiring = wiring.edited([node for n, p in parts.items() for node in _in_parts(wiring, n, p)])
+    ordered: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in wiring.inputs}
     alone = SpikingNetwork(wiring, ordered, [population], [], dt=network.dt, grid=network.grid)
-    return Local(alone, population, arriving, constant, steps)
+    return Local(alone, population, arriving, constant, steps, parts)
+
+
+def replayable(train: Array) -> bool:
+    """Whether a train can be brought to a population: neurons send few values, what is no such spike may be any."""
+    if train.dtype == bool:
+        return True
+    return bool(np.isfinite(train).all()) and len(np.unique(np.abs(train))) <= MOST_VALUES
+
+
+def _compact(train: Array) -> Array:
+    """A train of whole numbers as int8, another as it is."""
+    small = np.asarray(train).astype(np.int8)
+    return small if np.array_equal(small, train) else np.asarray(train, np.float64)
+
+
+def _values(source: str, train: Array) -> dict[str, float]:
+    """The values that spikes carry up to their sign, by the name of an input for each.
+
+    A train that is given has -1, 0 and 1: so one of fractions is the sum of one train for each value, times that.
+    """
+    return {f"{source} x {value!r}": float(value) for value in np.unique(np.abs(train[train != 0])).tolist()}
+
+
+def _in_parts(wiring: Graph, source: str, values: Mapping[str, float]) -> list[Node]:
+    """The input `source` as the sum of the inputs of its values; of these one alone is not 0, so nothing is rounded."""
+    shape = wiring.shapes[source]
+    nodes: list[Node] = []
+    for name, value in values.items():
+        gain = np.full((1,) * len(shape), value)
+        nodes += [Input(name=name, shape=shape), Scale(name=f"{name} =", inputs=(name,), gain=gain)]
+    return [*nodes, Add(name=source, inputs=tuple(f"{name} =" for name in values))]
 
 
 def _upstream(network: SpikingNetwork, current: str) -> list[Node]:

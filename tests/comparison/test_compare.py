@@ -10,6 +10,7 @@ import snntoolbox as stb
 from snntoolbox.comparison import Cause, Status, compare
 from snntoolbox.comparison import side as running
 from snntoolbox.comparison.rasters import StoredRasters
+from snntoolbox.comparison.replay import replayable
 from snntoolbox.comparison.side import Task
 from snntoolbox.conformance.draft import Draft
 from snntoolbox.conformance.networks import NETWORKS
@@ -353,10 +354,29 @@ def test_spikes_of_another_value_differ(name, change):
     assert at.evidence.startswith(f"the spike is {change(value):g} on fake and {value:g} on INI; ")
 
 
+def last_of(network):
+    return [n for n in network.targets if n in network.populations][-1]
+
+
 def test_a_first_difference_behind_spikes_of_parts_is_told():
-    """Trains of halves cannot be replayed: nobody is said to depart."""
+    """Trains of halves and quarters are replayed: who departs is told, and how."""
     network = graded("differences")
-    last = [n for n in network.targets if n in network.populations][-1]
-    at = compared(network, Changed(lambda s: -s, only=last)).side("fake").divergence
-    assert (at.population, at.cause, at.departs) == (last, Cause.UNKNOWN, ())
-    assert at.evidence.endswith("cannot be replayed")
+    last = last_of(network)
+    spikes = interpret(network, *samples(network), steps=STEPS, record=Record(spikes=True)).spikes
+    (source,) = network.sources[network.populations[last].current]
+    assert np.any(spikes[source] % 1), "fractions arrive"
+    late = Changed(lambda s: np.concatenate([np.zeros_like(s[:1]), s[:-1]]), only=last)
+    at = compared(network, late).side("fake").divergence
+    assert (at.population, at.cause, at.departs) == (last, Cause.DELAY, ("fake",))
+    assert "the raster 1 step later leaves 0 of" in at.evidence
+    other = compared(network, Changed(lambda s: -s, only=last)).side("fake").divergence
+    assert (other.population, other.departs) == (last, ("fake",))
+    assert other.reference.before is not None
+
+
+def test_spikes_of_any_value_are_not_replayed():
+    """More values than neurons have levels are no spikes."""
+    assert not replayable(np.random.default_rng(0).random(100))
+    assert replayable(np.array([0.5, -0.5, 3.0, 1e30, 0.0]))
+    assert not replayable(np.array([np.nan]))
+    assert replayable(np.ones(3, bool))
