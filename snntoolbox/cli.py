@@ -8,19 +8,20 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snntoolbox import __version__
+from snntoolbox.command_line import COMMANDS, parser
 from snntoolbox.errors import SNNToolboxError
 
 if TYPE_CHECKING:
     from snntoolbox.pipeline import Run
-
-COMMANDS = ("run", "compare", "diagnose", "tune", "deploy", "init", "inspect", "capabilities", "demo")
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -41,23 +42,68 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = next((a for a in arguments if not a.startswith("-")), None)
     if first is not None and first not in COMMANDS:
         arguments.insert(0, "run")  # `snntoolbox config.ini` is `snntoolbox run config.ini`
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # Threads that wait for work must sleep: on a busy machine spinning ones make a run ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, force=True)
-    return _guarded(options)
+    with _ended_by_signals():
+        return _guarded(options)
+
+
+class _Ended(BaseException):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise, so that what was begun is cleaned up as after Ctrl-C."""
+
+    def end(number: int, frame: object) -> None:
+        raise _Ended(number)
+
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    ours = [number for number in known if main and signal.getsignal(number) is signal.SIG_DFL]
+    hook = sys.unraisablehook
+    for number in ours:
+        signal.signal(number, end)
+    sys.unraisablehook = _send_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """A signal that came within a callback of a compiled library, which drops what is raised, is sent once more."""
+    error = unraisable.exc_value
+    if not isinstance(error, (_Ended, KeyboardInterrupt)):
+        sys.__unraisablehook__(unraisable)
+        return
+    number = error.number if isinstance(error, _Ended) else signal.SIGINT
+    later = threading.Timer(0.05, os.kill, (os.getpid(), number))
+    later.daemon = True
+    later.start()
 
 
 def _guarded(options: argparse.Namespace) -> int:
     """Run the command; what the user can mend becomes a message and exit code 2."""
     code = 0
     try:
-        code = options.command(options) or 0
+        code = _COMMANDS[options.command](options) or 0
         sys.stdout.flush()
     except SNNToolboxError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail("interrupted; results of earlier runs are as they were")
+    except _Ended as error:
+        _fail(f"ended by {signal.Signals(error.number).name}; results of earlier runs are as they were")
+        return 128 + error.number
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
@@ -80,95 +126,6 @@ def _out_of_memory(error: Exception) -> bool:
 def _fail(message: str) -> int:
     print(f"snntoolbox: {message}", file=sys.stderr)
     return 2
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="snntoolbox",
-        description="Turn a trained neural network into a spiking one and run it.",
-        epilog="`snntoolbox config.ini` is short for `snntoolbox run config.ini`.",
-    )
-    parser.add_argument("--version", action="version", version=f"snntoolbox {__version__}")
-    commands = parser.add_subparsers(metavar="command", required=True)
-
-    run = commands.add_parser("run", help="convert and simulate as a configuration file says")
-    run.add_argument("config", type=Path, help="the configuration file")
-    run.add_argument("-t", "--terminal", action="store_true", help="accepted and ignored: there is no window to open")
-    run.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
-    run.add_argument("--force", action="store_true", help="take a network that is too large for the simulator")
-    run.set_defaults(command=_run)
-
-    compare = commands.add_parser("compare", help="run the same network on several simulators, spike by spike")
-    compare.add_argument("config", type=Path, help="the configuration file")
-    compare.add_argument(
-        "--simulators", required=True, metavar="A,B,...", help="which; the first that runs is the reference"
-    )
-    compare.add_argument("--samples", type=int, metavar="N", help="how many test samples (num_to_test)")
-    compare.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
-    compare.add_argument("--force", action="store_true", help="take a network that is too large for a simulator")
-    compare.set_defaults(command=_compare)
-
-    diagnose = commands.add_parser("diagnose", help="run, say what the errors come from, and try what makes them less")
-    diagnose.add_argument("config", type=Path, help="the configuration file")
-    diagnose.add_argument("--seconds", type=float, default=60.0, help="about how long to try settings (default: 60)")
-    diagnose.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
-    diagnose.set_defaults(command=_diagnose)
-
-    tune = commands.add_parser("tune", help="search the settings that reach a target, on the calibration data")
-    tune.add_argument("config", type=Path, help="the configuration file")
-    tune.add_argument("--steps", type=_numbers, default=(), metavar="N,N,...", help="numbers of time steps to try")
-    tune.add_argument("--agreement", type=float, metavar="SHARE", help="find the fewest steps that reach it, say 0.99")
-    tune.add_argument("--operations", type=float, metavar="N", help="most synaptic operations per sample")
-    tune.add_argument("--budget", type=float, default=120.0, metavar="SECONDS", help="how long to try (default: 120)")
-    tune.add_argument("--keep", type=_names, default=(), metavar="AXIS,...", help="what stays as it is, such as coding")
-    tune.add_argument("-o", "--output", type=Path, help="where to write (default: tuned.ini beside the configuration)")
-    tune.add_argument("--force", action="store_true", help="replace an existing file")
-    tune.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
-    tune.set_defaults(command=_tune)
-
-    _add_deploy(commands)
-
-    init = commands.add_parser("init", help="write a commented configuration for a model")
-    init.add_argument("model", type=Path, help="the model file")
-    init.add_argument("-o", "--output", type=Path, help="where to write (default: config.ini beside the model)")
-    init.add_argument("--force", action="store_true", help="replace an existing file")
-    init.set_defaults(command=_init)
-
-    inspect = commands.add_parser("inspect", help="show a model's layers, what will spike, and what would be refused")
-    inspect.add_argument("model", type=Path, help="the model file")
-    inspect.add_argument("--maxpool-type", choices=("relu_tree", "gate"), default="relu_tree")
-    inspect.add_argument("--simulator", default="", metavar="NAME", help="say what this simulator could not run")
-    inspect.add_argument("--force", action="store_true", help="take a network that is too large for the simulator")
-    inspect.set_defaults(command=_inspect)
-
-    capabilities = commands.add_parser("capabilities", help="show what each simulator runs, and which are installed")
-    capabilities.add_argument("--json", action="store_true", help="print it as JSON")
-    capabilities.set_defaults(command=_capabilities)
-
-    demo = commands.add_parser("demo", help="convert and run a small digit classifier that comes with the package")
-    demo.add_argument("--framework", choices=("onnx", "keras", "pytorch"), default="onnx", help="the model's format")
-    demo.add_argument("--folder", type=Path, default=Path("snntoolbox-demo"), help="where to work")
-    demo.set_defaults(command=_demo)
-    return parser
-
-
-def _add_deploy(commands: Any) -> None:
-    deploy = commands.add_parser("deploy", help="write the network as a checked hardware project for an FPGA")
-    deploy.add_argument("config", type=Path, help="the configuration file")
-    deploy.add_argument("--target", required=True, metavar="NAME", help="artix7, ice40, ecp5 or generic")
-    deploy.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to write")
-    deploy.add_argument("--device", default="", metavar="NAME", help="another device of the target than its first")
-    deploy.add_argument("--samples", type=int, default=3, metavar="N", help="test samples of the test bench (3)")
-    deploy.add_argument("--clock-mhz", type=float, default=0.0, metavar="MHZ", help="clock of the report")
-    deploy.add_argument("--lanes", type=int, default=1, metavar="N", help="neurons that a layer updates at once (1)")
-    deploy.add_argument("--membrane-bits", type=int, default=0, metavar="N", help="refuse wider potentials")
-    deploy.add_argument("--saturate", action="store_true", help="clip potentials to --membrane-bits instead")
-    deploy.add_argument("--queue", type=int, default=4, metavar="N", help="words of each queue of spikes (4)")
-    deploy.add_argument("--sim-seconds", type=float, default=600, metavar="S", help="limit of each simulation (600)")
-    deploy.add_argument("--synth-seconds", type=float, default=600, metavar="S", help="limit of each synthesis step")
-    deploy.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one key")
-    deploy.add_argument("--force", action="store_true", help="replace an earlier deployment; write what does not fit")
-    deploy.set_defaults(command=_deploy)
 
 
 def _deploy(options: argparse.Namespace) -> int:
@@ -202,18 +159,6 @@ def _diagnose(options: argparse.Namespace) -> None:
 
     needed = ["output.diagnosis=True", "tools.simulate=True"]
     _run_config(load_config(options.config, [*options.set, *needed]), advise=options.seconds)
-
-
-def _numbers(text: str) -> list[int]:
-    """Whole numbers between commas."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 8,16,32") from None
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
 
 
 def _tune(options: argparse.Namespace) -> int:
@@ -285,37 +230,11 @@ def _show(run: Run) -> None:
     """The short tables at the end of a run."""
     from rich.console import Console
 
-    from snntoolbox.report.terminal import AccuracyRow, accuracy_table, layer_rows, layer_table
+    from snntoolbox.report.ending import run_told
 
     console = Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=_WIDTH)
-    report, samples = run.report, run.report["samples"]
-    names = {"ann_accuracy": "ANN", "parsed_accuracy": "parsed", "snn_accuracy_unquantized": "SNN, float weights"}
-    known = {k: n for k, n in names.items() if report.get(k) is not None}
-    rows = [AccuracyRow(network=n, accuracy=report[k], samples=samples) for k, n in known.items()]
-    if report["snn_accuracy"] is not None:
-        label = f"SNN, {report['duration']} ms on {report['simulator']}"
-        rows.append(AccuracyRow(network=label, accuracy=report["snn_accuracy"], samples=samples))
-    if run.network is not None and run.statistics is not None:
-        layers = layer_rows(run.network, run.statistics.mean_rates, run.statistics.correlations)
-        console.print(layer_table(layers))
-    if rows:
-        console.print(accuracy_table(rows))
-    if "agreement" in report:
-        share = f"{report['agreement']:.1%} of {samples} samples"
-        console.print(f"The spiking network agrees with the original on {share}.")
-    if report.get("throughput") and report["latency_steps"] * report["throughput"]["one_membrane"] > 1:
-        one, two = (1 / report["throughput"][key] for key in ("one_membrane", "two_membranes"))
-        latency = f"An answer takes {report['latency_steps']} steps"
-        console.print(f"{latency}; a sample can follow every {one:.0f} ({two:.0f} with two membranes per neuron).")
-    if exits := report.get("early_exit"):
-        kept = f"the prediction after all steps on {exits['agreement']:.1%} of {samples} samples"
-        console.print(f"Early exit: {exits['mean_steps']:.1f} steps on average, {kept}.")
-    for key, name in {"parsed_error": "model", "snn_error": "spiking network"}.items():
-        if key in report:
-            console.print(f"Error of the {name}: rmse {report[key]['rmse']:.4g}, largest {report[key]['largest']:.4g}.")
-    spiking, analogue = report["synaptic_operations"], report["ann_operations"]
-    if spiking is not None and analogue is not None:
-        console.print(f"Operations per sample: {spiking:,.0f} synaptic, {analogue:,} in the ANN.")
+    for part in run_told(run.report, run.network, run.statistics):
+        console.print(part)
     if run.advise is not None:
         print(f"\n{run.diagnosis}\n")
     console.print(f"Report: {run.folder / 'report.json'}", soft_wrap=True)
@@ -374,6 +293,19 @@ def _demo(options: argparse.Namespace) -> None:
     config = demo.copy_to(options.folder, options.framework)
     print(f"Converting {config} …")
     _run_config(load_config(config))
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int | None]] = {
+    "run": _run,
+    "compare": _compare,
+    "diagnose": _diagnose,
+    "tune": _tune,
+    "deploy": _deploy,
+    "init": _init,
+    "inspect": _inspect,
+    "capabilities": _capabilities,
+    "demo": _demo,
+}
 
 
 if __name__ == "__main__":

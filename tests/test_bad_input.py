@@ -344,8 +344,13 @@ def command(*arguments: str, **options) -> subprocess.Popen:
     return subprocess.Popen(call, text=True, preexec_fn=listening, **options)
 
 
+ENDS = {"SIGINT": (2, "interrupted"), "SIGTERM": (128 + signal.SIGTERM, "ended by SIGTERM")}
+
+
 @pytest.mark.long
-def test_ctrl_c_while_it_simulates(workspace):
+@pytest.mark.parametrize("sent", ENDS)
+def test_a_signal_while_it_simulates(workspace, sent):
+    code, words = ENDS[sent]
     earlier = files_in(workspace / "log")
     endless = [f"simulation.{key}" for key in ("duration=100000", "batch_size=1", "num_to_test=-1", "chunk=10")]
     call = arguments(workspace / CONFIG, [*endless, "tools.normalize=False", "output.log_vars=activations_n_b_l"])
@@ -356,14 +361,50 @@ def test_ctrl_c_while_it_simulates(workspace):
         if "simulate" in line:
             break
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, sent))
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 2, seen + err
-    assert "interrupted" in err
+    assert process.returncode == code, seen + err
+    assert words in err
     assert "Traceback" not in err
     assert out == ""
     assert files_in(workspace / "log") == earlier
     assert os.listdir(workspace / "log") == ["demo_onnx"]
+
+
+CHILDREN = """#!/bin/sh
+sleep 1000 &
+echo $! > "{folder}/child"
+wait
+"""
+
+
+def test_a_signal_while_a_deployment_is_checked(workspace, tmp_path):
+    """What make has started ends, and nothing of the project is left."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("make", "verilator"):
+        (tools / name).write_text(CHILDREN.format(folder=tmp_path))
+        (tools / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    call = ["deploy", str(workspace / CONFIG), "--target", "generic", "-o", str(tmp_path / "out"), "--samples", "1"]
+    call += ["--set", "simulation.num_to_test=2", "--set", "simulation.duration=2"]
+    process = command(*call, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    child = tmp_path / "child"
+    deadline = time.monotonic() + 120
+    while not (child.exists() and child.read_text().strip()):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "ended by SIGTERM" in err
+    assert "Traceback" not in err
+    assert not [name for name in os.listdir(tmp_path) if name == "out" or "partial" in name]
+    ended = time.monotonic() + 10
+    while Path(f"/proc/{int(child.read_text())}").exists() and time.monotonic() < ended:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{int(child.read_text())}").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -1,16 +1,18 @@
 """The command line itself: its commands, how it prints, how fast it starts."""
 
+import ctypes
 import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from snntoolbox import __version__, demo
+from snntoolbox import __version__, cli, demo
 from snntoolbox.cli import main
 
 SHORT = [
@@ -191,3 +193,30 @@ def test_capabilities_of_every_simulator(capsys):
     data = json.loads(capsys.readouterr().out)
     assert data["nest"]["reset by modulo"] is False
     assert data["INI"]["installed here"] is True
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGTERM", 128 + signal.SIGTERM), ("SIGINT", 2)])
+def test_a_signal_that_a_callback_drops_is_sent_again(sent, code, monkeypatch, capsys):
+    """Compiled libraries call back into Python, and what is raised there goes nowhere."""
+    number = getattr(signal, sent)
+    before = signal.signal(number, signal.default_int_handler if sent == "SIGINT" else signal.SIG_DFL)
+
+    @ctypes.CFUNCTYPE(None)
+    def callback():
+        os.kill(os.getpid(), number)
+        for _ in range(1000):
+            pass
+
+    def busy(options):
+        callback()
+        time.sleep(10)
+
+    monkeypatch.setitem(cli._COMMANDS, "capabilities", busy)
+    hook, begin = sys.unraisablehook, time.monotonic()
+    try:
+        assert cli.main(["capabilities"]) == code
+    finally:
+        signal.signal(number, before)
+    assert time.monotonic() - begin < 5
+    assert sys.unraisablehook is hook
+    assert capsys.readouterr().err.count("results of earlier runs are as they were") == 1

@@ -53,7 +53,8 @@ MAY_IMPORT = {
     | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
     "sweeps": {*EVERYTHING_BELOW, "pipeline"},
-    "cli": {*EVERYTHING_BELOW, "conversion", "recording", "models", "pipeline", "demo", "sweeps"}
+    "command_line": BASE,
+    "cli": {*EVERYTHING_BELOW, "command_line", "conversion", "recording", "models", "pipeline", "demo", "sweeps"}
     | {"comparing", "comparison", "inspection", "deployment", "tuned"},
     # The face of the package names what it imports lazily.
     "__init__": {*BASE, "conversion", "comparison", "advice", "passes.quantized_reference", "sweeps", "deployment"}

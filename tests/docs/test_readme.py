@@ -6,7 +6,7 @@ import shlex
 import pytest
 from doc_pages import ROOT, blocks, marked, text_of
 
-from snntoolbox import __version__, cli, plugins
+from snntoolbox import __version__, command_line, plugins
 
 COMMANDS = [line for block in blocks("README.md", "sh") for line in block.splitlines() if line]
 
@@ -59,8 +59,8 @@ def _extras(text):
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("snntoolbox ")])
 def test_commands_are_known_to_the_command_line(line):
     first, *rest = shlex.split(line, comments=True)[1:]
-    arguments = [first, *rest] if first in cli.COMMANDS else ["run", first, *rest]
-    cli._parser().parse_args(arguments)
+    arguments = [first, *rest] if first in command_line.COMMANDS else ["run", first, *rest]
+    command_line.parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize("name", ["keras", "pytorch", "onnx"])

@@ -10,7 +10,7 @@ import pytest
 from doc_pages import marked, text_of
 
 import snntoolbox as stb
-from snntoolbox import cli, demo
+from snntoolbox import cli, command_line, demo
 from snntoolbox.config import load_config
 from snntoolbox.config.schema import RECIPES, keys
 from snntoolbox.conversion import Recipe
@@ -31,7 +31,7 @@ def test_configurations_are_accepted(text, tmp_path):
 
 def options():
     """(command, option) of the whole command line."""
-    (commands,) = (a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (commands,) = (a for a in command_line.parser()._actions if isinstance(a, argparse._SubParsersAction))
     assert set(commands.choices) == set(cli.COMMANDS)
     for name, parser in commands.choices.items():
         for action in parser._actions:
