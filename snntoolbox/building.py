@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from snntoolbox import plugins
@@ -24,14 +24,23 @@ def all_capabilities() -> dict[str, Capabilities]:
     return found
 
 
-def able(network: SpikingNetwork, *, force: bool = False) -> tuple[list[str], list[str]]:
-    """The simulators that can run a network, installed or not, and those for which only its size is too much."""
+def able(
+    network: SpikingNetwork,
+    *,
+    force: bool = False,
+    legal: Callable[[SpikingNetwork, Backend], SpikingNetwork] = lambda network, backend: network,
+) -> tuple[list[str], list[str]]:
+    """The simulators that can run a network, installed or not, and those for which only its size is too much.
+
+    `legal` gives the form of it that a backend runs.
+    """
     fitting: list[str] = []
     too_large: list[str] = []
     synapses = network_size(network).synapses
     for name, capabilities in all_capabilities().items():
-        if not capabilities.missing(network):
-            cost: Cost | None = getattr(plugins.backend(name), "cost", None)
+        backend = plugins.backend(name)
+        if not capabilities.missing(legal(network, backend)):
+            cost: Cost | None = getattr(backend, "cost", None)
             fits = force or cost is None or synapses <= cost.most_synapses
             (fitting if fits else too_large).append(name)
     return fitting, too_large

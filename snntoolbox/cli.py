@@ -279,10 +279,11 @@ def _inspect(options: argparse.Namespace) -> None:
     from snntoolbox.inspection import inspect
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
-    chosen = {"max_pool": options.maxpool_type, "simulator": options.simulator, "force": options.force}
+    overrides = [*options.set, *([f"conversion.maxpool_type={options.maxpool_type}"] if options.maxpool_type else [])]
+    chosen = {"simulator": options.simulator, "force": options.force}
     # The table of thresholds says itself that they follow from the weights alone.
     logging.getLogger("snntoolbox").setLevel(logging.ERROR)
-    for paragraph in inspect(options.model, **chosen, width=width):
+    for paragraph in inspect(options.model, overrides, **chosen, width=width):
         print(paragraph, flush=True)
 
 

@@ -66,9 +66,10 @@ def parser() -> argparse.ArgumentParser:
 
     inspect = commands.add_parser("inspect", help="show a model's layers, what will spike, and what would be refused")
     inspect.add_argument("model", type=Path, help="the model file")
-    inspect.add_argument("--maxpool-type", choices=("relu_tree", "gate"), default="relu_tree")
+    inspect.add_argument("--maxpool-type", choices=("relu_tree", "gate"), help="short for conversion.maxpool_type")
     inspect.add_argument("--simulator", default="", metavar="NAME", help="say what this simulator could not run")
     inspect.add_argument("--force", action="store_true", help="take a network that is too large for the simulator")
+    inspect.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="choose one key")
     inspect.set_defaults(command="inspect")
 
     capabilities = commands.add_parser("capabilities", help="show what each simulator runs, and which are installed")

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from snntoolbox import building, plugins
+from snntoolbox.config import model_settings
 from snntoolbox.config.schema import SIMULATOR_ALIASES
-from snntoolbox.conversion import Recipe, check_on_probe, convert, lower, simplify
+from snntoolbox.conversion import check_on_probe, convert, lower, simplify
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.ir.summary import graph_summary, network_summary
 from snntoolbox.models import find_model
+from snntoolbox.recipes import recipe_of
+from snntoolbox.schedules import legalized
+
+_COUNTED = """Parameters are counted as they are after folding, which is not as the framework counts them: a folded
+normalisation leaves a bias, and a layer that is used twice counts twice."""
 
 
 def inspect(
-    model: Path, *, max_pool: str = "relu_tree", simulator: str = "", force: bool = False, width: int = 80
+    model: Path, overrides: Iterable[str] = (), *, simulator: str = "", force: bool = False, width: int = 80
 ) -> Iterator[str]:
     """Paragraphs about a model, each as soon as it is known; what is refused ends them as an error.
 
-    UnsupportedError names every layer that cannot be converted, or every part that `simulator` cannot run with the
-    simulators that can; TooLargeError says that the network is estimated to be too large for it, unless `force`.
+    `overrides` are ``section.key=value`` of a configuration; what says how to convert counts. ConfigError for wrong
+    ones; UnsupportedError names every layer that cannot be converted, or every part that `simulator` cannot run with
+    the simulators that can; TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
+    overrides = list(overrides)
+    settings = model_settings(model, overrides)
+    recipe = recipe_of(settings, 1.0, (0.0, 1.0))
+    if not simulator and any(o.split("=")[0].strip() == "simulation.simulator" for o in overrides):
+        simulator = settings.simulation.simulator
     backend = plugins.backend(SIMULATOR_ALIASES.get(simulator, simulator)) if simulator else None
     frontend, path = find_model(model.parent, model.name, "auto")
     opened = frontend.open(path)
@@ -36,17 +48,17 @@ def inspect(
     folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
     if folded:
         yield f"Folded into weights: {', '.join(folded)}."
-    recipe = Recipe(max_pool="gate" if max_pool == "gate" else "relu_tree")
+    yield _COUNTED
     lower(graph, recipe)
     yield "\nAs a spiking network (thresholds from the weights alone, for want of data):\n"
-    network = convert(graph, recipe=recipe)
+    network = convert(graph, recipe=recipe, duration=settings.simulation.duration)
     yield network_summary(network, width)
     if backend is None:
-        fitting, too_large = building.able(network, force=force)
+        fitting, too_large = building.able(network, force=force, legal=lambda n, b: legalized(n, b, ()))
         yield f"\nSimulators that can run it: {', '.join(fitting)}."
         if too_large:
             yield f"Too large, without --force, for: {', '.join(too_large)}."
     else:
-        building.check(backend, network, force=force)
+        building.check(backend, legalized(network, backend, ()), force=force)
         here = "" if backend.capabilities.installed() else " (it is not installed here)"
         yield f"\nSimulator '{backend.name}' can run it{here}."

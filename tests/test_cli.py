@@ -170,6 +170,29 @@ def test_inspect_lists_layers(option, pools, workspace, capsys):
     assert sorted(workspace.rglob("*")) == before
 
 
+SET = {
+    "gate": ("conversion.maxpool_type=gate", 0, "max_pool  "),
+    "phased": ("conversion.schedule=phased", 0, "runs:    phased"),
+    "windows by pulses": (["conversion.schedule=phased", "conversion.weight_bits=8"], 0, "INI, brian2, nest."),
+    "bits": ("conversion.weight_bits=8", 0, "8-bit"),
+    "simulator": ("simulation.simulator=nest", 0, "Simulator 'nest' can run it"),
+    "refused": ("cell.levels=[1, 0.5]", 2, "'nest' cannot take"),
+    "unknown": ("conversion.schedul=phased", 2, "--set has a problem"),
+}
+
+
+@pytest.mark.parametrize("case", SET)
+def test_inspect_takes_what_a_configuration_says(case, workspace, capsys):
+    change, code, words = SET[case]
+    simulator = ["--simulator", "nest"] if case == "refused" else []
+    changes = [word for one in ([change] if isinstance(change, str) else change) for word in ("--set", one)]
+    assert main(["inspect", "digits_cnn.onnx", *changes, *simulator]) == code
+    told = capsys.readouterr()
+    assert words in (told.err if code else told.out)
+    if not code:
+        assert "Parameters are counted as they are after folding" in told.out
+
+
 # -- demo -----------------------------------------------------------------------------------------------------------
 
 

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "tuning": {*EVERYTHING_BELOW, "conversion", "schedules", "trials"},
     "models": {*EVERYTHING_BELOW, "conversion", "config"},
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
-    "inspection": {*EVERYTHING_BELOW, "conversion", "models"},
+    "inspection": {*EVERYTHING_BELOW, "conversion", "models", "recipes", "schedules"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
     "comparing": {*EVERYTHING_BELOW, "conversion", "models", "pipeline", "comparison"},
     "deployment": {*EVERYTHING_BELOW, "backends.verilog", "conversion", "schedules", "models", "comparing"},

@@ -12,7 +12,7 @@ from typing import Any
 from snntoolbox.config.checks import problems_across_keys
 from snntoolbox.config.derived import with_derived
 from snntoolbox.config.key import Key
-from snntoolbox.config.reading import read_file, read_overrides
+from snntoolbox.config.reading import RawConfig, read_file, read_overrides
 from snntoolbox.config.schema import RECIPES, REFUSED_SECTIONS, Settings, keys, refused, sections
 from snntoolbox.config.values import is_default, parse, unquoted
 from snntoolbox.errors import ConfigError
@@ -24,7 +24,17 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
     All paths in the result are absolute. ConfigError names every unknown, refused or wrong key at once.
     """
     path = Path(path).expanduser().absolute()
-    file, changes = read_file(path), read_overrides(overrides)
+    return _read_settings(read_file(path), read_overrides(overrides), path.parent, f"configuration {path}")
+
+
+def model_settings(model: Path, overrides: Iterable[str] = ()) -> Settings:
+    """The default settings for a model file, changed by `overrides`; ConfigError as `load_config`."""
+    file = RawConfig({("paths", "filename_ann"): model.name}, ("paths",), ())
+    return _read_settings(file, read_overrides(overrides), model.expanduser().absolute().parent, "--set")
+
+
+def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: str) -> Settings:
+    """The settings of a file and its changes; `folder` is where paths begin, `source` names the file in errors."""
     problems = [*file.problems, *changes.problems]
     given: dict[str, Any] = {}
     unknown_sections = dict.fromkeys(
@@ -42,11 +52,11 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
                 given[row.path] = value_of(row, text)
         except ValueError as error:
             problems.append(f"{section}.{name}{error}")
-    settings = with_derived(_settings(given), frozenset(given), path.parent)
+    settings = with_derived(_settings(given), frozenset(given), folder)
     problems += problems_across_keys(settings, frozenset(given))
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError("\n    ".join([f"configuration {path} has {count}:", *problems]))
+        raise ConfigError("\n    ".join([f"{source} has {count}:", *problems]))
     return settings
 
 
