@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Reshape, Softmax
+from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Softmax
+from snntoolbox.passes.outputs import node_at
 
 
 @dataclass(frozen=True)
@@ -24,27 +25,13 @@ class LowerSoftmax:
         changed: list[Node] = []
         redirect = {}
         for output in dict.fromkeys(graph.outputs):
-            if (node := _softmax_at(graph, output)) is not None:
+            node = node_at(graph, output)
+            if isinstance(node, Softmax):
                 if self.to_relu:
                     changed.append(ReLU(name=node.name, inputs=node.inputs, origin=node.origin))
                 else:
                     redirect[node.name] = node.inputs[0]
         return graph.edited(changed, redirect=redirect)
-
-
-def _softmax_at(graph: Graph, output: str) -> Softmax | None:
-    """The softmax whose values, reshaped at most, are this output alone."""
-    name, readers = output, 0
-    while len(graph.consumers[name]) == readers:
-        node = graph.nodes[name]
-        if isinstance(node, Softmax):
-            return node
-        if not isinstance(node, Reshape) or node.bias is not None:
-            return None
-        name, readers = node.inputs[0], 1
-        if name in graph.outputs:
-            return None
-    return None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node
 from snntoolbox.ir.nodes import Dense, Reshape
 from snntoolbox.ir.nodes.elementwise import Elementwise
+from snntoolbox.passes.outputs import node_at
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,8 @@ def sigmoid_at(graph: Graph, output: str) -> Elementwise | None:
     shape = graph.shapes[output]
     if math.prod(shape) != max(shape, default=1):
         return None
-    name, readers = output, 0
-    while len(graph.consumers[name]) == readers and graph.outputs.count(name) <= 1:
-        node = graph.nodes[name]
-        if isinstance(node, Elementwise):
-            return node if node.function == "sigmoid" else None
-        if not isinstance(node, Reshape) or node.bias is not None:
-            return None
-        name, readers = node.inputs[0], 1
-        if name in graph.outputs:
-            return None
-    return None
+    node = node_at(graph, output) if graph.outputs.count(output) == 1 else None
+    return node if isinstance(node, Elementwise) and node.function == "sigmoid" else None
 
 
 def is_binary(graph: Graph) -> bool:
