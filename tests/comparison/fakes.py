@@ -26,8 +26,23 @@ CAN = Capabilities(
 CAN_CARRY = replace(CAN, levels=True, signed=True, pulses=True, windows=True, timed_input=True)
 
 
+class Simulator:
+    """What all of them share: a check of the network, and nothing to let go of."""
+
+    def build(self, network, **options):
+        self.capabilities.check(self.name, network)
+        self.network = network
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
 @dataclass
-class Fake:
+class Fake(Simulator):
     """Neurons that subtract, dense matrices, one sample after the other.
 
     `zero`: resets to zero. `strict`: fires above the threshold only. `late`: steps that spikes need to arrive.
@@ -49,8 +64,7 @@ class Fake:
     runs: int = field(default=0)
 
     def build(self, network, **options):
-        self.capabilities.check(self.name, network)
-        self.network = network
+        super().build(network)
         random = np.random.default_rng(0)
         self.incoming = {target: [] for target in network.targets}
         for p in network.projections:
@@ -59,12 +73,6 @@ class Fake:
                 weights = weights * (1 + self.noise * random.uniform(-1, 1, size=weights.shape))
                 self.incoming[p.target].append((p.source, weights.astype(self.dtype)))
         return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
 
     def run(self, *x, steps, record=None, first_sample=0, progress=None):
         self.runs += 1
@@ -133,24 +141,13 @@ class Fake:
 
 
 @dataclass
-class Changed:
+class Changed(Simulator):
     """The semantics, with what is told of each raster, or of `only` one, changed: for spikes that carry values."""
 
     change: object = staticmethod(lambda spikes: spikes)
     only: str | None = None
     name: str = "fake"
     capabilities: Capabilities = CAN_CARRY
-
-    def build(self, network, **options):
-        self.capabilities.check(self.name, network)
-        self.network = network
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
 
     def run(self, *x, steps, record=None, first_sample=0, progress=None):
         found = interpret(self.network, *x, steps=steps, record=record, first_sample=first_sample)
