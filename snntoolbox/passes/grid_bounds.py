@@ -1,0 +1,59 @@
+"""Bounds the potentials of a network on the integer grid: what they start with, and what a step can add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.nodes import Conv, Dense, Scale, Sparse
+
+
+def bounded_anew(network: SpikingNetwork) -> SpikingNetwork:
+    """A network with the bounds of its potentials on the grid found anew, after biases or start potentials changed."""
+    if network.grid is None:
+        return network
+    populations = network.populations.values()
+    start = max((_apart_from_steps(p) for p in populations if isinstance(p.neuron, IF)), default=0)
+    growth = max((float(g.max()) for g in _growth(network)), default=0.0)
+    return network.replaced(grid=replace(network.grid, start=int(start), growth=int(np.ceil(growth))))
+
+
+def _if(population: Population) -> IF:
+    assert isinstance(population.neuron, IF)
+    return population.neuron
+
+
+def _apart_from_steps(population: Population) -> float:
+    """The largest |V| that the start and all pulses make together."""
+    pulses = sum(float(np.abs(pulse).max()) for pulse in population.pulses.values())
+    return float(np.abs(_if(population).initial).max()) + pulses
+
+
+def _growth(network: SpikingNetwork) -> Iterable[Array]:
+    """Per target the sum of |weight| over all incoming spikes plus |bias|: what one step can add to any |V|.
+
+    A spike counts with the largest value that it may carry.
+    """
+    constant = {n for n, e in network.encodings.items() if isinstance(e, ConstantCurrent)}
+    absolute = network.wiring.edited([_absolute(n) for n in network.wiring.nodes.values()])
+    largest = {n: max(p.neuron.levels) for n, p in network.populations.items() if isinstance(p.neuron, IF)}
+    sent = {i: 0.0 if i in constant else largest.get(i, 1.0) for i in absolute.inputs}
+    spikes = [np.full((1, *absolute.shapes[i]), value) for i, value in sent.items()]
+    values: Mapping[str, Array] = absolute.values(*spikes, keep=absolute.outputs)
+    targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
+    for target in targets:
+        yield values[target.current][0] + (0.0 if target.bias is None else np.abs(target.bias))
+
+
+def _absolute(node: Node) -> Node:
+    if isinstance(node, (Conv, Dense)):
+        return replace(node, weight=np.abs(node.weight))
+    if isinstance(node, Scale):
+        return replace(node, gain=np.abs(node.gain))
+    return replace(node, matrix=abs(node.matrix)) if isinstance(node, Sparse) else node
