@@ -15,7 +15,7 @@ from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.models import check_folder
-from snntoolbox.pipeline import Run
+from snntoolbox.preparing import Preparation
 from snntoolbox.report import canvas
 from snntoolbox.report.writer import RunFolder, write_json
 
@@ -23,7 +23,7 @@ COMPARED = "-compare"
 """Behind the name of a run's folder."""
 
 
-class Converted(Run):
+class Converted(Preparation):
     """A run up to the spiking network, whatever simulator the settings name."""
 
     def check_simulator(self, network: SpikingNetwork) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import fill
 
 from snntoolbox import building, plugins
 from snntoolbox.config import model_settings
@@ -15,8 +16,10 @@ from snntoolbox.models import find_model
 from snntoolbox.recipes import recipe_of
 from snntoolbox.schedules import legalized
 
-_COUNTED = """Parameters are counted as they are after folding, which is not as the framework counts them: a folded
-normalisation leaves a bias, and a layer that is used twice counts twice."""
+_COUNTED = (
+    "Parameters are counted as they are after folding, which is not as the framework counts them: a folded "
+    "normalisation leaves a bias, and a layer that is used twice counts twice."
+)
 
 
 def inspect(
@@ -48,7 +51,7 @@ def inspect(
     folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
     if folded:
         yield f"Folded into weights: {', '.join(folded)}."
-    yield _COUNTED
+    yield fill(_COUNTED, width)
     lower(graph, recipe)
     yield "\nAs a spiking network (thresholds from the weights alone, for want of data):\n"
     network = convert(graph, recipe=recipe, duration=settings.simulation.duration)

@@ -190,7 +190,7 @@ def test_inspect_takes_what_a_configuration_says(case, workspace, capsys):
     told = capsys.readouterr()
     assert words in (told.err if code else told.out)
     if not code:
-        assert "Parameters are counted as they are after folding" in told.out
+        assert "Parameters are counted as they are after folding" in " ".join(told.out.split())
 
 
 # -- demo -----------------------------------------------------------------------------------------------------------

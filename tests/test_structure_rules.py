@@ -46,10 +46,11 @@ MAY_IMPORT = {
     "inputs": {*EVERYTHING_BELOW, "conversion", "config", "models"},
     "inspection": {*EVERYTHING_BELOW, "conversion", "models", "recipes", "schedules"},
     "recipes": {*EVERYTHING_BELOW, "conversion", "config"},
-    "comparing": {*EVERYTHING_BELOW, "conversion", "models", "pipeline", "comparison"},
+    "preparing": {*EVERYTHING_BELOW, "conversion", "inputs", "recipes", "schedules"},
+    "comparing": {*EVERYTHING_BELOW, "conversion", "models", "preparing", "comparison"},
     "deployment": {*EVERYTHING_BELOW, "backends.verilog", "conversion", "schedules", "models", "comparing"},
     "tuned": {*EVERYTHING_BELOW, "models", "inputs", "recipes", "tuning"},
-    "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "recipes", "demo", *TOLD_WHY}
+    "pipeline": {*EVERYTHING_BELOW, "conversion", "recording", "models", "inputs", "preparing", "demo", *TOLD_WHY}
     | {"schedules", "early_exit"},
     "demo": {*EVERYTHING_BELOW, "conversion", "pipeline"},
     "sweeps": {*EVERYTHING_BELOW, "pipeline"},
