@@ -132,7 +132,7 @@ class Run(Preparation):
         self.report["output_error"] = errors.found
         self.report["engine_paths"] = {name: sorted(ways) for name, ways in paths.items()}
         if exits is not None:
-            self.report["early_exit"] = exits.found(None if self.test.regression else self.test.y)
+            self.report["early_exit"] = exits.found(None if self.test.regression else self._labels)
         self.report.update(schedules.timing(network, self.settings.simulation.duration))
         if self.unquantized is not None and self.failure is None:
             self._simulate_unquantized()
