@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import SpikingNetwork
@@ -15,6 +16,7 @@ from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.nodes import ReLU
 
 
+@checked
 def quantized_reference(
     graph: Graph, scales: Mapping[str, Array], levels: int, x: Sequence[Array], start: float = 0.5
 ) -> dict[str, Array]:
@@ -38,6 +40,7 @@ def quantized_reference(
     return values
 
 
+@checked
 def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> Graph:
     """The same as a graph, for start potentials of half a threshold: one pass instead of a simulation."""
     rectifiers = [n for n in graph.nodes.values() if isinstance(n, ReLU)]
