@@ -29,8 +29,9 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
 
 def model_settings(model: Path, overrides: Iterable[str] = ()) -> Settings:
     """The default settings for a model file, changed by `overrides`; ConfigError as `load_config`."""
-    file = RawConfig({("paths", "filename_ann"): model.name}, ("paths",), ())
-    return _read_settings(file, read_overrides(overrides), model.expanduser().absolute().parent, "--set")
+    model = model.expanduser().absolute()
+    file = RawConfig({("paths", "filename_ann"): model.name or str(model)}, ("paths",), ())
+    return _read_settings(file, read_overrides(overrides), model.parent, "--set")
 
 
 def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: str) -> Settings:
