@@ -12,6 +12,7 @@ import numpy as np
 
 from snntoolbox import plugins
 from snntoolbox.conversion.lowering import lower
+from snntoolbox.conversion.reading import with_read_outs_fitted
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.samples import checked_arrays
 from snntoolbox.conversion.scaling import Progress, uncorrected
@@ -98,8 +99,11 @@ def spiking(
             "layer_correction = %s changes the start potential that is set; bias, steps and none leave it", layers
         )
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
-    correct = Correct(steps=steps, layers=layers, readouts=readouts, device=device)
-    network = correct(network, lowered, [a[:samples] for a in data])
+    given = [a[:samples] for a in data]
+    if layers is not None:
+        network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, given)
+    elif readouts:
+        network = with_read_outs_fitted(network, lowered, given, steps, device)
     fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
     corrected = min(samples, len(data[0])) if layers is not None or readouts else 0
     return network.replaced(duration=float(duration), corrected=corrected) if fitted else network

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.fast.layout import rows, shaped
 from snntoolbox.engine.fast.scan import start
 from snntoolbox.engine.neurons import State, add_pulse, copied
 from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
@@ -241,7 +242,7 @@ def _numpy(values: Tensor) -> Array:
 
 @dataclass(frozen=True)
 class _Train:
-    """The spikes of one batch: bits of plain spikes, else the values they carry."""
+    """The spikes of one batch: bits of plain spikes in the order in which they lie, else the values they carry."""
 
     packed: Array | None
     whole: Tensor | None
@@ -251,15 +252,15 @@ class _Train:
     @classmethod
     def of(cls, spikes: Tensor, population: Population) -> _Train:
         plain = not (isinstance(population.neuron, IF) and population.neuron.graded)
-        packed = np.packbits(spikes.contiguous().view(-1).to(torch.uint8).cpu().numpy()) if plain else None
+        packed = np.packbits(rows(spikes).to(torch.uint8).cpu().numpy()) if plain else None
         return cls(packed, None if plain else spikes, tuple(spikes.shape), spikes.device)
 
     def spikes(self, dtype: torch.dtype) -> Tensor:
         if self.packed is None:
             assert self.whole is not None
             return self.whole
-        bits = np.unpackbits(self.packed, count=math.prod(self.shape))
-        return torch.from_numpy(bits).to(self.device, dtype).view(self.shape)
+        bits = np.unpackbits(self.packed, count=math.prod(self.shape)).reshape(self.shape[0], -1)
+        return shaped(torch.from_numpy(bits).to(self.device, dtype), self.shape[1:])
 
 
 class _Analogue:

@@ -32,22 +32,21 @@ FEWEST = 16
 class Correct:
     """The pass, for runs of `steps` steps.
 
-    `layers` names what is done to each population (see `CORRECTIONS`), None for nothing; `readouts` whether read-outs
-    are fitted. Rectifiers with levels (QCFS) and networks with a schedule are exact as they are: their layers are left
-    alone. One pass over the network: each layer's maps run once over all steps, its neurons two to sixteen times; so
-    it takes about as long as simulating the samples two to five times. Memory is bounded: where it does not suffice,
-    fewer samples are used.
+    `layers` names what is done to each population (see `CORRECTIONS`); `readouts` whether read-outs are fitted.
+    Rectifiers with levels (QCFS) and networks with a schedule are exact as they are: their layers are left alone. One
+    pass over the network: each layer's maps run once over all steps, its neurons two to sixteen times; so it takes
+    about as long as simulating the samples two to five times. Memory is bounded: where it does not suffice, fewer
+    samples are used.
     """
 
     steps: int
-    layers: str | None = "search"
+    layers: str = "search"
     readouts: bool = True
     device: str = "cpu"
 
     def __call__(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> SpikingNetwork:
         """The corrected network, where `graph` is the analogue network and `x` samples for each of its inputs."""
-        nothing = self.layers is None and not self.readouts
-        if nothing or timed(network) or not len(x[0]):
+        if timed(network) or not len(x[0]):
             return network
         from snntoolbox.engine.layerwise import Layerwise
 
@@ -84,7 +83,7 @@ class Correct:
 
     def _population(self, run: Layerwise, graph: Graph, population: Population) -> Population:
         wanted = run.activation(population, population.activation) / np.asarray(population.scale, np.float32)
-        if self.layers is not None and correctable(run.network, graph, population) and run.tried >= FEWEST:
+        if correctable(run.network, graph, population) and run.tried >= FEWEST:
             population = CORRECTIONS[self.layers](run, population, wanted[: run.tried], self.steps // 2)
         run.keep(population)
         return population
