@@ -8,6 +8,7 @@ Prints a table per model: for each row of `latency_rows.py` the agreement with t
 accuracy, both in per cent, after T = 1, 2, ... 128 steps. Where a recipe depends on T, each T is a conversion and a run
 of its own; else one run gives all. A phased network's T is the length of its windows. The models are the package's
 demo (digits) and those of FOLDER, see ``zoo.py`` beside. With ``--cache`` a run that was interrupted goes on.
+``--verdict`` says at the end on how many models the default is no worse than the fixed recipes, by paired differences.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 from latency_cells import Bench, Cache, Cell, Model, measured
 from latency_rows import ESSENTIAL, LONG, MODELS, QUICK, ROWS, STEPS, limits_of
+from latency_verdict import verdict as verdict_of_all
 from zoo import load_zoo
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before anything imports Keras
@@ -110,8 +112,8 @@ def models(options: argparse.Namespace) -> list[Any]:
     return list(found.values())
 
 
-def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], cache: Cache) -> str:
-    """The model's table; what an interruption leaves is told as far as it came."""
+def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], cache: Cache) -> tuple[str, Cells]:
+    """The model's table and its cells."""
     limits = limits_of(model.name)
     if options.long_samples:
         limits = replace(limits, long=options.long_samples)
@@ -120,7 +122,7 @@ def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], ca
     cells: dict[str, Mapping[int, Cell]] = {}
     for row in rows:
         cells[row] = measured(bench, row, ROWS[row], steps, cache)
-    return "\n\n".join(filter(None, [table(model, cells, steps), verdict(cells, steps)]))
+    return "\n\n".join(filter(None, [table(model, cells, steps), verdict(cells, steps)])), cells
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     add("--long-samples", type=int, help=f"test samples for {LONG} steps and more (default: see latency_rows.py)")
     add("--calibration", type=int, help="calibration samples per model (default: all)")
     add("--quick", action="store_true", help=f"{QUICK_SAMPLES} samples, up to {QUICK[-1]} steps, rows as for MNIST")
+    add("--verdict", action="store_true", help="at the end, on how many models the default keeps up with fixed recipes")
     add("--cache", type=Path, help="file that keeps every figure, so that an interrupted run goes on")
     add("--threads", type=int, help="threads of torch (default: its own)")
     add("--device", default="cpu", help="where networks run: cpu, cuda")
@@ -154,19 +157,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.samples = options.samples or (QUICK_SAMPLES if options.quick else None)
     if unknown := [r for r in (options.rows or "").split(",") if r and r not in ROWS]:
         asked.error(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    cache, texts = Cache(options.cache), []
+    cache, texts, of_models = Cache(options.cache), list[str](), dict[str, Cells]()
     for load in models(options):
         import snntoolbox as stb
 
         try:
             model = load()
+            text, of_models[model.name] = compared(model, options, steps, cache)
         except stb.SNNToolboxError as error:
-            print(f"refused: {str(error).splitlines()[0]}", flush=True)
+            print(f"refused: {' '.join(str(error).split())}", flush=True)
             continue
-        texts.append(compared(model, options, steps, cache))
+        texts.append(text)
         print(f"\n{texts[-1]}\n", flush=True)
         if options.output:
             options.output.write_text("\n\n".join(texts) + "\n")
+    if options.verdict:
+        print(verdict_of_all(of_models, steps), flush=True)
     return 0
 
 

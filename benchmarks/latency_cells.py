@@ -43,7 +43,8 @@ class Model:
 class Cell:
     """What one recipe came to at one number of steps, on the first `samples`; seconds of converting and running.
 
-    `told` is more to say of it, a line beneath the table.
+    `told` is more to say of it, a line beneath the table; `right` is which samples it classified rightly, as
+    hexadecimal digits, so that two recipes can be compared sample by sample.
     """
 
     samples: int
@@ -52,13 +53,19 @@ class Cell:
     converting: float
     running: float
     told: str = ""
+    right: str = ""
+
+    def correct(self) -> np.ndarray:
+        """Whether each sample was classified rightly; empty where a cache of an earlier version does not know."""
+        return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8))[: self.samples].astype(bool)
 
 
 def cell_of(model: Model, found: np.ndarray, converting: float, running: float, told: str = "") -> Cell:
     """Compare the classes found for the first samples."""
     n = len(found)
     agreement, accuracy = (float(np.mean(found == wanted[:n])) for wanted in (model.classes, model.labels))
-    return Cell(n, agreement, accuracy, converting, running, told)
+    right = np.packbits(found == model.labels[:n]).tobytes().hex()
+    return Cell(n, agreement, accuracy, converting, running, told, right)
 
 
 @dataclass(frozen=True)

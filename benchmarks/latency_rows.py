@@ -59,6 +59,7 @@ ROWS: dict[str, Row] = {
     "mmse+both": Row({"threshold_rule": "mmse", "layer_correction": "both"}, most=32),
     "percentile+search": Row({"threshold_rule": "percentile", "layer_correction": "search"}, most=32),
     "mmse+search": Row({"threshold_rule": "mmse", "layer_correction": "search"}, most=32),
+    "mmse+search+potential": Row({"threshold_rule": "mmse", "layer_correction": "search+potential"}, most=32),
     "ltb": Row({"threshold_rule": "ltb", **_AS_IS}, once=True),
 }
 """The recipes by name, those first that tell most."""
