@@ -114,7 +114,7 @@ def models(options: argparse.Namespace) -> list[Any]:
 
 def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], cache: Cache) -> tuple[str, Cells]:
     """The model's table and its cells."""
-    limits = limits_of(model.name)
+    limits = replace(limits_of(model.name), start=options.long_from)
     if options.long_samples:
         limits = replace(limits, long=options.long_samples)
     bench = Bench(model, limits, options.device)
@@ -134,7 +134,8 @@ def parser() -> argparse.ArgumentParser:
     add("--rows", help=f"recipes, of {','.join(ROWS)}; default: all, for MNIST {','.join(ESSENTIAL)}")
     add("--steps", help=f"numbers of steps (default: {','.join(map(str, STEPS))})")
     add("--samples", type=int, help="test samples per model (default: all, 1000 of MNIST)")
-    add("--long-samples", type=int, help=f"test samples for {LONG} steps and more (default: see latency_rows.py)")
+    add("--long-samples", type=int, help="test samples for many steps (default: see latency_rows.py)")
+    add("--long-from", type=int, default=LONG, help="the number of steps from which on they are taken (%(default)s)")
     add("--calibration", type=int, help="calibration samples per model (default: all)")
     add("--quick", action="store_true", help=f"{QUICK_SAMPLES} samples, up to {QUICK[-1]} steps, rows as for MNIST")
     add("--verdict", action="store_true", help="at the end, on how many models the default keeps up with fixed recipes")

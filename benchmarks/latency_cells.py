@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from latency_rows import LONG, Limits, Row
+from latency_rows import Limits, Row
 
 BATCH = 50
 CHECKED = 2e8
@@ -79,7 +79,7 @@ class Bench:
     def samples(self, row: Row, steps: int) -> int:
         """How many are run for so many steps."""
         n = len(self.model.x)
-        return min(n, self.limits.long or n) if steps > row.whole or steps >= LONG else n
+        return min(n, self.limits.long or n) if steps > row.whole or steps >= self.limits.start else n
 
     def convert(self, row: Row, steps: int | None) -> Any:
         """The network; with `steps` None nothing of it may depend on them."""

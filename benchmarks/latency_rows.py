@@ -8,7 +8,7 @@ from typing import Any
 
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 LONG = 64
-"""From so many steps on a model's `Limits.long` samples are run."""
+"""From so many steps on a model's `Limits.long` samples are run, unless it is said otherwise."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,12 @@ QUICK = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True)
 class Limits:
-    """Test samples of a model, those for `LONG` steps and more, and the rows for it; None is all."""
+    """Test samples of a model, those for `start` steps and more, and the rows for it; None is all."""
 
     samples: int | None = None
     long: int | None = None
     rows: tuple[str, ...] | None = None
+    start: int = LONG
 
 
 MODELS = ("digits", "resnet20_akamaster", "keras_mnist_cnn", "onnx_mnist_lenet", "torch_mnist_cnn")

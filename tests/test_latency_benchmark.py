@@ -75,6 +75,7 @@ def test_long_runs_take_fewer_samples_and_the_same_ones(parts):
     bench, row = cells.Bench(model, rows.Limits(40, 15)), rows.ROWS["toolbox"]
     found = bench.once(row, (4, 64))
     assert {t: c.samples for t, c in found.items()} == {4: 40, 64: 15}
+    assert cells.Bench(model, rows.Limits(40, 15, start=4)).samples(row, 4) == 15
     assert found[4] == cells.cell_of(model, _separately(bench, row, 40, 4), found[4].converting, found[4].running)
     assert found[64].agreement == np.mean(_separately(bench, row, 15, 64) == model.classes[:15])
     text = latency.table(model, {"toolbox": found}, (2, 4, 64))
