@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from latency_cells import Bench, Cache, Cell, Model, measured
+from latency_cells import Bench, Cache, Cell, Model, cell_of, measured
 from latency_rows import ESSENTIAL, LONG, MODELS, QUICK, ROWS, STEPS, limits_of
+from latency_verdict import lag
 from latency_verdict import verdict as verdict_of_all
 from zoo import load_zoo
 
@@ -99,6 +100,15 @@ def verdict(cells: Cells, steps: Sequence[int]) -> str:
     return text + ", ".join(parts) if parts else ""
 
 
+def lost(model: Model, cells: Cells, steps: Sequence[int]) -> str:
+    """The accuracy that the default lacks to the original's, in points, with the standard error of the difference."""
+    original = cell_of(model, model.classes, 0.0, 0.0)
+    own = {t: c for t in steps if (c := cells.get("default", {}).get(t)) and c.right}
+    found = {t: lag(model.name, "the original", c, original) for t, c in own.items()}
+    text = "Accuracy that the default loses, points: "
+    return text + ", ".join(f"T = {t}: {one.points:.2f} ± {one.error:.2f}" for t, one in found.items()) if found else ""
+
+
 def models(options: argparse.Namespace) -> list[Any]:
     """A function for each wanted model that loads it, in the order they are wanted in."""
     zoo = load_zoo(Path(options.zoo)) if options.zoo else None
@@ -122,7 +132,8 @@ def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], ca
     cells: dict[str, Mapping[int, Cell]] = {}
     for row in rows:
         cells[row] = measured(bench, row, ROWS[row], steps, cache)
-    return "\n\n".join(filter(None, [table(model, cells, steps), verdict(cells, steps)])), cells
+    said = [table(model, cells, steps), verdict(cells, steps), lost(model, cells, steps)]
+    return "\n\n".join(filter(None, said)), cells
 
 
 def parser() -> argparse.ArgumentParser:

@@ -57,6 +57,19 @@ def test_a_lag_is_paired(parts):
     assert not crossed.surely
 
 
+def test_what_is_lost_is_told_against_the_original(parts):
+    """The original is right on 38 of 40; the cell lacks two of those and has one that the original lacks."""
+    latency, cells, _ = parts
+    model = latency.digits(40)
+    model.classes = model.labels.copy()
+    model.classes[[0, 1]] += 1
+    found = model.labels.copy()
+    found[[1, 5, 6]] += 1
+    text = latency.lost(model, {"default": {4: cells.cell_of(model, found, 0.0, 0.0)}}, (4, 8))
+    error = 100 * np.sqrt((3 / 40 - 1 / 1600) / 40)
+    assert text == f"Accuracy that the default loses, points: T = 4: 2.50 ± {error:.2f}"
+
+
 def test_half_a_point_is_allowed(parts):
     _, cells, verdict = parts
     assert not verdict.lag("m", "r", cell(cells, upto(900, 1000)), cell(cells, upto(905, 1000))).missed
