@@ -72,7 +72,8 @@ def _quarter_sums(x: Tensor) -> Tensor:
     samples, channels, height, width = x.shape
     out = torch.empty((samples, height // 2, width // 2, channels), dtype=torch.uint8)
     given = x.movedim(1, -1).contiguous()
-    in_parallel(compiled(loops.sum_by_two), samples, given.numpy(), out.numpy())
+    sizes = height, width, channels
+    in_parallel(compiled(loops.sum_by_two), samples, given.numpy().reshape(-1), *sizes, out.numpy().reshape(-1))
     return out.movedim(-1, 1)
 
 

@@ -19,6 +19,9 @@ from snntoolbox.engine.fast import loops, vectors
 
 _I64 = ir.IntType(64)
 
+POWERS = (1, 2, 4, 8, 16, 32)
+"""Channels of which 64 bytes hold whole pairs of places."""
+
 
 def _vector(context: Any, array: Any, lanes: int) -> Any:
     return ir.VectorType(context.get_value_type(array.dtype), lanes)
@@ -214,6 +217,36 @@ def _list(lanes: int, weighted: int) -> Any:
         return b.call(function, [vector, mask, ir.Constant(kind, ir.Undefined)])
 
     return listed
+
+
+@intrinsic
+def _pairs(typing: Any, channels: Any, values: Any, above: Any, below: Any, out: Any, to: Any) -> Any:
+    i = types.int64
+    signature = types.void(i, values, i, i, out, i)
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        kinds, (channels, values, above, below, out, to) = signature.args, arguments
+        total = b.add(*(_load(context, b, kinds[1], values, at, 64) for at in (above, below)))
+        undefined, indices = ir.Constant(total.type, ir.Undefined), ir.VectorType(ir.IntType(32), 32)
+        for c in POWERS:
+            with b.if_then(b.icmp_signed("==", channels, _I64(c))):
+                first = [j // c * 2 * c + j % c for j in range(32)]
+                even, odd = (
+                    b.shuffle_vector(total, undefined, ir.Constant(indices, [j + shift for j in first]))
+                    for shift in (0, c)
+                )
+                _store(context, b, kinds[4], out, to, b.add(even, odd))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@overload(vectors.sum_pairs, jit_options={"forceinline": True})
+def _sum_pairs(channels: Any, values: Any, above: Any, below: Any, out: Any, to: Any) -> Any:
+    def call(channels: Any, values: Any, above: Any, below: Any, out: Any, to: Any) -> Any:
+        _pairs(channels, values, above, below, out, to)
+
+    return call
 
 
 @overload(vectors.fire_block, prefer_literal=True, jit_options={"forceinline": True})

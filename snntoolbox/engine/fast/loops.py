@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.vectors import add_block, copy_block, fire_block, fire_neurons, list_block, sum_rows
+from snntoolbox.engine.fast.vectors import (
+    add_block,
+    copy_block,
+    fire_block,
+    fire_neurons,
+    list_block,
+    sum_pairs,
+    sum_rows,
+)
 
 BLOCK = 1024
 """Neurons in a unit of work."""
@@ -146,21 +154,28 @@ def take_places(
             to += hop
 
 
-def sum_by_two(values: Any, out: Any, first: int, last: int) -> None:
-    """Sums of 2 x 2 bytes: `values` (samples, rows, columns, channels), `out` half as high and wide.
+def sum_by_two(values: Any, height: int, width: int, channels: int, out: Any, first: int, last: int) -> None:
+    """Sums of 2 x 2 bytes: `values` (samples, height, width, channels), `out` half as high and wide, rounded down.
 
     A unit is a sample.
     """
-    _, rows, columns, channels = out.shape
-    for unit in range(first, last):
-        for row in range(rows):
-            above, below = values[unit, 2 * row], values[unit, 2 * row + 1]
-            for column in range(columns):
-                a, b = above[2 * column], above[2 * column + 1]
-                c, d = below[2 * column], below[2 * column + 1]
-                total = out[unit, row, column]
-                for f in range(channels):
-                    total[f] = a[f] + b[f] + c[f] + d[f]
+    rows, columns, line = height // 2, width // 2, width * channels
+    pairs = 2 * columns * channels
+    whole = pairs - pairs % 64 if channels <= 32 and channels & (channels - 1) == 0 else 0
+    for row in range(first * rows, last * rows):
+        sample = row // rows
+        above = (sample * height + 2 * (row - sample * rows)) * line
+        to = row * columns * channels
+        j = 0
+        while j < whole:
+            sum_pairs(channels, values, above + j, above + line + j, out, to + j // 2)
+            j += 64
+        for column in range(whole // 2 // channels, columns):
+            a, o = above + 2 * column * channels, to + column * channels
+            total, high = out[o : o + channels], values[a : a + 2 * channels]
+            low = values[a + line : a + line + 2 * channels]
+            for f in range(channels):
+                total[f] = high[f] + high[channels + f] + low[f] + low[channels + f]
 
 
 def list_values(size: int, weighted: bool, values: Any, at: int, base: int, index: Any, value: Any, n: int) -> int:

@@ -89,3 +89,14 @@ def list_block(
                 value[n] = values[at + j]
             n += 1
     return n
+
+
+def sum_pairs(channels: int, values: Any, above: int, below: int, out: Any, to: int) -> None:
+    """Sums of 2 x 2 places for 64 bytes of each of two rows, which hold whole pairs of places; 32 bytes come out.
+
+    `channels` is a power of two up to 32.
+    """
+    for j in range(32):
+        a = j // channels * 2 * channels + j % channels
+        b = a + channels
+        out[to + j] = values[above + a] + values[above + b] + values[below + a] + values[below + b]

@@ -18,6 +18,7 @@ from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import AveragePool, Concat, Conv, Dense, Mean, Pad, Permute, Reshape, Take
 
 RANDOM = np.random.default_rng(0)
+COMPILED = [False, pytest.param(True, marks=pytest.mark.skipif(not jit.installed(), reason="needs numba"))]
 
 
 @given(arrays.arrays(np.int64, 20, elements=st.integers(-32767, 32767)))
@@ -233,3 +234,16 @@ def test_big_recordings_lie_on_disk(monkeypatch):
     found[:] = True
     assert found.all()
     assert found.shape == (3, 4)
+
+
+@pytest.mark.parametrize("compiled", COMPILED)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 8, 16, 32, 33, 64])
+@pytest.mark.parametrize(("height", "width"), [(6, 2), (6, 14), (4, 40), (7, 14), (6, 15), (5, 33)])
+def test_sums_of_two_by_two(channels, height, width, compiled):
+    """What is left over at the end of an odd side belongs to no window."""
+    x = values_below(31, 2, height, width, channels)
+    out = np.full((2, height // 2, width // 2, channels), 255, np.uint8)
+    loop = jit.compiled(loops.sum_by_two) if compiled else loops.sum_by_two
+    loop(x.reshape(-1), height, width, channels, out.reshape(-1), 0, 2)
+    even = x[:, : height // 2 * 2, : width // 2 * 2].reshape(2, height // 2, 2, width // 2, 2, channels)
+    assert np.array_equal(out, even.sum(axis=(2, 4)))
