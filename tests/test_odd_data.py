@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from snntoolbox.backends.inisim import simulation
 from snntoolbox.conversion import convert, load, simulate
 from snntoolbox.engine.fast import jit
 from snntoolbox.errors import ArgumentError, ConversionError, DataError
@@ -108,7 +107,7 @@ def test_a_bound_for_each_neuron_runs_on_every_engine(bits, monkeypatch):
         def forward(self, x):
             return self.last(torch.minimum(torch.relu(self.first(x)), self.bound))
 
-    monkeypatch.setattr(simulation, "PATIENCE", 0 if jit.installed() else float("inf"))
+    monkeypatch.setattr(jit, "PATIENCE", 0 if jit.installed() else float("inf"))
     torch.manual_seed(1)
     network = convert(load(Bounded(), input_shape=(5,)), SAMPLES, weight_bits=bits, duration=8)
     (population,) = network.populations.values()

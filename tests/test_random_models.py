@@ -146,7 +146,7 @@ def check(chance, framework):
     event(f"{name}, {choices['weight_bits']} bits, {choices['schedule']}")
     for engine, compiled in ENGINES:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+            patch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
             patch.setitem(simulation.CHUNK_BYTES, "cpu", memory)  # parts of the samples, and few steps at once
             patch.setattr(torch, "get_num_threads", lambda: threads)
             built = InisimBackend().build(network, engine=engine, device="cpu", chunk=chunk, dtype=dtype)

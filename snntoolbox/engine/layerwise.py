@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.fast import jit
+from snntoolbox.engine.fast.firing import Firing, plain
 from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast.planning import work
 from snntoolbox.engine.fast.scan import start
 from snntoolbox.engine.neurons import State, add_pulse, copied
 from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
@@ -27,6 +30,9 @@ MEMORY = 2**29
 """Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
 
 _BATCH_BYTES = 2**24
+
+TIMES = 4
+"""A layer's neurons run up to 16 times, so a step takes about so many times as long as in a simulation."""
 
 
 class Layerwise:
@@ -61,6 +67,8 @@ class Layerwise:
         self._target, self._currents = "", list[tuple[Tensor | None, Tensor | None]]()
         limit = int(network.presented(steps))
         self._presented = limit if limit < steps else None
+        cpu = self.wiring.target.device.type == "cpu" and self._presented is None
+        self.fused = cpu and jit.installed() and TIMES * work(network) * self.samples * steps >= jit.PATIENCE
         largest = max((p.size for p in network.populations.values()), default=1)
         self._batch = max(1, min(self.samples, _BATCH_BYTES // (4 * largest * steps)))
 
@@ -141,6 +149,8 @@ class Layerwise:
     def _started(self, population: Population, i: int) -> tuple[State, Tensor | None]:
         """The neurons of a batch before the first step, and what they get from spikes in each."""
         current, constant = self._current(population.name, i)
+        if self.fused and plain(population):
+            return Firing(population, self._size(i), self.wiring.target.dtype, fused=True).restart(constant), current
         return start(population, self._size(i), constant, self.wiring.target, self._presented), current
 
     def _current(self, target: str, i: int) -> tuple[Tensor | None, Tensor | None]:
@@ -228,6 +238,11 @@ def _last_uses(network: SpikingNetwork) -> dict[str, str]:
 
 def _counted(state: State, current: Tensor | None, steps: range) -> Tensor:
     """The sum of the spikes of these steps, one after the other: those of all steps would not stay in the cache."""
+    if isinstance(state, Firing):
+        before = state.counts.clone()
+        given = None if current is None else current[steps.start : steps.stop].flatten(0, 1)
+        state.advance(given, len(steps), None)
+        return state.counts - before
     total: Tensor | None = None
     for step in steps:
         spikes = state.advance(None if current is None else current[step], 1, None)

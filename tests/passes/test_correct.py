@@ -8,6 +8,7 @@ import pytest
 from snntoolbox.conversion import Recipe, convert, lower
 from snntoolbox.engine import layerwise
 from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.fast import jit
 from snntoolbox.engine.layerwise import Layerwise, frontier_bytes
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
@@ -167,6 +168,29 @@ def test_rates_come_closer_to_activations(graph, layers, bits):
         assert all(np.array_equal(p.bias, np.rint(p.bias)) for p in network.populations.values())
         trace = interpret(network, x, steps=steps, record=Record(potentials=True)).potentials
         assert max(float(np.abs(v).max()) for v in trace.values()) <= network.grid.bound(steps, 0) + 127 * steps
+
+
+@pytest.mark.skipif(not jit.installed(), reason="needs numba")
+@pytest.mark.parametrize("layers", ["search", "both"])
+@pytest.mark.parametrize("bits", [0, 8])
+def test_compiled_neurons_change_nothing(graph, layers, bits, monkeypatch):
+    x = samples(40)
+    plain = plainly_converted(graph, weight_bits=bits)
+    found = []
+    for patience in (0.0, float("inf")):
+        monkeypatch.setattr(jit, "PATIENCE", patience)
+        assert Layerwise(plain, graph, [x], 9).fused == (patience == 0)
+        found.append(Correct(steps=9, layers=layers)(plain, graph, [x]))
+    ours, theirs = found
+    for name, population in ours.populations.items():
+        other = theirs.populations[name]
+        assert np.array_equal(population.neuron.initial, other.neuron.initial)
+        assert np.array_equal(population.bias, other.bias)
+        before = plain.populations[name]
+        assert not (np.array_equal(population.neuron.initial, before.neuron.initial) and population.bias is before.bias)
+    for one, two in zip(ours.readouts, theirs.readouts, strict=True):
+        assert one.start == two.start
+        assert np.array_equal(one.bias, two.bias)
 
 
 def test_mean_rates_are_right_after_a_bias_correction(graph):

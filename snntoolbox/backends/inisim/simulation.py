@@ -33,10 +33,6 @@ CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**27}
 FEWEST_STEPS = 16
 """Steps of a chunk that are worth taking fewer samples at once, as each chunk reads and writes the whole state."""
 
-PATIENCE = 2.0
-"""Seconds of work on the general path from which on a run is worth loading compiled loops for."""
-
-
 class Simulation:
     """A network on a device; each `run` starts from the initial potentials."""
 
@@ -109,7 +105,7 @@ class Simulation:
         It depends on nothing else, so that a batch has the same result whatever ran before.
         """
         seconds = self.work * max(samples, self.expected) * steps
-        return self.engine == "event" or (jit.installed() and seconds >= PATIENCE)
+        return self.engine == "event" or (jit.installed() and seconds >= jit.PATIENCE)
 
     def expect(self, samples: int) -> None:
         """Say how many samples all runs together are going to have."""

@@ -15,6 +15,9 @@ from snntoolbox.errors import BackendError
 
 Loop = Callable[..., None]
 
+PATIENCE = 2.0
+"""Seconds of work on the general path from which on a run is worth loading compiled loops for."""
+
 
 @cache
 def installed() -> bool:

@@ -234,7 +234,7 @@ def pooled():
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NUMBA)])
 def test_averages_on_a_grid_keep_their_divisor(compiled, monkeypatch):
     """`Quantize` moves divisors into the weights; a network whose maps still divide must not lose them."""
-    monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+    monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     network = pooled()
     network = network.replaced(grid=Grid(weight_bits=8, start=8, growth=2**10))
     x = [RANDOM.integers(0, 5, (4, 2, 6, 6)).astype(float)]
@@ -243,7 +243,7 @@ def test_averages_on_a_grid_keep_their_divisor(compiled, monkeypatch):
 
 @pytest.mark.parametrize("steps", [1, 3, 8])
 def test_an_input_for_some_steps_is_not_taken_for_a_lasting_one(steps, monkeypatch):
-    monkeypatch.setattr(simulation, "PATIENCE", 0 if jit.installed() else float("inf"))
+    monkeypatch.setattr(jit, "PATIENCE", 0 if jit.installed() else float("inf"))
     network = pooled()
     network = network.replaced(encodings={n: ConstantCurrent(steps=steps) for n in network.encodings})
     check(network, [RANDOM.integers(0, 5, (4, 2, 6, 6)).astype(float)])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from snntoolbox.backends.inisim import simulation
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.conformance import cases, check
 from snntoolbox.conformance.draft import Draft
@@ -40,7 +39,7 @@ ENGINES = {
 @pytest.fixture(params=ENGINES.values(), ids=ENGINES)
 def options(request, monkeypatch):
     given, compiled = request.param
-    monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+    monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     if compiled == "events":  # of 8-bit networks too, however small and dense their layers
         monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
         monkeypatch.setattr(events, "FEWEST", 0)
@@ -52,7 +51,7 @@ CASES = {case.name: case for case in cases()}
 
 @pytest.mark.parametrize("name", CASES)
 def test_engine_conforms(name, options):
-    if options == {"device": "cpu"} and simulation.PATIENCE:
+    if options == {"device": "cpu"} and jit.PATIENCE:
         return  # tests/test_conformance.py has those
     if options.get("engine") == "reference" and CASES[name].check == "recorded":
         pytest.skip("the interpreter tells no progress")
@@ -148,7 +147,7 @@ def test_integer_networks_are_exact(name, bits, reset, options):
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NUMBA)])
 @pytest.mark.parametrize(("factor", "dtype"), [(1, torch.float32), (2**14, torch.float64)])
 def test_large_potentials_stay_exact(factor, dtype, compiled, monkeypatch):
-    monkeypatch.setattr(simulation, "PATIENCE", 0 if compiled else float("inf"))
+    monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     network, x, _ = quantized("cnn", 8, "subtract")
     x = [a * factor for a in x]  # currents beyond 2^24: float32 would lose their last bits
     wanted = interpret(network, *x, steps=9, record=EVERYTHING)
@@ -172,7 +171,7 @@ def test_paths_are_told(bits, way):
 @NUMBA
 @pytest.mark.parametrize(("bias", "way"), [(-3.0, "event"), (3.0, "dense")])
 def test_density_chooses(bias, way, monkeypatch):
-    monkeypatch.setattr(simulation, "PATIENCE", 0)
+    monkeypatch.setattr(jit, "PATIENCE", 0)
     draft = Draft()
     first = draft.neurons(draft.conv(draft.input(2, 6, 6), 4, (3, 3), ((1, 1), (1, 1))), bias=bias)
     draft.neurons(draft.conv(first, 4, (3, 3), ((1, 1), (1, 1))))
@@ -185,7 +184,7 @@ def test_density_chooses(bias, way, monkeypatch):
 
 @NUMBA
 def test_float_weights_give_the_same_rates(monkeypatch):
-    monkeypatch.setattr(simulation, "PATIENCE", 0)
+    monkeypatch.setattr(jit, "PATIENCE", 0)
     draft = Draft(exact=False)
     cnn(draft)
     network = draft.network()
@@ -199,7 +198,7 @@ def test_float_weights_give_the_same_rates(monkeypatch):
 
 @NUMBA
 def test_threads_share_the_work(monkeypatch):
-    monkeypatch.setattr(simulation, "PATIENCE", 0)
+    monkeypatch.setattr(jit, "PATIENCE", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
     monkeypatch.setattr(events, "FEWEST", 0)
