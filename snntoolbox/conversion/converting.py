@@ -63,6 +63,11 @@ def convert(
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
     lowered = lower(graph, recipe)
     made = settle(lowered, data, recipe, duration, progress, device)
+    other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    changed = made.recipe.layer_correction if other_start and recipe.schedule == "rate" else ""
+    if changed in STARTING and duration is not None and data is not None:
+        told = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
+        log.warning(told, changed)
     return spiking(lowered, made.scales, data, made.recipe, duration, device, made.notes)
 
 
@@ -94,10 +99,6 @@ def spiking(
         return network
     steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
     layers = None if recipe.layer_correction == "none" else recipe.layer_correction
-    if other_start and layers in STARTING and recipe.schedule == "rate":
-        log.warning(
-            "layer_correction = %s changes the start potential that is set; bias, steps and none leave it", layers
-        )
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
     given = [a[:samples] for a in data]
     if layers is not None:

@@ -13,7 +13,7 @@ from snntoolbox.errors import GraphError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.node import Array
 from snntoolbox.passes import EXACT
 from snntoolbox.passes.invariants import check_same_function
 
@@ -24,11 +24,12 @@ TOLERANCE = 1e-5
 
 
 @checked
-def load(model: Any, *, frontend: str | None = None, input_shape: Shape | None = None, check: bool = True) -> Graph:
+def load(model: Any, *, frontend: str | None = None, input_shape: Any = None, check: bool = True) -> Graph:
     """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
 
     `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
-    needed for a PyTorch module that does not say it. With `check` the graph's output is compared with the
+    needed for a PyTorch module that does not say it: a tuple of shapes for several inputs, or example inputs (an array
+    or a tuple of arrays, with batch). With `check` the graph's output is compared with the
     framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once), GraphError.
     """
     reader = plugins.frontend(frontend) if frontend else plugins.frontend_for(model)

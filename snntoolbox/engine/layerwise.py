@@ -31,6 +31,9 @@ MEMORY = 2**29
 
 _BATCH_BYTES = 2**24
 
+SEEN, ROOM = 16, 4
+"""Samples that tell how large currents are, and how much larger sums may become by other samples and corrections."""
+
 TIMES = 4
 """A layer's neurons run up to 16 times, so a step takes about so many times as long as in a simulation."""
 
@@ -59,7 +62,7 @@ class Layerwise:
         self.x = [np.asarray(a[:fitting]) for a in x]
         self.samples = len(self.x[0])
         self.tried = max(0, self.samples - held)
-        dtype = torch.float64 if network.grid else torch.float32
+        dtype = torch.float64 if _wide(network, self.x, steps) else torch.float32
         self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True)
         self.analogue = _Analogue(graph, self.x, network, device=device_named(device))
         self._trains: dict[str, list[_Train]] = {}
@@ -213,6 +216,15 @@ class Layerwise:
         for source in [s for s in self._trains if self._last_use[s] == target]:
             del self._trains[source]
         self.analogue.done(target)
+
+
+def _wide(network: SpikingNetwork, x: Sequence[Array], steps: int) -> bool:
+    """Whether sums on an integer grid may be too large for float32, told from some samples with room for others."""
+    if network.grid is None:
+        return False
+    currents = constant_currents(network, *(a[:SEEN] for a in x)).values()
+    largest = max((float(np.abs(c).max(initial=0)) for c in currents), default=0.0)
+    return ROOM * network.grid.bound(steps, largest) >= 2**24
 
 
 def capacity(network: SpikingNetwork, steps: int) -> int:

@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def _examples(module: torch.nn.Module, given: Any) -> tuple[torch.Tensor, ...]:
-    """Batches of two of the module's floating type (or of the example inputs' own type)."""
+    """Batches of two of the module's floating type (or of the example inputs' own type, if they are whole numbers)."""
     given = getattr(module, "input_shape", None) if given is None else given
     if given is None:
         raise FrontendError(
@@ -170,12 +171,13 @@ def _examples(module: torch.nn.Module, given: Any) -> tuple[torch.Tensor, ...]:
         )
     if _is_array(given):
         given = (given,)
-    if isinstance(given, Sequence) and given and all(map(_is_array, given)):
-        return tuple(_two_samples(torch.as_tensor(a).detach().cpu()) for a in given)
-    if any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules()):
-        return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(given))
     floats = [p.dtype for p in module.parameters() if p.dtype.is_floating_point]
     dtype = floats[0] if floats else torch.float32
+    if isinstance(given, Sequence) and given and all(map(_is_array, given)):
+        arrays = [_two_samples(torch.as_tensor(a).detach().cpu()) for a in given]
+        return tuple(a.to(dtype) if a.is_floating_point() else a for a in arrays)
+    if any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules()):
+        return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(given))
     return tuple(torch.randn(2, *shape, dtype=dtype) for shape in sample_shapes(given))
 
 
@@ -194,7 +196,7 @@ def sample_shapes(given: Any) -> tuple[Shape, ...]:
     """One shape per input from a shape or a sequence of shapes."""
     try:
         many = given if any(isinstance(g, Sequence) for g in given) else (given,)
-        shapes = tuple(tuple(int(n) for n in shape) for shape in many)
+        shapes = tuple(tuple(index(n) for n in shape) for shape in many)
     except (TypeError, ValueError):
         shapes = ()
     if not shapes or any(n < 1 for shape in shapes for n in shape):
