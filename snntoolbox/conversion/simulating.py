@@ -123,6 +123,8 @@ def simulate_batches(
     """The results of consecutive batches, each handed out as soon as it is there; `workers` as for `simulate`."""
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     steps = run_steps(network, duration)
+    if record is not None:
+        record.check(network.populations)
     backend = plugins.backend(simulator)
     network = legalized(network, backend, arrays)
     building.check(backend, network, force=force)

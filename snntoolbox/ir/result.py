@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.exits import EarlyExit, joined_exits
 from snntoolbox.ir.labels import class_indices
 from snntoolbox.ir.node import Array
+
+MOST_NAMES = 8
+"""Names of populations that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class Record:
                 object.__setattr__(self, name, frozenset(value))
         if wrong := misfits(self):
             raise ArgumentError(f"nothing can be recorded so: {'; '.join(wrong)}", hint='Record(spikes={"conv1"})')
+
+    def check(self, populations: Collection[str]) -> None:
+        """ArgumentError naming what is no population of a network that has these."""
+        named = frozenset().union(*(v for v in (self.spikes, self.potentials) if isinstance(v, frozenset)))
+        if unknown := sorted(named - set(populations)):
+            near = [n for u in unknown for n in get_close_matches(u, populations)] or list(populations)
+            hint = f"it has {', '.join(dict.fromkeys(near[:MOST_NAMES]))}"
+            raise ArgumentError(f"the network has no population {', '.join(unknown)} to record", hint=hint)
 
     def wants_spikes(self, population: str) -> bool:
         """Whether this population's spike trains are kept."""
