@@ -53,8 +53,8 @@ def search(
     """Try candidates until the budget is used: `queues` has those of each number of steps, by distance from the start.
 
     First the starts and all that differ on one axis, on few samples; then the others, the most promising first, by the
-    sum of what their changes did alone. Then, on all samples, the starts and the best third: successive Pareto fronts
-    of loss, steps and operations. Nothing is random: only the time decides how far it comes.
+    sum of what their changes did alone. Then, on all samples, the starts and the best third of each number of steps:
+    successive Pareto fronts of loss, steps and operations. Nothing is random: only the time decides how far it comes.
     """
     found = Found()
     near = [[c for c in queue if c.distance < 2] for queue in queues]
@@ -120,7 +120,14 @@ def _expected(candidate: Candidate, start: Candidate, effects: Mapping[tuple[str
 
 
 def _promoted(screened: Mapping[Candidate, Trial]) -> list[Candidate]:
-    """The best third: whole fronts one after the other, of each the better scores first."""
-    trials = list(screened.values())
-    ranked = sorted(zip(ranks([t.costs for t in trials]), trials, strict=True), key=lambda r: (r[0], r[1].score))
-    return [trial.candidate for _, trial in ranked[: max(FEWEST, math.ceil(len(trials) / KEPT))]]
+    """The best third of each number of steps: whole fronts one after the other, of each the better scores first.
+
+    The numbers of steps take turns. Among all of them long runs would have to beat short ones that are right on the few
+    samples by chance.
+    """
+    queues = []
+    for steps in sorted({c.steps for c in screened}):
+        trials = [t for c, t in screened.items() if c.steps == steps]
+        ranked = sorted(zip(ranks([t.costs for t in trials]), trials, strict=True), key=lambda r: (r[0], r[1].score))
+        queues.append([t.candidate for _, t in ranked[: max(FEWEST, math.ceil(len(trials) / KEPT))]])
+    return [c for c in chain.from_iterable(zip_longest(*queues)) if c is not None]

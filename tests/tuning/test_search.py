@@ -51,6 +51,24 @@ def test_the_planted_best_is_found_long_before_all_is_tried(monkeypatch):
     assert len(found.screened) < 0.2 * sum(map(len, queues(4, 8)))
 
 
+def test_short_runs_that_few_samples_flatter_do_not_keep_long_ones_out(monkeypatch):
+    """On few samples all are right, and short runs are cheaper; on all samples long ones alone are."""
+    clock = Clock(monkeypatch)
+
+    def rung(samples, right):
+        def measure(candidate):
+            clock.now += samples
+            loss = 0.01 * candidate.distance
+            return Measured(Outcome(right(candidate), loss, candidate.steps), 100.0 * candidate.steps)
+
+        return Rung(samples, measure, lambda candidate: float(samples))
+
+    few, full = rung(1, lambda c: 1.0), rung(4, lambda c: 1.0 if c.steps == 8 and c.distance else 0.9)
+    found = search(queues(2, 4, 8), few, full, Budget(400))
+    best = best_of(list(found.measured.values()), Target(agreement=0.99))
+    assert best.candidate.steps == 8
+
+
 def test_the_start_is_always_measured_on_all_samples(monkeypatch):
     clock = Clock(monkeypatch)
     both = queues(4, 8)
