@@ -35,6 +35,7 @@ def with_read_outs_fitted(
         return network
     plain = network.replaced(readouts=[replace(r, start=0) for r in network.readouts])
     values: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
+    # Not by `simulate`: it refuses what Poisson input cannot present, and here that is cut off, as by `Correct`.
     with build(plugins.backend("INI"), plain, {"device": device}, force=True) as executable:
         getattr(executable, "expect", lambda samples: None)(count)
         for first in range(0, count, BATCH):

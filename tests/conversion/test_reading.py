@@ -47,6 +47,14 @@ def test_it_is_the_fit_to_the_interpreters_values(graph, x, coding, bits, monkey
     assert bits or np.any(wanted.bias)
 
 
+def test_samples_beyond_the_amplitude_of_poisson_input_are_cut_off(graph, x):
+    """The amplitude is that of the data to be run, which calibration samples may exceed."""
+    network = convert(graph, x).replaced(encodings={"x": Poisson(amplitude=0.5)})
+    found = with_read_outs_fitted(network, graph, [x], STEPS, "cpu").readouts[0]
+    values = interpret(network, x, steps=STEPS, record=Record(outputs_per_step=True)).outputs_per_step["e"]
+    np.testing.assert_allclose(found.bias, fitted(network.readouts[0], values, graph.values(x)["e"]).bias, atol=1e-5)
+
+
 def test_trains_and_no_samples_teach_nothing(graph, x):
     network = convert(graph, x)
     assert with_read_outs_fitted(network, graph, [x[:0]], STEPS, "cpu") is network

@@ -33,6 +33,7 @@ CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**27}
 FEWEST_STEPS = 16
 """Steps of a chunk that are worth taking fewer samples at once, as each chunk reads and writes the whole state."""
 
+
 class Simulation:
     """A network on a device; each `run` starts from the initial potentials."""
 

@@ -198,7 +198,7 @@ def connect_rounded(
     unit is `PLACES[0]` samples. Some samples and the weights of 16 filters together stay in the second-level cache.
     """
     few = 4 * PLACES[0]
-    given, sums = np.empty(few * channels, np.float64), np.empty(PLACES[0] * 16, np.float64)
+    given, sums = np.empty(few * channels, np.float64), np.empty(few * 16, np.float64)
     end = min(last * PLACES[0], batch)
     for low in range(first * PLACES[0], end, few):
         number = min(few, end - low)
@@ -206,17 +206,11 @@ def connect_rounded(
             given[k] = values[low * channels + k]
         near[low : low + number] = 0
         for column in range(0, size, 16):
-            inside = min(16, filters - column)
-            sample = 0
-            while sample < number:
-                left = number - sample
-                tile = 8 if left >= 8 else 2 if left >= 2 else 1
-                multiply_tile(tile, 16, 1, given, sample * channels, channels, 1, 0, channels, weight,
-                              column * channels, 16, sums, 0)  # fmt: skip
-                for k in range(tile):
-                    row, to = sums[k * 16 : k * 16 + 16], (low + sample + k) * filters + column
-                    near[low + sample + k] += round_places(1, 16, inside, row, limit, out, to)
-                sample += tile
+            block = weight[column * channels : (column + 16) * channels]
+            multiply_places(number, 1, given, 0, channels, 1, 0, channels, block, 16, sums, 0)
+            for k in range(number):
+                row, to = sums[k * 16 : k * 16 + 16], (low + k) * filters + column
+                near[low + k] += round_places(1, 16, min(16, filters - column), row, limit, out, to)
 
 
 INNER = (multiply_places, round_one, round_places)
