@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from snntoolbox import plugins
 from snntoolbox.backends.isolated import end_idle
+from snntoolbox.backends.registry import backend_named
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
@@ -42,7 +42,7 @@ def seconds(simulator: str, net: SpikingNetwork) -> float:
     """The time in which a network is built and runs 2 steps."""
     x = np.full((1, *net.wiring.shapes["x"]), 0.75)
     begin = time.perf_counter()
-    with plugins.backend(simulator).build(net) as executable:
+    with backend_named(simulator).build(net) as executable:
         executable.run(x, steps=2, record=Record(outputs_per_step=False))
         return time.perf_counter() - begin
 

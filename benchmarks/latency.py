@@ -36,7 +36,7 @@ QUICK_SAMPLES = 100
 def digits(samples: int | None) -> Model:
     """The network that ships with the package."""
     import snntoolbox as stb
-    from snntoolbox import demo
+    from snntoolbox.workflow import demo
 
     graph = stb.load(demo.folder() / demo.MODELS["onnx"])
     x, y, cal = (np.load(demo.folder() / name)["arr_0"] for name in demo.DATA)

@@ -144,7 +144,7 @@ class Bench:
     def equality(self, network: Any, run: Any, x: np.ndarray) -> str:
         """Simulate a few samples; ValueError where counts differ by more than sums that tie with a level."""
         import snntoolbox as stb
-        from snntoolbox.schedules import MOST_UNEQUAL
+        from snntoolbox.conversion.schedules.scheduling import MOST_UNEQUAL
 
         few = x[: min(8, int(CHECKED / (network.neurons * network.schedule.steps)))]
         if not len(few):
@@ -160,9 +160,9 @@ class Bench:
 
 def timing(network: Any) -> str:
     """The latency and the throughput of a phased network."""
-    from snntoolbox import schedules
+    from snntoolbox.ir.timing import timing
 
-    found, window = schedules.timing(network, None), network.schedule.window
+    found, window = timing(network, None), network.schedule.window
     one, two = (round(1 / found["throughput"][n] / window) for n in ("one_membrane", "two_membranes"))
     latency = found["latency_steps"] // window
     return f"latency (L + 1) T = {latency} T, a sample every {one} T steps (two membranes: {two} T)"

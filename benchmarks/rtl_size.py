@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from snntoolbox.backends.fpga.cells import Resources, cells_of, resources
+from snntoolbox.backends.fpga.targets import TARGETS, Target
 from snntoolbox.backends.verilog.design import Choices, designed
 from snntoolbox.backends.verilog.hardware import hardware, write
-from snntoolbox.deployment.cells import Resources, cells_of, resources
-from snntoolbox.deployment.targets import TARGETS, Target
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork

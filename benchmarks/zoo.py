@@ -83,11 +83,11 @@ def measure(zoo: ModuleType, name: str, samples: int) -> Row:
 def _fill(row: Row, sample: Any) -> None:
     """Measure the original, the parsed graph and the spiking network."""
     import snntoolbox as stb
-    from snntoolbox import plugins
     from snntoolbox.engine.executor import Executor
+    from snntoolbox.frontends.registry import frontend_for
 
     x, labels = sample.x_test, np.asarray(sample.y_test)
-    frontend = plugins.frontend_for(sample.file)
+    frontend = frontend_for(sample.file)
     try:
         opened = frontend.open(sample.file)
         theirs = _in_batches(lambda part: frontend.predict(opened, part)[0], x)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from snntoolbox import config, plugins
+from snntoolbox.backends.registry import backend_named, backend_names
 from snntoolbox.frontends.keras.activations import BY_NAME
-from snntoolbox.report.capability_table import capability_table
+from snntoolbox.workflow import config
+from snntoolbox.workflow.report.capability_table import capability_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -174,7 +175,7 @@ def family_table() -> str:
 
 def backend_table() -> str:
     """What the backends of this package can run, in Markdown."""
-    backends = [plugins.backend(name) for name in plugins.names(plugins.BACKENDS)]
+    backends = [backend_named(name) for name in backend_names()]
     return capability_table({b.name: b.capabilities for b in backends if type(b).__module__.startswith("snntoolbox.")})
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 import snntoolbox as stb
-from snntoolbox import demo
-from snntoolbox.config import load_config
-from snntoolbox.pipeline import Run, run
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.stories.run import Run, run
 
 STEPS = 64
 TARGET = Path(__file__).resolve().parent / "images" / "demo.png"

@@ -3,7 +3,7 @@
 import numpy as np
 
 import snntoolbox as stb
-from snntoolbox import demo
+from snntoolbox.workflow import demo
 
 x_test, y_test, x_norm = (np.load(demo.folder() / name)["arr_0"] for name in demo.DATA)
 

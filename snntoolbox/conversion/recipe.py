@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
+from snntoolbox.conversion.schedules.scheduling import SCHEDULES
+from snntoolbox.conversion.thresholds.rules import RULES
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
-from snntoolbox.passes.correct_layers import CORRECTIONS
-from snntoolbox.passes.rules import RULES
-from snntoolbox.schedules import SCHEDULES
 
 USUAL_START = 0.5
 """The start potential where none is set, in thresholds."""

@@ -167,12 +167,6 @@ class Graph:
             return stem
         return next(f"{stem}_{i}" for i in range(2, len(used) + 3) if f"{stem}_{i}" not in used)
 
-    def summary(self) -> str:
-        """A table of the nodes: name, type, shape, parameters, inputs, and the user's layer."""
-        from snntoolbox.ir.summary import graph_summary
-
-        return graph_summary(self)
-
     @property
     def jumps(self) -> bool:
         """Whether a step is in it (a quantised rectifier), so that a rounding error can change a value by a level."""

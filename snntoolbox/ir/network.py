@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import networkx as nx
 import numpy as np
@@ -20,8 +19,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
-from snntoolbox.ir.result import Result
-from snntoolbox.ir.submaps import between
+from snntoolbox.ir.paths import between
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -266,9 +264,9 @@ class SpikingNetwork:
         notes: tuple[str, ...] | None = None,
         duration: float | None = None,
         corrected: int | None = None,
-    ) -> SpikingNetwork:
+    ) -> Self:
         """A copy with some parts exchanged."""
-        return SpikingNetwork(
+        return type(self)(
             wiring or self.wiring,
             self.encodings if encodings is None else encodings,
             tuple(self.populations.values()) if populations is None else populations,
@@ -284,7 +282,7 @@ class SpikingNetwork:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
         parts = (self.wiring, dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (parts, {n: getattr(self, n) for n in _CHOICES})
+        return _rebuilt, (type(self), parts, {n: getattr(self, n) for n in _CHOICES})
 
     @property
     def window(self) -> int | None:
@@ -369,27 +367,11 @@ class SpikingNetwork:
         """The number of neurons."""
         return sum(p.size for p in self.populations.values())
 
-    def summary(self) -> str:
-        """A table of the populations: shape, neurons, thresholds, synapses, and the user's layer."""
-        from snntoolbox.ir.summary import network_summary
-
-        return network_summary(self)
-
     def __repr__(self) -> str:
         grid = f", {self.grid.weight_bits}-bit" if self.grid else ""
         return f"SpikingNetwork({self.name!r}: {len(self.populations)} populations, {self.neurons} neurons{grid})"
 
-    def run(self, x: Array | Sequence[Array], *, duration: float | None = None, **options: Any) -> Result:
-        """Simulate samples for `duration` ms (64, or what a schedule takes); options as in `snntoolbox.simulate`."""
-        # The one call upwards, for the reader's convenience: nothing of the representation depends on it.
-        result: Result = import_module("snntoolbox.conversion").simulate(self, x, duration=duration, **options)
-        return result
-
-    def classify(self, x: Array | Sequence[Array], *, duration: float | None = None, **options: Any) -> Array:
-        """The class of each sample after `duration` ms."""
-        return self.run(x, duration=duration, **options).predictions
-
-    def with_neurons(self, **changes: object) -> SpikingNetwork:
+    def with_neurons(self, **changes: object) -> Self:
         """The same network with fields of every integrate-and-fire neuron changed: reset, leak, saturation, ..."""
         populations = [
             replace(p, neuron=replace(p.neuron, **changes)) if isinstance(p.neuron, IF) else p  # type: ignore[arg-type]
@@ -401,5 +383,5 @@ class SpikingNetwork:
 _CHOICES = ("dt", "grid", "schedule", "notes", "duration", "corrected")
 
 
-def _rebuilt(parts: tuple[Any, ...], choices: Mapping[str, Any]) -> SpikingNetwork:
-    return SpikingNetwork(*parts, **choices)
+def _rebuilt(kind: type[SpikingNetwork], parts: tuple[Any, ...], choices: Mapping[str, Any]) -> SpikingNetwork:
+    return kind(*parts, **choices)

@@ -19,6 +19,11 @@ from snntoolbox.ir.structure import source_supports
 _LONGEST_CHAIN = 3
 
 
+def summary(item: Graph | SpikingNetwork, width: int = 0) -> str:
+    """A table of a graph's nodes or of a network's populations; `width` as in `text_table`."""
+    return graph_summary(item, width) if isinstance(item, Graph) else network_summary(item, width)
+
+
 def graph_summary(graph: Graph, width: int = 0) -> str:
     """One line per node: name, what it does, shape, stored numbers, the user's layer, and what it reads.
 

@@ -5,8 +5,8 @@ import re
 
 from doc_pages import text_of
 
-from snntoolbox import demo
-from snntoolbox.cli import main
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.cli import main
 
 
 def test_spikes_are_those_of_the_demo(tmp_path):

@@ -48,7 +48,7 @@ def test_frontend_example_runs(json_net):
 
 def test_frontend_is_known_to_the_command_line(json_net):
     folder, _ = json_net
-    run = python(["-m", "snntoolbox.cli", "inspect", "net.json-net"], folder / "packages", folder)
+    run = python(["-m", "snntoolbox.workflow.cli", "inspect", "net.json-net"], folder / "packages", folder)
     assert run.returncode == 0, run.stderr
     assert "(json-net)" in run.stdout
     assert "rectifier" in run.stdout
@@ -58,7 +58,7 @@ def test_frontend_refuses_all_layers_at_once(json_net):
     folder, _ = json_net
     layers = [{"type": kind, "name": f"my_{kind}"} for kind in ("relu", "swish", "lstm")]
     (folder / "bad.json-net").write_text(str({"input": [2], "layers": layers}).replace("'", '"'))
-    run = python(["-m", "snntoolbox.cli", "inspect", "bad.json-net"], folder / "packages", folder)
+    run = python(["-m", "snntoolbox.workflow.cli", "inspect", "bad.json-net"], folder / "packages", folder)
     assert run.returncode == 2
     assert "my_swish (json-net swish): this layer is not supported" in run.stderr
     assert "my_lstm (json-net lstm): this layer is not supported" in run.stderr

@@ -6,7 +6,9 @@ import shlex
 import pytest
 from doc_pages import ROOT, blocks, marked, text_of
 
-from snntoolbox import __version__, command_line, plugins
+from snntoolbox import __version__
+from snntoolbox.frontends.registry import frontend_named
+from snntoolbox.workflow import commands
 
 COMMANDS = [line for block in blocks("README.md", "sh") for line in block.splitlines() if line]
 
@@ -59,15 +61,15 @@ def _extras(text):
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("snntoolbox ")])
 def test_commands_are_known_to_the_command_line(line):
     first, *rest = shlex.split(line, comments=True)[1:]
-    arguments = [first, *rest] if first in command_line.COMMANDS else ["run", first, *rest]
-    command_line.parser().parse_args(arguments)
+    arguments = [first, *rest] if first in commands.COMMANDS else ["run", first, *rest]
+    commands.parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize("name", ["keras", "pytorch", "onnx"])
 def test_file_endings_are_listed(name):
     rows = [line for line in text_of("README.md").splitlines() if line.lower().startswith(f"| {name}")]
     (row,) = [line for line in rows if "`." in line]
-    assert not [suffix for suffix in plugins.frontend(name).suffixes if f"{suffix}`" not in row]
+    assert not [suffix for suffix in frontend_named(name).suffixes if f"{suffix}`" not in row]
 
 
 def test_one_version_everywhere():

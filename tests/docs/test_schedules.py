@@ -6,8 +6,8 @@ import re
 import pytest
 from doc_pages import text_of
 
-from snntoolbox import demo
-from snntoolbox.cli import main
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.cli import main
 
 PAGE = text_of("docs/schedules.md")
 ROW = re.compile(r"^\| (`[^|]+`[^|]*)\| ([\d.]+) % \| ([\d,]+) \| ([\d.]+) % \| ([\d,]+) \|$", re.MULTILINE)

@@ -10,10 +10,10 @@ import pytest
 from doc_pages import marked, text_of
 
 import snntoolbox as stb
-from snntoolbox import cli, command_line, demo
-from snntoolbox.config import load_config
-from snntoolbox.config.schema import RECIPES, keys
-from snntoolbox.conversion import Recipe
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.workflow import cli, commands, demo
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.schema import RECIPES, keys
 
 USAGE = "docs/usage.md"
 CONFIGS = [
@@ -31,9 +31,9 @@ def test_configurations_are_accepted(text, tmp_path):
 
 def options():
     """(command, option) of the whole command line."""
-    (commands,) = (a for a in command_line.parser()._actions if isinstance(a, argparse._SubParsersAction))
-    assert set(commands.choices) == set(cli.COMMANDS)
-    for name, parser in commands.choices.items():
+    (choices,) = (a for a in commands.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    assert set(choices.choices) == set(commands.COMMANDS)
+    for name, parser in choices.choices.items():
         for action in parser._actions:
             for option in action.option_strings:
                 if option not in ("-h", "--help"):
@@ -123,7 +123,7 @@ def test_saving_example_runs(tmp_path, monkeypatch, capsys):
     snn = stb.convert(graph)
     (code,) = marked(USAGE, "save")
     exec(compile(code, USAGE, "exec"), {"stb": stb, "graph": graph, "snn": snn})
-    assert capsys.readouterr().out.split() == [*graph.summary().split(), *snn.summary().split()]
+    assert capsys.readouterr().out.split() == [*stb.summary(graph).split(), *snn.summary().split()]
 
 
 def test_recipe_of_2017_is_described():

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from snntoolbox.conformance.draft import Draft
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.engine.currents import GridCurrents
 from snntoolbox.engine.fast import jit
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.ir.interpreter import constant_currents
-from snntoolbox.passes.quantize import Quantize
 
 COMPILED = [False, pytest.param(True, marks=pytest.mark.skipif(not jit.installed(), reason="needs numba"))]
 RANDOM = np.random.default_rng(5)

@@ -13,14 +13,7 @@ from snntoolbox.engine import kernels
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.node import LinearNode, Node
-from snntoolbox.ir.nodes import (
-    NODE_TYPES,
-    Add,
-    Concat,
-    Elementwise,
-    Input,
-    MaxPool,
-)
+from snntoolbox.ir.nodes import NODE_TYPES, Add, Concat, Elementwise, Input, MaxPool
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}

@@ -52,7 +52,7 @@ def test_model_is_made_and_converted(name, tmp_path):
         shutil.copy(file, folder)
 
     run(folder / "make_model.py", cwd=elsewhere)
-    run("-m", "snntoolbox.cli", folder / "config.ini", cwd=elsewhere)
+    run("-m", "snntoolbox.workflow.cli", folder / "config.ini", cwd=elsewhere)
 
     report = json.loads((folder / "log" / name / "report.json").read_text())
     assert report["samples"] == 360

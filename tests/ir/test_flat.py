@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from snntoolbox.conformance import cases
+from snntoolbox.analysis.conformance.cases import cases
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
 from snntoolbox.ir.flat import flattened
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster

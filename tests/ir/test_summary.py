@@ -7,7 +7,7 @@ from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Reset
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, MaxPool, Mean, ReLU, Reshape, Scale, Take
-from snntoolbox.ir.summary import describe, graph_summary, incoming, network_summary, span
+from snntoolbox.ir.summary import describe, graph_summary, incoming, network_summary, span, summary
 
 
 def conv(name, source, shape, stride=(1, 1), dilation=(1, 1), groups=1, **more):
@@ -164,5 +164,5 @@ def test_a_gate_has_no_threshold():
 
 def test_summaries_are_methods_too():
     net = network()
-    assert net.summary() == network_summary(net)
-    assert net.wiring.summary() == graph_summary(net.wiring)
+    assert summary(net) == network_summary(net)
+    assert summary(net.wiring) == graph_summary(net.wiring)

@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional
 
 import snntoolbox as stb
+from snntoolbox.conversion.schedules.phased import Phased
 from snntoolbox.errors import ConversionError, DataError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.nodes import ReLU
-from snntoolbox.passes.phased import Phased
 from snntoolbox.training.pytorch import QCFS, replace_relu
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,19 +11,17 @@ from torch import Tensor
 
 from snntoolbox.backends.inisim.kept import Part
 from snntoolbox.backends.inisim.schedule import Task, readout_sources
+from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast.events import EventProduct
 from snntoolbox.engine.fast.firing import Firing
 from snntoolbox.engine.fast.joined import Joined
+from snntoolbox.engine.fast.planning import FastPaths
 from snntoolbox.engine.fast.scan import Scan, start
 from snntoolbox.engine.neurons import State
 from snntoolbox.ir.encodings import Spiking, spike_trains
-from snntoolbox.ir.network import Population, Readout
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
-
-if TYPE_CHECKING:
-    from snntoolbox.backends.inisim.simulation import Simulation
-
 
 COUNTING = (Firing, Scan)
 """States that count their spikes themselves."""
@@ -34,34 +32,39 @@ CURRENT_BYTES = 2**22
 """About how large the currents of a dense product may be before the neurons take them."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Wired:
+    """A network ready for some samples: its maps in the type in which their sums are exact, and the fast paths.
+
+    `constant` is what constant inputs add to each target in every step, `exact` gives the maps in float64.
+    """
+
+    network: SpikingNetwork
+    wiring: Executor
+    fast: FastPaths | None
+    constant: Mapping[str, Tensor]
+    exact: Callable[[], Executor]
+
+
 class Batch:
     """Some samples on their way through time."""
 
-    def __init__(
-        self,
-        simulation: Simulation,
-        x: list[Array],
-        steps: int,
-        kept: Part,
-        first_sample: int,
-        fused: bool,
-    ) -> None:
-        self.simulation, self.network, self.kept = simulation, simulation.network, kept
+    def __init__(self, wired: Wired, x: list[Array], steps: int, kept: Part, first_sample: int) -> None:
+        self.network, self.kept = wired.network, kept
+        self.wiring, self.fast, self.constant, self.exact = wired.wiring, wired.fast, wired.constant, wired.exact
         self.x = dict(zip(self.network.encodings, x, strict=True))
         self.size, self.first_sample = len(x[0]), first_sample
-        self.constant, dtype = simulation.constant_currents(x, steps, fused=fused)
-        self.wiring, self.fast = simulation.wiring(dtype), simulation.fast_paths(dtype, fused)
         limit = int(self.network.presented(steps))
         self.presented = limit if limit < steps else None
         self.graded = kept.fired.keys()
         self.fired: dict[str, Tensor] = {}
-        self.states = {p.name: self._start(p, fused) for p in self.network.populations.values()}
+        self.states = {p.name: self._start(p) for p in self.network.populations.values()}
         self.counts: dict[str, Tensor] = {}
         self.sums: dict[str, Tensor] = {}
         self.at_start: dict[str, Array] = {}
         self.readouts = {r.name: r for r in self.network.readouts}
 
-    def _start(self, population: Population, fused: bool) -> State:
+    def _start(self, population: Population) -> State:
         """The neurons before the first step."""
         drive, target = self.constant.get(population.name), self.wiring.target
         if self.fast is None or population.name not in self.fast.forms:
@@ -216,12 +219,12 @@ class Batch:
         """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
         sources = {n: self._counted(n).double() for n in readout_sources(self.network) if self._spiked(n)}
         currents = [r.current for r in self.network.readouts]
-        sums = self.simulation.wiring(torch.float64).tensors(sources, currents) if sources else {}
+        sums = self.exact().tensors(sources, currents) if sources else {}
         totals = {n: sums[r.current][None] if sums else self._nothing(r, 1) for n, r in self.readouts.items()}
         return {n: self._output(r, totals[n], self.kept.steps)[0] for n, r in self.readouts.items()}
 
     def _nothing(self, readout: Readout, steps: int) -> Tensor:
-        return torch.zeros((steps, self.size, *readout.shape), dtype=torch.float64, device=self.simulation.device)
+        return torch.zeros((steps, self.size, *readout.shape), dtype=torch.float64, device=self.wiring.target.device)
 
     def _spiked(self, name: str) -> bool:
         return name in self.counts or name in self.states

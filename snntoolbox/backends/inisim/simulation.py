@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.backends.inisim.batch import Batch
+from snntoolbox.backends.inisim.batch import Batch, Wired
 from snntoolbox.backends.inisim.kept import Kept
 from snntoolbox.backends.inisim.schedule import Task, plan, shortened
 from snntoolbox.engine.currents import GridCurrents
@@ -134,7 +134,8 @@ class Simulation:
         with plain_arithmetic():
             for low in range(0, max(samples, 1), together):
                 part = slice(low, low + together)
-                batch = Batch(self, [a[part] for a in x], steps, kept.part(part), first_sample + low, fused)
+                some = [a[part] for a in x]
+                batch = Batch(self._wired(some, steps, fused), some, steps, kept.part(part), first_sample + low)
                 for first in range(0, steps, chunk):
                     batch.advance(self.tasks(batch.fast, per_step), first, min(chunk, steps - first))
                     if progress is not None:
@@ -142,6 +143,13 @@ class Simulation:
                         progress(done // max(samples, 1))
                 batch.finish()
             return kept.result(batch.paths())
+
+    def _wired(self, x: Sequence[Array], steps: int, fused: bool) -> Wired:
+        """What these samples need of the network, in the type in which their sums are exact."""
+        constant, dtype = self.constant_currents(x, steps, fused=fused)
+        wiring, fast = self.wiring(dtype), self.fast_paths(dtype, fused)
+        exact = partial(self.wiring, torch.float64)
+        return Wired(network=self.network, wiring=wiring, fast=fast, constant=constant, exact=exact)
 
     def _likely_paths(self, x: Sequence[Array], steps: int, *, fused: bool) -> FastPaths | None:
         """The fast paths that most batches of a run are going to take, told from earlier ones or the first sample."""

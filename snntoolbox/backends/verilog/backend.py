@@ -1,88 +1,22 @@
-"""Verilog as a simulator: what the hardware can be, and how it is built."""
+"""Verilog as a simulator: how it is built."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snntoolbox.backends.options import chosen_options
-from snntoolbox.errors import BackendError, Unsupported
-from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.backends.verilog.capabilities import CAPABILITIES, Options
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
 
 if TYPE_CHECKING:
     from snntoolbox.backends.verilog.simulation import Simulation
-
-SIMULATORS = ("auto", "icarus", "verilator")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How the hardware is built and run; none of them changes a spike.
-
-    verilog_simulator: 'icarus', 'verilator', or 'auto' for Verilator where a run is long enough for its compilation.
-    lanes: neurons that a layer updates at once, a power of two. queue: words of each queue between layers, likewise.
-    stalls: make both streams wait in so many of 8 clocks, at random. membrane_bits: refuse what needs more; 0 for any.
-    """
-
-    verilog_simulator: str = "auto"
-    lanes: int = 1
-    queue: int = 4
-    stalls: int = 0
-    membrane_bits: int = 0
-
-    def __post_init__(self) -> None:
-        if self.verilog_simulator not in SIMULATORS:
-            told = f"backend 'verilog' cannot run in '{self.verilog_simulator}'"
-            raise BackendError(told, hint=f"use one of {', '.join(SIMULATORS)}")
-        check_sizes(self.lanes, self.queue)
-        for what, most in {"stalls": 7, "membrane_bits": 64}.items():
-            if not 0 <= getattr(self, what) <= most:
-                raise BackendError(f"backend 'verilog': {what} = {getattr(self, what)} is not from 0 to {most}")
-
-
-def check_sizes(lanes: int, queue: int) -> None:
-    """BackendError where the lanes of a layer or the words of a queue are none."""
-    for many, what, most in ((lanes, "lanes in a layer", 1 << 16), (queue, "words in a queue", 1024)):
-        if not 1 <= many <= most or many & (many - 1):
-            raise BackendError(f"hardware cannot have {many} {what}", hint=f"use a power of two up to {most}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerilogCapabilities(Capabilities):
-    """What holds beyond single features: registers start at 0 and hold whole numbers."""
-
-    def missing(self, network: SpikingNetwork) -> list[Unsupported]:
-        """The general list, a potential to reset to that is not 0, and limits of potentials between the numbers."""
-        found = super().missing(network)
-        for population in network.populations.values():
-            neuron = population.neuron
-            if isinstance(neuron, IF) and neuron.reset is Reset.ZERO and neuron.reset_potential:
-                found.append(Unsupported(population.label, "a reset potential other than 0"))
-            if isinstance(neuron, IF) and any(limit != int(limit) for limit in neuron.saturation or ()):
-                found.append(Unsupported(population.label, "potentials that saturate at fractions"))
-        return found
 
 
 class VerilogBackend:
     """The network as synthesizable Verilog, simulated clock by clock in Verilator or Icarus."""
 
     name = "verilog"
-    capabilities = VerilogCapabilities(
-        encodings=frozenset({ConstantCurrent, Poisson}),
-        signed_input=True,
-        resets=frozenset({Reset.SUBTRACT, Reset.ZERO}),
-        bias=True,
-        initial=True,
-        thresholds=True,
-        saturation=True,
-        grid_only=True,
-        records=frozenset({"spikes"}),
-        exact_bits=53,
-        programs=("iverilog", "verilator"),
-    )
+    capabilities = CAPABILITIES
 
     def build(self, network: SpikingNetwork, **options: Any) -> Simulation:
         """The network ready to run; `options` are the fields of `Options`."""

@@ -8,17 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from snntoolbox.backends.verilog.backend import VerilogBackend
+from snntoolbox.backends.verilog.capabilities import CAPABILITIES
 from snntoolbox.backends.verilog.names import Names
-from snntoolbox.backends.verilog.ports import (
-    Layout,
-    Port,
-    list_port,
-    matrix_of,
-    most_lanes,
-    spike_bits,
-    sum_port,
-)
+from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of, most_lanes, spike_bits, sum_port
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
 from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits, sum_range, unsigned_bits
 from snntoolbox.errors import BackendError
@@ -190,7 +182,7 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
 
     UnsupportedError lists what hardware does not have; BackendError says where potentials need more bits than allowed.
     """
-    VerilogBackend.capabilities.check(VerilogBackend.name, network)
+    CAPABILITIES.check("verilog", network)
     names = Names()
     spiking = [n for n, e in network.encodings.items() if isinstance(e, Poisson)]
     module = names.module(network.name)

@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 
 from snntoolbox.backends.verilog import tools
-from snntoolbox.backends.verilog.backend import Options
 from snntoolbox.backends.verilog.bench import BENCH, INPUT, OUTPUT, bench, hex_words
+from snntoolbox.backends.verilog.capabilities import Options
 from snntoolbox.backends.verilog.clocks import expected_clocks
 from snntoolbox.backends.verilog.design import Choices, Design, designed
 from snntoolbox.backends.verilog.hardware import hardware, write

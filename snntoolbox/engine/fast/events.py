@@ -12,9 +12,8 @@ from torch import Tensor
 from snntoolbox.engine.fast import loops
 from snntoolbox.engine.fast.firing import Firing
 from snntoolbox.engine.fast.forms import Form
-from snntoolbox.engine.fast.geometry import geometry, planar
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast.layout import geometry, planar, rows, shaped
 from snntoolbox.engine.fast.tiled import Tiles
 from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from snntoolbox.engine.fast import jit, tiles
 from snntoolbox.engine.fast.firing import Firing
-from snntoolbox.engine.fast.geometry import geometry, planar
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import rows
+from snntoolbox.engine.fast.layout import geometry, planar, rows
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
-from snntoolbox.frontends.keras.ours import QCFS
+from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.frontends.keras.step import Refused, Step
 from snntoolbox.ir.nodes import Add, Elementwise, ReLU, Softmax
 from snntoolbox.ir.rectifying import add_clip, add_leaky_relu

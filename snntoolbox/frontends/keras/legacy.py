@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.keras.ours import named
+from snntoolbox.frontends.keras.runtime import named
 from snntoolbox.ir.node import Array
 
 Config = dict[str, Any]

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from snntoolbox.errors import FrontendError, SNNToolboxError, Unsupported, UnsupportedError
-from snntoolbox.frontends.keras import ours
+from snntoolbox.frontends.keras import runtime as ours
 from snntoolbox.frontends.keras.checking import check_config
 from snntoolbox.frontends.keras.files import Saved, read_saved
 from snntoolbox.frontends.keras.hdf5 import brief

@@ -13,8 +13,8 @@ from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
-from snntoolbox.frontends.keras.ours import layer as layer_of
 from snntoolbox.frontends.keras.records import Call, Layer, Net, Ref
+from snntoolbox.frontends.keras.runtime import layer as layer_of
 
 # What only matters to training or is set from the file, and the layer's name, which may be that of another.
 _LEFT_OUT = re.compile(r"name|trainable|dtype|.*_(initializer|regularizer|constraint)|quantization_config|.*lora.*")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.keras.ours import QCFS, is_own
 from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref
+from snntoolbox.frontends.keras.runtime import QCFS, is_own
 from snntoolbox.ir.node import Array, Shape
 
 

@@ -10,7 +10,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
 from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
-from snntoolbox.frontends.keras.ours import QCFS
+from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.ir.node import Array
 
 Weights = dict[str, dict[str, Array]]

@@ -30,10 +30,9 @@ class OnnxFrontend:
 
         `input_shape` (without batch) is needed where the file leaves sizes other than the batch open.
         """
-        from snntoolbox.frontends.onnx.casting import uncast
         from snntoolbox.frontends.onnx.model import OnnxModel, describe
         from snntoolbox.frontends.onnx.reading import read
-        from snntoolbox.frontends.onnx.widening import widened
+        from snntoolbox.frontends.onnx.widening import uncast, widened
 
         if isinstance(source, OnnxModel):
             return source

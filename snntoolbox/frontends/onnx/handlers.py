@@ -11,9 +11,9 @@ from snntoolbox.frontends.onnx import (
     resizing,
     shaping,
     smooth,
-    transposed,
     weighted,
 )
+from snntoolbox.frontends.onnx import weighted as transposed
 from snntoolbox.frontends.onnx.call import Handler
 
 HANDLERS: dict[str, Handler] = {

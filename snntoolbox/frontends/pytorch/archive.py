@@ -20,7 +20,7 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.pytorch.quiet import quiet
+from snntoolbox.frontends.pytorch.sizes import quiet
 
 _OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\._?sym_\w+|math\.[a-z]+"

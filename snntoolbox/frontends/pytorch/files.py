@@ -16,7 +16,7 @@ import torch
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.archive import is_program, load_program
 from snntoolbox.frontends.pytorch.model import TorchModel, check_runs, export_module, wrap_program
-from snntoolbox.frontends.pytorch.quiet import quiet
+from snntoolbox.frontends.pytorch.sizes import quiet
 
 _WEIGHTS = (".pkl", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")

@@ -8,7 +8,7 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.pytorch.quiet import quiet
+from snntoolbox.frontends.pytorch.sizes import quiet
 
 # these return their input itself at inference, which their schema does not say; detach_ changes no value
 _PASS_ON = frozenset({"aten::dropout", "aten::feature_dropout", "aten::alpha_dropout"})

@@ -16,8 +16,7 @@ from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.call import MOST_VALUES
-from snntoolbox.frontends.pytorch.quiet import quiet
-from snntoolbox.frontends.pytorch.sizes import check_sizes
+from snntoolbox.frontends.pytorch.sizes import check_sizes, quiet
 from snntoolbox.ir.node import Array, Shape
 
 _CHUNK = 128

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +15,24 @@ from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.call import MOST_VALUES
-from snntoolbox.frontends.pytorch.quiet import quiet
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings, log records or prints inside; they come before an exception that says the same."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
 
 _HINT = "export it with integer positions in place of masks"
 

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+from snntoolbox.analysis.conformance.cases import cases
+from snntoolbox.analysis.conformance.checks import check
 from snntoolbox.backends.brian2 import backend as module
 from snntoolbox.backends.brian2.backend import Brian2Backend
 from snntoolbox.backends.isolated import end_idle
-from snntoolbox.conformance import cases, check
 from snntoolbox.errors import BackendError
 from snntoolbox.ir import capabilities
 from snntoolbox.ir.interpreter import interpret

@@ -9,9 +9,9 @@ CODE = """
 import resource
 import numpy as np
 from snntoolbox.backends.inisim.simulation import Simulation
-from snntoolbox.conformance.draft import Draft
+from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.ir.result import Record
-from snntoolbox.passes.quantize import Quantize
+from snntoolbox.conversion.spiking.quantize import Quantize
 
 draft = Draft(exact=False)
 first = draft.neurons(draft.conv(draft.input(3, 64, 64), 16, (3, 3), ((1, 1), (1, 1))))

@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from snntoolbox.analysis.conformance.cases import OFF_GRID, cases, max_pool_tree
+from snntoolbox.analysis.conformance.checks import check
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.analysis.conformance.networks import MAPS, NETWORKS
 from snntoolbox.backends.verilog import tools
 from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.backend import VerilogBackend
@@ -21,16 +25,12 @@ from snntoolbox.backends.verilog.hardware import hardware, write
 from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.simulation import largest_currents
 from snntoolbox.backends.verilog.streams import input_words, output_words, spike_words
-from snntoolbox.conformance import cases, check
-from snntoolbox.conformance.cases import OFF_GRID, max_pool_tree
-from snntoolbox.conformance.draft import Draft
-from snntoolbox.conformance.networks import MAPS, NETWORKS
+from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.result import Record
-from snntoolbox.passes.quantize import Quantize
 
 CI = os.environ.get("CI") == "true"
 
@@ -144,7 +144,7 @@ def test_conforms_in_verilator(name):
 def test_demo_in_verilator():
     """Convolutions, max pooling by a tree, average pooling and dense layers."""
     import snntoolbox as stb
-    from snntoolbox import demo
+    from snntoolbox.workflow import demo
 
     x_test, x_norm = (np.load(demo.folder() / name)["arr_0"] for name in ("x_test.npz", "x_norm.npz"))
     graph = stb.load(demo.folder() / "digits_cnn.onnx")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.analysis.conformance.networks import NETWORKS
 from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits, sum_range, unsigned_bits
-from snntoolbox.conformance.draft import Draft
-from snntoolbox.conformance.networks import NETWORKS
+from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.result import Record
-from snntoolbox.passes.quantize import Quantize
 
 CASES = {
     # Starts at 5, gets up to 3: never more than threshold - 1 + 3.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.inisim import simulation
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conformance.draft import Draft
 from snntoolbox.engine.fast import events, firing, forms, integer, jit, loops
 from snntoolbox.engine.fast.forms import Form, moved
 from snntoolbox.engine.kernels import prepare

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from snntoolbox.analysis.conformance.cases import cases
+from snntoolbox.analysis.conformance.checks import check
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.analysis.conformance.networks import NETWORKS
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conformance import cases, check
-from snntoolbox.conformance.draft import Draft
-from snntoolbox.conformance.networks import NETWORKS
+from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.engine.fast import events, integer, jit
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Add, AveragePool, Concat, Mean, Pad, Permute, Reshape, Scale, Take
 from snntoolbox.ir.result import Record
-from snntoolbox.passes.quantize import Quantize
 
 NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
 INT8 = pytest.mark.skipif(not integer.works(), reason="this processor has no exact 8-bit products in torch")
@@ -232,7 +233,7 @@ def test_batches_differ_by_nothing_that_ran_before():
 def test_small_runs_do_not_wait_for_numba():
     code = """
 import sys
-from snntoolbox.conformance import cases, check
+from snntoolbox.analysis.conformance import cases, check
 from snntoolbox.backends.inisim.backend import InisimBackend
 for case in cases():
     if case.name.startswith("network"):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from snntoolbox.analysis.conformance.cases import cases
+from snntoolbox.analysis.conformance.checks import check
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conformance import cases, check
 from snntoolbox.engine import neurons
 from snntoolbox.engine.fast import scan
 from snntoolbox.engine.neurons import add_pulse, copied

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snntoolbox.analysis.conformance.cases import cases
+from snntoolbox.analysis.conformance.checks import check
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conformance import cases, check
 from snntoolbox.engine import executor
 from snntoolbox.engine.fast import tf32
 from snntoolbox.engine.fast.forms import Form

@@ -10,11 +10,11 @@ import pytest
 from keras import layers as L  # noqa: N812
 
 import snntoolbox
-from snntoolbox import pipeline
-from snntoolbox.config import load_config
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras import KerasFrontend
 from snntoolbox.frontends.keras.reading import ReadModel
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.stories import run as pipeline
 
 FRONTEND = KerasFrontend()
 

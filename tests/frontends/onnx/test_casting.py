@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from snntoolbox.conversion import convert, load, simulate
+from snntoolbox.backends.simulate import simulate
+from snntoolbox.conversion.convert import convert
+from snntoolbox.conversion.load import load
 from snntoolbox.errors import UnsupportedError
 
 RNG = np.random.default_rng(4)

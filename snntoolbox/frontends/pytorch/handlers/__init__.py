@@ -7,7 +7,6 @@ from snntoolbox.frontends.pytorch.call import Call
 from snntoolbox.frontends.pytorch.handlers import (
     activations,
     arithmetic,
-    identities,
     joining,
     moving,
     pooling,
@@ -16,7 +15,7 @@ from snntoolbox.frontends.pytorch.handlers import (
 )
 
 HANDLERS: dict[str, Callable[[Call], Any]] = {}
-for _family in (activations, arithmetic, identities, joining, moving, pooling, resizing, weighted):
+for _family in (activations, arithmetic, joining, moving, pooling, resizing, weighted):
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
         raise RuntimeError(f"two handlers for {sorted(_double)}")
     HANDLERS.update(_family.HANDLERS)

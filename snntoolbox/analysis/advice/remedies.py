@@ -1,0 +1,338 @@
+"""The table of remedies: which finding asks for which setting, and how to convert with it.
+
+A new one is one entry of `REMEDIES`: a function that says why it could help (or None), the setting's name as the user
+writes it, and what it does to the recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.analysis.diagnosis.findings import Advice, Diagnosis
+from snntoolbox.analysis.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.thresholds.rules import rule_name
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.neurons import Negative, Reset
+
+MATTERS = 0.2
+"""A term matters that makes at least this share of the local squared errors."""
+
+MANY_STEPS = 16
+"""From so many steps on an early exit is worth trying."""
+
+_NAMES = {
+    CLIPPING: "clipping (activations above the scale)",
+    QUANTISATION: "quantisation (rates are multiples of one spike)",
+    SAMPLING: "the noise of the random input",
+    UNEVENNESS: "unevenness (spikes too early to be taken back, or late)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What remedies are chosen by: a diagnosis, the conversion's choices, the duration in ms, and any early exit."""
+
+    diagnosis: Diagnosis
+    recipe: Recipe
+    duration: float
+    early_exit: float = 0.0
+
+    @property
+    def rule(self) -> str:
+        """The rule that chooses the thresholds, where the recipe leaves it open by the number of steps."""
+        steps = None if self.recipe.schedule == "differential" else self.duration / self.recipe.dt
+        return rule_name(self.recipe.threshold_rule, steps, self.recipe.percentile)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a remedy could help, and the share of the local squared errors that it acts on; None if they do not tell.
+
+    `rank` from 0 to 1 says what is tried first: the share, or how much is at stake where there is none.
+    """
+
+    text: str
+    share: float | None = None
+    rank: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """A setting to change.
+
+    when: the reason in a situation, None where it does not apply. setting: as the user writes it. change: the recipe
+    with it; None where it cannot be tried. lengthen: factor on the duration. early_exit: share of predictions to keep
+    where samples end early. cost: in words; empty for nothing.
+    """
+
+    when: Callable[[Situation], Reason | None]
+    setting: Callable[[Situation], str]
+    change: Callable[[Recipe], Recipe] | None
+    lengthen: int = 1
+    early_exit: float = 0.0
+    cost: str = ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is not tried together with others: it changes the number of steps."""
+        return self.lengthen > 1 or self.early_exit > 0
+
+
+def caused_by(*terms: str) -> Callable[[Situation], Reason | None]:
+    """Applies where one of these terms matters; the reason names the largest, and the layer it is largest in."""
+
+    def reason(situation: Situation) -> Reason | None:
+        diagnosis = situation.diagnosis
+        term = max(terms, key=diagnosis.share)
+        share, worst = diagnosis.share(term), diagnosis.worst(term)
+        if share < MATTERS or worst is None:
+            return None
+        where = f"most in {worst.name} ({worst.rms(term):.1%} of its activation)"
+        return Reason(f"{_NAMES[term]} makes {share:.0%} of the error that the layers add, {where}", share, share)
+
+    return reason
+
+
+def given(condition: Callable[[Situation], Any], why: str, rank: float = 1.0) -> Callable[[Situation], Reason | None]:
+    """Applies where a choice was made that cannot be judged by the terms."""
+    return lambda situation: Reason(why, rank=rank) if condition(situation) else None
+
+
+def both(
+    condition: Callable[[Recipe], Any], reason: Callable[[Situation], Reason | None]
+) -> Callable[[Situation], Reason | None]:
+    """The reason, where the recipe meets the condition."""
+    return lambda situation: reason(situation) if condition(situation.recipe) else None
+
+
+def _silenced(situation: Situation) -> Reason | None:
+    """Channels that should fire and never do: their rates lie below one spike in all the steps."""
+    layers = [layer for layer in situation.diagnosis.layers if layer.channels]
+    worst = max(layers, key=lambda layer: layer.dead / layer.channels, default=None)
+    if worst is None or worst.dead < max(1, 0.05 * worst.channels):
+        return None
+    return Reason(f"{worst.dead} of {worst.channels} channels of {worst.name} never fire though they should", rank=0.1)
+
+
+def _any(*reasons: Callable[[Situation], Reason | None]) -> Callable[[Situation], Reason | None]:
+    """The first reason that applies."""
+    return lambda situation: next((r for reason in reasons if (r := reason(situation))), None)
+
+
+def _unsure(situation: Situation) -> Reason | None:
+    moved = [name for name, found in situation.diagnosis.confidence.items() if found.more_helps]
+    if not moved:
+        return None
+    samples = max(found.samples for found in situation.diagnosis.confidence.values())
+    return Reason(f"{samples} calibration samples leave thresholds unsure, as in {moved[0]}", rank=0.0)
+
+
+def _with_neuron(**changes: Any) -> Callable[[Recipe], Recipe]:
+    return lambda recipe: replace(recipe, neuron=replace(recipe.neuron, **changes))
+
+
+def _with(**changes: Any) -> Callable[[Recipe], Recipe]:
+    return lambda recipe: replace(recipe, **changes)
+
+
+def _set(text: str) -> Callable[[Situation], str]:
+    return lambda situation: text
+
+
+def _percentile_setting(situation: Situation, percent: float) -> str:
+    """The keys that set a percentile; where another rule was named, that too."""
+    named = situation.recipe.threshold_rule not in ("auto", "percentile")
+    return f"[normalization] percentile = {percent:g}" + (", [conversion] threshold_rule = percentile" if named else "")
+
+
+def _with_percentile(recipe: Recipe, percent: float) -> Recipe:
+    rule = recipe.threshold_rule if recipe.threshold_rule in ("auto", "percentile") else "percentile"
+    return replace(recipe, threshold_rule=rule, percentile=percent)
+
+
+def _phased(recipe: Recipe) -> Recipe:
+    """With the corrections of layers that a phased network has; none stays none."""
+    correction = "none" if recipe.layer_correction == "none" else "auto"
+    return replace(recipe, schedule="phased", layer_correction=correction)  # type: ignore[arg-type]
+
+
+def _phased_setting(situation: Situation) -> str:
+    """The keys that set it; where another correction was named, that too."""
+    named = _phased(situation.recipe).layer_correction != situation.recipe.layer_correction
+    return "[conversion] schedule = phased" + (", layer_correction = auto" if named else "")
+
+
+def _plain(recipe: Recipe) -> bool:
+    """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
+    neuron = recipe.neuron
+    lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory
+    return recipe.schedule == "rate" and lossless and not neuron.graded and neuron.saturation is None
+
+
+def _coarse(situation: Situation) -> Reason | None:
+    """The thresholds are not those of least error for the duration, though clipping or quantisation matters."""
+    other = situation.recipe.normalize and situation.recipe.schedule != "differential" and situation.rule != "mmse"
+    return caused_by(CLIPPING, QUANTISATION)(situation) if other else None
+
+
+def _uncorrected(situation: Situation) -> bool:
+    """Whether layers are left as they are, or corrected in part; with a schedule they always are."""
+    recipe = situation.recipe
+    return recipe.schedule == "rate" and recipe.layer_correction not in ("auto", "search", "search+potential")
+
+
+def _idle(situation: Situation) -> Reason | None:
+    """Every sample takes all of many steps."""
+    steps = situation.diagnosis.steps
+    if situation.early_exit or situation.recipe.schedule == "phased" or steps < MANY_STEPS:
+        return None
+    return Reason(f"every sample takes all {steps} steps, though most are decided long before", rank=0.05)
+
+
+def _higher(recipe: Recipe) -> float:
+    return 99.9 if recipe.percentile < 99.9 else 100.0
+
+
+REMEDIES: tuple[Remedy, ...] = (
+    Remedy(
+        when=both(lambda r: not r.normalize, caused_by(CLIPPING, QUANTISATION)),
+        setting=_set("[tools] normalize = True"),
+        change=_with(normalize=True),
+    ),
+    Remedy(
+        when=both(lambda r: r.normalize and r.percentile < 100, caused_by(CLIPPING)),
+        setting=lambda s: _percentile_setting(s, _higher(s.recipe)),
+        change=lambda recipe: _with_percentile(recipe, _higher(recipe)),
+    ),
+    Remedy(
+        when=_coarse,
+        setting=_set("[conversion] threshold_rule = mmse"),
+        change=_with(threshold_rule="mmse"),
+    ),
+    Remedy(
+        when=both(lambda r: np.mean(r.neuron.initial) != 0.5, _any(caused_by(QUANTISATION), _silenced)),
+        setting=_set("[conversion] initial_potential = 0.5"),
+        change=_with_neuron(initial=0.5),
+    ),
+    Remedy(
+        when=both(lambda r: r.normalize and not r.per_channel, _any(caused_by(QUANTISATION), _silenced)),
+        setting=_set("[conversion] threshold_scope = channel"),
+        change=_with(per_channel=True),
+    ),
+    Remedy(
+        when=both(lambda r: r.normalize and r.percentile > 99.9, _any(caused_by(QUANTISATION), _silenced)),
+        setting=lambda s: _percentile_setting(s, 99.9),
+        change=lambda recipe: _with_percentile(recipe, 99.9),
+    ),
+    Remedy(
+        when=both(lambda r: r.normalize and r.percentile == 99.9, caused_by(QUANTISATION, UNEVENNESS)),
+        setting=lambda s: _percentile_setting(s, 99.0),
+        change=lambda recipe: _with_percentile(recipe, 99.0),
+    ),
+    Remedy(
+        when=both(lambda r: isinstance(r.encoding, Poisson), caused_by(SAMPLING)),
+        setting=_set("[input] poisson_input = False"),
+        change=_with(encoding=ConstantCurrent()),
+    ),
+    Remedy(
+        when=given(
+            lambda s: s.recipe.neuron.reset is not Reset.SUBTRACT, "this reset loses current above the threshold"
+        ),
+        setting=_set("[cell] reset = subtract"),
+        change=_with_neuron(reset=Reset.SUBTRACT),
+    ),
+    Remedy(
+        when=given(lambda s: s.recipe.neuron.leak != 1, "a leak loses part of the current: rates come out too low"),
+        setting=_set("[cell] leak = False"),
+        change=_with_neuron(leak=1.0),
+    ),
+    Remedy(
+        when=given(lambda s: s.recipe.neuron.refractory, "input during a refractory period is lost"),
+        setting=_set("[cell] tau_refrac = 0"),
+        change=_with_neuron(refractory=0),
+    ),
+    Remedy(
+        when=given(lambda s: s.recipe.max_pool == "gate", "a gate passes the spikes of one input at a time", 0.3),
+        setting=_set("[conversion] maxpool_type = relu_tree"),
+        change=_with(max_pool="relu_tree"),
+        cost="a neuron per comparison",
+    ),
+    Remedy(
+        when=given(lambda s: s.recipe.max2avg_pool, "max pooling was replaced by average pooling: another network"),
+        setting=_set("[conversion] max2avg_pool = False"),
+        change=_with(max2avg_pool=False),
+    ),
+    Remedy(
+        when=given(
+            lambda s: s.recipe.readout == "spikes", "spike counts of the output are coarse, and never negative", 0.3
+        ),
+        setting=_set("[conversion] readout = linear"),
+        change=_with(readout="linear"),
+    ),
+    Remedy(
+        when=given(_uncorrected, "the layers keep what the layers before leave over", 0.3),
+        setting=_set("[conversion] layer_correction = auto"),
+        change=_with(layer_correction="auto"),
+    ),
+    Remedy(
+        when=given(
+            lambda s: not s.recipe.readout_correction, "the read-out keeps the mean error and the first steps", 0.3
+        ),
+        setting=_set("[conversion] readout_correction = 100"),
+        change=_with(readout_correction=100),
+    ),
+    Remedy(
+        when=given(lambda s: 0 < s.recipe.weight_bits < 16, "weights are rounded to few bits", 0.3),
+        setting=lambda s: f"[conversion] weight_bits = {min(16, s.recipe.weight_bits + 2)}",
+        change=lambda recipe: replace(recipe, weight_bits=min(16, recipe.weight_bits + 2)),
+        cost="wider weights",
+    ),
+    Remedy(
+        when=both(_plain, caused_by(UNEVENNESS)),
+        setting=_set("[cell] spikes = signed"),
+        change=_with_neuron(negative=Negative.MEMORY),
+        cost="neurons that remember what they sent",
+    ),
+    Remedy(
+        when=both(lambda r: _plain(r) and r.max_pool != "gate", caused_by(UNEVENNESS)),
+        setting=_phased_setting,
+        change=_phased,
+        cost="layers fire one after the other, an answer takes as many times the steps",
+    ),
+    Remedy(
+        when=_any(caused_by(QUANTISATION, UNEVENNESS, SAMPLING), _silenced),
+        setting=lambda s: f"[simulation] duration = {2 * s.duration:g}",
+        change=_with(),
+        lengthen=2,
+        cost="twice the time and spikes",
+    ),
+    Remedy(
+        when=_idle,
+        setting=_set("[simulation] early_exit = 0.99"),
+        change=_with(),
+        early_exit=0.99,
+        cost="up to 1 % of the predictions are others than after all steps",
+    ),
+    Remedy(
+        when=_unsure,
+        setting=_set("more samples in x_norm, or a larger [normalization] num_samples"),
+        change=None,
+    ),
+)
+
+
+def applying(situation: Situation) -> list[tuple[Remedy, Reason]]:
+    """The remedies that apply, those first that act on the largest part of the error."""
+    found = [(remedy, reason) for remedy in REMEDIES if (reason := remedy.when(situation))]
+    return sorted(found, key=lambda pair: -pair[1].rank)  # of equal ranks the table's order stays
+
+
+def proposal(remedy: Remedy, reason: Reason, situation: Situation) -> Advice:
+    """The advice that a remedy comes to, before it is tried."""
+    setting = remedy.setting(situation)
+    return Advice(setting=setting, reason=reason.text, expected=reason.share, cost=remedy.cost)

@@ -1,0 +1,1 @@
+"""One converted network on several simulators, spike by spike."""

@@ -1,0 +1,168 @@
+"""Tells why a population's raster departs from the semantics: by replaying it under one other rule after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snntoolbox.analysis.comparison.outcome import Cause
+from snntoolbox.analysis.comparison.replay import Local
+from snntoolbox.ir.encodings import Poisson, spike_trains
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array
+
+LATE = (1, 2, 3, -1)
+"""Shifts in steps that are tried; -1 is a step early."""
+EXPLAINED = 0.05
+"""A rule explains a raster if it leaves at most this share of the cells that the semantics leave."""
+EXACT = 1e-4
+"""Currents that differ by at most this share are the right ones: potentials may be kept in single precision."""
+SMALL = 0.05
+"""Currents that differ by at most this share of all that arrives differ by rounding."""
+NEAR = 1e-4
+"""How near to the threshold, in thresholds, rounding decides, where no potentials say more."""
+OTHER_SAMPLES = 3
+"""Trains of so many other samples are tried in place of the right one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A class and what speaks for it."""
+
+    cause: Cause
+    evidence: str
+
+
+def explain(
+    found: Array, local: Local, network: SpikingNetwork, sample: int, coded: Mapping[str, Array], traces: Array | None
+) -> Finding:
+    """Why `found` (steps, *shape), a simulator's raster of one population, is not what the semantics give.
+
+    `coded` holds the sample of each input of the network, `traces` the potentials (steps, *shape) recorded with it.
+    """
+    predicted = local.spikes()
+    unexplained = int(np.count_nonzero(predicted != found))
+    share = None if traces is None else _deviation(found, local, traces)
+    best: tuple[int, Finding] | None = None
+    for finding, raster in _rules(local, predicted, network, sample, coded):
+        if share is not None and share > EXACT and finding.cause in (Cause.COMPARISON, Cause.RESET):
+            continue  # these leave the currents as they are
+        left = int(np.count_nonzero(raster != found))
+        if best is None or left < best[0]:
+            best = left, finding
+        if left == 0:
+            break
+    if best is not None and best[0] <= EXPLAINED * unexplained:
+        left, finding = best
+        told = f"{finding.evidence} leaves {left} of the {unexplained} cells that the semantics leave"
+        return Finding(finding.cause, f"replayed with the simulator's own input, {told}")
+    return _by_currents(local, network, share)
+
+
+Ruling = Iterator[tuple[Finding, Array]]
+
+
+def _rules(
+    local: Local, predicted: Array, network: SpikingNetwork, sample: int, coded: Mapping[str, Array]
+) -> Ruling:
+    """Rasters under other rules, the likeliest first."""
+    for k in LATE:
+        yield Finding(Cause.DELAY, f"the raster {_steps(k)}"), shifted(predicted, k)
+    neuron = local.population.neuron
+    if isinstance(neuron, IF):
+        strict = replace(neuron, threshold=np.nextafter(neuron.threshold, np.inf))
+        yield Finding(Cause.COMPARISON, "a comparison by > in place of >="), local.spikes(strict)
+        for reset in () if neuron.graded else Reset:  # spikes that carry values are only ever subtracted
+            if reset is not neuron.reset:
+                yield Finding(Cause.RESET, f"reset '{reset}'"), local.spikes(replace(neuron, reset=reset))
+    yield from _late(local)
+    yield from _other_trains(local, network, sample, coded)
+
+
+def _late(local: Local) -> Ruling:
+    """What arrives comes later: all of it, or the spikes of one source alone."""
+    arriving = local.arriving
+    for k in LATE if arriving else ():
+        trains = {n: shifted(t, k) for n, t in arriving.items()}
+        yield Finding(Cause.DELAY, f"incoming spikes {_steps(k)}"), local.spikes(arriving=trains)
+        for name in arriving if len(arriving) > 1 else ():
+            told = f"spikes of '{name}' {_steps(k)}"
+            yield Finding(Cause.DELAY, told), local.spikes(arriving={name: trains[name]})
+
+
+def _other_trains(local: Local, network: SpikingNetwork, sample: int, coded: Mapping[str, Array]) -> Ruling:
+    """Trains of coded inputs as they are often got wrong."""
+    for name, coding in network.encodings.items():
+        if name not in local.arriving:
+            continue
+        train = local.arriving[name]
+        yield Finding(Cause.INPUT, f"input '{name}' without the signs"), local.spikes(arriving={name: np.abs(train)})
+        silent = local.spikes(arriving={name: np.zeros_like(train)})
+        yield Finding(Cause.INPUT, f"input '{name}' silent"), silent
+        for other in range(OTHER_SAMPLES):
+            if isinstance(coding, Poisson) and other != sample:
+                trains = spike_trains(coded[name][None], len(train), coding, other)[:, 0]
+                told = f"input '{name}' with the random numbers of sample {other}"
+                yield Finding(Cause.INPUT, told), local.spikes(arriving={name: trains})
+
+
+def _by_currents(local: Local, network: SpikingNetwork, share: float | None) -> Finding:
+    """What the recorded potentials say about the currents that came."""
+    inputs = sorted(n for n in (*local.arriving, *local.constant) if n in network.encodings)
+    if share is None:
+        if not network.grid and _near_ties(local):
+            return Finding(Cause.ROUNDING, f"potentials come within {NEAR:g} thresholds of the threshold")
+        return Finding(Cause.UNKNOWN, "no other rule explains the raster, and no potentials were recorded")
+    told = f"the currents that its potentials show differ by {share:.2g} of all that arrives"
+    if share <= SMALL:
+        return Finding(Cause.ROUNDING, f"{told}, and no other rule explains the raster")
+    if inputs:
+        return Finding(Cause.INPUT, f"{told}; it reads the coded input {', '.join(inputs)}")
+    return Finding(Cause.UNKNOWN, f"{told}, and no other rule explains the raster: other weights, or another map?")
+
+
+def _deviation(found: Array, local: Local, traces: Array) -> float | None:
+    """How far the currents behind recorded potentials are from the right ones, as a share of the latter.
+
+    Where no spike is fired, I[t] = V[t] - leak V[t-1], for every rule of reset; not while a neuron is refractory or
+    at a limit of its potential.
+    """
+    neuron = local.population.neuron
+    if not isinstance(neuron, IF):
+        return None
+    start = np.broadcast_to(neuron.initial, traces.shape[1:])[None]
+    previous = np.concatenate([start, traces[:-1]])
+    quiet = found == 0
+    for k in range(1, neuron.refractory + 1):
+        quiet &= shifted(found, k) == 0
+    if neuron.saturation is not None:
+        quiet &= (traces > neuron.saturation[0]) & (traces < neuron.saturation[1])
+    right, came = local.currents[quiet], (traces - neuron.leak * previous)[quiet]
+    return float(np.abs(came - right).sum() / max(np.abs(right).sum(), 1e-30))
+
+
+def _near_ties(local: Local) -> bool:
+    """Whether a threshold that is a little lower changes the raster."""
+    neuron = local.population.neuron
+    if not isinstance(neuron, IF):
+        return False
+    lower = replace(neuron, threshold=np.multiply(neuron.threshold, 1 - NEAR))
+    return bool(np.any(local.spikes(lower) != local.spikes()))
+
+
+def shifted(train: Array, steps: int) -> Array:
+    """A train (steps, ...) that comes `steps` later, silent before; earlier for a negative number."""
+    moved = np.zeros_like(train)
+    if steps >= 0:
+        moved[steps:] = train[: len(train) - steps]
+    else:
+        moved[:steps] = train[-steps:]
+    return moved
+
+
+def _steps(k: int) -> str:
+    count = f"{abs(k)} step{'s' if abs(k) > 1 else ''}"
+    return f"{count} {'later' if k > 0 else 'earlier'}"

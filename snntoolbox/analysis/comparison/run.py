@@ -1,0 +1,167 @@
+"""Compares simulators: each runs the samples, and every raster is held against that of the first that runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.analysis.comparison.divergence import divergence
+from snntoolbox.analysis.comparison.outcome import Comparison, Divergence, Side
+from snntoolbox.analysis.comparison.side import Progress, Runner, Task
+from snntoolbox.analysis.comparison.tally import StoredRasters, Tally
+from snntoolbox.backends.protocol import Backend
+from snntoolbox.backends.registry import backend_named, backend_names
+from snntoolbox.errors import BackendError, DataError
+from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.encodings import Spiking
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.samples import checked_arrays
+from snntoolbox.ir.timing import run_steps
+
+
+@checked
+def compare(
+    network: SpikingNetwork,
+    x: Array | Sequence[Array],
+    *,
+    simulators: Sequence[str | Backend] = ("INI", "brian2"),
+    duration: float | None = None,
+    labels: Array | None = None,
+    predictions: Array | None = None,
+    batch_size: int = 100,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run the same network and samples for `duration` ms on each simulator and compare, spike by spike.
+
+    Without a duration as long as `simulate` would.
+
+    `labels` and `predictions` (classes that the original network gives) are one number per sample. `options`:
+    simulator -> options of its `build`; `force` takes networks that are too large for one. A simulator that is
+    missing, refuses or dies is listed with the reason, and the others still run; the first that runs is the
+    reference. Rasters are recorded some samples at a time and kept on disk. BackendError for an unknown simulator,
+    DataError for samples that do not fit.
+    """
+    backends = backends_of(simulators)
+    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
+    _check(network, arrays, labels, predictions, batch_size)
+    task = Task(network, arrays, run_steps(network, duration), batch_size)
+    comparing = _Comparing(task, labels, predictions)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snntoolbox-")))
+        comparing.rasters = StoredRasters(folder)
+        sides = []
+        for backend in backends:
+            runner = Runner(backend, task, (options or {}).get(backend.name, {}), force=force)
+            sides.append(comparing.side(runner, stack, progress))
+    reference = comparing.reference
+    return Comparison(
+        model=network.name,
+        reference=reference.backend.name if reference else "",
+        samples=task.samples,
+        steps=task.steps,
+        duration=task.steps * network.dt if duration is None else duration,
+        weight_bits=network.grid.weight_bits if network.grid else 0,
+        layers={n: p.label for n, p in network.populations.items()},
+        sides=tuple(sides),
+    )
+
+
+def backends_of(simulators: Sequence[str | Backend]) -> list[Backend]:
+    """The backends of these names; BackendError where one is unknown, comes twice, or there are fewer than two."""
+    backends = [backend_named(s) if isinstance(s, str) else s for s in simulators]
+    names = [b.name for b in backends]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise BackendError(f"simulator {' and '.join(twice)} is named twice", hint="name each simulator once")
+    if len(names) < 2:
+        known = ", ".join(backend_names())
+        raise BackendError(f"a comparison needs two simulators or more, got {len(names)}", hint=f"known: {known}")
+    return backends
+
+
+def _check(
+    network: SpikingNetwork, x: Sequence[Array], labels: Array | None, predictions: Array | None, batch_size: int
+) -> None:
+    if not len(x[0]):
+        raise DataError("there are no samples to simulate")
+    if not network.populations:
+        raise DataError("the network has no populations to compare")
+    if batch_size < 1:
+        raise DataError(f"batch_size = {batch_size} is not at least 1")
+    for what, given in {"labels": labels, "predictions": predictions}.items():
+        if given is not None and np.shape(given) != (len(x[0]),):
+            raise DataError(f"{what} have shape {np.shape(given)}, there are {len(x[0])} samples")
+    for (name, encoding), array in zip(network.encodings.items(), x, strict=True):
+        if isinstance(encoding, Spiking):
+            encoding.check(array, name)
+
+
+class _Comparing:
+    """What all sides of a comparison share: the samples, and the reference as soon as one simulator has run."""
+
+    rasters: StoredRasters
+
+    def __init__(self, task: Task, labels: Array | None, predictions: Array | None) -> None:
+        self.task, self.labels, self.predictions = task, labels, predictions
+        self.order = tuple(n for n in task.network.targets if n in task.network.populations)
+        shape = task.network.readouts[0].shape if task.network.readouts else ()
+        self.classifies = bool(shape) and int(np.prod(shape)) == max(shape) > 1
+        self.reference: Runner | None = None
+        self.found: Tally | None = None
+
+    def side(self, runner: Runner, stack: ExitStack, progress: Progress | None) -> Side:
+        """Run one simulator; `stack` keeps the reference open, to be asked again at a difference."""
+        tally, at = Tally(self.order, self.classifies), None
+        with ExitStack() as own:
+            if runner.open(stack if self.reference is None else own):
+                self._run(runner, tally, progress)
+            if tally.first is not None and self.reference is not None:
+                at = divergence(tally.first, runner, self.reference)
+        if self.reference is None and tally.samples:
+            self.reference, self.found = runner, tally
+        return self._summed(runner, tally, at)
+
+    def _run(self, runner: Runner, tally: Tally, progress: Progress | None) -> None:
+        for first, stop, result in runner.results():
+            if self.reference is None:
+                self.rasters.add({n: result.spikes[n] for n in self.order})
+                tally.add(result, {})
+            else:
+                tally.add(result, self.rasters.read(first, stop))
+            if progress is not None:
+                progress(runner.backend.name, stop - first)
+
+    def _summed(self, runner: Runner, tally: Tally, at: Divergence | None) -> Side:
+        found, first = tally.predictions, self.reference is runner
+        held = None if first or self.found is None else self.found.predictions
+        return Side(
+            simulator=runner.backend.name,
+            status=runner.status,
+            reason=runner.reason,
+            samples=tally.samples,
+            accuracy=_share(found, self.labels),
+            agreement=_share(found, held),
+            ann_agreement=_share(found, self.predictions),
+            spikes={n: count / max(tally.samples, 1) for n, count in tally.spikes.items()} if tally.samples else {},
+            differing={} if first else dict(tally.differing),
+            cells={} if first else dict(tally.cells),
+            compared=0 if first else tally.compared,
+            seconds_to_build=round(runner.seconds_to_build, 3),
+            seconds_to_run=round(runner.seconds_to_run, 3),
+            divergence=at,
+        )
+
+
+def _share(found: Array | None, wanted: Array | None) -> float | None:
+    """The share of equal classes, of the samples that both have."""
+    if found is None or wanted is None:
+        return None
+    count = min(len(found), len(wanted))
+    return float(np.mean(found[:count] == np.asarray(wanted)[:count])) if count else None

@@ -1,0 +1,1 @@
+"""What every backend must pass, ours and others: ``snntoolbox.check_backend``."""

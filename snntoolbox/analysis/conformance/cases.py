@@ -1,0 +1,169 @@
+"""The cases of the conformance suite as data: a network, inputs, a number of steps and what to check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.analysis.conformance.networks import MAPS, NETWORKS, NEURONS, Drawing, one_neuron
+from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
+from snntoolbox.conversion.spiking.populations import Convert
+from snntoolbox.conversion.spiking.quantize import Quantize
+from snntoolbox.ir.encodings import SpikeTimes
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import Conv, Dense, Input, MaxPool, ReLU, Reshape
+
+Check = Literal["identical", "rates", "repeated", "batched", "recorded"]
+MANY = 10
+"""Steps of most cases."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """One thing that a backend must do.
+
+    check: 'identical', everything equals the reference interpreter's; 'rates', spike counts differ by at most one;
+    'repeated', the same again in a second run and a second build; 'batched', a batch equals its samples alone;
+    'recorded', only what is asked for is recorded, and progress is told.
+    build: draws the network; inputs: a batch for each input of a network.
+    """
+
+    name: str
+    check: Check
+    build: Callable[[], SpikingNetwork]
+    steps: int = MANY
+    samples: int = 3
+    current: float | None = None
+    """Every input value; None for random ones, multiples of 1/16 in [-1, 1]."""
+
+    def inputs(self, network: SpikingNetwork) -> tuple[Array, ...]:
+        """A batch of each input."""
+        random = np.random.default_rng(2)
+        if any(isinstance(e, SpikeTimes) for e in network.encodings.values()):
+            trains = [(self.samples, self.steps - 2, *network.wiring.shapes[n]) for n in network.encodings]
+            return tuple(random.integers(-1, 2, size=s) for s in trains)
+        shapes = [(self.samples, *network.wiring.shapes[n]) for n in network.encodings]
+        if self.current is not None:
+            return tuple(np.full(s, self.current) for s in shapes)
+        if self.check == "rates":
+            return tuple(random.uniform(-1, 1, size=s) for s in shapes)
+        return tuple(random.integers(-16, 17, size=s) / 16 for s in shapes)
+
+
+def cases() -> list[Case]:
+    """Every case, small ones first; names are unique."""
+    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_rates(), *_life_cycle(), *_grids()]
+
+
+def _drawn(draw: Drawing, neuron: IF | None = None, exact: bool = True) -> SpikingNetwork:
+    draft = Draft(exact=exact, neuron=neuron)
+    draw(draft)
+    return draft.network()
+
+
+def _neurons() -> Iterator[Case]:
+    for name, (neuron, current, bias) in NEURONS.items():
+        build = partial(_drawn, one_neuron(neuron, bias))
+        yield Case(name=f"neuron: {name}", check="identical", build=build, samples=1, current=current)
+
+
+def _maps() -> Iterator[Case]:
+    for name, (steps, draw) in MAPS.items():
+        yield Case(name=f"map: {name}", check="identical", build=partial(_drawn, draw), steps=steps, samples=1)
+
+
+def _networks() -> Iterator[Case]:
+    for name, draw in NETWORKS.items():
+        yield Case(name=f"network: {name}", check="identical", build=partial(_drawn, draw))
+    yield Case(name="network: max pooling by a tree", check="identical", build=max_pool_tree)
+    yield Case(name="network: integer grid", check="identical", build=lambda: Quantize(8)(max_pool_tree()))
+
+
+def _resets() -> Iterator[Case]:
+    for reset in Reset:
+        for what, neuron in {
+            "": IF(reset=reset, initial=0.5),
+            ", leak": IF(reset=reset, leak=0.5),
+            ", refractory": IF(reset=reset, refractory=2),
+        }.items():
+            build = partial(_drawn, NETWORKS["residual"], neuron)
+            yield Case(name=f"network: residual, reset {reset}{what}", check="identical", build=build)
+
+
+def _rates() -> Iterator[Case]:
+    single: dict[str, Drawing] = {
+        "dense": lambda d: d.readout(d.neurons(d.dense(d.input(8), 20, scale=0.5))),
+        "convolution": lambda d: d.readout(d.neurons(d.conv(d.input(2, 6, 6), 4))),
+    }
+    for name, draw in single.items():
+        build = partial(_drawn, draw, exact=False)
+        yield Case(name=f"float weights: {name}", check="rates", build=build, steps=50)
+
+
+def _life_cycle() -> Iterator[Case]:
+    for check in ("repeated", "batched"):
+        for name in ("residual", "two codings"):
+            build = partial(_drawn, NETWORKS[name])
+            yield Case(name=f"{check}: {name}", check=check, build=build)  # type: ignore[arg-type]
+    yield Case(name="recorded: perceptron", check="recorded", build=partial(_drawn, NETWORKS["perceptron"]))
+
+
+def _grids() -> Iterator[Case]:
+    """The same on the integer grid, for backends that run nothing else."""
+
+    def quantised(name: str, neuron: IF | None = None, bits: int = 8) -> Callable[[], SpikingNetwork]:
+        return lambda: Quantize(bits)(_drawn(NETWORKS[name], neuron))
+
+    for name in sorted(NETWORKS.keys() - OFF_GRID, key=list(NETWORKS).index):
+        yield Case(name=f"integer grid: {name}", check="identical", build=quantised(name))
+    for bits in (2, 4, 16):
+        build = quantised("residual", bits=bits)
+        yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)
+    zero = IF(reset=Reset.ZERO, initial=0.5)
+    yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
+    build = partial(_saturating, quantised("residual"))
+    yield Case(name="integer grid: residual, potentials that saturate", check="identical", build=build)
+    for check in ("repeated", "batched"):
+        for name in ("residual", "two codings"):
+            yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
+    yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
+
+
+def _saturating(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:
+    """Potentials from about minus a sixteenth of a threshold to a half: spikes change by it."""
+    network = build()
+    largest = max(float(np.max(p.neuron.threshold)) for p in network.populations.values() if isinstance(p.neuron, IF))
+    return network.with_neurons(saturation=(-float(largest // 16), float(largest // 2)))
+
+
+OFF_GRID = frozenset({"gate", "late start", "differences"})
+"""Networks that have no place on the grid, carry fractions, or are none of integrate-and-fire neurons."""
+
+
+def max_pool_tree() -> SpikingNetwork:
+    """Convolution, max pooling by a tree of comparing neurons, dense; scales are powers of two, so sums are exact."""
+    draft = Draft()
+    window = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1)}
+    pool = {"kernel": (3, 2), "stride": (2, 2), "padding": ((1, 1), (0, 1)), "dilation": (1, 1)}
+    graph = Graph(
+        [
+            Input(name="x", shape=(2, 5, 6)),
+            Conv(name="conv", inputs=("x",), weight=draft.numbers(3, 2, 3, 3), **window),  # type: ignore[arg-type]
+            ReLU(name="relu", inputs=("conv",)),
+            MaxPool(name="pool", inputs=("relu",), **pool),  # type: ignore[arg-type]
+            Reshape(name="flat", inputs=("pool",), shape=(27,)),
+            Dense(name="dense", inputs=("flat",), weight=draft.numbers(4, 27), bias=draft.numbers(4)),
+        ],
+        ["dense"],
+    )
+    tree = MaxPoolTree()(graph)
+    scales = {n: np.full((1, 1, 1), 2.0) for n, node in tree.nodes.items() if isinstance(node, ReLU)}
+    return Convert()(tree, scales)

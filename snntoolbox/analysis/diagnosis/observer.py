@@ -1,0 +1,294 @@
+"""Follows a run batch by batch and splits the error of every population and read-out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.analysis.diagnosis import terms
+from snntoolbox.analysis.diagnosis.findings import Diagnosis, LayerDiagnosis
+from snntoolbox.analysis.diagnosis.tally import Sizes, Tally
+from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.tensors import plain_arithmetic
+from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, poisson_spikes
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import constant_currents
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, LinearNode
+from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.result import Result
+
+CHUNK_VALUES = 2**22
+"""About how many values of a random train are drawn at once."""
+
+
+class MeanCurrents:
+    """Currents of populations and read-outs, averaged over the steps, in units of the network and in float64.
+
+    A linear map of spikes averaged over the steps is the map of the spikes averaged: no trains are needed.
+    """
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        self.network = network
+        self.random = {n: e for n, e in network.encodings.items() if isinstance(e, Poisson)}
+        self._wiring = Executor.double(network.wiring)
+
+    def trains(self, x: Sequence[Array], steps: int, first_sample: int) -> dict[str, Array]:
+        """The sum of the spikes of each random input, as they were drawn; samples are numbered from `first_sample`."""
+        found = {}
+        for (name, coding), values in zip(self.network.encodings.items(), x, strict=True):
+            if isinstance(coding, Poisson):
+                chunk = max(1, CHUNK_VALUES // max(values.size, 1))
+                parts = (
+                    poisson_spikes(values, min(chunk, steps - first), coding, first_sample, first)
+                    for first in range(0, steps, chunk)
+                )
+                found[name] = np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts))
+        return found
+
+    def expected(self, x: Sequence[Array], steps: int) -> dict[str, Array]:
+        """The expected sum of the spikes of each random input."""
+        given = zip(self.network.encodings.items(), x, strict=True)
+        return {
+            name: values * (steps / coding.amplitude) for (name, coding), values in given if isinstance(coding, Poisson)
+        }
+
+    def of(
+        self, x: Sequence[Array], counts: Mapping[str, Array], trains: Mapping[str, Array], steps: int
+    ) -> dict[str, Array]:
+        """The mean current of each target over a run, constant current included, bias not, for the sums of spikes.
+
+        The mean is over the steps, or over the window of the network's schedule.
+        """
+        network = self.network
+        span = network.window or steps
+        spikes = {n: values / span for n, values in {**counts, **trains}.items() if n in network.wiring.nodes}
+        share = float(network.presented(steps)) / span
+        constant = {
+            name: np.zeros_like(values, np.float64) if network.grid else np.multiply(values, share, dtype=np.float64)
+            for (name, coding), values in zip(network.encodings.items(), x, strict=True)
+            if not isinstance(coding, Poisson)
+        }
+        given = {n: self._wiring.target.tensor(values) for n, values in {**spikes, **constant}.items()}
+        with plain_arithmetic():
+            values = self._wiring.tensors(given, set(network.targets.values()))
+        found = {target: values[current].numpy() for target, current in network.targets.items()}
+        if network.grid:
+            # On the grid currents of analogue inputs are rounded, once and by the one function for it.
+            for target, current in constant_currents(network, *x).items():
+                found[target] = found[target] + current * share
+        return found
+
+
+SLICE_VALUES = 2**24
+"""About how many values are held at once: large batches are gone through in slices."""
+
+
+class Observer:
+    """Splits the errors of a spiking network against the graph of rectifiers that it was converted from.
+
+    `lowered` is that graph (`conversion.lower`). Populations that stand for none of its nodes are left out. Memory
+    does not grow with the number of samples.
+    """
+
+    def __init__(self, network: SpikingNetwork, lowered: Graph) -> None:
+        if reason := incomparable(network):
+            raise ConversionError(f"its errors cannot be split: {reason}")
+        self.network = network
+        self.lowered = lowered
+        self.samples = 0
+        self.steps = 0
+        known = {n: p for n, p in network.populations.items() if lowered.shapes.get(p.activation) == p.shape}
+        self._opaque = {n for n, p in network.populations.items() if terms.opaque(p.neuron)}
+        self._tallies = {n: Tally(p, self._undefined(p) or self._reads(p.current)) for n, p in known.items()}
+        self._readouts = {r.name: Sizes() for r in network.readouts}
+        self._currents = MeanCurrents(network)
+        self._analogue = Executor.double(lowered)
+        self._outputs = dict(zip(self._readouts, dict.fromkeys(lowered.outputs), strict=True))
+        drives = {lowered.nodes[p.activation].inputs[0] for p in known.values()}
+        self._rest = _at_rest(lowered, {*drives, *lowered.outputs})
+        self._keep = {*drives, *(p.activation for p in known.values()), *lowered.outputs}
+        held = [lowered.size(n) for n in self._keep] + [2 * network.wiring.size(c) for c in network.targets.values()]
+        self._slice = max(1, SLICE_VALUES // max(sum(held), 1))
+
+    def add(self, x: Sequence[Array], result: Result, first_sample: int | None = None) -> None:
+        """Take in a batch: samples of each input and the run's result.
+
+        `first_sample` numbers the samples as in the run, for the seeds of random input; by default they follow on.
+        """
+        if self.steps not in (0, result.span):
+            raise DataError(f"a batch of {result.span} steps follows one of {self.steps}")
+        first_sample = self.samples if first_sample is None else first_sample
+        self.steps = result.span
+        self.samples += result.samples
+        for start in range(0, result.samples, self._slice):
+            part = slice(start, start + self._slice)
+            self._add([np.asarray(a)[part] for a in x], _sliced(result, part), first_sample + start)
+
+    def _add(self, x: Sequence[Array], result: Result, first_sample: int) -> None:
+        analogue = self._analogue.values(*x, keep=self._keep)
+        steps, currents = result.steps, self._currents
+        trains = currents.trains(x, steps, first_sample)
+        found = currents.of(x, result.counts, trains, steps)
+        expected = currents.of(x, result.counts, currents.expected(x, steps), steps) if trains else {}
+        for tally in self._tallies.values():
+            self._population(tally, analogue, result, found, expected)
+        for readout in self.network.readouts:
+            self._readout(readout, analogue, result, found, expected)
+
+    def _undefined(self, population: Population) -> str:
+        return terms.undefined(population.neuron, scheduled=self.network.schedule is not None)
+
+    def _reads(self, current: str) -> str:
+        """Why the mean drive of what gets this current is not known from spike counts; empty where it is."""
+        sources = sorted(self.network.sources[current] & self._opaque)
+        return f"spikes of {sources[0]} differ in value" if sources else ""
+
+    # -- populations --------------------------------------------------------------------------------------------
+
+    def _population(
+        self,
+        tally: Tally,
+        analogue: Mapping[str, Array],
+        result: Result,
+        found: Mapping[str, Array],
+        expected: Mapping[str, Array],
+    ) -> None:
+        population = tally.population
+        name, activation, counts = population.name, analogue[population.activation], result.counts[population.name]
+        if tally.undefined:
+            error = result.rates(population.name) * population.scale - activation
+            tally.add(activation, counts, result.span, error, {})
+            return
+        assert isinstance(population.neuron, IF)
+        drive = self.lowered.nodes[population.activation].inputs[0]
+        moved = self._moved(population, self._rest[drive])
+        reached = self._currents.random.keys() & self.network.sources[population.current]
+        layer = terms.Layer(
+            activation=activation,
+            drive=analogue[drive],
+            mean_drive=_in_units(population, found[name], result) + moved,
+            expected_drive=_in_units(population, expected[name], result) + moved if reached else None,
+            counts=counts,
+            steps=result.span,
+            scale=population.scale,
+            initial=population.neuron.initial / population.neuron.threshold - result.span * moved / population.scale,
+            tie=0.0 if self.network.grid else terms.TIE,
+        )
+        tally.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
+
+    def _moved(self, population: Population, rest: Array) -> Array:
+        """The part of a bias that a schedule has put into the start potential, in the user's units per step.
+
+        A layer that fires behind all of its input may have its bias at once; in the equation it stays in the drive.
+        """
+        if self.network.schedule is None:
+            return np.zeros((1,) * (1 + len(population.shape)))
+        assert isinstance(population.neuron, IF)
+        bias = 0.0 if population.bias is None else population.bias
+        return np.asarray(rest - bias * (population.scale / population.neuron.threshold))
+
+    # -- read-outs ----------------------------------------------------------------------------------------------
+
+    def _readout(
+        self,
+        readout: Readout,
+        analogue: Mapping[str, Array],
+        result: Result,
+        found: Mapping[str, Array],
+        expected: Mapping[str, Array],
+    ) -> None:
+        """y - a = (m_e - a) + (m - m_e) + (y - m - k) + k, with what the read-out would give for its mean current.
+
+        m is that value over all steps and with the original bias, m_e the same for expected trains, k what a
+        correction added to the bias. What is left, y - m - k, comes from forgetting the first steps.
+        """
+        output = self._outputs[readout.name]
+        target = analogue[output]
+        bias = 0.0 if readout.bias is None else np.asarray(readout.bias, np.float64)
+        correction = np.broadcast_to(readout.scale * bias - self._rest[output], target.shape)
+        mean = readout.scale * (found[readout.name] + bias) - correction
+        value = result.outputs[readout.name]
+        if self._reads(readout.current):
+            self._readouts[readout.name].add(target, {"total": value - target})
+            return
+        parts: dict[str, Any] = {terms.WINDOW: value - mean - correction, terms.CORRECTION: correction}
+        if self._currents.random.keys() & self.network.sources[readout.current]:
+            steady = readout.scale * (expected[readout.name] + bias) - correction
+            parts |= {terms.PROPAGATED: steady - target, terms.SAMPLING: mean - steady}
+        else:
+            parts[terms.PROPAGATED] = mean - target
+        error = value - target
+        terms.check_sum(parts, error, float(np.abs(target).max(initial=0.0)), readout.name)
+        self._readouts[readout.name].add(target, {"total": error, **parts})
+
+    # -- what was found -----------------------------------------------------------------------------------------
+
+    def found(self) -> Diagnosis:
+        """The diagnosis of all batches so far; DataError before the first."""
+        if not self.samples:
+            raise DataError("there are no samples to diagnose")
+        return Diagnosis(
+            samples=self.samples,
+            steps=self.steps,
+            layers=tuple(t.found() for n in self.network.targets if (t := self._tallies.get(n))),
+            readouts=tuple(self._readout_found(r) for r in self.network.readouts),
+        )
+
+    def _readout_found(self, readout: Readout) -> LayerDiagnosis:
+        name, sizes = readout.name, self._readouts[readout.name]
+        found = sizes.sizes(1.0)
+        return LayerDiagnosis(
+            name=name,
+            label=name,
+            kind="readout",
+            unit=sizes.unit,
+            total=found.pop("total"),
+            terms=found,
+            undefined=self._reads(readout.current),
+        )
+
+
+def incomparable(network: SpikingNetwork) -> str:
+    """Why a network's rates cannot be set against activations; empty where they can.
+
+    Samples must be analogue values, given as a current or as random trains of that mean.
+    """
+    for name, coding in network.encodings.items():
+        if not isinstance(coding, (ConstantCurrent, Poisson)):
+            return f"the input {name} is coded as {type(coding).__name__}"
+    if network.schedule is not None and network.schedule.name != "phased":
+        return f"a {network.schedule.name} network does not fire at a rate"
+    if any(isinstance(p.neuron, IF) and p.neuron.graded for p in network.populations.values()):
+        return "its spikes carry values"
+    return ""
+
+
+def _in_units(population: Population, current: Array, result: Result) -> Array:
+    """A mean current, with bias and pulses, in the user's units: one threshold per step stands for one scale."""
+    assert isinstance(population.neuron, IF)
+    bias = 0.0 if population.bias is None else population.bias
+    pulses = sum(pulse for step, pulse in population.pulses.items() if step < result.steps)
+    current = current + (bias * result.steps + pulses) / result.span
+    return np.asarray(current * (population.scale / population.neuron.threshold))
+
+
+def _sliced(result: Result, part: slice) -> Result:
+    counts = {n: c[part] for n, c in result.counts.items()}
+    outputs = {n: v[part] for n, v in result.outputs.items()}
+    samples = len(next(iter(outputs.values())))
+    return Result(steps=result.steps, samples=samples, counts=counts, outputs=outputs, window=result.window)
+
+
+def _at_rest(lowered: Graph, keep: set[str]) -> dict[str, Array]:
+    """The values of nodes with no input and every neuron silent: what its biases add up to, (1, *shape)."""
+    nodes = [
+        n if isinstance(n, LinearNode) else Input(name=n.name, shape=lowered.shapes[n.name])
+        for n in lowered.nodes.values()
+    ]
+    cut = Graph(nodes, sorted(keep))
+    return Executor.double(cut).values(*(np.zeros((1, *cut.shapes[i])) for i in cut.inputs), keep=keep)

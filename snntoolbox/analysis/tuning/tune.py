@@ -1,0 +1,266 @@
+"""`tune`: the settings of a conversion that reach a target, searched on calibration data within a time bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from snntoolbox.analysis.trials import Budget, Trials
+from snntoolbox.analysis.tuning import probing
+from snntoolbox.analysis.tuning.findings import Target, Trial, Tuning, best_of, in_words
+from snntoolbox.analysis.tuning.search import Found, Rung, search
+from snntoolbox.analysis.tuning.space import AXES, Candidate, Space
+from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.lower import lower
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.scheduling import probe
+from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
+from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import MaxPool, ReLU
+from snntoolbox.ir.samples import checked_arrays
+from snntoolbox.ir.timing import DEFAULT_DURATION, steps_of
+
+FEWEST_SAMPLES = 32
+"""Calibration samples below which a search would only find chance: a quarter of them is held back."""
+HELD, FITTED = 256, 512
+"""At most so many samples are held back, and so many others choose the thresholds."""
+FEW_HELD, FEW_FITTED = 48, 96
+"""The same for trials that only screen."""
+
+_SLOWER = {"signed": 1.5, "several levels": 1.5, "differential": 2.5}
+"""About how much longer a trial takes than with plain neurons."""
+
+Progress = Callable[[float], None]
+
+
+@checked
+def tune(
+    graph: Graph,
+    calibration_data: Array | Sequence[Array],
+    *,
+    steps: Sequence[int] = (),
+    agreement: float | None = None,
+    operations: float | None = None,
+    budget: float = 120.0,
+    duration: float = DEFAULT_DURATION,
+    recipe: Recipe | None = None,
+    simulator: str = "INI",
+    early_exit: float = 0.0,
+    keep: Sequence[str] = (),
+    progress: Progress | None = None,
+    **choices: Any,
+) -> Tuning:
+    """Search threshold rule, start potential, correction, coding and pooling for a target, on calibration data alone.
+
+    A quarter of the samples, at most 256, is held back and scores, by agreement with the graph's own classes (for other
+    outputs by their error); the others choose thresholds. `steps` are the numbers of steps to try (default: those of
+    `duration` and its half, quarter and eighth). With `agreement`, a share, the fewest steps that reach it are best;
+    `operations` bounds the synaptic operations per sample. The search starts from `recipe` and `choices`, fields of
+    `Recipe`; what is on no axis of the search stays. It ends before `budget` seconds are over, by what trials took so
+    far; where the first could take long, short ones are timed before it. `early_exit` is a share of predictions to keep
+    where samples end early. `keep` names axes (of `AXES`) that stay as the recipe has them. `progress` is told the
+    seconds spent. Errors before any work: ConversionError, DataError, UnsupportedError; ConversionError also where not
+    one trial fits into the budget.
+    """
+    begin = Budget(budget)
+    base = replace(recipe or Recipe(), **_known(choices))
+    base.check_correction()
+    windows = chosen_steps(steps, duration, base.dt)
+    trials = Trials(
+        graph,
+        checked_data(graph, calibration_data),
+        windows[-1] * base.dt,
+        base,
+        simulator,
+        most_held=HELD,
+        most_fitted=FITTED,
+        early_exit=early_exit,
+    )
+    check_target(trials, agreement, operations, budget, early_exit)
+    left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
+    space = Space.around(base, frozenset(left_out))
+    if not space.axes["coding"]:
+        raise ConversionError(f"the coding cannot be kept: {left_out['coding', space.own['coding']]}")
+    queues = [space.candidates(n) for n in windows]
+    small = trials.fewer(FEW_HELD, FEW_FITTED)
+    small = small if len(small.held[0]) < len(trials.held[0]) else trials
+    few, full = (_rung(t, space, graph) for t in (small, trials))
+    short = _rung(small.fewer(probing.FEW_HELD, probing.FEW_FITTED), space, graph)
+    probing.time_short_trials(queues[0], short, few, graph, begin)
+    found = search(queues, few, full, begin, progress or (lambda seconds: None))
+    used = trials if found.measured else small
+    return _tuning(found, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
+
+
+def _known(choices: dict[str, Any]) -> dict[str, Any]:
+    if wrong := sorted(set(choices) - set(Recipe.__dataclass_fields__)):
+        raise ConversionError(f"{', '.join(wrong)}: no choice of a conversion", hint="see stb.Recipe")
+    return choices
+
+
+def chosen_steps(steps: Sequence[int], duration: float, dt: float) -> list[int]:
+    """The numbers of steps to try, from few to many; by default those of the duration and of a half, ... of it."""
+    wrong = [n for n in steps if n != int(n) or n < 1]
+    if wrong:
+        raise ConversionError(f"steps = {', '.join(map(str, wrong))}: each must be a whole number from 1 on")
+    whole = steps_of(duration, dt)
+    return sorted({int(n) for n in steps} or {whole // k for k in (1, 2, 4, 8) if whole // k})
+
+
+def checked_data(graph: Graph, data: Array | Sequence[Array] | None) -> tuple[Array, ...]:
+    """The calibration samples, enough of them to hold some back; DataError."""
+    if data is None:
+        raise DataError("tuning needs calibration samples", hint="a few hundred training samples, without labels")
+    arrays = checked_arrays({n: graph.shapes[n] for n in graph.inputs}, data)
+    if len(arrays[0]) < FEWEST_SAMPLES:
+        raise DataError(
+            f"{len(arrays[0])} calibration samples are too few to tune on: a quarter of them is held back for scoring",
+            hint=f"give at least {FEWEST_SAMPLES}, better a few hundred, of the training samples",
+        )
+    return arrays
+
+
+def check_target(
+    trials: Trials, agreement: float | None, operations: float | None, budget: float, early_exit: float
+) -> None:
+    """ConversionError with all that is wrong in what is wanted."""
+    wrong = []
+    if agreement is not None and not 0 < agreement <= 1:
+        wrong.append(f"an agreement of {agreement:g} is no share above 0 and at most 1")
+    if not 0 <= early_exit <= 1:
+        wrong.append(f"an early exit of {early_exit:g} is no share from 0 to 1")
+    if operations is not None and not (operations > 0 and math.isfinite(operations)):
+        wrong.append(f"operations = {operations:g} is not above 0")
+    if not (budget > 0 and math.isfinite(budget)):
+        wrong.append(f"a budget of {budget:g} seconds is not above 0")
+    if not trials.classifies and (agreement is not None or early_exit):
+        wrong.append("the model's output is no class per sample: there is no agreement to reach, and no early exit")
+    if not trials.recipe.normalize:
+        wrong.append("thresholds must be chosen by data (normalize) for there to be something to tune")
+    if wrong:
+        raise ConversionError(f"this cannot be tuned for: {'; '.join(wrong)}")
+
+
+def kept(base: Recipe, keep: Sequence[str]) -> dict[tuple[str, str], str]:
+    """All other values of the axes that stay as they are, with an empty reason; ConversionError for unknown ones."""
+    if wrong := [axis for axis in keep if axis not in AXES]:
+        raise ConversionError(f"keep = {', '.join(wrong)}: there is no such axis", hint=f"known are {', '.join(AXES)}")
+    space = Space.around(base)
+    return {(axis, name): "" for axis in keep for name in space.axes[axis] if name != space.own[axis]}
+
+
+def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str], str]:
+    """(axis, value) -> why it cannot be, before any trial; UnsupportedError where no coding runs on the simulator."""
+    backend, found = backend_named(simulator), {}
+    space, refusal = Space.around(base), None
+    for name, value in space.axes["coding"].items():
+        try:
+            recipe = value.change(base)
+            network = probe(recipe.neuron, recipe.encoding, recipe.schedule, recipe.weight_bits)
+            backend.capabilities.check(backend.name, legalized(network, backend, ()))
+        except SNNToolboxError as error:
+            unsupported = isinstance(error, UnsupportedError)
+            reasons = ", ".join(o.reason for o in error.offenders) if isinstance(error, UnsupportedError) else ""
+            found["coding", name] = f"{simulator} cannot run {reasons}" if unsupported else error.message
+            refusal = error if name == space.own["coding"] or refusal is None else refusal
+    if refusal is not None and len(found) == len(space.axes["coding"]):
+        raise refusal
+    pools = any(isinstance(n, MaxPool) for n in graph.nodes.values())
+    if not pools or base.max2avg_pool:
+        found.update({("pool", name): "" for name in ("relu_tree", "gate")})
+    elif not backend.capabilities.max_gate:
+        found["pool", "gate"] = f"{simulator} cannot run max pooling by a gate"
+    lower(graph, replace(base, schedule="rate", max_pool="relu_tree"))
+    return found
+
+
+def _texts(left_out: dict[tuple[str, str], str]) -> dict[str, str]:
+    return {f"{axis} {name}": reason for (axis, name), reason in left_out.items() if reason}
+
+
+def _rung(trials: Trials, space: Space, graph: Graph) -> Rung:
+    samples, dt, depth = len(trials.held[0]), trials.recipe.dt, _depth(graph)
+
+    def measure(candidate: Candidate) -> Any:
+        return trials.measured(space.recipe(candidate), window(candidate.steps, dt))
+
+    def work(candidate: Candidate) -> float:
+        coding = candidate.chosen["coding"]
+        factor = depth + 1 if coding == "phased" else _SLOWER.get(coding, 1.0)
+        return candidate.steps * factor * samples
+
+    return Rung(samples, measure, work)
+
+
+def window(steps: int, dt: float) -> float:
+    """The duration in ms of so many steps, free of rounding."""
+    return float(f"{steps * dt:.12g}")
+
+
+def _depth(graph: Graph) -> int:
+    """Rectifiers and max pools on the longest path."""
+    depths: dict[str, int] = {}
+    for name, node in graph.nodes.items():
+        depths[name] = isinstance(node, ReLU | MaxPool) + max((depths[i] for i in node.inputs), default=0)
+    return max(depths.values())
+
+
+def _tuning(
+    found: Found,
+    space: Space,
+    queues: Sequence[Sequence[Candidate]],
+    target: Target,
+    trials: Trials,
+    few: Rung,
+    begin: Budget,
+    left_out: dict[str, str],
+) -> Tuning:
+    measured = list((found.measured or found.screened).values())
+    if not measured:
+        raise _nothing(found, queues[0], few, begin)
+    best = best_of(measured, target)
+    start = {t.candidate: t for t in measured}.get(queues[-1][0])
+    total = [len(queue) for queue in queues]
+    seen = {*found.screened, *found.failed}
+    untried = {q[0].steps: n for q in queues if (n := sum(c not in seen for c in q))}
+    return Tuning(
+        trials=tuple(sorted(measured, key=_order)),
+        target=target,
+        best=best,
+        start=start,
+        recipe=space.recipe(best.candidate),
+        duration=window(best.candidate.steps, space.base.dt),
+        keys=space.keys(best.candidate),
+        candidates=sum(total),
+        screened=len(found.screened),
+        few=few.samples,
+        fitted=len(trials.fitted[0]),
+        seconds=begin.spent,
+        budget=begin.seconds,
+        early_exit=trials.early_exit,
+        untried=untried,
+        never=tuple(space.never(seen, [c for queue in queues for c in queue])),
+        left_out=left_out,
+        failed={f"{c.steps} steps, {c}": reason for c, reason in found.failed.items()},
+    )
+
+
+def _nothing(found: Found, shortest: Sequence[Candidate], few: Rung, budget: Budget) -> ConversionError:
+    """Why there is no trial at all."""
+    if found.failed:
+        return ConversionError(f"no setting could be tried: {'; '.join(dict.fromkeys(found.failed.values()))}")
+    seconds = min(budget.expected(few.work(candidate)) for candidate in shortest)
+    trial = f"{shortest[0].steps} steps on {few.samples} samples should take {in_words(seconds)}"
+    return ConversionError(
+        f"no setting can be tried in {budget.seconds:g} seconds: the shortest trial, {trial}",
+        hint="fewer steps (--steps, duration), fewer calibration samples, or a longer budget",
+    )
+
+
+def _order(trial: Trial) -> Any:
+    return (trial.candidate.steps, trial.loss, trial.score)

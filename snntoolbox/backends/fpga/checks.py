@@ -1,0 +1,162 @@
+"""Runs the goals of a project's Makefile, each for a limited time, and reads what they found."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from snntoolbox.backends.fpga.cells import Resources, cells_of, resources
+from snntoolbox.backends.fpga.targets import Device
+
+_LAST_LINES = 8
+_CLOCKS = re.compile(r"^sample (\d+): (\d+) clocks", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """How a goal ended: 'passed', 'failed', 'not finished' or 'not checked'; `why` unless it passed."""
+
+    goal: str
+    outcome: str
+    why: str = ""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether it did."""
+        return self.outcome == "passed"
+
+
+def checked(folder: Path, goal: str, needs: Iterable[str], seconds: float, *settings: str) -> Check:
+    """Run ``make goal`` for at most so many seconds; not at all for none, or where a program is missing."""
+    missing = [program for program in ("make", *needs) if shutil.which(program) is None]
+    name = " ".join([goal, *settings])
+    if seconds <= 0:
+        return Check(goal=name, outcome="not checked", why="no time was given for it")
+    if missing:
+        return Check(goal=name, outcome="not checked", why=f"{', '.join(missing)} not installed")
+    begun = time.monotonic()
+    # A group of its own, so that what make has started ends with it.
+    with subprocess.Popen(
+        ["make", "-s", goal, *settings], cwd=folder, text=True, errors="replace", start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return Check(goal=name, outcome="not finished", why=f"not finished in {seconds:g} s", seconds=seconds)
+    took = round(time.monotonic() - begun, 1)
+    if process.returncode:
+        return Check(goal=name, outcome="failed", why="\n".join(said.splitlines()[-_LAST_LINES:]), seconds=took)
+    return Check(goal=name, outcome="passed", seconds=took)
+
+
+def clocks(folder: Path, log: str) -> list[int]:
+    """The clocks of each sample of a simulation that has run."""
+    return [int(found[1]) for found in _CLOCKS.findall((folder / "out" / f"{log}.log").read_text())]
+
+
+def synthesised(folder: Path) -> Resources:
+    """What the netlist takes."""
+    return resources(cells_of((folder / "out" / "cells.json").read_text()))
+
+
+def routed_mhz(folder: Path) -> float | None:
+    """The clock that place and route has reached, None where it names none."""
+    data = json.loads((folder / "out" / "route.json").read_text())
+    reached = [float(clock["achieved"]) for clock in data.get("fmax", {}).values()]
+    return min(reached, default=None)
+
+
+KEPT = ".log"
+"""What stays of out/: logs. The rest is made again by make, which would take a part of it for the whole."""
+
+
+def tidy(folder: Path) -> None:
+    """Remove what the checks have built, but for logs."""
+    if not (folder / "out").is_dir():
+        return
+    # A list: what is iterated must not change on the way.
+    for path in list((folder / "out").iterdir()):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif not path.name.endswith(KEPT):
+            path.unlink()
+
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What the checks found; clocks of each sample, resources and reached clock None where not measured."""
+
+    checks: tuple[Check, ...]
+    clocks: list[int] | None
+    resources: Resources | None
+    routed_mhz: float | None
+
+    def check(self, goal: str) -> Check | None:
+        """The check of this goal, without settings."""
+        return next((c for c in self.checks if c.goal == goal), None)
+
+
+def _fits(taken: Resources, device: Device) -> Check:
+    limits = {
+        "LUTs": (taken.luts, device.luts),
+        "flip-flops": (taken.flipflops, device.flipflops),
+        "block RAMs": (taken.blocks, device.blocks),
+        "DSPs": (taken.dsps, device.dsps),
+    }
+    over = [f"{count} {name}, it has {limit}" for name, (count, limit) in limits.items() if count > limit]
+    return Check(goal="fits", outcome="failed" if over else "passed", why="; ".join(over))
+
+
+STALLED = ("STALLS=3", "LOG=stalls")
+
+
+def measured(
+    folder: Path, router: str, device: Device | None, sim_seconds: float, synth_seconds: float, told: Told
+) -> Measured:
+    """Run lint, both simulators, synthesis, and place and route if open; nothing that fails stops the others."""
+    found: list[Check] = []
+
+    def run(goal: str, needs: tuple[str, ...], seconds: float, *settings: str) -> Check:
+        told(goal)
+        found.append(checked(folder, goal, needs, seconds, *settings))
+        return found[-1]
+
+    run("lint", ("verilator",), sim_seconds)
+    icarus = run("sim", ("iverilog", "vvp"), sim_seconds)
+    verilator = run("sim-verilator", ("verilator", "g++"), sim_seconds)
+    if verilator.passed:
+        run("sim-verilator", ("verilator", "g++"), sim_seconds, *STALLED)
+    elif icarus.passed:
+        run("sim", ("iverilog", "vvp"), sim_seconds, *STALLED)
+    known = [clocks(folder, c.goal) for c in (icarus, verilator) if c.passed]
+    if len(known) == 2 and known[0] != known[1]:
+        found.append(Check(goal="equal clocks", outcome="failed", why=f"Icarus {known[0]}, Verilator {known[1]}"))
+    synthesis = run("synth", ("yosys",), synth_seconds)
+    taken = synthesised(folder) if synthesis.passed else None
+    if taken is not None and device is not None:
+        found.append(_fits(taken, device))
+    mhz = None
+    if router and synthesis.passed and run("route", (router,), synth_seconds).passed:
+        mhz = routed_mhz(folder)
+    return Measured(
+        checks=tuple(found),
+        clocks=known[0] if known else None,
+        resources=taken,
+        routed_mhz=mhz,
+    )

@@ -1,0 +1,284 @@
+"""The report of a deployment as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from snntoolbox.backends.fpga.account import Account, LayerCost
+from snntoolbox.backends.fpga.cells import Resources
+from snntoolbox.backends.fpga.checks import Check, Measured
+from snntoolbox.backends.fpga.project import Project
+from snntoolbox.backends.fpga.saturation import Saturation
+from snntoolbox.backends.fpga.targets import Device
+from snntoolbox.backends.verilog.axi_text import axi_module
+from snntoolbox.backends.verilog.hardware import meanings
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Facts:
+    """All that is told of a deployment; `saturation` where potentials were allowed to saturate."""
+
+    project: Project
+    account: Account
+    measured: Measured
+    accuracy: Mapping[str, Any]
+    saturation: Saturation | None = None
+
+
+def report_data(facts: Facts) -> dict[str, Any]:
+    """What ``report.json`` holds."""
+    project, account, measured = facts.project, facts.account, facts.measured
+    build, clocks = project.build, measured.clocks
+    mean = None if clocks is None else sum(clocks) / len(clocks)
+    return {
+        "network": project.network.name,
+        "top": project.top,
+        "target": build.target.name,
+        "device": None if build.device is None else asdict(build.device),
+        "steps": project.steps,
+        "weight_bits": None if project.network.grid is None else project.network.grid.weight_bits,
+        "lanes": build.lanes,
+        "queue": build.queue,
+        "input_currents": dict(project.design.choices.currents),
+        "clock_mhz": build.clock_mhz,
+        "checks": [asdict(check) for check in measured.checks],
+        "resources": None if measured.resources is None else asdict(measured.resources),
+        "routed_mhz": measured.routed_mhz,
+        "memory": {"bits": project.fit.bits, "blocks_at_least": project.fit.blocks, "in_luts": project.fit.small_bits},
+        "clocks": clocks,
+        "clocks_estimated": list(account.estimated),
+        "microseconds": None if mean is None else mean / build.clock_mhz,
+        "spikes": account.spikes,
+        "synaptic_operations": account.operations,
+        "layers": [asdict(layer) for layer in account.layers],
+        "synapses": account.synapses,
+        "dense_entries": account.dense,
+        "weight_memory_bits": account.weight_memory,
+        "saturation": None if facts.saturation is None else asdict(facts.saturation),
+        "accuracy": dict(facts.accuracy),
+    }
+
+
+_SAYS = {
+    "lint": "`verilator --lint-only -Wall`",
+    "sim": "Icarus: every spike and output equal to the integer reference",
+    "sim-verilator": "Verilator: every spike and output equal to the integer reference",
+    "synth": "synthesis (Yosys)",
+    "route": "place and route",
+    "fits": "the netlist fits the device",
+    "equal clocks": "the same clocks in both simulators",
+}
+
+
+_COMPARED = ("fits", "equal clocks")
+"""What is no goal of the Makefile."""
+
+
+def report_text(facts: Facts) -> str:
+    """What ``report.md`` says."""
+    project, account, measured = facts.project, facts.account, facts.measured
+    parts = [
+        _head(project),
+        _checks(project, measured),
+        _resources(project, measured),
+        _time(project, account, measured),
+        _growth(project, account),
+        _dense(project, account),
+        _saturation(facts.saturation),
+        _accuracy(facts.accuracy),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table; its first column is text, the others numbers."""
+    names = list(head)
+    lines = [names, ["---", *["--:"] * (len(names) - 1)], *([str(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _head(project: Project) -> str:
+    build, network = project.build, project.network
+    device = "" if build.device is None else f" {build.device.name} ({build.device.part})"
+    bits = "" if network.grid is None else f", weights of {network.grid.weight_bits} bits"
+    neurons = sum(layer.neurons for layer in project.design.layers if layer.spikes)
+    text = f"# {network.name} on {build.target.name}{device}\n\n"
+    text += f"Module `{project.top}`: {neurons} neurons, {project.steps} steps a sample{bits}. "
+    text += f"Layers update {'one neuron' if build.lanes == 1 else f'up to {build.lanes} neurons'} at once; each path "
+    text += f"of spikes into a layer has a queue of {build.queue} word{'s' if build.queue > 1 else ''}."
+    for name, most in project.design.choices.currents.items():
+        text += f"\nInput currents of `{name}` up to ±{most}: the host must not send larger ones."
+    for line in meanings(project.design):
+        text += f"\nOutput {line}."
+    return text
+
+
+def _checks(project: Project, measured: Measured) -> str:
+    lines = ["## Checked"]
+    for check in measured.checks:
+        goal = check.goal.split()[0]
+        text = _SAYS.get(goal, goal) + (", under random stalls of both streams" if "STALLS" in check.goal else "")
+        why = "" if check.passed else f": {_first_line(check.why)}"
+        command = f" (`make {check.goal}`, {check.seconds:.0f} s)" if goal not in _COMPARED else ""
+        lines.append(f"- **{check.outcome}**: {text}{command}{why}")
+        if check.outcome == "failed" and "\n" in check.why:
+            lines += ["", "  ```text", *(f"  {line}" for line in check.why.splitlines()), "  ```", ""]
+    driven = f"The simulations drive `{axi_module(project.design)}`: the network through its AXI-Stream ports."
+    return lines[0] + "\n\n" + "\n".join(lines[1:]) + f"\n\n{driven}"
+
+
+def _first_line(text: str) -> str:
+    return "its last words" if "\n" in text else text
+
+
+def _resources(project: Project, measured: Measured) -> str:
+    device, found = project.build.device, measured.resources
+    fit = project.fit
+    text = "## Resources\n\n"
+    if found is None:
+        synthesis = measured.check("synth")
+        text += f"Not measured: {synthesis.why.splitlines()[-1] if synthesis and synthesis.why else 'not run'}.\n\n"
+    else:
+        text += table(("", "taken", "device", "share"), _shares(found, device)) + "\n\n"
+        text += f"By `{project.build.target.synthesis}` of Yosys. "
+        if device is None:
+            text += "LUTs have 4 inputs; memories are left whole and not counted, queues included.\n\n"
+        else:
+            text += f"LUTs include {found.lut_ram} that are memories, and "
+            text += "inverters, which place and route may absorb.\n\n"
+    text += f"Memories: {fit.bits} bits"
+    if device is not None:
+        text += f", of which {fit.small_bits} in small ones."
+        size = project.build.target.block_bits
+        text += f" They take at least {fit.blocks} of {device.blocks} block RAMs of {size} bits."
+    else:
+        text += "."
+    return text
+
+
+def _shares(found: Resources, device: Device | None) -> list[tuple[str, str, str, str]]:
+    most = (None,) * 4 if device is None else (device.luts, device.flipflops, device.blocks, device.dsps)
+    names = ("LUTs", "flip-flops", "block RAMs", "DSPs")
+    counts = (found.luts, found.flipflops, found.blocks, found.dsps)
+    rows = []
+    for name, count, limit in zip(names, counts, most, strict=True):
+        share = "" if not limit else f"{count / limit:.0%}"
+        rows.append((name, str(count), "" if limit is None else str(limit), share))
+    # Without a device there are no block RAMs or DSPs.
+    return rows[:2] if device is None else rows
+
+
+def _time(project: Project, account: Account, measured: Measured) -> str:
+    mhz, clocks = project.build.clock_mhz, measured.clocks
+    rows: list[tuple[object, ...]] = []
+    for sample, estimate in enumerate(account.estimated):
+        real = "not measured" if clocks is None else clocks[sample]
+        rows.append((sample, real, estimate, f"{(estimate if clocks is None else clocks[sample]) / mhz:.1f}"))
+    text = f"## Time\n\nAt {mhz:g} MHz, from the first input word to the last output word:\n\n"
+    text += table(("sample", "clocks, simulated", "clocks, estimated", "microseconds"), rows) + "\n\n"
+    text += f"An inference has {account.spikes:,.0f} spikes and {account.operations:,.0f} synaptic operations "
+    text += f"(means of {len(account.estimated)} samples)."
+    if measured.routed_mhz is not None:
+        text += f"\n\nPlaced and routed, the clock reaches **{measured.routed_mhz:.1f} MHz**"
+        text += "." if measured.routed_mhz >= mhz else f", less than the {mhz:g} MHz of the table: choose --clock-mhz."
+    return text
+
+
+def _growth(project: Project, account: Account) -> str:
+    rows = [
+        (
+            _named(c), c.neurons, c.bits, "" if c.spikes is None else f"{c.spikes:,.0f}", f"{c.arriving:,.0f}",
+            c.scan, f"{c.per_spike:.1f}", f"{c.busy:,.0f}",
+        )
+        for c in account.layers
+    ]  # fmt: skip
+    busiest = max(account.layers, key=lambda c: c.busy)
+    fixed = project.steps * busiest.scan
+    head = ("layer", "neurons", "bits", "spikes", "arriving", "clocks a step", "clocks a spike", "busy clocks")
+    return (
+        "## How the clocks grow with spikes\n\n" + table(head, rows) + "\n\n"
+        "Layers work at the same time, on different steps, and a layer's spikes leave as fast as its readers take "
+        "them. So a sample takes at least what the busiest is busy, and more where neighbours, or the branches of a "
+        "fork, wait for one another. "
+        f"The busiest is {_named(busiest)}: {project.steps} steps x {busiest.scan} clocks = {fixed:,} without any "
+        f"spike, and {busiest.per_spike:.1f} more for each spike that reaches it."
+    )
+
+
+def _named(layer: LayerCost) -> str:
+    return f"`{layer.module}`" if layer.name in ("", layer.module) else f"`{layer.module}` ({layer.name})"
+
+
+def _dense(project: Project, account: Account) -> str:
+    bits = project.network.grid.weight_bits if project.network.grid is not None else 0
+    return (
+        "## Beside a dense design\n\n"
+        + table(
+            ("", "here", "dense"),
+            [
+                ("weight memory, bits", f"{account.weight_memory:,}", f"{account.dense * bits:,}"),
+                ("operations a sample", f"{account.operations:,.0f}", f"{account.dense * project.steps:,}"),
+                ("adders (multipliers, for values) if all at once", "", f"{account.dense:,}"),
+            ],
+        )
+        + "\n\n"
+        "Computed, not built: a dense design keeps, for each layer, a matrix of its neurons times the neurons it "
+        f"reads from ({account.dense:,} entries; {account.synapses:,} of them are synapses, the rest zeros) and goes "
+        "over all of it in each step, whether a neuron fires or not."
+    )
+
+
+def _saturation(found: Saturation | None) -> str:
+    if found is None:
+        return ""
+    text = f"## Saturation\n\nNo membrane is wider than {found.bits} bits (sums of read-outs are kept whole). "
+    if not found.layers:
+        return text + "None needs more, so none saturates."
+    text += "At the end of a step potentials are clipped to what leaves room for the next one:\n\n"
+    rows = [
+        (
+            f"`{layer.label}`", layer.needed, f"{layer.low} to {layer.high}", f"{met.updates:,.1f}", f"{met.share:.3%}",
+            f"{met.neurons:,.1f}",
+        )
+        for layer, met in zip(found.layers, found.at_limits, strict=True)
+    ]  # fmt: skip
+    head = ("layer", "bits without", "limits", "updates to a limit", "of all", "neurons")
+    return (
+        f"{text}{table(head, rows)}\n\n"
+        "Updates that end at a limit and neurons that ever do, in a sample (means of the samples of the test bench). "
+        f"Of {found.samples} samples {found.agreement:.2%} are classified as without saturation; the outputs differ by "
+        f"{found.rmse:.3g} (root mean square, in the units of the original)."
+    )
+
+
+_ACCURACY = {
+    "ann": "original network",
+    "parsed": "parsed network, float",
+    "snn_float": "spiking network, float weights",
+    "snn_unsaturated": "spiking network, potentials that do not saturate",
+    "snn": "spiking network, as deployed",
+}
+
+
+def _accuracy(accuracy: Mapping[str, Any]) -> str:
+    rows = [(name, f"{accuracy[key]:.2%}") for key, name in _ACCURACY.items() if accuracy.get(key) is not None]
+    if not rows:
+        return ""
+    head = ("", f"{accuracy['samples']} samples")
+    return (
+        f"## Accuracy\n\n{table(head, rows)}\n\n"
+        + "The spiking ones by the built-in simulator, whose spikes are those of the hardware."
+    )
+
+
+def in_words(measured: Measured) -> list[str]:
+    """The checks as lines for a terminal."""
+    said = [(c, _SAYS.get(c.goal.split()[0], c.goal).replace("`", "")) for c in measured.checks]
+    return [f"{check.outcome:>12}  {text}{_reason(check)}" for check, text in said]
+
+
+def _reason(check: Check) -> str:
+    stalled = " (random stalls)" if "STALLS" in check.goal else ""
+    return stalled if check.passed else f"{stalled}: {check.why.splitlines()[-1] if check.why else 'no reason given'}"

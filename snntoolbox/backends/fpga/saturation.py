@@ -1,0 +1,163 @@
+"""Lets the potentials of a network saturate, so that membranes of a given width hold them, and says what that loses.
+
+Let a step add at most p to a neuron of a layer and take at most n from it. Potentials that begin a step between
+
+    low = -2**(N - 1) + n   and   high = 2**(N - 1) - 1 - p
+
+never need more than N bits in it, in whatever order spikes arrive. So they are clipped to that range at the end of each
+step, once, and every simulator that can do that gives the same spikes. Layers that need no more than N bits anyway are
+left alone; read-outs are never clipped, as their sums are the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snntoolbox.backends.simulate import simulate_batches
+from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.flat import spread
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record, Result
+
+_BATCH = 32
+_WIDEST = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saturating:
+    """A layer whose potentials saturate at `low` and `high`; without that it would need `needed` bits."""
+
+    name: str
+    label: str
+    needed: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtLimits:
+    """How often a layer's potentials ended a step at a limit: updates and neurons, means per sample; of all updates."""
+
+    name: str
+    updates: float
+    neurons: float
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saturation:
+    """What saturation at `bits` bits does: the layers, and for `samples` samples how the outputs change.
+
+    agreement: share of the predictions that stay the same. rmse: of the outputs, in the user's units. at_limits: for
+    each layer how often its potentials were clipped, for the samples of the test bench.
+    """
+
+    bits: int
+    layers: tuple[Saturating, ...]
+    samples: int
+    agreement: float
+    rmse: float
+    at_limits: tuple[AtLimits, ...] = ()
+
+
+def saturated(
+    network: SpikingNetwork, currents: Mapping[str, int], steps: int, bits: int
+) -> tuple[SpikingNetwork, tuple[Saturating, ...]]:
+    """The network with membranes of at most `bits` bits in runs of up to `steps` steps, and the layers that changed.
+
+    `currents` are the largest amounts of the input currents, bias included. BackendError names all layers for which a
+    step's sum, or the threshold, leaves no room in so many bits.
+    """
+    grown = growths(network)
+    changed, narrow, populations = [], [], []
+    for population in network.populations.values():
+        growth = grown[population.name]
+        if population.name in currents:
+            growth = growth.with_current(currents[population.name])
+        neuron = population.neuron
+        assert isinstance(neuron, IF)
+        needed = signed_bits(*potential_range(neuron, population.shape, growth, steps))
+        if needed <= bits:
+            populations.append(population)
+            continue
+        low, high = _limits(growth, bits)
+        if (least := _least_bits(population, neuron, growth)) > bits:
+            narrow.append(f"    {population.label}: {least} bits at least")
+            continue
+        populations.append(replace(population, neuron=replace(neuron, saturation=(float(low), float(high)))))
+        changed.append(Saturating(name=population.name, label=population.label, needed=needed, low=low, high=high))
+    if narrow:
+        raise BackendError(
+            f"membranes of {bits} bits leave no room for what one step can add:\n" + "\n".join(narrow),
+            hint="wider membranes, or fewer weight_bits",
+        )
+    return network.replaced(populations=populations), tuple(changed)
+
+
+def _limits(growth: Growth, bits: int) -> tuple[int, int]:
+    """The lowest and highest potential between steps."""
+    down, up = int(np.ceil(growth.down.max())), int(np.ceil(growth.up.max()))
+    return -(1 << (bits - 1)) + down, (1 << (bits - 1)) - 1 - up
+
+
+def _least_bits(population: Population, neuron: IF, growth: Growth) -> int:
+    """The fewest bits in which potentials below the threshold, and those at the start, are not clipped."""
+    start = spread(neuron.initial, population.shape)
+    highest = max(0, int(start.max()), int(np.max(neuron.threshold)) - 1)
+    lowest = min(0, int(start.min()))
+    for bits in range(1, _WIDEST):
+        low, high = _limits(growth, bits)
+        if low <= lowest and highest <= high:
+            return bits
+    return _WIDEST
+
+
+def saturation(
+    wide: SpikingNetwork,
+    narrow: SpikingNetwork,
+    layers: tuple[Saturating, ...],
+    x: Sequence[Array],
+    steps: int,
+    bits: int,
+) -> Saturation:
+    """Both networks on the built-in simulator, and how the outputs of the samples `x` differ."""
+    same, squares, count = 0, 0.0, 0
+    for before, after in zip(_runs(wide, x, steps), _runs(narrow, x, steps), strict=True):
+        alike = np.ones(before.samples, bool)
+        for name, values in before.outputs.items():
+            first, second = (v.reshape(before.samples, -1) for v in (values, after.outputs[name]))
+            alike &= first.argmax(axis=1) == second.argmax(axis=1)
+            squares += float(np.square(second - first).sum())
+            count += first.size
+        same += int(alike.sum())
+    samples = len(x[0])
+    rmse = float(np.sqrt(squares / max(count, 1)))
+    return Saturation(bits=bits, layers=layers, samples=samples, agreement=same / samples, rmse=rmse)
+
+
+def _runs(network: SpikingNetwork, x: Sequence[Array], steps: int) -> list[Result]:
+    record = Record(outputs_per_step=False)
+    return list(simulate_batches(network, list(x), steps * network.dt, "INI", _BATCH, record))
+
+
+def at_limits(layers: Sequence[Saturating], run: Result) -> tuple[AtLimits, ...]:
+    """How often potentials ended a step at a limit in a run whose potentials were recorded."""
+    found = []
+    for layer in layers:
+        potentials = run.potentials[layer.name]
+        ended = (potentials <= layer.low) | (potentials >= layer.high)
+        found.append(
+            AtLimits(
+                name=layer.label,
+                updates=float(ended.sum()) / run.samples,
+                neurons=float(ended.any(axis=0).sum()) / run.samples,
+                share=float(ended.mean()),
+            )
+        )
+    return tuple(found)

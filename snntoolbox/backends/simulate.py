@@ -1,0 +1,149 @@
+"""From a spiking network to its results, on any simulator, batch by batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from snntoolbox.backends.checking import build_network, check_simulator
+from snntoolbox.backends.early_exit import chosen_exit, shortfall
+from snntoolbox.backends.early_exit import early_exit as ended
+from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.backends.workers.batches import Job, run_batches
+from snntoolbox.backends.workers.cluster import check as check_workers
+from snntoolbox.errors import DataError
+from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import ExitRule, Record, Result, joined
+from snntoolbox.ir.samples import Progress, checked_arrays
+from snntoolbox.ir.timing import run_steps
+
+log = logging.getLogger(__name__)
+
+
+@checked
+def simulate(
+    network: SpikingNetwork,
+    x: Array | Sequence[Array],
+    *,
+    duration: float | None = None,
+    simulator: str = "INI",
+    batch_size: int = 100,
+    record: Record | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+    workers: int = 0,
+    scheduler: str = "",
+    early_exit: float | ExitRule = 0.0,
+    calibration_data: Array | Sequence[Array] | None = None,
+    **options: Any,
+) -> Result:
+    """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
+
+    Without a duration the one that the network was fitted to (else 64 ms), and a phased network as long as it takes;
+    one that is given must be that of its windows.
+    With `workers` the batches are spread over so many processes, with `scheduler` (tcp://host:port) over a Dask
+    cluster; 0 or 1 is this process. The result is the same. `options` go to the simulator's `build` (device, chunk).
+    With `early_exit`, a share of predictions to keep such as 0.99, samples end when their read-out is clear: by a
+    margin that the `calibration_data` of the conversion choose on the built-in simulator (see `chosen_exit`), or by a
+    rule that is given. `Result.early_exit` has predictions and steps, and `Result.mean_steps` the mean of these; all
+    else is after all steps, as the simulator itself runs them.
+    DataError where samples do not fit, or nothing can choose a margin; UnsupportedError lists what the simulator cannot
+    run; TooLargeError says that the network is estimated to be too large for it, unless `force`.
+    """
+    if duration is not None and network.duration not in (None, duration) and network.schedule is None:
+        told = "the network was fitted to a run of %g ms, not %s ms: convert it for that duration"
+        log.warning(told, network.duration, duration)
+    rule = _rule(network, early_exit, calibration_data, duration, batch_size)
+    kept, record = record, _with_outputs(record) if rule else record
+    results = []
+    spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
+    for result in simulate_batches(network, x, duration, simulator, batch_size, record, **spread):
+        results.append(result if rule is None else _ended(result, rule, kept))
+        if progress:
+            progress(result.samples)
+    return joined(results)
+
+
+def _rule(
+    network: SpikingNetwork,
+    early_exit: float | ExitRule,
+    data: Array | Sequence[Array] | None,
+    duration: float | None,
+    batch_size: int,
+) -> ExitRule | None:
+    """The rule of the early exit, None where there is none; DataError where it cannot be chosen."""
+    if isinstance(early_exit, ExitRule):
+        return early_exit
+    if early_exit == 0:
+        return None
+    if not 0 < early_exit <= 1:
+        raise DataError(f"an early exit of {early_exit:g} is no share from 0 to 1", hint="0.99, for instance; 0 is off")
+    if data is None:
+        hint = "simulate(..., early_exit=0.99, calibration_data=x_norm), those that the network was converted with"
+        raise DataError("an early exit needs calibration samples to choose its margin on", hint=hint)
+
+    def run(x: Sequence[Array], record: Record) -> Result:
+        return simulate(network, x, duration=duration, batch_size=batch_size, record=record)
+
+    rule = chosen_exit(network, data, early_exit, run)
+    if few := shortfall(rule):
+        log.warning(few)
+    return rule
+
+
+def _with_outputs(record: Record | None) -> Record:
+    return replace(record or Record(), outputs_per_step=True)
+
+
+def _ended(result: Result, rule: ExitRule, record: Record | None) -> Result:
+    """The result with its early exits; without the outputs per step where these were not asked for."""
+    exits = ended(result, rule)
+    kept = record is None or record.outputs_per_step
+    return replace(result, early_exit=exits, outputs_per_step=result.outputs_per_step if kept else {})
+
+
+def simulate_batches(
+    network: SpikingNetwork,
+    x: Array | Sequence[Array],
+    duration: float | None,
+    simulator: str,
+    batch_size: int,
+    record: Record | None = None,
+    *,
+    force: bool = False,
+    workers: int = 0,
+    scheduler: str = "",
+    **options: Any,
+) -> Iterator[Result]:
+    """The results of consecutive batches, each handed out as soon as it is there; `workers` as for `simulate`."""
+    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
+    steps = run_steps(network, duration)
+    if record is not None:
+        record.check(network.populations)
+    backend = backend_named(simulator)
+    network = legalized(network, backend, arrays)
+    check_simulator(backend, network, force=force)
+    if not len(arrays[0]):
+        raise DataError("there are no samples to simulate")
+    if batch_size < 1:
+        raise DataError(f"batch_size = {batch_size} is not at least 1")
+    for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
+        encoding.check(array, name)
+    check_workers(workers, scheduler)
+    starts = range(0, len(arrays[0]), batch_size)
+    batches = ((start, [a[start : start + batch_size] for a in arrays]) for start in starts)
+    if workers > 1 or scheduler:
+        run = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
+        job = replace(run, samples=len(arrays[0]))
+        yield from run_batches(job, batches, workers=workers, scheduler=scheduler)
+        return
+    with build_network(backend, network, options, force=force) as executable:
+        # A simulator that prepares more for more samples has this beside what every one has.
+        getattr(executable, "expect", lambda samples: None)(len(arrays[0]))
+        for start, batch in batches:
+            yield executable.run(*batch, steps=steps, record=record, first_sample=start)

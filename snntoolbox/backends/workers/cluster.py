@@ -1,0 +1,270 @@
+"""Worker processes, here or on a cluster, that do pieces of work, in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+from snntoolbox.backends.workers.local import dask, local_workers, silenced
+from snntoolbox.errors import BackendError, SNNToolboxError
+
+VERSION = version("snntoolbox")
+
+log = logging.getLogger(__name__)
+
+AHEAD = 2
+"""Pieces per worker that are on their way at once: one is done, the next one is there already."""
+
+TRIES = 4
+"""How often a piece is begun whose worker ends each time."""
+
+CONNECT_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
+"""How long a cluster may be without any worker."""
+
+_LOOK_SECONDS = 1.0
+_CONNECTED = ("running", "connecting")
+_CLOSE_SECONDS = 2.0
+_SETTINGS = {
+    # Simulators that run in processes of their own are children of a worker.
+    "distributed.worker.daemon": False,
+    # Samples go along with their piece of work: they are still there when its worker is not.
+    "distributed.admin.large-graph-warning-threshold": "1 TiB",
+    # The last messages are kept for debugging, a thousand of them unless told otherwise: the samples are in them.
+    "distributed.admin.low-level-log-length": 2,
+    "distributed.scheduler.allowed-failures": TRIES - 1,
+}
+
+
+def check(workers: int, scheduler: str) -> None:
+    """BackendError where these worker processes cannot be asked for, or Dask is missing."""
+    if workers < 0:
+        raise BackendError(f"workers = {workers} is below 0")
+    if workers and scheduler:
+        raise BackendError("both workers and a scheduler are given", hint="a scheduler has workers of its own")
+    if (workers > 1 or scheduler) and find_spec("distributed") is None:
+        raise BackendError("several workers need Dask", hint="pip install 'snntoolbox[dask]'")
+
+
+def check_reachable(scheduler: str) -> None:
+    """BackendError where no scheduler answers, or its workers cannot do our work."""
+    with Cluster(scheduler=scheduler):
+        pass
+
+
+class Cluster:
+    """`workers` processes on this machine, or those of the Dask scheduler at an address such as tcp://host:8786.
+
+    A context manager; processes that it started end with it, and with this process whatever happens. Workers that
+    lack this package or have another version of it are refused with a BackendError.
+    """
+
+    def __init__(self, workers: int = 0, scheduler: str = "") -> None:
+        self.workers, self.scheduler = workers, scheduler
+        self._client: Any = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(dask("dask").config.set(_SETTINGS))
+            dask("distributed")
+            stack.enter_context(silenced())
+            where = self.scheduler or stack.enter_context(local_workers(self.workers))
+            self._client = stack.enter_context(_connected(where))
+            self._check_versions()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client = None
+        self._stack.close()
+
+    def __len__(self) -> int:
+        """How many workers there are now."""
+        try:
+            return len(self._client.nthreads())
+        except OSError:
+            raise BackendError(f"the connection to the scheduler {self.scheduler} is lost") from None
+
+    @property
+    def address(self) -> str:
+        """Where its scheduler answers."""
+        return str(self._client.scheduler.address)
+
+    def ordered(
+        self, work: Callable[..., Any], shared: Any, pieces: Iterable[tuple[Any, ...]], *, name: str
+    ) -> Generator[Any, None, None]:
+        """``work(shared, *piece)`` for each piece, in order, each handed out as soon as it is there.
+
+        `shared` goes once to each worker. Pieces are taken from their iterator only so far ahead as keeps the workers
+        busy, so memory does not grow with their number. The piece of a worker that ends is done again. `name`, for
+        messages, says what a piece is. Errors of ours are raised as they are, others as BackendError.
+        """
+        everywhere = _Everywhere(self._client, shared)
+        waiting: deque[_Piece] = deque()
+        source = iter(pieces)
+        try:
+            while True:
+                room = AHEAD * max(len(self), self.workers, 1) - len(waiting)
+                waiting.extend(_Piece(self._client, everywhere, work, a) for a in islice(source, max(room, 0)))
+                if not waiting:
+                    return
+                yield self._awaited(waiting.popleft(), name)
+        finally:
+            with suppress(Exception):  # a connection that is gone has nothing to cancel
+                self._client.cancel([piece.future for piece in waiting], force=True)
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function on every worker, for what it does there; one that cannot be reached is left alone."""
+        with suppress(Exception):
+            self._client.run(function, *arguments, on_error="ignore")
+
+    def _awaited(self, piece: _Piece, name: str) -> Any:
+        since = time.monotonic()
+        while True:
+            try:
+                if (error := piece.future.exception(timeout=_LOOK_SECONDS)) is None:
+                    return piece.future.result(timeout=PATIENCE_SECONDS)
+            except CancelledError:  # with the last worker that held it went what all share
+                self._check_connected()
+                piece.again(name)
+            except TimeoutError:
+                self._check_connected()
+            else:
+                raise _told(error, name)
+            if len(self):
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE_SECONDS:
+                raise _none_left()
+
+    def _check_connected(self) -> None:
+        if self._client.status not in _CONNECTED:
+            raise BackendError(f"the connection to the scheduler {self.scheduler} is lost")
+
+    def _check_versions(self) -> None:
+        """Every worker has this package in this version."""
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError:
+            raise BackendError(
+                f"scheduler {self.scheduler} has no workers", hint="start some: dask worker ADDRESS"
+            ) from None
+        found = self._client.run(_probe(), on_error="return")
+        wrong = {worker: text for worker, text in found.items() if text != VERSION}
+        if wrong:
+            rows = "".join(f"\n    {worker}: {text}" for worker, text in sorted(wrong.items()))
+            raise BackendError(
+                f"workers need snntoolbox {VERSION}, as here; there is{rows}",
+                hint="install the same version of snntoolbox where the workers run, and start them again",
+            )
+
+
+class _Everywhere:
+    """What all pieces share, at every worker; sent anew if all workers that held it are gone."""
+
+    def __init__(self, client: Any, shared: Any) -> None:
+        self._client, self._shared = client, shared
+        self.send()
+
+    def send(self) -> None:
+        # A piece of work, too: Dask does it again where a worker that held it ends, and passes it on to the others.
+        self.future = self._client.submit(_given, self._shared, pure=False)
+
+
+class _Piece:
+    """One piece of work on its way."""
+
+    def __init__(
+        self, client: Any, everywhere: _Everywhere, work: Callable[..., Any], arguments: Sequence[Any]
+    ) -> None:
+        self._client, self._everywhere, self._work, self._arguments = client, everywhere, work, arguments
+        self.tries = 1
+        self._submit()
+
+    def _submit(self) -> None:
+        self._shared = self._everywhere.future
+        self.future = self._client.submit(self._work, self._shared, *self._arguments, pure=False)
+
+    def again(self, name: str) -> None:
+        self.tries += 1
+        if self.tries > TRIES:
+            raise _ended(name)
+        try:
+            self._client.wait_for_workers(1, timeout=PATIENCE_SECONDS)
+        except TimeoutError:
+            raise _none_left() from None
+        if self._everywhere.future is self._shared:  # no other piece has sent it anew yet
+            self._everywhere.send()
+        self._submit()
+
+
+def _given(value: Any) -> Any:
+    return value
+
+
+# -- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+def _told(error: BaseException, name: str) -> SNNToolboxError:
+    """An error of a worker as one of ours, without the traces of Dask."""
+    if isinstance(error, SNNToolboxError):
+        return error.with_traceback(None)
+    if type(error).__name__ == "KilledWorker":
+        return _ended(name)
+    return BackendError(f"{name} failed on a worker: {type(error).__name__}: {error}")
+
+
+def _none_left() -> BackendError:
+    return BackendError("there are no workers any more", hint="start workers, then run again")
+
+
+def _ended(name: str) -> BackendError:
+    return BackendError(
+        f"{TRIES} worker processes ended while they did {name}",
+        hint="they may have run out of memory: fewer workers, or a smaller batch_size",
+    )
+
+
+def _probe() -> Callable[[], str]:
+    """A function that gives the version there; nested, so that it travels whole to where this package is missing."""
+
+    def found() -> str:
+        from importlib.metadata import version
+
+        try:
+            import snntoolbox.errors  # noqa: F401 - the package may be there and broken
+
+            return version("snntoolbox")
+        except Exception as error:
+            return f"no snntoolbox ({error})"
+
+    return found
+
+
+# -- connections ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _connected(where: Any) -> Iterator[Any]:
+    try:
+        client = dask("distributed").Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BackendError(
+            f"no Dask scheduler answers at {where}: {error}",
+            hint="scheduler = tcp://host:8786, as `dask scheduler` tells",
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close(timeout=_CLOSE_SECONDS)

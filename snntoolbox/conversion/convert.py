@@ -1,0 +1,112 @@
+"""From a graph to a spiking network: all stages in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.converted import ConvertedNetwork
+from snntoolbox.conversion.corrections.correct import Correct
+from snntoolbox.conversion.corrections.correct_layers import STARTING
+from snntoolbox.conversion.corrections.correct_phased import CorrectPhased
+from snntoolbox.conversion.corrections.simulated_readouts import with_read_outs_fitted
+from snntoolbox.conversion.lower import lower
+from snntoolbox.conversion.recipe import USUAL_START, Recipe
+from snntoolbox.conversion.scales import uncorrected
+from snntoolbox.conversion.schedules.scheduling import check_phased, scheduled
+from snntoolbox.conversion.settle import settle
+from snntoolbox.conversion.thresholds.thresholds import Scales
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.samples import Progress, checked_arrays
+from snntoolbox.ir.timing import run_steps, steps_of
+
+log = logging.getLogger(__name__)
+
+
+@checked
+def convert(
+    graph: Graph,
+    calibration_data: Array | Sequence[Array] | None = None,
+    *,
+    duration: float | None = None,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+    device: str = "cpu",
+    **choices: Any,
+) -> ConvertedNetwork:
+    """The spiking network of a graph; `choices` are fields of `Recipe`.
+
+    `calibration_data` is an array of a few hundred samples (one array per input for several inputs); without it
+    thresholds follow from the weights alone, which needs many more steps. With the `duration` (ms) that the network
+    is meant to run, thresholds are chosen for that many steps, and layers and read-outs are corrected for what these
+    leave over; `device` (cpu, cuda, auto) is where corrections are computed.
+    """
+    known = [f.name for f in fields(Recipe)]
+    if unknown := [name for name in choices if name not in known]:
+        near = get_close_matches(unknown[0], known, 1) or known
+        raise ConversionError(f"there is no choice '{unknown[0]}'", hint=f"known and near: {', '.join(near)}")
+    recipe = replace(recipe or Recipe(), **choices)
+    recipe.check_correction()
+    if recipe.layer_correction not in ("auto", "none") and (duration is None or calibration_data is None):
+        lacking = "calibration data" if calibration_data is None else "a duration"
+        log.warning("layer_correction = %s needs %s: no layer is corrected", recipe.layer_correction, lacking)
+    shapes = {n: graph.shapes[n] for n in graph.inputs}
+    data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
+    lowered = lower(graph, recipe)
+    made = settle(lowered, data, recipe, duration, progress, device)
+    other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    changed = made.recipe.layer_correction if other_start and recipe.schedule == "rate" else ""
+    if changed in STARTING and duration is not None and data is not None:
+        told = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
+        log.warning(told, changed)
+    return ConvertedNetwork.of(spiking(lowered, made.scales, data, made.recipe, duration, device, made.notes))
+
+
+def spiking(
+    lowered: Graph,
+    scales: Scales,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+    device: str = "cpu",
+    notes: tuple[str, ...] = (),
+) -> SpikingNetwork:
+    """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known.
+
+    `recipe` is a settled one; `notes` are kept with the network.
+    """
+    quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
+    other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    if quantized and other_start:
+        log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
+    network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
+    if recipe.schedule == "phased" and duration is not None and data is not None and recipe.layer_correction != "none":
+        correct_phased = CorrectPhased(window=steps_of(duration, recipe.dt))
+        network = correct_phased(network, lowered, [a[: recipe.correction_samples] for a in data])
+    before, network = network, scheduled(network, recipe.schedule, duration)
+    if recipe.schedule == "phased" and data is not None:
+        check_phased(network, before, data, backend_named("INI"))
+    if duration is None or data is None:
+        return network
+    steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
+    layers = None if recipe.layer_correction == "none" else recipe.layer_correction
+    samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
+    given = [a[:samples] for a in data]
+    if layers is not None:
+        network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, given)
+    elif readouts:
+        network = with_read_outs_fitted(network, lowered, given, steps, device)
+    fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
+    corrected = min(samples, len(data[0])) if layers is not None or readouts else 0
+    return network.replaced(duration=float(duration), corrected=corrected) if fitted else network

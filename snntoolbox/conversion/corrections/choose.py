@@ -1,0 +1,170 @@
+"""Chooses a threshold rule and a correction of layers by trying some on calibration samples that neither saw."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from snntoolbox.conversion.corrections.correct import Correct, correctable, timed
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+
+log = logging.getLogger(__name__)
+
+CANDIDATES = (
+    ("mmse", "search"),
+    ("mmse", "search+potential"),
+    ("mmse", "both"),
+)
+"""The rules and corrections that are tried: the first is hardly ever far from the best, the others are it on some."""
+
+UNTRIED = "search"
+"""The correction that is taken where nothing can be tried."""
+
+TRIED_STEPS = 32
+"""In longer runs the candidates differ by less than a trial can tell."""
+
+PASSES, LEAST_SAMPLES = 10, 1000
+"""All trials together take about as long as so many passes of the original over the calibration samples, or over so
+many samples if there are fewer."""
+
+STEP_PASSES = 4.5
+"""A simulated step takes about as long as so many passes: layers are tried out many times, and spikes are kept."""
+
+HELD = 128
+"""At most so many samples judge."""
+
+FEWEST_HELD, ENOUGH = 32, 64
+"""Nothing is tried with fewer samples to correct with or to judge; candidates are left out down to two until each
+trial can have enough of both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A candidate: its rule and correction, the mean error of its outputs, and the share of equal classes.
+
+    `agreement` is None where outputs are no classes; `uncertain` is the standard error of the difference to the error
+    of the first candidate, over the samples that judge.
+    """
+
+    rule: str
+    layers: str
+    error: float
+    uncertain: float
+    agreement: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The candidates as they came, the chosen one, and how many samples corrected and judged them."""
+
+    tried: tuple[Tried, ...]
+    chosen: Tried
+    corrected: int
+    held: int
+
+    def data(self) -> dict[str, object]:
+        """For a report."""
+        return {"tried": [asdict(t) for t in self.tried], "corrected_on": self.corrected, "judged_on": self.held}
+
+    def __str__(self) -> str:
+        errors = ", ".join(f"{t.rule}, {t.layers}: {t.error:.3g}" for t in self.tried)
+        return f"thresholds {self.chosen.rule}, layers {self.chosen.layers}; errors on held out samples: {errors}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choose:
+    """The pass, for runs of `steps` steps, with corrections on at most `samples` samples, and of `readouts` or not.
+
+    Each candidate is corrected on some samples and judged on others (see `output_errors`). How many candidates and
+    samples there are follows from the time allowed, see `PASSES`.
+    """
+
+    steps: int
+    samples: int = 128
+    readouts: bool = True
+    device: str = "cpu"
+
+    def __call__(
+        self,
+        candidates: Sequence[tuple[str, str]],
+        network_of: Callable[[str], SpikingNetwork],
+        graph: Graph,
+        x: Sequence[Array],
+    ) -> Choice | None:
+        """The choice among `candidates` (rule, correction), where `network_of` makes the network of a rule.
+
+        None where there is nothing to choose: too few samples for two, or no layer that can be corrected.
+        """
+        count, corrected, held = self.shares(len(x[0]), len(candidates))
+        if count < 2 or min(corrected, held) < FEWEST_HELD:
+            return None
+        first = network_of(candidates[0][0])
+        if timed(first) or not any(correctable(first, graph, p) for p in first.populations.values()):
+            return None
+        used = np.r_[:corrected, np.linspace(corrected, len(x[0]) - 1, held).round().astype(int)]
+        data = [a[used] for a in x]
+        tried: list[Tried] = []
+        errors: list[Array] = []
+        for rule, layers in candidates[:count]:
+            correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
+            pairs = correct.outputs(network_of(rule), graph, data, held)
+            errors.append(np.sum([output_errors(said, wanted) for said, wanted in pairs], axis=0))
+            tried.append(_found(rule, layers, errors[-1], errors[0], _agreement(*pairs[0])))
+            log.info("tried %s", tried[-1])
+        return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
+
+    def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
+        """How many candidates are tried, on how many samples each corrects, and on how many others it is judged."""
+        total = int(PASSES * max(samples, LEAST_SAMPLES) / (STEP_PASSES * self.steps))
+        count = min(candidates, total // (2 * ENOUGH))
+        each = min(samples, total // max(count, 1))
+        held = min(HELD, samples // 3, max(ENOUGH, each - self.samples))
+        return count, min(self.samples, each - held), held
+
+
+def best(tried: Sequence[Tried]) -> Tried:
+    """The candidate of least error of the first and those that are better than it by more than two standard errors."""
+    clearly = [t for t in tried if t.error < tried[0].error - 2 * t.uncertain]
+    return min([tried[0], *clearly], key=lambda t: t.error)
+
+
+def _found(rule: str, layers: str, errors: Array, first: Array, agreement: float | None) -> Tried:
+    uncertain = float(np.std(errors - first) / np.sqrt(len(errors)))
+    return Tried(rule=rule, layers=layers, error=float(errors.mean()), uncertain=uncertain, agreement=agreement)
+
+
+def output_errors(said: Array, wanted: Array) -> Array:
+    """How far each sample's outputs (samples, *shape) are from those wanted.
+
+    Where an output is one value per class, the Kullback-Leibler divergence of its softmax from the original's,
+    ``sum p log(p / q)``, outputs being measured in half the original's standard deviation about each sample's mean: it
+    sees how near to a change of class a sample is, where a share of equal classes sees none, and no unit matters.
+    Else the squared error over the variance.
+    """
+    flat, other = (a.reshape(len(a), -1).astype(np.float64) for a in (wanted, said))
+    if not _classifies(wanted):
+        return np.asarray(((other - flat) ** 2).mean(axis=1) / (np.var(flat) or 1.0))
+    unit = float((flat - flat.mean(axis=1, keepdims=True)).std()) / 2 or 1.0
+    p, q = _log_softmax(flat / unit), _log_softmax(other / unit)
+    return np.asarray((np.exp(p) * (p - q)).sum(axis=1))
+
+
+def _classifies(outputs: Array) -> bool:
+    return bool(outputs[0].size > 1 and max(outputs[0].shape) == outputs[0].size)
+
+
+def _agreement(said: Array, wanted: Array) -> float | None:
+    if not _classifies(wanted):
+        return None
+    one, other = (a.reshape(len(a), -1).argmax(axis=1) for a in (said, wanted))
+    return float(np.mean(one == other))
+
+
+def _log_softmax(outputs: Array) -> Array:
+    flat = outputs - outputs.max(axis=1, keepdims=True)
+    return np.asarray(flat - np.log(np.exp(flat).sum(axis=1, keepdims=True)))

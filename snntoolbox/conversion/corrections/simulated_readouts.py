@@ -1,0 +1,54 @@
+"""Read-outs fitted to what the built-in simulator gives, where no layer needs to be changed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from snntoolbox.backends.checking import build_network
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.corrections.correct import timed
+from snntoolbox.conversion.corrections.correct_readouts import fitted
+from snntoolbox.conversion.spiking.quantize import bounded_anew
+from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.tensors import device_named
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record
+
+BATCH = 50
+
+
+def with_read_outs_fitted(
+    network: SpikingNetwork, graph: Graph, x: Sequence[Array], steps: int, device: str
+) -> SpikingNetwork:
+    """The network with each read-out fitted to a run of `steps` steps, see `correct_readouts.fitted`.
+
+    `graph` is the analogue network and `x` samples for each of its inputs. It is what `Correct` does without layers,
+    by the fast paths of the simulator.
+    """
+    count = len(x[0])
+    if timed(network) or not count:
+        return network
+    plain = network.replaced(readouts=[replace(r, start=0) for r in network.readouts])
+    values: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
+    # Not by `simulate`: it refuses what Poisson input cannot present, and here that is cut off, as by `Correct`.
+    with build_network(backend_named("INI"), plain, {"device": device}, force=True) as executable:
+        getattr(executable, "expect", lambda samples: None)(count)
+        for first in range(0, count, BATCH):
+            part = [a[first : first + BATCH] for a in x]
+            result = executable.run(*part, steps=steps, record=Record(outputs_per_step=True), first_sample=first)
+            for name, found in result.outputs_per_step.items():
+                values[name].append(found)
+    outputs = dict.fromkeys(graph.outputs)
+    parts = list(Executor(graph, device=device_named(device)).batches(*x, keep=outputs, batch_size=BATCH))
+    targets = [np.concatenate([part[name] for part in parts]) for name in outputs]
+    kind = {"grid": network.grid is not None, "whole": network.schedule is not None}
+    readouts = [
+        fitted(readout, np.concatenate(values[readout.name], axis=1), target, **kind)
+        for readout, target in zip(network.readouts, targets, strict=True)
+    ]
+    return bounded_anew(network.replaced(readouts=readouts))

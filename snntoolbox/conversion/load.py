@@ -1,0 +1,105 @@
+"""From a model to a checked graph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.conversion.exact import EXACT
+from snntoolbox.conversion.spiking.invariants import check_same_function
+from snntoolbox.errors import GraphError, NoReferenceError
+from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.frontends.registry import frontend_for, frontend_named
+from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-5
+"""Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
+
+
+@checked
+def load(model: Any, *, frontend: str | None = None, input_shape: Any = None, check: bool = True) -> Graph:
+    """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
+
+    `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
+    needed for a PyTorch module that does not say it: a tuple of shapes for several inputs, or example inputs (an array
+    or a tuple of arrays, with batch). With `check` the graph's output is compared with the
+    framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once), GraphError.
+    """
+    reader = frontend_named(frontend) if frontend else frontend_for(model)
+    opened = reader.open(model, input_shape=input_shape)
+    graph = simplify(reader.parse(opened), check=check)
+    if check:
+        try:
+            check_on_probe(graph, reader, opened)
+        except NoReferenceError as error:
+            log.warning("%s: parsing was checked for shapes and weights only", error.message)
+    return graph
+
+
+def simplify(graph: Graph, check: bool = False) -> Graph:
+    """The same function with permutations cancelled, batch normalisation folded and identities dropped.
+
+    With `check` it is seen to be the same on a random sample after every pass.
+    """
+    for rewrite in EXACT:
+        before, graph = graph, rewrite(graph)
+        if check:
+            check_same_function(before, graph, type(rewrite).__name__)
+    return graph
+
+
+def check_on_probe(graph: Graph, frontend: Frontend, model: Any, samples: int = 2) -> float:
+    """Compare graph and framework on seeded random input in [0, 1); returns the largest difference."""
+    generator = np.random.default_rng(0)
+    samples = max(samples, 16) if graph.jumps else samples
+    x = [generator.random((samples, *graph.shapes[i]), dtype=np.float32) for i in graph.inputs]
+    values = graph.values(*(a.astype(np.float64) for a in x))
+    rounded = graph.values(*x) if graph.jumps else {}
+    outputs, likely = ([v[o] for o in graph.outputs if o in v] for v in (values, rounded))
+    return compare_outputs(outputs, frontend.predict(model, *x), likely)
+
+
+def compare_outputs(found: Sequence[Array], wanted: Sequence[Array], rounded: Sequence[Array] = ()) -> float:
+    """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5.
+
+    GraphError also where the original itself gives what is no finite number.
+
+    In a quantised network (`Graph.jumps`) a rounding error of float32 can change a value by a whole level. There
+    `rounded` is what the graph gives in float32, and it is enough that the better quarter of the samples differs by
+    at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
+    """
+    worst = 0.0
+    if len(found) != len(wanted):
+        raise GraphError(f"the parsed model has {len(found)} outputs, the original {len(wanted)}")
+    for i, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+        if ours.size != theirs.size:
+            raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
+        if not np.all(np.isfinite(theirs)):
+            raise GraphError(
+                "the original model gives NaN or infinite outputs for these samples",
+                hint="sums of such data are beyond the range of its float32: scale the data down, as it was trained",
+            )
+        scale = float(np.abs(theirs).max()) or 1.0
+        difference, allowed = float(np.max(_distances(ours, theirs), initial=0.0)) / scale, TOLERANCE
+        if rounded and difference > TOLERANCE:
+            difference = float(np.quantile(_distances(ours, theirs), 0.25)) / scale
+            allowed = max(TOLERANCE, 4 * float(np.quantile(_distances(ours, rounded[i]), 0.75)) / scale)
+        if not difference <= allowed:  # NaN is no agreement
+            raise GraphError(
+                f"the parsed model differs from the original by {difference:.2g} of the output's scale",
+                hint="this is a defect of snntoolbox: please report the model; nothing was converted",
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def _distances(ours: Array, theirs: Array) -> Array:
+    """The largest difference of two outputs, for each sample."""
+    return np.asarray(np.abs(ours.reshape(theirs.shape) - theirs).reshape(len(theirs), -1).max(axis=1))

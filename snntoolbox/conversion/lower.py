@@ -1,0 +1,50 @@
+"""From any graph to one of rectifiers and linear maps."""
+
+from __future__ import annotations
+
+import logging
+
+from snntoolbox.conversion.lowering.approximate import ApproximateActivations
+from snntoolbox.conversion.lowering.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
+from snntoolbox.conversion.lowering.lower_sigmoid import LowerSigmoid
+from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
+from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.scheduling import check_schedule
+from snntoolbox.conversion.spiking.invariants import check_same_function
+from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
+from snntoolbox.errors import UnsupportedError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import MaxPool
+
+log = logging.getLogger(__name__)
+
+
+def lower(graph: Graph, recipe: Recipe) -> Graph:
+    """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
+    graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
+    graph = LowerSigmoid(keep="sigmoid" in recipe.approximate)(graph)
+    graph = ApproximateActivations(recipe.approximate)(graph)
+    if recipe.max2avg_pool:
+        graph = MaxToAveragePooling()(graph)
+    pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
+    check_same_function(pooled, graph, "max pooling by rectifiers")
+    if recipe.readout == "spikes":
+        graph = RectifyOutputs()(graph)
+    if recipe.avgpool_neurons:
+        graph = SpikingAveragePools()(graph)
+    if offenders := unsupported_nodes(graph):
+        raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
+    check_schedule(graph, recipe.schedule)
+    return graph
+
+
+def _not_gateable(graph: Graph) -> frozenset[str]:
+    """Max pools that a gate cannot do, as they do not read the spikes of one population: they become trees."""
+    found: set[str] = set()
+    for node in graph.nodes.values():
+        if isinstance(node, MaxPool) and (node.inputs[0] in found or not gateable(graph, node)):
+            found.add(node.name)
+    if found:
+        log.warning("no gate for %s, which read no spikes: a tree of rectifiers instead", ", ".join(sorted(found)))
+    return frozenset(found)

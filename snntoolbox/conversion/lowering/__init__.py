@@ -1,0 +1,1 @@
+"""Passes that replace what is not linear by rectifiers and linear maps."""

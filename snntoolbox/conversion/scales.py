@@ -1,0 +1,66 @@
+"""The scales of rectifiers, and the spiking network that has them, before any correction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, probe
+from snntoolbox.conversion.spiking.populations import Convert
+from snntoolbox.conversion.spiking.quantize import Quantize
+from snntoolbox.conversion.thresholds.rules import Situation, rule_for
+from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.samples import Progress
+from snntoolbox.ir.timing import steps_of
+
+log = logging.getLogger(__name__)
+
+
+def choose_scales(
+    lowered: Graph,
+    calibration_data: Sequence[Array] | None,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    duration: float | None = None,
+) -> Scales:
+    """The scale of every rectifier: from data, without any from the weights, or 1 without normalisation."""
+    if not recipe.normalize:
+        return {
+            n.name: np.ones((1,) * len(lowered.shapes[n.name])) for n in lowered.nodes.values() if isinstance(n, ReLU)
+        }
+    if calibration_data is None or recipe.threshold_rule == "weights":
+        low, high = recipe.input_range
+        if calibration_data is None:
+            log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
+        return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
+    situation = Situation(
+        # Differential coding sends values of several sizes, for which the error of one size says nothing.
+        steps=None if duration is None or recipe.schedule == "differential" else steps_of(duration, recipe.dt),
+        initial=float(np.mean(recipe.neuron.initial)),
+        percentile=recipe.percentile,
+        per_channel=recipe.per_channel,
+        batch_size=recipe.batch_size,
+    )
+    return rule_for(recipe.threshold_rule, situation)(lowered, calibration_data, progress)
+
+
+def uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
+    """The network with these scales, on its grid."""
+    network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
+    sample = probe(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
+    check_scales(network, lowered, sample)
+    if not recipe.weight_bits:
+        return network
+    quantize = Quantize(recipe.weight_bits)
+    fitting = quantize.fitting(network)
+    check_scales(fitting, lowered, sample)
+    placed = quantize.placed(fitting)
+    check_grid(placed, fitting, lowered, sample)
+    return placed

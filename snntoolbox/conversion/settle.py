@@ -1,0 +1,98 @@
+"""What a recipe leaves to 'auto', chosen by the number of steps and by trials on calibration data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, UNTRIED, Choice, Choose
+from snntoolbox.conversion.corrections.correct_layers import STARTING
+from snntoolbox.conversion.recipe import AUTOMATIC, USUAL_START, Recipe
+from snntoolbox.conversion.scales import choose_scales, uncorrected
+from snntoolbox.conversion.thresholds.rules import FEW_STEPS, USUAL, rule_name
+from snntoolbox.conversion.thresholds.thresholds import Scales
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.samples import Progress, check_not_silent
+from snntoolbox.ir.timing import steps_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A recipe whose threshold rule and layer correction are no 'auto' any more, its scales, and what was tried."""
+
+    recipe: Recipe
+    scales: Scales
+    choice: Choice | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the network's summary says of it."""
+        return () if self.choice is None else (str(self.choice),)
+
+    def told(self) -> dict[str, Any]:
+        """What a report says of it."""
+        found: dict[str, Any] = {f: getattr(self.recipe, f) for f in ("threshold_rule", "layer_correction")}
+        return found if self.choice is None else {**found, **self.choice.data()}
+
+
+def settle(
+    lowered: Graph,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+    progress: Progress | None = None,
+    device: str = "cpu",
+) -> Settled:
+    """What the recipe leaves to 'auto', chosen by T and, for few steps, by trials on calibration data (`Choose`).
+
+    DataError where the calibration data are nothing but zeros: there would be thresholds of nothing.
+    """
+    if data is not None:
+        check_not_silent(data)
+    steps = None if duration is None else steps_of(duration, recipe.dt)
+    pairs = [("weights", "none")] if data is None else candidates(recipe, steps)
+
+    @cache
+    def scales_of(rule: str) -> Scales:
+        shown = progress if rule == pairs[0][0] else None
+        return choose_scales(lowered, data, replace(recipe, threshold_rule=rule), shown, duration)  # type: ignore[arg-type]
+
+    choice, (rule, layers) = None, pairs[0]
+    if len(pairs) > 1 and data is not None and steps is not None:
+        samples, readouts = recipe.correction_samples, recipe.readout_correction > 0
+        choose = Choose(steps=steps, samples=samples, readouts=readouts, device=device)
+        choice = choose(pairs, cache(lambda rule: uncorrected(lowered, scales_of(rule), data, recipe)), lowered, data)
+        layers = UNTRIED if layers in STARTING else layers
+    if choice is not None:
+        rule, layers = choice.chosen.rule, choice.chosen.layers
+        log.info("chosen: %s", choice)
+    settled = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]
+    return Settled(settled, scales_of(rule), choice)
+
+
+def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
+    """Threshold rule and layer correction of a recipe for runs of `steps` steps, where 'auto' all that it may mean.
+
+    The first is what it means without a trial. A start potential other than the usual is the user's: it stays.
+    """
+    rated = recipe.schedule == "rate"
+    rule = rule_name(recipe.threshold_rule, steps if recipe.schedule != "differential" else None, recipe.percentile)
+    if recipe.layer_correction != "auto":
+        return [(rule, recipe.layer_correction)]
+    if steps is None or steps > FEW_STEPS:  # in long runs there is little to mend, less than what few samples get wrong
+        return [(rule, "none")]
+    if not rated:
+        return [(rule, AUTOMATIC[recipe.schedule])]
+    kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
+    pairs = [(r, "bias") for r in ("mmse", "percentile")] if kept else list(CANDIDATES)
+    if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize:
+        pairs = [*dict.fromkeys((rule, layers) for _, layers in pairs)]
+    return pairs if steps <= TRIED_STEPS else [(rule, "bias" if kept else UNTRIED)]

@@ -1,0 +1,197 @@
+"""Turns a graph of rectifiers and linear maps into a spiking network of integrate-and-fire neurons.
+
+A rectifier with scale s becomes a population whose rate r stands for the activation s r: its input current is the
+rectifier's input over s, and its spikes enter the following maps times s (Rueckauer et al. 2017, eq. 5 and 7). Both
+factors and the thresholds are folded into the weights, so every target sees threshold 1 and binary spikes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snntoolbox.conversion.exact.drop_identities import DropIdentities
+from snntoolbox.conversion.exact.fold_scales import FoldScales
+from snntoolbox.conversion.thresholds.thresholds import Scales
+from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF, MaxGate, Neuron
+from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
+from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, ReLU, Scale
+
+_HINTS = {
+    "Softmax": "softmax between layers has no spiking form; only one at the output is dropped or rectified",
+    "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
+    "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
+}
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Graph and scales to a spiking network; exact in the sense that rates approach activations as steps grow.
+
+    `neuron` is the model of every population (its `initial` potential in units of the threshold); `encoding` is the
+    input coding; bias b becomes a current of b / scale each step. An upper bound of a rectifier bounds its scale,
+    whatever was chosen; a rectifier with `levels` keeps its bound as scale and starts at half a threshold.
+    """
+
+    neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
+    encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
+    dt: float = 1.0
+
+    def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
+        """The network; UnsupportedError lists every node that has no spiking form."""
+        _check_convertible(graph)
+        wiring = _Wiring(graph, scales, self.encoding)
+        folded, biases = wiring.folded()
+        currents = dict(zip(wiring.currents, folded.outputs, strict=True))
+        populations = []
+        for name, scale in wiring.scales.items():
+            node = graph.nodes[name]
+            population = Population(
+                name=name,
+                shape=graph.shapes[name],
+                neuron=neuron_of(node, self.neuron),
+                current=currents[name],
+                bias=biases[name],
+                scale=scale,
+                activation=name,
+                origin=node.origin,
+                bound=np.asarray(node.max_value) if isinstance(node, ReLU) and node.max_value is not None else None,
+            )
+            populations.append(population)
+        readouts = [
+            Readout(
+                # An output that spikes (or is an input) has given its name away.
+                name=f"{o}/output" if o in wiring.scales or o in graph.inputs else o,
+                current=currents[f"{o}/output"],
+                shape=graph.shapes[o],
+                bias=biases[f"{o}/output"],
+            )
+            for o in dict.fromkeys(graph.outputs)
+        ]
+        encodings = dict.fromkeys(graph.inputs, self.encoding)
+        return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
+
+
+def neuron_of(node: Node, model: IF) -> Neuron:
+    """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold."""
+    if isinstance(node, MaxPool):
+        return MaxGate(kernel=node.kernel, stride=node.stride, padding=node.padding, dilation=node.dilation)
+    if isinstance(node, ReLU) and node.levels is not None:
+        return replace(model, initial=model.threshold / 2)
+    return model
+
+
+def gateable(graph: Graph, pool: MaxPool) -> bool:
+    """Whether a gate on spike counts can do a max pool: it reads the spikes of one population."""
+    return isinstance(graph.nodes[pool.inputs[0]], (ReLU, MaxPool))
+
+
+def unsupported_nodes(graph: Graph) -> list[Unsupported]:
+    """Every node that has no spiking form, with the reason."""
+    found = []
+    for node in graph.nodes.values():
+        if isinstance(node, MaxPool):
+            if not gateable(graph, node):
+                found.append(Unsupported(node.label, _HINTS["MaxPool"]))
+        elif isinstance(node, Elementwise):
+            found.append(Unsupported(node.label, node.why_not_exact))
+        elif not isinstance(node, (Input, LinearNode, ReLU)):
+            found.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
+    return found
+
+
+def _check_convertible(graph: Graph) -> None:
+    if offenders := unsupported_nodes(graph):
+        raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
+
+
+class _Wiring:
+    """Builds the linear wiring: scales on every edge, then folded and freed of biases."""
+
+    def __init__(self, graph: Graph, scales: Scales, encoding: Encoding) -> None:
+        self.graph = graph
+        self.nodes: dict[str, Node] = {}
+        self.currents: dict[str, str] = {}
+        self.scales: dict[str, Array] = {}
+        self._given = scales
+        self._amplitude = encoding.amplitude if isinstance(encoding, Spiking) else 1.0
+        for name, node in graph.nodes.items():
+            self._place(name, node)
+        for output in dict.fromkeys(graph.outputs):
+            self.currents[f"{output}/output"] = self._read(f"{output}/output", output)
+
+    def _place(self, name: str, node: Node) -> None:
+        if isinstance(node, Input):
+            self.nodes[name] = node
+        elif isinstance(node, ReLU):
+            self.scales[name] = self._scale(name)
+            self.currents[name] = self._divided(name, node.inputs[0])
+            self.nodes[name] = Input(name=name, shape=self.graph.shapes[name], origin=node.origin)
+        elif isinstance(node, MaxPool):
+            self.scales[name] = self._gate_scale(node)
+            self.currents[name] = node.inputs[0]
+            self.nodes[name] = Input(name=name, shape=self.graph.shapes[name], origin=node.origin)
+        else:
+            self.nodes[name] = node.with_inputs(*(self._read(f"{name}<{k}", i) for k, i in enumerate(node.inputs)))
+
+    def _scale(self, name: str) -> Array:
+        node, scale = self.graph.nodes[name], np.asarray(self._given[name], np.float64)
+        scale = node.bounded(scale) if isinstance(node, ReLU) else scale
+        if np.any(scale <= 0) or not np.all(np.isfinite(scale)):
+            raise ConversionError("its scale is not positive and finite", layer=self.graph.nodes[name].label)
+        return scale
+
+    def _gate_scale(self, pool: MaxPool) -> Array:
+        """The scale of the gated population, which must be the same all over each window."""
+        scale = self.scales[pool.inputs[0]]
+        if not uniform_along(scale, tuple(range(1, scale.ndim))):
+            raise ConversionError("its inputs have different scales", layer=pool.label, hint=_HINTS["MaxPool"])
+        return scale
+
+    def _read(self, name: str, source: str) -> str:
+        """A node with the value of `source` in the user's units; each reader gets its own, so that it can fold."""
+        node = self.graph.nodes[source]
+        if source in self.scales:
+            gain = self.scales[source]
+        elif isinstance(node, Input) and self._amplitude != 1:
+            gain = np.full((1,) * len(node.shape), self._amplitude)
+        else:
+            return source
+        self.nodes[name] = Scale(name=name, inputs=(source,), gain=gain, origin=node.origin)
+        return name
+
+    def _divided(self, name: str, source: str) -> str:
+        current = f"{name}/current"
+        read = self._read(f"{name}<0", source)
+        gain = 1 / self.scales[name]
+        self.nodes[current] = Scale(name=current, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
+        return current
+
+    def folded(self) -> tuple[Graph, dict[str, Array | None]]:
+        """The bias-free wiring with scales folded, and the bias of each target (per channel where uniform)."""
+        full = Graph(self.nodes.values(), list(self.currents.values()), name=self.graph.name)
+        zeros = [np.zeros((1, *full.shapes[i])) for i in full.inputs]
+        values = full.values(*zeros, keep=self.currents.values())
+        biases = {target: _compact(values[current][0]) for target, current in self.currents.items()}
+        bare = full.edited([n.with_bias(None) for n in full.nodes.values() if isinstance(n, LinearNode)])
+        return simplified_wiring(bare), biases
+
+
+def simplified_wiring(wiring: Graph) -> Graph:
+    """The same linear maps with scales folded and identities dropped; outputs keep their order."""
+    return DropIdentities()(FoldScales()(wiring))
+
+
+def _compact(bias: Array) -> Array | None:
+    """A bias with axes of length one where it does not vary; None where it is zero."""
+    if not np.any(bias):
+        return None
+    for axis in range(1, bias.ndim):
+        if uniform_along(bias, (axis,)):
+            bias = bias.take([0], axis=axis)
+    return bias

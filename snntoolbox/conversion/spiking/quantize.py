@@ -1,0 +1,146 @@
+"""Puts a spiking network on the integer grid, so that every target computes the same sums exactly.
+
+Per output channel c the threshold becomes an integer theta_c and every incoming weight round(theta_c w). Choosing the
+threshold first keeps it exact: theta_c = floor((2^(bits-1) - 1) / max|w|). Bias and start potential are rounded to the
+same grid; pooling divisors are moved into the weights.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snntoolbox.conversion.spiking.grid_bounds import bounded_anew
+from snntoolbox.conversion.spiking.raise_scales import raise_scales
+from snntoolbox.conversion.spiking.single_weights import SingleWeights
+from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Node
+
+__all__ = ["Quantize", "bounded_anew"]
+
+log = logging.getLogger(__name__)
+
+_LARGEST_THRESHOLD = 2**20
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """The pass: `weight_bits` from 2 to 16, sign included. Not exact: the rounded network is another network.
+
+    Every path from a source to a target must carry exactly one set of weights; where two follow one another, or none
+    stands on a path, the map is composed to one sparse matrix first.
+    """
+
+    weight_bits: int = 8
+
+    @property
+    def limit(self) -> int:
+        """The largest weight, 2^(bits-1) - 1."""
+        return int(2 ** (self.weight_bits - 1) - 1)
+
+    def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network on the grid."""
+        return self.placed(self.fitting(network))
+
+    def placed(self, network: SpikingNetwork) -> SpikingNetwork:
+        """A network whose scales fit (`fitting`) on the grid."""
+        nodes: dict[str, Node] = {n: network.wiring.nodes[n] for n in network.wiring.inputs}
+        populations = [self._population(network, p, nodes) for p in network.populations.values()]
+        readouts = [self._readout(network, r, nodes) for r in network.readouts]
+        ends = [p.current for p in populations] + [r.current for r in readouts]
+        wiring = Graph(nodes.values(), ends, name=network.name)
+        placed = network.replaced(wiring=wiring, populations=populations, readouts=readouts)
+        return bounded_anew(placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=0, growth=0)))
+
+    def fitting(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network with higher scales where a weight is more thresholds than the largest integer: still exact.
+
+        ConversionError or UnsupportedError for bits and neurons that have no grid. A channel that is raised is small
+        beside those that feed it. It loses some of its resolution at few steps and becomes larger for those that it
+        feeds, which come later and so are looked at later.
+        """
+        if not 2 <= self.weight_bits <= 16:
+            raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
+        _check_neurons(network)
+        raised: list[str] = []
+        unbounded: list[str] = []
+        for name in [n for n in network.order if n in network.populations]:
+            population = network.populations[name]
+            if not isinstance(population.neuron, IF):
+                continue
+            peaks = SingleWeights(network, name, population.current).channel_peaks()
+            if np.any(peaks > self.limit):
+                network = raise_scales(network, {name: np.maximum(peaks / self.limit, 1.0)})
+                raised.append(f"{population.label} ({int((peaks > self.limit).sum())} of {peaks.size} channels)")
+                if _above_bound(network.populations[name]):
+                    unbounded.append(population.label)
+        if raised:
+            log.warning(
+                "weights above %d thresholds: %s spike less often, so that they fit %d bits",
+                self.limit,
+                ", ".join(raised),
+                self.weight_bits,
+            )
+        if unbounded:
+            log.warning(
+                "the upper bound of %s no longer holds where one spike per step stands for more: more bits keep it",
+                ", ".join(unbounded),
+            )
+        return network
+
+    def _population(self, network: SpikingNetwork, population: Population, nodes: dict[str, Node]) -> Population:
+        if not isinstance(population.neuron, IF):
+            return population
+        part = SingleWeights(network, population.name, population.current)
+        channels = part.channel_peaks()
+        # Without incoming spikes only the rounding of the input current counts: a finer grid costs no weights.
+        spare = float(2 ** (self.weight_bits + 2))
+        with np.errstate(divide="ignore"):
+            # A raised channel fits to within rounding.
+            theta = np.where(channels > 0, np.floor(self.limit / channels * (1 + 1e-12)), spare)
+        theta = np.minimum(theta, _LARGEST_THRESHOLD)
+        current = part.scaled(theta, nodes)
+        neuron = replace(
+            population.neuron,
+            threshold=theta,
+            initial=np.rint(population.neuron.initial * theta),
+            reset_potential=float(np.rint(population.neuron.reset_potential)),
+        )
+        bias = None if population.bias is None else np.rint(population.bias * theta)
+        pulses = {step: np.rint(pulse * theta) for step, pulse in population.pulses.items()}
+        return replace(population, neuron=neuron, current=current, bias=bias, pulses=pulses)
+
+    def _readout(self, network: SpikingNetwork, readout: Readout, nodes: dict[str, Node]) -> Readout:
+        part = SingleWeights(network, readout.name, readout.current)
+        peak = float(part.peak().max())
+        factor = self.limit / peak if peak else float(2 ** (self.weight_bits + 2))
+        current = part.scaled(np.full((1,) * len(readout.shape), factor), nodes)
+        bias = None if readout.bias is None else np.rint(readout.bias * factor)
+        return replace(readout, current=current, bias=bias, scale=readout.scale / factor)
+
+
+def _above_bound(population: Population) -> bool:
+    """Whether a neuron can say more than the upper bound of the rectifier that it stands for."""
+    return population.bound is not None and bool(np.any(population.scale > population.bound * (1 + 1e-9)))
+
+
+def _check_neurons(network: SpikingNetwork) -> None:
+    offenders = []
+    for population in network.populations.values():
+        neuron = population.neuron
+        if isinstance(neuron, IF) and neuron.leak != 1:
+            offenders.append(Unsupported(population.label, "a leak, which leaves the integer grid"))
+        if isinstance(neuron, IF) and neuron.reset_potential != 0:
+            offenders.append(Unsupported(population.label, "a reset potential other than 0"))
+        if isinstance(neuron, IF) and neuron.saturation is not None:
+            offenders.append(Unsupported(population.label, "potentials that saturate, which may come after it alone"))
+        if isinstance(neuron, IF) and any(level != int(level) for level in neuron.levels):
+            offenders.append(Unsupported(population.label, "spikes that carry fractions of a threshold"))
+    if offenders:
+        hint = "weight_bits = 0, or leak = False, v_reset = 0, and whole levels"
+        raise UnsupportedError("quantisation", offenders, hint=hint)

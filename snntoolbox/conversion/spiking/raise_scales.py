@@ -1,0 +1,65 @@
+"""Lets one spike of some channels stand for more, so that their incoming weights shrink."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from snntoolbox.conversion.spiking.populations import simplified_wiring
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import MaxGate
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import Scale
+
+
+def raise_scales(network: SpikingNetwork, gains: Mapping[str, Array]) -> SpikingNetwork:
+    """The network with the scale of each population in `gains` multiplied by its gain (above 0, per channel).
+
+    In units of the threshold, ``W' = W / gain`` and ``b' = b / gain`` into the population and ``W' = W gain`` out of
+    it: the same function of rates below 1. A neuron fires less often for the same current, so what it says is coarser
+    at few steps, and saturates later. A gate hands on spikes in the units of those that it lets through.
+    """
+    wiring, gains = network.wiring, _through_gates(network, gains)
+    outward = {
+        name: Scale(name=wiring.fresh(f"{name}*"), inputs=(name,), gain=gain)
+        for name, gain in gains.items()
+        if name in wiring.inputs
+    }
+    redirect = {name: node.name for name, node in outward.items()}
+    inward: list[Scale] = []
+    currents: list[str] = []
+    for name, population in network.populations.items():
+        if isinstance(population.neuron, MaxGate):
+            currents.append(population.current)  # the spikes themselves
+            continue
+        current = redirect.get(population.current, population.current)
+        if name in gains:
+            inward.append(Scale(name=wiring.fresh(f"{name}/"), inputs=(current,), gain=1 / gains[name]))
+            current = inward[-1].name
+        currents.append(current)
+    currents += [redirect.get(r.current, r.current) for r in network.readouts]
+    # Readers are pointed to the outward scales, which alone read the spikes; gates name the spikes by hand.
+    ends_too = [*wiring.outputs, *(node.name for node in inward)]
+    edited = wiring.edited([*outward.values(), *inward], redirect=redirect, outputs=ends_too)
+    edited = simplified_wiring(type(wiring)(edited.nodes.values(), currents, name=wiring.name))
+    ends = iter(edited.outputs)
+    populations = [_raised(p, gains.get(name), next(ends)) for name, p in network.populations.items()]
+    readouts = [replace(r, current=next(ends)) for r in network.readouts]
+    return network.replaced(wiring=edited, populations=populations, readouts=readouts)
+
+
+def _raised(population: Population, gain: Array | None, current: str) -> Population:
+    if gain is None:
+        return replace(population, current=current)
+    bias = None if population.bias is None else population.bias / gain
+    return replace(population, current=current, scale=population.scale * gain, bias=bias)
+
+
+def _through_gates(network: SpikingNetwork, gains: Mapping[str, Array]) -> dict[str, Array]:
+    """The gains, and the same for every gate that reads a population with one."""
+    found = dict(gains)
+    for name in network.order:
+        population = network.populations.get(name)
+        if population is not None and isinstance(population.neuron, MaxGate) and population.current in found:
+            found[name] = found[population.current]
+    return found

@@ -1,0 +1,223 @@
+"""The wiring of one target with exactly one set of weights on every path, so that rounding these rounds the map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from snntoolbox.conversion.exact.drop_identities import DropIdentities
+from snntoolbox.conversion.exact.fold_scales import FoldScales
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.graph import Graph, needed
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array, LinearNode, Node
+from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, Mean, Scale, Sparse
+from snntoolbox.ir.paths import paths
+
+
+def distributed(maps: Sequence[Graph], name: str) -> Graph | None:
+    """The sum, named so, of maps of one source each, as a sum of paths without branches; None where they are too many.
+
+    Sums in the maps must have no coefficients.
+    """
+    nodes: list[Node] = []
+    ends: list[str] = []
+    for graph in maps:
+        (source,) = graph.inputs
+        apart = paths(graph)
+        if apart is None:
+            return None
+        nodes.append(Input(name=source, shape=graph.shapes[source]))
+        for path in apart:
+            last = source
+            for node in path.nodes:
+                nodes.append(node.renamed(f"{node.name}/{name}{len(ends)}").with_inputs(last))
+                last = nodes[-1].name
+            ends.append(last)
+    return Graph([*nodes, Add(name=name, inputs=tuple(ends))], [name])
+
+
+_LARGEST_MATRIX = 50_000_000
+
+
+class SingleWeights:
+    """The wiring of one target alone; where paths have several sets of weights, or none, they are composed."""
+
+    def __init__(self, network: SpikingNetwork, target: str, current: str) -> None:
+        self.network = network
+        self.target = target
+        self.graph = self._simplified(_undivided(_alone(network.wiring, current)))
+        if not _one_weight_per_path(self.graph):
+            self.graph = self._distributed() or self._composed()
+
+    @staticmethod
+    def _simplified(graph: Graph) -> Graph:
+        return DropIdentities()(FoldScales()(graph))
+
+    def _distributed(self) -> Graph | None:
+        """Each path with its own weights, a convolution staying one; None where that is not one set a path."""
+        maps = [_undivided(p.map) for p in self.network.projections if p.target == self.target]
+        graph = distributed(maps, f"{self.target}<")
+        graph = None if graph is None else self._simplified(graph)
+        return graph if graph is not None and _one_weight_per_path(graph) else None
+
+    def _composed(self) -> Graph:
+        """One sparse matrix per source, summed."""
+        projections = [p for p in self.network.projections if p.target == self.target]
+        nodes: list[Node] = []
+        for projection in projections:
+            source, shape = projection.source, projection.map.shapes[projection.map.outputs[0]]
+            matrix = projection.synapses()
+            if matrix.nnz > _LARGEST_MATRIX:
+                raise ConversionError(
+                    f"its linear maps in a row make {matrix.nnz:,} synapses, too many to quantise",
+                    layer=self.target,
+                    hint="put a rectifier between the layers, or weight_bits = 0",
+                )
+            nodes.append(Input(name=source, shape=projection.map.shapes[source]))
+            name = f"{self.target}<{source}"
+            shapes = (projection.map.shapes[source], shape)
+            nodes.append(Sparse(name=name, inputs=(source,), matrix=matrix, shape_in=shapes[0], shape_out=shapes[1]))
+        total = Add(name=f"{self.target}<", inputs=tuple(n.name for n in nodes if isinstance(n, Sparse)))
+        return DropIdentities()(Graph([*nodes, total], [total.name]))
+
+    def analogue(self, graph: Graph) -> set[str]:
+        """Nodes that only inputs coded as constant current reach: the host computes them, unrounded."""
+        constant = {n for n, e in self.network.encodings.items() if isinstance(e, ConstantCurrent)}
+        found: set[str] = set()
+        for name, node in graph.nodes.items():
+            if name in constant or (node.inputs and all(i in found for i in node.inputs)):
+                found.add(name)
+        return found
+
+    def peak(self) -> Array:
+        """For each of the target's neurons the largest |weight| of its incoming synapses, full shape."""
+        analogue, peaks = self.analogue(self.graph), dict[str, Array | None]()
+        for name, node in self.graph.nodes.items():
+            given = [peaks[i] for i in node.inputs]
+            if name in analogue or isinstance(node, Input):
+                peaks[name] = None
+            elif isinstance(node, LinearNode) and node.weights is not None:
+                peaks[name] = np.broadcast_to(_row_peaks(node), self.graph.shapes[name])
+            else:
+                peaks[name] = _carried(node, given, self.graph.input_shapes(name))
+        end = self.graph.outputs[0]
+        found = peaks[end]
+        return np.zeros(self.graph.shapes[end]) if found is None else found
+
+    def channel_peaks(self) -> Array:
+        """For each channel of the target the largest |weight| into it, of the target's rank."""
+        peak = self.peak()
+        return np.asarray(peak.max(axis=tuple(range(1, peak.ndim)), keepdims=True))
+
+    def scaled(self, factor: Array, nodes: dict[str, Node]) -> str:
+        """Add the part to `nodes` with its weights times `factor`, rounded; returns the end's name."""
+        end = self.graph.outputs[0]
+        final = Scale(name=f"{self.target}<grid", inputs=(end,), gain=factor)
+        graph = FoldScales()(self.graph.edited([final], outputs=[final.name]))
+        if not _one_weight_per_path(graph):
+            if any(isinstance(n, Sparse) for n in self.graph.nodes.values()):
+                raise ConversionError("its thresholds cannot be folded into its weights", layer=self.target)
+            self.graph = self._composed()
+            return self.scaled(factor, nodes)
+        analogue = self.analogue(graph)
+        names = {n: n if isinstance(node, Input) else f"{n}@{self.target}" for n, node in graph.nodes.items()}
+        for name, node in graph.nodes.items():
+            if isinstance(node, Input):
+                continue
+            rounded = node if name in analogue else _rounded(node)
+            nodes[names[name]] = rounded.renamed(names[name]).with_inputs(*(names[i] for i in node.inputs))
+        return names[graph.outputs[0]]
+
+
+def _alone(wiring: Graph, current: str) -> Graph:
+    """The part of the wiring that one current depends on."""
+    kept = needed(wiring.nodes, [current])
+    wanted = {i for n in kept for i in n.inputs} | {current}
+    return Graph([n for n in kept if n.name in wanted], [current])
+
+
+def _undivided(graph: Graph) -> Graph:
+    """Averages as sums with the divisor in a scale behind them, and coefficients of sums in scales before them."""
+    changed: list[Node] = []
+    redirect: dict[str, str] = {}
+
+    def behind(node: Node, gain: Array) -> None:
+        scale = Scale(name=f"{node.name}/divided", inputs=(node.name,), gain=gain, origin=node.origin)
+        changed.extend((node, scale))
+        redirect[node.name] = scale.name
+
+    for name, node in graph.nodes.items():
+        rank = len(graph.shapes[name])
+        if isinstance(node, AveragePool) and not node.summed:
+            divisor = node.divisor(graph.input_shapes(name)[0][1:])[None]
+            same = divisor.min() == divisor.max()
+            behind(replace(node, summed=True), 1 / (np.full((1,) * rank, divisor.min()) if same else divisor))
+        elif isinstance(node, Mean) and not node.summed:
+            behind(replace(node, summed=True), np.full((1,) * rank, 1 / node.divisor(graph.input_shapes(name)[0])))
+        elif isinstance(node, Add) and any(f != 1 for f in node.factors):
+            sources = []
+            for k, (source, factor) in enumerate(zip(node.inputs, node.factors, strict=True)):
+                scale = Scale(name=f"{name}<<{k}", inputs=(source,), gain=np.full((1,) * rank, factor))
+                changed.append(scale)
+                sources.append(scale.name)
+            changed.append(replace(node, inputs=tuple(sources), coefficients=None))
+    if not changed:
+        return graph
+    # `edited` leaves the changed nodes' inputs alone: those that read a divided node are pointed to its scale here.
+    scales = set(redirect.values())
+    pointed = [n if n.name in scales else n.with_inputs(*(redirect.get(i, i) for i in n.inputs)) for n in changed]
+    return graph.edited(pointed, redirect=redirect)
+
+
+def _one_weight_per_path(graph: Graph) -> bool:
+    """Whether every path from an input to the output passes exactly one node with weights."""
+    counts: dict[str, set[int]] = {}
+    for name, node in graph.nodes.items():
+        own = int(isinstance(node, LinearNode) and node.weights is not None)
+        counts[name] = {own + c for i in node.inputs for c in counts[i]} if node.inputs else {0}
+    return counts[graph.outputs[0]] == {1}
+
+
+def _row_peaks(node: LinearNode) -> Array:
+    """The largest |weight| into each output, in a shape that broadcasts to the output's."""
+    if isinstance(node, Conv):
+        peaks = np.abs(node.weight).max(axis=tuple(range(1, node.weight.ndim)))
+        return np.asarray(peaks.reshape(-1, *[1] * (node.weight.ndim - 2)))
+    if isinstance(node, Dense):
+        rows = np.abs(node.weight).max(axis=1)
+        return rows if node.axis == -1 else np.asarray(rows.max())
+    if isinstance(node, Scale):
+        return np.abs(node.gain)
+    assert isinstance(node, Sparse)
+    return np.asarray(abs(node.matrix).max(axis=1).toarray()).reshape(node.shape_out)
+
+
+def _carried(node: Node, peaks: Iterable[Array | None], shapes: Iterable[tuple[int, ...]]) -> Array | None:
+    """Peaks behind a node without weights: moved like the values, the largest where values are summed."""
+    assert isinstance(node, LinearNode)
+    arrays = [np.zeros(s) if p is None else p for p, s in zip(peaks, shapes, strict=True)]
+    if not any(np.any(a) for a in arrays):
+        return None
+    if isinstance(node, Add):
+        return np.asarray(np.maximum.reduce(arrays))
+    carried = np.asarray(node.linear(*(a[None] for a in arrays))[0])
+    if isinstance(node, (AveragePool, Mean)):
+        carried = np.full_like(carried, max(a.max() for a in arrays))
+    return carried
+
+
+def _rounded(node: Node) -> Node:
+    if isinstance(node, (Conv, Dense)):
+        return replace(node, weight=np.rint(node.weight))
+    if isinstance(node, Scale):
+        return replace(node, gain=np.rint(node.gain))
+    if isinstance(node, Sparse):
+        matrix = node.matrix.copy()
+        matrix.data = np.rint(matrix.data)
+        matrix.eliminate_zeros()
+        return replace(node, matrix=matrix)
+    return node

@@ -1,0 +1,1 @@
+"""Rules that choose the scale of every rectifier."""

@@ -1,0 +1,72 @@
+"""Chooses the scale of least squared error for a given number of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snntoolbox.conversion.thresholds.thresholds import Scales, activation_histograms, chosen_scales
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
+
+if TYPE_CHECKING:
+    from snntoolbox.engine.histograms import ChannelHistogram
+
+GRID = np.geomspace(0.03, 1.0, 120)
+"""The scales that are tried, as shares of the largest activation."""
+
+
+@dataclass(frozen=True)
+class MMSEThresholds:
+    """Scale = the s of least ``sum (a - s / T clip(floor(T a / s + v0), 0, T))^2`` over the activations a.
+
+    The bracket is what a neuron with threshold s and start potential v0 s sends in T = `steps` steps for a constant
+    current a. At few steps a smaller scale saturates more often and rounds finer. (Li et al. 2021, eq. 12 and its
+    grid search; here with v0, per channel, from streamed histograms.) `initial` is v0, in thresholds.
+    """
+
+    steps: int
+    initial: float = 0.5
+    per_channel: bool = True
+    batch_size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not 0 <= self.initial <= 1:
+            raise ConversionError(f"no squared error for {self.steps} steps from {self.initial} thresholds")
+
+    def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
+        """The scales for calibration data `x`, one array per input."""
+        histograms = activation_histograms(graph, x, self.batch_size, progress)
+        return chosen_scales(graph, histograms, self.choose, self.per_channel)
+
+    def choose(self, histogram: ChannelHistogram) -> Array:
+        """The best scale of each channel, 0 for one that never fired."""
+        centres = histogram.centres()
+        scales = np.zeros(len(centres))
+        for channel, counts in enumerate(histogram.counts.numpy()):
+            if np.any(counts):
+                filled = np.flatnonzero(counts)
+                tried = GRID * float(histogram.maximum[channel])
+                error = squared_errors(centres[channel, filled], counts[filled], tried, self.steps, self.initial)
+                scales[channel] = tried[error.argmin()]
+        return scales
+
+
+def squared_errors(values: Array, weights: Array, scales: Array, steps: int, initial: float) -> Array:
+    """The weighted sum of ``(a - s / T clip(floor(T a / s + v0), 0, T))^2`` over ascending `values` a for each scale s.
+
+    With m_k the weight and a_k the weighted sum of the values that make at least k spikes, those from
+    ``s (k - v0) / T`` on, it is ``sum w a^2 + sum_k ((2 k - 1) (s / T)^2 m_k - 2 (s / T) a_k)``.
+    """
+    most = min(steps, int(np.ceil(steps * values[-1] / scales.min() + initial)))
+    spikes = np.arange(1, most + 1)
+    weight = np.concatenate([np.cumsum(weights[::-1], dtype=np.float64)[::-1], [0.0]])
+    first = np.concatenate([np.cumsum((weights * values)[::-1])[::-1], [0.0]])
+    one = scales[:, None] / steps
+    from_here = np.searchsorted(values, one * (spikes - initial))
+    terms = (2 * spikes - 1) * one**2 * weight[from_here] - 2 * one * first[from_here]
+    return np.asarray(np.sum(weights * values**2) + terms.sum(axis=1))

@@ -1,0 +1,60 @@
+"""The threshold rules by name, and which one is taken where none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from snntoolbox.conversion.thresholds.balance import BalancedThresholds
+from snntoolbox.conversion.thresholds.mmse import MMSEThresholds
+from snntoolbox.conversion.thresholds.thresholds import PercentileThresholds, ThresholdRule
+from snntoolbox.errors import ConversionError
+
+FEW_STEPS = 64
+"""Up to so many steps quantisation counts, and `auto` weighs it against saturation."""
+
+
+USUAL = 99.9
+"""The percentile that is taken where none is set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds."""
+
+    steps: int | None
+    initial: float = 0.5
+    percentile: float = USUAL
+    per_channel: bool = True
+    batch_size: int = 100
+
+
+def _mmse(s: Situation) -> ThresholdRule:
+    if s.steps is None:
+        raise ConversionError("threshold_rule = mmse needs the number of steps", hint="say the duration, or use ltb")
+    return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.per_channel, s.batch_size)
+
+
+RULES: Mapping[str, Callable[[Situation], ThresholdRule]] = {
+    "max": lambda s: PercentileThresholds(100.0, s.per_channel, s.batch_size),
+    "percentile": lambda s: PercentileThresholds(s.percentile, s.per_channel, s.batch_size),
+    "mmse": _mmse,
+    "ltb": lambda s: BalancedThresholds(per_channel=s.per_channel),
+}
+"""The rules that choose scales from calibration data."""
+
+
+def rule_name(name: str, steps: float | None, percentile: float) -> str:
+    """What 'auto' stands for: mmse for a run of at most `FEW_STEPS` steps, else percentile; other names as they are.
+
+    Who sets another percentile than `USUAL` means it: then 'auto' is percentile.
+    """
+    if name != "auto":
+        return name
+    few = steps is not None and steps <= FEW_STEPS
+    return "mmse" if few and percentile == USUAL else "percentile"
+
+
+def rule_for(name: str, situation: Situation) -> ThresholdRule:
+    """The rule of a name; see `rule_name` for 'auto'."""
+    return RULES[rule_name(name, situation.steps, situation.percentile)](situation)

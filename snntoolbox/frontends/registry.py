@@ -1,0 +1,49 @@
+"""Names, files and live objects to frontends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from snntoolbox import plugins
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.protocol import Frontend
+
+FRONTENDS = "snntoolbox.frontends"
+"""The group of entry points."""
+
+FOLDER_HINT = (
+    "name a model file in it; a TensorFlow SavedModel is turned into one with "
+    "`python -m tf2onnx.convert --saved-model FOLDER --output model.onnx`"
+)
+
+
+def frontend_names() -> list[str]:
+    """The names of all frontends, sorted."""
+    return plugins.names(FRONTENDS)
+
+
+def frontend_named(name: str) -> Frontend:
+    """The frontend of this name; FrontendError lists the known ones."""
+    return cast(Frontend, plugins.load(FRONTENDS, name, "frontend", FrontendError))
+
+
+def frontend_for(model: Any) -> Frontend:
+    """The frontend that reads this file (by its ending) or takes this live object."""
+    candidates = [frontend_named(name) for name in frontend_names()]
+    if isinstance(model, (str, Path)):
+        if Path(model).is_dir():
+            raise FrontendError(f"'{model}' is a folder, not a model", hint=FOLDER_HINT)
+        suffix = Path(model).suffix.lower()
+        fitting = [f for f in candidates if suffix in f.suffixes]
+        what, endings = f"'{model}'", sorted({s for f in candidates for s in f.suffixes})
+        hint = f"known endings: {', '.join(endings)}; or name the frontend (model_lib)"
+    else:
+        fitting = [f for f in candidates if f.accepts(model)]
+        what = f"an object of type {type(model).__module__}.{type(model).__qualname__}"
+        hint = f"frontends asked: {', '.join(frontend_names())}"
+    if not fitting:
+        raise FrontendError(f"no frontend takes {what}", hint=hint)
+    if len(fitting) > 1:
+        raise FrontendError(f"{' and '.join(f.name for f in fitting)} both take {what}", hint="name the frontend")
+    return fitting[0]

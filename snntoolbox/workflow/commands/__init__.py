@@ -1,0 +1,55 @@
+"""The commands: one file each, with its options and what it does; a new one is a file and a line here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import version
+from typing import Protocol
+
+COMMANDS: Mapping[str, str] = {
+    "run": "convert and simulate as a configuration file says",
+    "compare": "run the same network on several simulators, spike by spike",
+    "diagnose": "run, say what the errors come from, and try what makes them less",
+    "tune": "search the settings that reach a target, on the calibration data",
+    "deploy": "write the network as a checked hardware project for an FPGA",
+    "init": "write a commented configuration for a model",
+    "inspect": "show a model's layers, what will spike, and what would be refused",
+    "capabilities": "show what each simulator runs, and which are installed",
+    "demo": "convert and run a small digit classifier that comes with the package",
+}
+"""The name of each and what it is for; the module of that name beside this file is imported when it is asked for."""
+
+
+class Command(Protocol):
+    """What such a module holds."""
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what may be said behind the name."""
+
+    def execute(self, options: argparse.Namespace) -> int | None:
+        """Do it; returns the exit code, None for 0. Errors of snntoolbox are told and give 2."""
+
+
+def command(name: str) -> Command:
+    """The command of this name."""
+    module: Command = import_module(f"{__name__}.{name}")  # type: ignore[assignment]
+    return module
+
+
+def parser(*names: str) -> argparse.ArgumentParser:
+    """The parser of the command line: all commands by name and text, with their options those named (none: all)."""
+    whole = argparse.ArgumentParser(
+        prog="snntoolbox",
+        description="Turn a trained neural network into a spiking one and run it.",
+        epilog="`snntoolbox config.ini` is short for `snntoolbox run config.ini`.",
+    )
+    whole.add_argument("--version", action="version", version=f"snntoolbox {version('snntoolbox')}")
+    commands = whole.add_subparsers(metavar="command", required=True)
+    for name, text in COMMANDS.items():
+        part = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name in (names or COMMANDS):
+            command(name).add_options(part)
+        part.set_defaults(command=name)
+    return whole

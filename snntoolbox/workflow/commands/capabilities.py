@@ -1,0 +1,23 @@
+"""``snntoolbox capabilities``: what each simulator runs, and which are installed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The form."""
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def execute(options: argparse.Namespace) -> None:
+    """The table, or its data."""
+    from snntoolbox.backends.registry import backend_named, backend_names
+    from snntoolbox.workflow.report.capability_table import capability_data, text_table
+
+    backends = {name: backend_named(name).capabilities for name in backend_names()}
+    if options.json:
+        print(json.dumps(capability_data(backends), indent=2))
+    else:
+        print(text_table(backends), end="")

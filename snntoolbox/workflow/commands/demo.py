@@ -1,0 +1,24 @@
+"""``snntoolbox demo``: convert and run the digit classifier that comes with the package."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from snntoolbox.workflow.commands.run import run_and_show
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which of its files, and where."""
+    parser.add_argument("--framework", choices=("onnx", "keras", "pytorch"), default="onnx", help="the model's format")
+    parser.add_argument("--folder", type=Path, default=Path("snntoolbox-demo"), help="where to work")
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Copy its files, and run its configuration."""
+    from snntoolbox.workflow import demo
+    from snntoolbox.workflow.config.load import load_config
+
+    config = demo.copy_to(options.folder, options.framework)
+    print(f"Converting {config} …")
+    run_and_show(load_config(config))

@@ -1,0 +1,42 @@
+"""``snntoolbox deploy``: the network as a checked hardware project for an FPGA."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The device, and how the hardware is built and checked."""
+    add_config(parser)
+    parser.add_argument("--target", required=True, metavar="NAME", help="artix7, ice40, ecp5 or generic")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to write")
+    parser.add_argument("--device", default="", metavar="NAME", help="another device of the target than its first")
+    parser.add_argument("--samples", type=int, default=3, metavar="N", help="test samples of the test bench (3)")
+    parser.add_argument("--clock-mhz", type=float, default=0.0, metavar="MHZ", help="clock of the report")
+    parser.add_argument("--lanes", type=int, default=1, metavar="N", help="neurons that a layer updates at once (1)")
+    parser.add_argument("--membrane-bits", type=int, default=0, metavar="N", help="refuse wider potentials")
+    parser.add_argument("--saturate", action="store_true", help="clip potentials to --membrane-bits instead")
+    parser.add_argument("--queue", type=int, default=4, metavar="N", help="words of each queue of spikes (4)")
+    parser.add_argument("--sim-seconds", type=float, default=600, metavar="S", help="limit of each simulation (600)")
+    parser.add_argument("--synth-seconds", type=float, default=600, metavar="S", help="limit of each synthesis step")
+    add_force(parser, "replace an earlier deployment; write what does not fit")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
+    from snntoolbox.backends.fpga.deploy import Wanted
+    from snntoolbox.backends.fpga.report import in_words
+    from snntoolbox.workflow.stories.deploy import deploy_settings, deployment_settings
+
+    settings = deployment_settings(options.config, options.set)
+    set_log_level(settings.output.verbose)
+    wanted = Wanted(**{field.name: getattr(options, field.name) for field in fields(Wanted)})
+    deployment = deploy_settings(settings, options.output, wanted)
+    for line in in_words(deployment.measured):
+        print(line)
+    print(f"Report: {deployment.folder / 'report.md'}")
+    return 1 if any(check.outcome == "failed" for check in deployment.measured.checks) else 0

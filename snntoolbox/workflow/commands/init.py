@@ -1,0 +1,40 @@
+"""``snntoolbox init``: a commented configuration for a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from snntoolbox.workflow.commands.shared_options import add_force
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The model, and where to write."""
+    parser.add_argument("model", type=Path, help="the model file")
+    parser.add_argument("-o", "--output", type=Path, help="where to write (default: config.ini beside the model)")
+    add_force(parser, "replace an existing file")
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Write the file, with what shape its samples must have."""
+    from snntoolbox.errors import ConfigError
+    from snntoolbox.workflow.config.template import default_config_text
+    from snntoolbox.workflow.models import find_model
+
+    model: Path = options.model
+    frontend, path = find_model(model.parent, model.name, "auto")
+    target: Path = options.output or path.with_name("config.ini")
+    if target.exists() and not options.force:
+        raise ConfigError(f"'{target}' exists", hint="--force replaces it, -o names another file")
+    graph = frontend.parse(frontend.open(path))
+    values = {"paths.filename_ann": path.name, "input.model_lib": frontend.name}
+    if target.parent.resolve() != path.parent.resolve():
+        values["paths.path_wd"] = str(path.parent.resolve())
+    shape = ", ".join(str(n) for n in graph.shapes[graph.inputs[0]])
+    arrays = f"x_test.npz and x_norm.npz hold arrays (samples, {shape})"
+    head = f"# {path.name} takes samples of shape ({shape}): {arrays}.\n"
+    try:
+        target.write_text(head + default_config_text(values))
+    except OSError as error:
+        raise ConfigError(f"cannot write '{target}': {error.strerror}") from None
+    print(f"Wrote {target}. Put x_test.npz, y_test.npz and x_norm.npz beside the model, then: snntoolbox {target}")

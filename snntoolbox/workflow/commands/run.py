@@ -1,0 +1,57 @@
+"""``snntoolbox run``: convert and simulate as a configuration says, once or for each value of a sweep."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from snntoolbox.workflow.commands.shared_options import add_config, add_force, console, set_log_level
+
+if TYPE_CHECKING:
+    from snntoolbox.workflow.config.schema import Settings
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The configuration file, and overrides."""
+    add_config(parser)
+    parser.add_argument("-t", "--terminal", action="store_true", help="accepted and ignored: no window opens")
+    add_force(parser, "take a network that is too large for the simulator")
+
+
+def execute(options: argparse.Namespace) -> None:
+    """One run, or one for each value of [parameter_sweep]."""
+    from snntoolbox.workflow.config.load import load_config
+
+    settings = load_config(options.config, options.set)
+    if settings.parameter_sweep.param_values:
+        _sweep(options, settings)
+    else:
+        run_and_show(settings, force=options.force)
+
+
+def run_and_show(settings: Settings, *, force: bool = False, advise: float | None = None) -> None:
+    """A run and the short tables at its end; raises what the simulator died of, once the rest is told."""
+    from snntoolbox.workflow.report.terminal import run_told
+    from snntoolbox.workflow.stories.run import run
+
+    set_log_level(settings.output.verbose)
+    done = run(settings, force=force, advise=advise)
+    out = console()
+    for part in run_told(done.report, done.network, done.statistics):
+        out.print(part)
+    if done.advise is not None:
+        print(f"\n{done.diagnosis}\n")
+    out.print(f"Report: {done.folder / 'report.json'}", soft_wrap=True)
+    if done.failure is not None:
+        raise done.failure
+
+
+def _sweep(options: argparse.Namespace, settings: Settings) -> None:
+    """One run for each value, and a table of all of them."""
+    from snntoolbox.workflow.report.terminal import sweep_table
+    from snntoolbox.workflow.stories.sweep import sweep
+
+    set_log_level(settings.output.verbose)
+    swept = sweep(options.config, overrides=options.set, force=options.force)
+    console().print(sweep_table(swept.name, swept.values, swept.reports))
+    print(f"All results: {settings.paths.log_dir_of_current_run}")

@@ -1,0 +1,48 @@
+"""Options and habits that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 80
+"""Columns of tables that go to a file or a pipe."""
+
+_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+"""What is logged for each [output] verbose."""
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The configuration file, and keys that it is overridden by."""
+    parser.add_argument("config", type=Path, help="the configuration file")
+    add_set(parser, "override one key")
+
+
+def add_set(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Keys of the configuration on the command line."""
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=meaning)
+
+
+def add_force(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Do it all the same."""
+    parser.add_argument("--force", action="store_true", help=meaning)
+
+
+def set_log_level(verbose: int) -> None:
+    """Log what [output] verbose asks for."""
+    logging.getLogger().setLevel(logging.WARNING if verbose else logging.ERROR)
+    logging.getLogger("snntoolbox").setLevel(_LEVELS[verbose])
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal, else `WIDTH`."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=WIDTH)

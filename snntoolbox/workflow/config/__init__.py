@@ -1,0 +1,1 @@
+"""A `config.ini` as typed, frozen settings."""

@@ -1,0 +1,382 @@
+"""The table of every configuration key: its default, meaning and allowed values; one field of its section each.
+
+Long, because it is the one place: parsing, validation, the commented configuration and the documentation come from it.
+Known keys that are not available are in `refusals`.
+"""
+
+# ruff: noqa: RUF009  (key() makes a dataclass field, not a value)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from snntoolbox.workflow.config.key import POSITIVE, Key, above, at_least, between, exactly, key, key_of
+
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
+"""File endings that may be written after ``filename_ann``; names made from it drop them."""
+
+_SIMULATORS_REFUSED = {
+    "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
+    "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = INI",
+    "MegaSim": "needs a program that is not publicly available; use simulator = INI",
+}
+SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
+"""The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
+_CODES_REFUSED = dict.fromkeys(
+    ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
+    "not available yet in this version; use spike_code = temporal_mean_rate",
+)
+_TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where files are read and written; relative paths start at path_wd."""
+
+    path_wd: Path = key(
+        Path(),
+        "Working folder, where the model is read; relative to the folder of the configuration file.",
+        derived="the folder of the configuration file",
+    )
+    dataset_path: Path = key(
+        Path(),
+        "Folder of the data set: x_test, y_test and x_norm (.npz or .npy), or images by class.",
+        derived="path_wd",
+    )
+    runlabel: str = key("test", "Name of this run; its results go to a folder of that name.")
+    log_dir_of_current_run: Path = key(
+        Path(), "Folder for the report, plots and logged variables of this run.", derived="path_wd/log/runlabel"
+    )
+    filename_ann: str = key("", "Name of the model file, with or without its suffix. Required when parse = True.")
+    filename_parsed_model: str = key(
+        "",
+        "Name of the parsed network, written after parsing and read when parse = False.",
+        derived="filename_ann (no suffix) + _parsed",
+    )
+    filename_snn: str = key(
+        "",
+        "Name of the spiking network, written after conversion and read when convert = False.",
+        derived="filename_ann (no suffix) + _ + simulator",
+    )
+    class_idx_path: Path | None = key(
+        None,
+        'JSON file {"0": ["name", ...], ...} that numbers the class folders of an image data set.',
+        derived="class folders are numbered in sorted order",
+    )
+
+
+@dataclass(frozen=True)
+class Input:
+    """The format of the model and of the data set, and how a sample is presented to the network."""
+
+    model_lib: str = key(
+        "auto",
+        "Library that made the model; auto tells it from the file's suffix.",
+        choices=("auto", "keras", "pytorch", "onnx"),
+        plugins="snntoolbox.frontends",
+        refused={"caffe": f"Caffe {_TO_ONNX}", "lasagne": f"Lasagne {_TO_ONNX}"},
+    )
+    dataset_format: str = key(
+        "npz",
+        "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class.",
+        choices=("npz", "jpg", "png"),
+        refused={
+            "aedat": "event recordings cannot be read yet; save frames as x_test.npz and use dataset_format = npz"
+        },
+    )
+    datagen_kwargs: Mapping[str, object] = key(
+        {}, "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first)."
+    )
+    dataflow_kwargs: Mapping[str, object] = key(
+        {},
+        "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
+        "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
+    )
+    poisson_input: bool = key(False, "Present samples as Poisson spike trains instead of a constant current.")
+    input_rate: float = key(
+        1000.0, "Poisson rate in Hz of the largest input value; used when poisson_input = True.", rule=POSITIVE
+    )
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Which stages of the workflow run."""
+
+    evaluate_ann: bool = key(True, "Measure the accuracy of the model before conversion.")
+    parse: bool = key(True, "Read the model; if False, the network saved as filename_parsed_model is loaded.")
+    normalize: bool = key(
+        True,
+        "Set thresholds by the activations on x_norm, or by the weights if there is no x_norm. "
+        "If False, every spike stands for an activation of 1.",
+    )
+    convert: bool = key(True, "Convert to a spiking network; if False, the one saved as filename_snn is loaded.")
+    simulate: bool = key(True, "Run the spiking network on the test set.")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How thresholds are found."""
+
+    percentile: float = key(
+        99.9, "Percentile of the activations that becomes the threshold; 100 is their maximum.", rule=above(0, 100)
+    )
+    num_samples: int = key(-1, "Number of samples of x_norm to use; -1 is all.", rule=exactly(-1, "all") | at_least(1))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the spiking network is made."""
+
+    recipe: Literal["default", "rueckauer2017"] = key(
+        "default",
+        "rueckauer2017 takes the choices of the SNN Toolbox where the defaults here differ: an initial_potential of 0, "
+        "one threshold per layer by percentile, nothing corrected, a readout of spikes, average pooling with neurons "
+        "of its own (avgpool_neurons), max pooling by a gate. Keys that are set explicitly keep their value.",
+    )
+    readout: Literal["linear", "spikes"] = key(
+        "linear", "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes."
+    )
+    initial_potential: float = key(
+        0.5, "Membrane potential at the start, in units of the threshold.", rule=between(0, 1)
+    )
+    threshold_scope: Literal["channel", "layer"] = key("channel", "One threshold per channel or one per layer.")
+    threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = key(
+        "auto",
+        "How thresholds are chosen: max, or normalization.percentile, of the activations; mmse: the least squared "
+        "error for the duration; ltb: local threshold balancing; weights: without data. auto: mmse for up to 64 steps, "
+        "unless normalization.percentile is not 99.9; else percentile.",
+    )
+    maxpool_type: Literal["relu_tree", "gate"] = key(
+        "relu_tree",
+        "Max pooling: relu_tree builds it from spiking neurons, exact in rates; gate passes the spikes of the input "
+        "with the highest spike count so far.",
+        aliases={"fir_max": "gate", "avg_max": "gate", "exp_max": "gate"},
+    )
+    max2avg_pool: bool = key(False, "Replace max pooling by average pooling.")
+    avgpool_neurons: bool = key(False, "Give average pooling spiking neurons of its own.")
+    softmax_to_relu: bool = key(False, "Replace a final softmax by a ReLU; else it is dropped.")
+    approximate: frozenset[str] = key(
+        frozenset(),
+        "Smooth activation functions that may be replaced by line segments; the error is measured and reported.",
+        all_of=(
+            "sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
+        ),
+    )  # fmt: skip
+    spike_code: str = key(
+        "temporal_mean_rate",
+        "How values become spikes: temporal_mean_rate is rate coding.",
+        choices=("temporal_mean_rate",),
+        refused=_CODES_REFUSED,
+    )
+    schedule: Literal["rate", "phased", "differential"] = key(
+        "rate",
+        "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
+        "quantised to that many levels; differential, where something changes, by signed spikes of several sizes.",
+    )
+    layer_correction: Literal[
+        "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"
+    ] = key(
+        "auto",
+        "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
+        "the start, both, or both by trying some start potentials (search), and then each neuron's potential "
+        "(search+potential); steps: a bias of its own in each step, for simulators with pulses of current. auto: for "
+        "up to 64 steps search, or what short trials on x_norm show to be better; none for more.",
+    )
+    correction_samples: int = key(128, "Samples of x_norm that layer_correction uses.", rule=at_least(1))
+    readout_correction: int = key(
+        100,
+        "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
+        rule=at_least(0),
+    )
+    weight_bits: int = key(
+        0, "Quantise weights to integers of this many bits, the network to an integer grid; 0 is off.",
+        rule=exactly(0, "off") | between(2, 16),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How long, on what and on which samples the network runs."""
+
+    simulator: str = key(
+        "INI",
+        "Simulator; INI is the built-in one. The toolbox's brian and neuron are pynn.brian2 and pynn.neuron.",
+        choices=("INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "verilog"),
+        aliases=SIMULATOR_ALIASES,
+        plugins="snntoolbox.backends",
+        refused=_SIMULATORS_REFUSED,
+    )
+    duration: int = key(200, "Simulated time per sample in ms.", rule=at_least(1), suggested=128)
+    dt: float = key(1.0, "Time step in ms.", rule=POSITIVE)
+    batch_size: int = key(1, "Number of samples simulated at once.", rule=at_least(1), suggested=32)
+    num_to_test: int = key(1, "Number of test samples; -1 is all.", rule=exactly(-1, "all") | at_least(1), suggested=-1)
+    sample_idxs_to_test: tuple[int, ...] = key(
+        (), "Indices of the test samples to run, counted from 0; if given, num_to_test is not used."
+    )
+    top_k: int = key(
+        1, "A sample also counts in the top-k accuracy if its class is among the k best.", rule=at_least(1)
+    )
+    early_exit: float = key(
+        0.0,
+        "Share of predictions to keep, such as 0.99, when each sample ends as soon as its read-out is clear; the mean "
+        "number of steps is reported. 0 is off.",
+        rule=between(0, 1),
+    )
+    device: Literal["auto", "cpu", "cuda"] = key("auto", "Where the built-in simulator runs; auto takes a GPU if any.")
+    workers: int = key(
+        0,
+        "Processes on this machine that share the samples; with 0 or 1 there is only this one. More than one need the "
+        "extra [dask].",
+        rule=at_least(0),
+    )
+    scheduler: str = key("", "Address of a Dask scheduler, tcp://host:port, whose workers share the samples.")
+    chunk: int = key(0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0))
+    engine: Literal["auto", "dense", "event", "reference"] = key(
+        "auto",
+        "How the built-in simulator computes on a CPU: auto takes 8-bit products for networks with weight_bits and "
+        "sums over spikes where few neurons fire; dense takes floating-point products always, event sums over spikes "
+        "wherever possible, reference the slow interpreter that defines the semantics.",
+    )
+    seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
+
+    @property
+    def steps(self) -> int:
+        """Return the number of time steps, ``duration / dt`` rounded down."""
+        return int(self.duration / self.dt + 1e-9)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The neurons. Weights are scaled to the thresholds, so v_thresh is only the unit of potentials."""
+
+    v_thresh: float = key(
+        1.0,
+        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset.",
+        rule=POSITIVE,
+    )
+    v_reset: float = key(0.0, "Potential after a spike, in the unit of v_thresh; used by reset to zero.")
+    reset: Literal["subtract", "zero", "modulo"] = key(
+        "subtract",
+        "What a spike does to the potential: subtract the threshold, set it to v_reset, or keep the remainder.",
+        aliases={
+            "Reset by subtraction": "subtract",
+            "Reset to zero": "zero",
+            "Reset by modulo": "modulo",
+        },
+    )
+    levels: tuple[float, ...] = key(
+        (1.0,),
+        "Values that a spike may carry, in thresholds: [1] plain, [1, 2, 3] bursts, [1, 0.5, 0.25] several thresholds "
+        "in one step. schedule = differential takes 1, 1/2, ..., 1/128 unless there are several.",
+    )
+    spikes: Literal["unsigned", "signed"] = key(
+        "unsigned", "signed: negative spikes take earlier ones back, while the sum of those sent is at least 0."
+    )
+    tau_refrac: float = key(0.0, "Refractory period after a spike in ms.", rule=at_least(0))
+    leak: bool = key(False, "Let the potential decay with time constant tau_m.")
+    tau_m: float = key(1000.0, "Membrane time constant in ms; used when leak = True.", rule=POSITIVE)
+
+
+@dataclass(frozen=True)
+class ParameterSweep:
+    """One run for each value of one key; the values are set by param_values."""
+
+    param_name: str = key("v_thresh", "The key that is varied: section.key, or a key of [cell] by its name alone.")
+    param_values: tuple[object, ...] = key((), "Its values, such as [16, 32, 64]; without any there is a single run.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is recorded, drawn and printed."""
+
+    log_vars: frozenset[str] = key(
+        frozenset(),
+        "Variables to save: activations, spike trains, membrane potentials, input, synaptic operations.",
+        all_of=(
+            "activations_n_b_l",
+            "spiketrains_n_b_l_t",
+            "mem_n_b_l_t",
+            "input_b_l_t",
+            "synaptic_operations_b_t",
+        ),
+        refused={"neuron_operations_b_t": "is not counted; use synaptic_operations_b_t"},
+    )
+    plot_vars: frozenset[str] = key(
+        frozenset(),
+        "Plots to draw.",
+        all_of=(
+            "activations",
+            "spiketrains",
+            "spikerates",
+            "spikecounts",
+            "correlation",
+            "error_t",
+            "diagnosis",
+            "v_mem",
+            "hist_spikerates_activations",
+            "operations",
+            "confusion_matrix",
+            "input_image",
+        ),
+        refused={"normalization_activations": "is not drawn yet; use hist_spikerates_activations"},
+    )
+    diagnosis: bool = key(
+        True, "Split the error of every layer into its causes, on up to 500 test samples, for report.json."
+    )
+    verbose: int = key(1, "0 prints only results, 1 also progress, 2 also details.", rule=between(0, 3))
+    overwrite: bool = key(True, "Replace the results of an earlier run with the same runlabel; if False, stop instead.")
+    plotproperties: Mapping[str, object] = key({}, "Matplotlib settings (rcParams) for the plots.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one run, one frozen dataclass per section of the configuration file."""
+
+    paths: Paths = field(default_factory=Paths)
+    input: Input = field(default_factory=Input)
+    tools: Tools = field(default_factory=Tools)
+    normalization: Normalization = field(default_factory=Normalization)
+    conversion: Conversion = field(default_factory=Conversion)
+    simulation: Simulation = field(default_factory=Simulation)
+    cell: Cell = field(default_factory=Cell)
+    parameter_sweep: ParameterSweep = field(default_factory=ParameterSweep)
+    output: Output = field(default_factory=Output)
+
+
+RECIPES: Mapping[str, Mapping[str, object]] = {
+    "default": {},
+    "rueckauer2017": {
+        "initial_potential": 0.0,
+        "threshold_scope": "layer",
+        "readout": "spikes",
+        "threshold_rule": "percentile",
+        "layer_correction": "none",
+        "readout_correction": 0,
+        "avgpool_neurons": True,
+        "maxpool_type": "gate",
+    },
+}
+"""What each [conversion] recipe sets, unless the user has set the key."""
+
+
+@cache
+def sections() -> Mapping[str, type[Any]]:
+    """Return section name -> its dataclass, in the order of the file."""
+    hints = get_type_hints(Settings)
+    return {item.name: hints[item.name] for item in fields(Settings)}
+
+
+@cache
+def keys() -> Mapping[str, Key]:
+    """Return ``section.name`` -> `Key` of every supported key, in the order of the file."""
+    found = {}
+    for section, kind in sections().items():
+        hints = get_type_hints(kind)
+        for item in fields(kind):
+            row = key_of(section, item, hints[item.name])
+            found[row.path] = row
+    return found

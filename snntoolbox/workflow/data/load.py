@@ -1,0 +1,217 @@
+"""The data set in a folder, for testing or for calibration."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from snntoolbox.errors import DataError
+from snntoolbox.workflow.data.arrays import find_array, read_array
+from snntoolbox.workflow.data.dataset import Dataset
+from snntoolbox.workflow.data.images import SUFFIXES, image_format, images_in, read_images
+from snntoolbox.workflow.data.labels import check_same_length, check_samples, class_numbers, interpret_labels
+
+log = logging.getLogger(__name__)
+_NO_OPTIONS: Mapping[str, object] = {}
+
+
+def load_test(
+    path: str | Path,
+    *,
+    dataset_format: str = "npz",
+    limit: int | None = None,
+    indices: Sequence[int] | None = None,
+    datagen_kwargs: Mapping[str, object] = _NO_OPTIONS,
+    dataflow_kwargs: Mapping[str, object] = _NO_OPTIONS,
+    class_idx_path: Path | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Dataset:
+    """Return the test set in the folder `path`.
+
+    With `dataset_format` npz it is ``x_test`` and, if there is one, ``y_test``, as .npz or .npy. Otherwise it is the
+    images in the class folders of ``path/x_test`` if that exists, else of `path`; `image_size` (height, width) counts
+    where the options give no target_size. `indices`, if any, chooses the samples. Otherwise `limit` takes so many: the
+    first ones, of images spread evenly over all classes; None or -1 takes all.
+    """
+    folder = _folder(path)
+    if dataset_format == "npz":
+        return _test_arrays(folder, limit, indices)
+    root = _test_root(folder)
+    form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
+    numbers = class_numbers(root, form.classes, class_idx_path)
+    files = [(file, number) for name, number in numbers.items() for file in images_in(root / name)]
+    chosen = _choice(len(files), limit, indices, str(root), spread=True)
+    x = read_images([files[i][0] for i in chosen], form)
+    y = np.array([files[i][1] for i in chosen], np.int64)
+    return Dataset(x, y, class_names={number: name for name, number in numbers.items()})
+
+
+def load_calibration(
+    path: str | Path,
+    *,
+    dataset_format: str = "npz",
+    limit: int | None = None,
+    datagen_kwargs: Mapping[str, object] = _NO_OPTIONS,
+    dataflow_kwargs: Mapping[str, object] = _NO_OPTIONS,
+    image_size: tuple[int, int] | None = None,
+) -> Dataset | None:
+    """Return the calibration samples in the folder `path`, or None if there are none; they have no labels.
+
+    They are ``x_norm.npz`` or ``.npy``. For an image data set they may also be the images in the folder ``x_norm``,
+    and without either the test images serve. `limit` is as for `load_test`.
+    """
+    folder = _folder(path)
+    images = folder / "x_norm" if (folder / "x_norm").is_dir() else None
+    file = find_array(folder, "x_norm")
+    if dataset_format == "npz" or (images is None and file is not None):
+        return None if file is None else Dataset(_samples(file, limit, None, calibration=True))
+    if images is None:
+        images = _test_root(folder)
+        log.warning("no x_norm in %s: the test images also serve for calibration", folder)
+    form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
+    files = images_in(images)
+    chosen = _choice(len(files), limit, None, str(images), spread=True, calibration=True)
+    return Dataset(read_images([files[i] for i in chosen], form))
+
+
+def _folder(path: str | Path) -> Path:
+    folder = Path(path)
+    if not folder.exists():
+        raise DataError(f"data folder {folder} does not exist", hint="correct paths.dataset_path")
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder", hint="set paths.dataset_path to the folder of x_test.npz")
+    return folder
+
+
+def _test_root(folder: Path) -> Path:
+    return folder / "x_test" if (folder / "x_test").is_dir() else folder
+
+
+def _test_arrays(folder: Path, limit: int | None, indices: Sequence[int] | None) -> Dataset:
+    x_file, y_file = find_array(folder, "x_test"), find_array(folder, "y_test")
+    if x_file is None:
+        raise DataError(
+            f"{folder} holds no x_test.npz or x_test.npy",
+            hint="save the test samples there: np.savez_compressed('x_test.npz', x)",
+        )
+    if y_file is None:
+        log.warning("no y_test in %s: accuracy cannot be measured", folder)
+        return Dataset(_samples(x_file, limit, indices))
+    x, y = read_array(x_file), read_array(y_file)
+    check_same_length(x, str(x_file), y, str(y_file))
+    chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
+    samples = check_samples(x[chosen], str(x_file))
+    labels = interpret_labels(y, str(y_file))  # of the whole file: a few rows of targets may look like classes
+    return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span, truths=labels.truths)
+
+
+def _samples(
+    file: Path, limit: int | None, indices: Sequence[int] | None, *, calibration: bool = False
+) -> np.ndarray:
+    x = read_array(file)
+    if x.ndim:
+        x = x[_as_index(_choice(len(x), limit, indices, str(file), calibration=calibration))]
+    return check_samples(x, str(file))
+
+
+def _choice(
+    count: int,
+    limit: int | None,
+    indices: Sequence[int] | None,
+    source: str,
+    *,
+    spread: bool = False,
+    calibration: bool = False,
+) -> Sequence[int]:
+    """Return which of `count` samples to take."""
+    if not count:
+        what = f"no images ({', '.join(SUFFIXES)})" if spread else "no samples"
+        raise DataError(f"{source} holds {what}", hint="correct paths.dataset_path or save the samples there")
+    if indices is not None and len(indices):
+        outside = [i for i in indices if not 0 <= i < count]
+        if outside:
+            raise DataError(
+                f"{source} holds {count} samples, but sample {outside[0]} is asked for",
+                hint=f"simulation.sample_idxs_to_test counts from 0 to {count - 1}",
+            )
+        if repeated := sorted(i for i, often in Counter(indices).items() if often > 1):
+            names = ", ".join(map(str, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
+            log.warning("simulation.sample_idxs_to_test names samples more than once, each counts as often: %s", names)
+        return indices
+    if limit is not None and limit > count:
+        key = "normalization.num_samples" if calibration else "simulation.num_to_test"
+        log.warning("%s = %d, but %s holds %d samples: all of them are taken", key, limit, source, count)
+    if limit is None or limit < 0 or limit >= count:
+        return range(count)
+    return [i * count // limit for i in range(limit)] if spread else range(limit)
+
+
+def _as_index(chosen: Sequence[int]) -> slice | np.ndarray:
+    """Return a slice for a range, so that a mapped file stays mapped."""
+    return slice(chosen.start, chosen.stop) if isinstance(chosen, range) else np.asarray(chosen, np.intp)
+
+
+def check_fits(
+    dataset: Dataset, input_shape: Sequence[int | None], n_classes: int | None = None, *, source: str = "x_test"
+) -> None:
+    """DataError if samples or labels of `dataset` cannot belong to a model.
+
+    `input_shape` is that of one sample, with None where any size will do. Labels must lie in 0..n_classes-1, unless
+    `n_classes` is None; regression targets must be so many values a sample. `source` names the samples in the message.
+    """
+    found, wanted = dataset.x.shape[1:], tuple(input_shape)
+    if not _matches(found, wanted):
+        shown = "(" + ", ".join("any" if size is None else str(size) for size in wanted) + ")"
+        raise DataError(
+            f"samples of {source} have shape {found}, the model takes {shown}", hint=_shape_hint(found, wanted)
+        )
+    if dataset.y is not None and n_classes is not None:
+        if dataset.regression:
+            _check_targets(dataset.y, n_classes)
+        else:
+            if dataset.truths and n_classes > 2:
+                raise DataError(
+                    f"the labels are True and False, but the model has {n_classes} classes",
+                    hint="save class indices, or one-hot rows of shape (samples, classes)",
+                )
+            _check_labels(dataset.span or (int(dataset.y.min()), int(dataset.y.max())), n_classes)
+
+
+def _matches(found: Sequence[int], wanted: Sequence[int | None]) -> bool:
+    return len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted, strict=True))
+
+
+def _shape_hint(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> str:
+    if len(found) > 1 and _matches((found[-1], *found[:-1]), wanted):
+        return "only the channel order differs: save np.moveaxis(x, -1, 1), channels first"
+    if len(found) > 1 and _matches((*found[1:], found[0]), wanted):
+        return "only the channel order differs: save np.moveaxis(x, 1, -1), channels last"
+    if None not in wanted and prod(found) == prod(size or 0 for size in wanted):
+        return f"the number of values is right: save x.reshape(len(x), {', '.join(map(str, wanted))})"
+    return "prepare the samples as they were when the model was trained"
+
+
+def _check_labels(span: tuple[int, int], n_classes: int) -> None:
+    """All labels of the file count, not only those of the samples that are run: off by one shows in the last class."""
+    low, high = span
+    if high < max(n_classes, 2):  # one output tells two classes apart
+        return
+    hint = (
+        "subtract 1 from the labels"
+        if low == 1 and high == n_classes
+        else "check that labels and model belong together"
+    )
+    raise DataError(f"labels reach {high}, but the model has {n_classes} classes, counted from 0", hint=hint)
+
+
+def _check_targets(y: np.ndarray, outputs: int) -> None:
+    if prod(y.shape[1:]) != outputs:
+        raise DataError(
+            f"the targets in y_test have {prod(y.shape[1:])} values per sample, the model has {outputs} outputs",
+            hint="if y_test holds classes, save their indices as integers",
+        )

@@ -1,0 +1,55 @@
+"""Finds the model file that a configuration names and the frontend that reads it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, frontend_names
+
+
+def check_folder(folder: Path) -> None:
+    """ConfigError if the working folder is missing or is something else."""
+    if not folder.is_dir():
+        reason = "is no folder" if folder.exists() else "does not exist"
+        raise ConfigError(f"the working folder '{folder}' {reason}", hint="set [paths] path_wd")
+
+
+def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:
+    """The frontend and the file of the model called `filename` in `folder`, with or without its ending.
+
+    `model_lib` is a frontend's name or ``auto``. ConfigError where the folder or file is missing, or several fit.
+    """
+    check_folder(folder)
+    libraries = frontend_names() if model_lib == "auto" else [model_lib]
+    frontends = [frontend_named(name) for name in libraries]
+    path = folder / filename
+    if path.is_file():
+        fitting = [f for f in frontends if path.suffix.lower() in f.suffixes]
+        if fitting:
+            return fitting[0], path
+        wanted = ", ".join(s for f in frontends for s in f.suffixes)
+        raise ConfigError(f"'{path.name}' is no file that model_lib = {model_lib} reads", hint=f"it reads {wanted}")
+    # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself
+    # what belongs together (NAME.py beside NAME.pth).
+    named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
+    found = [(f, file) for f, file in named if filename and file.is_file()]
+    if not found and path.is_dir():
+        raise ConfigError(f"'{path}' is a folder, not a model", hint=FOLDER_HINT)
+    if not found:
+        known = {suffix for f in frontends for suffix in f.suffixes}
+        # A name with an ending is that file; other endings behind it would only puzzle.
+        whole = Path(filename).suffix.lower() in known
+        looked = filename if whole else ", ".join(file.name for _, file in named)
+        near = get_close_matches(filename, [p.name for p in folder.iterdir() if p.suffix.lower() in known], 1)
+        hint = f"looked for {looked}" + (f"; there is {near[0]}" if near else "")
+        raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=hint)
+    by_frontend = {f.name: f for f, _ in found}
+    if len(by_frontend) > 1:
+        files = ", ".join(p.name for _, p in found)
+        raise ConfigError(
+            f"several models are called '{filename}': {files}", hint="write the file's ending, or set model_lib"
+        )
+    return found[0]

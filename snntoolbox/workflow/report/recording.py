@@ -1,0 +1,170 @@
+"""Keeps what a run was asked to log or plot: `log_vars` batch by batch, `plot_vars` as pictures of one sample."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snntoolbox.analysis import metrics
+from snntoolbox.analysis.diagnosis.findings import Diagnosis
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.operations import synaptic_operations_per_step
+from snntoolbox.ir.result import Record, Result
+from snntoolbox.workflow.report import canvas, plots
+from snntoolbox.workflow.report.plots import error_terms
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NEED_SPIKES = {"spiketrains_n_b_l_t", "synaptic_operations_b_t", "spiketrains", "spikecounts", "operations"}
+_NEED_POTENTIALS = {"mem_n_b_l_t", "v_mem"}
+
+
+class Recorder:
+    """Writes logged variables of each batch, and keeps the first batch for the plots.
+
+    Files: ``log_vars/<batch>.npz``, one array ``<variable>/<population>`` each. Samples come first, in spike trains
+    and membranes steps come first. Plots: ``plots/<what>.png`` and ``plots/<population>/<what>.png``.
+    """
+
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        folder: Path,
+        log_vars: frozenset[str],
+        plot_vars: frozenset[str],
+        properties: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        self.network = network
+        self.folder = folder
+        self.log_vars = log_vars
+        self.plot_vars = plot_vars
+        self.properties = properties
+        self._batch = 0
+        self._first: tuple[Array, Result, Mapping[str, Array]] | None = None
+
+    @property
+    def record(self) -> Record:
+        """What the simulator must record."""
+        wanted = self.log_vars | self.plot_vars
+        return Record(spikes=bool(wanted & _NEED_SPIKES), potentials=bool(wanted & _NEED_POTENTIALS))
+
+    def add(self, x: Array, result: Result, activations: Mapping[str, Array]) -> None:
+        """Take in a batch: its samples, its result and the values of the analogue nodes by name."""
+        populations = self.network.populations.items()
+        named = {n: activations[p.activation] for n, p in populations if p.activation in activations}
+        if self.log_vars:
+            self._log(x, result, named)
+        if self._first is None and self.plot_vars:
+            self._first = (x, result, named)
+        self._batch += 1
+
+    def _log(self, x: Array, result: Result, activations: Mapping[str, Array]) -> None:
+        groups: dict[str, tuple[str, Mapping[str, Array]]] = {
+            "spiketrains_n_b_l_t": ("spiketrains", result.spikes),
+            "mem_n_b_l_t": ("membranes", result.potentials),
+            "activations_n_b_l": ("activations", activations),
+        }
+        arrays: dict[str, Array] = {"input": x} if "input_b_l_t" in self.log_vars else {}
+        for variable, (group, values) in groups.items():
+            if variable in self.log_vars:
+                arrays.update({f"{group}/{name}": value for name, value in values.items()})
+        if "synaptic_operations_b_t" in self.log_vars:
+            arrays["synaptic_operations"] = synaptic_operations_per_step(self.network, result.spikes)
+        folder = self.folder / "log_vars"
+        folder.mkdir(exist_ok=True)
+        np.savez_compressed(folder / f"{self._batch}.npz", allow_pickle=False, **arrays)
+
+    def plot(
+        self,
+        *,
+        error_per_step: Array | None,
+        ann_accuracy: float | None,
+        ann_operations: int | None,
+        predictions: tuple[Array, Array] | None,
+        correlations: Mapping[str, float],
+        diagnosis: Diagnosis | None = None,
+    ) -> None:
+        """Draw what was asked; `predictions` are the classes found and the labels of all samples."""
+        if self._first is None:
+            return
+        x, result, activations = self._first
+        folder = self.folder / "plots"
+        dt = self.network.dt
+        whole: dict[str, Callable[[], Figure | None]] = {
+            "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
+            "input_image": lambda: plots.input_image(x[0]),
+            "confusion_matrix": lambda: _confusion(predictions),
+            "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis),
+            "correlation": lambda: plots.correlations(correlations),
+            "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
+            "operations": lambda: _operations(self.network, result, ann_operations),
+        }
+        with canvas.styled(self.properties):
+            for name, draw in whole.items():
+                figure = draw() if name in self.plot_vars else None
+                if figure is not None:
+                    _save(figure, folder / f"{name}.png")
+            for population in self.network.populations.values():
+                for name, figure in self._layer_plots(population, result, activations.get(population.name)):
+                    _save(figure, folder / _file_name(population.name) / f"{name}.png")
+
+    def _layer_plots(
+        self, population: Population, result: Result, activation: Array | None
+    ) -> Iterator[tuple[str, Figure]]:
+        """The plots of one population: traces of the first sample, distributions over the batch."""
+        name, wanted, dt = population.name, self.plot_vars, self.network.dt
+        if "spiketrains" in wanted:
+            yield "spiketrains", plots.raster(result.spikes[name][:, 0], name, dt)
+        if "v_mem" in wanted and isinstance(population.neuron, IF):
+            threshold = float(np.mean(population.neuron.threshold))
+            yield "v_mem", plots.potentials(result.potentials[name][:, 0], threshold, name, dt)
+        if "spikerates" in wanted:
+            yield "spikerates", plots.rate_maps(result.rates(name)[0], name)
+        if activation is None:
+            return
+        rates = result.rates(name) * population.scale
+        if "activations" in wanted:
+            yield "activations", plots.activation_maps(activation[0], name)
+        if "correlation" in wanted:
+            yield "correlation", plots.rates_against_activations(rates, activation, name)
+        if "hist_spikerates_activations" in wanted:
+            yield "hist_spikerates_activations", plots.histograms(rates, activation, name)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas.save(figure, path)
+
+
+def _file_name(population: str) -> str:
+    """A population's name as that of a folder: inside ours, whatever a layer is called."""
+    return re.sub(r"[^\w.+-]", "_", population).lstrip(".")[:200] or "_"
+
+
+def _error(error_per_step: Array | None, ann_accuracy: float | None, dt: float) -> Figure | None:
+    if error_per_step is None:
+        return None
+    return plots.error_over_time(error_per_step, None if ann_accuracy is None else 1 - ann_accuracy, dt)
+
+
+def _confusion(predictions: tuple[Array, Array] | None) -> Figure | None:
+    if predictions is None:
+        return None
+    found, labels = predictions
+    return plots.confusion(metrics.confusion_matrix(found, labels, int(max(found.max(), labels.max())) + 1))
+
+
+def _mean_counts(result: Result) -> dict[str, Array]:
+    return {n: (s != 0).reshape(len(s), result.samples, -1).sum(axis=2).mean(axis=1) for n, s in result.spikes.items()}
+
+
+def _operations(network: SpikingNetwork, result: Result, ann_operations: int | None) -> Figure:
+    return plots.operations(synaptic_operations_per_step(network, result.spikes), ann_operations, network.dt)

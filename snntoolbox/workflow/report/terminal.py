@@ -1,0 +1,176 @@
+"""What a person sees on the terminal: short tables of a run, and progress bars."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from snntoolbox.analysis.metrics import PopulationStatistics
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Shape
+from snntoolbox.ir.summary import incoming, shape_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WEAK_CORRELATION = 0.9
+"""Layers that follow the analogue network less closely than this are marked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRow:
+    """One population of the table; `mean_rate` in spikes per neuron and step, nan for what is not known."""
+
+    name: str
+    kind: str
+    shape: Shape
+    neurons: int
+    mean_rate: float = math.nan
+    correlation: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyRow:
+    """One network of the table: what was tested, the share of right predictions, and on how many samples."""
+
+    network: str
+    accuracy: float | None
+    samples: int
+
+
+def layer_rows(
+    network: SpikingNetwork, mean_rates: Mapping[str, float], correlations: Mapping[str, float]
+) -> list[LayerRow]:
+    """One row per population, in order; see `metrics.PopulationStatistics` for the two mappings."""
+    populations = [network.populations[name] for name in network.targets if name in network.populations]
+    return [
+        LayerRow(
+            name=p.name,
+            kind=incoming(network, p.current),
+            shape=p.shape,
+            neurons=p.size,
+            mean_rate=mean_rates.get(p.name, math.nan),
+            correlation=correlations.get(p.name, math.nan),
+        )
+        for p in populations
+    ]
+
+
+def accuracy_table(rows: Sequence[AccuracyRow], title: str | None = None) -> Table:
+    """Accuracy of each network in percent, with the number of right samples."""
+    table = _table(title, "network", right=("accuracy", "right", "samples"))
+    for row in rows:
+        known = row.accuracy is not None and not math.isnan(row.accuracy)
+        share = row.accuracy if row.accuracy is not None else math.nan
+        right = f"{round(share * row.samples):,}" if known else "-"
+        table.add_row(escape(row.network), f"{share:.2%}" if known else "-", right, f"{row.samples:,}")
+    return table
+
+
+def layer_table(rows: Sequence[LayerRow], title: str | None = None) -> Table:
+    """One line per population and one with the totals; a weak correlation is yellow."""
+    table = _table(title, "layer", "kind", "shape", right=("neurons", "mean rate", "correlation"))
+    for row in rows:
+        r = _number(row.correlation)
+        r = f"[yellow]{r}[/yellow]" if row.correlation < WEAK_CORRELATION else r
+        cells = (escape(row.name), escape(row.kind), shape_text(row.shape), f"{row.neurons:,}")
+        table.add_row(*cells, _number(row.mean_rate), r)
+    neurons = sum(row.neurons for row in rows)
+    known = [row for row in rows if not math.isnan(row.mean_rate)]
+    weight = sum(row.neurons for row in known)
+    mean = sum(row.mean_rate * row.neurons for row in known) / weight if weight else math.nan
+    table.add_section()
+    table.add_row("total", f"{len(rows)} populations", "", f"{neurons:,}", _number(mean), "")
+    return table
+
+
+def sweep_table(name: str, values: Sequence[object], reports: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per point of a sweep: its value, accuracy (or error), agreement, operations and seconds."""
+    table = _table(None, name, right=("accuracy", "agreement", "synaptic operations", "seconds"))
+    for value, report in zip(values, reports, strict=True):
+        accuracy, agreement, error = (report.get(k) for k in ("snn_accuracy", "agreement", "snn_error"))
+        rmse = "-" if error is None else f"rmse {error['rmse']:.4g}"
+        operations = report.get("synaptic_operations")
+        table.add_row(
+            escape(str(value)),
+            rmse if accuracy is None else f"{accuracy:.2%}",
+            "-" if agreement is None else f"{agreement:.2%}",
+            "-" if operations is None else f"{operations:,.0f}",
+            f"{sum(report['seconds'].values()):.1f}",
+        )
+    return table
+
+
+def _table(title: str | None, *left: str, right: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in left:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+@contextmanager
+def progress(description: str, total: int, console: Console | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while the block runs, if that is a terminal; yields ``advance(steps)``.
+
+    Nothing at all is written elsewhere, and the bar is gone when the block ends.
+    """
+    if console is None and not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console or Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(escape(description), total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def run_told(
+    report: Mapping[str, Any], network: SpikingNetwork | None, statistics: PopulationStatistics | None
+) -> Iterator[Table | str]:
+    """Tables and lines, in order; `report` is what ``report.json`` holds."""
+    if network is not None and statistics is not None:
+        yield layer_table(layer_rows(network, statistics.mean_rates, statistics.correlations))
+    if rows := _accuracies(report):
+        yield accuracy_table(rows)
+    yield from _sentences(report)
+
+
+def _accuracies(report: Mapping[str, Any]) -> list[AccuracyRow]:
+    names = {"ann_accuracy": "ANN", "parsed_accuracy": "parsed", "snn_accuracy_unquantized": "SNN, float weights"}
+    names["snn_accuracy"] = f"SNN, {report['duration']} ms on {report['simulator']}"
+    known = {k: n for k, n in names.items() if report.get(k) is not None}
+    return [AccuracyRow(network=n, accuracy=report[k], samples=report["samples"]) for k, n in known.items()]
+
+
+def _sentences(report: Mapping[str, Any]) -> Iterator[str]:
+    samples = report["samples"]
+    if "agreement" in report:
+        share = f"{report['agreement']:.1%} of {samples} samples"
+        yield f"The spiking network agrees with the original on {share}."
+    if report.get("throughput") and report["latency_steps"] * report["throughput"]["one_membrane"] > 1:
+        one, two = (1 / report["throughput"][key] for key in ("one_membrane", "two_membranes"))
+        latency = f"An answer takes {report['latency_steps']} steps"
+        yield f"{latency}; a sample can follow every {one:.0f} ({two:.0f} with two membranes per neuron)."
+    if exits := report.get("early_exit"):
+        kept = f"the prediction after all steps on {exits['agreement']:.1%} of {samples} samples"
+        yield f"Early exit: {exits['mean_steps']:.1f} steps on average, {kept}."
+    for key, name in {"parsed_error": "model", "snn_error": "spiking network"}.items():
+        if key in report:
+            yield f"Error of the {name}: rmse {report[key]['rmse']:.4g}, largest {report[key]['largest']:.4g}."
+    spiking, analogue = report["synaptic_operations"], report["ann_operations"]
+    if spiking is not None and analogue is not None:
+        yield f"Operations per sample: {spiking:,.0f} synaptic, {analogue:,} in the ANN."

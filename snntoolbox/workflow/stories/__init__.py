@@ -1,0 +1,1 @@
+"""One story per command: from settings to files."""

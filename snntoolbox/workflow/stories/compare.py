@@ -1,0 +1,89 @@
+"""A comparison from settings to files: convert once as a run does, run on every simulator, write what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from snntoolbox.analysis.comparison.outcome import Comparison
+from snntoolbox.analysis.comparison.run import backends_of, compare
+from snntoolbox.errors import ConfigError, SNNToolboxError
+from snntoolbox.ir.files import RunFolder, write_json
+from snntoolbox.ir.io import save
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
+from snntoolbox.workflow.config.template import config_text
+from snntoolbox.workflow.models import check_folder
+from snntoolbox.workflow.preparation import Preparation
+from snntoolbox.workflow.report import canvas
+from snntoolbox.workflow.report.comparison_picture import picture
+
+COMPARED = "-compare"
+"""Behind the name of a run's folder."""
+
+
+class Converted(Preparation):
+    """A run up to the spiking network, whatever simulator the settings name."""
+
+    def check_simulator(self, network: SpikingNetwork) -> None:
+        """Each simulator is checked when its turn comes."""
+
+
+def compare_settings(
+    settings: Settings, simulators: Sequence[str], *, force: bool = False
+) -> tuple[Comparison, Path]:
+    """Convert as the settings say, run the test samples on each simulator; what was found and the folder it is in.
+
+    The folder, beside that of a run, holds ``compare.json``, ``compare.png`` where matplotlib is installed, the
+    network and the settings; all files appear at the end, or none does.
+    """
+    backends = backends_of([SIMULATOR_ALIASES.get(name, name) for name in simulators])
+    check_folder(settings.paths.path_wd)
+    place = settings.paths.log_dir_of_current_run
+    target = RunFolder(place.with_name(place.name + COMPARED), overwrite=settings.output.overwrite)
+    with target as folder:
+        run = Converted(settings)
+        run.prepare()
+        if run.network is None:
+            raise ConfigError("there is no spiking network to compare", hint="set convert = True")
+        found = _compared(run, run.network, [b.name for b in backends], force)
+        report = {k: v for k, v in run.report.items() if v is not None and k not in _OF_A_RUN}
+        write_json(folder / "compare.json", {**report, **found.as_dict()})
+        save(run.network, folder / f"{Path(settings.paths.filename_snn).name}.npz")
+        (folder / "config.ini").write_text(config_text(settings))
+        _draw(found, folder / "compare.png", run)
+    return found, target.path
+
+
+_OF_A_RUN = ("simulator", "samples", "duration", "batch_size")
+"""What the comparison itself says."""
+
+
+def _compared(run: Converted, network: SpikingNetwork, simulators: Sequence[str], force: bool) -> Comparison:
+    test, simulation = run.test, run.settings.simulation
+    classes = run.inputs.classifies and not test.regression
+    analogue = None if run.parsed is None or not classes else run.parsed.reshape(len(run.parsed), -1).argmax(axis=1)
+    options = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
+    with run.timed("compare"), ExitStack() as stack:
+        advance = stack.enter_context(run.progress("Comparing", len(test) * len(simulators)))
+        return compare(
+            network,
+            test.x,
+            simulators=simulators,
+            duration=simulation.duration,
+            labels=test.y if classes else None,
+            predictions=analogue,
+            batch_size=simulation.batch_size,
+            options={"INI": {name: value for name, (value, default) in options.items() if value != default}},
+            force=force,
+            progress=lambda simulator, samples: advance(samples),
+        )
+
+
+def _draw(found: Comparison, path: Path, run: Converted) -> None:
+    """The picture, unless matplotlib is missing: it is an extra, and the numbers are there without it."""
+    try:
+        canvas.save(picture(found), path)
+    except SNNToolboxError as error:
+        run.warn(error.message)

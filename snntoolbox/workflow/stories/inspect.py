@@ -1,0 +1,70 @@
+"""Tells what a model becomes without any data: its layers, what folds, what spikes, and what would be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import fill
+
+from snntoolbox.backends.checking import check_simulator, simulators_for
+from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.convert import convert
+from snntoolbox.conversion.load import check_on_probe, simplify
+from snntoolbox.conversion.lower import lower
+from snntoolbox.errors import NoReferenceError
+from snntoolbox.ir.summary import graph_summary, network_summary
+from snntoolbox.workflow.config.load import model_settings
+from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES
+from snntoolbox.workflow.models import find_model
+from snntoolbox.workflow.recipes import recipe_of
+
+_COUNTED = (
+    "Parameters are counted as they are after folding, which is not as the framework counts them: a folded "
+    "normalisation leaves a bias, and a layer that is used twice counts twice."
+)
+
+
+def inspect(
+    model: Path, overrides: Iterable[str] = (), *, simulator: str = "", force: bool = False, width: int = 80
+) -> Iterator[str]:
+    """Paragraphs about a model, each as soon as it is known; what is refused ends them as an error.
+
+    `overrides` are ``section.key=value`` of a configuration; what says how to convert counts. ConfigError for wrong
+    ones; UnsupportedError names every layer that cannot be converted, or every part that `simulator` cannot run with
+    the simulators that can; TooLargeError says that the network is estimated to be too large for it, unless `force`.
+    """
+    overrides = list(overrides)
+    settings = model_settings(model, overrides)
+    recipe = recipe_of(settings, 1.0, (0.0, 1.0))
+    if not simulator and any(o.split("=")[0].strip() == "simulation.simulator" for o in overrides):
+        simulator = settings.simulation.simulator
+    backend = backend_named(SIMULATOR_ALIASES.get(simulator, simulator)) if simulator else None
+    frontend, path = find_model(model.parent, model.name, "auto")
+    opened = frontend.open(path)
+    parsed = frontend.parse(opened)
+    graph = simplify(parsed)
+    yield f"{path} ({frontend.name})\n"
+    yield graph_summary(graph, width)
+    try:
+        difference = check_on_probe(graph, frontend, opened)
+        yield f"\nEqual to the original on random input: largest difference {difference:.1g} of the output's scale."
+    except NoReferenceError as error:
+        yield f"\nNot compared with the original: {error.message}."
+    folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
+    if folded:
+        yield f"Folded into weights: {', '.join(folded)}."
+    yield fill(_COUNTED, width)
+    lower(graph, recipe)
+    yield "\nAs a spiking network (thresholds from the weights alone, for want of data):\n"
+    network = convert(graph, recipe=recipe, duration=settings.simulation.duration)
+    yield network_summary(network, width)
+    if backend is None:
+        fitting, too_large = simulators_for(network, force=force, legal=lambda n, b: legalized(n, b, ()))
+        yield f"\nSimulators that can run it: {', '.join(fitting)}."
+        if too_large:
+            yield f"Too large, without --force, for: {', '.join(too_large)}."
+    else:
+        check_simulator(backend, legalized(network, backend, ()), force=force)
+        here = "" if backend.capabilities.installed() else " (it is not installed here)"
+        yield f"\nSimulator '{backend.name}' can run it{here}."

@@ -1,0 +1,230 @@
+"""A search from settings to files: reads a configuration and its calibration data, writes the best configuration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snntoolbox.analysis.tuning.findings import Trial, Tuning
+from snntoolbox.analysis.tuning.tune import tune
+from snntoolbox.errors import ConfigError, SNNToolboxError
+from snntoolbox.ir.files import RunFolder, write_json
+from snntoolbox.ir.node import Array
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.reading import read_file, read_overrides
+from snntoolbox.workflow.config.schema import Settings
+from snntoolbox.workflow.config.template import config_text
+from snntoolbox.workflow.config.values import show
+from snntoolbox.workflow.inputs import Inputs
+from snntoolbox.workflow.models import check_folder
+from snntoolbox.workflow.recipes import recipe_of
+from snntoolbox.workflow.report import canvas
+from snntoolbox.workflow.report.plots import Point, pareto
+from snntoolbox.workflow.report.terminal import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+log = logging.getLogger(__name__)
+
+TUNED = "-tune"
+"""Behind the name of a run's folder."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was found, the configuration that was written, and the folder with ``tune.json`` and ``tune.png``."""
+
+    tuning: Tuning
+    config: Path
+    folder: Path
+
+
+def tune_config(
+    config: Path,
+    overrides: Iterable[str] = (),
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    steps: Sequence[int] = (),
+    agreement: float | None = None,
+    operations: float | None = None,
+    budget: float = 120.0,
+    keep: Sequence[str] = (),
+) -> Written:
+    """Search the settings around a configuration, see `tune`; the test set is not read.
+
+    The best is written to `output` (default: tuned.ini beside the configuration), which must not exist unless
+    `force`; the folder is that of a run with `-tune` behind. Whatever can be refused is refused before the search.
+    """
+    overrides = list(overrides)
+    settings = load_config(config, overrides)
+    target = _target(config, output, force)
+    _check(settings)
+    place = settings.paths.log_dir_of_current_run
+    folder = RunFolder(place.with_name(place.name + TUNED), overwrite=settings.output.overwrite)
+    with folder as into:
+        inputs = Inputs(_without_test(settings), log.warning)
+        data = _calibration(inputs)
+        assert inputs.graph is not None
+        low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0) or 1.0
+        with _bar(settings, budget) as told, _quietly():
+            found = tune(
+                inputs.graph,
+                data,
+                steps=steps,
+                agreement=agreement,
+                operations=operations,
+                budget=budget,
+                duration=settings.simulation.duration,
+                recipe=recipe_of(settings, max(-low, high), (low, high)),
+                simulator=settings.simulation.simulator,
+                early_exit=settings.simulation.early_exit,
+                keep=keep,
+                progress=told,
+            )
+        text = tuned_text(config, overrides, settings, found, target)
+        write_json(into / "tune.json", {"model": inputs.source, "config": config, "tuned": target, **found.data()})
+        (into / "config.ini").write_text(config_text(settings))
+        _draw(found, into / "tune.png")
+        _write(target, text)
+    return Written(found, target, folder.path)
+
+
+def _target(config: Path, output: Path | None, force: bool) -> Path:
+    target = (output or config.with_name("tuned.ini")).expanduser().absolute()
+    if target.is_dir() or (target.exists() and not force):
+        raise ConfigError(f"'{target}' exists", hint="--force replaces a file, -o names another")
+    if target.resolve() == config.resolve():
+        raise ConfigError(f"'{target}' is the configuration itself", hint="-o names another file")
+    if not target.parent.is_dir():
+        raise ConfigError(f"there is no folder '{target.parent}' to write to")
+    return target
+
+
+def _check(settings: Settings) -> None:
+    """ConfigError for what leaves nothing to search, before anything is opened."""
+    check_folder(settings.paths.path_wd)
+    if settings.parameter_sweep.param_values:
+        raise ConfigError(
+            "[parameter_sweep] and a search exclude one another", hint="--set parameter_sweep.param_values=[]"
+        )
+    if not settings.tools.normalize:
+        raise ConfigError("thresholds must be chosen by data to be tuned", hint="set [tools] normalize = True")
+    folder, files = settings.paths.dataset_path, ("x_norm", "x_norm.npz", "x_norm.npy")
+    if settings.input.dataset_format != "npz" and not any((folder / name).exists() for name in files):
+        raise ConfigError(
+            "there are no calibration samples: the test images would serve, and a search must not see those",
+            hint=f"put some hundred training images into '{folder / 'x_norm'}'",
+        )
+
+
+def _without_test(settings: Settings) -> Settings:
+    """The settings with which the model is opened and checked on random input, not on the test set."""
+    tools = replace(settings.tools, evaluate_ann=False, convert=True, simulate=True)
+    return replace(settings, tools=tools)
+
+
+def _calibration(inputs: Inputs) -> Array:
+    folder = inputs.settings.paths.dataset_path
+    if inputs.calibration is None:
+        raise ConfigError(
+            f"there are no calibration samples: '{folder}' holds no x_norm.npz",
+            hint="save a few hundred training samples there, without labels: np.savez_compressed('x_norm.npz', x)",
+        )
+    return inputs.calibration
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Each trial would repeat what a conversion has to say."""
+    ours = logging.getLogger("snntoolbox")
+    level = ours.level
+    ours.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        ours.setLevel(level)
+
+
+@contextmanager
+def _bar(settings: Settings, budget: float) -> Iterator[Callable[[float], None]]:
+    """What tells a progress bar the seconds spent."""
+    shown = progress("Tuning (seconds)", round(budget)) if settings.output.verbose else nullcontext(lambda n: None)
+    with shown as advance:
+        done = 0
+
+        def told(seconds: float) -> None:
+            nonlocal done
+            advance(int(seconds) - done)
+            done = int(seconds)
+
+        yield told
+
+
+def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, found: Tuning, target: Path) -> str:
+    """The user's configuration with the best settings in place: what was set before, as it was written, stays."""
+    values = {f"{s}.{n}": t for given in (read_file(config), read_overrides(overrides)) for (s, n), t in
+              given.texts.items()}  # fmt: skip
+    duration = round(found.duration)
+    chosen = {**found.keys, "simulation.duration": duration, "tools.convert": True, "tools.normalize": True}
+    if "paths.log_dir_of_current_run" not in values:
+        chosen["paths.runlabel"] = f"{settings.paths.runlabel}-tuned"
+    if target.parent.resolve() != config.parent.resolve() or "paths.path_wd" in values:
+        chosen["paths.path_wd"] = str(settings.paths.path_wd.resolve())
+    values.update({key: show(value) for key, value in chosen.items()})
+    sections: dict[str, list[str]] = {}
+    for key, text in values.items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, []).append(f"{name} = {text}".replace("\n", "\n    ").rstrip())
+    head = [f"# {line}" for line in _head(config, found)]
+    return "\n".join([*head, *("\n".join(["", f"[{s}]", *lines]) for s, lines in sections.items())]) + "\n"
+
+
+def _head(config: Path, found: Tuning) -> list[str]:
+    outcome = found.best.measured.outcome
+    score = f"error {outcome.output_error:.1%}" if outcome.agreement is None else f"agreement {outcome.agreement:.1%}"
+    return [
+        f"{config.name} as `snntoolbox tune` would have it:",
+        f"{score}, {found.best.steps:.4g} steps, {found.best.measured.operations:,.0f} synaptic operations",
+        f"on {found.best.samples} calibration samples that were held back.",
+    ]
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.write_text(text, encoding="utf-8")
+        load_config(target)
+    except OSError as error:
+        raise ConfigError(f"cannot write '{target}': {error.strerror}") from None
+
+
+def _draw(found: Tuning, path: Path) -> None:
+    """The picture, unless matplotlib is missing: it is an extra, and the numbers are there without it."""
+    try:
+        figure = pareto(points(found), **_about(found))
+    except SNNToolboxError as error:
+        log.info("no picture: %s", error.message)
+        return
+    canvas.save(figure, path)
+
+
+def points(found: Tuning) -> list[Point]:
+    """The trials as they are drawn."""
+
+    def point(trial: Trial) -> Point:
+        agreement = trial.measured.outcome.agreement
+        quality = trial.measured.outcome.output_error if agreement is None else agreement
+        marks: Mapping[str, bool] = {"on_front": trial in found.front, "best": trial is found.best}
+        return Point(quality, trial.steps, trial.measured.operations, start=trial is found.start, **marks)
+
+    return [point(trial) for trial in found.trials]
+
+
+def _about(found: Tuning) -> dict[str, Any]:
+    classes = found.best.measured.outcome.agreement is not None
+    return {"agreement": classes, "target": found.target.agreement, "samples": found.best.samples}

@@ -1,0 +1,28 @@
+"""Trials of many recipes: what the first leaves open is chosen once."""
+
+import numpy as np
+
+from snntoolbox.analysis import trials as trials_module
+from snntoolbox.analysis.trials import Trials
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.settle import settle
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import Dense, Input, ReLU
+
+
+def test_a_recipe_is_chosen_once_for_a_duration(monkeypatch):
+    random = np.random.default_rng(0)
+    graph = Graph([Input(name="x", shape=(6,)), Dense(name="d", inputs=("x",), weight=random.normal(size=(8, 6))),
+                   ReLU(name="r", inputs=("d",)), Dense(name="y", inputs=("r",), weight=random.normal(size=(3, 8)))],
+                  ["y"])  # fmt: skip
+    trials = Trials(graph, [random.random((300, 6), dtype=np.float32)], 8, Recipe())
+    settled = []
+    monkeypatch.setattr(trials_module, "settle", lambda *a: settled.append(settle(*a)) or settled[-1])
+    one, two = (trials.converted(Recipe(), 8) for _ in range(2))
+    assert [s.choice is not None for s in settled] == [True, False]
+    assert settled[0].recipe == settled[1].recipe
+    for name, population in one.populations.items():
+        np.testing.assert_array_equal(population.bias, two.populations[name].bias)
+    trials.converted(Recipe(), 4)  # another duration
+    trials.converted(Recipe(threshold_rule="ltb"), 8)  # less left open
+    assert [s.choice is not None for s in settled[2:]] == [True, True]

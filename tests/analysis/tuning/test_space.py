@@ -1,0 +1,107 @@
+"""The space of a search: keys of a configuration and changes of a recipe say the same."""
+
+import pytest
+
+from snntoolbox.analysis.tuning.space import AXES, Space
+from snntoolbox.conversion.recipe import AUTOMATIC, Recipe
+from snntoolbox.ir.neurons import IF, Negative
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.values import show
+from snntoolbox.workflow.recipes import recipe_of
+
+
+def plain(recipe, *without):
+    """The fields of a recipe, its neuron's too, for comparison."""
+    return {k: v for k, v in {**vars(recipe), **vars(recipe.neuron), "neuron": None}.items() if k not in without}
+
+
+VALUES = [(axis, name) for axis, values in AXES.items() for name in values]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """The recipe of a configuration with these keys."""
+    (tmp_path / "config.ini").write_text("[paths]\nfilename_ann = model.onnx\n")
+
+    def made(keys):
+        settings = load_config(tmp_path / "config.ini", [f"{key}={show(value)}" for key, value in keys.items()])
+        return recipe_of(settings, 1.0, (0.0, 1.0))
+
+    return made
+
+
+@pytest.mark.parametrize(("axis", "name"), VALUES, ids=[f"{a} {n}" for a, n in VALUES])
+def test_keys_and_change_agree(axis, name, recipe):
+    value = AXES[axis][name]
+    assert plain(recipe(value.keys)) == plain(value.change(recipe({})))
+
+
+BASES = {
+    "default": Recipe(),
+    "2017": Recipe(
+        neuron=IF(), threshold_rule="percentile", per_channel=False, layer_correction="none", readout_correction=0
+    ),
+    "phased": Recipe(schedule="phased"),
+    "differential": Recipe(schedule="differential"),
+    "signed": Recipe(neuron=IF(initial=0.5, negative=Negative.MEMORY)),
+    "own values": Recipe(
+        neuron=IF(initial=0.3, levels=(1.0, 2.0)), readout_correction=50, threshold_rule="weights", max_pool="gate"
+    ),
+    "on the grid": Recipe(weight_bits=8),
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_first_candidate_is_the_recipe_itself(base, recipe):
+    space = Space.around(BASES[base])
+    first = space.candidates(8)[0]
+    found = space.recipe(first)
+    open_ones = ("threshold_rule", "layer_correction")
+    assert plain(found, *open_ones) == plain(BASES[base], *open_ones)
+    assert found.threshold_rule in (BASES[base].threshold_rule, "mmse", "percentile")
+    assert found.layer_correction in (BASES[base].layer_correction, AUTOMATIC.get(base, "search"))
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_candidates_are_distinct_and_near_ones_come_first(base):
+    found = Space.around(BASES[base]).candidates(8)
+    assert len(set(found)) == len(found)
+    distances = [c.distance for c in found]
+    assert distances == sorted(distances)
+    assert distances.count(0) == 1
+    for axis in ("coding", "rule", "scope"):  # all of them are one step away, wherever they can be
+        near = {c.chosen[axis] for c in found if c.distance <= 1}
+        possible = {c.chosen[axis] for c in found}
+        assert axis == "rule" or near == possible, axis
+
+
+def test_what_does_nothing_is_no_candidate():
+    for candidate in Space.around(Recipe()).candidates(8):
+        chosen = candidate.chosen
+        if chosen["coding"] in ("phased", "differential"):
+            assert chosen["correction"] == ("potential" if chosen["coding"] == "phased" else "none")
+            assert chosen["pool"] == "relu_tree"
+        if chosen["coding"] == "differential":
+            assert chosen["rule"] != "mmse"
+            assert chosen["start"] == "0.5"
+        assert (chosen["coding"] == "several levels") == (chosen["start"] == "0.125")
+
+
+def test_what_a_recipe_cannot_be_is_no_candidate():
+    codings = {c.chosen["coding"] for c in Space.around(Recipe(weight_bits=8)).candidates(8)}
+    assert codings == {"plain", "phased", "signed"}
+
+
+def test_values_left_out_are_not_tried():
+    space = Space.around(Recipe(), frozenset({("coding", "phased"), ("pool", "gate"), ("pool", "relu_tree")}))
+    found = space.candidates(8)
+    assert all(c.chosen["coding"] != "phased" and "pool" not in c.chosen for c in found)
+    assert "coding phased" not in space.never(found[:1], found)
+    assert "coding signed" in space.never(found[:1], found)
+    assert space.never(found, found) == []
+
+
+def test_auto_is_spelled_out():
+    space = Space.around(Recipe())
+    assert space.keys(space.start(64))["conversion.threshold_rule"] == "mmse"
+    assert space.keys(space.start(65))["conversion.threshold_rule"] == "percentile"

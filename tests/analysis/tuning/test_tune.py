@@ -1,0 +1,235 @@
+"""`stb.tune` on a small network: what it holds back, what it finds, and what it refuses before any work."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import snntoolbox as stb
+from snntoolbox.analysis import trials
+from snntoolbox.analysis.tuning import tune as tuning
+from snntoolbox.backends.simulate import simulate_batches
+from snntoolbox.conversion.convert import spiking
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.settle import settle
+from snntoolbox.errors import ArgumentError, ConversionError, DataError, SNNToolboxError, UnsupportedError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import Dense, Input, ReLU
+
+
+def network(outputs=4):
+    """Two hidden layers, and classes of about the same number of samples."""
+    random = np.random.default_rng(3)
+    x, last = random.random((200, 8)), random.normal(size=(outputs, 24))
+    nodes = [
+        Input(name="x", shape=(8,)),
+        Dense(name="d1", inputs=("x",), weight=random.normal(size=(24, 8)), bias=random.normal(size=24)),
+        ReLU(name="r1", inputs=("d1",)),
+        Dense(name="d2", inputs=("r1",), weight=random.normal(size=(24, 24))),
+        ReLU(name="r2", inputs=("d2",)),
+    ]
+    hidden = Graph(nodes, ["r2"]).run(x)
+    nodes.append(Dense(name="out", inputs=("r2",), weight=last, bias=-(hidden @ last.T).mean(axis=0)))
+    return Graph(nodes, ["out"]), x
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clock():
+    """Budgets in seconds of this process, so that they hold as many trials beside other work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "time", SimpleNamespace(perf_counter=time.process_time))
+        yield
+
+
+@pytest.fixture(scope="module")
+def small():
+    return network()
+
+
+FAULTY = Recipe(
+    neuron=IF(), threshold_rule="max", per_channel=False, layer_correction="none", readout_correction=0
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found(small, clock):
+    """A search from a poor recipe."""
+    return stb.tune(*small, steps=[4, 8], recipe=FAULTY, budget=5)
+
+
+def test_it_is_better_than_the_start_and_converts(small, found):
+    graph, x = small
+    assert found.start.candidate.steps == 8
+    assert found.best.measured.outcome.agreement > found.start.measured.outcome.agreement
+    assert found.best.costs in [t.costs for t in found.front]
+    snn = stb.convert(graph, x, recipe=found.recipe, duration=found.duration)
+    result = stb.simulate(snn, x, duration=found.duration)
+    wanted = np.argmax(graph.run(x), axis=1)
+    assert np.mean(result.predictions == wanted) > found.start.measured.outcome.agreement
+
+
+def test_its_numbers_are_those_of_a_run(small, found):
+    """What is measured for the best is what converting and simulating the same samples gives."""
+    from snntoolbox.analysis.trials import Trials
+    from snntoolbox.ir.operations import synaptic_operations
+
+    graph, x = small
+    trials = Trials(graph, [x], found.duration, found.recipe, most_held=tuning.HELD, most_fitted=tuning.FITTED)
+    snn = stb.convert(graph, trials.fitted[0], recipe=found.recipe, duration=found.duration)
+    result = stb.simulate(snn, trials.held[0], duration=found.duration)
+    wanted = np.argmax(graph.run(trials.held[0]), axis=1)
+    assert found.best.measured.outcome.agreement == np.mean(result.predictions == wanted)
+    assert found.best.measured.operations == pytest.approx(synaptic_operations(snn, result.events))
+    assert found.best.steps == result.steps
+    assert found.best.samples == len(trials.held[0]) == 50
+    assert found.fitted == len(trials.fitted[0]) == 150
+
+
+def test_samples_that_score_never_choose_thresholds(small, monkeypatch):
+    graph, x = small
+    fitted, scored = set(), set()
+
+    def settling(lowered, data, *rest):
+        fitted.update(bytes(s) for s in data[0])
+        return settle(lowered, data, *rest)
+
+    def converting(lowered, scales, data, *rest):
+        fitted.update(bytes(s) for s in data[0])
+        return spiking(lowered, scales, data, *rest)
+
+    def running(network, data, *rest, **choices):
+        scored.update(bytes(s) for s in data[0])
+        return simulate_batches(network, data, *rest, **choices)
+
+    monkeypatch.setattr(trials, "settle", settling)
+    monkeypatch.setattr(trials, "spiking", converting)
+    monkeypatch.setattr(trials, "simulate_batches", running)
+    stb.tune(graph, x, steps=[4], budget=1.5)
+    assert fitted
+    assert scored
+    assert not fitted & scored
+    assert fitted | scored <= {bytes(s) for s in x}
+
+
+def test_the_time_is_bounded(small):
+    found = stb.tune(*small, steps=[8], budget=1.5)
+    assert found.seconds <= 1.5 + 1  # a machine may hang for a moment
+    assert sum(found.untried.values()) == found.candidates - found.screened - len(found.failed)
+    assert "left untried" in str(found).lower()
+    assert max(map(len, str(found).splitlines())) <= 80
+
+
+def test_a_budget_for_nothing_is_refused(small):
+    words = r"no setting can be tried in 1e-06 seconds: the shortest trial, 8 steps on 48 samples should take about"
+    with pytest.raises(ConversionError, match=words):
+        stb.tune(*small, steps=[8], budget=1e-6)
+
+
+def test_trials_that_are_too_long_are_not_begun(small, monkeypatch):
+    """A million steps: short trials tell what they would take. Beside others they are named, alone refused."""
+    longest, measured = [], trials.Trials.measured
+
+    def measuring(self, recipe, duration):
+        longest.append(duration * len(self.held[0]))
+        return measured(self, recipe, duration)
+
+    monkeypatch.setattr(trials.Trials, "measured", measuring)
+    begin = time.perf_counter()
+    with pytest.raises(ConversionError, match=r"1000000 steps on 48 samples should take about \d+ (minutes|hours)"):
+        stb.tune(*small, steps=[1_000_000], budget=2)
+    assert time.perf_counter() - begin < 10
+    assert 8 < max(longest) < 1e5 * 8
+    found = stb.tune(*small, steps=[4, 1_000_000], budget=2)
+    assert found.untried[1_000_000] > 100
+    assert "at 1000000 steps" in str(found)
+    assert {t.candidate.steps for t in found.trials} == {4}
+
+
+def test_a_target_that_is_not_reached_is_told(small):
+    found = stb.tune(*small, steps=[1], budget=1, operations=1)
+    assert not found.reached
+    assert "NOT REACHED" in str(found)
+
+
+def test_phased_takes_its_latency_as_steps(small):
+    found = stb.tune(*small, steps=[4], budget=3, schedule="phased")
+    phased = [t for t in found.trials if t.candidate.chosen["coding"] == "phased"]
+    assert phased
+    assert {t.steps for t in phased} == {12}
+
+
+def test_early_exit_counts_the_mean_steps(small):
+    found = stb.tune(*small, steps=[32], budget=2, early_exit=0.9, keep=["coding"])
+    assert all(1 <= t.steps < 32 for t in found.trials)
+    assert found.start.steps < 24
+
+
+def test_other_outputs_are_judged_by_their_error():
+    found = stb.tune(*network(outputs=1), steps=[8], budget=1.5)
+    assert found.best.measured.outcome.agreement is None
+    assert 0 < found.best.loss < 1
+    assert "error" in str(found)
+
+
+def test_axes_can_be_kept(small):
+    found = stb.tune(*small, steps=[4], budget=1, keep=["coding", "rule"], threshold_rule="ltb")
+    assert {(t.candidate.chosen["coding"], t.candidate.chosen["rule"]) for t in found.trials} == {("plain", "ltb")}
+    assert len({t.candidate.chosen["scope"] for t in found.trials}) == 2
+    stays = stb.tune(*small, steps=[4], budget=1, keep=["rule"])
+    assert {t.candidate.chosen["rule"] for t in stays.trials} == {"auto"}
+    assert stays.keys["conversion.threshold_rule"] == "auto"
+
+
+def test_what_the_simulator_cannot_run_is_left_out(small):
+    found = stb.tune(*small, steps=[4], budget=1, simulator="nest")
+    assert set(found.left_out) == {"coding phased", "coding signed", "coding several levels", "coding differential"}
+    assert "nest cannot run signed spikes" in found.left_out["coding signed"]
+    assert {t.candidate.chosen["coding"] for t in found.trials} == {"plain"}
+
+
+@pytest.mark.parametrize("duration", [8, 100])
+def test_by_default_steps_are_halved_from_the_duration(duration):
+    found = tuning.chosen_steps([], duration, 1.0)
+    assert found == [duration // 8, duration // 4, duration // 2, duration]
+    assert tuning.chosen_steps([16, 8, 16], duration, 1.0) == [8, 16]
+    assert tuning.chosen_steps([], 1, 1.0) == [1]
+
+
+REFUSED = {
+    "few samples": ({"data": slice(0, 10)}, DataError, "too few"),
+    "steps": ({"steps": [0]}, ConversionError, "whole number"),
+    "agreement": ({"agreement": 1.5}, ConversionError, "no share"),
+    "operations": ({"operations": 0}, ConversionError, "not above 0"),
+    "budget": ({"budget": 0}, ConversionError, "budget"),
+    "exit": ({"early_exit": 2}, ConversionError, "early exit"),
+    "axis": ({"keep": ["codings"]}, ConversionError, "no such axis"),
+    "choice": ({"percent": 3}, ConversionError, "percent"),
+    "no thresholds": ({"normalize": False}, ConversionError, "normalize"),
+    "kept": ({"simulator": "nest", "keep": ["coding"], "schedule": "phased"}, ConversionError, "cannot be kept: nest"),
+    "simulator": ({"simulator": "nest", "neuron": IF(reset=Reset.MODULO)}, UnsupportedError, "modulo"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_before_any_trial(case, small, monkeypatch):
+    choices, kind, text = REFUSED[case]
+    graph, x = small
+    monkeypatch.setattr(tuning, "search", lambda *a: pytest.fail("it began"))
+    choices = dict(choices)
+    with pytest.raises(kind, match=text):
+        stb.tune(graph, x[choices.pop("data", slice(None))], **choices)
+
+
+def test_no_data_and_no_graph(small):
+    with pytest.raises(DataError, match="calibration"):
+        stb.tune(small[0], None)
+    with pytest.raises(ArgumentError, match="is no Graph"):
+        stb.tune("model.onnx", small[1])
+
+
+def test_an_agreement_needs_classes():
+    graph, x = network(outputs=1)
+    with pytest.raises(SNNToolboxError, match="no class per sample"):
+        stb.tune(graph, x, agreement=0.9)

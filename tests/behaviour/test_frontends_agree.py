@@ -1,0 +1,254 @@
+"""The same network with the same weights, told by Keras, PyTorch and ONNX, becomes the same spiking network."""
+
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from snntoolbox.backends.simulate import simulate
+from snntoolbox.conversion.convert import convert
+from snntoolbox.conversion.load import load
+
+keras = pytest.importorskip("keras")
+
+SHAPE = (2, 8, 8)  # channels first; Keras gets the channels last
+SAMPLES = 40
+STEPS = 32
+EPSILON = 1e-3
+# Weights are multiples of 1/64 and data of 1/16, so that only BN and the thresholds bring in rounding at all.
+GRAIN = 64
+
+
+@pytest.fixture(scope="module")
+def weights():
+    generator = np.random.default_rng(5)
+
+    def array(*shape, scale=0.25):
+        return (np.round(generator.normal(0, scale, shape) * GRAIN) / GRAIN).astype(np.float32)
+
+    return {
+        "dense1": (array(24, 128, scale=0.1), array(24)),
+        "dense2": (array(5, 24), array(5)),
+        "conv1": (array(6, 2, 3, 3), array(6)),
+        "conv2": (array(6, 6, 3, 3, scale=0.15), array(6)),
+        "bn": (1 + np.abs(array(6)), array(6), array(6), 0.5 + np.abs(array(6))),  # gamma, beta, mean, variance
+        "out": (array(5, 96, scale=0.1), array(5)),
+        "mean": (array(5, 8), array(5)),
+    }
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = np.random.default_rng(6)
+    return (generator.integers(0, 17, (2 * SAMPLES, *SHAPE)) / 16).astype(np.float32)
+
+
+# -- Keras ----------------------------------------------------------------------------------------------------------
+
+
+def keras_dense(name, w, inputs, width, **options):
+    layer = keras.layers.Dense(width, name=name, **options)
+    outputs = layer(inputs)
+    layer.set_weights([w[name][0].T, w[name][1]])
+    return outputs
+
+
+def keras_conv(name, w, inputs):
+    layer = keras.layers.Conv2D(6, 3, padding="same", name=name)
+    outputs = layer(inputs)
+    layer.set_weights([w[name][0].transpose(2, 3, 1, 0), w[name][1]])
+    return outputs
+
+
+def keras_flat(inputs):
+    """Flatten in the order of channels first, as the weights of the others expect."""
+    return keras.layers.Flatten()(keras.layers.Permute((3, 1, 2))(inputs))
+
+
+def keras_mlp(w, x):
+    return keras_dense("dense2", w, keras_dense("dense1", w, keras_flat(x), 24, activation="relu"), 5)
+
+
+def keras_cnn(w, x):
+    norm = keras.layers.BatchNormalization(epsilon=EPSILON)
+    x = norm(keras_conv("conv1", w, x))
+    norm.set_weights(list(w["bn"]))
+    x = keras.layers.MaxPooling2D(2)(keras.layers.ReLU()(x))
+    x = keras.layers.Activation("relu")(keras_conv("conv2", w, x))
+    x = keras.layers.Softmax()(keras_dense("out", w, keras_flat(x), 5))
+    return x
+
+
+def keras_residual(w, x):
+    x = keras.layers.AveragePooling2D(2)(keras.layers.ReLU()(keras_conv("conv1", w, x)))
+    x = keras.layers.ReLU()(keras.layers.Add()([keras_conv("conv2", w, x), x]))
+    return keras_dense("out", w, keras_flat(x), 5)
+
+
+def keras_joined(w, x):
+    """The input itself goes on beside what was made of it."""
+    x = keras.layers.ReLU()(keras.layers.Concatenate()([keras_conv("conv1", w, x), x]))
+    return keras_dense("mean", w, keras.layers.GlobalAveragePooling2D()(x), 5)
+
+
+def from_keras(build, weights):
+    inputs = keras.Input((*SHAPE[1:], SHAPE[0]))
+    return keras.Model(inputs, build(weights, inputs))
+
+
+# -- PyTorch --------------------------------------------------------------------------------------------------------
+
+
+class TorchNet(nn.Module):
+    """All layers that any of the three networks needs."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.dense1, self.dense2, self.out = nn.Linear(128, 24), nn.Linear(24, 5), nn.Linear(96, 5)
+        self.conv1, self.conv2 = nn.Conv2d(2, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.mean = nn.Linear(8, 5)
+        self.bn = nn.BatchNorm2d(6, eps=EPSILON)
+        names = {"bn": ("weight", "bias", "running_mean", "running_var")}
+        state = {
+            f"{layer}.{name}": torch.tensor(value)
+            for layer, values in weights.items()
+            for name, value in zip(names.get(layer, ("weight", "bias")), values, strict=True)
+        }
+        self.load_state_dict(state, strict=False)
+        self.eval()
+
+
+class TorchMLP(TorchNet):
+    def forward(self, x):
+        return self.dense2(torch.relu(self.dense1(x.flatten(1))))
+
+
+class TorchCNN(TorchNet):
+    def forward(self, x):
+        x = nn.functional.max_pool2d(torch.relu(self.bn(self.conv1(x))), 2)
+        return torch.softmax(self.out(torch.relu(self.conv2(x)).flatten(1)), 1)
+
+
+class TorchJoined(TorchNet):
+    def forward(self, x):
+        return self.mean(torch.relu(torch.cat([self.conv1(x), x], 1)).mean((2, 3)))
+
+
+class TorchResidual(TorchNet):
+    def forward(self, x):
+        x = nn.functional.avg_pool2d(torch.relu(self.conv1(x)), 2)
+        return self.out(torch.relu(self.conv2(x) + x).flatten(1))
+
+
+# -- ONNX -----------------------------------------------------------------------------------------------------------
+
+PADDED = {"pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}
+HALVED = {"kernel_shape": [2, 2], "strides": [2, 2]}
+ONNX_NETS = {
+    "mlp": [
+        ("Flatten", ["x"], {}),
+        ("Gemm", ["dense1"], {"transB": 1}),
+        ("Relu", [], {}),
+        ("Gemm", ["dense2"], {"transB": 1}),
+    ],
+    "cnn": [
+        ("Conv", ["x", "conv1"], PADDED),
+        ("BatchNormalization", ["bn"], {"epsilon": EPSILON}),
+        ("Relu", [], {}),
+        ("MaxPool", [], HALVED),
+        ("Conv", ["conv2"], PADDED),
+        ("Relu", [], {}),
+        ("Flatten", [], {}),
+        ("Gemm", ["out"], {"transB": 1}),
+        ("Softmax", [], {"axis": 1}),
+    ],
+    "joined": [
+        ("Conv", ["x", "conv1"], PADDED),
+        ("Concat", ["x"], {"axis": 1}),
+        ("Relu", [], {}),
+        ("ReduceMean", [], {"axes": [2, 3], "keepdims": 0}),
+        ("Gemm", ["mean"], {"transB": 1}),
+    ],
+    "residual": [
+        ("Conv", ["x", "conv1"], PADDED),
+        ("Relu", [], {}),
+        ("AveragePool", [], HALVED),
+        ("Conv", ["conv2"], PADDED),
+        ("Add", ["node2"], {}),
+        ("Relu", [], {}),
+        ("Flatten", [], {}),
+        ("Gemm", ["out"], {"transB": 1}),
+    ],
+}
+"""Operators in a row: each reads the one before it (the first reads x), then the weights or nodes named."""
+
+
+def from_onnx(name, weights):
+    nodes, last = [], []
+    for i, (kind, others, attributes) in enumerate(ONNX_NETS[name]):
+        named = [f"{o}.{j}" for o in others if o in weights for j in range(len(weights[o]))]
+        plain = [o for o in others if o not in weights]
+        nodes.append(helper.make_node(kind, [*last, *plain, *named], [f"node{i}"], name=f"node{i}", **attributes))
+        last = [f"node{i}"]
+    stored = [numpy_helper.from_array(a, f"{n}.{j}") for n, arrays in weights.items() for j, a in enumerate(arrays)]
+    used = {i for node in nodes for i in node.input}
+    ends = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [None, *SHAPE]), (last[0], [None, 5]))
+    ]
+    graph = helper.make_graph(nodes, name, ends[:1], ends[1:], [t for t in stored if t.name in used])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+BUILDERS = {
+    "mlp": (keras_mlp, TorchMLP),
+    "cnn": (keras_cnn, TorchCNN),
+    "residual": (keras_residual, TorchResidual),
+    "joined": (keras_joined, TorchJoined),
+}
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def graphs(request, weights):
+    """The graph that each frontend makes of the same network."""
+    in_keras, in_torch = BUILDERS[request.param]
+    return {
+        "keras": load(from_keras(in_keras, weights)),
+        "pytorch": load(in_torch(weights), input_shape=SHAPE),
+        "onnx": load(from_onnx(request.param, weights)),
+    }
+
+
+def laid_out(framework, x):
+    return x.transpose(0, 2, 3, 1) if framework == "keras" else x
+
+
+def all_equal(values):
+    """Whether the values of all frameworks are equal to those of the first."""
+    first, *others = values.values()
+    return all(other == first for other in others)
+
+
+def test_outputs(graphs, data):
+    outputs = {name: graph.run(laid_out(name, data)) for name, graph in graphs.items()}
+    scale = np.abs(outputs["onnx"]).max()
+    assert scale > 0.1
+    for name, output in outputs.items():
+        assert np.abs(output - outputs["onnx"]).max() <= 1e-5 * scale, name
+
+
+@pytest.mark.parametrize("choices", [{}, {"max_pool": "gate"}, {"weight_bits": 6}], ids=["tree", "gate", "grid"])
+def test_spiking_networks(graphs, data, choices):
+    calibration, test = data[:SAMPLES], data[SAMPLES:]
+    networks, counts, outputs = {}, {}, {}
+    for name, graph in graphs.items():
+        networks[name] = convert(graph, laid_out(name, calibration), duration=STEPS, **choices)
+        result = simulate(networks[name], laid_out(name, test), duration=STEPS)
+        counts[name] = [int(count.sum()) for count in result.counts.values()]
+        outputs[name] = result.output
+    assert all_equal({n: [p.size for p in network.populations.values()] for n, network in networks.items()})
+    assert min(counts["onnx"]) > 0
+    assert all_equal(counts), counts
+    for name, output in outputs.items():
+        np.testing.assert_allclose(output, outputs["onnx"], atol=1e-5 * np.abs(outputs["onnx"]).max(), err_msg=name)

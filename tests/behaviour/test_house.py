@@ -1,0 +1,181 @@
+"""The house as rules: which rooms there are, who stands on whom, that nothing runs in a circle, and how files are."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from itertools import chain
+
+import house
+import networkx as nx
+import pytest
+
+FILES = {p.relative_to(house.ROOT).as_posix(): ast.parse(p.read_text()) for p in house.ROOT.rglob("*.py")}
+GRAPH = house.graph()
+
+# Where each framework may be imported; TYPE_CHECKING blocks do not count.
+FRAMEWORKS = {
+    # Keras computes on torch where that is its backend: its frontend switches gradients off.
+    "torch": (
+        *("engine/", "backends/inisim/simulation.py", "backends/inisim/batch.py"),
+        *("frontends/pytorch/", "frontends/keras/frontend.py", "training/pytorch/"),
+    ),
+    "numba": ("engine/fast/jit.py", "engine/fast/intrinsics.py", "engine/fast/tile_intrinsics.py"),
+    "llvmlite": ("engine/fast/intrinsics.py", "engine/fast/tile_intrinsics.py"),
+    "triton": ("engine/fast/scan_kernel.py",),
+    "keras": ("frontends/keras/", "training/keras.py"),
+    "tensorflow": (),
+    "jax": (),
+    "h5py": ("frontends/keras/",),
+    "onnx": ("frontends/onnx/",),
+    "onnxruntime": ("frontends/onnx/",),
+    "brian2": ("backends/brian2/simulation.py", "backends/pynn/on_brian2.py"),
+    "nest": ("backends/nest/kernel.py",),
+    "neuron": ("backends/pynn/on_neuron.py",),
+    "pyNN": tuple(f"backends/pynn/{name}.py" for name in ("engine", "on_nest", "on_neuron", "on_brian2")),
+    "dask": ("backends/workers/local.py",),
+    "distributed": ("backends/workers/local.py",),
+    "matplotlib": ("workflow/report/canvas.py",),
+    "PIL": ("workflow/data/images.py",),
+    "rich": (
+        *("workflow/report/terminal.py", "workflow/report/comparison_table.py"),
+        "workflow/commands/shared_options.py",
+    ),
+}
+
+PRINTING = ("workflow/cli.py", "workflow/commands/")
+"""Where text goes out."""
+
+SHARED = {("pynn", "nest"), ("fpga", "verilog")}
+"""Backends that stand on another: PyNN on NEST has NEST's cells, an FPGA project is that of the Verilog."""
+
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 50
+
+
+def type_checking(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def walk(tree):
+    """All nodes but those under ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(tree):
+        if not type_checking(child):
+            yield child
+            yield from walk(child)
+
+
+def packages(tree):
+    """The packages that a file imports when it runs, wherever in it; also by ``import_module`` of a literal."""
+    for node in walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.split(".")[0]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            named = node.args[0]
+            yield from [named.value.split(".")[0]] if isinstance(named, ast.Constant) else []
+
+
+def functions(tree):
+    return (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+# -- rooms ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_these_rooms():
+    assert {house.room(m) for m in GRAPH} == set(chain.from_iterable(house.FLOORS))
+    assert len(house.entries()) <= 12
+    assert house.floors(GRAPH) <= 8
+
+
+def test_no_import_runs_up():
+    assert house.upwards(GRAPH) == []
+
+
+def test_no_circles():
+    assert house.circles(GRAPH) == []
+
+
+@pytest.mark.parametrize("family", ["frontends", "backends"])
+def test_siblings_do_not_know_each_other(family):
+    """What several of a family share lies beside their folders, as a module of its own."""
+    owners = {p.name for p in (house.ROOT / family).iterdir() if p.is_dir()} - {"workers", "__pycache__"}
+    pairs = ((a.split("."), b.split(".")) for a, b in GRAPH.edges)
+    inside = ((a[2], b[2]) for a, b in pairs if a[1:2] == b[1:2] == [family] and len(a) > 2 and len(b) > 2)
+    assert {(a, b) for a, b in inside if a in owners and b in owners and a != b} <= SHARED
+
+
+def test_the_rules_see_what_breaks_them():
+    """The tests test themselves: imports in functions and for types are found, and circles and arrows that run up."""
+    edges = set(GRAPH.edges)
+    assert ("snntoolbox.ir.graph", "snntoolbox.ir.node") in edges
+    assert ("snntoolbox.backends.verilog.backend", "snntoolbox.backends.verilog.simulation") in edges, "in a function"
+    assert ("snntoolbox.frontends.keras.runtime", "snntoolbox.training.keras") in edges, "by import_module"
+    assert ("snntoolbox.__init__", "snntoolbox.conversion.load") in edges, "relative, in the stub"
+    wrong = nx.DiGraph(GRAPH)
+    wrong.add_edge("snntoolbox.ir.network", "snntoolbox.conversion.convert")
+    assert house.upwards(wrong) == [("snntoolbox.ir.network", "snntoolbox.conversion.convert")]
+    assert len(house.circles(wrong)) == 1
+    assert "matplotlib" not in set(packages(FILES["workflow/report/plots.py"])), "for types alone"
+    assert "PIL" in set(packages(FILES["workflow/data/images.py"]))
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_frameworks_stay_in_their_modules():
+    wrong = [
+        (file, package)
+        for file, tree in FILES.items()
+        for package in set(packages(tree)) & FRAMEWORKS.keys()
+        if not file.startswith(FRAMEWORKS[package] or "nowhere")
+    ]
+    assert wrong == []
+
+
+def test_nothing_is_printed_or_evaluated():
+    banned = {"eval", "exec", "compile", "__import__", "os.system", "pickle.load", "pickle.loads"}
+    out = {"print", "sys.exit"}
+    wrong = [
+        (file, call)
+        for file, tree in FILES.items()
+        for call in {ast.unparse(n.func) for n in walk(tree) if isinstance(n, ast.Call)}
+        & (banned | (set() if file.startswith(PRINTING) or file == "__main__.py" else out))
+    ]
+    assert wrong == []
+
+
+def test_modules_open_with_a_sentence():
+    first = {file: (ast.get_docstring(tree) or "\n").splitlines()[0] for file, tree in FILES.items()}
+    assert [file for file, line in first.items() if not line.endswith((".", ":", "?"))] == []
+
+
+def test_files_and_functions_are_short():
+    lines = {file: len((house.ROOT / file).read_text().splitlines()) for file in FILES}
+    assert {f: n for f, n in lines.items() if n > MOST_LINES} == {}
+    long = {
+        f"{file}: {f.name}": f.end_lineno - f.lineno + 1
+        for file, tree in FILES.items()
+        for f in functions(tree)
+        if f.end_lineno - f.lineno + 1 > MOST_LINES_OF_A_FUNCTION
+    }
+    assert long == {}
+
+
+def test_no_two_files_of_one_name_in_a_folder_and_its_parent():
+    names = Counter()
+    for path in house.ROOT.rglob("*.py"):
+        if path.stem not in ("__init__", "__main__"):
+            names[path.parent, path.stem] += 1
+    assert [str(f / n) for f, n in names if (f.parent, n) in names] == []
+
+
+HEAVY = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "matplotlib", "scipy", "PIL", "h5py")
+
+
+@pytest.mark.parametrize("module", ["snntoolbox", "snntoolbox.workflow.cli", "snntoolbox.workflow.config.load"])
+def test_imports_are_light(module):
+    code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

@@ -1,0 +1,150 @@
+"""`snntoolbox tune` from a configuration to a configuration, without the test set."""
+
+import json
+
+import numpy as np
+import pytest
+
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.cli import main
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.recipes import recipe_of
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """The demo without its test set."""
+    demo.copy_to(tmp_path)
+    for name in ("x_test.npz", "y_test.npz"):
+        (tmp_path / name).unlink()
+    return tmp_path
+
+
+def call(folder, *options, **keys):
+    overrides = [p for name, value in keys.items() for p in ("--set", f"{name.replace('__', '.')}={value}")]
+    return main(["tune", str(folder / "demo_onnx.ini"), *options, *overrides])
+
+
+SHORT = ("--steps", "2,4", "--budget", "5")
+
+
+def test_end_to_end_without_a_test_set(workspace, capsys):
+    assert call(workspace, *SHORT, normalization__num_samples=120) == 0
+    out = capsys.readouterr().out
+    table = out.partition("\n\nReport: ")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    assert "The test set was not read." in " ".join(out.split())
+
+    found = json.loads((workspace / "log" / "demo_onnx-tune" / "tune.json").read_text())
+    assert found["reached"] is True
+    assert found["samples"]["held_back"] == 30
+    assert found["seconds"] <= 6
+    assert found["best"]["duration_steps"] in (2, 4)
+    assert found["best"]["choices"] in [point["choices"] for point in found["front"]]
+
+    tuned = load_config(workspace / "tuned.ini")
+    assert tuned.simulation.duration == found["best"]["duration_steps"]
+    assert tuned.normalization.num_samples == 120
+    assert tuned.paths.runlabel == "demo_onnx-tuned"
+    assert tuned.paths.path_wd == workspace
+    chosen, recipe = found["best"]["choices"], recipe_of(tuned, 1.0, (0.0, 1.0))
+    assert recipe.threshold_rule == chosen["rule"]
+    assert recipe.per_channel == (chosen["scope"] == "channel")
+    assert recipe.layer_correction == chosen["correction"]
+    assert recipe.neuron.initial == float(chosen["start"])
+    assert recipe.readout_correction == int(chosen["readout"])
+    assert recipe.max_pool == chosen["pool"]
+    default = Recipe()
+    for field in ("percentile", "avgpool_neurons", "readout", "weight_bits", "correction_samples"):
+        assert getattr(recipe, field) == getattr(default, field)
+
+
+def test_the_written_configuration_runs(workspace, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "best.ini"
+    assert call(workspace, "--steps", "2", "--budget", "1", "-o", str(other), normalization__num_samples=60) == 0
+    demo.copy_to(workspace)  # with the test set
+    assert main(["run", str(other), "--set", "simulation.num_to_test=20"]) == 0
+    report = json.loads((workspace / "log" / "demo_onnx-tuned" / "report.json").read_text())
+    assert report["duration"] == 2
+    assert report["agreement"] > 0.7
+
+
+def test_a_test_set_that_is_there_is_not_read(workspace, monkeypatch):
+    from snntoolbox.workflow import inputs
+    from snntoolbox.workflow.data import load
+
+    def fail(*args, **options):
+        pytest.fail("the test set was read")
+
+    np.savez(workspace / "x_test.npz", np.full((4, 8, 8), np.nan))  # it would be refused
+    monkeypatch.setattr(inputs, "load_test", fail)
+    read, files = load.read_array, []
+    monkeypatch.setattr(load, "read_array", lambda file: files.append(file.name) or read(file))
+    assert call(workspace, "--steps", "2", "--budget", "1", normalization__num_samples=60) == 0
+    assert files == ["x_norm.npz"]
+
+
+def test_a_target_that_is_not_reached_is_exit_code_1(workspace, capsys):
+    options = ("--steps", "1", "--budget", "1", "--operations", "10")
+    assert call(workspace, *options, normalization__num_samples=60) == 1
+    assert "NOT REACHED" in capsys.readouterr().out
+    assert (workspace / "tuned.ini").is_file()
+
+
+REFUSED = {
+    "no steps": (("--steps", "0"), {}, "whole number"),
+    "agreement": (("--agreement", "99"), {}, "no share"),
+    "sweep": (
+        (),
+        {"parameter_sweep__param_name": "simulation.duration", "parameter_sweep__param_values": "[1, 2]"},
+        "[parameter_sweep]",
+    ),
+    "normalize": ((), {"tools__normalize": False}, "normalize = True"),
+    "too few": ((), {"normalization__num_samples": 8}, "too few"),
+    "folder": (("-o", "nowhere/at/all.ini"), {}, "there is no folder"),
+    "simulator": ((), {"simulation__simulator": "nest", "cell__reset": "modulo"}, "modulo"),
+    "images that test": ((), {"input__dataset_format": "png"}, "must not see"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_before_long_work(case, workspace, capsys, monkeypatch):
+    from snntoolbox.analysis.tuning import tune
+
+    options, keys, text = REFUSED[case]
+    if case == "images that test":
+        (workspace / "x_norm.npz").unlink()
+    monkeypatch.setattr(tune, "search", lambda *a: pytest.fail("it began"))
+    assert call(workspace, *options, **keys) == 2
+    assert text in " ".join(capsys.readouterr().err.split())
+    assert not (workspace / "tuned.ini").exists()
+    assert not (workspace / "log" / "demo_onnx-tune").exists()
+
+
+def test_without_calibration_samples_it_says_what_to_do(workspace, capsys):
+    (workspace / "x_norm.npz").unlink()
+    assert call(workspace) == 2
+    message = capsys.readouterr().err
+    assert "no calibration samples" in message
+    assert "x_norm.npz" in message.partition("hint:")[2]
+
+
+def test_nothing_is_overwritten_without_force(workspace, capsys):
+    (workspace / "tuned.ini").write_text("mine")
+    assert call(workspace, "--budget", "1") == 2
+    assert "--force" in capsys.readouterr().err
+    assert (workspace / "tuned.ini").read_text() == "mine"
+    forced = ("--force", "--steps", "1", "--budget", "0.5")
+    assert call(workspace, *forced, normalization__num_samples=60) == 0
+    assert "duration = 1" in (workspace / "tuned.ini").read_text()
+    own = workspace / "demo_onnx.ini"
+    before = own.read_text()
+    assert call(workspace, *forced, "-o", str(own)) == 2
+    assert own.read_text() == before
+
+
+def test_the_front_is_drawn(workspace):
+    pytest.importorskip("matplotlib")
+    assert call(workspace, "--steps", "1", "--budget", "0.5", normalization__num_samples=60) == 0
+    assert (workspace / "log" / "demo_onnx-tune" / "tune.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,228 @@
+"""Configurations that cannot be used: what is said about them."""
+
+import pytest
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.refusals import refused
+from snntoolbox.workflow.config.schema import keys
+
+MINIMAL = "[paths]\nfilename_ann = net\n"
+
+
+@pytest.fixture
+def message(tmp_path):
+    def run(text="", *overrides, head=MINIMAL):
+        path = tmp_path / "config.ini"
+        path.write_bytes(text) if isinstance(text, bytes) else path.write_text(head + text)
+        with pytest.raises(ConfigError) as caught:
+            load_config(path, overrides)
+        assert str(path) in caught.value.message
+        return str(caught.value)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("simulation.duration=ten", "simulation.duration = ten: must be an integer"),
+        ("simulation.duration=1.5", "must be an integer"),
+        ("simulation.duration=", "simulation.duration = : must be an integer"),
+        ("simulation.duration=0", "must be at least 1"),
+        ("simulation.duration=8 ; steps", "a comment needs a line of its own"),
+        ("simulation.dt=0", "must be greater than 0"),
+        ("simulation.dt=nan", "must be a number"),
+        ("simulation.dt=inf", "must be a number"),
+        ("simulation.dt=201", "simulation.dt = 201.0: must be at most simulation.duration, which is 200"),
+        ("simulation.batch_size=0", "must be at least 1"),
+        ("simulation.top_k=0", "must be at least 1"),
+        ("simulation.num_to_test=0", "must be -1 (all) or at least 1"),
+        ("simulation.num_to_test=-2", "must be -1 (all) or at least 1"),
+        ("simulation.sample_idxs_to_test=[1, -2]", "must be a list of integers, none below 0"),
+        ("simulation.sample_idxs_to_test=[True]", "must be a list of integers"),
+        ("simulation.sample_idxs_to_test=range(3)", "must be a list of integers"),
+        ("simulation.seed=-1", "must be between 0 and 4294967295"),
+        ("simulation.device=gpu", "must be one of auto, cpu, cuda"),
+        ("simulation.simulator=ini", "did you mean INI?"),
+        ("simulation.simulator=neurn", "did you mean neuron?"),
+        ("simulation.simulator=spiNNaker", "SpiNNaker boards"),
+        ("simulation.simulator=loihi", "use simulator = INI"),
+        ("simulation.simulator=MegaSim", "use simulator = INI"),
+        ("input.model_lib=caffe", "export the model to ONNX"),
+        ("input.model_lib=lasagne", "export the model to ONNX"),
+        ("input.model_lib=kreas", "must be one of auto, keras, pytorch, onnx; did you mean keras?"),
+        ("input.dataset_format=aedat", "use dataset_format = npz"),
+        ("input.poisson_input=maybe", "must be True or False"),
+        ("input.datagen_kwargs=rescale", "must be a dictionary with string keys"),
+        ("input.datagen_kwargs={1: 2}", "must be a dictionary with string keys"),
+        ("input.datagen_kwargs={'rescale': 2}", "is for image folders only"),
+        ("input.datagen_kwargs=" + "(" * 500, "must be a dictionary"),
+        ("normalization.percentile=0", "must be above 0 and at most 100"),
+        ("normalization.percentile=100.1", "must be above 0 and at most 100"),
+        ("conversion.weight_bits=1", "must be 0 (off) or between 2 and 16"),
+        ("conversion.weight_bits=17", "must be 0 (off) or between 2 and 16"),
+        ("conversion.initial_potential=1.1", "must be between 0 and 1"),
+        ("conversion.recipe=best", "must be one of default, rueckauer2017"),
+        ("conversion.spike_code=ttfs", "use spike_code = temporal_mean_rate"),
+        ("conversion.maxpool_type=nonsense", "must be one of relu_tree, gate"),
+        (
+            "cell.reset=Reset by substraction",
+            "must be one of subtract, zero, modulo; did you mean Reset by subtraction?",
+        ),
+        ("cell.quantize_weights=True", "use conversion.weight_bits"),
+        ("cell.delay=1", "leave it at 0"),
+        ("cell.v_thresh=-1", "must be greater than 0"),
+        ("output.log_vars={'mem'}", "mem is not known"),
+        ("output.log_vars={'spiketrains_n_b_l'}", "did you mean spiketrains_n_b_l_t?"),
+        ("output.log_vars={'neuron_operations_b_t'}", "is not counted; use synaptic_operations_b_t"),
+        ("output.plot_vars={'all', 'normalization_activations'}", "is not drawn yet"),
+        ("output.plot_vars=__import__('os').getcwd()", "must be a set of names"),
+        ("output.plot_vars={1}", "must be a set of names"),
+        ("output.plot_vars=3", "must be a set of names"),
+        ("output.plot_vars={'v_mem': 1}", "must be a set of names"),
+        ("output.plotproperties={'a': open('x')}", "must be a dictionary"),
+        ("paths.runlabel=../x", "must be a name that can be a folder"),
+        ("paths.runlabel=", "must be a name that can be a folder"),
+        ("paths.runlabel=/x", "must be a name that can be a folder"),
+        ("simulation.duraton=3", "simulation.duraton: unknown key; did you mean duration?"),
+        ("simulation.Duration=3", "did you mean duration?"),
+        ("simulation.percentile=3", "it belongs to [normalization]"),
+        ("tools.evaluateANN=True", "did you mean evaluate_ann?"),
+        ("simulaton.duration=3", "[simulaton]: unknown section; did you mean simulation?"),
+        ("restrictions.snn_layers={}", "what is supported is not a setting"),
+        ("duration=3", "--set duration=3: must be section.key=value"),
+        ("simulation.duration", "--set simulation.duration: must be section.key=value"),
+    ],
+)
+def test_wrong_value(message, override, words):
+    text = message("", override)
+    assert words in text
+    assert "has a problem:" in text
+
+
+OTHER = {bool: "{}", int: "12345", float: "0.5", str: "something", dict: "{'a': 1}", list: "[1]", type(None): "(1, 2)"}
+
+
+@pytest.mark.parametrize("row", refused().values(), ids=lambda row: row.path)
+def test_refused_key_at_another_value(message, row):
+    value = str(not row.default) if isinstance(row.default, bool) else OTHER[type(row.default)]
+    assert f"{row.path} = {value}: {row.reason}" in message("", f"{row.path}={value}")
+
+
+@pytest.mark.parametrize("row", refused().values(), ids=lambda row: row.path)
+@pytest.mark.parametrize("write", [str, lambda value: ""], ids=["default", "empty"])
+def test_refused_key_at_its_default(tmp_path, row, write):
+    (tmp_path / "config.ini").write_text(MINIMAL)
+    load_config(tmp_path / "config.ini", [f"{row.path}={write(row.default)}"])
+
+
+@pytest.mark.parametrize("override", ["cell.delay=0.0", "cell.cm=1.", "cell.payloads=no", "cell.tau_syn_E=1e-2"])
+def test_defaults_may_be_written_in_other_ways(tmp_path, override):
+    (tmp_path / "config.ini").write_text(MINIMAL)
+    load_config(tmp_path / "config.ini", [override])
+
+
+def test_each_refusal_of_a_value_ends_in_a_way_out(message):
+    for row in keys().values():
+        for value, reason in row.refused.items():
+            assert f"{value}" in message("", f"{row.path}={value}")
+            assert ";" in reason
+
+
+def test_all_problems_at_once(message):
+    text = message(
+        """runlabel = a
+runlabel = b
+[simulaton]
+x = 1
+[simulation]
+duration = ten
+batch = 3
+[cell]
+reset = none
+[simulation]
+dt = x
+not a key
+""",
+        "nonsense",
+        "cell.payloads=True",
+    )
+    expected = [
+        "has 10 problems:",
+        "paths.runlabel: is set again in line 4",
+        "[simulation]: comes again in line 12",
+        "line 14: expected key = value, not 'not a key'",
+        "--set nonsense: must be section.key=value",
+        "[simulaton]: unknown section; did you mean simulation?",
+        "simulation.duration = ten: must be an integer",
+        "simulation.batch: unknown key; did you mean batch_size?",
+        "cell.reset = none: must be one of",
+        "simulation.dt = x: must be a number",
+        "cell.payloads = True: payloads",
+    ]
+    lines = text.splitlines()
+    assert len(lines) == len(expected)
+    for line, words in zip(lines, expected, strict=True):
+        assert words in line
+
+
+def test_three_times_the_same_key(message):
+    text = message("runlabel = a\nrunlabel = b\nrunlabel = c\n")
+    assert "is set again in line 4" in text
+    assert "is set again in line 5" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b" \n\n", "is empty"),
+        (b"\x89HDF\r\n\x1a\n\xff\xfe", "is not a text file"),
+        (b"[paths]\nfilename_ann = a\0b\n", "is not a text file"),
+        (b"duration = 3\n", "line 1: expected a section such as [paths]"),
+        (b"# only a comment\n", "paths.filename_ann: is required"),
+        (b"[DEFAULT]\nduration = 3\n", "[DEFAULT]: unknown section"),
+    ],
+)
+def test_files_that_are_no_configuration(message, content, words):
+    assert words in message(content)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    (tmp_path / "config.ini").write_text(MINIMAL, encoding="utf-8-sig")
+    assert load_config(tmp_path / "config.ini").paths.filename_ann == "net"
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(ConfigError, match=r"does not exist\n.*snntoolbox init MODEL"):
+        load_config(tmp_path / "absent.ini")
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_config(tmp_path)
+
+
+def test_a_model_in_place_of_a_configuration(tmp_path):
+    (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n\x1a\n\xff")
+    with pytest.raises(ConfigError, match=r"is not a text file\n.*snntoolbox init .*net\.h5"):
+        load_config(tmp_path / "net.h5")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tools]\nparse = True\n", "paths.filename_ann: is required when tools.parse = True"),
+        ("[tools]\nparse = False\n", "paths.filename_parsed_model: is required when tools.parse = False"),
+        ("[tools]\nparse = False\nconvert = False\n", "paths.filename_snn: is required when tools.convert = False"),
+        (
+            "[tools]\nparse = False\nevaluate_ann = True\n[paths]\nfilename_parsed_model = p\n",
+            "paths.filename_ann: is required when tools.evaluate_ann = True",
+        ),
+        (
+            "[paths]\nfilename_ann = n\n[cell]\nreset = zero\nv_reset = 1\n",
+            "cell.v_reset = 1.0: must be below cell.v_thresh, which is 1.0",
+        ),
+        ("[paths]\nfilename_ann = n\nclass_idx_path = c.json\n", "is for image folders only"),
+    ],
+)
+def test_conditions_between_keys(message, text, words):
+    assert words in message(text, head="")

@@ -1,0 +1,172 @@
+"""Image folders: pixels, order, class numbers, options, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from snntoolbox.errors import DataError
+from snntoolbox.workflow.data.load import load_calibration, load_test
+
+image_module = pytest.importorskip("PIL.Image")
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 6, 3), dtype=np.uint8)
+FILES = ["cat/a.png", "cat/b.PNG", "dog/a.png", "dog/sub/c.png", "emu/1.png", "emu/2.png"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, pixels in zip(FILES, PIXELS, strict=True):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        image_module.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "readme.txt").write_text("no image")
+    (tmp_path / ".hidden").mkdir()
+    return tmp_path
+
+
+def load(folder, **options):
+    return load_test(folder, dataset_format="png", **options)
+
+
+def test_order_and_labels(folder):
+    data = load(folder)
+    assert data.x.dtype == np.float32
+    np.testing.assert_array_equal(data.x, PIXELS)
+    np.testing.assert_array_equal(data.y, [0, 0, 1, 1, 2, 2])
+    assert data.class_names == {0: "cat", 1: "dog", 2: "emu"}
+
+
+@pytest.mark.parametrize(
+    ("datagen", "dataflow", "expected"),
+    [
+        ({"rescale": 1 / 255}, {}, PIXELS / 255),
+        ({"data_format": "channels_first"}, {}, np.moveaxis(PIXELS, -1, 1)),
+        ({"data_format": "channels_last"}, {"class_mode": "categorical", "shuffle": False}, PIXELS),
+        ({}, {"target_size": (4, 6)}, PIXELS),
+        ({}, {"target_size": [2, 2]}, PIXELS[:, 1::2][:, :, 1::3]),
+    ],
+)
+def test_options(folder, datagen, dataflow, expected):
+    x = load(folder, datagen_kwargs=datagen, dataflow_kwargs=dataflow).x
+    np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("rgb", 3), ("grayscale", 1), ("rgba", 4)])
+def test_color_mode(folder, mode, channels):
+    assert load(folder, dataflow_kwargs={"color_mode": mode}).x.shape == (6, 4, 6, channels)
+
+
+def test_image_size_yields_to_target_size(folder):
+    assert load(folder, image_size=(3, 5)).x.shape == (6, 3, 5, 3)
+    assert load(folder, image_size=(3, 5), dataflow_kwargs={"target_size": (2, 2)}).x.shape == (6, 2, 2, 3)
+
+
+def test_classes_in_the_order_given(folder):
+    data = load(folder, dataflow_kwargs={"classes": ["emu", "cat"]})
+    np.testing.assert_array_equal(data.y, [0, 0, 1, 1])
+    np.testing.assert_array_equal(data.x, PIXELS[[4, 5, 0, 1]])
+
+
+def test_class_file(folder):
+    file = folder / "index.json"
+    file.write_text(json.dumps({"7": ["x0", "cat"], "3": ["dog"], "5": "emu", "8": ["unused"]}))
+    data = load(folder, class_idx_path=file)
+    np.testing.assert_array_equal(data.y, [7, 7, 3, 3, 5, 5])
+    assert data.class_names == {7: "cat", 3: "dog", 5: "emu"}
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [({"limit": 3}, [0, 2, 4]), ({"limit": 2}, [0, 3]), ({"indices": [5, 0]}, [5, 0]), ({"limit": -1}, range(6))],
+)
+def test_choice_of_samples(folder, options, chosen):
+    data = load(folder, **options)
+    np.testing.assert_array_equal(data.x, PIXELS[list(chosen)])
+    np.testing.assert_array_equal(data.y, np.array([0, 0, 1, 1, 2, 2])[list(chosen)])
+
+
+def test_calibration_is_x_norm_else_the_test_images(folder, caplog):
+    data = load_calibration(folder, dataset_format="jpg")
+    np.testing.assert_array_equal(data.x, PIXELS)
+    assert "the test images also serve for calibration" in caplog.text
+    np.save(folder / "x_norm.npy", PIXELS[:1])
+    np.testing.assert_array_equal(load_calibration(folder, dataset_format="jpg").x, PIXELS[:1])
+
+
+def test_folders_for_test_and_calibration(folder, tmp_path):
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    for name, source in (("x_test", "cat"), ("x_norm", "emu")):
+        (outer / name).mkdir()
+        (folder / source).rename(outer / name / source)
+    np.testing.assert_array_equal(load(outer).x, PIXELS[:2])
+    np.testing.assert_array_equal(load_calibration(outer, dataset_format="png").x, PIXELS[4:])
+
+
+@pytest.mark.parametrize(
+    ("datagen", "dataflow", "words"),
+    [
+        ({"featurewise_center": True}, {}, "featurewise_center in datagen_kwargs is not supported"),
+        ({"preprocessing_function": "f"}, {"batch_size": 3}, "preprocessing_function .*batch_size in dataflow_kwargs"),
+        ({"rescale": "1/255"}, {}, "rescale = '1/255' in datagen_kwargs must be a number"),
+        ({"data_format": "nchw"}, {}, "must be one of channels_last, channels_first"),
+        ({}, {"target_size": 32}, r"target_size = 32 in dataflow_kwargs must be \(height, width\)"),
+        ({}, {"target_size": (0, 3)}, "target_size"),
+        ({}, {"color_mode": ["rgb"]}, "must be one of rgb, grayscale, rgba"),
+        ({}, {"shuffle": True}, "shuffle = True in dataflow_kwargs must be False"),
+        ({}, {"classes": ["fox"]}, "class folder .*fox does not exist"),
+        ({}, {"classes": "cat"}, "classes = 'cat' in dataflow_kwargs must be a list"),
+    ],
+)
+def test_options_refused(folder, datagen, dataflow, words):
+    with pytest.raises(DataError, match=words) as caught:
+        load(folder, datagen_kwargs=datagen, dataflow_kwargs=dataflow)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "does not exist"),
+        ("{", "cannot be read"),
+        ("[1]", "cannot be read"),
+        ('{"a": ["cat"]}', "cannot be read"),
+        ('{"0": 5}', "cannot be read"),
+        ('{"0": ["cat"]}', "has no number for the class folders dog, emu"),
+    ],
+)
+def test_class_file_refused(folder, text, words):
+    file = folder / "index.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(DataError, match=words):
+        load(folder, class_idx_path=file)
+
+
+def test_sizes_differ(folder):
+    image_module.fromarray(PIXELS[0, :2]).save(folder / "dog" / "b.png")
+    with pytest.raises(DataError, match=r"b.png has shape \(2, 6, 3\), but .*a.png has \(4, 6, 3\)") as caught:
+        load(folder)
+    assert "target_size" in caught.value.hint
+
+
+@pytest.mark.parametrize("damage", [b"", b"text", "truncated"])
+def test_damaged_image(folder, damage):
+    file = folder / "emu" / "1.png"
+    file.write_bytes(file.read_bytes()[:60] if damage == "truncated" else damage)
+    with pytest.raises(DataError, match=r"1\.png cannot be read"):
+        load(folder)
+
+
+def test_no_classes_and_no_images(tmp_path):
+    with pytest.raises(DataError, match="has no sub-folders"):
+        load(tmp_path)
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(DataError, match="holds no images"):
+        load(tmp_path)
+
+
+def test_without_pillow(folder, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "PIL.Image", None)
+    with pytest.raises(DataError, match=r"needs Pillow\n.*snntoolbox\[images\]"):
+        load(folder)

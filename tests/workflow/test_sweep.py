@@ -1,0 +1,108 @@
+"""Sweeps: one run per value of a key, each as it would be alone, here and on workers."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+import snntoolbox as stb
+from snntoolbox.errors import ConfigError, ConversionError
+from snntoolbox.ir.files import _plain
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.cli import main
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.stories.run import run
+
+SHORT = ["simulation.num_to_test=30", "simulation.batch_size=16", "simulation.duration=8"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    return demo.copy_to(tmp_path)
+
+
+def measured(report):
+    """A report as it is written, without what differs from run to run."""
+    return {k: v for k, v in _plain(report).items() if k != "seconds"}
+
+
+def test_each_point_is_as_if_run_alone(config):
+    found = stb.sweep(config, "simulation.duration", [4, 16], overrides=SHORT)
+    folder = config.parent / "log" / "demo_onnx"
+    assert found.values == (4, 16)
+    assert sorted(os.listdir(folder)) == [".snntoolbox", "duration_16", "duration_4", "sweep.json"]
+    for value, report, place in zip(found.values, found.reports, found.folders, strict=True):
+        alone = run(load_config(config, [*SHORT, f"simulation.duration={value}", "paths.runlabel=alone"])).report
+        assert measured(report) == measured(alone)
+        assert measured(json.loads((place / "report.json").read_text())) == measured(alone)
+    written = json.loads((folder / "sweep.json").read_text())
+    assert written["parameter"] == "simulation.duration"
+    assert [p["value"] for p in written["points"]] == [4, 16]
+    assert [p["agreement"] for p in written["points"]] == [r["agreement"] for r in found.reports]
+    assert len({r["synaptic_operations"] for r in found.reports}) == 2  # it did vary something
+
+
+def test_the_configuration_of_a_point_repeats_it(config):
+    found = stb.sweep(config, "normalization.percentile", [99.0, 100], overrides=SHORT)
+    assert found.reports[0]["spikes_per_layer"] != found.reports[1]["spikes_per_layer"]
+    again = run(load_config(found.folders[0] / "config.ini")).report
+    assert measured(again) == measured(found.reports[0])
+    assert (found.folders[1] / "report.json").is_file()
+
+
+def test_points_on_workers_are_the_same(config, tmp_path):
+    pytest.importorskip("distributed")
+    here = stb.sweep(config, "simulation.duration", [4, 8, 16], overrides=SHORT)
+    there = stb.sweep(config, "simulation.duration", [4, 8, 16], overrides=[*SHORT, "simulation.workers=2"])
+    assert [measured(r) for r in here.reports] == [measured(r) for r in there.reports]
+    with np.load(there.folders[2] / "digits_cnn_INI.npz") as saved:
+        assert len(saved.files) > 1
+
+
+def test_from_the_command_line(config, capsys):
+    sets = [*SHORT, "parameter_sweep.param_name=reset", "parameter_sweep.param_values=['subtract', 'zero']"]
+    assert main([str(config), *(part for text in sets for part in ("--set", text))]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines() if line.strip("│ ").startswith(("subtract", "zero"))]
+    points = json.loads((config.parent / "log" / "demo_onnx" / "sweep.json").read_text())["points"]
+    assert len(rows) == len(points) == 2
+    for row, point in zip(rows, points, strict=True):
+        assert f"{point['snn_accuracy']:.2%}" in row
+
+
+REFUSED = {
+    "unknown": ("simulation.durations", [1], "did you mean simulation.duration?"),
+    "bare": ("duration", [1], "did you mean simulation.duration?"),
+    "threshold": ("v_thresh", [1, 2], "every value gives the same"),
+    "workers": ("simulation.workers", [1, 2], "is the same for all points"),
+    "output": ("output.verbose", [1, 2], "is the same for all points"),
+    "twice": ("simulation.duration", [1, 2, 1], "1 comes more than once"),
+    "values": (
+        "simulation.duration",
+        [4, 0, "x"],
+        r"duration = 0: must be at least 1[^$]*duration = x: must be an int",
+    ),
+    "none": ("simulation.duration", [], "no values to sweep"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_swept(case, config):
+    name, values, message = REFUSED[case]
+    with pytest.raises(ConfigError, match=message):
+        stb.sweep(config, name, values)
+    assert not (config.parent / "log").exists()
+
+
+def test_an_error_names_its_point_and_leaves_nothing(config):
+    with pytest.raises(ConversionError, match=r"with simulation\.dt = 0\.3: a duration of 8 ms is no whole number"):
+        stb.sweep(config, "simulation.dt", [1.0, 0.3], overrides=SHORT)
+    assert list((config.parent / "log").iterdir()) == []
+
+
+def test_the_section_is_checked_when_it_is_read(config):
+    with pytest.raises(ConfigError, match=r"param_name = cell\.no: is no key"):
+        load_config(config, ["parameter_sweep.param_name=cell.no", "parameter_sweep.param_values=[1]"])
+    with pytest.raises(ConfigError, match="must be a list of values such as"):
+        load_config(config, ["parameter_sweep.param_values=3"])
