@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast.layout import shaped
-from snntoolbox.engine.fast.tiled import Rounded, possible
+from snntoolbox.engine.fast.bytes_layout import shaped
+from snntoolbox.engine.fast.products_tiled import Rounded, possible
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import jit
-from snntoolbox.engine.fast.firing import Firing, plain
-from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast.bytes_layout import rows, shaped
+from snntoolbox.engine.fast.neurons_firing import Firing, plain
+from snntoolbox.engine.fast.neurons_scan import start
 from snntoolbox.engine.fast.planning import work
-from snntoolbox.engine.fast.scan import start
 from snntoolbox.engine.neurons import State, add_pulse, copied
 from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
 from snntoolbox.ir.encodings import Spiking, spike_trains

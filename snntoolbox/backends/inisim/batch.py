@@ -12,11 +12,11 @@ from torch import Tensor
 from snntoolbox.backends.inisim.kept import Part
 from snntoolbox.backends.inisim.schedule import Task, readout_sources
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast.events import EventProduct
-from snntoolbox.engine.fast.firing import Firing
-from snntoolbox.engine.fast.joined import Joined
+from snntoolbox.engine.fast.events_joined import Joined
+from snntoolbox.engine.fast.events_products import EventProduct
+from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.neurons_scan import Scan, start
 from snntoolbox.engine.fast.planning import FastPaths
-from snntoolbox.engine.fast.scan import Scan, start
 from snntoolbox.engine.neurons import State
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork

@@ -17,7 +17,7 @@ from snntoolbox.backends.inisim.kept import Kept
 from snntoolbox.backends.inisim.schedule import Task, plan, shortened
 from snntoolbox.engine.currents import GridCurrents
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast import integer, jit, loops, tf32
+from snntoolbox.engine.fast import compiled_loops, jit, products_int8, products_tf32
 from snntoolbox.engine.fast.planning import FastPaths, work
 from snntoolbox.engine.tensors import Target, device_named, plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
@@ -57,14 +57,14 @@ class Simulation:
         self.expected = 0
         self.work = work(network)
         if engine == "event":
-            jit.compiled(loops.fire)
+            jit.compiled(compiled_loops.fire)
 
     def wiring(self, dtype: torch.dtype) -> Executor:
         """The network's linear maps in this type, made on first use."""
         if self.wirings is None:
             raise BackendError("the simulation is closed", hint="build the network again")
         if dtype not in self.wirings:
-            short = tf32.chosen(self.network, Target(self.device, dtype))
+            short = products_tf32.chosen(self.network, Target(self.device, dtype))
             wiring = Executor(self.network.wiring, device=self.device, dtype=dtype, exact=True, short=short)
             self.wirings[dtype] = wiring
         return self.wirings[dtype]
@@ -97,7 +97,7 @@ class Simulation:
         """Whether 8-bit products are taken, and when events are: 'auto', 'always' or '' for never."""
         if self.device.type != "cpu" or not self.steady:
             return False, ""
-        whole = self.network.grid is not None and self.engine == "auto" and integer.works()
+        whole = self.network.grid is not None and self.engine == "auto" and products_int8.works()
         return whole, {"event": "always", "auto": "auto"}.get(self.engine, "") if fused else ""
 
     def compiles(self, samples: int, steps: int) -> bool:

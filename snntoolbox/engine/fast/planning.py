@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast import integer
-from snntoolbox.engine.fast.events import EventProduct, suitable
-from snntoolbox.engine.fast.firing import Firing, plain
-from snntoolbox.engine.fast.forms import Form, moved
-from snntoolbox.engine.fast.joined import Joined, terms
-from snntoolbox.engine.fast.layout import rows
-from snntoolbox.engine.fast.tiled import Tiles
+from snntoolbox.engine.fast import products_int8
+from snntoolbox.engine.fast.bytes_layout import rows
+from snntoolbox.engine.fast.bytes_maps import Form, moved
+from snntoolbox.engine.fast.events_joined import Joined, terms
+from snntoolbox.engine.fast.events_products import EventProduct, suitable
+from snntoolbox.engine.fast.neurons_firing import Firing, plain
+from snntoolbox.engine.fast.products_tiled import Tiles
 from snntoolbox.engine.kernels import Kernel, prepare
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -83,7 +83,7 @@ class FastPaths:
         if isinstance(node, Dense) and (found := self._unflattened(source)):
             source, weight = found[0], _reordered(weight, found[1])
         flat = source != node.inputs[0]
-        exact = integer.product(node, weight, form.peak) if self.integers and form.factor == 1 else None
+        exact = products_int8.product(node, weight, form.peak) if self.integers and form.factor == 1 else None
         way = _PASSES[exact[1]] if exact else "dense"
         product = exact[0] if exact else self._floating_product(name, form, weight if flat else None)
         inner = (lambda x: product(rows(x))) if flat else product
@@ -129,7 +129,7 @@ class FastPaths:
         return joined if joined.possible else None
 
     def _joined_product(self, node: Conv | Dense, shape: Shape, form: Form) -> EventProduct | None:
-        exact = integer.product(node, node.weight, form.peak) if self.integers else None
+        exact = products_int8.product(node, node.weight, form.peak) if self.integers else None
         if (self.integers and exact is None) or not self._suits_events(
             node, node.weight, shape, form, whole=exact is not None
         ):
@@ -137,9 +137,7 @@ class FastPaths:
         dense = prepare(node, (shape,), self.wiring.target)
         other = exact[0] if exact else lambda x: dense(x.to(self.wiring.target.dtype))
         way, always = _PASSES[exact[1]] if exact else "dense", self.events == "always"
-        found = EventProduct(
-            node, node.weight, shape, form, other, always=always, whole=exact is not None, other=way
-        )
+        found = EventProduct(node, node.weight, shape, form, other, always=always, whole=exact is not None, other=way)
         found.tiles = self._tiles(node, node.weight, shape, exact)
         return found
 

@@ -9,8 +9,8 @@ import torch
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.inisim import simulation
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.engine.fast import events, firing, forms, integer, jit, loops
-from snntoolbox.engine.fast.forms import Form, moved
+from snntoolbox.engine.fast import bytes_maps, compiled_loops, events_products, jit, neurons_firing, products_int8
+from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.engine.kernels import prepare
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.encodings import ConstantCurrent
@@ -21,7 +21,7 @@ from snntoolbox.ir.nodes import AveragePool, Concat, Conv, Dense
 from snntoolbox.ir.result import Record
 
 RANDOM = np.random.default_rng(2)
-INT8 = pytest.mark.skipif(not integer.works(), reason="this processor has no exact 8-bit products in torch")
+INT8 = pytest.mark.skipif(not products_int8.works(), reason="this processor has no exact 8-bit products in torch")
 NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
 FLOAT = Target(torch.device("cpu"), torch.float32, exact=True)
 
@@ -51,10 +51,10 @@ def test_geometry_by_axis(name, way, monkeypatch):
     x = some_bytes(3, 3, *shape)
     wanted = node.linear(x.astype(float))
     if way == "int8":
-        kernel, _ = integer.product(node, node.weight, 3)
+        kernel, _ = products_int8.product(node, node.weight, 3)
     else:
-        monkeypatch.setattr(events, "compiled", lambda loop: loop)
-        kernel = events.EventProduct(node, node.weight, shape, Form(3), lambda v: v, always=True)
+        monkeypatch.setattr(events_products, "compiled", lambda loop: loop)
+        kernel = events_products.EventProduct(node, node.weight, shape, Form(3), lambda v: v, always=True)
     with torch.inference_mode():
         assert np.array_equal(kernel(torch.from_numpy(x)).numpy(), wanted)
 
@@ -62,14 +62,14 @@ def test_geometry_by_axis(name, way, monkeypatch):
 @pytest.mark.parametrize("form", [Form(1), Form(4, 0.25), Form(1, 2.0)])
 @pytest.mark.parametrize("kind", ["conv", "dense"])
 def test_both_ways_of_an_event_product_are_the_same(form, kind, monkeypatch):
-    monkeypatch.setattr(events, "compiled", lambda loop: loop)
+    monkeypatch.setattr(events_products, "compiled", lambda loop: loop)
     if kind == "conv":
         node, shape = convolution("all")
     else:
         node, shape = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (5, 13)) * 1.0), (13,)
     kernel = prepare(node, (shape,), FLOAT)
     dense = lambda v: kernel(v.to(torch.float32) * form.factor)  # noqa: E731
-    product = events.EventProduct(node, node.weight, shape, form, dense, always=False)
+    product = events_products.EventProduct(node, node.weight, shape, form, dense, always=False)
     for share, way in ((0.0, "event"), (1.0, "dense")):
         product.taken.clear()
         x = some_bytes(form.peak, 2, *shape) * (RANDOM.random((2, *shape)) < share).astype(np.uint8)
@@ -79,9 +79,9 @@ def test_both_ways_of_an_event_product_are_the_same(form, kind, monkeypatch):
 
 def test_few_events_are_summed_and_many_multiplied():
     node = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (64, 100)) * 1.0)
-    limit = events.limit(node.weight[:, :, None, None], whole=False)
+    limit = events_products.limit(node.weight[:, :, None, None], whole=False)
     for share, way in ((limit - 0.02, "event"), (limit + 0.02, "dense")):
-        product = events.EventProduct(node, node.weight, (100,), Form(1), lambda v: v, always=False)
+        product = events_products.EventProduct(node, node.weight, (100,), Form(1), lambda v: v, always=False)
         x = np.zeros((1, 100), np.uint8)
         x[0, : round(share * 100)] = 1
         product.summed = lambda x: torch.zeros(0)
@@ -93,11 +93,11 @@ def test_few_events_are_summed_and_many_multiplied():
 def test_any_number_of_events_is_summed(count, monkeypatch):
     """Eight at a time, then the rest; more channels than a byte can number."""
     if count < 256:  # in plain Python a number of bytes is a byte
-        monkeypatch.setattr(events, "compiled", lambda loop: loop)
+        monkeypatch.setattr(events_products, "compiled", lambda loop: loop)
     node = Dense(name="d", inputs=("x",), weight=RANDOM.integers(-9, 10, (3, 300)) * 1.0)
     x = np.zeros((2, 300), np.uint8)
     x[1, RANDOM.permutation(300)[:count]] = 1
-    product = events.EventProduct(node, node.weight, (300,), Form(1), lambda v: v, always=True)
+    product = events_products.EventProduct(node, node.weight, (300,), Form(1), lambda v: v, always=True)
     assert np.array_equal(product(torch.from_numpy(x)).numpy(), node.linear(x.astype(float)))
 
 
@@ -130,7 +130,7 @@ def test_pools_of_bytes(name, form, fused):
     given, kernel = found
     value = kernel(torch.from_numpy(x))
     assert value.dtype == torch.uint8
-    assert int(value.max()) <= given.peak <= forms.LARGEST
+    assert int(value.max()) <= given.peak <= bytes_maps.LARGEST
     assert np.array_equal(value.numpy() * given.factor, wanted)
 
 
@@ -145,7 +145,7 @@ def test_joined_bytes_have_the_larger_peak_and_one_factor():
 
 def test_a_byte_stays_below_128():
     """Pairs of products of larger ones do not fit the 16 bits in which some processors add them."""
-    assert forms.LARGEST == 127
+    assert bytes_maps.LARGEST == 127
     node = AveragePool(name="n", inputs=("x",), kernel=(2, 2), stride=(2, 2), padding=NONE)
     assert moved(node, (Form(31),), ((1, 4, 4),), fused=False) is not None
     assert moved(node, (Form(32),), ((1, 4, 4),), fused=False) is None
@@ -160,7 +160,7 @@ def fired(neuron, currents, drive, fused, *, batch=2, size=5, steps=6):
     population = Population(
         name="p", shape=(size,), neuron=neuron, current="c", scale=np.ones(1), activation="a", bias=np.full(size, 0.25)
     )
-    state = firing.Firing(population, batch, torch.float32, fused=fused).restart(given)
+    state = neurons_firing.Firing(population, batch, torch.float32, fused=fused).restart(given)
     current = None if currents is None else torch.from_numpy(currents.reshape(steps * batch, size))
     together = state.advance(current, steps, None).clone().numpy().reshape(steps, batch, size)
     counts, last = state.counts.numpy().copy(), state.potential.numpy().copy()
@@ -193,8 +193,8 @@ def expected(neuron, currents, drive, *, batch=2, size=5, steps=6):
 @pytest.mark.parametrize("block", [2, 1024])
 def test_every_loop_of_neurons(fused, reset, currents, drive, block, monkeypatch):
     """Ties (V exactly at the threshold), samples that differ, neurons in several blocks, a reset beside zero."""
-    monkeypatch.setattr(firing, "compiled", lambda loop: loop)
-    monkeypatch.setattr(loops, "BLOCK", block)
+    monkeypatch.setattr(neurons_firing, "compiled", lambda loop: loop)
+    monkeypatch.setattr(compiled_loops, "BLOCK", block)
     neuron = IF(threshold=1.0, initial=0.5, reset=reset, reset_potential=0.0 if reset is Reset.SUBTRACT else 0.125)
     values = RANDOM.integers(-2, 5, (6, 2, 5)).astype(np.float32) / 8 if currents else None
     given = RANDOM.integers(0, 4, (2, 5)).astype(np.float32) / 8 if drive else None
@@ -297,8 +297,8 @@ def test_layers_too_wide_for_lists_of_events_are_multiplied():
 
 def test_neurons_with_more_than_the_loops_know_take_the_general_path():
     plain = Population(name="p", shape=(2,), neuron=IF(), current="c", scale=np.ones(1), activation="a")
-    assert firing.plain(plain)
-    assert firing.plain(replace(plain, bound=np.array([1.0, 2.0])))
-    assert not firing.plain(replace(plain, pulses={0: np.ones(2)}))
+    assert neurons_firing.plain(plain)
+    assert neurons_firing.plain(replace(plain, bound=np.array([1.0, 2.0])))
+    assert not neurons_firing.plain(replace(plain, pulses={0: np.ones(2)}))
     for fields in ({"window": (0, 3)}, {"levels": (1.0, 2.0)}, {"levels": (1.0, 0.5)}):
-        assert not firing.plain(replace(plain, neuron=IF(**fields)))
+        assert not neurons_firing.plain(replace(plain, neuron=IF(**fields)))

@@ -15,7 +15,7 @@ from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.analysis.conformance.networks import NETWORKS
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.conversion.spiking.quantize import Quantize
-from snntoolbox.engine.fast import events, integer, jit
+from snntoolbox.engine.fast import events_products, jit, products_int8
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
@@ -23,7 +23,7 @@ from snntoolbox.ir.nodes import Add, AveragePool, Concat, Mean, Pad, Permute, Re
 from snntoolbox.ir.result import Record
 
 NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
-INT8 = pytest.mark.skipif(not integer.works(), reason="this processor has no exact 8-bit products in torch")
+INT8 = pytest.mark.skipif(not products_int8.works(), reason="this processor has no exact 8-bit products in torch")
 EVERYTHING = Record(spikes=True, potentials=True)
 
 # name -> options, whether loops are compiled
@@ -42,8 +42,8 @@ def options(request, monkeypatch):
     given, compiled = request.param
     monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     if compiled == "events":  # of 8-bit networks too, however small and dense their layers
-        monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
-        monkeypatch.setattr(events, "FEWEST", 0)
+        monkeypatch.setattr(events_products, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
+        monkeypatch.setattr(events_products, "FEWEST", 0)
     return {"device": "cpu", **given}
 
 
@@ -201,8 +201,8 @@ def test_float_weights_give_the_same_rates(monkeypatch):
 def test_threads_share_the_work(monkeypatch):
     monkeypatch.setattr(jit, "PATIENCE", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    monkeypatch.setattr(events, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
-    monkeypatch.setattr(events, "FEWEST", 0)
+    monkeypatch.setattr(events_products, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
+    monkeypatch.setattr(events_products, "FEWEST", 0)
     network, x, wanted = quantized("cnn", 8, "subtract")
     for engine in ("auto", "event"):
         built = InisimBackend().build(network, device="cpu", engine=engine)
@@ -233,7 +233,8 @@ def test_batches_differ_by_nothing_that_ran_before():
 def test_small_runs_do_not_wait_for_numba():
     code = """
 import sys
-from snntoolbox.analysis.conformance import cases, check
+from snntoolbox.analysis.conformance.cases import cases
+from snntoolbox.analysis.conformance.checks import check
 from snntoolbox.backends.inisim.backend import InisimBackend
 for case in cases():
     if case.name.startswith("network"):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from snntoolbox.backends.inisim import kept
-from snntoolbox.engine.fast import events, firing, integer, jit, loops
-from snntoolbox.engine.fast.forms import Form, moved
-from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast import compiled_loops, events_products, jit, neurons_firing, products_int8
+from snntoolbox.engine.fast.bytes_layout import rows, shaped
+from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import AveragePool, Concat, Conv, Dense, Mean, Pad, Permute, Reshape, Take
@@ -23,7 +23,7 @@ COMPILED = [False, pytest.param(True, marks=pytest.mark.skipif(not jit.installed
 
 @given(arrays.arrays(np.int64, 20, elements=st.integers(-32767, 32767)))
 def test_digits_are_bytes_that_add_up(weight):
-    parts = integer.digits(weight.astype(np.float64))
+    parts = products_int8.digits(weight.astype(np.float64))
     assert all(np.abs(d + 0.5).max() < 128 and np.all(d == np.rint(d)) for _, d in parts)
     assert np.array_equal(sum(f * d for f, d in parts), weight)
     assert len(parts) == 1 or np.abs(weight).max() > 127
@@ -53,7 +53,7 @@ def values_below(peak, *shape):
     return RANDOM.integers(0, peak + 1, shape).astype(np.uint8)
 
 
-@pytest.mark.skipif(not integer.works(), reason="no exact 8-bit products here")
+@pytest.mark.skipif(not products_int8.works(), reason="no exact 8-bit products here")
 @pytest.mark.parametrize("name", ["plain", "depthwise", "dense"])
 def test_integer_product_takes_any_order_in_memory(name):
     """Keras keeps the weights of dense layers transposed, and bytes may be a view of others."""
@@ -63,12 +63,12 @@ def test_integer_product_takes_any_order_in_memory(name):
         node, shape = convolution(name, 127)
     x = values_below(1, 5, *shape)
     wanted = node.linear(x.astype(np.float64))
-    product, _ = integer.product(node, np.asfortranarray(node.weight), 1)
+    product, _ = products_int8.product(node, np.asfortranarray(node.weight), 1)
     for stored in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2]):
         assert np.array_equal(product(torch.from_numpy(stored)).numpy(), wanted)
 
 
-@pytest.mark.skipif(not integer.works(), reason="no exact 8-bit products here")
+@pytest.mark.skipif(not products_int8.works(), reason="no exact 8-bit products here")
 @pytest.mark.parametrize(("limit", "passes"), [(127, 1), (3000, 2), (32767, 3)])
 @pytest.mark.parametrize("name", [*CONVOLUTIONS, "dense"])
 def test_integer_product_is_exact(name, limit, passes):
@@ -78,7 +78,7 @@ def test_integer_product_is_exact(name, limit, passes):
         node, shape = convolution(name, limit)
     node.weight.flat[0] = limit
     x = values_below(127, 5, *shape)
-    kernel, found = integer.product(node, node.weight, 127)
+    kernel, found = products_int8.product(node, node.weight, 127)
     assert found == passes
     with torch.inference_mode():
         assert np.array_equal(kernel(torch.from_numpy(x)).numpy(), node.linear(x.astype(float)))
@@ -93,7 +93,7 @@ def test_integer_product_is_exact(name, limit, passes):
     ],
 )
 def test_inexact_products_are_not_taken(weight, peak):
-    assert integer.product(Dense(name="d", inputs=("x",), weight=weight), weight, peak) is None
+    assert products_int8.product(Dense(name="d", inputs=("x",), weight=weight), weight, peak) is None
 
 
 WIDE = ((0, 0), (0, 0))
@@ -165,10 +165,10 @@ def layer(name, limit, filters=5):
 @pytest.mark.parametrize("name", ["plain", "strided, uneven", "dilated", "one axis", "one axis, uneven", "dense"])
 def test_events_sum_like_products(name, form, compiled, monkeypatch):
     if not compiled:
-        monkeypatch.setattr(events, "compiled", lambda loop: loop)  # the loops are plain Python as well
+        monkeypatch.setattr(events_products, "compiled", lambda loop: loop)  # the loops are plain Python as well
     node, shape = layer(name, 9)
     x = torch.from_numpy(values_below(form.peak, 2, *shape) * (RANDOM.random((2, *shape)) < 0.5).astype(np.uint8))
-    product = events.EventProduct(node, node.weight, shape, form, lambda v: v, always=True)
+    product = events_products.EventProduct(node, node.weight, shape, form, lambda v: v, always=True)
     assert np.array_equal(product(x).numpy(), node.linear(x.numpy() * form.factor))
     assert product.taken == {"event"}
 
@@ -179,12 +179,12 @@ def test_events_sum_like_products(name, form, compiled, monkeypatch):
 def test_whole_events_sum_exactly(name, limit, peak, dtype, compiled, monkeypatch):
     """All weights at their largest, all bytes too: 16 bits would run over if they were not emptied in time."""
     if not compiled:
-        monkeypatch.setattr(events, "compiled", lambda loop: loop)
+        monkeypatch.setattr(events_products, "compiled", lambda loop: loop)
     node, shape = layer(name, limit, filters=170)
     node.weight[:2] = limit
     x = values_below(peak, 2, *shape)
     x[0] = peak
-    product = events.EventProduct(node, node.weight, shape, Form(peak), lambda v: v, always=True, whole=True)
+    product = events_products.EventProduct(node, node.weight, shape, Form(peak), lambda v: v, always=True, whole=True)
     assert product.rows.dtype == dtype
     assert np.array_equal(product(torch.from_numpy(x)).numpy(), node.linear(x.astype(float)))
 
@@ -198,7 +198,7 @@ def test_vector_neurons_are_the_plain_ones(mode, dtype):
     state = {k: v.astype(dtype) for k, v in state.items()}
     current = RANDOM.normal(size=steps * batch * n).astype(dtype)
     found = []
-    for loop in (loops.fire, jit.compiled(loops.fire)):
+    for loop in (compiled_loops.fire, jit.compiled(compiled_loops.fire)):
         v, counts = state["v"].copy(), np.zeros(batch * n, np.int32)
         spikes = np.zeros(steps * batch * n, np.uint8)
         drives = (mode, v, state["drive"], True, state["theta"], dtype(0.1), counts, spikes, current)
@@ -209,9 +209,13 @@ def test_vector_neurons_are_the_plain_ones(mode, dtype):
 
 
 def test_small_layers_stay_dense():
-    assert events.limit(np.ones((64, 64, 3, 3)), whole=True) == events.SPARSE["whole"]
-    assert events.limit(np.ones((16, 16, 3, 3)), whole=True) == 0
-    assert events.limit(np.ones((16, 16, 3, 3)), whole=False) == events.SPARSE["float"] > events.SPARSE["whole"]
+    assert events_products.limit(np.ones((64, 64, 3, 3)), whole=True) == events_products.SPARSE["whole"]
+    assert events_products.limit(np.ones((16, 16, 3, 3)), whole=True) == 0
+    assert (
+        events_products.limit(np.ones((16, 16, 3, 3)), whole=False)
+        == events_products.SPARSE["float"]
+        > events_products.SPARSE["whole"]
+    )
 
 
 def population(**fields):
@@ -219,11 +223,13 @@ def population(**fields):
 
 
 def test_only_plain_neurons_are_taken():
-    assert firing.plain(population())
-    assert firing.plain(population(threshold=np.array([1.0, 2.0]), initial=0.5, reset=Reset.ZERO, reset_potential=0.1))
+    assert neurons_firing.plain(population())
+    assert neurons_firing.plain(
+        population(threshold=np.array([1.0, 2.0]), initial=0.5, reset=Reset.ZERO, reset_potential=0.1)
+    )
     for fields in ({"leak": 0.9}, {"refractory": 1}, {"reset": Reset.MODULO}, {"saturation": (-2.0, 2.0)}):
-        assert not firing.plain(population(**fields))
-    assert firing.plain(replace(population(), bias=np.ones(2)))
+        assert not neurons_firing.plain(population(**fields))
+    assert neurons_firing.plain(replace(population(), bias=np.ones(2)))
 
 
 def test_big_recordings_lie_on_disk(monkeypatch):
@@ -243,7 +249,7 @@ def test_sums_of_two_by_two(channels, height, width, compiled):
     """What is left over at the end of an odd side belongs to no window."""
     x = values_below(31, 2, height, width, channels)
     out = np.full((2, height // 2, width // 2, channels), 255, np.uint8)
-    loop = jit.compiled(loops.sum_by_two) if compiled else loops.sum_by_two
+    loop = jit.compiled(compiled_loops.sum_by_two) if compiled else compiled_loops.sum_by_two
     loop(x.reshape(-1), height, width, channels, out.reshape(-1), 0, 2)
     even = x[:, : height // 2 * 2, : width // 2 * 2].reshape(2, height // 2, 2, width // 2, 2, channels)
     assert np.array_equal(out, even.sum(axis=(2, 4)))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from snntoolbox.engine.fast import jit, tiled, tiles
-from snntoolbox.engine.fast.firing import Firing
-from snntoolbox.engine.fast.layout import rows
-from snntoolbox.engine.fast.tiled import Rounded, Tiles
+from snntoolbox.engine.fast import jit, products_tile_loops, products_tiled
+from snntoolbox.engine.fast.bytes_layout import rows
+from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.products_tiled import Rounded, Tiles
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Conv, Dense
@@ -54,8 +54,8 @@ def layer(name, whole=True):
 def way(request, monkeypatch):
     """Loops as plain Python or compiled, whatever the processor has."""
     if request.param == "plain":
-        monkeypatch.setattr(tiled, "compiled", lambda loop: loop)
-    monkeypatch.setattr(tiled, "works", lambda: True)
+        monkeypatch.setattr(products_tiled, "compiled", lambda loop: loop)
+    monkeypatch.setattr(products_tiled, "works", lambda: True)
 
 
 def neurons(node, shape, reset, batch, dtype):
@@ -130,10 +130,10 @@ def test_middles_and_what_is_no_number_are_doubtful(name):
     ids=["conv", "dilated", "groups", "dense", "no fours", "large"],
 )
 def test_which_layers_have_tiles(node, taken, monkeypatch):
-    monkeypatch.setattr(tiled, "works", lambda: True)
+    monkeypatch.setattr(products_tiled, "works", lambda: True)
     shape = (node.weight.shape[1],) if isinstance(node, Dense) else (4, 6, 9)
     assert (Tiles.of(node, node.weight, shape) is not None) == taken
-    monkeypatch.setattr(tiled, "works", lambda: False)
+    monkeypatch.setattr(products_tiled, "works", lambda: False)
     assert Tiles.of(node, node.weight, shape) is None
 
 
@@ -160,7 +160,7 @@ def multiplied(function, weight_type):
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NUMBA)])
 @pytest.mark.parametrize("weight_type", [np.int8, np.float64])
 def test_every_size_of_tile(compiled, weight_type):
-    function = jit.compiled(tiles.multiply_places) if compiled else tiles.multiply_places
+    function = jit.compiled(products_tile_loops.multiply_places) if compiled else products_tile_loops.multiply_places
     found, wanted = multiplied(function, weight_type)
     assert np.array_equal(found, wanted)
 
@@ -170,11 +170,11 @@ def test_processors_without_the_newest_instructions(tmp_path):
     code = """
 import numpy as np
 from tests.engine.fast.test_tiles import multiplied
-from snntoolbox.engine.fast import jit, tiled, tiles
-from snntoolbox.engine.fast.tile_intrinsics import four_products
-assert not four_products() and not tiled.works()
+from snntoolbox.engine.fast import jit, products_tiled, products_tile_loops
+from snntoolbox.engine.fast.products_tile_intrinsics import four_products
+assert not four_products() and not products_tiled.works()
 for weights in (np.int8, np.float64):
-    found, wanted = multiplied(jit.compiled(tiles.multiply_places), weights)
+    found, wanted = multiplied(jit.compiled(products_tile_loops.multiply_places), weights)
     assert np.array_equal(found, wanted)
 """
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
@@ -185,7 +185,7 @@ for weights in (np.int8, np.float64):
 
 def test_packed_weights_hold_every_weight_once():
     weight = np.arange(1, 1 + 5 * 3 * 2 * 3, dtype=float).reshape(5, 3, 2, 3)
-    found = tiled.packed(weight, 4, np.float64).reshape(2, 3, 16, 4)
+    found = products_tiled.packed(weight, 4, np.float64).reshape(2, 3, 16, 4)
     assert sorted(found[found != 0]) == sorted(weight.reshape(-1))
     assert found[1, 0, 4, 3] == weight[4, 0, 1, 1]  # the fourth value of a row: the first channel of its second column
     assert math.prod(found.shape) == 2 * 3 * 16 * 4

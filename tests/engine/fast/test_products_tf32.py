@@ -12,8 +12,8 @@ from snntoolbox.analysis.conformance.cases import cases
 from snntoolbox.analysis.conformance.checks import check
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.engine import executor
-from snntoolbox.engine.fast import tf32
-from snntoolbox.engine.fast.forms import Form
+from snntoolbox.engine.fast import products_tf32
+from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.tensors import Target, plain_arithmetic, short_products
 from snntoolbox.ir.interpreter import interpret
 
@@ -62,7 +62,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_exact(name):
     weight, peak, wanted = WEIGHTS[name]
-    assert tf32.exact(weight, Form(peak)) is wanted
+    assert products_tf32.exact(weight, Form(peak)) is wanted
 
 
 numbers = st.tuples(st.integers(-4096, 4096), st.integers(-6, 6)).map(lambda pair: pair[0] * 2.0 ** pair[1])
@@ -71,7 +71,7 @@ numbers = st.tuples(st.integers(-4096, 4096), st.integers(-6, 6)).map(lambda pai
 @given(st.lists(numbers, min_size=1, max_size=30), st.integers(1, 127), st.randoms(use_true_random=False))
 def test_what_is_taken_loses_nothing(weights, peak, random):
     weight = np.array([weights])
-    if not tf32.exact(weight, Form(peak)):
+    if not products_tf32.exact(weight, Form(peak)):
         return
     assert np.array_equal(shortened(weight), weight)
     terms = [w * random.randint(0, peak) for w in weights]
@@ -110,8 +110,8 @@ def seen(monkeypatch):
 
         return compute
 
-    monkeypatch.setattr(tf32, "DEVICES", {"cpu"})
-    monkeypatch.setattr(tf32, "works", lambda device: True)
+    monkeypatch.setattr(products_tf32, "DEVICES", {"cpu"})
+    monkeypatch.setattr(products_tf32, "works", lambda device: True)
     make = executor._shortened
     monkeypatch.setattr(executor, "_shortened", lambda kernel: watched(make(kernel)))
     return inputs
@@ -149,8 +149,8 @@ def test_paths_tell(seen):
 
 def test_only_float32_is_shortened(seen):
     network = CASES["integer grid: residual"].build()
-    assert tf32.chosen(network, Target(CPU))
-    assert not tf32.chosen(network, Target(CPU, torch.float64))
+    assert products_tf32.chosen(network, Target(CPU))
+    assert not products_tf32.chosen(network, Target(CPU, torch.float64))
 
 
 # -- the trial on the device ----------------------------------------------------------------------------------------
@@ -158,10 +158,10 @@ def test_only_float32_is_shortened(seen):
 
 @pytest.fixture
 def untried(monkeypatch):
-    monkeypatch.setattr(tf32, "DEVICES", {"cpu"})
-    tf32.works.cache_clear()
+    monkeypatch.setattr(products_tf32, "DEVICES", {"cpu"})
+    products_tf32.works.cache_clear()
     yield
-    tf32.works.cache_clear()
+    products_tf32.works.cache_clear()
 
 
 def rounded(bits):
@@ -175,7 +175,7 @@ def rounded(bits):
 
 
 def test_float32_sums_are_found_exact(untried):
-    assert tf32.works(CPU)
+    assert products_tf32.works(CPU)
 
 
 def failing(kernel):
@@ -194,10 +194,10 @@ WRONG = {
 def test_a_device_that_rounds_is_found_out(name, untried, monkeypatch, caplog):
     monkeypatch.setattr(executor, "_shortened", WRONG[name])
     with caplog.at_level(logging.WARNING):
-        assert not tf32.chosen(CASES["integer grid: residual"].build(), Target(CPU))
+        assert not products_tf32.chosen(CASES["integer grid: residual"].build(), Target(CPU))
     assert ("no such product" if name == "missing" else "dense, conv") in caplog.text
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_this_gpu_is_exact():
-    assert tf32.works(torch.device("cuda", 0))
+    assert products_tf32.works(torch.device("cuda", 0))

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import jit, tiles
-from snntoolbox.engine.fast.firing import Firing
+from snntoolbox.engine.fast import jit, products_tile_loops
+from snntoolbox.engine.fast.bytes_layout import geometry, planar, rows
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import geometry, planar, rows
+from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
@@ -25,7 +25,7 @@ def works() -> bool:
     """Whether the processor has the instructions that make tiles of bytes faster than oneDNN's products."""
     if not jit.installed():
         return False
-    from snntoolbox.engine.fast.tile_intrinsics import four_products
+    from snntoolbox.engine.fast.products_tile_intrinsics import four_products
 
     return four_products()
 
@@ -71,11 +71,11 @@ class Tiles:
         batch = firing.batch
         if self.flat:
             sizes = batch, steps, self.channels, self.filters, int(self.geometry[6])
-            in_parallel(compiled(tiles.connect), batch, given, *sizes, self.weight, *state)
+            in_parallel(compiled(products_tile_loops.connect), batch, given, *sizes, self.weight, *state)
         else:
             bands = min(int(self.geometry[3]), -(-torch.get_num_threads() // max(batch, 1)))
             call = given, self.geometry, bands, batch, steps, self.weight
-            in_parallel(compiled(tiles.convolve), batch * bands, *call, *state)
+            in_parallel(compiled(products_tile_loops.convolve), batch * bands, *call, *state)
         return firing.room(steps)
 
 
@@ -105,7 +105,13 @@ class Rounded:
         end = self.weight, 0.5 - self.slack * largest, out.numpy().reshape(-1), near
         if self.flat:
             sizes = len(x), self.channels, *self.geometry[5:7].tolist()
-            in_parallel(compiled(tiles.connect_rounded), -(-len(x) // tiles.PLACES[0]), given, *sizes, *end)
+            in_parallel(
+                compiled(products_tile_loops.connect_rounded),
+                -(-len(x) // products_tile_loops.PLACES[0]),
+                given,
+                *sizes,
+                *end,
+            )
         else:
-            in_parallel(compiled(tiles.convolve_rounded), len(x), given, self.geometry, *end)
+            in_parallel(compiled(products_tile_loops.convolve_rounded), len(x), given, self.geometry, *end)
         return out, near > 0

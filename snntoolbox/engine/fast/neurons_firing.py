@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import loops
+from snntoolbox.engine.fast import compiled_loops
+from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import rows, shaped
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array
@@ -105,15 +105,15 @@ class Firing:
         self._fused(rows(current).to(self.dtype), last - first, self.spikes[steps][1][first * size : last * size])
 
     def loop_state(self, given: bool, steps: int) -> tuple[Any, ...]:
-        """What compiled loops take: mode, potentials, drive, thresholds, reset, counts and spikes; see `loops.fire`."""
+        """What `compiled_loops.fire` takes: mode, potentials, drive, thresholds, reset, counts and spikes."""
         self.room(steps)
         return self.mode + given, *self.arrays, self.spikes[steps][1]
 
     def _fused(self, current: Tensor | None, steps: int, spikes: Array) -> None:
         incoming = self.arrays[0][:0] if current is None else current.contiguous().numpy().reshape(-1)
         in_parallel(
-            compiled(loops.fire),
-            self.batch * -(-self.size // loops.BLOCK),
+            compiled(compiled_loops.fire),
+            self.batch * -(-self.size // compiled_loops.BLOCK),
             *(self.size, self.batch, steps, self.mode + (current is not None), *self.arrays, spikes, incoming),
         )
 

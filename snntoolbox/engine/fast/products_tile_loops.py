@@ -1,8 +1,8 @@
 """The loops of dense products: tiles of some places by some filters, whose sums stay in registers.
 
 A convolution reads rows of its input with zeros on both sides. Bytes and 8-bit weights are multiplied in groups of
-four, as processors add them, and the sums of a row go straight to the neurons behind, see `loops.advance`; inputs coded
-as constant current are float64 and multiplied one by one.
+four, as processors add them, and the sums of a row go straight to the neurons behind, see `compiled_loops.advance`;
+inputs coded as constant current are float64 and multiplied one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.loops import TOGETHER, advance
+from snntoolbox.engine.fast.compiled_loops import TOGETHER, advance
 
 PLACES, LANES = (8, 2, 1), (32, 16)
 """Sizes of tiles: as many sums as stay in registers, and fewer at the end of a row."""
@@ -71,9 +71,9 @@ def convolve(
 ) -> None:  # fmt: skip
     """A convolution of bytes with 8-bit weights, and the neurons that it drives.
 
-    `values` (steps, batch, height, width, channels); `geometry` as in `loops.gather`, without dilation along a row;
+    `values` (steps, batch, height, width, channels); `geometry` as in `gather`, without dilation along a row;
     `weight` (kernel rows, groups, columns of weights, 4), groups of four among the bytes of a row of the kernel. The
-    rest as in `loops.fire`. A unit is one of `bands` of a sample's output rows.
+    rest as in `compiled_loops.fire`. A unit is one of `bands` of a sample's output rows.
     """
     height, width, channels, rows, columns, filters, size = geometry[:7]
     taps, before = geometry[7], geometry[12]
@@ -163,7 +163,7 @@ def convolve_rounded(
 ) -> None:
     """A convolution in float64, rounded, with the neurons' order of places: see `round_places`.
 
-    `values` (samples, channels, height, width), float32 or float64; `geometry` as in `loops.gather`, without dilation
+    `values` (samples, channels, height, width), float32 or float64; `geometry` as in `gather`, without dilation
     along a row; `weight` (kernel rows, kernel columns * channels, columns of weights); `out` (samples, height, width,
     filters). `near` (samples) counts what lies near a middle. A unit is a sample.
     """

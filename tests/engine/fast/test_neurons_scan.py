@@ -15,7 +15,7 @@ from snntoolbox.analysis.conformance.cases import cases
 from snntoolbox.analysis.conformance.checks import check
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.engine import neurons
-from snntoolbox.engine.fast import scan
+from snntoolbox.engine.fast import neurons_scan
 from snntoolbox.engine.neurons import add_pulse, copied
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.interpreter import interpret
@@ -29,12 +29,12 @@ SPIKES = Record(spikes=True)
 
 
 def scan_kernel():
-    return import_module("snntoolbox.engine.fast.scan_kernel")
+    return import_module("snntoolbox.engine.fast.neurons_scan_kernel")
 
 
 def forget():
-    scan.works.cache_clear()
-    scan._refuse.cache_clear()
+    neurons_scan.works.cache_clear()
+    neurons_scan._refuse.cache_clear()
     if find_spec("triton"):
         scan_kernel().kernel.cache_clear()
 
@@ -51,7 +51,7 @@ def _tried_here():
 def interpreted(monkeypatch):
     """The kernel also where tensors lie on the CPU."""
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.setattr(scan, "DEVICES", {"cpu", "cuda"})
+    monkeypatch.setattr(neurons_scan, "DEVICES", {"cpu", "cuda"})
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def population(neuron, shape, drive):
 
 def both(*arguments):
     """The same neurons with the kernel and without."""
-    fused = scan.start(*arguments)
-    assert isinstance(fused, scan.Scan)
+    fused = neurons_scan.start(*arguments)
+    assert isinstance(fused, neurons_scan.Scan)
     return fused, neurons.start(*arguments)
 
 
@@ -174,15 +174,15 @@ def test_pulses_traces_and_copies(interpreted):
     ],
 )
 def test_other_neurons_take_the_loop(neuron, dtype, monkeypatch):
-    monkeypatch.setattr(scan, "DEVICES", {"cpu"})
-    monkeypatch.setattr(scan, "works", lambda device, dtype: True)
-    found = scan.start(population(neuron, (3,), "none"), 1, None, Target(CPU, dtype))
+    monkeypatch.setattr(neurons_scan, "DEVICES", {"cpu"})
+    monkeypatch.setattr(neurons_scan, "works", lambda device, dtype: True)
+    found = neurons_scan.start(population(neuron, (3,), "none"), 1, None, Target(CPU, dtype))
     assert type(found) is neurons.IntegrateAndFire
 
 
 def test_a_cpu_has_loops_of_its_own(monkeypatch):
-    monkeypatch.setattr(scan, "works", lambda device, dtype: pytest.fail("not asked"))
-    assert not isinstance(scan.start(population(IF(), (3,), "none"), 1, None, Target(CPU)), scan.Scan)
+    monkeypatch.setattr(neurons_scan, "works", lambda device, dtype: pytest.fail("not asked"))
+    assert not isinstance(neurons_scan.start(population(IF(), (3,), "none"), 1, None, Target(CPU)), neurons_scan.Scan)
 
 
 # -- the whole simulator --------------------------------------------------------------------------------------------
@@ -219,8 +219,8 @@ def test_result_tells_the_way(record, way, interpreted):
 
 @TRITON
 def test_the_kernel_works_here(interpreted):
-    assert scan.works(CPU, torch.float32)
-    assert scan.works(CPU, torch.float64)
+    assert neurons_scan.works(CPU, torch.float32)
+    assert neurons_scan.works(CPU, torch.float64)
 
 
 ADDED = "v += tl.load(incoming, mask=there)"
@@ -254,8 +254,8 @@ def changed(changes, folder):
 @TRITON
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_kernel_is_not_used(name, interpreted, untried, monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr("snntoolbox.engine.fast.scan_kernel", changed(WRONG[name], tmp_path))
-    assert not scan.works(CPU, torch.float32)
+    monkeypatch.setattr("snntoolbox.engine.fast.neurons_scan_kernel", changed(WRONG[name], tmp_path))
+    assert not neurons_scan.works(CPU, torch.float32)
     (line,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert "step by step in torch" in line
     assert ("AttributeError" in line) == (name == "compiler")
@@ -267,15 +267,15 @@ def test_a_kernel_that_fails_later_is_left_alone(interpreted, untried, monkeypat
     def refuse(*args, **kwargs):
         raise RuntimeError("too many registers")
 
-    assert scan.works(CPU, torch.float32)
+    assert neurons_scan.works(CPU, torch.float32)
     monkeypatch.setattr(scan_kernel(), "advance", refuse)
     runs_in_torch()
     assert "too many registers" in caplog.text
 
 
 def test_without_triton_the_loop_runs(untried, monkeypatch, caplog):
-    monkeypatch.setattr(scan, "DEVICES", {"cpu"})
-    monkeypatch.setattr(scan, "find_spec", lambda name: None)
+    monkeypatch.setattr(neurons_scan, "DEVICES", {"cpu"})
+    monkeypatch.setattr(neurons_scan, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
         runs_in_torch()
     assert "Triton is not installed" in caplog.text

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import loops
-from snntoolbox.engine.fast.firing import Firing
-from snntoolbox.engine.fast.forms import Form
+from snntoolbox.engine.fast import compiled_loops
+from snntoolbox.engine.fast.bytes_layout import geometry, planar, rows, shaped
+from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import geometry, planar, rows, shaped
-from snntoolbox.engine.fast.tiled import Tiles
+from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.products_tiled import Tiles
 from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
@@ -120,7 +120,7 @@ class EventProduct:
         given = rows(x).contiguous().numpy().reshape(-1)
         weights = (self.rows, self.form.peak > 1, self.most if self.rows.dtype == np.int16 else _SHORT)
         in_parallel(
-            compiled(loops.gather),
+            compiled(compiled_loops.gather),
             batch * bands,
             *(given, self.geometry, bands, batch, steps, *weights, out, fires, *state),
         )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine import neurons
-from snntoolbox.engine.fast.firing import plain
+from snntoolbox.engine.fast.neurons_firing import plain
 from snntoolbox.engine.neurons import IntegrateAndFire, State
 from snntoolbox.engine.tensors import Target, channels_inside, empty_inside
 from snntoolbox.ir.network import Population
@@ -21,7 +21,7 @@ from snntoolbox.ir.neurons import IF, Reset
 log = logging.getLogger(__name__)
 
 DEVICES = frozenset({"cuda"})
-"""Kinds of devices that have the kernel; a CPU has loops of its own, see `firing`."""
+"""Kinds of devices that have the kernel; a CPU has loops of its own, see `neurons_firing`."""
 
 _DTYPES = (torch.float32, torch.float64)
 
@@ -78,13 +78,13 @@ class Scan(IntegrateAndFire):
 
     def launch(self, current: Tensor | None, steps: int, spikes: Tensor) -> Tensor:
         """The kernel over all steps, into `spikes`; any error where Triton cannot compile or start it."""
-        from snntoolbox.engine.fast import scan_kernel
+        from snntoolbox.engine.fast import neurons_scan_kernel
 
         incoming = None if current is None else _flat(channels_inside(current))
         drive = self.steady if self.presented is None or self.step < self.presented else self.later
         state = _flat(self.potential), _flat(self.counts), _flat(spikes), incoming, drive, self.thresholds, self.after
         with torch.cuda.device_of(self.potential):  # type: ignore[no-untyped-call]
-            scan_kernel.advance(*state, steps, zero=self.neuron.reset is Reset.ZERO)
+            neurons_scan_kernel.advance(*state, steps, zero=self.neuron.reset is Reset.ZERO)
         self.step += steps
         self.taken.add("scan")
         return spikes

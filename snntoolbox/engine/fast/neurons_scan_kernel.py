@@ -1,4 +1,4 @@
-"""The loop of plain integrate-and-fire neurons over time as one kernel, in Triton; only `scan` imports this."""
+"""The loop of plain integrate-and-fire neurons over time as one kernel, in Triton; only `neurons_scan` imports this."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def fire(  # type: ignore[no-untyped-def]
     potential, counts, spikes, current, drive, threshold, reset, total, drives, thresholds, steps,  # noqa: ANN001
     GIVEN: tl.constexpr, ZERO: tl.constexpr, BLOCK: tl.constexpr,
 ) -> None:  # fmt: skip
-    """V <- (V + current) + drive; z = V >= threshold; reset; count: `vectors.fire_neurons` with V in registers.
+    """V <- (V + current) + drive; z = V >= threshold; reset; count: `fire_neurons` of the CPU with V in registers.
 
     There is no product, so that no compiler can fuse one with a sum and round differently. Neuron i of `total` has
     the drive i % `drives` and the threshold i % `thresholds`. Indices have 64 bits, as currents may be large.

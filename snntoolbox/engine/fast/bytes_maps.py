@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import loops
+from snntoolbox.engine.fast import compiled_loops
 from snntoolbox.engine.fast.jit import compiled, in_parallel
 from snntoolbox.engine.kernels import prepare
 from snntoolbox.engine.tensors import Pads, Target, padded
@@ -73,7 +73,9 @@ def _quarter_sums(x: Tensor) -> Tensor:
     out = torch.empty((samples, height // 2, width // 2, channels), dtype=torch.uint8)
     given = x.movedim(1, -1).contiguous()
     sizes = height, width, channels
-    in_parallel(compiled(loops.sum_by_two), samples, given.numpy().reshape(-1), *sizes, out.numpy().reshape(-1))
+    in_parallel(
+        compiled(compiled_loops.sum_by_two), samples, given.numpy().reshape(-1), *sizes, out.numpy().reshape(-1)
+    )
     return out.movedim(-1, 1)
 
 

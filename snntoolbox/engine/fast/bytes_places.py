@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast.layout import rows, shaped
+from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.kernels import prepare
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.node import Array, Node, Shape

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.vectors import (
+from snntoolbox.engine.fast.compiled_vectors import (
     add_block,
     copy_block,
     fire_block,
@@ -31,7 +31,7 @@ def advance(
     counts: Any, current: Any, at_current: int, stride: int, spikes: Any, at_spikes: int, hop: int, steps: int,
     reset: Any,
 ) -> None:  # fmt: skip
-    """Any number of neurons over all steps, in blocks: see `vectors.fire_neurons`."""
+    """Any number of neurons over all steps, in blocks: see `compiled_vectors.fire_neurons`."""
     j = 0
     while j + 32 <= size:
         fire_block(32, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
@@ -53,7 +53,7 @@ def fire(
     """Integrate, fire, reset and count: V <- V + current + drive; z = V >= threshold; V <- V - threshold.
 
     `potential`, `counts` (batch, n); `drive` the same, or (n) where `shared`; `threshold` (n); `spikes` and, where
-    there are, `current` (steps, batch, n). See `vectors.fire_neurons` for `mode`. A unit is a block of one sample.
+    there are, `current` (steps, batch, n). `mode` is that of `compiled_vectors`. A unit is a block of a sample.
     """
     blocks = (n + BLOCK - 1) // BLOCK
     for unit in range(first, last):
@@ -114,7 +114,7 @@ def add_places(
     total: Any, at: int, gain: Any, at_gain: int, values: Any, base: int, starts: Any, low: int, number: int,
     channels: int,
 ) -> None:  # fmt: skip
-    """total[at:] += gain[at_gain:] * values, place by place, in blocks: see `vectors.add_block`."""
+    """total[at:] += gain[at_gain:] * values, place by place, in blocks: see `compiled_vectors.add_block`."""
     wide = channels // 16 * 16
     for p in range(number):
         if starts[low + p] < 0:
@@ -179,7 +179,7 @@ def sum_by_two(values: Any, height: int, width: int, channels: int, out: Any, fi
 
 
 def list_values(size: int, weighted: bool, values: Any, at: int, base: int, index: Any, value: Any, n: int) -> int:
-    """Any number of bytes that are not 0, in blocks: see `vectors.list_block`."""
+    """Any number of bytes that are not 0, in blocks: see `compiled_vectors.list_block`."""
     j = 0
     while j + 32 <= size:
         n = list_block(32, weighted, values, at + j, base + j, index, value, n)
@@ -256,7 +256,7 @@ def list_window(
 def sum_window(
     size: int, weighted: bool, out: Any, at: int, weight: Any, rows: Any, factors: Any, number: int, most: int
 ) -> None:  # fmt: skip
-    """A row of `size` sums, a multiple of 16, in blocks: see `vectors.sum_rows`."""
+    """A row of `size` sums, a multiple of 16, in blocks: see `compiled_vectors.sum_rows`."""
     j = 0
     while j + 128 <= size:
         sum_rows(128, weighted, out, at + j, weight, j, size, rows, factors, number, most)

@@ -26,7 +26,7 @@ def shaped(x: Tensor, shape: Shape) -> Tensor:
 
 
 def geometry(node: Conv | Dense, weight: Array, shape: Shape) -> Array:
-    """What `loops.gather` is told of a convolution over one or two axes, or of a dense layer on `shape` (features)."""
+    """What `compiled_loops.gather` takes of a convolution over one or two axes or a dense layer of `shape` (n)."""
     channels, *space = shape
     filters, *windows = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
     settings: list[tuple[int, ...]] = [_plane(weight.shape[2:], 1), (1, 1), (0, 0), (1, 1)]

@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import loops
-from snntoolbox.engine.fast.events import EventProduct
-from snntoolbox.engine.fast.firing import Firing
-from snntoolbox.engine.fast.forms import Form
+from snntoolbox.engine.fast import compiled_loops
+from snntoolbox.engine.fast.bytes_layout import rows, shaped
+from snntoolbox.engine.fast.bytes_maps import Form
+from snntoolbox.engine.fast.bytes_places import Moved
+from snntoolbox.engine.fast.events_products import EventProduct
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.layout import rows, shaped
-from snntoolbox.engine.fast.places import Moved
+from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import Add, Conv, Dense, Pad, Permute, Reshape, Scale, Take
 
 MOST = 4
-"""Trains that are weighted one value at a time, see `loops.fire_points`."""
+"""Trains that are weighted one value at a time, see `compiled_loops.fire_points`."""
 
 _MOVES = (Take, Pad, Reshape, Permute)
 
@@ -135,9 +135,7 @@ class Joined:
         """Whether all of it can be computed so."""
         return len(self.points) <= MOST and (self.product is not None or not self.products)
 
-    def _joined(
-        self, forms: Mapping[str, Form], shapes: Mapping[str, Shape], make: Make
-    ) -> EventProduct | None:
+    def _joined(self, forms: Mapping[str, Form], shapes: Mapping[str, Shape], make: Make) -> EventProduct | None:
         """One layer on the inputs of all products side by side."""
         first, given = self.products[0].node, [self.moved[id(t)].shape for t in self.products]
         assert first is not None
@@ -181,13 +179,11 @@ class Joined:
             train, length, starts = part.bytes(values[term.source])
             hop = part.channels if self.flat else sum(sizes)
             places = train, length, part.channels, starts, out.numpy().reshape(-1), total, hop, column
-            in_parallel(compiled(loops.take_places), units, *places)
+            in_parallel(compiled(compiled_loops.take_places), units, *places)
             column += size
         return shaped(out, shape)
 
-    def _fire_points(
-        self, values: Mapping[str, Tensor], current: Tensor | None, firing: Firing, steps: int
-    ) -> Tensor:
+    def _fire_points(self, values: Mapping[str, Tensor], current: Tensor | None, firing: Firing, steps: int) -> Tensor:
         state = firing.loop_state(True, steps)
         dtype = state[1].dtype
         if dtype.name not in self.gains:
@@ -199,8 +195,8 @@ class Joined:
         units = firing.size // channels
         incoming = state[1][:0] if current is None else rows(current).to(firing.dtype).contiguous().numpy().reshape(-1)
         in_parallel(
-            compiled(loops.fire_points),
-            firing.batch * -(-units // max(1, loops.BLOCK // channels)),
+            compiled(compiled_loops.fire_points),
+            firing.batch * -(-units // max(1, compiled_loops.BLOCK // channels)),
             *(firing.size, firing.batch, steps, *state, incoming, current is not None, len(given), channels),
             *(self.gains[dtype.name], np.concatenate(starts), np.array(sizes), *(trains + trains[:1] * MOST)[:MOST]),
         )

@@ -1,4 +1,4 @@
-"""The vector instructions that stand for the functions of `tiles` in compiled loops."""
+"""The vector instructions that stand for the functions of `products_tile_loops` in compiled loops."""
 
 # Numba's decorators have no types.
 # mypy: disable-error-code="untyped-decorator"
@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from snntoolbox.engine.fast import tiles
+from snntoolbox.engine.fast import products_tile_loops
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _MOST = 16
@@ -79,8 +79,8 @@ def _tile(
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         way = _ARITHMETIC[signature.args[9].dtype.bitwidth]
-        for p in tiles.PLACES:
-            for n in tiles.LANES:
+        for p in products_tile_loops.PLACES:
+            for n in products_tile_loops.LANES:
                 if p * n // way.lanes <= _MOST:
                     size = [b.icmp_signed("==", arguments[k], _I64(wanted)) for k, wanted in ((0, p), (1, n))]
                     with b.if_then(b.and_(*size)):
@@ -134,7 +134,7 @@ def _as(b: Any, sums: Any, element: Any, lanes: int) -> Any:
     return sums if sums.type.element == element else b.sitofp(sums, ir.VectorType(element, lanes))
 
 
-@overload(tiles.multiply_tile, jit_options={"forceinline": True})
+@overload(products_tile_loops.multiply_tile, jit_options={"forceinline": True})
 def _multiply_tile(
     places: Any, lanes: Any, each: Any, values: Any, at: Any, hop: Any, rows: Any, line: Any, groups: Any, weight: Any,
     column: Any, width: Any, out: Any, to: Any,
@@ -165,7 +165,7 @@ def _copy(typing: Any, values: Any, at: Any, size: Any, out: Any, to: Any) -> An
     return signature, generate
 
 
-@overload(tiles.copy_line, jit_options={"forceinline": True})
+@overload(products_tile_loops.copy_line, jit_options={"forceinline": True})
 def _copy_line(values: Any, at: Any, size: Any, out: Any, to: Any) -> Any:
     def call(values: Any, at: Any, size: Any, out: Any, to: Any) -> Any:
         _copy(values, at, size, out, to)
@@ -206,7 +206,7 @@ def _round(typing: Any, sums: Any, at: Any, limit: Any, out: Any, to: Any) -> An
     return signature, generate
 
 
-@overload(tiles.round_eight, jit_options={"forceinline": True})
+@overload(products_tile_loops.round_eight, jit_options={"forceinline": True})
 def _round_eight(sums: Any, at: Any, limit: Any, out: Any, to: Any) -> Any:
     def call(sums: Any, at: Any, limit: Any, out: Any, to: Any) -> Any:
         return _round(sums, at, limit, out, to)
@@ -214,5 +214,5 @@ def _round_eight(sums: Any, at: Any, limit: Any, out: Any, to: Any) -> Any:
     return call
 
 
-for _inner in tiles.INNER:
+for _inner in products_tile_loops.INNER:
     register_jitable(forceinline=True)(_inner)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast.forms import Form, moved
+from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork

@@ -1,4 +1,4 @@
-"""The vector instructions that stand for the functions of `vectors` in compiled loops, as LLVM's own vector types.
+"""The vector instructions that stand for `compiled_vectors` in compiled loops, as LLVM's own vector types.
 
 LLVM has them on every processor and splits them to the width of its registers. Each does the operations of the plain
 function in its order for each value, without contraction or reassociation; sums of rows alone are added in fours.
@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from snntoolbox.engine.fast import loops, vectors
+from snntoolbox.engine.fast import compiled_loops, compiled_vectors
 
 _I64 = ir.IntType(64)
 
@@ -241,7 +241,7 @@ def _pairs(typing: Any, channels: Any, values: Any, above: Any, below: Any, out:
     return signature, generate
 
 
-@overload(vectors.sum_pairs, jit_options={"forceinline": True})
+@overload(compiled_vectors.sum_pairs, jit_options={"forceinline": True})
 def _sum_pairs(channels: Any, values: Any, above: Any, below: Any, out: Any, to: Any) -> Any:
     def call(channels: Any, values: Any, above: Any, below: Any, out: Any, to: Any) -> Any:
         _pairs(channels, values, above, below, out, to)
@@ -249,7 +249,7 @@ def _sum_pairs(channels: Any, values: Any, above: Any, below: Any, out: Any, to:
     return call
 
 
-@overload(vectors.fire_block, prefer_literal=True, jit_options={"forceinline": True})
+@overload(compiled_vectors.fire_block, prefer_literal=True, jit_options={"forceinline": True})
 def _fire_block(
     lanes: Any, mode: Any, potential: Any, at: Any, drive: Any, at_drive: Any, threshold: Any, at_threshold: Any,
     counts: Any, current: Any, at_current: Any, stride: Any, spikes: Any, at_spikes: Any, hop: Any, steps: Any,
@@ -278,7 +278,7 @@ def _fire_block(
     return call
 
 
-@overload(vectors.sum_rows, prefer_literal=True, jit_options={"forceinline": True})
+@overload(compiled_vectors.sum_rows, prefer_literal=True, jit_options={"forceinline": True})
 def _sum_rows(
     lanes: Any, weighted: Any, out: Any, at: Any, weight: Any, column: Any, width: Any, rows: Any, factors: Any,
     number: Any, most: Any,
@@ -297,7 +297,7 @@ def _sum_rows(
     return call
 
 
-@overload(vectors.add_block, prefer_literal=True, jit_options={"forceinline": True})
+@overload(compiled_vectors.add_block, prefer_literal=True, jit_options={"forceinline": True})
 def _add_block(lanes: Any, total: Any, at: Any, gain: Any, at_gain: Any, values: Any, begin: Any) -> Any:
     vector = _add(lanes.literal_value)
 
@@ -307,7 +307,7 @@ def _add_block(lanes: Any, total: Any, at: Any, gain: Any, at_gain: Any, values:
     return call
 
 
-@overload(vectors.copy_block, prefer_literal=True, jit_options={"forceinline": True})
+@overload(compiled_vectors.copy_block, prefer_literal=True, jit_options={"forceinline": True})
 def _copy_block(lanes: Any, source: Any, at: Any, shift: Any, target: Any, to: Any) -> Any:
     vector = _copy(lanes.literal_value)
 
@@ -317,7 +317,7 @@ def _copy_block(lanes: Any, source: Any, at: Any, shift: Any, target: Any, to: A
     return call
 
 
-@overload(vectors.list_block, prefer_literal=True, jit_options={"forceinline": True})
+@overload(compiled_vectors.list_block, prefer_literal=True, jit_options={"forceinline": True})
 def _list_block(lanes: Any, weighted: Any, values: Any, at: Any, base: Any, index: Any, value: Any, n: Any) -> Any:
     plain, both = _list(lanes.literal_value, 0), _list(lanes.literal_value, 1)
 
@@ -329,5 +329,5 @@ def _list_block(lanes: Any, weighted: Any, values: Any, at: Any, base: Any, inde
     return call
 
 
-for _inner in loops.INNER:
+for _inner in compiled_loops.INNER:
     register_jitable(forceinline=True)(_inner)
