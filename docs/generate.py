@@ -14,7 +14,7 @@ from pathlib import Path
 
 from snntoolbox.backends.registry import backend_named, backend_names
 from snntoolbox.frontends.keras.activations import BY_NAME
-from snntoolbox.workflow import config
+from snntoolbox.workflow.config.template import markdown
 from snntoolbox.workflow.report.capability_table import capability_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -195,7 +195,7 @@ def pages() -> dict[Path, str]:
     return {
         readme: between_markers(text, "layers", family_table()),
         simulators: between_markers(simulators.read_text("utf-8"), "capabilities", backend_table()),
-        ROOT / "docs" / "config.md": config.markdown(),
+        ROOT / "docs" / "config.md": markdown(),
         ROOT / "docs" / "layers.md": layers_page(),
     }
 
