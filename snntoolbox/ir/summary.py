@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -19,6 +20,7 @@ from snntoolbox.ir.structure import source_supports
 _LONGEST_CHAIN = 3
 
 
+@checked
 def summary(item: Graph | SpikingNetwork, width: int = 0) -> str:
     """A table of a graph's nodes or of a network's populations; `width` as in `text_table`."""
     return graph_summary(item, width) if isinstance(item, Graph) else network_summary(item, width)

@@ -12,6 +12,7 @@ from snntoolbox.analysis.conformance.cases import Case, cases
 from snntoolbox.backends.protocol import Backend, Executable
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.errors import BackendError, SNNToolboxError, UnsupportedError
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -26,6 +27,7 @@ class ConformanceError(BackendError):
     """A backend does not do what a case demands."""
 
 
+@checked
 def check_backend(backend: str | Backend, **options: Any) -> dict[str, str]:
     """Run every case on a backend (or the one of this name): case -> 'passed' or 'refused'.
 

@@ -91,6 +91,18 @@ def _fire(lanes: int, mode: int) -> Any:
     return fire
 
 
+def _gather(b: Any, add: Any, row: Any, first: Any, last: Any, accumulator: Any) -> None:
+    """Add the rows of the events `first` to `last` - 1 to `accumulator`, four at a time."""
+    fours = b.ashr(b.sub(last, first), _I64(2))
+    with cgutils.for_range(b, fours, intp=_I64) as loop:
+        e = b.add(first, b.shl(loop.index, _I64(2)))
+        r = [row(b.add(e, _I64(k))) for k in range(4)]
+        b.store(add(b.load(accumulator), add(add(r[0], r[1]), add(r[2], r[3]))), accumulator)
+    rest = b.add(first, b.shl(fours, _I64(2)))
+    with cgutils.for_range_slice(b, rest, last, _I64(1), intp=_I64) as (e, _):
+        b.store(add(b.load(accumulator), row(e)), accumulator)
+
+
 def _rows(lanes: int, weighted: int) -> Any:
     @intrinsic
     def sum_rows(
@@ -119,25 +131,15 @@ def _rows(lanes: int, weighted: int) -> Any:
                 factor = b.zext(byte, narrow.element) if whole else b.uitofp(byte, narrow.element)
                 return (b.mul if whole else b.fmul)(found, _splat(b, factor, lanes))
 
-            def gather(first: Any, last: Any, accumulator: Any) -> None:
-                fours = b.ashr(b.sub(last, first), _I64(2))
-                with cgutils.for_range(b, fours, intp=_I64) as loop:
-                    e = b.add(first, b.shl(loop.index, _I64(2)))
-                    r = [row(b.add(e, _I64(k))) for k in range(4)]
-                    b.store(add(b.load(accumulator), add(add(r[0], r[1]), add(r[2], r[3]))), accumulator)
-                rest = b.add(first, b.shl(fours, _I64(2)))
-                with cgutils.for_range_slice(b, rest, last, _I64(1), intp=_I64) as (e, _):
-                    b.store(add(b.load(accumulator), row(e)), accumulator)
-
             b.store(ir.Constant(wide, None), total)
             if short:
                 with cgutils.for_range_slice(b, _I64(0), number, most, intp=_I64) as (low, _):
                     b.store(ir.Constant(narrow, None), part)
                     high = b.add(low, most)
-                    gather(low, b.select(b.icmp_signed("<", high, number), high, number), part)
+                    _gather(b, add, row, low, b.select(b.icmp_signed("<", high, number), high, number), part)
                     b.store(b.add(b.load(total), b.sext(b.load(part), wide)), total)
             else:
-                gather(_I64(0), number, total)
+                _gather(b, add, row, _I64(0), number, total)
             found, given = b.load(total), _vector(context, kinds[0], lanes)
             if whole:
                 found = b.sitofp(found, given)

@@ -276,7 +276,7 @@ def test_a_kernel_that_fails_later_is_left_alone(interpreted, untried, monkeypat
 def test_without_triton_the_loop_runs(untried, monkeypatch, caplog):
     monkeypatch.setattr(neurons_scan, "DEVICES", {"cpu"})
     monkeypatch.setattr(neurons_scan, "find_spec", lambda name: None)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "snntoolbox"):
         runs_in_torch()
     assert "Triton is not installed" in caplog.text
 
