@@ -8,6 +8,7 @@ from typing import Any
 
 from snntoolbox.backends.simulate import simulate
 from snntoolbox.ir import io
+from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
@@ -37,6 +38,7 @@ class ConvertedNetwork(SpikingNetwork):
         return network_summary(self)
 
 
+@checked
 def load_network(path: str | Path) -> ConvertedNetwork:
     """The spiking network in a file that `save` wrote. DataError where it is none, or damaged."""
     return ConvertedNetwork.of(io.load_network(path))
