@@ -29,17 +29,19 @@ EVERYTHING = Record(spikes=True, potentials=True)
 # name -> options, whether loops are compiled
 ENGINES = {
     "auto": ({}, False),
-    "auto, compiled": pytest.param(({}, True), marks=NUMBA),
-    "auto, whole events": pytest.param(({}, "events"), marks=NUMBA),
-    "event": pytest.param(({"engine": "event"}, True), marks=NUMBA),
+    "auto, compiled": ({}, True),
+    "auto, whole events": ({}, "events"),
+    "event": ({"engine": "event"}, True),
     "dense": ({"engine": "dense"}, False),
     "reference": ({"engine": "reference"}, False),
 }
 
 
-@pytest.fixture(params=ENGINES.values(), ids=ENGINES)
+@pytest.fixture(params=ENGINES)
 def options(request, monkeypatch):
-    given, compiled = request.param
+    given, compiled = ENGINES[request.param]
+    if compiled and not jit.installed():
+        pytest.skip("needs numba")
     monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     if compiled == "events":  # of 8-bit networks too, however small and dense their layers
         monkeypatch.setattr(events_products, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0})
@@ -50,10 +52,9 @@ def options(request, monkeypatch):
 CASES = {case.name: case for case in cases()}
 
 
+@pytest.mark.parametrize("options", [e for e in ENGINES if e != "auto"], indirect=True)  # `auto`: all backends' test
 @pytest.mark.parametrize("name", CASES)
 def test_engine_conforms(name, options):
-    if options == {"device": "cpu"} and jit.PATIENCE:
-        return  # tests/test_conformance.py has those
     if options.get("engine") == "reference" and CASES[name].check == "recorded":
         pytest.skip("the interpreter tells no progress")
     assert check(InisimBackend(), CASES[name], **options) == "passed"
@@ -132,8 +133,19 @@ def differences(found, wanted):
     ]
 
 
-@pytest.mark.parametrize(("bits", "reset"), [(8, "subtract"), (8, "zero"), (11, "subtract"), (16, "subtract")])
-@pytest.mark.parametrize("name", [n for n in DRAWN if n not in OTHERWISE])
+GRIDS = [(8, "subtract"), (8, "zero"), (11, "subtract"), (16, "subtract")]
+
+
+def products():
+    """All networks on all engines and grids: every pair of two of these at once, the rest of the product is long."""
+    for i, name in enumerate(n for n in DRAWN if n not in OTHERWISE):
+        for j, engine in enumerate(ENGINES):
+            for k, (bits, reset) in enumerate(GRIDS):
+                rest = () if (i + j) % len(GRIDS) == k else pytest.mark.long
+                yield pytest.param(name, engine, bits, reset, id=f"{name}-{engine}-{bits}-{reset}", marks=rest)
+
+
+@pytest.mark.parametrize(("name", "options", "bits", "reset"), products(), indirect=["options"])
 def test_integer_networks_are_exact(name, bits, reset, options):
     network, x, wanted = quantized(name, bits, reset)
     with InisimBackend().build(network, **options) as simulation:
