@@ -5,25 +5,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from snntoolbox.errors import DiedError
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, spike_trains
+from snntoolbox.ir.encodings import ConstantCurrent, spike_trains
 from snntoolbox.ir.interpreter import constant_currents, interpret
-from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.result import Record, Result
 
 CAN = Capabilities(
-    encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-    signed_input=True,
-    resets=frozenset(Reset),
-    bias=True,
-    initial=True,
-    thresholds=True,
-    saturation=True,
-    batches=True,
-    records=frozenset({"spikes", "potentials"}),
+    features=f.INPUTS | f.PER_NEURON | f.RESETS | f.RECORDINGS | {f.SATURATION, f.BATCHES, f.FLOAT_WEIGHTS}
 )
 
-CAN_CARRY = replace(CAN, levels=True, signed=True, pulses=True, windows=True, timed_input=True)
+CAN_CARRY = replace(
+    CAN, features=CAN.features | {f.SPIKE_VALUES, f.SIGNED_SPIKES, f.PULSES, f.WINDOWS, f.TIMED_INPUT}
+)
 
 
 class Simulator:

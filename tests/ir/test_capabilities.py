@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.errors import BackendError, UnsupportedError
+from snntoolbox.errors import BackendError, Unsupported, UnsupportedError
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
@@ -14,22 +15,8 @@ from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.nodes import Add, Input
 
-EVERYTHING = Capabilities(
-    resets=frozenset(Reset),
-    leak=True,
-    refractory=True,
-    max_gate=True,
-    encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-    recurrent=True,
-    bias=True,
-    initial=True,
-    thresholds=True,
-    windows=True,
-    pulses=True,
-    timed_input=True,
-    levels=True,
-    signed=True,
-)
+EVERYTHING = Capabilities(features=frozenset(f.FEATURES))
+PLAIN = Capabilities(features=f.RESETS | {f.CONSTANT_INPUT, f.FLOAT_WEIGHTS})
 GATE = MaxGate(kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
 
 
@@ -56,73 +43,122 @@ def network(*neurons, encoding=None, recurrent=False, bias=None, pulses=None):
     return SpikingNetwork(Graph(nodes, [current]), {"x": encoding or ConstantCurrent()}, cells, [])
 
 
-# what: (field taken away, network that needs it, layer, reason)
+# what: (feature taken away, network that needs it, layer, reason)
 NEEDS = {
-    "reset": ({"resets": frozenset({Reset.ZERO})}, network(IF()), "layer0 (keras ReLU)", "reset 'subtract'"),
-    "leak": ({"leak": False}, network(IF(leak=0.5)), "layer0 (keras ReLU)", "leak"),
-    "refractory": ({"refractory": False}, network(IF(refractory=1)), "layer0 (keras ReLU)", "refractory period"),
-    "gate": ({"max_gate": False}, network(GATE), "layer0 (keras ReLU)", "max pooling"),
-    "constant": ({"encodings": frozenset({Poisson})}, network(IF()), "x", "constant-current input"),
-    "poisson": ({"encodings": frozenset({ConstantCurrent})}, network(encoding=Poisson()), "x", "Poisson input"),
+    "reset": (f.RESET_SUBTRACT, network(IF()), "layer0 (keras ReLU)", "reset 'subtract'"),
+    "leak": (f.LEAK, network(IF(leak=0.5)), "layer0 (keras ReLU)", "leak"),
+    "refractory": (f.REFRACTORY, network(IF(refractory=1)), "layer0 (keras ReLU)", "refractory period"),
+    "gate": (f.MAX_POOLING, network(GATE), "layer0 (keras ReLU)", "max pooling"),
+    "constant": (f.CONSTANT_INPUT, network(IF()), "x", "constant-current input"),
+    "poisson": (f.POISSON_INPUT, network(encoding=Poisson()), "x", "Poisson input"),
     "spike times": (
-        {"encodings": frozenset({ConstantCurrent, Poisson})},
+        f.GIVEN_SPIKES,
         network(encoding=SpikeTimes()),
         "x",
         "spike-time input",
     ),
-    "recurrent": ({"recurrent": False}, network(IF(), recurrent=True), "p0", "recurrent"),
-    "bias": ({"bias": False}, network(IF(), bias=np.full((1, 1), 0.5)), "layer0 (keras ReLU)", "bias"),
-    "initial": ({"initial": False}, network(IF(initial=0.5)), "layer0 (keras ReLU)", "initial potential"),
+    "recurrent": (f.RECURRENT, network(IF(), recurrent=True), "p0", "recurrent"),
+    "bias": (f.BIAS, network(IF(), bias=np.full((1, 1), 0.5)), "layer0 (keras ReLU)", "bias"),
+    "initial": (f.INITIAL_POTENTIAL, network(IF(initial=0.5)), "layer0 (keras ReLU)", "initial potential"),
     "thresholds": (
-        {"thresholds": False},
+        f.THRESHOLDS,
         network(IF(threshold=np.array([[1.0, 1.0, 2.0, 1.0]]))),
         "layer0 (keras ReLU)",
         "thresholds that differ within a layer",
     ),
-    "windows": ({"windows": False}, network(IF(window=(1, 2))), "layer0 (keras ReLU)", "firing windows"),
+    "windows": (f.WINDOWS, network(IF(window=(1, 2))), "layer0 (keras ReLU)", "firing windows"),
     "pulses": (
-        {"pulses": False},
+        f.PULSES,
         network(IF(), pulses={2: np.ones((1, 1))}),
         "layer0 (keras ReLU)",
         "pulses of current",
     ),
-    "first steps": ({"timed_input": False}, network(IF(), encoding=ConstantCurrent(steps=3)), "x", "first steps alone"),
-    "levels": ({"levels": False}, network(IF(levels=(1.0, 2.0))), "layer0 (keras ReLU)", "spikes that carry values"),
-    "signed": ({"signed": False}, network(IF(negative=Negative.MEMORY)), "layer0 (keras ReLU)", "signed spikes"),
-    "leak with this reset": (
-        {"leak": frozenset({Reset.ZERO})},
-        network(IF(leak=0.5)),
+    "first steps": (f.TIMED_INPUT, network(IF(), encoding=ConstantCurrent(steps=3)), "x", "first steps alone"),
+    "levels": (f.SPIKE_VALUES, network(IF(levels=(1.0, 2.0))), "layer0 (keras ReLU)", "spikes that carry values"),
+    "signed": (f.SIGNED_SPIKES, network(IF(negative=Negative.MEMORY)), "layer0 (keras ReLU)", "signed spikes"),
+    "saturation": (
+        f.SATURATION,
+        network(IF(saturation=(-1.0, 1.0))),
         "layer0 (keras ReLU)",
-        "leak with reset 'subtract'",
+        "potentials that saturate",
     ),
-    "refractory with this reset": (
-        {"refractory": frozenset({Reset.SUBTRACT})},
-        network(IF(refractory=1, reset=Reset.ZERO)),
-        "layer0 (keras ReLU)",
-        "refractory period with reset 'zero'",
-    ),
+    "off the grid": (f.FLOAT_WEIGHTS, network(IF()), "model", "weights that are not on an integer grid"),
 }
 
 
 @pytest.mark.parametrize(("without", "net", "layer", "reason"), NEEDS.values(), ids=NEEDS)
 def test_what_is_missing_is_named(without, net, layer, reason):
     EVERYTHING.check("all", net)
-    (offender,) = replace(EVERYTHING, **without).missing(net)
+    (offender,) = EVERYTHING.without(without).missing(net)
     assert layer in offender.layer
     assert reason in offender.reason
+
+
+# what: (feature, what it is held beside, a network that has both, one that has not, the reason)
+BESIDE = {
+    "leak": (
+        f.LEAK,
+        f.RESET_ZERO,
+        network(IF(leak=0.5, reset=Reset.ZERO)),
+        network(IF(leak=0.5)),
+        "leak with reset 'subtract'",
+    ),
+    "refractory": (
+        f.REFRACTORY,
+        f.RESET_SUBTRACT,
+        network(IF(refractory=1)),
+        network(IF(refractory=1, reset=Reset.ZERO)),
+        "refractory period with reset 'zero'",
+    ),
+    "not one of several": (
+        f.LEAK,
+        f.BIAS,
+        network(IF(leak=0.5), bias=np.full((1, 1), 0.5)),
+        network(IF(leak=0.5)),
+        "leak without bias",
+    ),
+}
+
+
+@pytest.mark.parametrize(("feature", "other", "held", "refused", "reason"), BESIDE.values(), ids=BESIDE)
+def test_a_feature_may_be_held_beside_another_alone(feature, other, held, refused, reason):
+    some = EVERYTHING.without(feature)
+    some = replace(some, features=some.features | {feature.beside(other)})
+    assert some.missing(held) == []
+    (offender,) = some.missing(refused)
+    assert offender == Unsupported("layer0 (keras ReLU)", reason)
+
+
+def test_layers_of_one_name_do_not_lend_each_other_what_they_have():
+    """One resets to zero, the other leaks: a leak held beside that reset alone is missing."""
+    net = network(IF(reset=Reset.ZERO), IF(leak=0.5))
+    cells = [replace(p, origin=Origin("keras", "ReLU", "both")) for p in net.populations.values()]
+    some = replace(EVERYTHING, features=EVERYTHING.without(f.LEAK).features | {f.LEAK.beside(f.RESET_ZERO)})
+    assert [o.reason for o in some.missing(net.replaced(populations=cells))] == ["leak with reset 'subtract'"]
+
+
+def test_a_backend_may_refuse_what_nobody_else_tells_apart():
+    odd = f.Feature("an odd number of thresholds", asked_by=f.of_neurons(lambda n: n.threshold == 3.0))
+    some = replace(EVERYTHING, refuses=(odd,))
+    assert some.missing(network(IF(threshold=2.0))) == []
+    assert [o.reason for o in some.missing(network(IF(threshold=3.0)))] == ["an odd number of thresholds"]
 
 
 def test_everything_missing_is_told_at_once():
     net = network(IF(leak=0.5, refractory=2), GATE, encoding=Poisson())
     with pytest.raises(UnsupportedError, match="backend 'nothing' cannot take") as caught:
         Capabilities().check("nothing", net)
-    assert len(caught.value.offenders) == 5
+    assert {o.layer: o.reason for o in caught.value.offenders if "layer" not in o.layer} == {
+        "x": "Poisson input",
+        "model": "weights that are not on an integer grid",
+    }
+    assert len(caught.value.offenders) == 6
 
 
 def test_what_does_not_differ_needs_nothing():
     """Equal thresholds in an array, a bias and a start of zero are no features; nor is a leak with its reset."""
     plain = Capabilities(
-        resets=frozenset({Reset.ZERO}), encodings=frozenset({ConstantCurrent}), leak=frozenset({Reset.ZERO})
+        features=frozenset({f.RESET_ZERO, f.CONSTANT_INPUT, f.FLOAT_WEIGHTS, f.LEAK.beside(f.RESET_ZERO)})
     )
     neuron = IF(threshold=np.full((1, 4), 2.0), initial=np.zeros((1, 4)), leak=0.5, reset=Reset.ZERO)
     assert plain.missing(network(neuron, bias=np.zeros((1, 1)))) == []
@@ -139,13 +175,12 @@ HINTS = {
 @pytest.mark.parametrize(("net", "others", "hint"), HINTS.values(), ids=HINTS)
 def test_hint_says_what_to_do(net, others, hint):
     with pytest.raises(UnsupportedError, match=hint):
-        Capabilities(resets=frozenset(Reset), encodings=frozenset({ConstantCurrent})).check("tested", net, others)
+        PLAIN.check("tested", net, others)
 
 
 def test_hint_names_each_setting_once_and_only_what_helps():
     net = network(IF(window=(0, 1)), encoding=ConstantCurrent(steps=1))
-    plain = Capabilities(resets=frozenset(Reset), encodings=frozenset({ConstantCurrent}))
-    for tested, on_grid in ((plain, 0), (replace(plain, pulses=True), 1)):
+    for tested, on_grid in ((PLAIN, 0), (replace(PLAIN, features=PLAIN.features | {f.PULSES}), 1)):
         with pytest.raises(UnsupportedError) as caught:
             tested.check("tested", net)
         assert caught.value.hint.count("schedule = rate") == 1
@@ -158,7 +193,7 @@ def test_one_layer_of_two_populations_is_named_once():
     populations = [*net.populations.values(), twice]
     both = SpikingNetwork(Graph(net.wiring.nodes.values(), net.wiring.outputs), net.encodings, populations, [])
     with pytest.raises(UnsupportedError) as caught:
-        replace(EVERYTHING, windows=False).check("tested", both)
+        EVERYTHING.without(f.WINDOWS).check("tested", both)
     assert len(caught.value.offenders) == 1
     assert str(caught.value).count("firing windows") == 1
 

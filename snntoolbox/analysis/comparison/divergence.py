@@ -9,6 +9,7 @@ from snntoolbox.analysis.comparison.outcome import Cause, Divergence, Membrane
 from snntoolbox.analysis.comparison.replay import MOST_VALUES, Local, local, replayable
 from snntoolbox.analysis.comparison.side import Runner
 from snntoolbox.analysis.comparison.tally import FirstDifference
+from snntoolbox.ir.features import RECORDED_POTENTIALS
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
@@ -33,7 +34,7 @@ class Trace:
 
     @staticmethod
     def _again(runner: Runner, at: FirstDifference) -> Result | None:
-        potentials = "potentials" in runner.backend.capabilities.records
+        potentials = RECORDED_POTENTIALS in runner.backend.capabilities.features
         wanted = frozenset({at.population}) if potentials else False
         return runner.again(at.sample, Record(spikes=True, potentials=wanted, outputs_per_step=False))
 

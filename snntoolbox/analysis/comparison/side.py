@@ -14,6 +14,7 @@ from snntoolbox.backends.checking import build_network
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Backend, Executable
 from snntoolbox.errors import DiedError, SNNToolboxError, Unsupported, UnsupportedError
+from snntoolbox.ir.features import BATCHES, RECORDED_SPIKES
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
@@ -77,14 +78,14 @@ class Runner:
     def _check(self) -> None:
         backend = self.backend
         backend.capabilities.require(backend.name)
-        if "spikes" not in backend.capabilities.records:
-            wanted = [Unsupported("this comparison", "recording of spikes")]
+        if RECORDED_SPIKES not in backend.capabilities.features:
+            wanted = [Unsupported("this comparison", RECORDED_SPIKES.words)]
             raise UnsupportedError(f"backend '{backend.name}'", wanted)
 
     def results(self) -> Iterator[tuple[int, int, Result]]:
         """First and last sample (exclusive) and the result of each piece; ends early where the simulator dies."""
         record = Record(spikes=True, outputs_per_step=False)
-        for first, stop in self.task.pieces(self.backend.capabilities.batches):
+        for first, stop in self.task.pieces(BATCHES in self.backend.capabilities.features):
             begin = time.perf_counter()
             try:
                 found = self._run(first, stop, record)

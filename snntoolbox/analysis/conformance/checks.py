@@ -13,6 +13,7 @@ from snntoolbox.backends.protocol import Backend, Executable
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.errors import BackendError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.features import RECORDED_POTENTIALS, RECORDED_SPIKES
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -84,8 +85,8 @@ class _Trial:
 
     def __init__(self, backend: Backend, case: Case, network: SpikingNetwork, options: Mapping[str, Any]) -> None:
         self.backend, self.case, self.network, self.options = backend, case, network, options
-        held = backend.capabilities.records
-        self.record = Record(spikes="spikes" in held, potentials="potentials" in held)
+        held = backend.capabilities.features
+        self.record = Record(spikes=RECORDED_SPIKES in held, potentials=RECORDED_POTENTIALS in held)
 
     def build(self) -> Executable:
         """The network on the backend."""

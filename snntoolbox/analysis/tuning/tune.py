@@ -19,6 +19,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.scheduling import probe
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.features import MAX_POOLING
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import MaxPool, ReLU
@@ -173,7 +174,7 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
     pools = any(isinstance(n, MaxPool) for n in graph.nodes.values())
     if not pools or base.max2avg_pool:
         found.update({("pool", name): "" for name in ("relu_tree", "gate")})
-    elif not backend.capabilities.max_gate:
+    elif MAX_POOLING not in backend.capabilities.features:
         found["pool", "gate"] = f"{simulator} cannot run max pooling by a gate"
     lower(graph, replace(base, schedule="rate", max_pool="relu_tree"))
     return found

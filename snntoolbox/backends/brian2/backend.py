@@ -9,10 +9,9 @@ from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import Reset
 
 CODE = ("numpy", "cython")
 COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000)
@@ -45,20 +44,12 @@ class Brian2Backend:
     name = "brian2"
     cost = COST
     capabilities = Capabilities(
-        encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-        signed_input=True,
-        resets=frozenset(Reset),
-        leak=True,
-        refractory=True,
-        bias=True,
-        initial=True,
-        thresholds=True,
-        windows=True,
-        pulses=True,
-        timed_input=True,
+        features=f.INPUTS
+        | f.PER_NEURON
+        | f.RESETS
+        | f.RECORDINGS
+        | {f.LEAK, f.REFRACTORY, f.WINDOWS, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS, f.BATCHES},
         latency=1,
-        batches=True,
-        records=frozenset({"spikes", "potentials"}),
         exact_bits=53,
         modules=("brian2",),
         extra="brian2",

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
+from snntoolbox.ir.features import DELAYS, FEATURES, LASTING_CURRENTS, RECURRENT
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import Reset
 
 if TYPE_CHECKING:
     from snntoolbox.backends.inisim.simulation import Simulation
@@ -52,23 +51,7 @@ class InisimBackend:
 
     name = "INI"
     capabilities = Capabilities(
-        resets=frozenset(Reset),
-        leak=True,
-        refractory=True,
-        max_gate=True,
-        encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-        signed_input=True,
-        bias=True,
-        initial=True,
-        thresholds=True,
-        windows=True,
-        pulses=True,
-        timed_input=True,
-        saturation=True,
-        levels=True,
-        signed=True,
-        batches=True,
-        records=frozenset({"spikes", "potentials"}),
+        features=frozenset(FEATURES) - {RECURRENT, DELAYS, LASTING_CURRENTS},
         exact_bits=53,
         modules=("torch",),
     )

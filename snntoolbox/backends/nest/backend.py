@@ -10,9 +10,9 @@ import numpy as np
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
-from snntoolbox.errors import BackendError, Unsupported
+from snntoolbox.errors import BackendError
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 
@@ -31,29 +31,24 @@ class Options:
             raise BackendError(f"backend 'nest' cannot run on {self.threads} threads", hint="threads = 1 or more")
 
 
-@dataclass(frozen=True, kw_only=True)
-class NestCapabilities(Capabilities):
-    """What holds of combinations: NEST's neurons differ from the reference in a few of them."""
-
-    def missing(self, network: SpikingNetwork) -> list[Unsupported]:
-        """The general list, and what NEST refuses or does otherwise."""
-        found = super().missing(network)
-        for population in network.populations.values():
-            if isinstance(population.neuron, IF):
-                found += [Unsupported(population.label, reason) for reason in odd_combinations(population.neuron)]
-        return found
+def _reset_in_vain(neuron: IF) -> bool:
+    return neuron.reset is Reset.ZERO and bool(np.any(np.greater_equal(neuron.reset_potential, neuron.threshold)))
 
 
-def odd_combinations(neuron: IF) -> list[str]:
-    """Why NEST cannot run neurons of which it has every single feature."""
-    reasons = []
-    if neuron.reset is Reset.ZERO:
-        if np.any(np.greater_equal(neuron.reset_potential, neuron.threshold)):
-            reasons.append("a reset potential that is not below the threshold")
-        elif neuron.reset_potential and neuron.refractory and neuron.leak != 1:
-            # NEST holds V at the reset potential while refractory; in the reference it leaks.
-            reasons.append("a leak during the refractory period, from a reset potential that is not 0")
-    return reasons
+def _leaks_while_refractory(neuron: IF) -> bool:
+    """NEST holds V at the reset potential while refractory; in the reference it leaks."""
+    held = neuron.reset is Reset.ZERO and neuron.reset_potential and not _reset_in_vain(neuron)
+    return bool(held and neuron.refractory and neuron.leak != 1)
+
+
+COMBINATIONS = (
+    f.Feature("a reset potential that is not below the threshold", asked_by=f.of_neurons(_reset_in_vain)),
+    f.Feature(
+        "a leak during the refractory period, from a reset potential that is not 0",
+        asked_by=f.of_neurons(_leaks_while_refractory),
+    ),
+)
+"""What NEST's neurons refuse or do otherwise than the reference, although they have every single feature of it."""
 
 
 class NestBackend:
@@ -65,25 +60,20 @@ class NestBackend:
 
     name = "nest"
     cost = COST
-    capabilities = NestCapabilities(
-        encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-        signed_input=True,
-        resets=frozenset({Reset.SUBTRACT, Reset.ZERO}),
-        leak=True,
-        refractory=frozenset({Reset.ZERO}),
-        bias=True,
-        initial=True,
-        thresholds=True,
-        pulses=True,
-        timed_input=True,
+    capabilities = Capabilities(
+        features=f.INPUTS
+        | f.PER_NEURON
+        | f.RECORDINGS
+        | {f.RESET_SUBTRACT, f.RESET_ZERO, f.LEAK, f.REFRACTORY.beside(f.RESET_ZERO)}
+        | {f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS},
+        refuses=COMBINATIONS,
         latency=1,
-        records=frozenset({"spikes", "potentials"}),
         exact_bits=53,
         modules=("nest",),
         extra="nest",
         reasons={
-            "reset by modulo": "none of NEST's neurons keeps the residue of several thresholds",
-            "refractory period": "NEST's neuron that resets by subtraction integrates while it is refractory",
+            f.RESET_MODULO: "none of NEST's neurons keeps the residue of several thresholds",
+            f.REFRACTORY: "NEST's neuron that resets by subtraction integrates while it is refractory",
         },
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from snntoolbox.backends.estimates import Cost, check_size
@@ -10,10 +10,9 @@ from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.nest.backend import NestBackend
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.pynn.mechanism import compiler
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import Reset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,27 +22,16 @@ class Options:
     force: bool = False
 
 
-ON_NEST = {
-    name: getattr(NestBackend.capabilities, name)
-    for name in NestBackend.capabilities.__dataclass_fields__
-    if name not in ("modules", "extra", "pulses", "timed_input")
-}
-"""The neurons are NEST's own, so what they cannot do is the same; currents that change in time are not made here."""
-
-OWN_CELLS: dict[str, Any] = {
-    "encodings": frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-    "signed_input": True,
-    "resets": frozenset(Reset),
-    "leak": True,
-    "refractory": True,
-    "bias": True,
-    "initial": True,
-    "thresholds": True,
-    "latency": 1,
-    "records": frozenset({"spikes", "potentials"}),
-    "exact_bits": 53,
-}
+OWN_CELLS = Capabilities(
+    features=f.INPUTS | f.PER_NEURON | f.RESETS | f.RECORDINGS | {f.LEAK, f.REFRACTORY, f.FLOAT_WEIGHTS},
+    latency=1,
+    exact_bits=53,
+    extra="pynn",
+)
 """What our cells do under NEURON and Brian2."""
+
+ON_NEST = NestBackend.capabilities.without(f.PULSES, f.TIMED_INPUT)
+"""The neurons are NEST's own, so what they cannot do is the same; currents that change in time are not made here."""
 
 
 class PynnBackend:
@@ -73,7 +61,7 @@ class PynnNestBackend(PynnBackend):
 
     name = "pynn.nest"
     below = "nest"
-    capabilities = type(NestBackend.capabilities)(**ON_NEST, modules=("pyNN", "nest"), extra="pynn")
+    capabilities = replace(ON_NEST, modules=("pyNN", "nest"), extra="pynn")
     cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)
 
 
@@ -82,7 +70,7 @@ class PynnNeuronBackend(PynnBackend):
 
     name = "pynn.neuron"
     below = "neuron"
-    capabilities = Capabilities(**OWN_CELLS, modules=("pyNN", "neuron"), extra="pynn")
+    capabilities = replace(OWN_CELLS, modules=("pyNN", "neuron"))
     cost = Cost(neuron_bytes=5000, synapse_bytes=550, seconds=3.0, most_synapses=10_000_000)
 
     def check_tools(self) -> None:
@@ -95,5 +83,5 @@ class PynnBrian2Backend(PynnBackend):
 
     name = "pynn.brian2"
     below = "brian2"
-    capabilities = Capabilities(**OWN_CELLS, modules=("pyNN", "brian2"), extra="pynn")
+    capabilities = replace(OWN_CELLS, modules=("pyNN", "brian2"))
     cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)

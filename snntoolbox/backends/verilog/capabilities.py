@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snntoolbox.errors import BackendError, Unsupported
+from snntoolbox.errors import BackendError
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
-from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 
 SIMULATORS = ("auto", "icarus", "verilator")
@@ -45,32 +44,25 @@ def check_sizes(lanes: int, queue: int) -> None:
             raise BackendError(f"hardware cannot have {many} {what}", hint=f"use a power of two up to {most}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerilogCapabilities(Capabilities):
-    """What holds beyond single features: registers start at 0 and hold whole numbers."""
-
-    def missing(self, network: SpikingNetwork) -> list[Unsupported]:
-        """The general list, a potential to reset to that is not 0, and limits of potentials between the numbers."""
-        found = super().missing(network)
-        for population in network.populations.values():
-            neuron = population.neuron
-            if isinstance(neuron, IF) and neuron.reset is Reset.ZERO and neuron.reset_potential:
-                found.append(Unsupported(population.label, "a reset potential other than 0"))
-            if isinstance(neuron, IF) and any(limit != int(limit) for limit in neuron.saturation or ()):
-                found.append(Unsupported(population.label, "potentials that saturate at fractions"))
-        return found
+def _resets_elsewhere(neuron: IF) -> bool:
+    return neuron.reset is Reset.ZERO and neuron.reset_potential != 0
 
 
-CAPABILITIES = VerilogCapabilities(
-    encodings=frozenset({ConstantCurrent, Poisson}),
-    signed_input=True,
-    resets=frozenset({Reset.SUBTRACT, Reset.ZERO}),
-    bias=True,
-    initial=True,
-    thresholds=True,
-    saturation=True,
-    grid_only=True,
-    records=frozenset({"spikes"}),
+def _saturates_between(neuron: IF) -> bool:
+    return any(limit != int(limit) for limit in neuron.saturation or ())
+
+
+REGISTERS = (
+    f.Feature("a reset potential other than 0", asked_by=f.of_neurons(_resets_elsewhere)),
+    f.Feature("potentials that saturate at fractions", asked_by=f.of_neurons(_saturates_between)),
+)
+"""What registers cannot hold: they start at 0 and hold whole numbers."""
+
+CAPABILITIES = Capabilities(
+    features=f.PER_NEURON
+    | {f.CONSTANT_INPUT, f.POISSON_INPUT, f.SIGNED_INPUT}
+    | {f.RESET_SUBTRACT, f.RESET_ZERO, f.SATURATION, f.RECORDED_SPIKES},
+    refuses=REGISTERS,
     exact_bits=53,
     programs=("iverilog", "verilator"),
 )

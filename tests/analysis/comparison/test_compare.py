@@ -17,6 +17,7 @@ from snntoolbox.analysis.comparison.tally import StoredRasters
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.analysis.conformance.networks import NETWORKS
 from snntoolbox.errors import BackendError, DataError, TooLargeError
+from snntoolbox.ir import features
 from snntoolbox.ir.files import write_json
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
@@ -134,7 +135,7 @@ def test_float32_rounding_is_told():
 
 
 def test_ties_of_floats_are_rounding_without_potentials():
-    blind = replace(CAN, records=frozenset({"spikes"}))
+    blind = CAN.without(features.RECORDED_POTENTIALS)
     network = drawn("perceptron")
     found = compared(network, Fake(noise=1e-9, capabilities=blind))
     at = found.side("fake").divergence
@@ -164,8 +165,8 @@ def test_who_is_missing_or_refuses_is_listed_and_the_others_run():
     network = drawn("perceptron")
     sides = [
         Fake("absent", capabilities=replace(CAN, modules=("no_such_simulator",), extra="sim")),
-        Fake("unable", capabilities=replace(CAN, bias=False)),
-        Fake("blind", capabilities=replace(CAN, records=frozenset())),
+        Fake("unable", capabilities=CAN.without(features.BIAS)),
+        Fake("blind", capabilities=CAN.without(*features.RECORDINGS)),
         Fake("first"),
         Fake("second"),
     ]
@@ -183,7 +184,7 @@ def test_who_is_missing_or_refuses_is_listed_and_the_others_run():
 @pytest.mark.parametrize("batches", [True, False])
 def test_who_dies_keeps_what_is_finished(batches):
     network = drawn("perceptron")
-    fake = Fake(dies_at=3, capabilities=replace(CAN, batches=batches))
+    fake = Fake(dies_at=3, capabilities=CAN if batches else CAN.without(features.BATCHES))
     found = compared(network, fake, Fake("after"), batch_size=2)
     side = found.side("fake")
     assert side.status is Status.DIED

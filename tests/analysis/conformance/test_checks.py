@@ -13,7 +13,7 @@ from snntoolbox.analysis.conformance.checks import ConformanceError, check, chec
 from snntoolbox.backends.registry import backend_named, backend_names
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
+from snntoolbox.ir.features import FEATURES, LEAK, MAX_POOLING
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import LinearNode
@@ -51,24 +51,7 @@ def test_every_population_of_a_case_spikes(case):
     assert all(count.any() for count in result.events.values())
 
 
-EVERYTHING = Capabilities(
-    encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-    signed_input=True,
-    resets=frozenset(Reset),
-    leak=True,
-    refractory=True,
-    max_gate=True,
-    bias=True,
-    initial=True,
-    thresholds=True,
-    windows=True,
-    pulses=True,
-    timed_input=True,
-    saturation=True,
-    levels=True,
-    signed=True,
-    records=frozenset({"spikes", "potentials"}),
-)
+EVERYTHING = Capabilities(features=frozenset(FEATURES))
 
 
 class Interpreter:
@@ -168,7 +151,7 @@ class RecordsEverything(Interpreter):
 
 
 class RefusesNothing(Interpreter):
-    capabilities = replace(EVERYTHING, leak=False)
+    capabilities = EVERYTHING.without(LEAK)
 
     def build(self, network):
         self.network = network
@@ -176,7 +159,7 @@ class RefusesNothing(Interpreter):
 
 
 class RefusesVaguely(Interpreter):
-    capabilities = replace(EVERYTHING, leak=False)
+    capabilities = EVERYTHING.without(LEAK)
 
     def build(self, network):
         raise UnsupportedError("this backend", [])
@@ -218,6 +201,6 @@ def test_all_failures_are_told_at_once():
 
 def test_what_is_lacking_is_refused():
     class NoGate(Interpreter):
-        capabilities = replace(EVERYTHING, max_gate=False)
+        capabilities = EVERYTHING.without(MAX_POOLING)
 
     assert check(NoGate(), CASES["network: gate"]) == "refused"

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -18,6 +17,7 @@ from snntoolbox.engine import neurons
 from snntoolbox.engine.fast import neurons_scan
 from snntoolbox.engine.neurons import add_pulse, copied
 from snntoolbox.engine.tensors import Target
+from snntoolbox.ir.features import RECORDED_POTENTIALS
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, Reset
@@ -191,7 +191,7 @@ def test_a_cpu_has_loops_of_its_own(monkeypatch):
 class WithoutPotentials(InisimBackend):
     """INI where only spikes are recorded: potentials would be followed step by step."""
 
-    capabilities = replace(InisimBackend.capabilities, records=frozenset({"spikes"}))
+    capabilities = InisimBackend.capabilities.without(RECORDED_POTENTIALS)
 
 
 CASES = {case.name: case for case in cases()}

@@ -6,64 +6,25 @@ import re
 import pytest
 
 from snntoolbox.backends.registry import backend_named, backend_names
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
-from snntoolbox.ir.neurons import Reset
-from snntoolbox.workflow.report.capability_table import FEATURES, VALUES, capability_data, capability_table, text_table
+from snntoolbox.workflow.report.capability_table import (
+    VALUES,
+    capability_data,
+    capability_table,
+    lowered_in,
+    text_table,
+)
 
 NOTHING = Capabilities()
-EVERYTHING = Capabilities(
-    signed_input=True,
-    bias=True,
-    initial=True,
-    thresholds=True,
-    windows=True,
-    pulses=True,
-    timed_input=True,
-    saturation=True,
-    levels=True,
-    signed=True,
-    batches=True,
-    records=frozenset({"spikes", "potentials"}),
-    exact_bits=53,
-    extra="all",
-    resets=frozenset(Reset),
-    leak=True,
-    refractory=True,
-    max_gate=True,
-    encodings=frozenset({ConstantCurrent, Poisson, SpikeTimes}),
-    recurrent=True,
-    latency=1,
-)
-ONE_FEATURE = {
-    "constant-current input": Capabilities(encodings=frozenset({ConstantCurrent})),
-    "Poisson input": Capabilities(encodings=frozenset({Poisson})),
-    "reset by subtraction": Capabilities(resets=frozenset({Reset.SUBTRACT})),
-    "reset to a potential": Capabilities(resets=frozenset({Reset.ZERO})),
-    "reset by modulo": Capabilities(resets=frozenset({Reset.MODULO})),
-    "leak": Capabilities(leak=True),
-    "refractory period": Capabilities(refractory=True),
-    "spike-time input": Capabilities(encodings=frozenset({SpikeTimes})),
-    "max pooling": Capabilities(max_gate=True),
-    "recurrent connections": Capabilities(recurrent=True),
-    "negative input values as spikes": Capabilities(signed_input=True),
-    "bias": Capabilities(bias=True),
-    "initial potential": Capabilities(initial=True),
-    "thresholds per neuron": Capabilities(thresholds=True),
-    "firing windows": Capabilities(windows=True),
-    "time-varying bias (pulses of current)": Capabilities(pulses=True),
-    "input for the first steps alone": Capabilities(timed_input=True),
-    "potentials that saturate": Capabilities(saturation=True),
-    "spikes that carry values (payloads)": Capabilities(levels=True),
-    "signed spikes of neurons": Capabilities(signed=True),
-    "samples side by side": Capabilities(batches=True),
-    "recording of spikes": Capabilities(records=frozenset({"spikes"})),
-    "recording of potentials": Capabilities(records=frozenset({"potentials"})),
-}
+EVERYTHING = Capabilities(features=frozenset(f.FEATURES), latency=1, exact_bits=53, extra="all")
+ROWS = {feature.name: feature for feature in f.FEATURES}
+ALWAYS = {name for name, feature in ROWS.items() if feature.by_form}
+"""What every network brings with it."""
 
-# What every network brings with it, and what none has yet.
-ALWAYS = {f for f, row in FEATURES.items() if row.holds(NOTHING)}
-NEVER = {f for f, row in FEATURES.items() if not row.holds(EVERYTHING)}
+
+def having(*features):
+    return Capabilities(features=frozenset(features))
 
 
 def cells(table, column):
@@ -72,20 +33,19 @@ def cells(table, column):
     return {row[0].strip(): re.sub(r" \(\d+\)$", "", row[column].strip()) for row in rows}
 
 
-def test_each_feature_is_tested():
-    assert set(ONE_FEATURE) == set(FEATURES) - ALWAYS - NEVER
+def test_some_features_are_held_by_all():
     assert {"residual and concat", "read-out of spike counts"} <= ALWAYS
-    assert {"synaptic currents that last", "delays of one's own"} <= NEVER
+    assert len(ROWS) == len(f.FEATURES)
 
 
 def test_columns_are_the_backends_in_order():
     table = capability_table({"one": NOTHING, "two": EVERYTHING})
     assert table.splitlines()[0] == "| feature | one | two |"
-    features = slice(len(FEATURES))
-    for name in list(cells(table, 1))[features]:
-        without = "lowered" if FEATURES[name].lowered_in(NOTHING) else "no"
+    assert list(cells(table, 1))[: len(ROWS)] == list(ROWS)
+    for name, feature in ROWS.items():
+        without = "lowered" if lowered_in(feature, NOTHING) else "no"
         assert cells(table, 1)[name] == ("yes" if name in ALWAYS else without)
-        assert cells(table, 2)[name] == ("no" if name in NEVER else "yes")
+        assert cells(table, 2)[name] == "yes"
     assert [cells(table, 1)[name] for name in VALUES] == ["0", "2^0", "snntoolbox"]
     assert [cells(table, 2)[name] for name in VALUES] == ["1", "2^53", "snntoolbox[all]"]
 
@@ -97,8 +57,9 @@ def test_programs_are_told_by_their_debian_packages():
 
 def test_a_backend_for_the_grid_alone_says_what_brings_a_network_there():
     feature = "weights that are not on an integer grid"
-    assert cells(capability_table({"it": Capabilities(grid_only=True)}), 1)[feature] == "lowered"
-    assert "weight_bits" in capability_data({"it": Capabilities(grid_only=True)})["it"]["reasons"][feature]
+    it = {"it": EVERYTHING.without(f.FLOAT_WEIGHTS)}
+    assert cells(capability_table(it), 1)[feature] == "lowered"
+    assert "weight_bits" in capability_data(it)["it"]["reasons"][feature]
 
 
 def test_every_no_has_a_reason_below():
@@ -112,7 +73,7 @@ def test_every_no_has_a_reason_below():
 
 
 def test_a_backends_own_reason_goes_first():
-    its = Capabilities(reasons={"leak": "it is made of stone"})
+    its = Capabilities(reasons={f.LEAK: "it is made of stone"})
     assert "it is made of stone" in capability_table({"it": its})
     assert capability_data({"it": its})["it"]["reasons"]["leak"] == "it is made of stone"
     assert "maxpool_type = relu_tree" in capability_data({"it": its})["it"]["reasons"]["max pooling"]
@@ -120,7 +81,7 @@ def test_a_backends_own_reason_goes_first():
 
 def test_lowered_is_only_what_is_lowered():
     """A network with another schedule is refused where there are no pulses, and nothing lowers it: that is a no."""
-    pulses = Capabilities(pulses=True)
+    pulses = having(f.PULSES)
     table = capability_table({"nothing": NOTHING, "pulses": pulses})
     assert cells(table, 1)["time-varying bias (pulses of current)"] == "no"
     assert cells(table, 1)["input for the first steps alone"] == "no"
@@ -130,27 +91,38 @@ def test_lowered_is_only_what_is_lowered():
 
 def test_reasons_belong_to_rows():
     for name in backend_names():
-        assert set(backend_named(name).capabilities.reasons) <= set(FEATURES)
+        assert set(backend_named(name).capabilities.reasons) <= set(f.FEATURES)
 
 
 def test_a_feature_with_some_resets_names_them():
-    some = Capabilities(leak=frozenset({Reset.ZERO, Reset.MODULO}))
+    some = having(f.LEAK.beside(f.RESET_ZERO), f.LEAK.beside(f.RESET_MODULO), f.REFRACTORY.beside(f.BIAS))
     assert cells(capability_table({"it": some}), 1)["leak"] == "reset modulo, zero"
+    assert cells(capability_table({"it": some}), 1)["refractory period"] == "bias"
+    assert capability_data({"it": some})["it"]["leak"] == ["modulo", "zero"]
 
 
-@pytest.mark.parametrize("feature", ONE_FEATURE)
-def test_each_row_reads_its_own_capability(feature):
-    found = cells(capability_table({"it": ONE_FEATURE[feature]}), 1)
-    assert {name for name, value in found.items() if value == "yes"} - ALWAYS == {feature}
+@pytest.mark.parametrize("name", [name for name in ROWS if name not in ALWAYS])
+def test_each_row_reads_its_own_feature(name):
+    found = cells(capability_table({"it": having(ROWS[name])}), 1)
+    assert {row for row, value in found.items() if value == "yes"} - ALWAYS == {name}
 
 
-def test_every_field_of_capabilities_has_a_row():
-    """A new field must be shown: each field, changed alone from everything to nothing, changes the table."""
+def test_features_of_others_have_rows_of_their_own_below():
+    others = having(f.LEAK, f.Feature("rust", why_not="it is kept dry"))
+    table = capability_table({"theirs": others, "ours": EVERYTHING})
+    assert list(cells(table, 1))[len(ROWS)] == "rust"
+    assert [cells(table, column)["rust"] for column in (1, 2)] == ["yes", "no"]
+    assert "it is kept dry" in table
+    assert "rust" not in capability_table({"ours": EVERYTHING})
+
+
+def test_every_field_of_capabilities_is_shown():
+    """A new field must be: each field, changed alone from everything to nothing, changes the table."""
     whole = capability_table({"it": EVERYTHING})
     for field in dataclasses.fields(Capabilities):
-        if field.name in ("modules", "reasons"):  # shown as the extra that installs them, and tested above
+        if field.name in ("modules", "reasons", "refuses"):  # the extra installs them; tested above; no rows
             continue
-        other = {"grid_only": True, "programs": ("one",)}.get(field.name, getattr(NOTHING, field.name))
+        other = {"programs": ("one",)}.get(field.name, getattr(NOTHING, field.name))
         less = dataclasses.replace(EVERYTHING, **{field.name: other})
         assert capability_table({"it": less}) != whole, field.name
 
@@ -160,7 +132,7 @@ def test_text_and_data_say_the_same():
     data, lines = capability_data(backends), text_table(backends).splitlines()
     assert lines[0].split() == ["feature", "INI", "brian2"]
     assert data["INI"]["installed here"] is True
-    for feature in FEATURES:
+    for feature in ROWS:
         (line,) = [line for line in lines if line.startswith(f"{feature}  ")]
         no = [word.strip().startswith("no (") for word in line[len(feature) :].split("  ") if word.strip()]
         assert no == [data[name][feature] is False for name in backends]

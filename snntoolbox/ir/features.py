@@ -1,0 +1,216 @@
+"""The table of features: what networks may ask of a backend, one row each, and which of it a network does ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
+from snntoolbox.ir.feature import Feature, Lowering
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
+
+__all__ = [
+    "FEATURES",
+    "Asked",
+    "Feature",
+    "Lowering",
+    "features",
+    "of_inputs",
+    "of_networks",
+    "of_neurons",
+    "of_populations",
+]
+
+Asks = Callable[[Any], bool]
+"""Whether a layer asks for a feature."""
+
+
+@dataclass(frozen=True)
+class CodedInput:
+    """An input of a network and how it is coded."""
+
+    encoding: Encoding
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Populations and maps of a network that form a circle."""
+
+    names: tuple[str, ...]
+
+
+Layer = Population | CodedInput | Cycle | SpikingNetwork
+"""All that can ask for a feature."""
+
+
+def of_populations(asks: Callable[[Population], bool]) -> Asks:
+    """Asked for by populations of which this holds."""
+    return lambda layer: isinstance(layer, Population) and asks(layer)
+
+
+def of_neurons(asks: Callable[[IF], bool]) -> Asks:
+    """Asked for by populations of integrate-and-fire neurons of which this holds."""
+    return of_populations(lambda population: isinstance(population.neuron, IF) and asks(population.neuron))
+
+
+def of_inputs(kind: type[Encoding], asks: Callable[[Any], bool] = lambda encoding: True) -> Asks:
+    """Asked for by inputs of a coding of which this holds."""
+    return lambda layer: isinstance(layer, CodedInput) and type(layer.encoding) is kind and asks(layer.encoding)
+
+
+def of_networks(asks: Callable[[SpikingNetwork], bool]) -> Asks:
+    """Asked for by networks as a whole."""
+    return lambda layer: isinstance(layer, SpikingNetwork) and asks(layer)
+
+
+def _reset(name: str, reset: Reset) -> Feature:
+    asks = of_neurons(lambda neuron: neuron.reset is reset)
+    return Feature(name, asked_by=asks, why_not=_NEURON, kind="reset", value=str(reset))
+
+
+_NEURON = "no such rule in its neurons"
+_RECORDS = "it does not give them"
+_RATE = "[conversion] schedule = rate"
+_SCHEDULES = f"only other schedules need it than {_RATE} (the default)"
+_PLAIN = "[cell] levels = 1 and spikes = unsigned"
+
+LINEAR_MAPS = Feature("linear maps, whatever the layer", by_form=True)
+BRANCHES = Feature("residual and concat", by_form=True)
+MAX_POOLING = Feature(
+    "max pooling",
+    "max pooling by a gate on spike counts",
+    asked_by=of_populations(lambda population: isinstance(population.neuron, MaxGate)),
+    lowered_by=Lowering("[conversion] maxpool_type = relu_tree", " (the default): a tree of comparing neurons"),
+)
+BIAS = Feature(
+    "bias",
+    asked_by=of_populations(lambda population: population.bias is not None and bool(np.any(population.bias))),
+    why_not=_NEURON,
+)
+PULSES = Feature(
+    "time-varying bias (pulses of current)",
+    "pulses of current",
+    asked_by=of_populations(lambda population: bool(population.pulses)),
+    avoided_by=_RATE,
+    why_not=_SCHEDULES,
+)
+WINDOWS = Feature(
+    "firing windows",
+    asked_by=of_neurons(lambda neuron: neuron.window is not None),
+    lowered_by=Lowering(
+        "[conversion] weight_bits = 8: on the integer grid windows become pulses of current", needs=PULSES
+    ),
+    avoided_by=_RATE,
+    why_not=_SCHEDULES,
+)
+TIMED_INPUT = Feature(
+    "input for the first steps alone",
+    asked_by=of_inputs(ConstantCurrent, lambda encoding: encoding.steps is not None),
+    avoided_by=_RATE,
+    why_not=_SCHEDULES,
+)
+RECURRENT = Feature(
+    "recurrent connections",
+    "a recurrent connection",
+    asked_by=lambda layer: isinstance(layer, Cycle),
+    why_not="networks can have them, no simulator here runs them",
+)
+DELAYS = Feature("delays of one's own", why_not="networks have none yet; short arms wait for long ones by themselves")
+LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have none yet: a spike acts in one step")
+RESET_SUBTRACT = _reset("reset by subtraction", Reset.SUBTRACT)
+RESET_ZERO = _reset("reset to a potential", Reset.ZERO)
+RESET_MODULO = _reset("reset by modulo", Reset.MODULO)
+LEAK = Feature("leak", asked_by=of_neurons(lambda neuron: neuron.leak != 1), why_not=_NEURON)
+REFRACTORY = Feature("refractory period", asked_by=of_neurons(lambda neuron: neuron.refractory != 0), why_not=_NEURON)
+INITIAL_POTENTIAL = Feature(
+    "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=_NEURON
+)
+THRESHOLDS = Feature(
+    "thresholds per neuron",
+    "thresholds that differ within a layer",
+    asked_by=of_neurons(lambda neuron: bool(np.ptp(neuron.threshold) != 0)),
+    why_not="one threshold for each layer",
+)
+SATURATION = Feature(
+    "potentials that saturate",
+    asked_by=of_neurons(lambda neuron: neuron.saturation is not None),
+    why_not="only `snntoolbox deploy --saturate` makes them",
+)
+SIGNED_SPIKES = Feature(
+    "signed spikes of neurons",
+    "signed spikes",
+    asked_by=of_neurons(lambda neuron: neuron.negative is not Negative.NEVER),
+    avoided_by=_PLAIN,
+    why_not=_NEURON,
+)
+SPIKE_VALUES = Feature(
+    "spikes that carry values (payloads)",
+    "spikes that carry values",
+    asked_by=of_neurons(lambda neuron: neuron.levels != (1.0,)),
+    avoided_by=_PLAIN,
+    why_not=_NEURON,
+)
+CONSTANT_INPUT = Feature(
+    "constant-current input",
+    asked_by=of_inputs(ConstantCurrent),
+    lowered_by=Lowering("[input] poisson_input = True"),
+)
+POISSON_INPUT = Feature(
+    "Poisson input", asked_by=of_inputs(Poisson), lowered_by=Lowering("[input] poisson_input = False")
+)
+GIVEN_SPIKES = Feature("spike-time input", asked_by=of_inputs(SpikeTimes), why_not="no sources that play given spikes")
+SIGNED_INPUT = Feature("negative input values as spikes", why_not="input spikes have no sign")
+COUNTED_READOUT = Feature("read-out of spike counts", by_form=True)
+SUMMED_READOUT = Feature("read-out of summed currents", by_form=True)
+FLOAT_WEIGHTS = Feature(
+    "weights that are not on an integer grid",
+    asked_by=of_networks(lambda network: network.grid is None),
+    lowered_by=Lowering("[conversion] weight_bits = 8"),
+)
+BATCHES = Feature("samples side by side", why_not="samples run one after the other")
+RECORDED_SPIKES = Feature("recording of spikes", why_not=_RECORDS)
+RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
+
+FEATURES: tuple[Feature, ...] = (
+    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, TIMED_INPUT, RECURRENT, DELAYS, LASTING_CURRENTS),
+    *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
+    *(SIGNED_SPIKES, SPIKE_VALUES, CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
+    *(COUNTED_READOUT, SUMMED_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
+)
+"""Every row, in the order of the table of simulators."""
+
+
+INPUTS = frozenset({CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT})
+PER_NEURON = frozenset({BIAS, INITIAL_POTENTIAL, THRESHOLDS})
+RESETS = frozenset({RESET_SUBTRACT, RESET_ZERO, RESET_MODULO})
+RECORDINGS = frozenset({RECORDED_SPIKES, RECORDED_POTENTIALS})
+
+
+class Asked(NamedTuple):
+    """A layer, as the user knows it, a feature that it asks for, and all that it asks for."""
+
+    layer: str
+    feature: Feature
+    company: frozenset[Feature]
+
+
+def features(network: SpikingNetwork, more: Iterable[Feature] = ()) -> list[Asked]:
+    """What each layer of a network asks for, of the table and of `more`: populations, inputs, then the whole."""
+    rows, found = (*FEATURES, *more), list[Asked]()
+    for label, layer in _layers(network):
+        asked = [feature for feature in rows if feature.asked_by(layer)]
+        found += [Asked(label, feature, frozenset(asked)) for feature in asked]
+    return found
+
+
+def _layers(network: SpikingNetwork) -> Iterator[tuple[str, Layer]]:
+    """The layers under the user's own names."""
+    yield from ((population.label, population) for population in network.populations.values())
+    yield from ((name, CodedInput(encoding)) for name, encoding in network.encodings.items())
+    yield network.name, network
+    if network.cycle:
+        yield " -> ".join(network.cycle), Cycle(network.cycle)
