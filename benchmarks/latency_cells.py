@@ -144,7 +144,7 @@ class Bench:
     def equality(self, network: Any, run: Any, x: np.ndarray) -> str:
         """Simulate a few samples; ValueError where counts differ by more than sums that tie with a level."""
         import snntoolbox as stb
-        from snntoolbox.conversion.schedules.scheduling import MOST_UNEQUAL
+        from snntoolbox.conversion.schedules.quantized_reference import MOST_UNEQUAL
 
         few = x[: min(8, int(CHECKED / (network.neurons * network.schedule.steps)))]
         if not len(few):

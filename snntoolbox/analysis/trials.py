@@ -19,6 +19,7 @@ from snntoolbox.backends.simulate import simulate, simulate_batches
 from snntoolbox.conversion.convert import spiking
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.settle import candidates, settle
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DataError
@@ -89,7 +90,7 @@ class Trials:
     @cached_property
     def original(self) -> Array:
         """The first output of the original on the samples held back; of a softmax what goes into it."""
-        plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule="rate")
+        plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule=Rate.name)
         return Executor(lower(self.graph, plain)).run(*self.held)
 
     @cached_property

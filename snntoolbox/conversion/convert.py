@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.converted import ConvertedNetwork
 from snntoolbox.conversion.corrections.correct import Correct
 from snntoolbox.conversion.corrections.correct_layers import STARTING
-from snntoolbox.conversion.corrections.correct_phased import CorrectPhased
 from snntoolbox.conversion.corrections.simulated_readouts import with_read_outs_fitted
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import uncorrected
-from snntoolbox.conversion.schedules.scheduling import check_phased, scheduled
 from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
@@ -29,7 +26,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
 from snntoolbox.ir.samples import Progress, checked_arrays
-from snntoolbox.ir.timing import run_steps, steps_of
+from snntoolbox.ir.timing import run_steps
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +63,7 @@ def convert(
     lowered = lower(graph, recipe)
     made = settle(lowered, data, recipe, duration, progress, device)
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
-    changed = made.recipe.layer_correction if other_start and recipe.schedule == "rate" else ""
+    changed = made.recipe.layer_correction if other_start and recipe.chosen_schedule.always_fires else ""
     if changed in STARTING and duration is not None and data is not None:
         told = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
         log.warning(told, changed)
@@ -91,12 +88,12 @@ def spiking(
     if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
     network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
-    if recipe.schedule == "phased" and duration is not None and data is not None and recipe.layer_correction != "none":
-        correct_phased = CorrectPhased(window=steps_of(duration, recipe.dt))
-        network = correct_phased(network, lowered, [a[: recipe.correction_samples] for a in data])
-    before, network = network, scheduled(network, recipe.schedule, duration)
-    if recipe.schedule == "phased" and data is not None:
-        check_phased(network, before, data, backend_named("INI"))
+    schedule = recipe.chosen_schedule
+    if duration is not None and data is not None and recipe.layer_correction != "none":
+        network = schedule.corrected(network, lowered, [a[: recipe.correction_samples] for a in data], duration)
+    before, network = network, schedule.apply(network, duration)
+    if data is not None:
+        schedule.verify(network, before, data)
     if duration is None or data is None:
         return network
     steps, readouts = run_steps(network, duration), recipe.readout_correction > 0

@@ -10,7 +10,6 @@ from snntoolbox.conversion.lowering.lower_sigmoid import LowerSigmoid
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.conversion.schedules.scheduling import check_schedule
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
 from snntoolbox.errors import UnsupportedError
@@ -35,7 +34,9 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = SpikingAveragePools()(graph)
     if offenders := unsupported_nodes(graph):
         raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
-    check_schedule(graph, recipe.schedule)
+    schedule = recipe.chosen_schedule
+    if offenders := schedule.unsupported(graph):
+        raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=schedule.hint)
     return graph
 
 

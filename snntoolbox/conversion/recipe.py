@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
-from snntoolbox.conversion.schedules.scheduling import SCHEDULES
+from snntoolbox.conversion.schedules.rate import Rate
+from snntoolbox.conversion.schedules.registry import SCHEDULES
+from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.thresholds.rules import RULES
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 
@@ -20,19 +22,10 @@ USUAL_START = 0.5
 
 _CHECKED = (
     *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
-    *("correction_samples", "readout_correction", "batch_size", "percentile", "input_range", "neuron", "encoding"),
+    *("correction_samples", "readout_correction", "batch_size", "percentile", "input_range", "schedule"),
+    *("neuron", "encoding"),
 )
 """Fields of which a value of another type would be taken for something else: the text "False", for one, is true."""
-
-
-_CORRECTED = {"phased": ("auto", "potential", "none"), "differential": ("auto", "none")}
-"""The corrections of layers that a schedule has; any with the usual one."""
-AUTOMATIC = {"phased": "potential", "differential": "none"}
-"""What 'auto' means of them."""
-_WHY = {
-    "phased": "which corrects start potentials alone",
-    "differential": "whose layers need none: they settle within their smallest level",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +40,9 @@ class Recipe:
     linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `layer_correction` names what
     is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
     `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
-    is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire: 'rate',
-    'phased' (see `Phased`; needs the duration of a window) or 'differential' (see `Differential`).
+    is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire, by a
+    name of `SCHEDULES`: 'rate', 'phased' (see `Phased`; needs the duration of a window) or 'differential' (see
+    `Differential`).
     """
 
     normalize: bool = True
@@ -72,25 +66,33 @@ class Recipe:
     readout_correction: int = 100
     input_range: tuple[float, float] = (0.0, 1.0)
     batch_size: int = 100
-    schedule: Literal["rate", "phased", "differential"] = "rate"
+    schedule: str = Rate.name
 
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
             hint = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make those that are not plain"
             raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}", hint=hint)
+        if wrong := [*self._misfits_of_schedule(), *self._beyond_choice()]:
+            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
+
+    @property
+    def chosen_schedule(self) -> Schedule:
+        """The schedule that `schedule` names."""
+        return SCHEDULES[self.schedule]
+
+    def _misfits_of_schedule(self) -> list[str]:
+        """What does not go with the schedule, which may be unknown."""
         if self.schedule not in SCHEDULES:
-            wrong.append(f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}")
-        if self.schedule != "rate" and (self.neuron.reset != "subtract" or self.neuron.leak != 1):
-            wrong.append(f"schedule = {self.schedule} needs neurons with reset = subtract and without leak")
-        if self.schedule != "rate" and self.neuron.refractory:
-            wrong.append(f"schedule = {self.schedule} needs neurons without a refractory period")
-        if self.schedule == "phased" and self.neuron.graded:
-            wrong.append("schedule = phased needs plain spikes, without levels and signs")
-        if self.schedule == "differential" and isinstance(self.encoding, Spiking):
-            wrong.append("schedule = differential needs constant-current input: spikes are drawn anew, not differences")
-        fractions = self.schedule == "differential" or any(level != int(level) for level in self.neuron.levels)
-        if self.weight_bits and fractions:
-            wrong.append("weight_bits need spikes that carry whole numbers of thresholds; differential ones do not")
+            return [f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}"]
+        wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
+        if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
+            theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
+            wrong.append(f"weight_bits need spikes that carry whole numbers of thresholds{theirs}")
+        return wrong
+
+    def _beyond_choice(self) -> list[str]:
+        """Names and numbers that there are not to choose."""
+        wrong = []
         if not 0 < self.percentile <= 100:
             wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
         if self.max_pool not in ("relu_tree", "gate"):
@@ -105,25 +107,25 @@ class Recipe:
             wrong.append(f"dt = {self.dt} is not above 0")
         if self.threshold_rule not in ("auto", "weights", *RULES):
             wrong.append(f"threshold_rule = {self.threshold_rule!r} is none of auto, weights, {', '.join(RULES)}")
-        if self.layer_correction not in ("auto", "none", *CORRECTIONS):
-            names = ", ".join(CORRECTIONS)
-            wrong.append(f"layer_correction = {self.layer_correction!r} is none of auto, none, {names}")
+        theirs = [name for schedule in SCHEDULES.values() for name in schedule.corrections]
+        corrections = tuple(dict.fromkeys(("auto", "none", *CORRECTIONS, *theirs)))
+        if self.layer_correction not in corrections:
+            wrong.append(f"layer_correction = {self.layer_correction!r} is none of {', '.join(corrections)}")
         if self.batch_size < 1 or self.readout_correction < 0 or self.correction_samples < 1:
             wrong.append("batch_size and correction_samples must be at least 1 and readout_correction at least 0")
         if not self.input_range[0] < self.input_range[1]:
             wrong.append(f"input_range = {self.input_range} is no range")
-        if wrong:
-            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
+        return wrong
 
     def check_correction(self) -> None:
         """ConversionError where `layer_correction` names what is not done to layers of this `schedule`.
 
         Not checked with the other choices: a search goes from one recipe to another by way of such ones.
         """
-        able = _CORRECTED.get(self.schedule, (self.layer_correction,))
-        if self.layer_correction not in able:
+        schedule = self.chosen_schedule
+        if self.layer_correction not in ("auto", *schedule.corrections):
             asked = f"layer_correction = {self.layer_correction}"
             raise ConversionError(
-                f"{asked} is not for schedule = {self.schedule}, {_WHY[self.schedule]}",
-                hint=f"layer_correction = {' or '.join(able)}",
+                f"{asked} is not for schedule = {schedule.name}, {schedule.why_no_others}",
+                hint=f"layer_correction = {' or '.join(('auto', *schedule.corrections))}",
             )

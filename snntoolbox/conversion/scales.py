@@ -41,8 +41,7 @@ def choose_scales(
             log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
         return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
     situation = Situation(
-        # Differential coding sends values of several sizes, for which the error of one size says nothing.
-        steps=None if duration is None or recipe.schedule == "differential" else steps_of(duration, recipe.dt),
+        steps=None if duration is None or not recipe.chosen_schedule.counts_steps else steps_of(duration, recipe.dt),
         initial=float(np.mean(recipe.neuron.initial)),
         percentile=recipe.percentile,
         per_channel=recipe.per_channel,

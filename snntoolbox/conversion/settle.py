@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, UNTRIED, Choice, Choose
+from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, Choice, Choose
 from snntoolbox.conversion.corrections.correct_layers import STARTING
-from snntoolbox.conversion.recipe import AUTOMATIC, USUAL_START, Recipe
+from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import choose_scales, uncorrected
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS, USUAL, rule_name
 from snntoolbox.conversion.thresholds.thresholds import Scales
@@ -70,7 +70,7 @@ def settle(
         samples, readouts = recipe.correction_samples, recipe.readout_correction > 0
         choose = Choose(steps=steps, samples=samples, readouts=readouts, device=device)
         choice = choose(pairs, cache(lambda rule: uncorrected(lowered, scales_of(rule), data, recipe)), lowered, data)
-        layers = UNTRIED if layers in STARTING else layers
+        layers = recipe.chosen_schedule.corrections[0] if layers in STARTING else layers
     if choice is not None:
         rule, layers = choice.chosen.rule, choice.chosen.layers
         log.info("chosen: %s", choice)
@@ -83,16 +83,17 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
 
     The first is what it means without a trial. A start potential other than the usual is the user's: it stays.
     """
-    rated = recipe.schedule == "rate"
-    rule = rule_name(recipe.threshold_rule, steps if recipe.schedule != "differential" else None, recipe.percentile)
+    schedule = recipe.chosen_schedule
+    untried = schedule.corrections[0]
+    rule = rule_name(recipe.threshold_rule, steps if schedule.counts_steps else None, recipe.percentile)
     if recipe.layer_correction != "auto":
         return [(rule, recipe.layer_correction)]
     if steps is None or steps > FEW_STEPS:  # in long runs there is little to mend, less than what few samples get wrong
         return [(rule, "none")]
-    if not rated:
-        return [(rule, AUTOMATIC[recipe.schedule])]
+    if not schedule.always_fires:
+        return [(rule, untried)]
     kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     pairs = [(r, "bias") for r in ("mmse", "percentile")] if kept else list(CANDIDATES)
     if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize:
         pairs = [*dict.fromkeys((rule, layers) for _, layers in pairs)]
-    return pairs if steps <= TRIED_STEPS else [(rule, "bias" if kept else UNTRIED)]
+    return pairs if steps <= TRIED_STEPS else [(rule, "bias" if kept else untried)]

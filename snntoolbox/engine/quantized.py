@@ -31,14 +31,14 @@ class QuantizedRun:
     """
 
     def __init__(self, network: SpikingNetwork, adjust: Callable[[Population, Array], Array] | None = None) -> None:
-        schedule = network.schedule
-        if schedule is None or schedule.name != "phased":
+        window = firing_window(network)
+        if window is None:
             raise ConversionError("only a phased network equals its quantised one", hint="schedule='phased'")
         if not all(isinstance(e, ConstantCurrent) for e in network.encodings.values()):
             raise ConversionError("a quantised network has constant currents as inputs")
         if network.grid:  # its currents are rounded before they are summed, which the interpreter does
             raise ConversionError("a network on an integer grid is run by its simulator", hint="weight_bits = 0")
-        self.network, self.window, self.adjust = network, schedule.window, adjust
+        self.network, self.window, self.adjust = network, window, adjust
         self.wiring = Executor(network.wiring, dtype=torch.float64, exact=True)
 
     def outputs(self, x: Sequence[Array]) -> list[Array]:
@@ -77,3 +77,13 @@ class QuantizedRun:
         if self.adjust is not None:
             ready = ready + tensor(self.adjust(population, ready.numpy()))
         return torch.floor(ready).clamp(0, self.window)
+
+
+def firing_window(network: SpikingNetwork) -> int | None:
+    """In how many steps every neuron fires, once all of its input is there; None where some fire at other times."""
+    steps = network.window
+    for population in network.populations.values():
+        window = population.neuron.window if isinstance(population.neuron, IF) else None
+        if window is None or window[1] - window[0] != steps:
+            return None
+    return steps

@@ -24,8 +24,8 @@ from snntoolbox.conversion.load import compare_outputs
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.lower_sigmoid import both_classes
-from snntoolbox.conversion.schedules.scheduling import probe
 from snntoolbox.conversion.settle import settle
+from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError, NoReferenceError
@@ -141,8 +141,7 @@ class Preparation:
             self.inputs.check_scales()
             self.recipe = recipe_of(settings, self.inputs.largest_input(), self.inputs.input_range())
             if settings.tools.convert:
-                kind = (self.recipe.neuron, self.recipe.encoding, self.recipe.schedule, self.recipe.weight_bits)
-                self.check_simulator(probe(*kind))
+                self.check_simulator(smallest_network(self.recipe))
             self.lowered = lower(graph, self.recipe)
             if self.inputs.binary:
                 self.warn("one output, a sigmoid, is read as two classes: class 1 where its logit is above 0")

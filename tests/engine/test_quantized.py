@@ -1,4 +1,7 @@
-"""The quantised run of a phased network: what it takes. That it is equal is seen in tests/passes/test_phased.py."""
+"""The quantised run of a phased network: what it takes.
+
+That it is equal is seen in tests/conversion/schedules/test_fire_in_turn.py.
+"""
 
 import numpy as np
 import pytest

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 import snntoolbox as stb
-from snntoolbox.conversion.schedules.phased import Phased
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.errors import ConversionError, DataError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.nodes import ReLU
@@ -306,7 +306,7 @@ def test_the_phased_schedule_is_the_fine_tuned_network_itself():
     x = torch.rand(40, 1, 4, 4)
     model = replace_relu(Residual(), 4, x).eval()
     graph = stb.load(model, input_shape=(1, 4, 4))
-    network = Phased(4)(stb.convert(graph, x.numpy()))
+    network = FireInTurn(4)(stb.convert(graph, x.numpy()))
     exact = graph.run(x.numpy().astype(np.float64))
     found = interpret(network, x.numpy().astype(np.float64), steps=network.schedule.steps)
     np.testing.assert_allclose(found.output, exact, rtol=0, atol=1e-9 * np.abs(exact).max())

@@ -67,8 +67,8 @@ class _Trying:
             assert remedy.change is not None
             recipe, lengthen = remedy.change(recipe), lengthen * remedy.lengthen
             early_exit = remedy.early_exit or early_exit
-        phased = recipe.schedule == "phased" and self.trials.recipe.schedule != "phased"
-        work = float(lengthen * (self.depth + 1 if phased else 1))
+        costs = [r.chosen_schedule.cost(self.depth) for r in (recipe, self.trials.recipe)]
+        work = lengthen * costs[0] / costs[1]
         if not self.budget.allows(work):
             return None
         trials = replace(self.trials, early_exit=early_exit)

@@ -15,6 +15,7 @@ import numpy as np
 from snntoolbox.analysis.diagnosis.findings import Advice, Diagnosis
 from snntoolbox.analysis.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.phased import Phased
 from snntoolbox.conversion.thresholds.rules import rule_name
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.neurons import Negative, Reset
@@ -45,7 +46,7 @@ class Situation:
     @property
     def rule(self) -> str:
         """The rule that chooses the thresholds, where the recipe leaves it open by the number of steps."""
-        steps = None if self.recipe.schedule == "differential" else self.duration / self.recipe.dt
+        steps = self.duration / self.recipe.dt if self.recipe.chosen_schedule.counts_steps else None
         return rule_name(self.recipe.threshold_rule, steps, self.recipe.percentile)
 
 
@@ -158,38 +159,39 @@ def _with_percentile(recipe: Recipe, percent: float) -> Recipe:
 def _phased(recipe: Recipe) -> Recipe:
     """With the corrections of layers that a phased network has; none stays none."""
     correction = "none" if recipe.layer_correction == "none" else "auto"
-    return replace(recipe, schedule="phased", layer_correction=correction)  # type: ignore[arg-type]
+    return replace(recipe, schedule=Phased.name, layer_correction=correction)  # type: ignore[arg-type]
 
 
 def _phased_setting(situation: Situation) -> str:
     """The keys that set it; where another correction was named, that too."""
     named = _phased(situation.recipe).layer_correction != situation.recipe.layer_correction
-    return "[conversion] schedule = phased" + (", layer_correction = auto" if named else "")
+    return f"[conversion] schedule = {Phased.name}" + (", layer_correction = auto" if named else "")
 
 
 def _plain(recipe: Recipe) -> bool:
     """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
     neuron = recipe.neuron
     lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory
-    return recipe.schedule == "rate" and lossless and not neuron.graded and neuron.saturation is None
+    return recipe.chosen_schedule.always_fires and lossless and not neuron.graded and neuron.saturation is None
 
 
 def _coarse(situation: Situation) -> Reason | None:
     """The thresholds are not those of least error for the duration, though clipping or quantisation matters."""
-    other = situation.recipe.normalize and situation.recipe.schedule != "differential" and situation.rule != "mmse"
+    recipe = situation.recipe
+    other = recipe.normalize and recipe.chosen_schedule.counts_steps and situation.rule != "mmse"
     return caused_by(CLIPPING, QUANTISATION)(situation) if other else None
 
 
 def _uncorrected(situation: Situation) -> bool:
     """Whether layers are left as they are, or corrected in part; with a schedule they always are."""
     recipe = situation.recipe
-    return recipe.schedule == "rate" and recipe.layer_correction not in ("auto", "search", "search+potential")
+    return recipe.chosen_schedule.always_fires and recipe.layer_correction not in ("auto", "search", "search+potential")
 
 
 def _idle(situation: Situation) -> Reason | None:
     """Every sample takes all of many steps."""
     steps = situation.diagnosis.steps
-    if situation.early_exit or situation.recipe.schedule == "phased" or steps < MANY_STEPS:
+    if situation.early_exit or not situation.recipe.chosen_schedule.ends_early or steps < MANY_STEPS:
         return None
     return Reason(f"every sample takes all {steps} steps, though most are decided long before", rank=0.05)
 

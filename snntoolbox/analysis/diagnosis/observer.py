@@ -10,6 +10,7 @@ import numpy as np
 from snntoolbox.analysis.diagnosis import terms
 from snntoolbox.analysis.diagnosis.findings import Diagnosis, LayerDiagnosis
 from snntoolbox.analysis.diagnosis.tally import Sizes, Tally
+from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.errors import ConversionError, DataError
@@ -261,8 +262,10 @@ def incomparable(network: SpikingNetwork) -> str:
     for name, coding in network.encodings.items():
         if not isinstance(coding, (ConstantCurrent, Poisson)):
             return f"the input {name} is coded as {type(coding).__name__}"
-    if network.schedule is not None and network.schedule.name != "phased":
-        return f"a {network.schedule.name} network does not fire at a rate"
+    if network.schedule is not None:
+        schedule = SCHEDULES.get(network.schedule.name)
+        if schedule is None or not schedule.rates:
+            return f"a {network.schedule.name} network does not fire at a rate"
     if any(isinstance(p.neuron, IF) and p.neuron.graded for p in network.populations.values()):
         return "its spikes carry values"
     return ""

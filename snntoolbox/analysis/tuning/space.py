@@ -1,21 +1,28 @@
 """The space that is searched: for each axis its values, as configuration keys and as what they do to a recipe.
 
-A new value is one entry of `AXES`; a test holds the keys and the change against one another.
+A new value is one entry of `_AXES`, a new schedule is one of `codings` by itself; a test holds the keys and the change
+against one another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.recipe import AUTOMATIC, Recipe
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.rate import Rate
+from snntoolbox.conversion.schedules.registry import SCHEDULES
+from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.thresholds.rules import rule_name
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import Negative
+from snntoolbox.ir.nodes import Input, MaxPool, ReLU
 
 Change = Callable[[Recipe], Recipe]
 Keys = Mapping[str, object]
@@ -29,6 +36,9 @@ class Value:
     change: Change
 
 
+_SCHEDULE = "conversion.schedule"
+
+
 def _with(key: str, value: object, **changes: Any) -> Value:
     return Value({key: value}, lambda recipe: replace(recipe, **changes))
 
@@ -40,23 +50,52 @@ def _starting(potential: float) -> Value:
 
 def _coding(schedule: str, levels: tuple[float, ...] = (1.0,), negative: Negative = Negative.NEVER) -> Value:
     spikes = "signed" if negative is Negative.MEMORY else "unsigned"
-    keys = {"conversion.schedule": schedule, "cell.levels": list(levels), "cell.spikes": spikes}
+    keys = {_SCHEDULE: schedule, "cell.levels": list(levels), "cell.spikes": spikes}
 
     def change(recipe: Recipe) -> Recipe:
         neuron = replace(recipe.neuron, levels=levels, negative=negative)
-        return replace(recipe, neuron=neuron, schedule=schedule)  # type: ignore[arg-type]
+        return replace(recipe, neuron=neuron, schedule=schedule)
 
     return Value(keys, change)
 
 
-AXES: Mapping[str, Mapping[str, Value]] = {
-    "coding": {
-        "plain": _coding("rate"),
-        "phased": _coding("phased"),
-        "signed": _coding("rate", negative=Negative.MEMORY),
-        "several levels": _coding("rate", (1.0, 0.5, 0.25)),
-        "differential": _coding("differential"),
-    },
+_GRADED: Mapping[str, tuple[tuple[float, ...], Negative]] = {
+    "signed": ((1.0,), Negative.MEMORY),
+    "several levels": ((1.0, 0.5, 0.25), Negative.NEVER),
+}
+"""Neurons other than plain ones, for rates: levels and signs."""
+
+
+def codings() -> dict[str, Value]:
+    """Plain neurons with each schedule, and graded ones at a rate; those with fewer kinds of spikes come first."""
+    plain = {"plain" if s.name == Rate.name else s.name: (s, (1.0,), Negative.NEVER) for s in SCHEDULES.values()}
+    graded = {name: (SCHEDULES[Rate.name], levels, negative) for name, (levels, negative) in _GRADED.items()}
+    every = {**plain, **graded}
+
+    def kinds(name: str) -> tuple[int, bool]:
+        schedule, levels, negative = every[name]
+        return max(len(levels), len(schedule.levels)), negative is not Negative.NEVER
+
+    return {name: _coding(every[name][0].name, *every[name][1:]) for name in sorted(every, key=kinds)}
+
+
+def axes() -> dict[str, dict[str, Value]]:
+    """What is searched, each axis from what is best on most networks on.
+
+    Neurons and schedule are one axis: few go together.
+    """
+    found = {"coding": codings(), **{axis: dict(values) for axis, values in _AXES.items()}}
+    for schedule in SCHEDULES.values():  # what one of them alone corrects
+        if not schedule.always_fires:
+            found["correction"].setdefault(schedule.corrections[0], _correction(schedule.corrections[0]))
+    return found
+
+
+def _correction(name: str) -> Value:
+    return _with("conversion.layer_correction", name, layer_correction=name)
+
+
+_AXES: Mapping[str, Mapping[str, Value]] = {
     "rule": {
         name: _with("conversion.threshold_rule", name, threshold_rule=name)
         for name in ("mmse", "percentile", "ltb", "max")
@@ -66,23 +105,40 @@ AXES: Mapping[str, Mapping[str, Value]] = {
     },
     "start": {f"{v0:g}": _starting(v0) for v0 in (0.5, 0.25, 0.125, 0.0)},
     "correction": {
-        name: _with("conversion.layer_correction", name, layer_correction=name)
-        for name in ("search", "search+potential", "none", "bias", "potential", "both")
+        name: _correction(name) for name in ("search", "search+potential", "none", "bias", "potential", "both")
     },
     "readout": {f"{n}": _with("conversion.readout_correction", n, readout_correction=n) for n in (100, 0)},
     "pool": {name: _with("conversion.maxpool_type", name, max_pool=name) for name in ("relu_tree", "gate")},
 }
-"""What is searched, each axis from what is best on most networks on. Neurons and schedule are one: few go together."""
+"""The axes beside the coding."""
 
 _FIXED: Mapping[tuple[str, str], Mapping[str, str]] = {
-    # Phased layers have no other correction; differential ones none, and they start at half their smallest level.
-    ("coding", "phased"): {"correction": "potential", "pool": "relu_tree"},
-    ("coding", "differential"): {"correction": "none", "start": "0.5", "pool": "relu_tree"},
     ("coding", "several levels"): {"start": "0.125"},  # half the smallest level
     ("correction", "search"): {"start": "0.5"},  # it tries starts itself
     ("correction", "search+potential"): {"start": "0.5"},
 }
 """A choice that fixes others, as they would do nothing or are known to be worse; earlier rows come first."""
+
+
+def fixed_by(schedule: Schedule) -> dict[str, str]:
+    """Axis -> value that a schedule fixes in the same way: it has no other, or others would do nothing."""
+    fixed = {} if schedule.always_fires else {"correction": schedule.corrections[0]}
+    if schedule.own_start:
+        fixed["start"] = "0.5"
+    if schedule.unsupported(_GATED):
+        fixed["pool"] = "relu_tree"
+    return fixed
+
+
+_GATED = Graph(
+    [
+        Input(name="x", shape=(1, 2)),
+        ReLU(name="rectifier", inputs=("x",)),
+        MaxPool(name="gate", inputs=("rectifier",), kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,)),
+    ],
+    ["gate"],
+)
+"""A graph with max pooling, which some schedules refuse."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +161,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """The candidates around a recipe: `AXES` with the recipe's own values where they are on none, and without others.
+    """The candidates around a recipe: `axes` with the recipe's own values where they are on none, and without others.
 
     `left_out` are values (axis, name) that cannot be for this network or simulator.
     """
@@ -117,19 +173,29 @@ class Space:
     @classmethod
     def around(cls, base: Recipe, left_out: frozenset[tuple[str, str]] = frozenset()) -> Space:
         """The space around a recipe."""
-        own, axes = _own_values(base), {axis: dict(values) for axis, values in AXES.items()}
+        every = axes()
+        own = _own_values(base, every)
         for axis, (name, value) in own.items():
-            axes[axis].setdefault(name, value)
-        axes = {a: {n: v for n, v in values.items() if (a, n) not in left_out} for a, values in axes.items()}
-        return cls(base, axes, {axis: name for axis, (name, _) in own.items()})
+            every[axis].setdefault(name, value)
+        tried = {a: {n: v for n, v in values.items() if (a, n) not in left_out} for a, values in every.items()}
+        return cls(base, tried, {axis: name for axis, (name, _) in own.items()})
+
+    def schedule(self, coding: str) -> Schedule:
+        """The schedule of a value of the axis `coding`."""
+        return SCHEDULES[str(self.axes["coding"][coding].keys[_SCHEDULE])]
+
+    @cached_property
+    def fixed(self) -> dict[tuple[str, str], Mapping[str, str]]:
+        """(axis, value) -> what it fixes on other axes; earlier rows come first."""
+        schedules = {("coding", name): fixed_by(self.schedule(name)) for name in self.axes["coding"]}
+        return {choice: {**schedules.get(choice, {}), **_FIXED.get(choice, {})} for choice in (*schedules, *_FIXED)}
 
     def start(self, steps: int) -> Candidate:
         """The candidate that is the recipe itself, or the first that is possible where it is not."""
         chosen = {axis: self.own[axis] if self.own[axis] in self.axes[axis] else next(iter(self.axes[axis]))
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
-            coded = None if chosen.get("coding") == "differential" else steps
-            chosen["rule"] = rule_name("auto", coded, self.base.percentile)
+            chosen["rule"] = rule_name("auto", steps if self._counts_steps(chosen) else None, self.base.percentile)
         return Candidate(steps, tuple(chosen.items()))
 
     def candidates(self, steps: int) -> list[Candidate]:
@@ -140,7 +206,7 @@ class Space:
         for values in product(*(self.axes[axis] for axis in names)):
             one = Candidate(steps, tuple(zip(names, values, strict=True)))
             if one not in found and self._possible(one):
-                found[one] = replace(one, distance=max(1, _distance(one, first)))
+                found[one] = replace(one, distance=max(1, self._distance(one, first)))
         same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in found}
         return sorted(found.values(), key=lambda c: (c.distance, same[c]))
 
@@ -148,17 +214,36 @@ class Space:
         chosen = one.chosen
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:
             return False  # it is one of the others
-        if chosen.get("coding") == "differential" and chosen.get("rule") == "mmse":
-            return False  # it is for spikes of one size
-        if any(chosen.get(axis, value) != value for axis, value in _forced(chosen).items()):
+        if chosen.get("rule") == "mmse" and not self._counts_steps(chosen):
+            return False  # it is for a rate in so many steps
+        if any(chosen.get(axis, value) != value for axis, value in self._forced(chosen).items()):
             return False
         if chosen.get("start") == "0.125" and chosen.get("coding") != "several levels":
             return False
         try:
-            self.recipe(one)
+            self.recipe(one).check_correction()
         except ConversionError:
             return False
         return True
+
+    def _counts_steps(self, chosen: Mapping[str, str]) -> bool:
+        return self.schedule(chosen["coding"]).counts_steps
+
+    def _forced(self, chosen: Mapping[str, str]) -> dict[str, str]:
+        """Axis -> value that other choices fix."""
+        forced: dict[str, str] = {}
+        for choice, fixed in self.fixed.items():
+            if (choice[0], forced.get(choice[0], chosen.get(choice[0]))) == choice:
+                forced = {**fixed, **forced}
+        return forced
+
+    def _distance(self, one: Candidate, first: Candidate) -> int:
+        """The axes that differ and are not fixed by another choice."""
+        a, b = one.chosen, first.chosen
+        fixed = set(self._forced(a))
+        if not self._counts_steps(a) and (a.get("rule"), b.get("rule")) == ("percentile", "mmse"):
+            fixed.add("rule")  # as `auto` would have it
+        return len({axis for axis in a if a[axis] != b[axis]} - fixed)
 
     def recipe(self, candidate: Candidate) -> Recipe:
         """The recipe of a candidate; ConversionError where there is none."""
@@ -178,40 +263,22 @@ class Space:
         return [f"{axis} {name}" for axis, names in self.axes.items() for name in names if (axis, name) in left]
 
 
-def _own_values(base: Recipe) -> dict[str, tuple[str, Value]]:
-    """For each axis the name of the recipe's own value, and the value."""
+def _own_values(base: Recipe, every: Mapping[str, Mapping[str, Value]]) -> dict[str, tuple[str, Value]]:
+    """For each axis the name of the recipe's own value, and the value; `every` are the values that there are."""
     negative = Negative(base.neuron.negative)
     coding = _coding(base.schedule, tuple(base.neuron.levels), negative)
-    known = [name for name, value in AXES["coding"].items() if value.keys == coding.keys]
+    known = [name for name, value in every["coding"].items() if value.keys == coding.keys]
     potential = float(np.mean(base.neuron.initial))
     rule, correction = base.threshold_rule, str(base.layer_correction)
     if correction == "auto":
-        correction = AUTOMATIC.get(base.schedule, "search")
+        correction = base.chosen_schedule.corrections[0]
     scope, n = "channel" if base.per_channel else "layer", base.readout_correction
     return {
         "coding": (known[0] if known else "as it is", coding),
         "rule": (rule, _with("conversion.threshold_rule", rule, threshold_rule=rule)),
-        "scope": (scope, AXES["scope"][scope]),
+        "scope": (scope, every["scope"][scope]),
         "start": (f"{potential:g}", _starting(potential)),
-        "correction": (correction, AXES["correction"][correction]),
+        "correction": (correction, _correction(correction)),
         "readout": (f"{n}", _with("conversion.readout_correction", n, readout_correction=n)),
-        "pool": (base.max_pool, AXES["pool"][base.max_pool]),
+        "pool": (base.max_pool, every["pool"][base.max_pool]),
     }
-
-
-def _forced(chosen: Mapping[str, str]) -> dict[str, str]:
-    """Axis -> value that other choices fix."""
-    forced: dict[str, str] = {}
-    for choice, fixed in _FIXED.items():
-        if (choice[0], forced.get(choice[0], chosen.get(choice[0]))) == choice:
-            forced = {**fixed, **forced}
-    return forced
-
-
-def _distance(one: Candidate, first: Candidate) -> int:
-    """The axes that differ and are not fixed by another choice."""
-    a, b = one.chosen, first.chosen
-    fixed = set(_forced(a))
-    if a.get("coding") == "differential" and (a.get("rule"), b.get("rule")) == ("percentile", "mmse"):
-        fixed.add("rule")  # as `auto` would have it
-    return len({axis for axis in a if a[axis] != b[axis]} - fixed)

@@ -11,12 +11,13 @@ from snntoolbox.analysis.trials import Budget, Trials
 from snntoolbox.analysis.tuning import probing
 from snntoolbox.analysis.tuning.findings import Target, Trial, Tuning, best_of, in_words
 from snntoolbox.analysis.tuning.search import Found, Rung, search
-from snntoolbox.analysis.tuning.space import AXES, Candidate, Space
+from snntoolbox.analysis.tuning.space import Candidate, Space, axes
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.conversion.schedules.scheduling import probe
+from snntoolbox.conversion.schedules.rate import Rate
+from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.features import MAX_POOLING
@@ -33,7 +34,7 @@ HELD, FITTED = 256, 512
 FEW_HELD, FEW_FITTED = 48, 96
 """The same for trials that only screen."""
 
-_SLOWER = {"signed": 1.5, "several levels": 1.5, "differential": 2.5}
+_SLOWER = {"signed": 1.5, "several levels": 1.5}
 """About how much longer a trial takes than with plain neurons."""
 
 Progress = Callable[[float], None]
@@ -64,7 +65,7 @@ def tune(
     `operations` bounds the synaptic operations per sample. The search starts from `recipe` and `choices`, fields of
     `Recipe`; what is on no axis of the search stays. It ends before `budget` seconds are over, by what trials took so
     far; where the first could take long, short ones are timed before it. `early_exit` is a share of predictions to keep
-    where samples end early. `keep` names axes (of `AXES`) that stay as the recipe has them. `progress` is told the
+    where samples end early. `keep` names axes (see `axes`) that stay as the recipe has them. `progress` is told the
     seconds spent. Errors before any work: ConversionError, DataError, UnsupportedError; ConversionError also where not
     one trial fits into the budget.
     """
@@ -149,8 +150,9 @@ def check_target(
 
 def kept(base: Recipe, keep: Sequence[str]) -> dict[tuple[str, str], str]:
     """All other values of the axes that stay as they are, with an empty reason; ConversionError for unknown ones."""
-    if wrong := [axis for axis in keep if axis not in AXES]:
-        raise ConversionError(f"keep = {', '.join(wrong)}: there is no such axis", hint=f"known are {', '.join(AXES)}")
+    known = axes()
+    if wrong := [axis for axis in keep if axis not in known]:
+        raise ConversionError(f"keep = {', '.join(wrong)}: there is no such axis", hint=f"known are {', '.join(known)}")
     space = Space.around(base)
     return {(axis, name): "" for axis in keep for name in space.axes[axis] if name != space.own[axis]}
 
@@ -161,8 +163,7 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
     space, refusal = Space.around(base), None
     for name, value in space.axes["coding"].items():
         try:
-            recipe = value.change(base)
-            network = probe(recipe.neuron, recipe.encoding, recipe.schedule, recipe.weight_bits)
+            network = smallest_network(value.change(base))
             backend.capabilities.check(backend.name, legalized(network, backend, ()))
         except SNNToolboxError as error:
             unsupported = isinstance(error, UnsupportedError)
@@ -176,7 +177,7 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
         found.update({("pool", name): "" for name in ("relu_tree", "gate")})
     elif MAX_POOLING not in backend.capabilities.features:
         found["pool", "gate"] = f"{simulator} cannot run max pooling by a gate"
-    lower(graph, replace(base, schedule="rate", max_pool="relu_tree"))
+    lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
     return found
 
 
@@ -192,7 +193,7 @@ def _rung(trials: Trials, space: Space, graph: Graph) -> Rung:
 
     def work(candidate: Candidate) -> float:
         coding = candidate.chosen["coding"]
-        factor = depth + 1 if coding == "phased" else _SLOWER.get(coding, 1.0)
+        factor = space.schedule(coding).cost(depth) * _SLOWER.get(coding, 1.0)
         return candidate.steps * factor * samples
 
     return Rung(samples, measure, work)

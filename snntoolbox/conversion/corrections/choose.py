@@ -22,9 +22,6 @@ CANDIDATES = (
 )
 """The rules and corrections that are tried: the first is hardly ever far from the best, the others are it on some."""
 
-UNTRIED = "search"
-"""The correction that is taken where nothing can be tried."""
-
 TRIED_STEPS = 32
 """In longer runs the candidates differ by less than a trial can tell."""
 

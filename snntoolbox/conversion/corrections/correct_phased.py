@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snntoolbox.conversion.corrections.correct_layers import channel_means
-from snntoolbox.conversion.schedules.phased import Phased
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -64,7 +64,7 @@ class CorrectPhased:
             shifts[population.name] = self._best(ready, counts) if able else np.zeros(1)
             return shifts[population.name]
 
-        QuantizedRun(Phased(self.window)(network), adjust).counts(some)
+        QuantizedRun(FireInTurn(self.window)(network), adjust).counts(some)
         return network.replaced(populations=[_shifted(p, shifts[n]) for n, p in network.populations.items()])
 
     def _best(self, ready: Array, counts: Array) -> Array:

@@ -1,63 +1,59 @@
-"""Lets spikes transmit changes: input once, then spikes of several sizes and both signs until all layers agree.
-
-With input and bias given once, V is what a neuron's activation is, by the spikes that came so far, minus what it has
-sent of it. It sends the largest level that fits, up or down. So the sum of what it sent follows its activation and
-settles within the smallest level of it (differential coding, cf. arXiv 2503.00301).
-"""
+"""The schedule of spikes that send what changes: signed and of several sizes, until all layers agree."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
-import numpy as np
+from snntoolbox.conversion.schedules.plain_neurons import gates, hint_for, lossy_choices
+from snntoolbox.conversion.schedules.schedule import Choices
+from snntoolbox.conversion.schedules.send_changes import LEVELS, SendChanges
+from snntoolbox.errors import Unsupported
+from snntoolbox.ir.encodings import Spiking
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
 
-from snntoolbox.conversion.schedules.phased import HINT, presented_for, unphasable
-from snntoolbox.errors import Unsupported, UnsupportedError
-from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
-from snntoolbox.ir.neurons import IF, Negative
 
-LEVELS = tuple(2.0**-k for k in range(8))
-"""1, 1/2, ..., 1/128 thresholds, for neurons that have the plain level alone."""
-
-
-@dataclass(frozen=True)
 class Differential:
-    """The pass: input and bias in the first step alone, signed spikes of `levels`, sums that are not divided.
+    """The input comes once, and each layer sends the changes of its activation: see `SendChanges`.
 
-    A network whose neurons have levels of their own keeps those. The start potential becomes half the smallest level
-    and the bias.
+    Sums settle within the smallest level, whatever the number of steps: nothing is left for a correction of layers,
+    and thresholds of least error for spikes of one size say nothing.
     """
 
+    name = "differential"
+    hint = hint_for("differential")
+    corrections: tuple[str, ...] = ("none",)
+    why_no_others = "whose layers need none: they settle within their smallest level"
     levels: tuple[float, ...] = LEVELS
+    always_fires = False
+    counts_steps = False
+    rates = False
+    ends_early = True
+    own_start = True
 
-    def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
-        """The network; runs of any number of steps."""
-        graded = [_plain(p) for p in network.populations.values()]
-        if offenders := unphasable(network.replaced(populations=graded)) + _on_the_grid(network):
-            raise UnsupportedError("schedule = differential", offenders, hint=HINT.replace("phased", "differential"))
-        encodings = {name: presented_for(1, coding) for name, coding in network.encodings.items()}
-        populations = [self._population(p) for p in network.populations.values()]
-        readouts = [replace(r, start=0) for r in network.readouts]
-        schedule = Schedule("differential", window=1)
-        return network.replaced(populations=populations, encodings=encodings, readouts=readouts, schedule=schedule)
+    def cost(self, layers: int) -> float:
+        """That of spikes of several sizes."""
+        return 2.5
 
-    def _population(self, population: Population) -> Population:
-        neuron = population.neuron
-        assert isinstance(neuron, IF)
-        levels = self.levels if neuron.levels == (1.0,) else neuron.levels
-        bias = 0.0 if population.bias is None else population.bias
-        initial = np.asarray(bias) + min(levels) / 2 * np.asarray(neuron.threshold)
-        changed = replace(neuron, initial=initial, levels=levels, negative=Negative.MEMORY)
-        return replace(population, neuron=changed, bias=None)
+    def misfits(self, recipe: Choices) -> list[str]:
+        """Neurons that lose current, and random input."""
+        wrong = lossy_choices(self.name, recipe)
+        if isinstance(recipe.encoding, Spiking):
+            wrong.append("schedule = differential needs constant-current input: spikes are drawn anew, not differences")
+        return wrong
 
+    def unsupported(self, lowered: Graph) -> list[Unsupported]:
+        """Gates."""
+        return gates(lowered)
 
-def _plain(population: Population) -> Population:
-    neuron = population.neuron
-    if not isinstance(neuron, IF):
-        return population
-    return replace(population, neuron=replace(neuron, levels=(1.0,), negative=Negative.NEVER))
+    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+        """The same network."""
+        return network
 
+    def apply(self, network: SpikingNetwork, duration: float | None) -> SpikingNetwork:
+        """The network with input and bias in the first step alone, for runs of any length."""
+        return SendChanges()(network)
 
-def _on_the_grid(network: SpikingNetwork) -> list[Unsupported]:
-    whole = "an integer grid, on which spikes cannot carry fractions of a threshold"
-    return [Unsupported(network.name, whole)] if network.grid else []
+    def verify(self, network: SpikingNetwork, before: SpikingNetwork, x: Sequence[Array]) -> None:
+        """Nothing is promised of a number of steps."""

@@ -1,135 +1,60 @@
-"""Lets the layers of a network fire one after the other, so that it equals its quantised analogue network.
-
-Each layer integrates while its sources fire and then fires for T steps in a window of its own. As all of its input S is
-there before its first spike, the order of spikes counts for nothing: with V0 and bias b it sends exactly
-
-    clip(floor((S + V0 + T b) / theta), 0, T)
-
-spikes, the T-level quantisation of its activation (accumulate, then fire: arXiv 2412.13610).
-"""
+"""The schedule of layers that fire one after the other: equal to the network quantised to as many levels as steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import numpy as np
-
-from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
-from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
-
-HINT = "schedule = phased needs plain neurons: reset = subtract, leak = False, tau_refrac = 0, maxpool_type = relu_tree"
-
-
-class Window(NamedTuple):
-    """The steps first <= t < last, counted from 0."""
-
-    first: int
-    last: int
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.corrections.correct_phased import CorrectPhased
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
+from snntoolbox.conversion.schedules.plain_neurons import gates, hint_for, lossy_choices
+from snntoolbox.conversion.schedules.quantized_reference import check_quantized
+from snntoolbox.conversion.schedules.schedule import Choices
+from snntoolbox.errors import ConversionError, Unsupported
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.timing import steps_of
 
 
-@dataclass(frozen=True)
 class Phased:
-    """The pass: windows of `window` steps (T). Inputs are presented for T steps; biases go to the start potentials.
+    """Each layer integrates while its sources fire, and fires in a window behind them: see `FireInTurn`."""
 
-    A population at depth d (the longest path to it from an input) fires in steps d T ... (d + 1) T - 1, behind all of
-    its sources, so a run of a network of depth L takes (L + 1) T steps. UnsupportedError lists what cannot wait.
-    """
+    name = "phased"
+    hint = hint_for("phased")
+    corrections: tuple[str, ...] = ("potential", "none")
+    why_no_others = "which corrects start potentials alone"
+    levels: tuple[float, ...] = (1.0,)
+    always_fires = False
+    counts_steps = True
+    rates = True
+    ends_early = False
+    own_start = False
 
-    window: int
+    def cost(self, layers: int) -> float:
+        """A window for the input and for each layer."""
+        return float(layers + 1)
 
-    def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
-        """The network with its schedule; counts are divided by T."""
-        if self.window < 1:
-            raise ConversionError(f"windows of {self.window} steps", hint="a duration of at least one step")
-        if offenders := unphasable(network):
-            raise UnsupportedError("schedule = phased", offenders, hint=HINT)
-        windows = firing_windows(network, self.window)
-        populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
-        encodings = {name: presented_for(self.window, coding) for name, coding in network.encodings.items()}
-        schedule = Schedule(
-            "phased",
-            window=self.window,
-            steps=max(w.last for w in windows.values()),
-            interval=interval(network, windows, membranes=1),
-            interval_two=interval(network, windows, membranes=2),
-        )
-        readouts = [replace(r, start=0) for r in network.readouts]
-        grid = network.grid
-        if grid is not None:
-            starts = [np.abs(p.neuron.initial).max() for p in populations if isinstance(p.neuron, IF)]
-            grid = replace(grid, start=int(max(starts, default=0)))
-        return network.replaced(
-            populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
-        )
+    def misfits(self, recipe: Choices) -> list[str]:
+        """Neurons that lose current, or whose spikes are of several kinds."""
+        graded = ["schedule = phased needs plain spikes, without levels and signs"] if recipe.neuron.graded else []
+        return lossy_choices(self.name, recipe) + graded
 
-    def _population(self, population: Population, window: Window) -> Population:
-        neuron = population.neuron
-        assert isinstance(neuron, IF)
-        bias = 0.0 if population.bias is None else population.bias
-        initial = neuron.initial + self.window * np.asarray(bias)
-        waiting = replace(neuron, initial=initial, window=(window.first, window.last))
-        return replace(population, neuron=waiting, bias=None)
+    def unsupported(self, lowered: Graph) -> list[Unsupported]:
+        """Gates."""
+        return gates(lowered)
 
+    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+        """The network with the start potentials of least error: see `CorrectPhased`."""
+        return CorrectPhased(window=steps_of(duration, network.dt))(network, graph, x)
 
-def presented_for(steps: int, coding: Encoding) -> Encoding:
-    """The coding, silent after so many steps."""
-    if not isinstance(coding, (ConstantCurrent, Poisson)):
-        raise ConversionError(f"{type(coding).__name__} input has times of its own")
-    return replace(coding, steps=steps)
+    def apply(self, network: SpikingNetwork, duration: float | None) -> SpikingNetwork:
+        """The network with windows of `duration` ms."""
+        if duration is None:
+            hint = "stb.convert(..., schedule='phased', duration=8)"
+            raise ConversionError("schedule = phased needs the number of steps of a window", hint=hint)
+        return FireInTurn(steps_of(duration, network.dt))(network)
 
-
-def unphasable(network: SpikingNetwork) -> list[Unsupported]:
-    """Every population or input that cannot wait for its window, with the reason."""
-    found = []
-    for population in network.populations.values():
-        found += [Unsupported(population.label, reason) for reason in _reasons(population)]
-    for name, coding in network.encodings.items():
-        if not isinstance(coding, (ConstantCurrent, Poisson)):
-            found.append(Unsupported(name, f"{type(coding).__name__} input, which has times of its own"))
-    return found
-
-
-def _reasons(population: Population) -> list[str]:
-    neuron = population.neuron
-    if not isinstance(neuron, IF):
-        return ["max pooling by a gate on spike counts, which needs its input's spikes step by step"]
-    wrong = {
-        f"reset '{neuron.reset}'": neuron.reset is not Reset.SUBTRACT,
-        "leak": neuron.leak != 1,
-        "refractory period": neuron.refractory != 0,
-        "spikes with values or signs": neuron.graded,
-        "pulses of current": bool(population.pulses),
-        "a window of its own": neuron.window is not None,
-        "potentials that saturate": neuron.saturation is not None,
-    }
-    return [reason for reason, holds in wrong.items() if holds]
-
-
-def firing_windows(network: SpikingNetwork, steps: int) -> dict[str, Window]:
-    """For each input the steps in which it is presented, for each population those in which it fires."""
-    depths = {n: network.depths[n] for n in (*network.encodings, *network.populations)}
-    return {name: Window(depth * steps, (depth + 1) * steps) for name, depth in depths.items()}
-
-
-def interval(network: SpikingNetwork, windows: Mapping[str, Window], *, membranes: int) -> int:
-    """The least number of steps from one sample to the next.
-
-    With one membrane a neuron is busy from its first source's first step to its own last one. With two it collects the
-    next sample on one while it fires from the other, so it needs the longer of both times. A read-out is busy while its
-    sources fire. Between neighbouring layers that makes 2 T and T; a connection over several layers takes longer.
-    """
-    longest = max(w.last - w.first for w in windows.values())
-    for target, current in network.targets.items():
-        sources = [windows[s] for s in network.sources[current]]
-        first = min((w.first for w in sources), default=0)
-        own = windows.get(target)
-        if own is None:
-            busy = max((w.last for w in sources), default=0) - first
-        else:
-            busy = own.last - first if membranes == 1 else own.first - first
-        longest = max(longest, busy)
-    return longest
+    def verify(self, network: SpikingNetwork, before: SpikingNetwork, x: Sequence[Array]) -> None:
+        """One sample on the built-in simulator has the counts of the quantised network: see `check_quantized`."""
+        check_quantized(network, before, x, backend_named("INI"))

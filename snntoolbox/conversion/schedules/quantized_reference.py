@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from snntoolbox.backends.protocol import Backend
+from snntoolbox.errors import GraphError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.result import Record
+
+log = logging.getLogger(__name__)
+
+MOST_VALUES = 1e8
+"""Neurons times steps up to which a phased network is compared with its quantised one as it is made."""
+
+MOST_UNEQUAL = 0.005
+"""The share of counts that may differ there: a sum that ties with a level falls to either side."""
 
 
 @checked
@@ -70,3 +83,33 @@ def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -
             assert isinstance(node, LinearNode)
             values[name] = node.linear(*(values[i] for i in node.inputs))
     return {name: values[name] for name in network.populations}
+
+
+def check_quantized(
+    network: SpikingNetwork, before: SpikingNetwork, x: Sequence[Array], backend: Backend
+) -> float | None:
+    """Run one sample in float64 and compare every count with its quantised value: the share that differs.
+
+    `before` is the network without its windows. On an integer grid nothing may differ; else sums that tie with a level
+    up to rounding may fall to either side. GraphError where more differs; None for what is not compared: large
+    networks (`MOST_VALUES`), and inputs that are not constant.
+    """
+    schedule = network.schedule
+    constant = all(isinstance(e, ConstantCurrent) for e in network.encodings.values())
+    if schedule is None or schedule.steps is None or not constant or not len(x[0]):
+        return None
+    if network.neurons * schedule.steps > MOST_VALUES:
+        log.info("too large to be compared with its quantised network at once")
+        return None
+    sample = [np.asarray(a[:1]) for a in x]
+    with backend.build(network, dtype="float64") as executable:
+        result = executable.run(*sample, steps=schedule.steps, record=Record(outputs_per_step=False))
+    expected = quantized_counts(before, sample, schedule.window)
+    unequal = sum(int(np.count_nonzero(expected[n] != result.counts[n])) for n in network.populations)
+    share = unequal / max(network.neurons, 1)
+    if share > (0 if network.grid else MOST_UNEQUAL):
+        raise GraphError(
+            f"a phased network differs from its quantised one in {share:.1%} of its counts",
+            hint="this is a defect of snntoolbox: please report the model",
+        )
+    return share

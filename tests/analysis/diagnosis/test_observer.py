@@ -13,7 +13,7 @@ from snntoolbox.analysis.diagnosis.observer import MeanCurrents, Observer
 from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.conversion.schedules.phased import Phased
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.errors import ConversionError, DataError, GraphError
 from snntoolbox.ir.encodings import Poisson
@@ -171,7 +171,7 @@ def test_phased_layers_have_no_unevenness():
     """They fire behind all of their input. A bias that was moved to the start still belongs to the drive."""
     random = np.random.default_rng(4)
     graph, x = residual_net(random), random.random((9, 1, 4, 4))
-    network = Phased(8)(convert(graph, x, percentile=80.0))
+    network = FireInTurn(8)(convert(graph, x, percentile=80.0))
     observer = Observer(network, graph)
     observer.add([x], interpret(network, x, steps=network.schedule.steps))
     found = observer.found()

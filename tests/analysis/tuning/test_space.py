@@ -2,8 +2,8 @@
 
 import pytest
 
-from snntoolbox.analysis.tuning.space import AXES, Space
-from snntoolbox.conversion.recipe import AUTOMATIC, Recipe
+from snntoolbox.analysis.tuning.space import Space, axes
+from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.ir.neurons import IF, Negative
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.values import show
@@ -15,7 +15,7 @@ def plain(recipe, *without):
     return {k: v for k, v in {**vars(recipe), **vars(recipe.neuron), "neuron": None}.items() if k not in without}
 
 
-VALUES = [(axis, name) for axis, values in AXES.items() for name in values]
+VALUES = [(axis, name) for axis, values in axes().items() for name in values]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def recipe(tmp_path):
 
 @pytest.mark.parametrize(("axis", "name"), VALUES, ids=[f"{a} {n}" for a, n in VALUES])
 def test_keys_and_change_agree(axis, name, recipe):
-    value = AXES[axis][name]
+    value = axes()[axis][name]
     assert plain(recipe(value.keys)) == plain(value.change(recipe({})))
 
 
@@ -48,6 +48,8 @@ BASES = {
         neuron=IF(initial=0.3, levels=(1.0, 2.0)), readout_correction=50, threshold_rule="weights", max_pool="gate"
     ),
     "on the grid": Recipe(weight_bits=8),
+    "a bias in each step": Recipe(layer_correction="steps"),
+    "own levels of changes": Recipe(schedule="differential", neuron=IF(initial=0.5, levels=(1.0, 0.5))),
 }
 
 
@@ -59,7 +61,7 @@ def test_the_first_candidate_is_the_recipe_itself(base, recipe):
     open_ones = ("threshold_rule", "layer_correction")
     assert plain(found, *open_ones) == plain(BASES[base], *open_ones)
     assert found.threshold_rule in (BASES[base].threshold_rule, "mmse", "percentile")
-    assert found.layer_correction in (BASES[base].layer_correction, AUTOMATIC.get(base, "search"))
+    assert found.layer_correction in (BASES[base].layer_correction, BASES[base].chosen_schedule.corrections[0])
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -85,6 +87,13 @@ def test_what_does_nothing_is_no_candidate():
             assert chosen["rule"] != "mmse"
             assert chosen["start"] == "0.5"
         assert (chosen["coding"] == "several levels") == (chosen["start"] == "0.125")
+
+
+def test_a_coding_of_its_own_has_what_its_schedule_fixes():
+    own = [c.chosen for c in Space.around(BASES["own levels of changes"]).candidates(8)]
+    changes = [chosen for chosen in own if chosen["coding"] == "as it is"]
+    assert {c["correction"] for c in changes} == {"none"}
+    assert "mmse" not in {c["rule"] for c in changes}
 
 
 def test_what_a_recipe_cannot_be_is_no_candidate():

@@ -8,9 +8,13 @@ import pytest
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.backends.window_pulses import WindowPulses
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
-from snntoolbox.conversion.schedules.phased import Phased
-from snntoolbox.conversion.schedules.quantized_reference import quantized_counts, quantized_graph, quantized_reference
-from snntoolbox.conversion.schedules.scheduling import check_phased
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
+from snntoolbox.conversion.schedules.quantized_reference import (
+    check_quantized,
+    quantized_counts,
+    quantized_graph,
+    quantized_reference,
+)
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.engine.quantized import QuantizedRun
@@ -42,7 +46,7 @@ def one(*trains, threshold=1.0, initial=0.0, bias=None):
 def test_counts_are_clipped_floors():
     """By hand: T = 4, V0 = 1/2; sums of four currents of 0.375, 0.1, 3, -1 and the bias of 0.125 in each step."""
     x = np.array([[0.375, 0.125, 3.0, -1.0]])
-    net = Phased(4)(one(*x[0], initial=0.5, bias=np.array([0.125])))
+    net = FireInTurn(4)(one(*x[0], initial=0.5, bias=np.array([0.125])))
     result = interpret(net, x, steps=8, record=ALL)
     # floor(4 * 0.5 + 0.5) = 2, floor(4 * 0.25 + 0.5) = 1, clipped to 4, clipped to 0
     assert result.counts["n"].tolist() == [[2, 1, 4, 0]]
@@ -109,7 +113,7 @@ def built(new_net, name, *, dyadic, seed=5):
 def test_it_equals_the_quantised_network(new_net, name, steps, initial):
     """Every count and every output, exactly: the reference knows nothing of spikes."""
     graph, scales, x = built(new_net, name, dyadic=True)
-    net = Phased(steps)(Convert(neuron=IF(initial=initial))(graph, scales))
+    net = FireInTurn(steps)(Convert(neuron=IF(initial=initial))(graph, scales))
     assert net.schedule.steps == (1 + max(net.depths[p] for p in net.populations)) * steps
     wanted = quantized_reference(graph, scales, steps, [x], start=initial)
     result = interpret(net, x, steps=net.schedule.steps)
@@ -132,7 +136,7 @@ def test_it_equals_the_quantised_network(new_net, name, steps, initial):
 def test_the_order_of_spikes_counts_for_nothing(new_net, name):
     """Spikes of a window in any other order give the same counts behind it: windows do not overlap those they read."""
     graph, scales, _ = built(new_net, name, dyadic=True)
-    net = Phased(4)(Convert()(graph, scales))
+    net = FireInTurn(4)(Convert()(graph, scales))
     for projection in net.projections:
         if projection.target in net.populations and projection.source in net.populations:
             source, target = (net.populations[n].neuron.window for n in (projection.source, projection.target))
@@ -143,7 +147,7 @@ def test_the_order_of_spikes_counts_for_nothing(new_net, name):
 def test_on_the_grid_simulator_and_reference_agree_exactly(new_net, name):
     graph, scales, x = built(new_net, name, dyadic=False)
     before = Quantize(8)(Convert()(graph, scales))
-    net = Phased(8)(before)
+    net = FireInTurn(8)(before)
     with InisimBackend().build(net) as executable:
         found = executable.run(x, steps=net.schedule.steps)
     for name_, counts in quantized_counts(before, [x], 8).items():
@@ -156,7 +160,7 @@ def test_on_the_grid_simulator_and_reference_agree_exactly(new_net, name):
 @pytest.mark.parametrize("name", ["joined", "averaged"])
 def test_chunks_in_which_layers_wait_are_skipped_without_a_change(new_net, name, record, chunk):
     graph, scales, x = built(new_net, name, dyadic=True)
-    net = Phased(4)(Convert()(graph, scales))
+    net = FireInTurn(4)(Convert()(graph, scales))
     pulses = {step: np.full((1, 1, 1), current) for step, current in {1: 0.75, 9: -0.25, 17: 0.5}.items()}
     net = net.replaced(populations=[replace(p, pulses=pulses) for p in net.populations.values()])
     steps = net.schedule.steps
@@ -172,7 +176,7 @@ def test_chunks_in_which_layers_wait_are_skipped_without_a_change(new_net, name,
 @pytest.mark.parametrize("name", NETS)
 def test_windows_become_pulses_without_a_change(new_net, name):
     graph, scales, x = built(new_net, name, dyadic=False)
-    net = Phased(4)(Quantize(8)(Convert()(graph, scales)))
+    net = FireInTurn(4)(Quantize(8)(Convert()(graph, scales)))
     pulsed = WindowPulses(largest=1.0)(net)
     assert all(p.neuron.window is None and p.pulses for p in pulsed.populations.values())
     steps = net.schedule.steps
@@ -189,7 +193,7 @@ def test_pulses_need_the_grid_and_a_known_length(new_net):
     graph, scales, _ = built(new_net, "chain", dyadic=False)
     net = Convert()(graph, scales)
     with pytest.raises(ConversionError, match="integer grid"):
-        WindowPulses(1.0)(Phased(4)(net))
+        WindowPulses(1.0)(FireInTurn(4)(net))
     with pytest.raises(ConversionError, match="fixed length"):
         WindowPulses(1.0)(Quantize(8)(net))
 
@@ -202,7 +206,7 @@ INTERVALS = {"chain": (2, 1), "residual": (3, 2), "joined": (5, 4)}
 def test_latency_and_throughput(new_net, name, expected):
     """Between neighbours 2 T and T; what reads a layer far behind it is busy from there on."""
     graph, scales, _ = built(new_net, name, dyadic=True)
-    net = Phased(4)(Convert()(graph, scales))
+    net = FireInTurn(4)(Convert()(graph, scales))
     one, two = (4 * windows for windows in expected)
     assert (net.schedule.interval, net.schedule.interval_two) == (one, two)
     depth = max(net.depths[p] for p in net.populations)
@@ -213,7 +217,7 @@ def test_latency_and_throughput(new_net, name, expected):
 def test_a_run_takes_the_steps_it_needs(new_net):
     graph, scales, _ = built(new_net, "chain", dyadic=True)
     rate = Convert()(graph, scales)
-    net = Phased(4)(rate)
+    net = FireInTurn(4)(rate)
     assert run_steps(net, None) == run_steps(net, 4) == 12
     with pytest.raises(ConversionError, match="windows of 4 ms, not 12"):
         run_steps(net, 12)
@@ -233,7 +237,7 @@ REFUSED = {
 def test_what_cannot_wait_is_refused(new_net, neuron, reason):
     graph, scales, _ = built(new_net, "chain", dyadic=True)
     with pytest.raises(UnsupportedError, match=reason) as caught:
-        Phased(4)(Convert(neuron=neuron)(graph, scales))
+        FireInTurn(4)(Convert(neuron=neuron)(graph, scales))
     assert len(caught.value.offenders) == 2, "every layer is named"
 
 
@@ -245,14 +249,14 @@ def test_gates_and_trains_are_refused_with_the_way_out(new_net):
     gated = Convert()(graph, scales)
     assert any(isinstance(p.neuron, MaxGate) for p in gated.populations.values())
     with pytest.raises(UnsupportedError, match=r"gate(.|\n)*relu_tree"):
-        Phased(4)(gated)
+        FireInTurn(4)(gated)
     with pytest.raises(UnsupportedError, match="times of its own"):
-        Phased(4)(gated.replaced(encodings={"x": SpikeTimes()}))
+        FireInTurn(4)(gated.replaced(encodings={"x": SpikeTimes()}))
 
 
 def test_a_poisson_input_spikes_in_its_window_alone(new_net):
     graph, scales, x = built(new_net, "chain", dyadic=True)
-    net = Phased(4)(Convert(encoding=Poisson(seed=1))(graph, scales))
+    net = FireInTurn(4)(Convert(encoding=Poisson(seed=1))(graph, scales))
     assert net.encodings["x"].steps == 4
     assert interpret(net, x, steps=12).counts
 
@@ -260,11 +264,11 @@ def test_a_poisson_input_spikes_in_its_window_alone(new_net):
 def test_a_network_that_is_not_its_reference_is_a_defect(new_net):
     graph, scales, x = built(new_net, "chain", dyadic=False)
     before = Convert()(graph, scales)
-    assert check_phased(Phased(4)(before), before, [x], InisimBackend()) == 0
+    assert check_quantized(FireInTurn(4)(before), before, [x], InisimBackend()) == 0
     other = before.with_neurons(initial=0.0)
     with pytest.raises(GraphError, match="defect"):
-        check_phased(Phased(4)(before), other, [x], InisimBackend())
-    assert check_phased(before, before, [x], InisimBackend()) is None
+        check_quantized(FireInTurn(4)(before), other, [x], InisimBackend())
+    assert check_quantized(before, before, [x], InisimBackend()) is None
 
 
 def test_the_reference_by_hand():

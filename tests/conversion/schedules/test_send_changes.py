@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conversion.schedules.differential import LEVELS, Differential
+from snntoolbox.conversion.schedules.send_changes import LEVELS, SendChanges
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import UnsupportedError
@@ -33,7 +33,7 @@ def perceptron():
 def test_one_neuron_by_hand():
     """Levels 1, 1/2, 1/4 and V0 = 1/8: an activation of 1.8 is sent as 1, 1/2, 1/4; then nothing."""
     graph = Graph([Input(name="x", shape=(1,)), ReLU(name="r", inputs=("x",))], ["r"])
-    net = Differential((1.0, 0.5, 0.25))(Convert()(graph, {"r": np.ones(1)}))
+    net = SendChanges((1.0, 0.5, 0.25))(Convert()(graph, {"r": np.ones(1)}))
     result = interpret(net, np.array([[1.75 + 0.0625]]), steps=5, record=ALL)
     assert result.spikes["r"].ravel().tolist() == [1, 0.5, 0.25, 0, 0]
     assert result.output.tolist() == [[1.75]]
@@ -43,7 +43,7 @@ def test_one_neuron_by_hand():
 @pytest.mark.parametrize(("activation", "sent"), [(0.0, 0), (0.0625, 0), (0.1875, 0.25), (0.3125, 0.25), (0.4375, 0.5)])
 def test_it_rounds_to_the_nearest(activation, sent):
     graph = Graph([Input(name="x", shape=(1,)), ReLU(name="r", inputs=("x",))], ["r"])
-    net = Differential((1.0, 0.5, 0.25))(Convert()(graph, {"r": np.ones(1)}))
+    net = SendChanges((1.0, 0.5, 0.25))(Convert()(graph, {"r": np.ones(1)}))
     assert interpret(net, np.array([[activation]]), steps=6).output.tolist() == [[sent]]
 
 
@@ -53,7 +53,7 @@ def test_it_settles_within_the_smallest_level(smallest):
     graph = perceptron()
     levels = tuple(2.0**-k for k in range(int(1 - np.log2(smallest))))
     scales = {"r0": np.full(1, 1.0), "r1": np.full(1, 0.5)}
-    net = Differential(levels)(Convert()(graph, scales))
+    net = SendChanges(levels)(Convert()(graph, scales))
     x = np.random.default_rng(0).integers(-16, 17, size=(50, 6)) / 16
     late = interpret(net, x, steps=60)
     assert all(np.array_equal(late.counts[n], interpret(net, x, steps=61).counts[n]) for n in net.populations)
@@ -67,7 +67,7 @@ def test_it_settles_within_the_smallest_level(smallest):
 
 
 def test_what_was_sent_never_falls_below_zero():
-    net = Differential()(Convert()(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)}))
+    net = SendChanges()(Convert()(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)}))
     x = np.random.default_rng(1).integers(-16, 17, size=(50, 6)) / 16
     result = interpret(net, x, steps=20, record=ALL)
     assert min(s.cumsum(axis=0).min() for s in result.spikes.values()) == 0
@@ -75,7 +75,7 @@ def test_what_was_sent_never_falls_below_zero():
 
 
 def test_the_simulator_has_the_same_spikes():
-    net = Differential()(Convert()(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)}))
+    net = SendChanges()(Convert()(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)}))
     x = np.random.default_rng(1).integers(-16, 17, size=(5, 6)) / 16
     expected = interpret(net, x, steps=12, record=ALL)
     with InisimBackend().build(net, chunk=5) as executable:
@@ -89,10 +89,10 @@ def test_the_simulator_has_the_same_spikes():
 
 def test_levels_of_the_neurons_are_kept():
     graph, scales = perceptron(), {"r0": np.ones(1), "r1": np.ones(1)}
-    plain = Differential()(Convert()(graph, scales)).populations["r0"].neuron
+    plain = SendChanges()(Convert()(graph, scales)).populations["r0"].neuron
     assert plain.levels == LEVELS
     assert plain.negative is Negative.MEMORY
-    own = Differential()(Convert(neuron=IF(levels=(2.0, 1.0)))(graph, scales)).populations["r0"].neuron
+    own = SendChanges()(Convert(neuron=IF(levels=(2.0, 1.0)))(graph, scales)).populations["r0"].neuron
     assert own.levels == (2.0, 1.0)
 
 
@@ -100,13 +100,13 @@ def test_levels_of_the_neurons_are_kept():
 def test_other_neurons_are_refused(neuron):
     net = Convert(neuron=neuron)(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)})
     with pytest.raises(UnsupportedError, match="differential"):
-        Differential()(net)
+        SendChanges()(net)
 
 
 def test_the_integer_grid_is_refused():
     net = Quantize(8)(Convert()(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)}))
     with pytest.raises(UnsupportedError, match="fractions"):
-        Differential()(net)
+        SendChanges()(net)
     graded = Convert(neuron=IF(levels=(1.0, 0.5)))(perceptron(), {"r0": np.ones(1), "r1": np.ones(1)})
     with pytest.raises(UnsupportedError, match="fractions"):
         Quantize(8)(graded)

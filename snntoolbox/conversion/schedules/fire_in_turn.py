@@ -1,0 +1,99 @@
+"""Lets the layers of a network fire one after the other, so that it equals its quantised analogue network.
+
+Each layer integrates while its sources fire and then fires for T steps in a window of its own. As all of its input S is
+there before its first spike, the order of spikes counts for nothing: with V0 and bias b it sends exactly
+
+    clip(floor((S + V0 + T b) / theta), 0, T)
+
+spikes, the T-level quantisation of its activation (accumulate, then fire: arXiv 2412.13610).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from snntoolbox.conversion.schedules.plain_neurons import hint_for, not_plain, presented_for
+from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+
+
+class Window(NamedTuple):
+    """The steps first <= t < last, counted from 0."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class FireInTurn:
+    """The pass: windows of `window` steps (T). Inputs are presented for T steps; biases go to the start potentials.
+
+    A population at depth d (the longest path to it from an input) fires in steps d T ... (d + 1) T - 1, behind all of
+    its sources, so a run of a network of depth L takes (L + 1) T steps. UnsupportedError lists what cannot wait.
+    """
+
+    window: int
+
+    def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network with its schedule; counts are divided by T."""
+        if self.window < 1:
+            raise ConversionError(f"windows of {self.window} steps", hint="a duration of at least one step")
+        if offenders := not_plain(network):
+            raise UnsupportedError("schedule = phased", offenders, hint=hint_for("phased"))
+        windows = firing_windows(network, self.window)
+        populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
+        encodings = {name: presented_for(self.window, coding) for name, coding in network.encodings.items()}
+        schedule = Schedule(
+            "phased",
+            window=self.window,
+            steps=max(w.last for w in windows.values()),
+            interval=interval(network, windows, membranes=1),
+            interval_two=interval(network, windows, membranes=2),
+        )
+        readouts = [replace(r, start=0) for r in network.readouts]
+        grid = network.grid
+        if grid is not None:
+            starts = [np.abs(p.neuron.initial).max() for p in populations if isinstance(p.neuron, IF)]
+            grid = replace(grid, start=int(max(starts, default=0)))
+        return network.replaced(
+            populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
+        )
+
+    def _population(self, population: Population, window: Window) -> Population:
+        neuron = population.neuron
+        assert isinstance(neuron, IF)
+        bias = 0.0 if population.bias is None else population.bias
+        initial = neuron.initial + self.window * np.asarray(bias)
+        waiting = replace(neuron, initial=initial, window=(window.first, window.last))
+        return replace(population, neuron=waiting, bias=None)
+
+
+def firing_windows(network: SpikingNetwork, steps: int) -> dict[str, Window]:
+    """For each input the steps in which it is presented, for each population those in which it fires."""
+    depths = {n: network.depths[n] for n in (*network.encodings, *network.populations)}
+    return {name: Window(depth * steps, (depth + 1) * steps) for name, depth in depths.items()}
+
+
+def interval(network: SpikingNetwork, windows: Mapping[str, Window], *, membranes: int) -> int:
+    """The least number of steps from one sample to the next.
+
+    With one membrane a neuron is busy from its first source's first step to its own last one. With two it collects the
+    next sample on one while it fires from the other, so it needs the longer of both times. A read-out is busy while its
+    sources fire. Between neighbouring layers that makes 2 T and T; a connection over several layers takes longer.
+    """
+    longest = max(w.last - w.first for w in windows.values())
+    for target, current in network.targets.items():
+        sources = [windows[s] for s in network.sources[current]]
+        first = min((w.first for w in sources), default=0)
+        own = windows.get(target)
+        if own is None:
+            busy = max((w.last for w in sources), default=0) - first
+        else:
+            busy = own.last - first if membranes == 1 else own.first - first
+        longest = max(longest, busy)
+    return longest

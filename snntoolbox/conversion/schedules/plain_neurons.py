@@ -1,0 +1,70 @@
+"""What schedules need that give layers a time: neurons that lose nothing, inputs without times of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from snntoolbox.conversion.schedules.schedule import Choices
+from snntoolbox.errors import ConversionError, Unsupported
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import MaxPool
+
+_GATE = "max pooling by a gate, which needs its input's spikes step by step"
+
+
+def hint_for(schedule: str) -> str:
+    """What to set for a schedule of this name."""
+    needed = "reset = subtract, leak = False, tau_refrac = 0, maxpool_type = relu_tree"
+    return f"schedule = {schedule} needs plain neurons: {needed}"
+
+
+def lossy_choices(schedule: str, recipe: Choices) -> list[str]:
+    """What is wrong with neurons that lose current, which a schedule of this name cannot have."""
+    wrong = []
+    if recipe.neuron.reset != "subtract" or recipe.neuron.leak != 1:
+        wrong.append(f"schedule = {schedule} needs neurons with reset = subtract and without leak")
+    if recipe.neuron.refractory:
+        wrong.append(f"schedule = {schedule} needs neurons without a refractory period")
+    return wrong
+
+
+def gates(lowered: Graph) -> list[Unsupported]:
+    """The max pools of a lowered graph, which become gates."""
+    return [Unsupported(node.label, _GATE) for node in lowered.nodes.values() if isinstance(node, MaxPool)]
+
+
+def not_plain(network: SpikingNetwork) -> list[Unsupported]:
+    """Every population or input that cannot wait for its time, with the reason."""
+    offenders = []
+    for population in network.populations.values():
+        offenders += [Unsupported(population.label, reason) for reason in _reasons(population)]
+    for name, coding in network.encodings.items():
+        if not isinstance(coding, (ConstantCurrent, Poisson)):
+            offenders.append(Unsupported(name, f"{type(coding).__name__} input, which has times of its own"))
+    return offenders
+
+
+def _reasons(population: Population) -> list[str]:
+    neuron = population.neuron
+    if not isinstance(neuron, IF):
+        return [_GATE]
+    wrong = {
+        f"reset '{neuron.reset}'": neuron.reset is not Reset.SUBTRACT,
+        "leak": neuron.leak != 1,
+        "refractory period": neuron.refractory != 0,
+        "spikes with values or signs": neuron.graded,
+        "pulses of current": bool(population.pulses),
+        "a window of its own": neuron.window is not None,
+        "potentials that saturate": neuron.saturation is not None,
+    }
+    return [reason for reason, holds in wrong.items() if holds]
+
+
+def presented_for(steps: int, coding: Encoding) -> Encoding:
+    """The coding, silent after so many steps."""
+    if not isinstance(coding, (ConstantCurrent, Poisson)):
+        raise ConversionError(f"{type(coding).__name__} input has times of its own")
+    return replace(coding, steps=steps)

@@ -1,0 +1,24 @@
+"""One neuron of the kind that a recipe asks for: what a simulator must be able to run, before there is a network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
+from snntoolbox.ir.nodes import Input
+
+
+def smallest_network(recipe: Recipe) -> SpikingNetwork:
+    """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe; UnsupportedError."""
+    nodes = [Input(name="x", shape=(1,)), Input(name="the neurons", shape=(1,))]
+    cells = Population(
+        name="the neurons", shape=(1,), neuron=recipe.neuron, current="x", scale=np.ones(1), activation="the neurons"
+    )
+    grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
+    output = Readout(name="output", current="the neurons", shape=(1,))
+    wiring = Graph(nodes, ["x", "the neurons"])
+    return recipe.chosen_schedule.apply(
+        SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid), duration=1.0
+    )
