@@ -11,7 +11,7 @@ import numpy as np
 import snntoolbox as stb
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.stories.run import Run, run
+from snntoolbox.workflow.stories.run import FinishedRun, run
 
 STEPS = 64
 TARGET = Path(__file__).resolve().parent / "images" / "demo.png"
@@ -37,14 +37,14 @@ def main() -> None:
     figure.savefig(TARGET, dpi=110)
 
 
-def run_demo(recipe: str) -> Run:
+def run_demo(recipe: str) -> FinishedRun:
     """The finished run of the demo with a recipe."""
     with tempfile.TemporaryDirectory() as folder:
         changes = [f"conversion.recipe={recipe}", f"simulation.duration={STEPS}"]
         return run(load_config(demo.copy_to(folder), changes))
 
 
-def draw_error(axes: Any, runs: dict[str, Run]) -> None:
+def draw_error(axes: Any, runs: dict[str, FinishedRun]) -> None:
     """Error in percent after each step, on a logarithmic time axis."""
     for (recipe, finished), colour in zip(runs.items(), (BLUE, ORANGE), strict=True):
         error = 100 * (1 - np.asarray(finished.report["snn_accuracy_per_step"]))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.load import check_on_probe, simplify
+from snntoolbox.conversion.load import check_on_random_input, simplify
 from snntoolbox.conversion.lowering.lower_sigmoid import is_binary, sigmoid_at
 from snntoolbox.errors import ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
@@ -19,20 +18,17 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.config.schema import Cell, Conversion, Settings
+from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.data.load import check_fits, load_calibration, load_test
 from snntoolbox.workflow.models import find_model
+from snntoolbox.workflow.saved import needed_file, saved_file
 
-_FIXED = {
-    "conversion": frozenset(f.name for f in fields(Conversion)) - {"recipe", "spike_code"},
-    "cell": frozenset(f.name for f in fields(Cell)) - {"v_thresh"},
-    "input": frozenset({"poisson_input", "input_rate"}),
-}
-"""What a converted network cannot change any more, by section."""
+UNCHECKED = "parsing was checked for shapes and weights only"
+"""What is said where the original cannot be run."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Inputs:
     """The model and the data that settings name; `warn` is told what the user should know.
 
@@ -40,56 +36,13 @@ class Inputs:
     is there. `model` is the framework's own, for `frontend` to predict with. `source` says where they come from.
     """
 
-    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
-        self.settings = settings
-        self.warn = warn
-        self.source = ""
-        self.frontend: Frontend | None = None
-        self.model: Any = None
-        self.graph: Graph | None = None
-        self.network: SpikingNetwork | None = None
-        self._open()
-
-    def _open(self) -> None:
-        paths, tools = self.settings.paths, self.settings.tools
-        if tools.parse or tools.evaluate_ann:
-            self.frontend, file = find_model(paths.path_wd, paths.filename_ann, self.settings.input.model_lib)
-            self.model = self.frontend.open(file)
-            self.source = str(file)
-        if tools.parse:
-            assert self.frontend is not None
-            self.graph = simplify(self.frontend.parse(self.model))
-            if not tools.evaluate_ann:
-                self._check_parsed(self.graph, self.frontend)
-        elif tools.convert or self._saved(paths.filename_parsed_model) is not None:
-            self.graph = load_graph(self._needed(paths.filename_parsed_model))
-            self.source = self.source or self.graph.name
-        if not tools.convert and (tools.simulate or self._saved(paths.filename_snn) is not None):
-            self.network = load_network(self._needed(paths.filename_snn))
-            self.source = self.source or self.network.name
-        if self.graph is None and self.network is None:
-            raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
-
-    def _check_parsed(self, graph: Graph, frontend: Frontend) -> None:
-        """Compare with the framework on random input, where the test set is not used for it."""
-        try:
-            check_on_probe(graph, frontend, self.model)
-        except NoReferenceError as error:
-            self.warn(f"{error.message}: parsing was checked for shapes and weights only")
-
-    def _saved(self, name: str) -> Path | None:
-        """Where an earlier run saved a network: its run folder, or the working folder."""
-        paths = self.settings.paths
-        places = [folder / f"{name}.npz" for folder in (paths.log_dir_of_current_run, paths.path_wd)]
-        return next((place for place in places if place.is_file()), None)
-
-    def _needed(self, name: str) -> Path:
-        if (found := self._saved(name)) is None:
-            raise ConfigError(
-                f"there is no saved network '{name}.npz' in '{self.settings.paths.log_dir_of_current_run}'",
-                hint="run once with parse = True and convert = True",
-            )
-        return found
+    settings: Settings
+    warn: Callable[[str], None]
+    source: str
+    frontend: Frontend | None = None
+    model: Any = None
+    graph: Graph | None = None
+    network: SpikingNetwork | None = None
 
     @property
     def input_shape(self) -> Shape:
@@ -134,8 +87,24 @@ class Inputs:
     @cached_property
     def test(self) -> Dataset:
         """The test set, checked against the model."""
+        dataset = self._read_test()
+        labels = dataset.y is not None and not dataset.regression
+        if labels and self.classes == 1:
+            self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
+            dataset = replace(dataset, y=np.asarray(dataset.y, np.float32), regression=True)
+        elif labels and not self.classifies:
+            raise DataError(
+                f"the model's output has shape {self.output_shape}, which is no class per sample",
+                hint="give targets of that shape as y_test, or leave y_test out",
+            )
+        if dataset.regression:
+            self._check_targets()
+        check_fits(dataset, self.input_shape, self.classes)
+        return dataset
+
+    def _read_test(self) -> Dataset:
         paths, data, simulation = self.settings.paths, self.settings.input, self.settings.simulation
-        dataset = load_test(
+        return load_test(
             paths.dataset_path,
             dataset_format=data.dataset_format,
             limit=simulation.num_to_test,
@@ -145,23 +114,16 @@ class Inputs:
             class_idx_path=paths.class_idx_path,
             image_size=_image_size(self.input_shape),
         )
-        if dataset.y is not None and not dataset.regression and self.classes == 1:
-            self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
-            dataset = replace(dataset, y=dataset.y.astype(np.float32), regression=True)
-        if dataset.y is not None and not dataset.regression and not self.classifies:
-            raise DataError(
-                f"the model's output has shape {self.output_shape}, which is no class per sample",
-                hint="give targets of that shape as y_test, or leave y_test out",
-            )
-        if dataset.regression and self.classifies:
-            told = "y_test holds neither class indices nor one-hot rows"
-            self.warn(f"{told}: it is taken as targets of a regression, and no accuracy is measured")
+
+    def _check_targets(self) -> None:
+        """What cannot be, or may not be meant, where the test set has targets of a regression."""
+        if self.classifies:
+            neither = "y_test holds neither class indices nor one-hot rows"
+            self.warn(f"{neither}: it is taken as targets of a regression, and no accuracy is measured")
         dropped = self.graph is not None and sigmoid_at(self.graph, self.graph.outputs[0]) is not None
-        if dataset.regression and dropped and "sigmoid" not in self.settings.conversion.approximate:
+        if dropped and "sigmoid" not in self.settings.conversion.approximate:
             hint = "[conversion] approximate = sigmoid keeps its values; or give class indices as y_test"
             raise DataError("y_test are targets, but of the sigmoid at the output the logits alone are left", hint=hint)
-        check_fits(dataset, self.input_shape, self.classes)
-        return dataset
 
     @cached_property
     def calibration(self) -> Array | None:
@@ -182,46 +144,6 @@ class Inputs:
         check_fits(dataset, self.input_shape, source="x_norm")
         return dataset.x
 
-    def check_saved(self, network: SpikingNetwork) -> None:
-        """That a network of an earlier run belongs to this one."""
-        if network.dt != self.settings.simulation.dt:
-            raise ConfigError(
-                f"[simulation] dt = {self.settings.simulation.dt}, the saved network has steps of {network.dt} ms",
-                hint="set convert = True to convert again",
-            )
-        self._check_choices()
-        shapes = [network.wiring.shapes[i] for i in network.encodings]
-        if shapes != self.input_shapes or math.prod(network.readouts[0].shape) != self.classes:
-            raise ConfigError(
-                f"the saved network '{self.settings.paths.filename_snn}' is of another model",
-                hint="set convert = True to convert again",
-            )
-
-    def _check_choices(self) -> None:
-        """That the saved network was made with the choices that the settings name."""
-        file = self._needed(self.settings.paths.filename_snn).with_name("config.ini")
-        if not file.is_file():
-            return
-        saved, now = load_config(file), self.settings
-        differing = [
-            f"{section}.{f.name} = {getattr(getattr(now, section), f.name)} (saved with {getattr(part, f.name)})"
-            for section, part in (("conversion", saved.conversion), ("cell", saved.cell), ("input", saved.input))
-            for f in fields(part)
-            if f.name in _FIXED[section] and getattr(getattr(now, section), f.name) != getattr(part, f.name)
-        ]
-        if differing:
-            raise ConfigError(
-                f"the saved network '{now.paths.filename_snn}' was converted otherwise: {'; '.join(differing)}",
-                hint="set convert = True to convert again",
-            )
-        chosen = saved.conversion
-        fitted = chosen.readout_correction or chosen.layer_correction != "none" or chosen.threshold_rule != "percentile"
-        if fitted and saved.simulation.duration != now.simulation.duration:
-            self.warn(
-                f"the saved network was fitted to a run of {saved.simulation.duration} ms, "
-                f"not {now.simulation.duration} ms; convert = True fits it anew"
-            )
-
     def largest_input(self) -> float:
         """The largest |x| of the test and the calibration set."""
         sets = [self.test.x] if self.calibration is None else [self.test.x, self.calibration]
@@ -238,6 +160,46 @@ class Inputs:
         test, calibration = _largest(self.test.x), _largest(self.calibration)
         if not 0.5 <= (test or 1.0) / (calibration or 1e-30) <= 2:
             self.warn(f"x_test reaches {test:.3g}, x_norm {calibration:.3g}: are both scaled in the same way?")
+
+
+def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
+    """Open, parse and load what the stages that are on need; the data are read when they are asked for.
+
+    Errors: ConfigError for what is missing, those of the frontend, GraphError where graph and original differ.
+    """
+    tools, paths = settings.tools, settings.paths
+    frontend, model, source = _opened(settings) if tools.parse or tools.evaluate_ann else (None, None, "")
+    graph, network = None, None
+    if tools.parse:
+        assert frontend is not None
+        graph = _parsed(frontend, model, warn, check=not tools.evaluate_ann)
+    elif tools.convert or saved_file(settings, paths.filename_parsed_model) is not None:
+        graph = load_graph(needed_file(settings, paths.filename_parsed_model))
+    if not tools.convert and (tools.simulate or saved_file(settings, paths.filename_snn) is not None):
+        network = load_network(needed_file(settings, paths.filename_snn))
+    names = [loaded.name for loaded in (graph, network) if loaded is not None]
+    if not names:
+        raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
+    source = next(filter(None, (source, *names)), "")
+    opened: dict[str, Any] = {"frontend": frontend, "model": model, "graph": graph, "network": network}
+    return Inputs(settings=settings, warn=warn, source=source, **opened)
+
+
+def _opened(settings: Settings) -> tuple[Frontend, Any, str]:
+    """The frontend, the model as its framework has it, and the file."""
+    frontend, file = find_model(settings.paths.path_wd, settings.paths.filename_ann, settings.input.model_lib)
+    return frontend, frontend.open(file), str(file)
+
+
+def _parsed(frontend: Frontend, model: Any, warn: Callable[[str], None], *, check: bool) -> Graph:
+    """The graph in its simplest form; with `check` compared with the framework on random input."""
+    graph = simplify(frontend.parse(model))
+    if check:
+        try:
+            check_on_random_input(graph, frontend, model)
+        except NoReferenceError as error:
+            warn(f"{error.message}: {UNCHECKED}")
+    return graph
 
 
 def _largest(x: Array) -> float:

@@ -121,9 +121,9 @@ def test_the_plot_is_drawn(workspace):
 
 
 def test_many_test_samples_are_not_all_diagnosed(workspace, monkeypatch):
-    from snntoolbox.workflow.stories import run as pipeline
+    from snntoolbox.workflow import collecting
 
-    monkeypatch.setattr(pipeline, "DIAGNOSED", 10)
+    monkeypatch.setattr(collecting, "DIAGNOSED", 10)
     assert call(workspace, simulation__batch_size=8) == 0
     assert report(workspace)["diagnosis"]["samples"] == 16
     assert np.isfinite(report(workspace)["diagnosis"]["layers"]["relu1"]["total"]["rms"])

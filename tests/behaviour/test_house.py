@@ -179,3 +179,31 @@ def test_imports_are_light(module):
     code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+# -- stages ---------------------------------------------------------------------------------------------------------
+
+
+def attributes_set(function):
+    """The names of ``self.name`` that a method sets."""
+    nodes = (n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+    return {n.attr for n in nodes if isinstance(n.value, ast.Name) and n.value.id == "self"}
+
+
+def test_stages_are_functions():
+    """In workflow no attribute is born outside a constructor, and no class stands on another of workflow."""
+    classes = [
+        (file, node)
+        for file, tree in FILES.items()
+        if file.startswith("workflow/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    ours, late, heirs = {node.name for _, node in classes}, [], []
+    for file, node in classes:
+        methods = {f.name: attributes_set(f) for f in functions(node)}
+        born = methods.pop("__init__", set()) | {s.target.id for s in node.body if isinstance(s, ast.AnnAssign)}
+        late += [(file, node.name, name) for names in methods.values() for name in sorted(names - born)]
+        heirs += [(file, node.name, base.id) for base in node.bases if isinstance(base, ast.Name) and base.id in ours]
+    assert late == []
+    assert heirs == []

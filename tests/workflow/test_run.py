@@ -15,7 +15,8 @@ from snntoolbox.ir.nodes import AveragePool, MaxPool
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.stories.run import ALWAYS_REPORTED, run
+from snntoolbox.workflow.preparation import ALWAYS_REPORTED
+from snntoolbox.workflow.stories.run import run
 
 SHORT = {"simulation.num_to_test": 50, "simulation.batch_size": 32, "simulation.duration": 16}
 LAYERS = ["relu1", "relu2", "max_pool.larger", "max_pool.larger_2", "relu3", "relu4"]

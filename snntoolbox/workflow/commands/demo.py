@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from snntoolbox.workflow.commands.run import run_and_show
+from snntoolbox.workflow.commands.shared_options import set_log_level
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,4 +22,6 @@ def execute(options: argparse.Namespace) -> None:
 
     config = demo.copy_to(options.folder, options.framework)
     print(f"Converting {config} …")
-    run_and_show(load_config(config))
+    settings = load_config(config)
+    set_log_level(settings.output.verbose)
+    run_and_show(settings)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from snntoolbox.workflow.commands.run import run_and_show
-from snntoolbox.workflow.commands.shared_options import add_config
+from snntoolbox.workflow.commands.run import show
+from snntoolbox.workflow.commands.shared_options import add_config, set_log_level
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> None:
     """A run with its errors split, and settings tried."""
     from snntoolbox.workflow.config.load import load_config
+    from snntoolbox.workflow.stories.diagnose import diagnose_settings
 
     needed = ["output.diagnosis=True", "tools.simulate=True"]
-    run_and_show(load_config(options.config, [*options.set, *needed]), advise=options.seconds)
+    settings = load_config(options.config, [*options.set, *needed])
+    set_log_level(settings.output.verbose)
+    done = diagnose_settings(settings, options.seconds)
+    show(done, f"\n{done.diagnosis}\n")

@@ -9,6 +9,7 @@ from snntoolbox.workflow.commands.shared_options import add_config, add_force, c
 
 if TYPE_CHECKING:
     from snntoolbox.workflow.config.schema import Settings
+    from snntoolbox.workflow.stories.run import FinishedRun
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,24 +24,29 @@ def execute(options: argparse.Namespace) -> None:
     from snntoolbox.workflow.config.load import load_config
 
     settings = load_config(options.config, options.set)
+    set_log_level(settings.output.verbose)
     if settings.parameter_sweep.param_values:
         _sweep(options, settings)
     else:
         run_and_show(settings, force=options.force)
 
 
-def run_and_show(settings: Settings, *, force: bool = False, advise: float | None = None) -> None:
-    """A run and the short tables at its end; raises what the simulator died of, once the rest is told."""
-    from snntoolbox.workflow.report.terminal import run_told
+def run_and_show(settings: Settings, *, force: bool = False) -> None:
+    """A run and the short tables at its end."""
     from snntoolbox.workflow.stories.run import run
 
-    set_log_level(settings.output.verbose)
-    done = run(settings, force=force, advise=advise)
+    show(run(settings, force=force))
+
+
+def show(done: FinishedRun, more: str = "") -> None:
+    """The short tables of a run, `more`, and where its report is; raises what the simulator died of at the end."""
+    from snntoolbox.workflow.report.terminal import run_told
+
     out = console()
     for part in run_told(done.report, done.network, done.statistics):
         out.print(part)
-    if done.advise is not None:
-        print(f"\n{done.diagnosis}\n")
+    if more:
+        print(more)
     out.print(f"Report: {done.folder / 'report.json'}", soft_wrap=True)
     if done.failure is not None:
         raise done.failure
@@ -51,7 +57,6 @@ def _sweep(options: argparse.Namespace, settings: Settings) -> None:
     from snntoolbox.workflow.report.terminal import sweep_table
     from snntoolbox.workflow.stories.sweep import sweep
 
-    set_log_level(settings.output.verbose)
     swept = sweep(options.config, overrides=options.set, force=options.force)
     console().print(sweep_table(swept.name, swept.values, swept.reports))
     print(f"All results: {settings.paths.log_dir_of_current_run}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
@@ -23,11 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 where the target is not reached."""
     from snntoolbox.workflow.config.load import load_config
-    from snntoolbox.workflow.stories.tune import tune_config
+    from snntoolbox.workflow.stories.tune import Search, tune_config
 
     set_log_level(load_config(options.config, options.set).output.verbose)
-    target = {name: getattr(options, name) for name in ("steps", "agreement", "operations", "budget", "keep")}
-    tuned = tune_config(options.config, options.set, output=options.output, force=options.force, **target)
+    search = Search(**{field.name: getattr(options, field.name) for field in fields(Search)})
+    tuned = tune_config(options.config, options.set, search=search, output=options.output, force=options.force)
     print(f"{tuned.tuning}\n\nReport: {tuned.folder / 'tune.json'}\nWrote {tuned.config}: snntoolbox {tuned.config}")
     return 0 if tuned.tuning.reached else 1
 

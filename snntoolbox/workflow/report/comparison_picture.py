@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snntoolbox.analysis.comparison.outcome import Comparison, Side
+from snntoolbox.analysis.comparison.comparison import Comparison, Side
 from snntoolbox.workflow.report.canvas import (
     BLUE,
     GREEN,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from snntoolbox.analysis.comparison.outcome import Comparison, Divergence, Membrane, Side, Status
+from snntoolbox.analysis.comparison.comparison import Comparison, Divergence, Membrane, Side, Status
 
 WIDTH = 78
 """Columns of what is told in words."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snntoolbox.analysis.diagnosis import terms
-from snntoolbox.analysis.diagnosis.findings import Diagnosis, LayerDiagnosis
+from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis, LayerDiagnosis
 from snntoolbox.analysis.metrics import Pearson
 from snntoolbox.ir.node import Array
 from snntoolbox.workflow.report.canvas import (

@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snntoolbox.analysis import metrics
-from snntoolbox.analysis.diagnosis.findings import Diagnosis
+from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import synaptic_operations_per_step
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.workflow.collecting import Batch
 from snntoolbox.workflow.report import canvas, plots
 from snntoolbox.workflow.report.plots import error_terms
 
@@ -56,15 +57,19 @@ class Recorder:
         wanted = self.log_vars | self.plot_vars
         return Record(spikes=bool(wanted & _NEED_SPIKES), potentials=bool(wanted & _NEED_POTENTIALS))
 
-    def add(self, x: Array, result: Result, activations: Mapping[str, Array]) -> None:
-        """Take in a batch: its samples, its result and the values of the analogue nodes by name."""
-        populations = self.network.populations.items()
+    def add(self, batch: Batch) -> None:
+        """Write what is logged of the next batch; of the first one keep what is drawn."""
+        populations, activations = self.network.populations.items(), batch.activations
         named = {n: activations[p.activation] for n, p in populations if p.activation in activations}
         if self.log_vars:
-            self._log(x, result, named)
+            self._log(batch.x, batch.result, named)
         if self._first is None and self.plot_vars:
-            self._first = (x, result, named)
+            self._first = (batch.x, batch.result, named)
         self._batch += 1
+
+    def report(self) -> Mapping[str, Any]:
+        """Nothing: all of it goes into files."""
+        return {}
 
     def _log(self, x: Array, result: Result, activations: Mapping[str, Array]) -> None:
         groups: dict[str, tuple[str, Mapping[str, Array]]] = {

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from snntoolbox.analysis.comparison.outcome import Comparison
-from snntoolbox.analysis.comparison.run import backends_of, compare
+from snntoolbox.analysis.comparison.comparison import Comparison
+from snntoolbox.analysis.comparison.compare import backends_of, compare
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.files import RunFolder, write_json
 from snntoolbox.ir.io import save
@@ -15,19 +15,15 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
-from snntoolbox.workflow.preparation import Preparation
+from snntoolbox.workflow.preparation import Prepared, prepare
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.comparison_picture import picture
 
 COMPARED = "-compare"
 """Behind the name of a run's folder."""
 
-
-class Converted(Preparation):
-    """A run up to the spiking network, whatever simulator the settings name."""
-
-    def check_simulator(self, network: SpikingNetwork) -> None:
-        """Each simulator is checked when its turn comes."""
+_OF_A_RUN = ("simulator", "samples", "duration", "batch_size")
+"""What the comparison itself says."""
 
 
 def compare_settings(
@@ -43,30 +39,25 @@ def compare_settings(
     place = settings.paths.log_dir_of_current_run
     target = RunFolder(place.with_name(place.name + COMPARED), overwrite=settings.output.overwrite)
     with target as folder:
-        run = Converted(settings)
-        run.prepare()
-        if run.network is None:
+        prepared = prepare(settings, _any_network)
+        if prepared.network is None:
             raise ConfigError("there is no spiking network to compare", hint="set convert = True")
-        found = _compared(run, run.network, [b.name for b in backends], force)
-        report = {k: v for k, v in run.report.items() if v is not None and k not in _OF_A_RUN}
-        write_json(folder / "compare.json", {**report, **found.as_dict()})
-        save(run.network, folder / f"{Path(settings.paths.filename_snn).name}.npz")
-        (folder / "config.ini").write_text(config_text(settings))
-        _draw(found, folder / "compare.png", run)
-    return found, target.path
+        comparison = _compared(prepared, prepared.network, [b.name for b in backends], force)
+        _write(prepared, prepared.network, comparison, folder)
+    return comparison, target.path
 
 
-_OF_A_RUN = ("simulator", "samples", "duration", "batch_size")
-"""What the comparison itself says."""
+def _any_network(network: SpikingNetwork) -> None:
+    """Each simulator is asked when its turn comes: what one cannot run may run on others."""
 
 
-def _compared(run: Converted, network: SpikingNetwork, simulators: Sequence[str], force: bool) -> Comparison:
-    test, simulation = run.test, run.settings.simulation
-    classes = run.inputs.classifies and not test.regression
-    analogue = None if run.parsed is None or not classes else run.parsed.reshape(len(run.parsed), -1).argmax(axis=1)
+def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[str], force: bool) -> Comparison:
+    test, simulation, parsed = prepared.inputs.test, prepared.settings.simulation, prepared.parsed
+    classes = prepared.inputs.classifies and not test.regression
+    analogue = None if parsed is None or not classes else parsed.reshape(len(parsed), -1).argmax(axis=1)
     options = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
-    with run.timed("compare"), ExitStack() as stack:
-        advance = stack.enter_context(run.progress("Comparing", len(test) * len(simulators)))
+    with prepared.journal.timed("compare"), ExitStack() as stack:
+        advance = stack.enter_context(prepared.journal.progress("Comparing", len(test) * len(simulators)))
         return compare(
             network,
             test.x,
@@ -81,9 +72,13 @@ def _compared(run: Converted, network: SpikingNetwork, simulators: Sequence[str]
         )
 
 
-def _draw(found: Comparison, path: Path, run: Converted) -> None:
-    """The picture, unless matplotlib is missing: it is an extra, and the numbers are there without it."""
+def _write(prepared: Prepared, network: SpikingNetwork, comparison: Comparison, folder: Path) -> None:
+    """The report, the network, the settings and the picture."""
+    report = {k: v for k, v in prepared.report.items() if v is not None and k not in _OF_A_RUN}
+    write_json(folder / "compare.json", {**report, **comparison.as_dict()})
+    save(network, folder / f"{Path(prepared.settings.paths.filename_snn).name}.npz")
+    (folder / "config.ini").write_text(config_text(prepared.settings))
     try:
-        canvas.save(picture(found), path)
-    except SNNToolboxError as error:
-        run.warn(error.message)
+        canvas.save(picture(comparison), folder / "compare.png")
+    except SNNToolboxError as error:  # matplotlib is an extra, and the numbers are there without the picture
+        prepared.journal.warn(error.message)

@@ -17,7 +17,7 @@ from snntoolbox.ir.result import Record
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.models import check_folder
-from snntoolbox.workflow.stories.compare import Converted
+from snntoolbox.workflow.preparation import Prepared, prepare
 
 WEIGHT_BITS = 8
 """Unless the settings say otherwise."""
@@ -31,46 +31,42 @@ def deployment_settings(config: Path, overrides: Sequence[str]) -> Settings:
     return load_config(config, [*overrides, f"conversion.weight_bits={WEIGHT_BITS}"])
 
 
-class Deployable(Converted):
-    """A run up to the spiking network, which is checked to be one that hardware can be."""
-
-    def check_simulator(self, network: SpikingNetwork) -> None:
-        """UnsupportedError with everything that the hardware cannot be."""
-        backend_named("verilog").capabilities.check("verilog", network)
-
-
 def deploy_settings(settings: Settings, folder: Path, wanted: Wanted) -> Deployment:
     """Convert as the settings say and deploy into a folder; see `deploy` for what may be refused."""
     wanted.build()
     refuse_used(folder, wanted.force)
     check_folder(settings.paths.path_wd)
-    run = Deployable(settings)
-    run.prepare()
-    network = needs_network(run.network)
-    return deployed(network, run.test.x, folder, wanted, settings.simulation.duration, partial(_accuracy, run))
+    prepared = prepare(settings, _hardware)
+    network, x = needs_network(prepared.network), prepared.inputs.test.x
+    return deployed(network, x, folder, wanted, settings.simulation.duration, partial(_accuracy, prepared))
 
 
-def _accuracy(run: Deployable, network: SpikingNetwork, wide: SpikingNetwork) -> dict[str, Any]:
+def _hardware(network: SpikingNetwork) -> None:
+    """UnsupportedError with everything that the hardware cannot be."""
+    backend_named("verilog").capabilities.check("verilog", network)
+
+
+def _accuracy(prepared: Prepared, network: SpikingNetwork, wide: SpikingNetwork) -> dict[str, Any]:
     """Accuracy of the original, the parsed and the spiking network, float and on the grid; None without classes.
 
     Where potentials saturate also that of the network `wide`, in which they do not.
     """
-    report = run.report
-    found = {"samples": len(run.test), "ann": report.get("ann_accuracy"), "parsed": report.get("parsed_accuracy")}
-    found["snn"] = _spiking(run, network)
+    report, unquantized = prepared.report, prepared.unquantized
+    accuracies = {"samples": report["samples"], "ann": report["ann_accuracy"], "parsed": report["parsed_accuracy"]}
+    accuracies["snn"] = _spiking(prepared, network)
     if wide is not network:
-        found["snn_unsaturated"] = _spiking(run, wide)
-    found["snn_float"] = None if run.unquantized is None else _spiking(run, run.unquantized)
-    return found
+        accuracies["snn_unsaturated"] = _spiking(prepared, wide)
+    accuracies["snn_float"] = None if unquantized is None else _spiking(prepared, unquantized)
+    return accuracies
 
 
-def _spiking(run: Deployable, network: SpikingNetwork) -> float | None:
+def _spiking(prepared: Prepared, network: SpikingNetwork) -> float | None:
     """The share of test samples that a network classifies rightly on the built-in simulator."""
-    test, simulation = run.test, run.settings.simulation
-    if test.y is None or test.regression or not run.inputs.classifies:
+    test, simulation = prepared.inputs.test, prepared.settings.simulation
+    if test.y is None or test.regression or not prepared.inputs.classifies:
         return None
     record = Record(outputs_per_step=False)
-    with run.timed("simulate"):
+    with prepared.journal.timed("simulate"):
         parts = simulate_batches(network, test.x, simulation.duration, "INI", simulation.batch_size, record)
         predicted = [r.output.reshape(r.samples, -1).argmax(axis=1) for r in parts]
     return float(np.mean(np.concatenate(predicted) == test.y))

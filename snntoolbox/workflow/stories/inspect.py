@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 from snntoolbox.backends.checking import check_simulator, simulators_for
 from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.protocol import Backend
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.convert import convert
-from snntoolbox.conversion.load import check_on_probe, simplify
+from snntoolbox.conversion.load import check_on_random_input, simplify
 from snntoolbox.conversion.lower import lower
 from snntoolbox.errors import NoReferenceError
+from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.summary import graph_summary, network_summary
 from snntoolbox.workflow.config.load import model_settings
 from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES
@@ -46,25 +51,42 @@ def inspect(
     graph = simplify(parsed)
     yield f"{path} ({frontend.name})\n"
     yield graph_summary(graph, width)
-    try:
-        difference = check_on_probe(graph, frontend, opened)
-        yield f"\nEqual to the original on random input: largest difference {difference:.1g} of the output's scale."
-    except NoReferenceError as error:
-        yield f"\nNot compared with the original: {error.message}."
-    folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
-    if folded:
-        yield f"Folded into weights: {', '.join(folded)}."
-    yield fill(_COUNTED, width)
+    yield f"\n{_compared(graph, frontend, opened)}"
+    yield from _folded(parsed, graph, width)
     lower(graph, recipe)
     yield "\nAs a spiking network (thresholds from the weights alone, for want of data):\n"
     network = convert(graph, recipe=recipe, duration=settings.simulation.duration)
     yield network_summary(network, width)
-    if backend is None:
-        fitting, too_large = simulators_for(network, force=force, legal=lambda n, b: legalized(n, b, ()))
-        yield f"\nSimulators that can run it: {', '.join(fitting)}."
-        if too_large:
-            yield f"Too large, without --force, for: {', '.join(too_large)}."
-    else:
-        check_simulator(backend, legalized(network, backend, ()), force=force)
-        here = "" if backend.capabilities.installed() else " (it is not installed here)"
-        yield f"\nSimulator '{backend.name}' can run it{here}."
+    yield from _all_simulators(network, force) if backend is None else [_one_simulator(network, backend, force)]
+
+
+def _compared(graph: Graph, frontend: Frontend, model: Any) -> str:
+    """Whether the graph gives what the framework gives."""
+    try:
+        difference = check_on_random_input(graph, frontend, model)
+    except NoReferenceError as error:
+        return f"Not compared with the original: {error.message}."
+    return f"Equal to the original on random input: largest difference {difference:.1g} of the output's scale."
+
+
+def _folded(parsed: Graph, graph: Graph, width: int) -> Iterator[str]:
+    """What is in the weights of others, and how parameters are counted."""
+    folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
+    if folded:
+        yield f"Folded into weights: {', '.join(folded)}."
+    yield fill(_COUNTED, width)
+
+
+def _all_simulators(network: SpikingNetwork, force: bool) -> Iterator[str]:
+    """Which can run it."""
+    fitting, too_large = simulators_for(network, force=force, legal=lambda n, b: legalized(n, b, ()))
+    yield f"\nSimulators that can run it: {', '.join(fitting)}."
+    if too_large:
+        yield f"Too large, without --force, for: {', '.join(too_large)}."
+
+
+def _one_simulator(network: SpikingNetwork, backend: Backend, force: bool) -> str:
+    """That this one can; else its error."""
+    check_simulator(backend, legalized(network, backend, ()), force=force)
+    here = "" if backend.capabilities.installed() else " (it is not installed here)"
+    return f"\nSimulator '{backend.name}' can run it{here}."

@@ -20,7 +20,7 @@ from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.values import show
 from snntoolbox.workflow.report.terminal import progress
-from snntoolbox.workflow.stories import run as pipeline
+from snntoolbox.workflow.stories.run import run
 
 log = logging.getLogger(__name__)
 
@@ -71,18 +71,17 @@ def sweep(
     name = name or settings.parameter_sweep.param_name
     values = tuple(values) or settings.parameter_sweep.param_values
     points = _points(Path(config), overrides, name, values)
-    paths, simulation = settings.paths, settings.simulation
-    cluster.check(simulation.workers, simulation.scheduler)
-    labels = [_label(name, value) for value in values]
-    with RunFolder(paths.log_dir_of_current_run, overwrite=settings.output.overwrite) as folder:
+    cluster.check(settings.simulation.workers, settings.simulation.scheduler)
+    place, labels = settings.paths.log_dir_of_current_run, [_label(name, value) for value in values]
+    with RunFolder(place, overwrite=settings.output.overwrite) as folder:
         tasks = [
-            (_at(point, paths.log_dir_of_current_run / label), folder / label, f"{name} = {show(value)}", force)
+            (_at(point, place / label), folder / label, f"{name} = {show(value)}", force)
             for point, label, value in zip(points, labels, values, strict=True)
         ]
         reports = tuple(_reports(settings, tasks))
-        found = Sweep(name, values, reports, tuple(paths.log_dir_of_current_run / label for label in labels))
-        write_json(folder / "sweep.json", {"parameter": swept_key(name), "points": found.rows})
-    return found
+        swept = Sweep(name, values, reports, tuple(place / label for label in labels))
+        write_json(folder / "sweep.json", {"parameter": swept_key(name), "points": swept.rows})
+    return swept
 
 
 def _points(config: Path, overrides: list[str], name: str, values: Sequence[object]) -> list[Settings]:
@@ -135,10 +134,10 @@ def _reports(settings: Settings, tasks: list[tuple[Settings, Path, str, bool]]) 
 def run_point(shared: None, settings: Settings, folder: Path, label: str, force: bool) -> Mapping[str, Any]:
     """Run one point into a folder and return its report; its errors begin with the point's `label`."""
     try:
-        found = pipeline.run(settings, into=folder, force=force)
-        if found.failure is not None:
-            raise found.failure
-        return found.report
+        done = run(settings, into=folder, force=force)
+        if done.failure is not None:
+            raise done.failure
+        return done.report
     except SNNToolboxError as error:
         error.message = f"with {label}: {error.message}"
         error.args = (f"with {label}: {error}",)

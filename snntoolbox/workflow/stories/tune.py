@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snntoolbox.analysis.tuning.findings import Trial, Tuning
+from snntoolbox.analysis.tuning.tuning import Trial, Tuning
 from snntoolbox.analysis.tuning.tune import tune
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.files import RunFolder, write_json
@@ -19,7 +19,7 @@ from snntoolbox.workflow.config.reading import read_file, read_overrides
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.config.values import show
-from snntoolbox.workflow.inputs import Inputs
+from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.recipes import recipe_of
 from snntoolbox.workflow.report import canvas
@@ -35,8 +35,19 @@ TUNED = "-tune"
 """Behind the name of a run's folder."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a search is asked for: the arguments of `tune` that say so."""
+
+    steps: Sequence[int] = ()
+    agreement: float | None = None
+    operations: float | None = None
+    budget: float = 120.0
+    keep: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
-class Written:
+class Tuned:
     """What was found, the configuration that was written, and the folder with ``tune.json`` and ``tune.png``."""
 
     tuning: Tuning
@@ -45,17 +56,8 @@ class Written:
 
 
 def tune_config(
-    config: Path,
-    overrides: Iterable[str] = (),
-    *,
-    output: Path | None = None,
-    force: bool = False,
-    steps: Sequence[int] = (),
-    agreement: float | None = None,
-    operations: float | None = None,
-    budget: float = 120.0,
-    keep: Sequence[str] = (),
-) -> Written:
+    config: Path, overrides: Iterable[str] = (), *, search: Search, output: Path | None = None, force: bool = False
+) -> Tuned:
     """Search the settings around a configuration, see `tune`; the test set is not read.
 
     The best is written to `output` (default: tuned.ini beside the configuration), which must not exist unless
@@ -68,31 +70,32 @@ def tune_config(
     place = settings.paths.log_dir_of_current_run
     folder = RunFolder(place.with_name(place.name + TUNED), overwrite=settings.output.overwrite)
     with folder as into:
-        inputs = Inputs(_without_test(settings), log.warning)
-        data = _calibration(inputs)
-        assert inputs.graph is not None
-        low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0) or 1.0
-        with _bar(settings, budget) as told, _quietly():
-            found = tune(
-                inputs.graph,
-                data,
-                steps=steps,
-                agreement=agreement,
-                operations=operations,
-                budget=budget,
-                duration=settings.simulation.duration,
-                recipe=recipe_of(settings, max(-low, high), (low, high)),
-                simulator=settings.simulation.simulator,
-                early_exit=settings.simulation.early_exit,
-                keep=keep,
-                progress=told,
-            )
-        text = tuned_text(config, overrides, settings, found, target)
-        write_json(into / "tune.json", {"model": inputs.source, "config": config, "tuned": target, **found.data()})
+        inputs = open_inputs(_without_test(settings), log.warning)
+        tuning = _searched(inputs, settings, search)
+        text = tuned_text(config, overrides, settings, tuning, target)
+        write_json(into / "tune.json", {"model": inputs.source, "config": config, "tuned": target, **tuning.data()})
         (into / "config.ini").write_text(config_text(settings))
-        _draw(found, into / "tune.png")
+        _draw(tuning, into / "tune.png")
         _write(target, text)
-    return Written(found, target, folder.path)
+    return Tuned(tuning, target, folder.path)
+
+
+def _searched(inputs: Inputs, settings: Settings, search: Search) -> Tuning:
+    """The search itself, around the recipe of the settings."""
+    data, simulation = _calibration(inputs), settings.simulation
+    assert inputs.graph is not None
+    low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0) or 1.0
+    with _bar(settings, search.budget) as spent, _quietly():
+        return tune(
+            inputs.graph,
+            data,
+            duration=simulation.duration,
+            recipe=recipe_of(settings, max(-low, high), (low, high)),
+            simulator=simulation.simulator,
+            early_exit=simulation.early_exit,
+            progress=spent,
+            **vars(search),
+        )
 
 
 def _target(config: Path, output: Path | None, force: bool) -> Path:
@@ -158,20 +161,20 @@ def _bar(settings: Settings, budget: float) -> Iterator[Callable[[float], None]]
     with shown as advance:
         done = 0
 
-        def told(seconds: float) -> None:
+        def spent(seconds: float) -> None:
             nonlocal done
             advance(int(seconds) - done)
             done = int(seconds)
 
-        yield told
+        yield spent
 
 
-def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, found: Tuning, target: Path) -> str:
+def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, tuning: Tuning, target: Path) -> str:
     """The user's configuration with the best settings in place: what was set before, as it was written, stays."""
-    values = {f"{s}.{n}": t for given in (read_file(config), read_overrides(overrides)) for (s, n), t in
-              given.texts.items()}  # fmt: skip
-    duration = round(found.duration)
-    chosen = {**found.keys, "simulation.duration": duration, "tools.convert": True, "tools.normalize": True}
+    texts = {**read_file(config).texts, **read_overrides(overrides).texts}
+    values = {f"{section}.{name}": text for (section, name), text in texts.items()}
+    duration = round(tuning.duration)
+    chosen = {**tuning.keys, "simulation.duration": duration, "tools.convert": True, "tools.normalize": True}
     if "paths.log_dir_of_current_run" not in values:
         chosen["paths.runlabel"] = f"{settings.paths.runlabel}-tuned"
     if target.parent.resolve() != config.parent.resolve() or "paths.path_wd" in values:
@@ -181,17 +184,17 @@ def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, found
     for key, text in values.items():
         section, _, name = key.partition(".")
         sections.setdefault(section, []).append(f"{name} = {text}".replace("\n", "\n    ").rstrip())
-    head = [f"# {line}" for line in _head(config, found)]
+    head = [f"# {line}" for line in _head(config, tuning)]
     return "\n".join([*head, *("\n".join(["", f"[{s}]", *lines]) for s, lines in sections.items())]) + "\n"
 
 
-def _head(config: Path, found: Tuning) -> list[str]:
-    outcome = found.best.measured.outcome
+def _head(config: Path, tuning: Tuning) -> list[str]:
+    best, outcome = tuning.best, tuning.best.measured.outcome
     score = f"error {outcome.output_error:.1%}" if outcome.agreement is None else f"agreement {outcome.agreement:.1%}"
     return [
         f"{config.name} as `snntoolbox tune` would have it:",
-        f"{score}, {found.best.steps:.4g} steps, {found.best.measured.operations:,.0f} synaptic operations",
-        f"on {found.best.samples} calibration samples that were held back.",
+        f"{score}, {best.steps:.4g} steps, {best.measured.operations:,.0f} synaptic operations",
+        f"on {best.samples} calibration samples that were held back.",
     ]
 
 
@@ -203,28 +206,28 @@ def _write(target: Path, text: str) -> None:
         raise ConfigError(f"cannot write '{target}': {error.strerror}") from None
 
 
-def _draw(found: Tuning, path: Path) -> None:
+def _draw(tuning: Tuning, path: Path) -> None:
     """The picture, unless matplotlib is missing: it is an extra, and the numbers are there without it."""
     try:
-        figure = pareto(points(found), **_about(found))
+        figure = pareto(points(tuning), **_about(tuning))
     except SNNToolboxError as error:
         log.info("no picture: %s", error.message)
         return
     canvas.save(figure, path)
 
 
-def points(found: Tuning) -> list[Point]:
+def points(tuning: Tuning) -> list[Point]:
     """The trials as they are drawn."""
 
     def point(trial: Trial) -> Point:
         agreement = trial.measured.outcome.agreement
         quality = trial.measured.outcome.output_error if agreement is None else agreement
-        marks: Mapping[str, bool] = {"on_front": trial in found.front, "best": trial is found.best}
-        return Point(quality, trial.steps, trial.measured.operations, start=trial is found.start, **marks)
+        marks: Mapping[str, bool] = {"on_front": trial in tuning.front, "best": trial is tuning.best}
+        return Point(quality, trial.steps, trial.measured.operations, start=trial is tuning.start, **marks)
 
-    return [point(trial) for trial in found.trials]
+    return [point(trial) for trial in tuning.trials]
 
 
-def _about(found: Tuning) -> dict[str, Any]:
-    classes = found.best.measured.outcome.agreement is not None
-    return {"agreement": classes, "target": found.target.agreement, "samples": found.best.samples}
+def _about(tuning: Tuning) -> dict[str, Any]:
+    classes = tuning.best.measured.outcome.agreement is not None
+    return {"agreement": classes, "target": tuning.target.agreement, "samples": tuning.best.samples}

@@ -14,7 +14,7 @@ from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras import KerasFrontend
 from snntoolbox.frontends.keras.reading import ReadModel
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.stories import run as pipeline
+from snntoolbox.workflow.stories.run import run
 
 FRONTEND = KerasFrontend()
 
@@ -154,7 +154,7 @@ def test_a_run_without_reference_says_so(tmp_path, refusing_keras, monkeypatch):
     lines = ("[paths]", f"path_wd = {tmp_path}", f"dataset_path = {tmp_path}", "filename_ann = m")
     lines += ("[simulation]", "duration = 4", "num_to_test = 8", "[tools]", "evaluate_ann = True")
     (tmp_path / "config.ini").write_text("\n".join(lines))
-    report = pipeline.run(load_config(tmp_path / "config.ini")).report
+    report = run(load_config(tmp_path / "config.ini")).report
     assert report["ann_accuracy"] is None
     assert report["parsed_accuracy"] is not None
     assert any("shapes and weights only" in warning for warning in report["warnings"])

@@ -1,0 +1,218 @@
+"""What is gathered while a network runs batch by batch: one collector for each part of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from snntoolbox.analysis.diagnosis.observer import Observer
+from snntoolbox.analysis.metrics import OutputErrors, PopulationStatistics, accuracy_per_step, agreement
+from snntoolbox.backends.early_exit import Exits
+from snntoolbox.errors import DiedError
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.operations import synaptic_operations
+from snntoolbox.ir.result import ExitRule, Result
+from snntoolbox.workflow.data.dataset import Dataset
+from snntoolbox.workflow.evaluation import accuracy, regression_error
+
+DIAGNOSED = 500
+"""About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some samples, what the simulator gave for them, and the analogue values by node, as far as they are known."""
+
+    x: Array
+    result: Result
+    activations: Mapping[str, Array]
+
+
+class Collector(Protocol):
+    """Takes in batches one after the other, and says what it found."""
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+
+    def report(self) -> Mapping[str, Any]:
+        """What ``report.json`` holds of all batches so far."""
+
+
+def collect(
+    batches: Iterable[Batch], collectors: Sequence[Collector], advance: Callable[[int], None]
+) -> DiedError | None:
+    """Give every batch to all collectors; of a simulator that dies after the first one the error, else it is raised."""
+    samples = 0
+    try:
+        for batch in batches:
+            for collector in collectors:
+                collector.add(batch)
+            samples += batch.result.samples
+            advance(batch.result.samples)
+    except DiedError as error:
+        if not samples:
+            raise
+        return error
+    return None
+
+
+class Populations:
+    """Spikes, rates and correlations of every population."""
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        self.statistics = PopulationStatistics(network)
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        self.statistics.add(batch.result, batch.activations)
+
+    def report(self) -> Mapping[str, Any]:
+        """By layer: mean spikes per sample, spikes per neuron and step, Pearson's r with the analogue network."""
+        return {
+            "spikes_per_layer": self.statistics.spikes,
+            "mean_rate_per_layer": self.statistics.mean_rates,
+            "correlation_per_layer": self.statistics.correlations,
+        }
+
+
+class OutputDifferences:
+    """How far each read-out is from the analogue output."""
+
+    def __init__(self, outputs: Sequence[str]) -> None:
+        self._errors = OutputErrors(outputs)
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        self._errors.add(batch.result, batch.activations)
+
+    def report(self) -> Mapping[str, Any]:
+        """The error of each output; nothing where there is no analogue one."""
+        return {"output_error": self._errors.report}
+
+
+class Diagnosing:
+    """The errors of all layers split into their causes, on about the first `DIAGNOSED` samples."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch, unless there were enough."""
+        if self.observer.samples < DIAGNOSED:
+            self.observer.add([batch.x], batch.result)
+
+    def report(self) -> Mapping[str, Any]:
+        """The diagnosis as plain data."""
+        return {"diagnosis": self.observer.diagnosis().data()}
+
+
+class EarlyExits:
+    """What becomes of the predictions where samples end by a rule."""
+
+    def __init__(self, rule: ExitRule, test: Dataset) -> None:
+        self._exits, self._test, self._samples = Exits(rule), test, 0
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        self._exits.add(batch.result)
+        self._samples += batch.result.samples
+
+    def report(self) -> Mapping[str, Any]:
+        """Mean steps and agreement; accuracy where there are labels."""
+        return {"early_exit": self._exits.found(labels_of(self._test, self._samples))}
+
+
+class Operations:
+    """Synaptic operations per sample."""
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        self._network, self._operations, self._samples = network, 0.0, 0
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        self._operations += synaptic_operations(self._network, batch.result.events) * batch.result.samples
+        self._samples += batch.result.samples
+
+    def report(self) -> Mapping[str, Any]:
+        """Their mean."""
+        return {"synaptic_operations": self._operations / self._samples}
+
+
+class EnginePaths:
+    """In which ways the built-in simulator computed the input of each layer."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, frozenset[str]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        for name, paths in batch.result.engine_paths.items():
+            self._paths[name] = paths | self._paths.get(name, frozenset())
+
+    def report(self) -> Mapping[str, Any]:
+        """By layer."""
+        return {"engine_paths": {name: sorted(paths) for name, paths in self._paths.items()}}
+
+
+class Outputs:
+    """The outputs of all samples, held against labels or targets, and against the classes of the parsed network.
+
+    `parsed` are the outputs of that network, None where it was not run; `classifies` says whether outputs are classes.
+    """
+
+    def __init__(self, test: Dataset, parsed: Array | None, *, classifies: bool, top_k: int) -> None:
+        self._test, self._parsed, self._classifies, self._top_k = test, parsed, classifies, top_k
+        self._outputs: list[Array] = []
+        self._predictions: list[Array] = []
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        self._outputs.append(batch.result.output)
+        if self._classifies:
+            self._predictions.append(batch.result.predictions_per_step)
+
+    @property
+    def samples(self) -> int:
+        """How many there were."""
+        return sum(len(outputs) for outputs in self._outputs)
+
+    @property
+    def predictions(self) -> Array | None:
+        """The classes found after each step, (steps, samples); None where outputs are no classes."""
+        return np.concatenate(self._predictions, axis=1) if self._predictions else None
+
+    @property
+    def classified(self) -> tuple[Array, Array] | None:
+        """Those, and the labels; None where there are no labels of classes."""
+        predictions, labels = self.predictions, labels_of(self._test, self.samples)
+        return None if predictions is None or labels is None else (predictions, labels)
+
+    def report(self) -> Mapping[str, Any]:
+        """Accuracy or error, and the agreement with the parsed network."""
+        return {**self._worth(), **self._agreement()}
+
+    def _worth(self) -> dict[str, Any]:
+        outputs, test, k = np.concatenate(self._outputs), self._test, self._top_k
+        if self.classified is not None:
+            predictions, labels = self.classified
+            # An undecided sample counts as wrong.
+            share = float(np.mean(predictions[-1] == labels)) if k == 1 else accuracy(test, outputs, k)
+            return {"snn_accuracy": share, "snn_accuracy_per_step": accuracy_per_step(predictions, labels)}
+        return {} if test.y is None else {"snn_error": regression_error(outputs, test.y[: len(outputs)])}
+
+    def _agreement(self) -> dict[str, Any]:
+        predictions = self.predictions
+        if self._parsed is None or self._test.regression or predictions is None:
+            return {}
+        analogue = self._parsed.reshape(len(self._parsed), -1).argmax(axis=1)[: self.samples]
+        per_step = [agreement(p, analogue) for p in predictions]
+        return {"agreement": per_step[-1], "agreement_per_step": per_step}
+
+
+def labels_of(test: Dataset, samples: int) -> Array | None:
+    """The classes of the first samples; None where there are none."""
+    return None if test.y is None or test.regression else test.y[:samples]

@@ -1,0 +1,92 @@
+"""Measures the analogue network on the test set: the parsed graph and, where it can be run, the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.analysis.metrics import RegressionError, top_k_accuracy
+from snntoolbox.conversion.load import compare_outputs
+from snntoolbox.conversion.lowering.lower_sigmoid import both_classes
+from snntoolbox.engine.executor import Executor
+from snntoolbox.errors import NoReferenceError
+from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
+from snntoolbox.workflow.data.dataset import Dataset
+from snntoolbox.workflow.inputs import UNCHECKED, Inputs
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """The first output of the parsed graph for each sample, None where it was not run, and what a report says of it."""
+
+    parsed: Array | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def evaluated(inputs: Inputs, graph: Graph, advance: Advance) -> Evaluated:
+    """Run the graph and the original on the test set; GraphError where their outputs are not equal."""
+    ours, theirs = _outputs(inputs, graph, advance)
+    # Of a binary classifier both classes, from the probability of one.
+    parsed = both_classes(ours[0]) if inputs.binary else ours[0]
+    test, k = inputs.test, inputs.settings.simulation.top_k
+    report: dict[str, Any] = {"parsed_accuracy": accuracy(test, parsed, k)}
+    if test.y is not None and test.regression:
+        report["parsed_error"] = regression_error(parsed, test.y)
+    if theirs is not None:
+        report["parsed_difference"] = compare_outputs(ours, theirs, _rounded(inputs, graph))
+        original = both_classes(theirs[0]) if inputs.binary else theirs[0]
+        report["ann_accuracy"] = accuracy(test, original, k)
+    return Evaluated(parsed, report)
+
+
+def _outputs(inputs: Inputs, graph: Graph, advance: Advance) -> tuple[list[Array], list[Array] | None]:
+    """All outputs of the graph, in float64, and of the original; None where that cannot be run."""
+    executor, original = Executor.double(graph), inputs.frontend
+    ours: list[list[Array]] = []
+    theirs: list[tuple[Array, ...]] = []
+    for batch in inputs.test.batches(inputs.settings.simulation.batch_size):
+        values = executor.values(batch.x)
+        ours.append([values[o] for o in graph.outputs])
+        original = original and _predicting(inputs, original, batch.x, theirs)
+        advance(len(batch))
+    joined = [np.concatenate(parts) for parts in zip(*ours, strict=True)]
+    return joined, None if original is None else [np.concatenate(parts) for parts in zip(*theirs, strict=True)]
+
+
+def _predicting(inputs: Inputs, original: Frontend, x: Array, outputs: list[tuple[Array, ...]]) -> Frontend | None:
+    """The frontend, its outputs for these samples added; None, with a warning, where it cannot run the original."""
+    try:
+        outputs.append(original.predict(inputs.model, x))
+    except NoReferenceError as error:
+        inputs.warn(f"{error.message}: {UNCHECKED}")
+        return None
+    return original
+
+
+def _rounded(inputs: Inputs, graph: Graph) -> list[Array]:
+    """All outputs in float32 where rounding can make a difference: those of a quantised network."""
+    if not graph.jumps:
+        return []
+    parts = [*Executor(graph).batches(inputs.test.x, batch_size=inputs.settings.simulation.batch_size)]
+    return [np.concatenate([part[o] for part in parts]) for o in graph.outputs]
+
+
+def accuracy(test: Dataset, outputs: Array, k: int) -> float | None:
+    """Top-k accuracy on the first samples of the test set, as many as there are outputs; None without class labels."""
+    if test.y is None or test.regression:
+        return None
+    return top_k_accuracy(outputs, test.y[: len(outputs)], k)
+
+
+def regression_error(outputs: Array, targets: Array) -> dict[str, float]:
+    """How far outputs are from regression targets."""
+    error = RegressionError()
+    error.add(outputs, targets)
+    return {"rmse": error.rmse, "largest": error.largest}

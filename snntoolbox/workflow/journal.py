@@ -1,0 +1,40 @@
+"""What a story says while it works: warnings and seconds, which its report repeats, and bars on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+from snntoolbox.workflow.report.terminal import progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The seconds of each stage and all warnings so far; with `verbose` 0 there are no bars."""
+
+    verbose: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of a stage."""
+        log.info("%s ...", stage)
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+        log.info("%s took %.3f s", stage, self.seconds[stage])
+
+    def warn(self, message: str) -> None:
+        """Say what the user should know, in the log and in the report."""
+        log.warning(message)
+        self.warnings.append(message)
+
+    def progress(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """A bar on a terminal, unless only results are wanted; yields ``advance(steps)``."""
+        return progress(description, total) if self.verbose else nullcontext(lambda steps: None)

@@ -1,0 +1,84 @@
+"""Networks that an earlier run saved: where they are, and whether they belong to the settings of this one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Shape
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.schema import Cell, Conversion, Settings
+
+_FIXED: Mapping[str, frozenset[str]] = {
+    "conversion": frozenset(f.name for f in fields(Conversion)) - {"recipe", "spike_code"},
+    "cell": frozenset(f.name for f in fields(Cell)) - {"v_thresh"},
+    "input": frozenset({"poisson_input", "input_rate"}),
+}
+"""What a converted network cannot change any more, by section."""
+
+_AGAIN = "set convert = True to convert again"
+
+
+def saved_file(settings: Settings, name: str) -> Path | None:
+    """Where an earlier run saved a network: its run folder, or the working folder; None where neither has it."""
+    paths = settings.paths
+    places = [folder / f"{name}.npz" for folder in (paths.log_dir_of_current_run, paths.path_wd)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def needed_file(settings: Settings, name: str) -> Path:
+    """The same; ConfigError where there is none."""
+    if (file := saved_file(settings, name)) is None:
+        raise ConfigError(
+            f"there is no saved network '{name}.npz' in '{settings.paths.log_dir_of_current_run}'",
+            hint="run once with parse = True and convert = True",
+        )
+    return file
+
+
+def check_saved(
+    network: SpikingNetwork, settings: Settings, inputs: list[Shape], classes: int, warn: Callable[[str], None]
+) -> None:
+    """ConfigError unless a saved network has the steps and the choices of the settings, these inputs and classes.
+
+    `warn` is told where it was fitted to a run of another duration.
+    """
+    dt, name = settings.simulation.dt, settings.paths.filename_snn
+    if network.dt != dt:
+        raise ConfigError(f"[simulation] dt = {dt}, the saved network has steps of {network.dt} ms", hint=_AGAIN)
+    _check_choices(settings, warn)
+    shapes = [network.wiring.shapes[i] for i in network.encodings]
+    if shapes != inputs or math.prod(network.readouts[0].shape) != classes:
+        raise ConfigError(f"the saved network '{name}' is of another model", hint=_AGAIN)
+
+
+def _check_choices(now: Settings, warn: Callable[[str], None]) -> None:
+    """That the saved network was made with the choices that the settings name."""
+    file = needed_file(now, now.paths.filename_snn).with_name("config.ini")
+    if not file.is_file():
+        return
+    then = load_config(file)
+    if differing := _differing(now, then):
+        raise ConfigError(
+            f"the saved network '{now.paths.filename_snn}' was converted otherwise: {'; '.join(differing)}", hint=_AGAIN
+        )
+    chosen, before, duration = then.conversion, then.simulation.duration, now.simulation.duration
+    fitted = chosen.readout_correction or chosen.layer_correction != "none" or chosen.threshold_rule != "percentile"
+    if fitted and before != duration:
+        warn(
+            f"the saved network was fitted to a run of {before} ms, not {duration} ms; convert = True fits it anew"
+        )
+
+
+def _differing(now: Settings, then: Settings) -> list[str]:
+    """The choices that are not as they were."""
+    return [
+        f"{section}.{name} = {getattr(getattr(now, section), name)} (saved with {getattr(part, name)})"
+        for section, part in (("conversion", then.conversion), ("cell", then.cell), ("input", then.input))
+        for name in (f.name for f in fields(part) if f.name in _FIXED[section])
+        if getattr(getattr(now, section), name) != getattr(part, name)
+    ]

@@ -1,0 +1,218 @@
+"""Runs the test set on a simulator and gathers what a report says of it, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.analysis.advice.diagnose import likely_remedy
+from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
+from snntoolbox.analysis.diagnosis.observer import Observer, incomparable
+from snntoolbox.analysis.metrics import PopulationStatistics, accuracy_per_step
+from snntoolbox.backends.early_exit import chosen_exit, shortfall
+from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.backends.simulate import simulate, simulate_batches
+from snntoolbox.engine.executor import Executor
+from snntoolbox.errors import DiedError
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import ExitRule, Record, Result
+from snntoolbox.ir.timing import timing
+from snntoolbox.workflow.collecting import (
+    Batch,
+    Collector,
+    Diagnosing,
+    EarlyExits,
+    EnginePaths,
+    Operations,
+    OutputDifferences,
+    Outputs,
+    Populations,
+    collect,
+)
+from snntoolbox.workflow.evaluation import accuracy
+from snntoolbox.workflow.preparation import Prepared
+from snntoolbox.workflow.report.recording import Recorder
+
+ENOUGH_AGREEMENT = 0.95
+"""Below this share of equal predictions a run warns."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Simulated:
+    """What came of a simulation, if there was one: what a report says of it, statistics of populations, errors split.
+
+    `failure` is what the simulator died of, where some batches were finished before.
+    """
+
+    report: Mapping[str, Any] = field(default_factory=dict)
+    statistics: PopulationStatistics | None = None
+    diagnosis: Diagnosis | None = None
+    failure: DiedError | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Collectors:
+    """All of a run: those that are asked again when it is over, and the others."""
+
+    populations: Populations
+    outputs: Outputs
+    recorder: Recorder
+    diagnosing: Diagnosing | None
+    others: tuple[Collector, ...]
+
+    @property
+    def all(self) -> list[Collector]:
+        """Every one, in the order in which they take in a batch."""
+        first: list[Collector] = [self.populations, self.recorder, self.outputs]
+        return [*first, *([] if self.diagnosing is None else [self.diagnosing]), *self.others]
+
+
+def simulated(
+    prepared: Prepared, network: SpikingNetwork, folder: Path, *, force: bool = False, advised: bool = False
+) -> Simulated:
+    """Run the test set; what is logged and drawn is written into `folder`.
+
+    With `force` also a network that is too large for the simulator; where settings are `advised` later, a warning does
+    not point to it.
+    """
+    collectors, journal = _collectors(prepared, network, folder), prepared.journal
+    batches = _batches(prepared, network, collectors.recorder.record, force)
+    simulator, samples = prepared.settings.simulation.simulator, len(prepared.inputs.test)
+    with journal.progress(f"Simulating on {simulator}", samples) as advance:
+        failure = collect(batches, collectors.all, advance)
+    report = {name: value for collector in collectors.all for name, value in collector.report().items()}
+    report.update(timing(network, prepared.settings.simulation.duration))
+    if failure is not None:
+        report.update(samples=collectors.outputs.samples, failure=failure.message)
+        journal.warn(f"the simulator died: {report['samples']} of {samples} samples are finished and reported")
+    diagnosis = None if collectors.diagnosing is None else collectors.diagnosing.observer.diagnosis()
+    _warn_of_disagreement(prepared, report.get("agreement"), diagnosis, advised)
+    if failure is None:
+        report.update(_unquantized(prepared, force))
+    _plot(prepared, collectors, diagnosis)
+    statistics = collectors.populations.statistics
+    return Simulated(report=report, statistics=statistics, diagnosis=diagnosis, failure=failure)
+
+
+# -- before -----------------------------------------------------------------------------------------------------------
+
+
+def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Collectors:
+    inputs, settings, lowered = prepared.inputs, prepared.settings, prepared.lowered
+    test, output, k = inputs.test, settings.output, settings.simulation.top_k
+    observer = None
+    if output.diagnosis and lowered is not None and not incomparable(network):
+        observer = Observer(network, lowered)
+    rule = _exit_rule(prepared, network)
+    differences = OutputDifferences(() if lowered is None else lowered.outputs)
+    exits = () if rule is None else (EarlyExits(rule, test),)
+    return Collectors(
+        populations=Populations(network),
+        outputs=Outputs(test, prepared.parsed, classifies=inputs.classifies, top_k=k),
+        recorder=Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties),
+        diagnosing=None if observer is None else Diagnosing(observer),
+        others=(differences, *exits, EnginePaths(), Operations(network)),
+    )
+
+
+def _exit_rule(prepared: Prepared, network: SpikingNetwork) -> ExitRule | None:
+    """The rule of the early exit, chosen with the built-in simulator; None where it is off."""
+    simulation, data = prepared.settings.simulation, prepared.inputs.calibration
+    if not simulation.early_exit or data is None:
+        return None
+
+    def run(x: Sequence[Array], record: Record) -> Result:
+        return simulate(network, x, duration=simulation.duration, batch_size=simulation.batch_size, record=record)
+
+    rule = chosen_exit(network, [data], simulation.early_exit, run)
+    if few := shortfall(rule):
+        prepared.journal.warn(few)
+    return rule
+
+
+def _batches(prepared: Prepared, network: SpikingNetwork, record: Record, force: bool) -> Iterator[Batch]:
+    """The test set on the simulator of the settings, with the analogue values that the populations stand for."""
+    x, lowered, done = prepared.inputs.test.x, prepared.lowered, 0
+    analogue = None if lowered is None else Executor(lowered)
+    stood_for = {p.activation for p in network.populations.values()}
+    keep = [] if lowered is None else [*(stood_for & lowered.nodes.keys()), *lowered.outputs]
+    for result in _results(prepared, network, record, force=force):
+        samples = x[done : done + result.samples]
+        yield Batch(samples, result, {} if analogue is None else analogue.values(samples, keep=keep))
+        done += result.samples
+
+
+def _results(
+    prepared: Prepared, network: SpikingNetwork, record: Record, simulator: str = "", *, force: bool
+) -> Iterator[Result]:
+    simulation = prepared.settings.simulation
+    # Only what was asked for: a simulator without such an option says so, and others need not know it.
+    asked: dict[str, tuple[Any, Any]] = {
+        "device": (simulation.device, "auto"),
+        "chunk": (simulation.chunk, 0),
+        "engine": (simulation.engine, "auto"),
+    }
+    options: dict[str, Any] = {name: value for name, (value, default) in asked.items() if value != default}
+    return simulate_batches(
+        network,
+        prepared.inputs.test.x,
+        simulation.duration,
+        simulator or simulation.simulator,
+        simulation.batch_size,
+        record,
+        force=force,
+        workers=simulation.workers,
+        scheduler=simulation.scheduler,
+        **options,
+    )
+
+
+# -- after ------------------------------------------------------------------------------------------------------------
+
+
+def _warn_of_disagreement(
+    prepared: Prepared, share: float | None, diagnosis: Diagnosis | None, advised: bool
+) -> None:
+    """Where the spiking network often predicts otherwise than the original: say so, and what may help."""
+    if share is None or share >= ENOUGH_AGREEMENT:
+        return
+    duration, remedy = prepared.settings.simulation.duration, ""
+    if diagnosis is not None and prepared.recipe is not None:
+        remedy = likely_remedy(diagnosis, prepared.recipe, duration)
+    remedy = remedy or f"more steps may help ([simulation] duration = {2 * duration})"
+    hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
+    only = f"the spiking network agrees with the original on only {share:.1%} of the samples"
+    prepared.journal.warn(f"{only}; {remedy}{hint}")
+
+
+def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:
+    """The accuracy that quantisation started from; nothing where there was none."""
+    network, settings = prepared.unquantized, prepared.settings
+    if network is None:
+        return {}
+    # Some simulators run windows on the grid alone; the built-in one has the spikes that any other would have.
+    backend = backend_named(settings.simulation.simulator)
+    runs = not backend.capabilities.missing(legalized(network, backend, ()))
+    record, simulator = Record(outputs_per_step=False), backend.name if runs else "INI"
+    results = _results(prepared, network, record, simulator, force=force)
+    outputs = np.concatenate([result.output for result in results])
+    share = accuracy(prepared.inputs.test, outputs, settings.simulation.top_k)
+    return {"snn_accuracy_unquantized": share, "weight_bits": settings.conversion.weight_bits}
+
+
+def _plot(prepared: Prepared, collectors: Collectors, diagnosis: Diagnosis | None) -> None:
+    classified = collectors.outputs.classified
+    collectors.recorder.plot(
+        error_per_step=None if classified is None else 1 - accuracy_per_step(*classified),
+        ann_accuracy=prepared.report.get("parsed_accuracy"),
+        ann_operations=prepared.report.get("ann_operations"),
+        predictions=None if classified is None else (classified[0][-1], classified[1]),
+        correlations=collectors.populations.statistics.correlations,
+        diagnosis=diagnosis,
+    )

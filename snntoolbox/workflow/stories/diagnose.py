@@ -1,0 +1,38 @@
+"""A run whose errors are followed up: how sure thresholds are, and which settings make the errors less."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from snntoolbox.analysis.advice.diagnose import advised, check_seconds, untried
+from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
+from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.config.schema import Settings
+from snntoolbox.workflow.preparation import Prepared
+from snntoolbox.workflow.stories.run import FinishedRun, run
+
+
+def diagnose_settings(settings: Settings, seconds: float) -> FinishedRun:
+    """Do what a configuration asks for, and try settings on its calibration data for about so many seconds."""
+    check_seconds(seconds)
+    return run(settings, advise=partial(_advise, seconds=seconds))
+
+
+def _advise(prepared: Prepared, diagnosis: Diagnosis | None, *, seconds: float) -> Diagnosis:
+    """The diagnosis with advice; ConfigError where there is none."""
+    inputs, simulation = prepared.inputs, prepared.settings.simulation
+    if diagnosis is None or prepared.recipe is None or prepared.network is None or inputs.graph is None:
+        raise ConfigError("the errors of this network cannot be split", hint="`snntoolbox run` simulates it")
+    if inputs.calibration is None:
+        return untried(diagnosis, prepared.recipe, simulation.duration)
+    return advised(
+        diagnosis,
+        inputs.graph,
+        [inputs.calibration],
+        prepared.network,
+        prepared.recipe,
+        simulation.duration,
+        simulation.simulator,
+        seconds,
+        simulation.early_exit,
+    )
