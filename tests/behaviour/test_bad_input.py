@@ -387,6 +387,7 @@ def alive(process):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
+@pytest.mark.long
 def test_a_signal_while_a_deployment_is_checked(workspace, tmp_path):
     """What make has started ends, and nothing of the project is left."""
     tools = tmp_path / "tools"
@@ -417,6 +418,7 @@ def test_a_signal_while_a_deployment_is_checked(workspace, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.long
 def test_a_full_disk_behind_standard_output(workspace):
     with open("/dev/full", "w") as full:
         process = command("inspect", str(workspace / "digits_cnn.onnx"), stdout=full, stderr=subprocess.PIPE)

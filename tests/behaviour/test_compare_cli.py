@@ -140,6 +140,7 @@ def test_it_needs_no_convertible_simulator_in_the_settings(workspace, add):
 
 
 @pytest.mark.parametrize("choice", ["conversion.schedule=differential", "cell.spikes=signed", "cell.levels=[1,2,3]"])
+@pytest.mark.long
 def test_spikes_that_carry_values_are_compared_or_refused(workspace, capsys, add, choice):
     add(Fake("other"), Changed(name="values"))
     assert compare("INI,other", "--set", choice) == 2
@@ -226,6 +227,7 @@ def small(monkeypatch):
     monkeypatch.setattr("snntoolbox.backends.brian2.backend.COST", cost)
 
 
+@pytest.mark.long
 def test_too_large_a_network_is_refused_unless_forced(workspace, capsys, small):
     assert run("brian2") == 2
     err = capsys.readouterr().err

@@ -27,6 +27,7 @@ def test_all_rows_are_seen():
 
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("steps", [2, 4])
+@pytest.mark.long
 def test_accuracy_and_operations(row, steps, tmp_path):
     report = reported(tmp_path, [*re.findall(r"`([^`]+)`", row), f"simulation.duration={steps}"])
     accuracy, operations = ROWS[row][:2] if steps == 2 else ROWS[row][2:]

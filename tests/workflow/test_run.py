@@ -442,6 +442,7 @@ def with_channel(folder):
 # -- recordings -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_all_variables_and_plots(workspace):
     everything = {"output__log_vars": "{'all'}", "output__plot_vars": "{'all'}"}
     report(workspace, **everything, output__plotproperties="{'font.size': 9}")

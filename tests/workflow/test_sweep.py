@@ -51,6 +51,7 @@ def test_the_configuration_of_a_point_repeats_it(config):
     assert (found.folders[1] / "report.json").is_file()
 
 
+@pytest.mark.long
 def test_points_on_workers_are_the_same(config, tmp_path):
     pytest.importorskip("distributed")
     here = stb.sweep(config, "simulation.duration", [4, 8, 16], overrides=SHORT)

@@ -27,9 +27,15 @@ def backend(name):
     return backend_named(name)
 
 
-# The upper one changes first: one backend after the other.
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", backend_names())
+def runs():
+    """Every case on every backend; where one simulator is reached by way of another (PyNN's) most are long."""
+    for name in backend_names():
+        for number, case in enumerate(CASES):
+            most = pytest.mark.long if "." in name and number % 8 else ()
+            yield pytest.param(name, case, id=f"{name}-{case}", marks=most)
+
+
+@pytest.mark.parametrize(("name", "case"), runs())
 def test_backend_conforms(name, case):
     tested = backend_named(name)
     if not tested.capabilities.installed() and not os.environ.get("CI"):

@@ -258,6 +258,7 @@ def test_refused(case, workspace, capsys):
     assert not (workspace / "build").exists()
 
 
+@pytest.mark.long
 def test_a_network_that_is_too_large_is_told_what_helps_and_can_be_forced(workspace, capsys):
     assert deploy(*UNCHECKED, target="ice40") == 2
     said = capsys.readouterr().err
@@ -283,6 +284,7 @@ def test_narrower_weights_or_a_larger_device_are_named_where_they_fit(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_a_folder_with_files_is_never_overwritten_unasked(workspace, capsys):
     (workspace / "build").mkdir()
     assert deploy(*UNCHECKED) == 0

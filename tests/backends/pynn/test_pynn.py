@@ -77,6 +77,7 @@ print(int(h.List("SNNToolboxIF").count()), int(h.List("NetCon").count()))
 
 
 @needs_neuron
+@pytest.mark.long
 def test_neuron_is_empty_after_a_network():
     folder = os.path.dirname(__file__)
     done = subprocess.run([sys.executable, "-c", LEFT_OVER, folder], capture_output=True, text=True, check=True)

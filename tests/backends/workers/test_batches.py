@@ -61,6 +61,7 @@ def test_on_the_grid_batches_make_no_difference(graph, samples, address):
     assert same(stb.simulate(snn, **given, batch_size=20), stb.simulate(snn, **given, batch_size=3, scheduler=address))
 
 
+@pytest.mark.long
 def test_workers_of_its_own_one_of_them_killed(graph, samples):
     """The batch of a process that is killed in the middle is run again."""
     snn = stb.convert(graph, samples["x_norm"][:50])
@@ -136,6 +137,7 @@ def report(folder, *sets):
         return {k: v for k, v in found.items() if k != "seconds"}, dict(logged)
 
 
+@pytest.mark.long
 def test_runs_by_configuration(tmp_path, address, capsys):
     demo.copy_to(tmp_path)
     short = ("num_to_test=45", "batch_size=16", "duration=8")

@@ -103,6 +103,7 @@ def test_without_any_worker_it_ends(pieces, monkeypatch):
                 list(results)
 
 
+@pytest.mark.long
 def test_without_its_scheduler_it_ends(pieces, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.5)
     lost = r"connection to the scheduler.*is lost|could not be sent|no workers any"
@@ -248,6 +249,7 @@ def test_an_interrupt_ends_everything(running, tmp_path):
     assert os.listdir(tmp_path / "tmp") == []
 
 
+@pytest.mark.long
 def test_workers_end_with_a_process_that_is_killed(running):
     script, others = running
     script.kill()

@@ -26,6 +26,7 @@ def gated(net):
 
 
 @pytest.mark.parametrize("build", [residual, read_out_at_once, gated])
+@pytest.mark.long
 def test_the_outputs_stay(new_net, build):
     net = new_net(2, 4, 4)
     build(net)

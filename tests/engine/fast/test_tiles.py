@@ -166,6 +166,7 @@ def test_every_size_of_tile(compiled, weight_type):
 
 
 @NUMBA
+@pytest.mark.long
 def test_processors_without_the_newest_instructions(tmp_path):
     code = """
 import numpy as np

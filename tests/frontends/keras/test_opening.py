@@ -63,6 +63,7 @@ def test_backend_that_is_not_there(backend, text):
     assert "KERAS_BACKEND=torch" in done.stdout
 
 
+@pytest.mark.long
 def test_torch_is_chosen_where_nobody_chose():
     code = (
         "import os; os.environ.pop('KERAS_BACKEND', None)\n"
