@@ -4,9 +4,11 @@ from .analysis.advice.diagnose import diagnose as diagnose
 from .analysis.comparison.outcome import Comparison as Comparison
 from .analysis.comparison.run import compare as compare
 from .analysis.conformance.checks import check_backend as check_backend
+from .analysis.conformance.exporters import check_exporter as check_exporter
 from .analysis.tuning.tune import tune as tune
-from .backends.fpga.deploy import Deployment as Deployment
+from .backends.export import export as export
 from .backends.fpga.deploy import deploy as deploy
+from .backends.fpga.write import Deployment as Deployment
 from .backends.simulate import simulate as simulate
 from .conversion.convert import convert as convert
 from .conversion.converted import ConvertedNetwork as ConvertedNetwork

@@ -1,27 +1,36 @@
-"""Checks that a simulator can take a network and builds it there: what it can run, how large it may be."""
+"""Checks that a backend or an exporter can take a network, and builds it there: what it can be, how large it may be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snntoolbox.backends.estimates import Cost, check_size, network_size
-from snntoolbox.backends.protocol import Backend, Executable
-from snntoolbox.backends.registry import backend_named, backend_names
-from snntoolbox.errors import BackendError, TooLargeError
+from snntoolbox.backends.estimates import check_size, network_size
+from snntoolbox.backends.protocol import Backend, Costly, Executable, Exporter, PreparesAhead
+from snntoolbox.backends.registry import backend_named, backend_names, exporter_named, exporter_names
+from snntoolbox.errors import BackendError, TooLargeError, UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.network import SpikingNetwork
 
 
 def all_capabilities() -> dict[str, Capabilities]:
     """What each simulator can run, by name, installed or not; a plug-in that cannot be loaded is left out."""
-    found = {}
-    for name in backend_names():
+    return _capabilities(backend_names(), backend_named)
+
+
+def exporter_capabilities() -> dict[str, Capabilities]:
+    """What each exporter can write, by name; a plug-in that cannot be loaded is left out."""
+    return _capabilities(exporter_names(), exporter_named)
+
+
+def _capabilities(names: list[str], named: Callable[[str], Backend | Exporter]) -> dict[str, Capabilities]:
+    loaded = {}
+    for name in names:
         try:
-            found[name] = backend_named(name).capabilities
+            loaded[name] = named(name).capabilities
         except BackendError:
             continue
-    return found
+    return loaded
 
 
 def simulators_for(
@@ -40,8 +49,7 @@ def simulators_for(
     for name, capabilities in all_capabilities().items():
         backend = backend_named(name)
         if not capabilities.missing(legal(network, backend)):
-            cost: Cost | None = getattr(backend, "cost", None)
-            fits = force or cost is None or synapses <= cost.most_synapses
+            fits = force or not isinstance(backend, Costly) or synapses <= backend.cost.most_synapses
             (fitting if fits else too_large).append(name)
     return fitting, too_large
 
@@ -52,9 +60,19 @@ def check_simulator(backend: Backend, network: SpikingNetwork, *, force: bool = 
     TooLargeError if the network is too large for it, unless forced. Starts nothing.
     """
     backend.capabilities.check(backend.name, network, all_capabilities())
-    cost: Cost | None = getattr(backend, "cost", None)
-    if cost is not None:
-        check_size(backend.name, network, cost, force=force)
+    if isinstance(backend, Costly):
+        check_size(backend.name, network, backend.cost, force=force)
+
+
+def check_exporter(exporter: Exporter, network: SpikingNetwork) -> None:
+    """UnsupportedError if the exporter cannot write this network: it names every part, and who can."""
+    try:
+        exporter.capabilities.check(exporter.name, network)
+    except UnsupportedError as error:
+        others = [n for n, c in exporter_capabilities().items() if n != exporter.name and not c.missing(network)]
+        hints = [f"export --to {' or '.join(others)} takes all of these"] if others else []
+        hint = ", or ".join([*hints, error.hint or ""])
+        raise UnsupportedError(f"backend '{exporter.name}'", error.offenders, hint=hint) from None
 
 
 def build_network(
@@ -70,3 +88,9 @@ def build_network(
         if not force:
             raise
         return backend.build(network, **{**options, "force": True})
+
+
+def announce(executable: Executable, samples: int) -> None:
+    """Tell a simulator that prepares ahead how many samples all runs together are going to have."""
+    if isinstance(executable, PreparesAhead):
+        executable.expect(samples)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snntoolbox.backends.protocol import Backend
+from snntoolbox.backends.protocol import Plugin
 from snntoolbox.backends.window_pulses import WindowPulses
 from snntoolbox.ir.features import PULSES, WINDOWS
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 
 
-def legalized(network: SpikingNetwork, backend: Backend, x: Sequence[Array]) -> SpikingNetwork:
-    """The network as this backend can run it, exactly: windows become pulses where it has those alone."""
+def legalized(network: SpikingNetwork, backend: Plugin, x: Sequence[Array]) -> SpikingNetwork:
+    """The network as this backend or exporter can take it, exactly: windows become pulses where it has those alone."""
     held = backend.capabilities.features
     if WINDOWS in held or PULSES not in held or network.grid is None or not _has_windows(network):
         return network

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from snntoolbox.backends.checking import build_network, check_simulator
+from snntoolbox.backends.checking import announce, build_network, check_simulator
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.early_exit import early_exit as ended
 from snntoolbox.backends.legalize import legalized
@@ -143,7 +143,6 @@ def simulate_batches(
         yield from run_batches(job, batches, workers=workers, scheduler=scheduler)
         return
     with build_network(backend, network, options, force=force) as executable:
-        # A simulator that prepares more for more samples has this beside what every one has.
-        getattr(executable, "expect", lambda samples: None)(len(arrays[0]))
+        announce(executable, len(arrays[0]))
         for start, batch in batches:
             yield executable.run(*batch, steps=steps, record=record, first_sample=start)

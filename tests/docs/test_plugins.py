@@ -1,5 +1,6 @@
 """The plug-ins shown in the documentation work as packages of their own, found by their entry points."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,10 @@ import tomllib
 
 import pytest
 from doc_pages import marked
+
+from snntoolbox.workflow import demo
+
+SNNTOOLBOX = ["-m", "snntoolbox"]
 
 
 def installed(page, module, folder):
@@ -77,3 +82,58 @@ def test_backend_example_is_equal_to_the_interpreter(tmp_path):
     run = python(["-c", code + refused], tmp_path / "packages", tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["equal", "['leak', 'refractory period']"]
+
+
+@pytest.fixture(scope="module")
+def matrices(tmp_path_factory):
+    """A folder where the exporter of matrices is installed and its example has run; the output of that."""
+    folder = tmp_path_factory.mktemp("exporter")
+    installed("docs/writing_an_exporter.md", "stb_matrices", folder / "packages")
+    (code,) = marked("docs/writing_an_exporter.md", "use stb_matrices")
+    return folder, python(["-c", code], folder / "packages", folder)
+
+
+def test_exporter_example_writes(matrices):
+    folder, run = matrices
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "arrays.npz network.json\n"
+    assert '\n    "name": ' in (folder / "out" / "network.json").read_text()
+
+
+def test_exporter_is_known_to_the_command_line(matrices):
+    """It stands in the table, and runs through `export` with its own option."""
+    folder, _ = matrices
+    table = python([*SNNTOOLBOX, "capabilities", "--json"], folder / "packages", folder).stdout
+    assert json.loads(table)["matrices"]["what it does"] == "writes"
+    demo.copy_to(folder / "demo")
+    line = [*SNNTOOLBOX, "export", "demo/demo_onnx.ini", "--to", "matrices", "--set", "simulation.num_to_test=20"]
+    run = python([*line, "-o", "written", "--option", "indent=0"], folder / "packages", folder)
+    assert (run.returncode, run.stdout) == (0, "Written: 2 files in written\n"), run.stderr
+    assert '\n"name": ' in (folder / "written" / "network.json").read_text()
+    run = python([*line, "-o", "again", "--option", "indent=-1"], folder / "packages", folder)
+    assert run.returncode == 2
+    assert "an indent of -1 is below 0" in run.stderr
+    assert not (folder / "again").exists()
+    run = python([*SNNTOOLBOX, "export", "demo/demo_onnx.ini", "--to", "INI", "-o", "x"], folder / "packages", folder)
+    assert run.returncode == 2
+    assert "exporters are fpga, matrices" in run.stderr
+
+
+CONFORMANCE = "import snntoolbox as stb; print(*sorted({*stb.check_exporter('matrices').values()}))"
+
+
+def test_exporter_conforms(matrices):
+    folder, _ = matrices
+    run = python(["-c", CONFORMANCE], folder / "packages", folder)
+    assert (run.returncode, run.stdout) == (0, "passed refused\n"), run.stderr
+
+
+def test_exporter_that_loses_a_bias_does_not(tmp_path):
+    installed("docs/writing_an_exporter.md", "stb_matrices", tmp_path)
+    module = tmp_path / "stb_matrices.py"
+    kept = "0.0 if target.bias is None else target.bias"
+    assert kept in module.read_text()
+    module.write_text(module.read_text().replace(kept, "0.0"))
+    run = python(["-c", CONFORMANCE], tmp_path, tmp_path)
+    assert run.returncode == 1
+    assert "what is read back is not what was written: bias of population 'population0' is array(0.)" in run.stderr

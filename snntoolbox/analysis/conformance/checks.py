@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from snntoolbox.analysis.conformance.cases import Case, cases
 from snntoolbox.backends.protocol import Backend, Executable
 from snntoolbox.backends.registry import backend_named
-from snntoolbox.errors import BackendError, SNNToolboxError, UnsupportedError
+from snntoolbox.errors import BackendError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.features import RECORDED_POTENTIALS, RECORDED_SPIKES
 from snntoolbox.ir.interpreter import interpret
@@ -53,12 +54,13 @@ def check(backend: Backend, case: Case, **options: Any) -> str:
     ConformanceError says what differs: for a run the first step, sample and neuron.
     """
     network = case.build()
-    if backend.capabilities.missing(network):
-        _check_refusal(backend, case, network, options)
-        return "refused"
-    x = case.inputs(network)
+    lacking = backend.capabilities.missing(network)
     try:
-        _CHECKS[case.check](_Trial(backend, case, network, options), x)
+        if lacking:
+            with refused(lacking), backend.build(network, **options):
+                pass
+            return "refused"
+        _CHECKS[case.check](_Trial(backend, case, network, options), case.inputs(network))
     except ConformanceError as error:
         raise ConformanceError(f"{case.name}: {error.message}") from None
     except SNNToolboxError as error:
@@ -66,18 +68,17 @@ def check(backend: Backend, case: Case, **options: Any) -> str:
     return "passed"
 
 
-def _check_refusal(backend: Backend, case: Case, network: SpikingNetwork, options: Mapping[str, Any]) -> None:
-    """What the capabilities lack is refused before anything runs, every item by name."""
-    lacking = backend.capabilities.missing(network)
+@contextmanager
+def refused(lacking: Sequence[Unsupported]) -> Iterator[None]:
+    """What is done here must be refused, every item that is lacking by name; ConformanceError otherwise."""
     try:
-        with backend.build(network, **options):
-            pass
+        yield
     except UnsupportedError as error:
         if unnamed := [item for item in lacking if item not in error.offenders]:
-            told = ", ".join(f"{u.layer}: {u.reason}" for u in unnamed)
-            raise ConformanceError(f"{case.name}: refused without naming {told}") from None
+            items = ", ".join(f"{u.layer}: {u.reason}" for u in unnamed)
+            raise ConformanceError(f"refused without naming {items}") from None
         return
-    raise ConformanceError(f"{case.name}: built, although its capabilities lack {lacking[0].reason}")
+    raise ConformanceError(f"taken, although its capabilities lack {lacking[0].reason}")
 
 
 class _Trial:
@@ -103,7 +104,7 @@ class _Trial:
 
 def _identical(trial: _Trial, x: tuple[Array, ...]) -> None:
     with trial.build() as executable:
-        _compare(trial.run(executable, x), trial.expected(x))
+        compare_results(trial.run(executable, x), trial.expected(x))
 
 
 def _rates(trial: _Trial, x: tuple[Array, ...]) -> None:
@@ -122,7 +123,7 @@ def _repeated(trial: _Trial, x: tuple[Array, ...]) -> None:
     for _ in range(2):
         with trial.build() as executable:
             for _ in range(2):
-                _compare(trial.run(executable, x), expected)
+                compare_results(trial.run(executable, x), expected)
 
 
 def _batched(trial: _Trial, x: tuple[Array, ...]) -> None:
@@ -150,7 +151,7 @@ def _recorded(trial: _Trial, x: tuple[Array, ...]) -> None:
         with trial.build() as executable:
             found = executable.run(*x, steps=trial.case.steps, record=record, progress=told.append)
         expected = interpret(trial.network, *x, steps=trial.case.steps, record=record)
-        _compare(found, expected)
+        compare_results(found, expected)
         if told != sorted(told) or (told and told[-1] != trial.case.steps):
             raise ConformanceError(f"progress is told as {told}, not as growing numbers up to {trial.case.steps}")
 
@@ -164,7 +165,7 @@ _CHECKS: Mapping[str, Callable[[_Trial, tuple[Array, ...]], None]] = {
 }
 
 
-def _compare(found: Result, expected: Result) -> None:
+def compare_results(found: Result, expected: Result) -> None:
     """Everything that the expected result holds is identical; potentials as float32, which some record."""
     if (found.steps, found.samples, found.window) != (expected.steps, expected.samples, expected.window):
         raise ConformanceError(f"{found.samples} samples of {found.steps} steps came back, window {found.window}")

@@ -1,4 +1,4 @@
-"""Runs the goals of a project's Makefile, each for a limited time, and reads what they found."""
+"""Runs the goals of a project's Makefile, each for a limited time, and reads what they measured."""
 
 from __future__ import annotations
 
@@ -13,29 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from snntoolbox.backends.fpga.build import Build
 from snntoolbox.backends.fpga.cells import Resources, cells_of, resources
 from snntoolbox.backends.fpga.targets import Device
+from snntoolbox.backends.protocol import Check
 
 _LAST_LINES = 8
 _CLOCKS = re.compile(r"^sample (\d+): (\d+) clocks", re.MULTILINE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """How a goal ended: 'passed', 'failed', 'not finished' or 'not checked'; `why` unless it passed."""
-
-    goal: str
-    outcome: str
-    why: str = ""
-    seconds: float = 0.0
-
-    @property
-    def passed(self) -> bool:
-        """Whether it did."""
-        return self.outcome == "passed"
-
-
-def checked(folder: Path, goal: str, needs: Iterable[str], seconds: float, *settings: str) -> Check:
+def run_goal(folder: Path, goal: str, needs: Iterable[str], seconds: float, *settings: str) -> Check:
     """Run ``make goal`` for at most so many seconds; not at all for none, or where a program is missing."""
     missing = [program for program in ("make", *needs) if shutil.which(program) is None]
     name = " ".join([goal, *settings])
@@ -50,7 +37,7 @@ def checked(folder: Path, goal: str, needs: Iterable[str], seconds: float, *sett
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         try:
-            said, _ = process.communicate(timeout=seconds)
+            printed, _ = process.communicate(timeout=seconds)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):
@@ -58,13 +45,13 @@ def checked(folder: Path, goal: str, needs: Iterable[str], seconds: float, *sett
             return Check(goal=name, outcome="not finished", why=f"not finished in {seconds:g} s", seconds=seconds)
     took = round(time.monotonic() - begun, 1)
     if process.returncode:
-        return Check(goal=name, outcome="failed", why="\n".join(said.splitlines()[-_LAST_LINES:]), seconds=took)
+        return Check(goal=name, outcome="failed", why="\n".join(printed.splitlines()[-_LAST_LINES:]), seconds=took)
     return Check(goal=name, outcome="passed", seconds=took)
 
 
 def clocks(folder: Path, log: str) -> list[int]:
     """The clocks of each sample of a simulation that has run."""
-    return [int(found[1]) for found in _CLOCKS.findall((folder / "out" / f"{log}.log").read_text())]
+    return [int(count) for _, count in _CLOCKS.findall((folder / "out" / f"{log}.log").read_text())]
 
 
 def synthesised(folder: Path) -> Resources:
@@ -95,12 +82,13 @@ def tidy(folder: Path) -> None:
             path.unlink()
 
 
-Told = Callable[[str], None]
+Announce = Callable[[str], None]
+"""Hears the name of each goal before it is run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What the checks found; clocks of each sample, resources and reached clock None where not measured."""
+class Measurements:
+    """What the checks measured; clocks of each sample, resources and reached clock None where not measured."""
 
     checks: tuple[Check, ...]
     clocks: list[int] | None
@@ -126,16 +114,16 @@ def _fits(taken: Resources, device: Device) -> Check:
 STALLED = ("STALLS=3", "LOG=stalls")
 
 
-def measured(
-    folder: Path, router: str, device: Device | None, sim_seconds: float, synth_seconds: float, told: Told
-) -> Measured:
+def run_checks(
+    folder: Path, build: Build, sim_seconds: float, synth_seconds: float, announce: Announce
+) -> Measurements:
     """Run lint, both simulators, synthesis, and place and route if open; nothing that fails stops the others."""
-    found: list[Check] = []
+    checks: list[Check] = []
 
     def run(goal: str, needs: tuple[str, ...], seconds: float, *settings: str) -> Check:
-        told(goal)
-        found.append(checked(folder, goal, needs, seconds, *settings))
-        return found[-1]
+        announce(goal)
+        checks.append(run_goal(folder, goal, needs, seconds, *settings))
+        return checks[-1]
 
     run("lint", ("verilator",), sim_seconds)
     icarus = run("sim", ("iverilog", "vvp"), sim_seconds)
@@ -146,16 +134,16 @@ def measured(
         run("sim", ("iverilog", "vvp"), sim_seconds, *STALLED)
     known = [clocks(folder, c.goal) for c in (icarus, verilator) if c.passed]
     if len(known) == 2 and known[0] != known[1]:
-        found.append(Check(goal="equal clocks", outcome="failed", why=f"Icarus {known[0]}, Verilator {known[1]}"))
+        checks.append(Check(goal="equal clocks", outcome="failed", why=f"Icarus {known[0]}, Verilator {known[1]}"))
     synthesis = run("synth", ("yosys",), synth_seconds)
     taken = synthesised(folder) if synthesis.passed else None
-    if taken is not None and device is not None:
-        found.append(_fits(taken, device))
-    mhz = None
+    if taken is not None and build.device is not None:
+        checks.append(_fits(taken, build.device))
+    mhz, router = None, build.target.router
     if router and synthesis.passed and run("route", (router,), synth_seconds).passed:
         mhz = routed_mhz(folder)
-    return Measured(
-        checks=tuple(found),
+    return Measurements(
+        checks=tuple(checks),
         clocks=known[0] if known else None,
         resources=taken,
         routed_mhz=mhz,

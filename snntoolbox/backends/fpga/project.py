@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from snntoolbox.backends.fpga.build import Build
 from snntoolbox.backends.fpga.memories import Fit, Memory, check_fits, fit, memories
 from snntoolbox.backends.fpga.saturation import Saturating, saturated
 from snntoolbox.backends.fpga.scripts import scripts
-from snntoolbox.backends.fpga.targets import Device, Target
 from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.bench import BENCH, INPUT, OUTPUT, bench, hex_words
-from snntoolbox.backends.verilog.capabilities import CAPABILITIES, check_sizes
 from snntoolbox.backends.verilog.design import Choices, Design, designed
 from snntoolbox.backends.verilog.hardware import hardware
 from snntoolbox.backends.verilog.streams import input_words, output_words, spike_words
-from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.host import HostInput, checked_batch
 from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.network import SpikingNetwork
@@ -35,13 +33,13 @@ def largest_currents(network: SpikingNetwork, x: Sequence[Array]) -> dict[str, i
     Rounded up to one less than a power of two: what its bits can hold anyway.
     """
     biases = {**{n: p.bias for n, p in network.populations.items()}, **{r.name: r.bias for r in network.readouts}}
-    found: dict[str, int] = {}
+    largest: dict[str, int] = {}
     for start in range(0, len(x[0]), _BATCH):
         for name, constant in constant_currents(network, *(a[start : start + _BATCH] for a in x)).items():
             bias = biases[name]
-            largest = int(np.abs(constant + (0.0 if bias is None else bias)).max(initial=0))
-            found[name] = max(found.get(name, 0), largest)
-    return {name: (1 << current.bit_length()) - 1 for name, current in found.items()}
+            here = int(np.abs(constant + (0.0 if bias is None else bias)).max(initial=0))
+            largest[name] = max(largest.get(name, 0), here)
+    return {name: (1 << current.bit_length()) - 1 for name, current in largest.items()}
 
 
 def reference(network: SpikingNetwork, x: Sequence[Array], steps: int, *, potentials: bool = False) -> Result:
@@ -64,31 +62,6 @@ def vectors(design: Design, network: SpikingNetwork, x: Sequence[Array], expecte
             words = spike_words(layer, expected.spikes[layer.name])
             texts[f"{layer.module}.spikes.hex"] = hex_words(words)
     return texts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Build:
-    """What is built, and for what. None of it changes a spike, but for `saturate`.
-
-    clock_mhz: of the report and the constraints. lanes, queue, membrane_bits: see `Choices`. saturate: clip potentials
-    to membrane_bits instead of refusing them. force: also what does not fit.
-    """
-
-    target: Target
-    device: Device | None
-    clock_mhz: float
-    lanes: int = 1
-    queue: int = 4
-    membrane_bits: int = 0
-    saturate: bool = False
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.clock_mhz <= 10000:
-            raise BackendError(f"a clock of {self.clock_mhz} MHz is not above 0 and at most 10000")
-        check_sizes(self.lanes, self.queue)
-        if not 0 <= self.membrane_bits <= 64:
-            raise BackendError(f"membranes of {self.membrane_bits} bits are not from 1 to 64, or 0 for what is needed")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,12 +102,9 @@ class Project:
 def project(network: SpikingNetwork, x: Sequence[Array], steps: int, build: Build) -> Project:
     """The project of a network whose input currents reach what they do for the samples `x`.
 
-    UnsupportedError lists everything that the hardware cannot be, BackendError layers that need wider membranes,
-    TooLargeError says that the memories are more than the device has, unless forced.
+    It must be one that the capabilities allow. BackendError names layers that need wider membranes, TooLargeError says
+    that the memories are more than the device has, unless forced.
     """
-    CAPABILITIES.check("verilog", network)
-    if not len(x[0]):
-        raise DataError("there are no samples for the test bench")
     currents = largest_currents(network, x)
     saturating: tuple[Saturating, ...] = ()
     if build.saturate:
@@ -145,15 +115,15 @@ def project(network: SpikingNetwork, x: Sequence[Array], steps: int, build: Buil
     )  # fmt: skip
     design = designed(network, choices)
     texts = with_mem_files(hardware(design))
-    found = memories(design, texts)
+    listed = memories(design, texts)
     bits = network.grid.weight_bits if network.grid is not None else 0
-    taken = (
-        fit(found, build.target, build.device)
+    fitting = (
+        fit(listed, build.target, build.device)
         if build.force
-        else check_fits(found, build.target, build.device, bits, build.lanes)
+        else check_fits(listed, build.target, build.device, bits, build.lanes)
     )
     return Project(
-        network=network, build=build, design=design, steps=steps, texts=texts, memories=found, fit=taken,
+        network=network, build=build, design=design, steps=steps, texts=texts, memories=listed, fit=fitting,
         saturating=saturating,
     )  # fmt: skip
 

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from snntoolbox.backends.fpga.account import Account, LayerCost
 from snntoolbox.backends.fpga.cells import Resources
-from snntoolbox.backends.fpga.checks import Check, Measured
+from snntoolbox.backends.fpga.checks import Measurements
+from snntoolbox.backends.fpga.costs import InferenceCost, LayerCost
 from snntoolbox.backends.fpga.project import Project
 from snntoolbox.backends.fpga.saturation import Saturation
 from snntoolbox.backends.fpga.targets import Device
+from snntoolbox.backends.protocol import Check
 from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.hardware import meanings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Facts:
-    """All that is told of a deployment; `saturation` where potentials were allowed to saturate."""
+class Report:
+    """All that a report tells of a deployment; `saturation` where potentials were allowed to saturate."""
 
     project: Project
-    account: Account
-    measured: Measured
+    cost: InferenceCost
+    measured: Measurements
     accuracy: Mapping[str, Any]
     saturation: Saturation | None = None
 
 
-def report_data(facts: Facts) -> dict[str, Any]:
+def report_data(report: Report) -> dict[str, Any]:
     """What ``report.json`` holds."""
-    project, account, measured = facts.project, facts.account, facts.measured
+    project, cost, measured = report.project, report.cost, report.measured
     build, clocks = project.build, measured.clocks
     mean = None if clocks is None else sum(clocks) / len(clocks)
     return {
@@ -48,16 +49,16 @@ def report_data(facts: Facts) -> dict[str, Any]:
         "routed_mhz": measured.routed_mhz,
         "memory": {"bits": project.fit.bits, "blocks_at_least": project.fit.blocks, "in_luts": project.fit.small_bits},
         "clocks": clocks,
-        "clocks_estimated": list(account.estimated),
+        "clocks_estimated": list(cost.estimated),
         "microseconds": None if mean is None else mean / build.clock_mhz,
-        "spikes": account.spikes,
-        "synaptic_operations": account.operations,
-        "layers": [asdict(layer) for layer in account.layers],
-        "synapses": account.synapses,
-        "dense_entries": account.dense,
-        "weight_memory_bits": account.weight_memory,
-        "saturation": None if facts.saturation is None else asdict(facts.saturation),
-        "accuracy": dict(facts.accuracy),
+        "spikes": cost.spikes,
+        "synaptic_operations": cost.operations,
+        "layers": [asdict(layer) for layer in cost.layers],
+        "synapses": cost.synapses,
+        "dense_entries": cost.dense,
+        "weight_memory_bits": cost.weight_memory,
+        "saturation": None if report.saturation is None else asdict(report.saturation),
+        "accuracy": dict(report.accuracy),
     }
 
 
@@ -76,18 +77,18 @@ _COMPARED = ("fits", "equal clocks")
 """What is no goal of the Makefile."""
 
 
-def report_text(facts: Facts) -> str:
+def report_text(report: Report) -> str:
     """What ``report.md`` says."""
-    project, account, measured = facts.project, facts.account, facts.measured
+    project, cost, measured = report.project, report.cost, report.measured
     parts = [
         _head(project),
         _checks(project, measured),
         _resources(project, measured),
-        _time(project, account, measured),
-        _growth(project, account),
-        _dense(project, account),
-        _saturation(facts.saturation),
-        _accuracy(facts.accuracy),
+        _time(project, cost, measured),
+        _growth(project, cost),
+        _dense(project, cost),
+        _saturation(report.saturation),
+        _accuracy(report.accuracy),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -115,7 +116,7 @@ def _head(project: Project) -> str:
     return text
 
 
-def _checks(project: Project, measured: Measured) -> str:
+def _checks(project: Project, measured: Measurements) -> str:
     lines = ["## Checked"]
     for check in measured.checks:
         goal = check.goal.split()[0]
@@ -133,7 +134,7 @@ def _first_line(text: str) -> str:
     return "its last words" if "\n" in text else text
 
 
-def _resources(project: Project, measured: Measured) -> str:
+def _resources(project: Project, measured: Measurements) -> str:
     device, found = project.build.device, measured.resources
     fit = project.fit
     text = "## Resources\n\n"
@@ -170,31 +171,31 @@ def _shares(found: Resources, device: Device | None) -> list[tuple[str, str, str
     return rows[:2] if device is None else rows
 
 
-def _time(project: Project, account: Account, measured: Measured) -> str:
+def _time(project: Project, cost: InferenceCost, measured: Measurements) -> str:
     mhz, clocks = project.build.clock_mhz, measured.clocks
     rows: list[tuple[object, ...]] = []
-    for sample, estimate in enumerate(account.estimated):
+    for sample, estimate in enumerate(cost.estimated):
         real = "not measured" if clocks is None else clocks[sample]
         rows.append((sample, real, estimate, f"{(estimate if clocks is None else clocks[sample]) / mhz:.1f}"))
     text = f"## Time\n\nAt {mhz:g} MHz, from the first input word to the last output word:\n\n"
     text += table(("sample", "clocks, simulated", "clocks, estimated", "microseconds"), rows) + "\n\n"
-    text += f"An inference has {account.spikes:,.0f} spikes and {account.operations:,.0f} synaptic operations "
-    text += f"(means of {len(account.estimated)} samples)."
+    text += f"An inference has {cost.spikes:,.0f} spikes and {cost.operations:,.0f} synaptic operations "
+    text += f"(means of {len(cost.estimated)} samples)."
     if measured.routed_mhz is not None:
         text += f"\n\nPlaced and routed, the clock reaches **{measured.routed_mhz:.1f} MHz**"
         text += "." if measured.routed_mhz >= mhz else f", less than the {mhz:g} MHz of the table: choose --clock-mhz."
     return text
 
 
-def _growth(project: Project, account: Account) -> str:
+def _growth(project: Project, cost: InferenceCost) -> str:
     rows = [
         (
             _named(c), c.neurons, c.bits, "" if c.spikes is None else f"{c.spikes:,.0f}", f"{c.arriving:,.0f}",
             c.scan, f"{c.per_spike:.1f}", f"{c.busy:,.0f}",
         )
-        for c in account.layers
+        for c in cost.layers
     ]  # fmt: skip
-    busiest = max(account.layers, key=lambda c: c.busy)
+    busiest = max(cost.layers, key=lambda c: c.busy)
     fixed = project.steps * busiest.scan
     head = ("layer", "neurons", "bits", "spikes", "arriving", "clocks a step", "clocks a spike", "busy clocks")
     return (
@@ -211,21 +212,21 @@ def _named(layer: LayerCost) -> str:
     return f"`{layer.module}`" if layer.name in ("", layer.module) else f"`{layer.module}` ({layer.name})"
 
 
-def _dense(project: Project, account: Account) -> str:
+def _dense(project: Project, cost: InferenceCost) -> str:
     bits = project.network.grid.weight_bits if project.network.grid is not None else 0
     return (
         "## Beside a dense design\n\n"
         + table(
             ("", "here", "dense"),
             [
-                ("weight memory, bits", f"{account.weight_memory:,}", f"{account.dense * bits:,}"),
-                ("operations a sample", f"{account.operations:,.0f}", f"{account.dense * project.steps:,}"),
-                ("adders (multipliers, for values) if all at once", "", f"{account.dense:,}"),
+                ("weight memory, bits", f"{cost.weight_memory:,}", f"{cost.dense * bits:,}"),
+                ("operations a sample", f"{cost.operations:,.0f}", f"{cost.dense * project.steps:,}"),
+                ("adders (multipliers, for values) if all at once", "", f"{cost.dense:,}"),
             ],
         )
         + "\n\n"
         "Computed, not built: a dense design keeps, for each layer, a matrix of its neurons times the neurons it "
-        f"reads from ({account.dense:,} entries; {account.synapses:,} of them are synapses, the rest zeros) and goes "
+        f"reads from ({cost.dense:,} entries; {cost.synapses:,} of them are synapses, the rest zeros) and goes "
         "over all of it in each step, whether a neuron fires or not."
     )
 
@@ -273,12 +274,11 @@ def _accuracy(accuracy: Mapping[str, Any]) -> str:
     )
 
 
-def in_words(measured: Measured) -> list[str]:
-    """The checks as lines for a terminal."""
-    said = [(c, _SAYS.get(c.goal.split()[0], c.goal).replace("`", "")) for c in measured.checks]
-    return [f"{check.outcome:>12}  {text}{_reason(check)}" for check, text in said]
+def spoken_checks(measured: Measurements) -> tuple[Check, ...]:
+    """The checks with goals in words, for a terminal."""
+    return tuple(replace(check, goal=_goal_in_words(check.goal)) for check in measured.checks)
 
 
-def _reason(check: Check) -> str:
-    stalled = " (random stalls)" if "STALLS" in check.goal else ""
-    return stalled if check.passed else f"{stalled}: {check.why.splitlines()[-1] if check.why else 'no reason given'}"
+def _goal_in_words(goal: str) -> str:
+    name = goal.split()[0]
+    return _SAYS.get(name, goal).replace("`", "") + (" (random stalls)" if "STALLS" in goal else "")

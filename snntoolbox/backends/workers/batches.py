@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from snntoolbox.backends.checking import announce
 from snntoolbox.backends.protocol import Executable
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.workers.cluster import Cluster
@@ -100,7 +101,7 @@ def _executable(job: Job) -> Executable:
     if job.token not in _built:
         _close()
         _built[job.token] = backend_named(job.simulator).build(job.network, **job.options).__enter__()
-        getattr(_built[job.token], "expect", lambda samples: None)(job.samples)
+        announce(_built[job.token], job.samples)
     return _built[job.token]
 
 

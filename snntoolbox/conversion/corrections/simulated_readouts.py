@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from snntoolbox.backends.checking import build_network
+from snntoolbox.backends.checking import announce, build_network
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.corrections.correct import timed
 from snntoolbox.conversion.corrections.correct_readouts import fitted
@@ -37,7 +37,7 @@ def with_read_outs_fitted(
     values: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
     # Not by `simulate`: it refuses what Poisson input cannot present, and here that is cut off, as by `Correct`.
     with build_network(backend_named("INI"), plain, {"device": device}, force=True) as executable:
-        getattr(executable, "expect", lambda samples: None)(count)
+        announce(executable, count)
         for first in range(0, count, BATCH):
             part = [a[first : first + BATCH] for a in x]
             result = executable.run(*part, steps=steps, record=Record(outputs_per_step=True), first_sample=first)

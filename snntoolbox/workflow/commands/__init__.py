@@ -13,10 +13,11 @@ COMMANDS: Mapping[str, str] = {
     "compare": "run the same network on several simulators, spike by spike",
     "diagnose": "run, say what the errors come from, and try what makes them less",
     "tune": "search the settings that reach a target, on the calibration data",
+    "export": "write the network for another tool or for a chip",
     "deploy": "write the network as a checked hardware project for an FPGA",
     "init": "write a commented configuration for a model",
     "inspect": "show a model's layers, what will spike, and what would be refused",
-    "capabilities": "show what each simulator runs, and which are installed",
+    "capabilities": "show what each simulator runs and each exporter writes, and which are installed",
     "demo": "convert and run a small digit classifier that comes with the package",
 }
 """The name of each and what it is for; the module of that name beside this file is imported when it is asked for."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 
+from snntoolbox.workflow.commands.export import exit_code, print_checks
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
+
+_OPTIONS = (
+    *("target", "device", "clock_mhz", "lanes", "queue", "membrane_bits", "saturate"),
+    *("sim_seconds", "synth_seconds"),
+)
+"""What is said behind the name as it is to the exporter."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +34,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
-    from snntoolbox.backends.fpga.deploy import Wanted
-    from snntoolbox.backends.fpga.report import in_words
-    from snntoolbox.workflow.stories.deploy import deploy_settings, deployment_settings
+    from snntoolbox.backends.fpga.exporter import FpgaExporter
+    from snntoolbox.workflow.stories.deploy import deploy_settings
+    from snntoolbox.workflow.stories.export import settings_for
 
-    settings = deployment_settings(options.config, options.set)
+    settings = settings_for(FpgaExporter(), options.config, options.set)
     set_log_level(settings.output.verbose)
-    wanted = Wanted(**{field.name: getattr(options, field.name) for field in fields(Wanted)})
-    deployment = deploy_settings(settings, options.output, wanted)
-    for line in in_words(deployment.measured):
-        print(line)
+    own = {name: getattr(options, name) for name in _OPTIONS}
+    deployment = deploy_settings(settings, options.output, force=options.force, bench_samples=options.samples, **own)
+    print_checks(deployment)
     print(f"Report: {deployment.folder / 'report.md'}")
-    return 1 if any(check.outcome == "failed" for check in deployment.measured.checks) else 0
+    return exit_code(deployment)

@@ -1,49 +1,28 @@
-"""A deployment from settings to files: convert once as a run does, measure the accuracy, deploy."""
+"""A deployment from settings to files: an export to fpga whose report has the accuracy of every form of the network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from snntoolbox.backends.fpga.deploy import Deployment, Wanted, deployed, needs_network, refuse_used
-from snntoolbox.backends.registry import backend_named
+from snntoolbox.backends.fpga.exporter import FpgaExporter
+from snntoolbox.backends.fpga.write import Deployment
 from snntoolbox.backends.simulate import simulate_batches
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.result import Record
-from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings
-from snntoolbox.workflow.models import check_folder
-from snntoolbox.workflow.preparation import Prepared, prepare
-
-WEIGHT_BITS = 8
-"""Unless the settings say otherwise."""
+from snntoolbox.workflow.preparation import Prepared
+from snntoolbox.workflow.stories.export import prepared_for, written
 
 
-def deployment_settings(config: Path, overrides: Sequence[str]) -> Settings:
-    """The settings of a configuration file, with a grid of 8 bits where they have none."""
-    settings = load_config(config, overrides)
-    if settings.conversion.weight_bits or not settings.tools.convert:
-        return settings
-    return load_config(config, [*overrides, f"conversion.weight_bits={WEIGHT_BITS}"])
-
-
-def deploy_settings(settings: Settings, folder: Path, wanted: Wanted) -> Deployment:
+def deploy_settings(settings: Settings, folder: Path, *, force: bool = False, **options: Any) -> Deployment:
     """Convert as the settings say and deploy into a folder; see `deploy` for what may be refused."""
-    wanted.build()
-    refuse_used(folder, wanted.force)
-    check_folder(settings.paths.path_wd)
-    prepared = prepare(settings, _hardware)
-    network, x = needs_network(prepared.network), prepared.inputs.test.x
-    return deployed(network, x, folder, wanted, settings.simulation.duration, partial(_accuracy, prepared))
-
-
-def _hardware(network: SpikingNetwork) -> None:
-    """UnsupportedError with everything that the hardware cannot be."""
-    backend_named("verilog").capabilities.check("verilog", network)
+    prepared = prepared_for(settings, FpgaExporter(), folder, force, options)
+    exporter = FpgaExporter(accuracy=partial(_accuracy, prepared))
+    return cast(Deployment, written(prepared, exporter, folder, force, options))
 
 
 def _accuracy(prepared: Prepared, network: SpikingNetwork, wide: SpikingNetwork) -> dict[str, Any]:

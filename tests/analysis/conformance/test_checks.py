@@ -185,7 +185,7 @@ FAULTS = {
     "state is kept": (KeepsItsState, "repeated: residual", "counts of"),
     "samples are mixed": (MixesSamples, "batched: residual", "sample 0 alone"),
     "too much is recorded": (RecordsEverything, "recorded: perceptron", "wanted"),
-    "runs what it cannot": (RefusesNothing, "neuron: leak", "built, although its capabilities lack leak"),
+    "runs what it cannot": (RefusesNothing, "neuron: leak", "taken, although its capabilities lack leak"),
     "refuses without a reason": (RefusesVaguely, "neuron: leak", "without naming population0 .*: leak"),
 }
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from drawn import network, samples
 
+from snntoolbox.backends.fpga.build import Build
 from snntoolbox.backends.fpga.cells import cells_of, resources
 from snntoolbox.backends.fpga.memories import Memory, blocks_of, memories
-from snntoolbox.backends.fpga.project import Build, project
+from snntoolbox.backends.fpga.project import project
 from snntoolbox.backends.fpga.targets import TARGETS
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"

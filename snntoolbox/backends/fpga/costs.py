@@ -38,7 +38,7 @@ class LayerCost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class InferenceCost:
     """Means per sample. estimated: clocks of each sample by `estimated_clocks`. dense: see `dense_entries`."""
 
     layers: tuple[LayerCost, ...]
@@ -66,25 +66,27 @@ def _currents(network: SpikingNetwork) -> dict[str, str]:
     return {t.name: t.current for t in targets}
 
 
-def account(network: SpikingNetwork, design: Design, run: Result, trains: Mapping[str, Array], weights: int) -> Account:
+def inference_cost(
+    network: SpikingNetwork, design: Design, run: Result, trains: Mapping[str, Array], weights: int
+) -> InferenceCost:
     """The costs of a run whose spikes were recorded; `trains` are those of spiking inputs, `weights` bits stored."""
     spikes = {**trains, **run.spikes}
     arriving = loads(design, spikes)
     each = {name: float((train != 0).sum()) / run.samples for name, train in spikes.items()}
     layers = []
     for layer in design.layers:
-        came = sum(each[port.source] for port in layer.ports)
+        arrived = sum(each[port.source] for port in layer.ports)
         clocks = sum(float(a.sum()) for (reader, _), a in arriving.items() if reader == layer.name) / run.samples
         layers.append(
             LayerCost(
                 name=layer.label, module=layer.module, neurons=layer.neurons, bits=layer.bits, lanes=layer.lanes,
-                spikes=each.get(layer.name), arriving=came, scan=scan_clocks(layer),
-                per_spike=clocks / came if came else 0.0, busy=clocks + run.steps * scan_clocks(layer),
+                spikes=each.get(layer.name), arriving=arrived, scan=scan_clocks(layer),
+                per_spike=clocks / arrived if arrived else 0.0, busy=clocks + run.steps * scan_clocks(layer),
             )
         )  # fmt: skip
     fans = fan_out(network)
     operations = sum(float(np.vdot((t != 0).sum(axis=0), fans[n])) for n, t in _summed(spikes).items()) / run.samples
-    return Account(
+    return InferenceCost(
         layers=tuple(layers),
         spikes=sum(each[name] for name in run.spikes),
         operations=operations,

@@ -1,0 +1,53 @@
+"""``snntoolbox export``: the network in a form that another tool or a chip takes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
+
+if TYPE_CHECKING:
+    from snntoolbox.backends.protocol import Check, Exported
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The exporter, its own options, and the folder."""
+    add_config(parser)
+    parser.add_argument(
+        "--to", required=True, metavar="NAME", help="the exporter (see `snntoolbox capabilities`)"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to write")
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the exporter")
+    add_force(parser, "replace an earlier export; write what is too large for the target")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
+    from snntoolbox.backends.registry import exporter_named
+    from snntoolbox.workflow.stories.export import export_settings, exporter_options, settings_for
+
+    exporter = exporter_named(options.to)
+    own = exporter_options(exporter, options.option)
+    settings = settings_for(exporter, options.config, options.set)
+    set_log_level(settings.output.verbose)
+    exported = export_settings(settings, exporter, options.output, force=options.force, **own)
+    print_checks(exported)
+    print(f"Written: {len(exported.files)} files in {exported.folder}")
+    return exit_code(exported)
+
+
+def print_checks(exported: Exported) -> None:
+    """How each check ended, and why where it did not pass."""
+    for check in exported.checks:
+        print(f"{check.outcome:>12}  {check.goal}{'' if check.passed else f': {_reason(check)}'}")
+
+
+def _reason(check: Check) -> str:
+    return check.why.splitlines()[-1] if check.why else "no reason given"
+
+
+def exit_code(exported: Exported) -> int:
+    """1 where a check failed, else 0."""
+    return 1 if any(check.outcome == "failed" for check in exported.checks) else 0
