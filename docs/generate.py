@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from snntoolbox.backends.registry import backend_named, backend_names
+from snntoolbox.backends.registry import plugin_named, roles
 from snntoolbox.frontends.keras.activations import BY_NAME
 from snntoolbox.workflow.config.template import markdown
 from snntoolbox.workflow.report.capability_table import capability_table
@@ -174,9 +174,10 @@ def family_table() -> str:
 
 
 def backend_table() -> str:
-    """What the backends of this package can run, in Markdown."""
-    backends = [backend_named(name) for name in backend_names()]
-    return capability_table({b.name: b.capabilities for b in backends if type(b).__module__.startswith("snntoolbox.")})
+    """What the backends of this package can run and its exporters write, in Markdown."""
+    plugins = {name: plugin_named(name) for name in roles()}
+    ours = {name: p.capabilities for name, p in plugins.items() if type(p).__module__.startswith("snntoolbox.")}
+    return capability_table(ours, roles())
 
 
 def between_markers(text: str, marker: str, content: str) -> str:

@@ -1,4 +1,4 @@
-"""``snntoolbox capabilities``: what each simulator runs, and which are installed."""
+"""``snntoolbox capabilities``: what each simulator runs and each exporter writes, and which are installed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """The table, or its data."""
-    from snntoolbox.backends.registry import backend_named, backend_names
+    from snntoolbox.backends.registry import plugin_named, roles
     from snntoolbox.workflow.report.capability_table import capability_data, text_table
 
-    backends = {name: backend_named(name).capabilities for name in backend_names()}
+    each = roles()
+    capabilities = {name: plugin_named(name).capabilities for name in each}
     if options.json:
-        print(json.dumps(capability_data(backends), indent=2))
+        print(json.dumps(capability_data(capabilities, each), indent=2))
     else:
-        print(text_table(backends), end="")
+        print(text_table(capabilities, each), end="")

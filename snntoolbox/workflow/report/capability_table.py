@@ -1,13 +1,20 @@
-"""The table of what each backend can run, in Markdown, as text and as data, from the backends' own capabilities."""
+"""The table of what each backend can run, and each exporter write, in Markdown, as text and as data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.features import FEATURES
+
+ROLE = "what it does"
+"""The first row: whether a column runs networks, writes them, or both."""
+
+RUNS: Mapping[str, str] = MappingProxyType({})
+"""The roles where all do the same."""
 
 VALUES: Mapping[str, Callable[[Capabilities], str]] = {
     "steps that a spike needs to the next layer": lambda capabilities: str(capabilities.latency),
@@ -29,14 +36,18 @@ def _installer(capabilities: Capabilities) -> str:
     return f"snntoolbox[{capabilities.extra}]" if capabilities.extra else "snntoolbox"
 
 
-def capability_data(capabilities: Mapping[str, Capabilities]) -> dict[str, dict[str, Any]]:
-    """For each backend each feature: true, false, "lowered", or the resets with which it runs.
+def capability_data(
+    capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS
+) -> dict[str, dict[str, Any]]:
+    """For each backend or exporter each feature: true, false, "lowered", or the resets with which it runs.
 
-    `reasons` says why each no is there, or what lowers it away; `installed here` whether the backend is installed.
+    `roles` are those of the registry; what has none runs. `reasons` says why each no is there, or what lowers it away;
+    `installed here` whether the backend is installed.
     """
     rows = rows_of(capabilities)
     return {
         name: {
+            ROLE: roles.get(name, "runs"),
             **{feature.name: _plain(feature, c) for feature in rows},
             **{row: value(c) for row, value in VALUES.items()},
             "reasons": {feature.name: why for feature in rows if (why := reason(feature, c))},
@@ -69,9 +80,9 @@ def reason(feature: Feature, capabilities: Capabilities) -> str:
     return capabilities.reasons.get(feature, "" if held else feature.why_not)
 
 
-def text_table(capabilities: Mapping[str, Capabilities]) -> str:
+def text_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS) -> str:
     """The table with aligned columns, a last row that says what is installed here, and the reasons below."""
-    table, notes = _cells(capabilities)
+    table, notes = _cells(capabilities, roles)
     installed = ["installed here", *(("yes" if c.installed() else "no") for c in capabilities.values())]
     rows = [*table, installed]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -79,15 +90,15 @@ def text_table(capabilities: Mapping[str, Capabilities]) -> str:
     return "\n".join([aligned[0], "-" * max(map(len, aligned)), *aligned[1:], "", *notes]) + "\n"
 
 
-def capability_table(capabilities: Mapping[str, Capabilities]) -> str:
-    """In Markdown one row per feature and one column per backend, in the order given; the reasons stand below."""
-    (header, *rows), notes = _cells(capabilities)
+def capability_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS) -> str:
+    """In Markdown one row per feature and one column per name, in the order given; the reasons stand below."""
+    (header, *rows), notes = _cells(capabilities, roles)
     rules = ["---", *[":---:"] * len(capabilities)]
     lines = [f"| {' | '.join(row)} |" for row in (header, rules, *rows)]
     return "\n".join([*lines, "", "<br>\n".join(notes)]).rstrip() + "\n"
 
 
-def _cells(capabilities: Mapping[str, Capabilities]) -> tuple[list[list[str]], list[str]]:
+def _cells(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str]) -> tuple[list[list[str]], list[str]]:
     """The cells row by row, the header first, and the numbered reasons."""
     numbers: dict[str, int] = {}
 
@@ -99,7 +110,7 @@ def _cells(capabilities: Mapping[str, Capabilities]) -> tuple[list[list[str]], l
             return f"{''.join(kinds)}{', '.join(held)}{note}"
         return f"{held}{note}" if isinstance(held, str) else ("yes" if held else f"no{note}")
 
-    rows = [["feature", *capabilities]]
+    rows = [["feature", *capabilities], [ROLE, *(roles.get(name, "runs") for name in capabilities)]]
     rows += [[f.name, *(cell(f, c) for c in capabilities.values())] for f in rows_of(capabilities)]
     rows += [[row, *(value(c) for c in capabilities.values())] for row, value in VALUES.items()]
     return rows, [f"({number}) {why}" for why, number in numbers.items()]

@@ -9,6 +9,7 @@ from snntoolbox.backends.registry import backend_named, backend_names
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.workflow.report.capability_table import (
+    ROLE,
     VALUES,
     capability_data,
     capability_table,
@@ -41,13 +42,22 @@ def test_some_features_are_held_by_all():
 def test_columns_are_the_backends_in_order():
     table = capability_table({"one": NOTHING, "two": EVERYTHING})
     assert table.splitlines()[0] == "| feature | one | two |"
-    assert list(cells(table, 1))[: len(ROWS)] == list(ROWS)
+    assert list(cells(table, 1))[: len(ROWS) + 1] == [ROLE, *ROWS]
     for name, feature in ROWS.items():
         without = "lowered" if lowered_in(feature, NOTHING) else "no"
         assert cells(table, 1)[name] == ("yes" if name in ALWAYS else without)
         assert cells(table, 2)[name] == "yes"
     assert [cells(table, 1)[name] for name in VALUES] == ["0", "2^0", "snntoolbox"]
     assert [cells(table, 2)[name] for name in VALUES] == ["1", "2^53", "snntoolbox[all]"]
+
+
+def test_what_writes_has_its_column():
+    roles = {"one": "runs", "two": "writes", "both": "runs, writes"}
+    columns = dict.fromkeys(roles, NOTHING)
+    assert [cells(capability_table(columns, roles), i)[ROLE] for i in (1, 2, 3)] == list(roles.values())
+    assert {name: data[ROLE] for name, data in capability_data(columns, roles).items()} == roles
+    assert "two" in text_table(columns, roles).splitlines()[0]
+    assert cells(capability_table({"one": NOTHING}), 1)[ROLE] == "runs"
 
 
 def test_programs_are_told_by_their_debian_packages():
@@ -110,7 +120,7 @@ def test_each_row_reads_its_own_feature(name):
 def test_features_of_others_have_rows_of_their_own_below():
     others = having(f.LEAK, f.Feature("rust", why_not="it is kept dry"))
     table = capability_table({"theirs": others, "ours": EVERYTHING})
-    assert list(cells(table, 1))[len(ROWS)] == "rust"
+    assert list(cells(table, 1))[len(ROWS) + 1] == "rust"
     assert [cells(table, column)["rust"] for column in (1, 2)] == ["yes", "no"]
     assert "it is kept dry" in table
     assert "rust" not in capability_table({"ours": EVERYTHING})
