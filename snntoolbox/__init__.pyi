@@ -1,8 +1,8 @@
 """The public names of snntoolbox, and where each lives."""
 
 from .analysis.advice.diagnose import diagnose as diagnose
-from .analysis.comparison.outcome import Comparison as Comparison
-from .analysis.comparison.run import compare as compare
+from .analysis.comparison.compare import compare as compare
+from .analysis.comparison.comparison import Comparison as Comparison
 from .analysis.conformance.checks import check_backend as check_backend
 from .analysis.conformance.exporters import check_exporter as check_exporter
 from .analysis.tuning.tune import tune as tune

@@ -17,7 +17,7 @@ from snntoolbox.ir.result import Result
 
 
 class Pearson:
-    """The correlation of two variables over all values given so far.
+    """The correlation of two variables over all values so far.
 
     Batches are merged by their means and centred sums (Chan, Golub & LeVeque 1983), which keeps its digits where
     plain sums of squares would cancel.
@@ -51,7 +51,7 @@ class Pearson:
 
 
 class RegressionError:
-    """Largest and root mean square difference between two outputs over all values given so far."""
+    """Largest and root mean square difference between two outputs over all values so far."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -82,12 +82,12 @@ class OutputErrors:
 
     def add(self, result: Result, values: Mapping[str, Array]) -> None:
         """Take in a batch: its result and the values of the analogue outputs; read-outs are in their order."""
-        for (name, error), found in zip(self._errors.items(), result.outputs.values(), strict=False):
-            error.add(found, values[name])
+        for (name, error), outputs in zip(self._errors.items(), result.outputs.values(), strict=False):
+            error.add(outputs, values[name])
             self._scale[name] = max(self._scale[name], float(np.abs(values[name]).max(initial=0)))
 
     @property
-    def found(self) -> dict[str, dict[str, float]]:
+    def report(self) -> dict[str, dict[str, float]]:
         """For each output the root mean square error, the largest one, and the largest |output|."""
         return {
             name: {"rmse": error.rmse, "largest": error.largest, "scale": self._scale[name]}
@@ -155,27 +155,27 @@ def accuracy(outputs: Array, labels: Array) -> float:
 def top_k_accuracy(outputs: Array, labels: Array, k: int) -> float:
     """The share of samples whose label is among the k largest outputs; of equal outputs the first class is larger."""
     _same_samples(outputs, labels)
-    wanted, scores = class_labels(labels), np.asarray(outputs).reshape(len(outputs), -1)
+    classes, scores = class_labels(labels), np.asarray(outputs).reshape(len(outputs), -1)
     if not 1 <= k <= scores.shape[1]:
         raise DataError(f"top {k} of {scores.shape[1]} classes cannot be counted", hint="choose a smaller k")
-    own = np.take_along_axis(scores, wanted[:, None], axis=1)
-    before = np.arange(scores.shape[1]) < wanted[:, None]
+    own = np.take_along_axis(scores, classes[:, None], axis=1)
+    before = np.arange(scores.shape[1]) < classes[:, None]
     rank = np.sum((scores > own) | ((scores == own) & before), axis=1)
     return float(np.mean(rank < k))
 
 
 def accuracy_per_step(predictions: Array, labels: Array) -> Array:
     """The share of right predictions (steps, samples) after each step, shape (steps,)."""
-    wanted = class_labels(labels)
-    _same_samples(predictions.T, wanted)
-    return np.asarray(np.mean(predictions == wanted, axis=1))
+    expected = class_labels(labels)
+    _same_samples(predictions.T, expected)
+    return np.asarray(np.mean(predictions == expected, axis=1))
 
 
 def confusion_matrix(predictions: Array, labels: Array, classes: int) -> Array:
     """How many samples of each class (rows) were put into each class (columns), (classes, classes) int64."""
-    wanted = class_labels(labels)
-    _same_samples(predictions, wanted)
-    pairs = wanted.astype(np.int64) * classes + np.asarray(predictions, np.int64)
+    expected = class_labels(labels)
+    _same_samples(predictions, expected)
+    pairs = expected.astype(np.int64) * classes + np.asarray(predictions, np.int64)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from snntoolbox.analysis.diagnosis.findings import Outcome
+from snntoolbox.analysis.diagnosis.diagnosis import Outcome
 from snntoolbox.backends.early_exit import calibrated_exit, early_exit
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
@@ -110,9 +110,9 @@ class Trials:
             kept = np.unique(np.linspace(0, len(arrays[0]) - 1, min(most, len(arrays[0]))).round().astype(int))
             return [a[kept] for a in arrays]
 
-        found = replace(self)
-        vars(found).update(held=some(self.held, held), fitted=some(self.fitted, fitted))  # in place of the cached ones
-        return found
+        fewer = replace(self)
+        vars(fewer).update(held=some(self.held, held), fitted=some(self.fitted, fitted))  # in place of the cached ones
+        return fewer
 
     def converted(self, recipe: Recipe, duration: float) -> SpikingNetwork:
         """The network of a recipe; UnsupportedError where the target simulator cannot run it.
@@ -124,10 +124,10 @@ class Trials:
         if left_open in self._chosen:
             rule, layers = self._chosen[left_open]
             recipe = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]
-        made = settle(lowered, self.fitted, recipe, duration)
-        if made.choice is not None:
-            self._chosen[left_open] = (made.recipe.threshold_rule, made.recipe.layer_correction)
-        network = spiking(lowered, made.scales, self.fitted, made.recipe, duration)
+        settled = settle(lowered, self.fitted, recipe, duration)
+        if settled.choice is not None:
+            self._chosen[left_open] = (settled.recipe.threshold_rule, settled.recipe.layer_correction)
+        network = spiking(lowered, settled.scales, self.fitted, settled.recipe, duration)
         backend = backend_named(self.simulator)
         backend.capabilities.check(backend.name, legalized(network, backend, self.held))
         return network
@@ -140,9 +140,9 @@ class Trials:
     def outcome(self, result: Result) -> Outcome:
         """How near a result is to the original, and after how many steps."""
         original = self.original.reshape(len(self.original), -1)
-        found = result.output.reshape(original.shape)
+        output = result.output.reshape(original.shape)
         unit = float(np.sqrt(np.mean(original**2))) or 1.0
-        error = float(np.sqrt(np.mean((found - original) ** 2))) / unit
+        error = float(np.sqrt(np.mean((output - original) ** 2))) / unit
         if not self.classifies:
             if self.early_exit:
                 raise DataError("an early exit needs classes")

@@ -61,13 +61,13 @@ def convert(
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
     lowered = lower(graph, recipe)
-    made = settle(lowered, data, recipe, duration, progress, device)
+    settled = settle(lowered, data, recipe, duration, progress, device)
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
-    changed = made.recipe.layer_correction if other_start and recipe.chosen_schedule.always_fires else ""
+    changed = settled.recipe.layer_correction if other_start and recipe.chosen_schedule.always_fires else ""
     if changed in STARTING and duration is not None and data is not None:
-        told = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
-        log.warning(told, changed)
-    return ConvertedNetwork.of(spiking(lowered, made.scales, data, made.recipe, duration, device, made.notes))
+        warning = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
+        log.warning(warning, changed)
+    return ConvertedNetwork.of(spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes))
 
 
 def spiking(
@@ -99,11 +99,11 @@ def spiking(
     steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
     layers = None if recipe.layer_correction == "none" else recipe.layer_correction
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
-    given = [a[:samples] for a in data]
+    first = [a[:samples] for a in data]
     if layers is not None:
-        network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, given)
+        network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, first)
     elif readouts:
-        network = with_read_outs_fitted(network, lowered, given, steps, device)
+        network = with_read_outs_fitted(network, lowered, first, steps, device)
     fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
     corrected = min(samples, len(data[0])) if layers is not None or readouts else 0
     return network.replaced(duration=float(duration), corrected=corrected) if fitted else network

@@ -37,7 +37,7 @@ def load(model: Any, *, frontend: str | None = None, input_shape: Any = None, ch
     graph = simplify(reader.parse(opened), check=check)
     if check:
         try:
-            check_on_probe(graph, reader, opened)
+            check_on_random_input(graph, reader, opened)
         except NoReferenceError as error:
             log.warning("%s: parsing was checked for shapes and weights only", error.message)
     return graph
@@ -55,7 +55,7 @@ def simplify(graph: Graph, check: bool = False) -> Graph:
     return graph
 
 
-def check_on_probe(graph: Graph, frontend: Frontend, model: Any, samples: int = 2) -> float:
+def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples: int = 2) -> float:
     """Compare graph and framework on seeded random input in [0, 1); returns the largest difference."""
     generator = np.random.default_rng(0)
     samples = max(samples, 16) if graph.jumps else samples
@@ -66,7 +66,7 @@ def check_on_probe(graph: Graph, frontend: Frontend, model: Any, samples: int = 
     return compare_outputs(outputs, frontend.predict(model, *x), likely)
 
 
-def compare_outputs(found: Sequence[Array], wanted: Sequence[Array], rounded: Sequence[Array] = ()) -> float:
+def compare_outputs(outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = ()) -> float:
     """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5.
 
     GraphError also where the original itself gives what is no finite number.
@@ -76,9 +76,9 @@ def compare_outputs(found: Sequence[Array], wanted: Sequence[Array], rounded: Se
     at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
     """
     worst = 0.0
-    if len(found) != len(wanted):
-        raise GraphError(f"the parsed model has {len(found)} outputs, the original {len(wanted)}")
-    for i, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+    if len(outputs) != len(originals):
+        raise GraphError(f"the parsed model has {len(outputs)} outputs, the original {len(originals)}")
+    for i, (ours, theirs) in enumerate(zip(outputs, originals, strict=True)):
         if ours.size != theirs.size:
             raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
         if not np.all(np.isfinite(theirs)):

@@ -42,10 +42,10 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
 
 def _not_gateable(graph: Graph) -> frozenset[str]:
     """Max pools that a gate cannot do, as they do not read the spikes of one population: they become trees."""
-    found: set[str] = set()
+    trees: set[str] = set()
     for node in graph.nodes.values():
-        if isinstance(node, MaxPool) and (node.inputs[0] in found or not gateable(graph, node)):
-            found.add(node.name)
-    if found:
-        log.warning("no gate for %s, which read no spikes: a tree of rectifiers instead", ", ".join(sorted(found)))
-    return frozenset(found)
+        if isinstance(node, MaxPool) and (node.inputs[0] in trees or not gateable(graph, node)):
+            trees.add(node.name)
+    if trees:
+        log.warning("no gate for %s, which read no spikes: a tree of rectifiers instead", ", ".join(sorted(trees)))
+    return frozenset(trees)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, probe
+from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, random_sample
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
-from snntoolbox.conversion.thresholds.rules import Situation, rule_for
+from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
@@ -40,20 +40,20 @@ def choose_scales(
         if calibration_data is None:
             log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
         return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
-    situation = Situation(
+    settings = RuleSettings(
         steps=None if duration is None or not recipe.chosen_schedule.counts_steps else steps_of(duration, recipe.dt),
         initial=float(np.mean(recipe.neuron.initial)),
         percentile=recipe.percentile,
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
     )
-    return rule_for(recipe.threshold_rule, situation)(lowered, calibration_data, progress)
+    return rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, progress)
 
 
 def uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
     """The network with these scales, on its grid."""
     network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
-    sample = probe(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
+    sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)
     if not recipe.weight_bits:
         return network

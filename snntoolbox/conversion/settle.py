@@ -37,10 +37,10 @@ class Settled:
         """What the network's summary says of it."""
         return () if self.choice is None else (str(self.choice),)
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """What a report says of it."""
-        found: dict[str, Any] = {f: getattr(self.recipe, f) for f in ("threshold_rule", "layer_correction")}
-        return found if self.choice is None else {**found, **self.choice.data()}
+        settled: dict[str, Any] = {f: getattr(self.recipe, f) for f in ("threshold_rule", "layer_correction")}
+        return settled if self.choice is None else {**settled, **self.choice.data()}
 
 
 def settle(

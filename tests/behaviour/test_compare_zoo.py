@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snntoolbox.analysis.comparison.run import compare
+from snntoolbox.analysis.comparison.compare import compare
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import simplify

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from snntoolbox.analysis.advice.remedies import Remedy, Situation, applying, proposal
-from snntoolbox.analysis.diagnosis.findings import Advice, Confidence, Diagnosis, Outcome
+from snntoolbox.analysis.diagnosis.diagnosis import Advice, Confidence, Diagnosis, Outcome
 from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.analysis.trials import Budget, Trials
 from snntoolbox.conversion.lower import lower
@@ -23,7 +23,7 @@ def diagnosed(trials: Trials) -> tuple[Diagnosis, Outcome]:
     observer = Observer(network, lower(trials.graph, trials.recipe))
     result = trials.run(network, trials.duration)
     observer.add(trials.held, result)
-    return observer.found(), trials.outcome(result)
+    return observer.diagnosis(), trials.outcome(result)
 
 
 def advise(
@@ -43,13 +43,13 @@ def advise(
         diagnosis=diagnosis, recipe=trials.recipe, duration=trials.duration, early_exit=trials.early_exit
     )
     trying = _Trying(trials, budget, depth=len(diagnosis.layers))
-    found: list[tuple[Remedy | None, Advice]] = []
+    advices: list[tuple[Remedy | None, Advice]] = []
     for remedy, reason in applying(situation):
         advice = replace(proposal(remedy, reason, situation), samples=len(trials.held[0]), before=before)
-        found.append((remedy, trying.tried(remedy, advice)))
-    if (joint := trying.together(found)) is not None:
-        found.append((None, joint))
-    return tuple(advice for _, advice in sorted(found, key=lambda pair: _rank(pair[1])))
+        advices.append((remedy, trying.tried(remedy, advice)))
+    if (joint := trying.together(advices)) is not None:
+        advices.append((None, joint))
+    return tuple(advice for _, advice in sorted(advices, key=lambda pair: _rank(pair[1])))
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class _Trying:
         log.info("tried %s: %s", advice.setting, after)
         return replace(advice, after=after)
 
-    def together(self, found: Sequence[tuple[Remedy | None, Advice]]) -> Advice | None:
+    def together(self, tried: Sequence[tuple[Remedy | None, Advice]]) -> Advice | None:
         """All that helped without more steps at once, where that is more than one setting and better than each."""
-        helpful = [(r, advice) for r, advice in found if r and advice.helps and not r.alone]
+        helpful = [(r, advice) for r, advice in tried if r and advice.helps and not r.alone]
         if len(helpful) < 2:
             return None
         settings: dict[str, tuple[Remedy, Advice]] = {}

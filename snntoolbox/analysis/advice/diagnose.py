@@ -10,7 +10,7 @@ from typing import Any
 from snntoolbox.analysis.advice.advise import advise
 from snntoolbox.analysis.advice.remedies import Situation, applying, proposal
 from snntoolbox.analysis.diagnosis.confidence import threshold_confidence
-from snntoolbox.analysis.diagnosis.findings import Confidence, Diagnosis
+from snntoolbox.analysis.diagnosis.diagnosis import Confidence, Diagnosis
 from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.analysis.trials import Trials
 from snntoolbox.backends.simulate import simulate_batches
@@ -55,8 +55,8 @@ def diagnose(
     recipe = replace(recipe or Recipe(), **choices)
     data = checked_arrays({n: graph.shapes[n] for n in graph.inputs}, calibration_data)
     samples = [a[:SAMPLES] for a in data] if x is None else x
-    found = observed(network, graph, samples, recipe, duration, simulator, batch_size)
-    return advised(found, graph, data, network, recipe, duration, simulator, seconds)
+    diagnosis = observed(network, graph, samples, recipe, duration, simulator, batch_size)
+    return advised(diagnosis, graph, data, network, recipe, duration, simulator, seconds)
 
 
 def check_seconds(seconds: float) -> None:
@@ -81,11 +81,11 @@ def observed(
     for result in simulate_batches(network, arrays, duration, simulator, batch_size, record):
         done = observer.samples
         observer.add([a[done : done + result.samples] for a in arrays], result)
-    return observer.found()
+    return observer.diagnosis()
 
 
 def advised(
-    found: Diagnosis,
+    diagnosis: Diagnosis,
     graph: Graph,
     data: Sequence[Array],
     network: SpikingNetwork,
@@ -96,11 +96,11 @@ def advised(
     early_exit: float = 0.0,
 ) -> Diagnosis:
     """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data."""
-    found = replace(found, confidence=_confidence(graph, data, network, recipe, duration))
+    diagnosis = replace(diagnosis, confidence=_confidence(graph, data, network, recipe, duration))
     if seconds <= 0:
-        return found
+        return diagnosis
     trials = Trials(graph, data, duration, recipe, simulator, early_exit=early_exit)
-    return replace(found, advice=advise(trials, seconds, found.confidence))
+    return replace(diagnosis, advice=advise(trials, seconds, diagnosis.confidence))
 
 
 def _confidence(
@@ -116,16 +116,16 @@ def _confidence(
     )
 
 
-def untried(found: Diagnosis, recipe: Recipe, duration: float) -> Diagnosis:
+def untried(diagnosis: Diagnosis, recipe: Recipe, duration: float) -> Diagnosis:
     """The diagnosis with advice that nothing could be tried for, as there are no calibration data."""
-    situation = Situation(diagnosis=found, recipe=recipe, duration=duration)
+    situation = Situation(diagnosis=diagnosis, recipe=recipe, duration=duration)
     advice = (proposal(remedy, reason, situation) for remedy, reason in applying(situation))
-    return replace(found, advice=tuple(replace(a, untried="there are no calibration data") for a in advice))
+    return replace(diagnosis, advice=tuple(replace(a, untried="there are no calibration data") for a in advice))
 
 
-def likely_remedy(found: Diagnosis, recipe: Recipe, duration: float, most: int = 3) -> str:
+def likely_remedy(diagnosis: Diagnosis, recipe: Recipe, duration: float, most: int = 3) -> str:
     """In words what is wrong most, and up to so many settings that may help; empty where the terms do not tell."""
-    situation = Situation(diagnosis=found, recipe=recipe, duration=duration)
+    situation = Situation(diagnosis=diagnosis, recipe=recipe, duration=duration)
     pairs = applying(situation)
     if not pairs:
         return ""

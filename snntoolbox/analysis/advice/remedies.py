@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.analysis.diagnosis.findings import Advice, Diagnosis
+from snntoolbox.analysis.diagnosis.diagnosis import Advice, Diagnosis
 from snntoolbox.analysis.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.phased import Phased
@@ -99,7 +99,7 @@ def caused_by(*terms: str) -> Callable[[Situation], Reason | None]:
     return reason
 
 
-def given(condition: Callable[[Situation], Any], why: str, rank: float = 1.0) -> Callable[[Situation], Reason | None]:
+def where(condition: Callable[[Situation], Any], why: str, rank: float = 1.0) -> Callable[[Situation], Reason | None]:
     """Applies where a choice was made that cannot be judged by the terms."""
     return lambda situation: Reason(why, rank=rank) if condition(situation) else None
 
@@ -126,10 +126,10 @@ def _any(*reasons: Callable[[Situation], Reason | None]) -> Callable[[Situation]
 
 
 def _unsure(situation: Situation) -> Reason | None:
-    moved = [name for name, found in situation.diagnosis.confidence.items() if found.more_helps]
+    moved = [name for name, confidence in situation.diagnosis.confidence.items() if confidence.more_helps]
     if not moved:
         return None
-    samples = max(found.samples for found in situation.diagnosis.confidence.values())
+    samples = max(confidence.samples for confidence in situation.diagnosis.confidence.values())
     return Reason(f"{samples} calibration samples leave thresholds unsure, as in {moved[0]}", rank=0.0)
 
 
@@ -242,54 +242,54 @@ REMEDIES: tuple[Remedy, ...] = (
         change=_with(encoding=ConstantCurrent()),
     ),
     Remedy(
-        when=given(
+        when=where(
             lambda s: s.recipe.neuron.reset is not Reset.SUBTRACT, "this reset loses current above the threshold"
         ),
         setting=_set("[cell] reset = subtract"),
         change=_with_neuron(reset=Reset.SUBTRACT),
     ),
     Remedy(
-        when=given(lambda s: s.recipe.neuron.leak != 1, "a leak loses part of the current: rates come out too low"),
+        when=where(lambda s: s.recipe.neuron.leak != 1, "a leak loses part of the current: rates come out too low"),
         setting=_set("[cell] leak = False"),
         change=_with_neuron(leak=1.0),
     ),
     Remedy(
-        when=given(lambda s: s.recipe.neuron.refractory, "input during a refractory period is lost"),
+        when=where(lambda s: s.recipe.neuron.refractory, "input during a refractory period is lost"),
         setting=_set("[cell] tau_refrac = 0"),
         change=_with_neuron(refractory=0),
     ),
     Remedy(
-        when=given(lambda s: s.recipe.max_pool == "gate", "a gate passes the spikes of one input at a time", 0.3),
+        when=where(lambda s: s.recipe.max_pool == "gate", "a gate passes the spikes of one input at a time", 0.3),
         setting=_set("[conversion] maxpool_type = relu_tree"),
         change=_with(max_pool="relu_tree"),
         cost="a neuron per comparison",
     ),
     Remedy(
-        when=given(lambda s: s.recipe.max2avg_pool, "max pooling was replaced by average pooling: another network"),
+        when=where(lambda s: s.recipe.max2avg_pool, "max pooling was replaced by average pooling: another network"),
         setting=_set("[conversion] max2avg_pool = False"),
         change=_with(max2avg_pool=False),
     ),
     Remedy(
-        when=given(
+        when=where(
             lambda s: s.recipe.readout == "spikes", "spike counts of the output are coarse, and never negative", 0.3
         ),
         setting=_set("[conversion] readout = linear"),
         change=_with(readout="linear"),
     ),
     Remedy(
-        when=given(_uncorrected, "the layers keep what the layers before leave over", 0.3),
+        when=where(_uncorrected, "the layers keep what the layers before leave over", 0.3),
         setting=_set("[conversion] layer_correction = auto"),
         change=_with(layer_correction="auto"),
     ),
     Remedy(
-        when=given(
+        when=where(
             lambda s: not s.recipe.readout_correction, "the read-out keeps the mean error and the first steps", 0.3
         ),
         setting=_set("[conversion] readout_correction = 100"),
         change=_with(readout_correction=100),
     ),
     Remedy(
-        when=given(lambda s: 0 < s.recipe.weight_bits < 16, "weights are rounded to few bits", 0.3),
+        when=where(lambda s: 0 < s.recipe.weight_bits < 16, "weights are rounded to few bits", 0.3),
         setting=lambda s: f"[conversion] weight_bits = {min(16, s.recipe.weight_bits + 2)}",
         change=lambda recipe: replace(recipe, weight_bits=min(16, recipe.weight_bits + 2)),
         cost="wider weights",
@@ -330,8 +330,8 @@ REMEDIES: tuple[Remedy, ...] = (
 
 def applying(situation: Situation) -> list[tuple[Remedy, Reason]]:
     """The remedies that apply, those first that act on the largest part of the error."""
-    found = [(remedy, reason) for remedy in REMEDIES if (reason := remedy.when(situation))]
-    return sorted(found, key=lambda pair: -pair[1].rank)  # of equal ranks the table's order stays
+    pairs = [(remedy, reason) for remedy in REMEDIES if (reason := remedy.when(situation))]
+    return sorted(pairs, key=lambda pair: -pair[1].rank)  # of equal ranks the table's order stays
 
 
 def proposal(remedy: Remedy, reason: Reason, situation: Situation) -> Advice:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from snntoolbox.analysis.comparison.causes import Finding, explain
-from snntoolbox.analysis.comparison.outcome import Cause, Divergence, Membrane
-from snntoolbox.analysis.comparison.replay import MOST_VALUES, Local, local, replayable
+from snntoolbox.analysis.comparison.causes import Explanation, explain
+from snntoolbox.analysis.comparison.comparison import Cause, Divergence, Membrane
+from snntoolbox.analysis.comparison.rasters import FirstDifference
+from snntoolbox.analysis.comparison.replay import MOST_VALUES, Replay, replay_of, replayable
 from snntoolbox.analysis.comparison.side import Runner
-from snntoolbox.analysis.comparison.tally import FirstDifference
 from snntoolbox.ir.features import RECORDED_POTENTIALS
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -22,11 +22,11 @@ class Trace:
     def __init__(self, runner: Runner, at: FirstDifference, raster: dict[str, Array]) -> None:
         self.name, self.raster = runner.backend.name, raster
         sources = runner.task.network.sources[runner.task.network.populations[at.population].current]
-        self.replays = all(replayable(s) for n, s in raster.items() if n in sources)
-        given = raster if self.replays else {n: np.zeros_like(s, np.int8) for n, s in raster.items()}
+        self.replayable = all(replayable(s) for n, s in raster.items() if n in sources)
+        trains = raster if self.replayable else {n: np.zeros_like(s, np.int8) for n, s in raster.items()}
         task = runner.task
         x = [np.asarray(a[at.sample]) for a in task.x]
-        self.local: Local = local(task.network, at.population, x, given, at.sample)
+        self.replay: Replay = replay_of(task.network, at.population, x, trains, at.sample)
         self.coded = dict(zip(task.network.encodings, x, strict=True))
         self.again = self._again(runner, at)
         kept = self.again.potentials.get(at.population) if self.again else None
@@ -35,8 +35,8 @@ class Trace:
     @staticmethod
     def _again(runner: Runner, at: FirstDifference) -> Result | None:
         potentials = RECORDED_POTENTIALS in runner.backend.capabilities.features
-        wanted = frozenset({at.population}) if potentials else False
-        return runner.again(at.sample, Record(spikes=True, potentials=wanted, outputs_per_step=False))
+        recorded = frozenset({at.population}) if potentials else False
+        return runner.again(at.sample, Record(spikes=True, potentials=recorded, outputs_per_step=False))
 
     @property
     def repeats(self) -> bool:
@@ -46,19 +46,19 @@ class Trace:
     @property
     def follows(self) -> bool:
         """Whether its spikes of this population are what the semantics give for what came in."""
-        return not self.replays or np.array_equal(self.local.spikes(), self.raster[self.local.population.name])
+        return not self.replayable or np.array_equal(self.replay.spikes(), self.raster[self.replay.population.name])
 
     def membrane(self, at: FirstDifference) -> Membrane:
         """The neuron's potential around the step."""
-        population = self.local.population
+        population = self.replay.population
         spiked = bool(self.raster[at.population][at.step].reshape(-1)[at.neuron])
         neuron = population.neuron
-        if self.potentials is None or not isinstance(neuron, IF) or not self.replays:
+        if self.potentials is None or not isinstance(neuron, IF) or not self.replayable:
             return Membrane(previous=None, before=None, after=None, spiked=spiked)
         traces = self.potentials.reshape(len(self.potentials), -1)[:, at.neuron]
         start = float(np.broadcast_to(neuron.initial, population.shape).reshape(-1)[at.neuron])
         previous = float(traces[at.step - 1]) if at.step else start
-        current = self.local.currents[at.step].reshape(-1)[at.neuron]
+        current = self.replay.currents[at.step].reshape(-1)[at.neuron]
         return Membrane(
             previous=previous,
             before=float(neuron.leak * previous + current),
@@ -71,8 +71,8 @@ def divergence(at: FirstDifference, ours: Runner, reference: Runner) -> Divergen
     """All that can be told about the first difference of a simulator and the reference."""
     sides = [Trace(ours, at, dict(at.ours)), Trace(reference, at, dict(at.theirs))]
     departing = [s for s in sides if not s.follows]
-    finding = _finding(sides, departing, ours.task.network, at)
-    population = sides[0].local.population
+    explanation = _explanation(sides, departing, ours.task.network, at)
+    population = sides[0].replay.population
     threshold = None
     if isinstance(population.neuron, IF):
         threshold = float(np.broadcast_to(population.neuron.threshold, population.shape).reshape(-1)[at.neuron])
@@ -86,29 +86,31 @@ def divergence(at: FirstDifference, ours: Runner, reference: Runner) -> Divergen
         threshold=threshold,
         reference=sides[1].membrane(at),
         simulator=sides[0].membrane(at),
-        cause=finding.cause,
+        cause=explanation.cause,
         departs=tuple(s.name for s in departing),
-        evidence=_values(sides, at) + finding.evidence,
+        evidence=_values(sides, at) + explanation.evidence,
     )
 
 
 def _values(sides: list[Trace], at: FirstDifference) -> str:
     """What the spikes carry on both sides, where more than whether there is one."""
-    found = [(s.name, s.raster[at.population][at.step].reshape(-1)[at.neuron]) for s in sides]
-    if all(isinstance(value, np.bool_) for _, value in found):
+    spikes = [(s.name, s.raster[at.population][at.step].reshape(-1)[at.neuron]) for s in sides]
+    if all(isinstance(value, np.bool_) for _, value in spikes):
         return ""
-    return f"the spike is {' and '.join(f'{float(value):g} on {name}' for name, value in found)}; "
+    return f"the spike is {' and '.join(f'{float(value):g} on {name}' for name, value in spikes)}; "
 
 
-def _finding(sides: list[Trace], departing: list[Trace], network: SpikingNetwork, at: FirstDifference) -> Finding:
-    restless = [s.name for s in sides if not s.repeats]
+def _explanation(
+    sides: list[Trace], departing: list[Trace], network: SpikingNetwork, at: FirstDifference
+) -> Explanation:
+    restless = " and ".join(s.name for s in sides if not s.repeats)
     if restless:
-        return Finding(Cause.UNKNOWN, f"a second run of the same sample on {' and '.join(restless)} gives other spikes")
-    if not all(s.replays for s in sides):
+        return Explanation(Cause.UNKNOWN, f"a second run of the same sample on {restless} gives other spikes")
+    if not all(s.replayable for s in sides):
         many = f"spikes that arrive carry more than {MOST_VALUES} values"
-        return Finding(Cause.UNKNOWN, f"{many}, which cannot be replayed")
+        return Explanation(Cause.UNKNOWN, f"{many}, which cannot be replayed")
     if not departing:
-        return Finding(Cause.UNKNOWN, "both follow the semantics for what came in")
+        return Explanation(Cause.UNKNOWN, "both follow the semantics for what came in")
     one = departing[0]
-    found = one.raster[at.population]
-    return explain(found, one.local, network, at.sample, one.coded, one.potentials)
+    raster = one.raster[at.population]
+    return explain(raster, one.replay, network, at.sample, one.coded, one.potentials)

@@ -24,7 +24,7 @@ NEVER = 1e300
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
+class Replay:
     """One population with all that reaches it in one sample, as a network of its own.
 
     `arriving`: source -> its train (steps, *shape); `constant`: input -> the sample's values. `parts`: source whose
@@ -55,35 +55,37 @@ class Local:
         network, name = self.network, self.population.name
         if neuron is not None:
             network = network.replaced(populations=[replace(self.population, neuron=neuron)])
-        given = {**arriving, **self.constant}
+        inputs = {**arriving, **self.constant}
         for source, values in self.parts.items():
-            train = given.pop(source)
-            given |= {name: np.sign(train) * (np.abs(train) == value) for name, value in values.items()}
-        x = [given[n][None] for n in network.encodings]
+            train = inputs.pop(source)
+            inputs |= {name: np.sign(train) * (np.abs(train) == value) for name, value in values.items()}
+        x = [inputs[n][None] for n in network.encodings]
         record = Record(spikes=not potentials, potentials=potentials, outputs_per_step=False)
         result = interpret(network, *x, steps=self.steps, record=record)
         return np.asarray((result.potentials if potentials else result.spikes)[name][:, 0])
 
 
-def local(network: SpikingNetwork, name: str, x: Sequence[Array], raster: Mapping[str, Array], sample: int) -> Local:
+def replay_of(
+    network: SpikingNetwork, name: str, x: Sequence[Array], raster: Mapping[str, Array], sample: int
+) -> Replay:
     """One population on the spikes of a raster (population -> (steps, *shape)) and on the coded inputs of a sample.
 
     `x` holds one sample of each input, without batch.
     """
     population, steps = network.populations[name], len(raster[name])
     sources = network.sources[population.current]
-    given = dict(zip(network.encodings, x, strict=True))
+    samples = dict(zip(network.encodings, x, strict=True))
     coded = {n: e for n, e in network.encodings.items() if n in sources}
     spiking = {n: e for n, e in coded.items() if isinstance(e, Spiking)}
     arriving = {n: _compact(s) for n, s in raster.items() if n in sources}
-    arriving |= {n: spike_trains(given[n][None], steps, e, sample)[:, 0] for n, e in spiking.items()}
-    constant = {n: np.asarray(given[n]) for n in coded if n not in spiking}
+    arriving |= {n: spike_trains(samples[n][None], steps, e, sample)[:, 0] for n, e in spiking.items()}
+    constant = {n: np.asarray(samples[n]) for n in coded if n not in spiking}
     wiring = Graph(_upstream(network, population.current), [population.current], name=network.name)
     parts = {n: _values(n, train) for n, train in arriving.items() if train.dtype != np.int8}
     wiring = wiring.edited([node for n, p in parts.items() for node in _in_parts(wiring, n, p)])
     ordered: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in wiring.inputs}
     alone = SpikingNetwork(wiring, ordered, [population], [], dt=network.dt, grid=network.grid)
-    return Local(alone, population, arriving, constant, steps, parts)
+    return Replay(alone, population, arriving, constant, steps, parts)
 
 
 def replayable(train: Array) -> bool:
@@ -118,8 +120,8 @@ def _in_parts(wiring: Graph, source: str, values: Mapping[str, float]) -> list[N
 
 
 def _upstream(network: SpikingNetwork, current: str) -> list[Node]:
-    wanted = {current}
+    upstream = {current}
     for name, node in reversed(list(network.wiring.nodes.items())):
-        if name in wanted and isinstance(node, LinearNode):
-            wanted.update(node.inputs)
-    return [node for name, node in network.wiring.nodes.items() if name in wanted]
+        if name in upstream and isinstance(node, LinearNode):
+            upstream.update(node.inputs)
+    return [node for name, node in network.wiring.nodes.items() if name in upstream]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from snntoolbox.analysis.comparison.outcome import Status
+from snntoolbox.analysis.comparison.comparison import Status
 from snntoolbox.backends.checking import build_network
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Backend, Executable
@@ -79,8 +79,8 @@ class Runner:
         backend = self.backend
         backend.capabilities.require(backend.name)
         if RECORDED_SPIKES not in backend.capabilities.features:
-            wanted = [Unsupported("this comparison", RECORDED_SPIKES.words)]
-            raise UnsupportedError(f"backend '{backend.name}'", wanted)
+            offenders = [Unsupported("this comparison", RECORDED_SPIKES.words)]
+            raise UnsupportedError(f"backend '{backend.name}'", offenders)
 
     def results(self) -> Iterator[tuple[int, int, Result]]:
         """First and last sample (exclusive) and the result of each piece; ends early where the simulator dies."""
@@ -88,12 +88,12 @@ class Runner:
         for first, stop in self.task.pieces(BATCHES in self.backend.capabilities.features):
             begin = time.perf_counter()
             try:
-                found = self._run(first, stop, record)
+                result = self._run(first, stop, record)
             except Exception as error:  # whatever one simulator does, the others go on
                 self._ended(error, Status.DIED)
                 return
             self.seconds_to_run += time.perf_counter() - begin
-            yield first, stop, found
+            yield first, stop, result
 
     def again(self, sample: int, record: Record) -> Result | None:
         """One sample once more; None where the simulator cannot any more. What it did before stands."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from snntoolbox.analysis.diagnosis.findings import Confidence
+from snntoolbox.analysis.diagnosis.diagnosis import Confidence
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.analysis.diagnosis import terms
-from snntoolbox.analysis.diagnosis.findings import Diagnosis, LayerDiagnosis
-from snntoolbox.analysis.diagnosis.tally import Sizes, Tally
+from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis, LayerDiagnosis
+from snntoolbox.analysis.diagnosis.layer_sums import LayerSums, Sizes
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import plain_arithmetic
@@ -40,7 +40,7 @@ class MeanCurrents:
 
     def trains(self, x: Sequence[Array], steps: int, first_sample: int) -> dict[str, Array]:
         """The sum of the spikes of each random input, as they were drawn; samples are numbered from `first_sample`."""
-        found = {}
+        trains = {}
         for (name, coding), values in zip(self.network.encodings.items(), x, strict=True):
             if isinstance(coding, Poisson):
                 chunk = max(1, CHUNK_VALUES // max(values.size, 1))
@@ -48,14 +48,14 @@ class MeanCurrents:
                     poisson_spikes(values, min(chunk, steps - first), coding, first_sample, first)
                     for first in range(0, steps, chunk)
                 )
-                found[name] = np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts))
-        return found
+                trains[name] = np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts))
+        return trains
 
     def expected(self, x: Sequence[Array], steps: int) -> dict[str, Array]:
         """The expected sum of the spikes of each random input."""
-        given = zip(self.network.encodings.items(), x, strict=True)
+        pairs = zip(self.network.encodings.items(), x, strict=True)
         return {
-            name: values * (steps / coding.amplitude) for (name, coding), values in given if isinstance(coding, Poisson)
+            name: values * (steps / coding.amplitude) for (name, coding), values in pairs if isinstance(coding, Poisson)
         }
 
     def of(
@@ -74,15 +74,15 @@ class MeanCurrents:
             for (name, coding), values in zip(network.encodings.items(), x, strict=True)
             if not isinstance(coding, Poisson)
         }
-        given = {n: self._wiring.target.tensor(values) for n, values in {**spikes, **constant}.items()}
+        tensors = {n: self._wiring.target.tensor(values) for n, values in {**spikes, **constant}.items()}
         with plain_arithmetic():
-            values = self._wiring.tensors(given, set(network.targets.values()))
-        found = {target: values[current].numpy() for target, current in network.targets.items()}
+            values = self._wiring.tensors(tensors, set(network.targets.values()))
+        currents = {target: values[current].numpy() for target, current in network.targets.items()}
         if network.grid:
             # On the grid currents of analogue inputs are rounded, once and by the one function for it.
             for target, current in constant_currents(network, *x).items():
-                found[target] = found[target] + current * share
-        return found
+                currents[target] = currents[target] + current * share
+        return currents
 
 
 SLICE_VALUES = 2**24
@@ -105,7 +105,7 @@ class Observer:
         self.steps = 0
         known = {n: p for n, p in network.populations.items() if lowered.shapes.get(p.activation) == p.shape}
         self._opaque = {n for n, p in network.populations.items() if terms.opaque(p.neuron)}
-        self._tallies = {n: Tally(p, self._undefined(p) or self._reads(p.current)) for n, p in known.items()}
+        self._sums = {n: LayerSums(p, self._undefined(p) or self._reads(p.current)) for n, p in known.items()}
         self._readouts = {r.name: Sizes() for r in network.readouts}
         self._currents = MeanCurrents(network)
         self._analogue = Executor.double(lowered)
@@ -134,12 +134,12 @@ class Observer:
         analogue = self._analogue.values(*x, keep=self._keep)
         steps, currents = result.steps, self._currents
         trains = currents.trains(x, steps, first_sample)
-        found = currents.of(x, result.counts, trains, steps)
+        means = currents.of(x, result.counts, trains, steps)
         expected = currents.of(x, result.counts, currents.expected(x, steps), steps) if trains else {}
-        for tally in self._tallies.values():
-            self._population(tally, analogue, result, found, expected)
+        for sums in self._sums.values():
+            self._population(sums, analogue, result, means, expected)
         for readout in self.network.readouts:
-            self._readout(readout, analogue, result, found, expected)
+            self._readout(readout, analogue, result, means, expected)
 
     def _undefined(self, population: Population) -> str:
         return terms.undefined(population.neuron, scheduled=self.network.schedule is not None)
@@ -153,17 +153,17 @@ class Observer:
 
     def _population(
         self,
-        tally: Tally,
+        sums: LayerSums,
         analogue: Mapping[str, Array],
         result: Result,
-        found: Mapping[str, Array],
+        means: Mapping[str, Array],
         expected: Mapping[str, Array],
     ) -> None:
-        population = tally.population
+        population = sums.population
         name, activation, counts = population.name, analogue[population.activation], result.counts[population.name]
-        if tally.undefined:
+        if sums.undefined:
             error = result.rates(population.name) * population.scale - activation
-            tally.add(activation, counts, result.span, error, {})
+            sums.add(activation, counts, result.span, error, {})
             return
         assert isinstance(population.neuron, IF)
         drive = self.lowered.nodes[population.activation].inputs[0]
@@ -172,7 +172,7 @@ class Observer:
         layer = terms.Layer(
             activation=activation,
             drive=analogue[drive],
-            mean_drive=_in_units(population, found[name], result) + moved,
+            mean_drive=_in_units(population, means[name], result) + moved,
             expected_drive=_in_units(population, expected[name], result) + moved if reached else None,
             counts=counts,
             steps=result.span,
@@ -180,7 +180,7 @@ class Observer:
             initial=population.neuron.initial / population.neuron.threshold - result.span * moved / population.scale,
             tie=0.0 if self.network.grid else terms.TIE,
         )
-        tally.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
+        sums.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
 
     def _moved(self, population: Population, rest: Array) -> Array:
         """The part of a bias that a schedule has put into the start potential, in the user's units per step.
@@ -200,7 +200,7 @@ class Observer:
         readout: Readout,
         analogue: Mapping[str, Array],
         result: Result,
-        found: Mapping[str, Array],
+        means: Mapping[str, Array],
         expected: Mapping[str, Array],
     ) -> None:
         """y - a = (m_e - a) + (m - m_e) + (y - m - k) + k, with what the read-out would give for its mean current.
@@ -212,7 +212,7 @@ class Observer:
         target = analogue[output]
         bias = 0.0 if readout.bias is None else np.asarray(readout.bias, np.float64)
         correction = np.broadcast_to(readout.scale * bias - self._rest[output], target.shape)
-        mean = readout.scale * (found[readout.name] + bias) - correction
+        mean = readout.scale * (means[readout.name] + bias) - correction
         value = result.outputs[readout.name]
         if self._reads(readout.current):
             self._readouts[readout.name].add(target, {"total": value - target})
@@ -227,29 +227,29 @@ class Observer:
         terms.check_sum(parts, error, float(np.abs(target).max(initial=0.0)), readout.name)
         self._readouts[readout.name].add(target, {"total": error, **parts})
 
-    # -- what was found -----------------------------------------------------------------------------------------
+    # -- the result ---------------------------------------------------------------------------------------------
 
-    def found(self) -> Diagnosis:
+    def diagnosis(self) -> Diagnosis:
         """The diagnosis of all batches so far; DataError before the first."""
         if not self.samples:
             raise DataError("there are no samples to diagnose")
         return Diagnosis(
             samples=self.samples,
             steps=self.steps,
-            layers=tuple(t.found() for n in self.network.targets if (t := self._tallies.get(n))),
-            readouts=tuple(self._readout_found(r) for r in self.network.readouts),
+            layers=tuple(t.diagnosis() for n in self.network.targets if (t := self._sums.get(n))),
+            readouts=tuple(self._readout_diagnosis(r) for r in self.network.readouts),
         )
 
-    def _readout_found(self, readout: Readout) -> LayerDiagnosis:
+    def _readout_diagnosis(self, readout: Readout) -> LayerDiagnosis:
         name, sizes = readout.name, self._readouts[readout.name]
-        found = sizes.sizes(1.0)
+        terms_of = sizes.sizes(1.0)
         return LayerDiagnosis(
             name=name,
             label=name,
             kind="readout",
             unit=sizes.unit,
-            total=found.pop("total"),
-            terms=found,
+            total=terms_of.pop("total"),
+            terms=terms_of,
             undefined=self._reads(readout.current),
         )
 

@@ -20,11 +20,11 @@ def front(points: Sequence[Costs]) -> list[int]:
 
 def ranks(points: Sequence[Costs]) -> list[int]:
     """For each point 0 on the front, 1 on the front of what is left without that, and so on."""
-    found = [0] * len(points)
+    rank_of = [0] * len(points)
     left, rank = list(range(len(points))), 0
     while left:
         best = {left[i] for i in front([points[i] for i in left])}
         for i in best:
-            found[i] = rank
+            rank_of[i] = rank
         left, rank = [i for i in left if i not in best], rank + 1
-    return found
+    return rank_of

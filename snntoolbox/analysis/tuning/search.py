@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
 from snntoolbox.analysis.trials import Budget, Measured
-from snntoolbox.analysis.tuning.findings import Trial
 from snntoolbox.analysis.tuning.front import ranks
 from snntoolbox.analysis.tuning.space import Candidate
+from snntoolbox.analysis.tuning.tuning import Trial
 from snntoolbox.errors import SNNToolboxError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Rung:
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What was tried on few samples and on all, and what failed."""
 
     screened: dict[Candidate, Trial] = field(default_factory=dict)
@@ -49,30 +49,30 @@ def search(
     full: Rung,
     budget: Budget,
     progress: Callable[[float], None] = lambda seconds: None,
-) -> Found:
+) -> SearchResult:
     """Try candidates until the budget is used: `queues` has those of each number of steps, by distance from the start.
 
     First the starts and all that differ on one axis, on few samples; then the others, the most promising first, by the
     sum of what their changes did alone. Then, on all samples, the starts and the best third of each number of steps:
     successive Pareto fronts of loss, steps and operations. Nothing is random: only the time decides how far it comes.
     """
-    found = Found()
+    result = SearchResult()
     near = [[c for c in queue if c.distance < 2] for queue in queues]
     first = [c for c in chain.from_iterable(zip_longest(*near)) if c is not None]
-    _try(first, few, budget, SCREENING[0], found.screened, found, progress)
+    _try(first, few, budget, SCREENING[0], result.screened, result, progress)
     far = [c for queue in queues for c in queue if c.distance >= 2]
     starts = {queue[0].steps: queue[0] for queue in queues if queue}
-    effects = {steps: _effects(found.screened, start) for steps, start in starts.items()}
+    effects = {steps: _effects(result.screened, start) for steps, start in starts.items()}
     promising = sorted(far, key=lambda c: _expected(c, starts[c.steps], effects[c.steps]))
     if few.samples == full.samples:
-        _try([*first, *promising], few, budget, 1.0, found.screened, found, progress)
-        found.measured = dict(found.screened)
-        return found
+        _try([*first, *promising], few, budget, 1.0, result.screened, result, progress)
+        result.measured = dict(result.screened)
+        return result
     for share in SCREENING:
-        _try([*first, *promising], few, budget, share, found.screened, found, progress)
-        known = [start for start in starts.values() if start in found.screened]
-        _try([*known, *_promoted(found.screened)], full, budget, 1.0, found.measured, found, progress)
-    return found
+        _try([*first, *promising], few, budget, share, result.screened, result, progress)
+        known = [start for start in starts.values() if start in result.screened]
+        _try([*known, *_promoted(result.screened)], full, budget, 1.0, result.measured, result, progress)
+    return result
 
 
 def _try(
@@ -81,19 +81,19 @@ def _try(
     budget: Budget,
     share: float,
     into: dict[Candidate, Trial],
-    found: Found,
+    result: SearchResult,
     progress: Callable[[float], None],
 ) -> None:
     for candidate in queue:
         work = rung.work(candidate)
-        if candidate in into or candidate in found.failed or not budget.allows(work, share):
+        if candidate in into or candidate in result.failed or not budget.allows(work, share):
             continue  # a smaller one may still fit
         begin = time.perf_counter()
         try:
             with budget.timed(work):
                 measured = rung.measure(candidate)
         except SNNToolboxError as error:
-            found.failed[candidate] = error.message.splitlines()[0]
+            result.failed[candidate] = error.message.splitlines()[0]
             continue
         into[candidate] = Trial(candidate, measured, rung.samples, time.perf_counter() - begin)
         log.debug("%d steps, %s: %s", candidate.steps, candidate, measured)
@@ -104,14 +104,14 @@ def _effects(screened: Mapping[Candidate, Trial], start: Candidate) -> dict[tupl
     """What each change of one axis did to the score; nothing where the start itself is not known."""
     if start not in screened:
         return {}
-    known, found = screened[start].score, {}
+    known, effects = screened[start].score, {}
     for candidate, trial in screened.items():
         changed = set(candidate.choices) - set(start.choices)
         if candidate.steps == start.steps and candidate.distance == 1:
             # What a choice fixes beside itself belongs to it.
             for choice in changed if len(changed) == 1 else [c for c in candidate.choices if c in changed][:1]:
-                found[choice] = trial.score - known
-    return found
+                effects[choice] = trial.score - known
+    return effects
 
 
 def _expected(candidate: Candidate, start: Candidate, effects: Mapping[tuple[str, str], float]) -> float:

@@ -84,11 +84,11 @@ def axes() -> dict[str, dict[str, Value]]:
 
     Neurons and schedule are one axis: few go together.
     """
-    found = {"coding": codings(), **{axis: dict(values) for axis, values in _AXES.items()}}
+    every = {"coding": codings(), **{axis: dict(values) for axis, values in _AXES.items()}}
     for schedule in SCHEDULES.values():  # what one of them alone corrects
         if not schedule.always_fires:
-            found["correction"].setdefault(schedule.corrections[0], _correction(schedule.corrections[0]))
-    return found
+            every["correction"].setdefault(schedule.corrections[0], _correction(schedule.corrections[0]))
+    return every
 
 
 def _correction(name: str) -> Value:
@@ -202,13 +202,13 @@ class Space:
         """Every candidate that makes a recipe, the start first and then by distance from it, the first axes first."""
         first = self.start(steps)
         names = [axis for axis, _ in first.choices]
-        found = {first: first}
+        possible = {first: first}
         for values in product(*(self.axes[axis] for axis in names)):
             one = Candidate(steps, tuple(zip(names, values, strict=True)))
-            if one not in found and self._possible(one):
-                found[one] = replace(one, distance=max(1, self._distance(one, first)))
-        same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in found}
-        return sorted(found.values(), key=lambda c: (c.distance, same[c]))
+            if one not in possible and self._possible(one):
+                possible[one] = replace(one, distance=max(1, self._distance(one, first)))
+        same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in possible}
+        return sorted(possible.values(), key=lambda c: (c.distance, same[c]))
 
     def _possible(self, one: Candidate) -> bool:
         chosen = one.chosen

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from snntoolbox.analysis.trials import Budget, Trials
-from snntoolbox.analysis.tuning import probing
-from snntoolbox.analysis.tuning.findings import Target, Trial, Tuning, best_of, in_words
-from snntoolbox.analysis.tuning.search import Found, Rung, search
+from snntoolbox.analysis.tuning import short_trials
+from snntoolbox.analysis.tuning.search import Rung, SearchResult, search
 from snntoolbox.analysis.tuning.space import Candidate, Space, axes
+from snntoolbox.analysis.tuning.tuning import Target, Trial, Tuning, best_of, in_words
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.lower import lower
@@ -73,16 +73,8 @@ def tune(
     base = replace(recipe or Recipe(), **_known(choices))
     base.check_correction()
     windows = chosen_steps(steps, duration, base.dt)
-    trials = Trials(
-        graph,
-        checked_data(graph, calibration_data),
-        windows[-1] * base.dt,
-        base,
-        simulator,
-        most_held=HELD,
-        most_fitted=FITTED,
-        early_exit=early_exit,
-    )
+    data, longest = checked_data(graph, calibration_data), windows[-1] * base.dt
+    trials = Trials(graph, data, longest, base, simulator, most_held=HELD, most_fitted=FITTED, early_exit=early_exit)
     check_target(trials, agreement, operations, budget, early_exit)
     left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
     space = Space.around(base, frozenset(left_out))
@@ -92,11 +84,11 @@ def tune(
     small = trials.fewer(FEW_HELD, FEW_FITTED)
     small = small if len(small.held[0]) < len(trials.held[0]) else trials
     few, full = (_rung(t, space, graph) for t in (small, trials))
-    short = _rung(small.fewer(probing.FEW_HELD, probing.FEW_FITTED), space, graph)
-    probing.time_short_trials(queues[0], short, few, graph, begin)
-    found = search(queues, few, full, begin, progress or (lambda seconds: None))
-    used = trials if found.measured else small
-    return _tuning(found, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
+    short = _rung(small.fewer(short_trials.FEW_HELD, short_trials.FEW_FITTED), space, graph)
+    short_trials.time_short_trials(queues[0], short, few, graph, begin)
+    result = search(queues, few, full, begin, progress or (lambda seconds: None))
+    used = trials if result.measured else small
+    return _tuning(result, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
 
 
 def _known(choices: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +151,7 @@ def kept(base: Recipe, keep: Sequence[str]) -> dict[tuple[str, str], str]:
 
 def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str], str]:
     """(axis, value) -> why it cannot be, before any trial; UnsupportedError where no coding runs on the simulator."""
-    backend, found = backend_named(simulator), {}
+    backend, left_out = backend_named(simulator), {}
     space, refusal = Space.around(base), None
     for name, value in space.axes["coding"].items():
         try:
@@ -168,17 +160,17 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
         except SNNToolboxError as error:
             unsupported = isinstance(error, UnsupportedError)
             reasons = ", ".join(o.reason for o in error.offenders) if isinstance(error, UnsupportedError) else ""
-            found["coding", name] = f"{simulator} cannot run {reasons}" if unsupported else error.message
+            left_out["coding", name] = f"{simulator} cannot run {reasons}" if unsupported else error.message
             refusal = error if name == space.own["coding"] or refusal is None else refusal
-    if refusal is not None and len(found) == len(space.axes["coding"]):
+    if refusal is not None and len(left_out) == len(space.axes["coding"]):
         raise refusal
     pools = any(isinstance(n, MaxPool) for n in graph.nodes.values())
     if not pools or base.max2avg_pool:
-        found.update({("pool", name): "" for name in ("relu_tree", "gate")})
+        left_out.update({("pool", name): "" for name in ("relu_tree", "gate")})
     elif MAX_POOLING not in backend.capabilities.features:
-        found["pool", "gate"] = f"{simulator} cannot run max pooling by a gate"
+        left_out["pool", "gate"] = f"{simulator} cannot run max pooling by a gate"
     lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
-    return found
+    return left_out
 
 
 def _texts(left_out: dict[tuple[str, str], str]) -> dict[str, str]:
@@ -213,7 +205,7 @@ def _depth(graph: Graph) -> int:
 
 
 def _tuning(
-    found: Found,
+    result: SearchResult,
     space: Space,
     queues: Sequence[Sequence[Candidate]],
     target: Target,
@@ -222,13 +214,13 @@ def _tuning(
     begin: Budget,
     left_out: dict[str, str],
 ) -> Tuning:
-    measured = list((found.measured or found.screened).values())
+    measured = list((result.measured or result.screened).values())
     if not measured:
-        raise _nothing(found, queues[0], few, begin)
+        raise _nothing(result, queues[0], few, begin)
     best = best_of(measured, target)
     start = {t.candidate: t for t in measured}.get(queues[-1][0])
     total = [len(queue) for queue in queues]
-    seen = {*found.screened, *found.failed}
+    seen = {*result.screened, *result.failed}
     untried = {q[0].steps: n for q in queues if (n := sum(c not in seen for c in q))}
     return Tuning(
         trials=tuple(sorted(measured, key=_order)),
@@ -239,7 +231,7 @@ def _tuning(
         duration=window(best.candidate.steps, space.base.dt),
         keys=space.keys(best.candidate),
         candidates=sum(total),
-        screened=len(found.screened),
+        screened=len(result.screened),
         few=few.samples,
         fitted=len(trials.fitted[0]),
         seconds=begin.spent,
@@ -248,14 +240,14 @@ def _tuning(
         untried=untried,
         never=tuple(space.never(seen, [c for queue in queues for c in queue])),
         left_out=left_out,
-        failed={f"{c.steps} steps, {c}": reason for c, reason in found.failed.items()},
+        failed={f"{c.steps} steps, {c}": reason for c, reason in result.failed.items()},
     )
 
 
-def _nothing(found: Found, shortest: Sequence[Candidate], few: Rung, budget: Budget) -> ConversionError:
+def _nothing(result: SearchResult, shortest: Sequence[Candidate], few: Rung, budget: Budget) -> ConversionError:
     """Why there is no trial at all."""
-    if found.failed:
-        return ConversionError(f"no setting could be tried: {'; '.join(dict.fromkeys(found.failed.values()))}")
+    if result.failed:
+        return ConversionError(f"no setting could be tried: {'; '.join(dict.fromkeys(result.failed.values()))}")
     seconds = min(budget.expected(few.work(candidate)) for candidate in shortest)
     trial = f"{shortest[0].steps} steps on {few.samples} samples should take {in_words(seconds)}"
     return ConversionError(

@@ -110,8 +110,8 @@ class Choose:
         for rule, layers in candidates[:count]:
             correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
             pairs = correct.outputs(network_of(rule), graph, data, held)
-            errors.append(np.sum([output_errors(said, wanted) for said, wanted in pairs], axis=0))
-            tried.append(_found(rule, layers, errors[-1], errors[0], _agreement(*pairs[0])))
+            errors.append(np.sum([output_errors(outputs, targets) for outputs, targets in pairs], axis=0))
+            tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0])))
             log.info("tried %s", tried[-1])
         return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
 
@@ -130,21 +130,21 @@ def best(tried: Sequence[Tried]) -> Tried:
     return min([tried[0], *clearly], key=lambda t: t.error)
 
 
-def _found(rule: str, layers: str, errors: Array, first: Array, agreement: float | None) -> Tried:
+def _tried(rule: str, layers: str, errors: Array, first: Array, agreement: float | None) -> Tried:
     uncertain = float(np.std(errors - first) / np.sqrt(len(errors)))
     return Tried(rule=rule, layers=layers, error=float(errors.mean()), uncertain=uncertain, agreement=agreement)
 
 
-def output_errors(said: Array, wanted: Array) -> Array:
-    """How far each sample's outputs (samples, *shape) are from those wanted.
+def output_errors(outputs: Array, targets: Array) -> Array:
+    """How far each sample's outputs (samples, *shape) are from the targets.
 
     Where an output is one value per class, the Kullback-Leibler divergence of its softmax from the original's,
     ``sum p log(p / q)``, outputs being measured in half the original's standard deviation about each sample's mean: it
     sees how near to a change of class a sample is, where a share of equal classes sees none, and no unit matters.
     Else the squared error over the variance.
     """
-    flat, other = (a.reshape(len(a), -1).astype(np.float64) for a in (wanted, said))
-    if not _classifies(wanted):
+    flat, other = (a.reshape(len(a), -1).astype(np.float64) for a in (targets, outputs))
+    if not _classifies(targets):
         return np.asarray(((other - flat) ** 2).mean(axis=1) / (np.var(flat) or 1.0))
     unit = float((flat - flat.mean(axis=1, keepdims=True)).std()) / 2 or 1.0
     p, q = _log_softmax(flat / unit), _log_softmax(other / unit)
@@ -155,10 +155,10 @@ def _classifies(outputs: Array) -> bool:
     return bool(outputs[0].size > 1 and max(outputs[0].shape) == outputs[0].size)
 
 
-def _agreement(said: Array, wanted: Array) -> float | None:
-    if not _classifies(wanted):
+def _agreement(outputs: Array, targets: Array) -> float | None:
+    if not _classifies(targets):
         return None
-    one, other = (a.reshape(len(a), -1).argmax(axis=1) for a in (said, wanted))
+    one, other = (a.reshape(len(a), -1).argmax(axis=1) for a in (outputs, targets))
     return float(np.mean(one == other))
 
 

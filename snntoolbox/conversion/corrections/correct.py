@@ -73,7 +73,7 @@ class Correct:
         kept = np.r_[: fitting - held, len(x[0]) - held : len(x[0])]
         run = Layerwise(network, graph, [a[kept] for a in x], self.steps, device=self.device, held=held)
         self._populations(run, graph)
-        return [(said[run.tried :], wanted[run.tried :]) for _, said, wanted in self._fits(run, graph)]
+        return [(outputs[run.tried :], target[run.tried :]) for _, outputs, target in self._fits(run, graph)]
 
     def _populations(self, run: Layerwise, graph: Graph) -> list[Population]:
         """All populations, corrected, in the order of the network's."""
@@ -82,14 +82,14 @@ class Correct:
         return [changed[name] for name in run.network.populations]
 
     def _population(self, run: Layerwise, graph: Graph, population: Population) -> Population:
-        wanted = run.activation(population, population.activation) / np.asarray(population.scale, np.float32)
+        target = run.activation(population, population.activation) / np.asarray(population.scale, np.float32)
         if correctable(run.network, graph, population) and run.tried >= FEWEST:
-            population = CORRECTIONS[self.layers](run, population, wanted[: run.tried], self.steps // 2)
+            population = CORRECTIONS[self.layers](run, population, target[: run.tried], self.steps // 2)
         run.keep(population)
         return population
 
     def _fits(self, run: Layerwise, graph: Graph) -> Iterator[tuple[Readout, Array, Array]]:
-        """Each read-out, fitted if wanted, with what it says at the end on every sample and what it should say."""
+        """Each read-out, fitted if asked, with what it says at the end on every sample and what it should say."""
         kind = {"grid": run.network.grid is not None, "whole": run.network.schedule is not None}
         for readout, output in zip(run.network.readouts, dict.fromkeys(graph.outputs), strict=True):
             target = run.activation(readout, output)
@@ -106,5 +106,5 @@ def timed(network: SpikingNetwork) -> bool:
 def correctable(network: SpikingNetwork, graph: Graph, population: Population) -> bool:
     """Whether a population is rectifiers that fire all the time; those with levels (QCFS) are exact as they are."""
     node = graph.nodes[population.activation]
-    able = isinstance(population.neuron, IF) and isinstance(node, ReLU) and node.levels is None
-    return able and network.schedule is None
+    rectifies = isinstance(population.neuron, IF) and isinstance(node, ReLU) and node.levels is None
+    return rectifies and network.schedule is None

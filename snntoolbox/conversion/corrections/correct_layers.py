@@ -26,11 +26,11 @@ _ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Rates of a population on all samples against those wanted, as means over samples.
+class RateErrors:
+    """Errors of the rates of a population against their targets, as means over all samples.
 
-    `late` is ``mean(wanted - rate)`` from the first counted step on, `whole` over all steps, per neuron; `squared` is
-    the mean of ``(wanted - rate)^2`` over all steps, per channel.
+    `late` is ``mean(target - rate)`` from the first counted step on, `whole` over all steps, per neuron; `squared` is
+    the mean of ``(target - rate)^2`` over all steps, per channel.
     """
 
     late: Array
@@ -38,22 +38,22 @@ class Rates:
     squared: Array
 
 
-def measured(
-    run: Layerwise, population: Population, wanted: Array, first: int = 0, samples: int | None = None
-) -> Rates:
-    """The errors of a population's rates, where `wanted` (samples, *shape) holds activations over scale.
+def rate_errors(
+    run: Layerwise, population: Population, target: Array, first: int = 0, samples: int | None = None
+) -> RateErrors:
+    """The errors of a population's rates, where `target` (samples, *shape) holds activations over scale.
 
     With `samples` on about so many of them.
     """
     late, whole, squared = np.zeros(population.shape), np.zeros(population.shape), np.zeros(population.shape)
     count = 0
     for part, over_all, over_late in run.rates(population, first, samples):
-        error = wanted[part] - over_all
-        late += (wanted[part] - over_late).sum(axis=0)
+        error = target[part] - over_all
+        late += (target[part] - over_late).sum(axis=0)
         whole += error.sum(axis=0)
         squared += (error**2).sum(axis=0)
         count = part.stop
-    return Rates(late / count, whole / count, channel_means(squared / count))
+    return RateErrors(late / count, whole / count, channel_means(squared / count))
 
 
 def channel_means(values: Array) -> Array:
@@ -61,24 +61,24 @@ def channel_means(values: Array) -> Array:
     return np.asarray(values.mean(axis=tuple(range(1, values.ndim)), keepdims=True))
 
 
-def correct_bias(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Population:
+def correct_bias(run: Layerwise, population: Population, target: Array, first: int = 0) -> Population:
     """The population with ``mean(a / s - r)`` of each channel added to its bias, twice, in thresholds per step.
 
     Bias correction of Li et al. 2021 ("SNN calibration", light pipeline): the mean rate of a channel becomes that of
     its activations. The rates are those from step `first` on.
     """
     for _ in range(_ROUNDS):
-        population = _with_bias(run, population, channel_means(measured(run, population, wanted, first).late))
+        population = _with_bias(run, population, channel_means(rate_errors(run, population, target, first).late))
     return population
 
 
-def correct_potential(run: Layerwise, population: Population, wanted: Array) -> Population:
+def correct_potential(run: Layerwise, population: Population, target: Array) -> Population:
     """The population with ``T mean(a / s - r)`` thresholds added to each neuron's start potential (Li et al. 2021)."""
-    shift = run.steps * measured(run, population, wanted).whole
+    shift = run.steps * rate_errors(run, population, target).whole
     return _starting(run, population, _neuron(population).initial + shift * _neuron(population).threshold)
 
 
-def refine_potential(run: Layerwise, population: Population, wanted: Array) -> Population:
+def refine_potential(run: Layerwise, population: Population, target: Array) -> Population:
     """The population with the shift of `correct_potential`, as far as a few samples tell neurons of a channel apart.
 
     Each neuron's mean error is drawn towards its channel's by ``v / (v + e)``, where e is the mean squared standard
@@ -86,7 +86,7 @@ def refine_potential(run: Layerwise, population: Population, wanted: Array) -> P
     """
     total, squared, count = np.zeros(population.shape), np.zeros(population.shape), 0
     for part, over_all, _ in run.rates(population):
-        error = wanted[part] - over_all
+        error = target[part] - over_all
         total += error.sum(axis=0)
         squared += (error**2).sum(axis=0)
         count = part.stop
@@ -94,20 +94,20 @@ def refine_potential(run: Layerwise, population: Population, wanted: Array) -> P
     shift = mean
     if population.size > population.shape[0] and count > 1:
         common = channel_means(mean)
-        found = channel_means((mean - common) ** 2)
+        variance = channel_means((mean - common) ** 2)
         noise = channel_means(squared / count - mean**2) / (count - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            kept = np.where(found > noise, 1 - noise / found, 0.0)
+            kept = np.where(variance > noise, 1 - noise / variance, 0.0)
         shift = common + kept * (mean - common)
     theta = _neuron(population).threshold
     return _starting(run, population, _neuron(population).initial + run.steps * shift * theta)
 
 
-def search_start(run: Layerwise, population: Population, wanted: Array, first: int = 0) -> Population:
+def search_start(run: Layerwise, population: Population, target: Array, first: int = 0) -> Population:
     """The population with, per channel, the start potential and bias of least ``mean (a / s - r)^2``.
 
-    Each of `STARTS` is tried with the given bias and with that bias corrected once and twice (see `correct_bias`), on
-    as many samples as have `_SEARCHED` values per channel.
+    Each of `STARTS` is tried with the bias that is there, and with that corrected once and twice (see `correct_bias`),
+    on as many samples as have `_SEARCHED` values per channel.
     """
     samples = max(_FEWEST, -(-_SEARCHED * population.shape[0] // population.size))
     shape = (population.shape[0], *[1] * (len(population.shape) - 1))
@@ -117,25 +117,25 @@ def search_start(run: Layerwise, population: Population, wanted: Array, first: i
     for start in STARTS:
         tried = _starting(run, population, np.full(shape, start) * theta)
         for corrected in range(_ROUNDS + 1):
-            found = measured(run, tried, wanted, first, samples)
+            errors = rate_errors(run, tried, target, first, samples)
             own = np.zeros(shape) + (0.0 if tried.bias is None else tried.bias)
             if least is None:
-                least, bias, initial = found.squared, own, _neuron(tried).initial + np.zeros(shape)
-            better = found.squared < least
-            least = np.where(better, found.squared, least)
+                least, bias, initial = errors.squared, own, _neuron(tried).initial + np.zeros(shape)
+            better = errors.squared < least
+            least = np.where(better, errors.squared, least)
             bias, initial = np.where(better, own, bias), np.where(better, _neuron(tried).initial, initial)
             if corrected < _ROUNDS:
-                tried = _with_bias(run, tried, channel_means(found.late))
+                tried = _with_bias(run, tried, channel_means(errors.late))
     return replace(population, bias=bias, neuron=replace(_neuron(population), initial=initial))
 
 
-def correct_steps(run: Layerwise, population: Population, wanted: Array) -> Population:
+def correct_steps(run: Layerwise, population: Population, target: Array) -> Population:
     """The population with ``beta[t] = mean(a / s) - mean(z[t])`` of each channel added as a current in step t.
 
     Forward temporal bias correction (arXiv 2403.18388): z[t] are the spikes of step t as the currents of the steps
     before have made them, so that in every step the mean of a channel's spikes becomes that of its activations.
     """
-    mean, theta = channel_means(wanted.mean(axis=0, dtype=np.float64)), _neuron(population).threshold
+    mean, theta = channel_means(target.mean(axis=0, dtype=np.float64)), _neuron(population).threshold
     pulses = dict(population.pulses)
 
     def pulse(step: int, spikes: Array) -> Array:
@@ -168,24 +168,24 @@ def _neuron(population: Population) -> IF:
 Correction = Callable[["Layerwise", Population, Array, int], Population]
 
 
-def _bias(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
-    return correct_bias(run, population, wanted, first)
+def _bias(run: Layerwise, population: Population, target: Array, first: int) -> Population:
+    return correct_bias(run, population, target, first)
 
 
-def _potential(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
-    return correct_potential(run, population, wanted)
+def _potential(run: Layerwise, population: Population, target: Array, first: int) -> Population:
+    return correct_potential(run, population, target)
 
 
-def _both(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
-    return correct_potential(run, correct_bias(run, population, wanted, first), wanted)
+def _both(run: Layerwise, population: Population, target: Array, first: int) -> Population:
+    return correct_potential(run, correct_bias(run, population, target, first), target)
 
 
-def _search_potential(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
-    return refine_potential(run, search_start(run, population, wanted, first), wanted)
+def _search_potential(run: Layerwise, population: Population, target: Array, first: int) -> Population:
+    return refine_potential(run, search_start(run, population, target, first), target)
 
 
-def _steps(run: Layerwise, population: Population, wanted: Array, first: int) -> Population:
-    return correct_steps(run, population, wanted)
+def _steps(run: Layerwise, population: Population, target: Array, first: int) -> Population:
+    return correct_steps(run, population, target)
 
 
 CORRECTIONS: dict[str, Correction] = {

@@ -54,14 +54,14 @@ class CorrectPhased:
         from snntoolbox.engine.quantized import QuantizedRun
 
         some = [np.asarray(a[:samples]) for a in x]
-        wanted = Executor(graph).values(*some, keep={p.activation for p in network.populations.values()})
+        activations = Executor(graph).values(*some, keep={p.activation for p in network.populations.values()})
         shifts: dict[str, Array] = {}
 
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
-            counts = self.window * wanted[population.activation].astype(np.float64) / population.scale
-            able = isinstance(node, ReLU) and node.levels is None
-            shifts[population.name] = self._best(ready, counts) if able else np.zeros(1)
+            counts = self.window * activations[population.activation].astype(np.float64) / population.scale
+            free = isinstance(node, ReLU) and node.levels is None
+            shifts[population.name] = self._best(ready, counts) if free else np.zeros(1)
             return shifts[population.name]
 
         QuantizedRun(FireInTurn(self.window)(network), adjust).counts(some)

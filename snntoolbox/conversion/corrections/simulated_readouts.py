@@ -41,11 +41,11 @@ def with_read_outs_fitted(
         for first in range(0, count, BATCH):
             part = [a[first : first + BATCH] for a in x]
             result = executable.run(*part, steps=steps, record=Record(outputs_per_step=True), first_sample=first)
-            for name, found in result.outputs_per_step.items():
-                values[name].append(found)
-    outputs = dict.fromkeys(graph.outputs)
-    parts = list(Executor(graph, device=device_named(device)).batches(*x, keep=outputs, batch_size=BATCH))
-    targets = [np.concatenate([part[name] for part in parts]) for name in outputs]
+            for name, outputs in result.outputs_per_step.items():
+                values[name].append(outputs)
+    names = dict.fromkeys(graph.outputs)
+    parts = list(Executor(graph, device=device_named(device)).batches(*x, keep=names, batch_size=BATCH))
+    targets = [np.concatenate([part[name] for part in parts]) for name in names]
     kind = {"grid": network.grid is not None, "whole": network.schedule is not None}
     readouts = [
         fitted(readout, np.concatenate(values[readout.name], axis=1), target, **kind)

@@ -63,7 +63,7 @@ class _Sweep:
         self.nodes: dict[str, Node] = {}
         self.shapes: dict[str, Shape] = {}
         self.views: dict[str, View] = {}
-        self.made: dict[View, str] = {}
+        self.nodes_of: dict[View, str] = {}
 
     def run(self) -> Graph:
         for name, node in self.graph.nodes.items():
@@ -86,21 +86,21 @@ class _Sweep:
         """The name of a node with the view's value, made where it is not there yet."""
         if view.plain:
             return view.core
-        if view not in self.made:
+        if view not in self.nodes_of:
             shape = self.shapes[view.core]
             origin = self.nodes[view.core].origin
-            made: Node
+            node: Node
             if view.order:
                 name = self.graph.fresh(f"{view.core}.order", self.nodes)
-                made = Take(name=name, inputs=(view.core,), axis=0, indices=view.order, origin=origin)
+                node = Take(name=name, inputs=(view.core,), axis=0, indices=view.order, origin=origin)
             elif _keeps_order(shape, view.axes):
                 name = self.graph.fresh(f"{view.core}.reshape", self.nodes)
-                made = Reshape(name=name, inputs=(view.core,), shape=tuple(shape[a] for a in view.axes), origin=origin)
+                node = Reshape(name=name, inputs=(view.core,), shape=tuple(shape[a] for a in view.axes), origin=origin)
             else:
                 name = self.graph.fresh(f"{view.core}.permute", self.nodes)
-                made = Permute(name=name, inputs=(view.core,), axes=view.axes, origin=origin)
-            self.made[view] = self._emit(made).core
-        return self.made[view]
+                node = Permute(name=name, inputs=(view.core,), axes=view.axes, origin=origin)
+            self.nodes_of[view] = self._emit(node).core
+        return self.nodes_of[view]
 
     def _move(self, node: Node, views: list[View]) -> View | None:
         """The node applied before its inputs' permutations, or None where they must be carried out first."""
@@ -236,15 +236,15 @@ def _axes_behind_rectifiers(graph: Graph, name: str) -> Axes | None:
     These nodes can stand behind the permutation, where the first axis is the channels: a rectifier has its thresholds
     along it. None where there is no such permutation, or they differ.
     """
-    found, waiting = set(), [(reader, False) for reader in graph.consumers[name]]
+    orders, waiting = set(), [(reader, False) for reader in graph.consumers[name]]
     while waiting:
         reader, rectified = waiting.pop()
         node = graph.nodes[reader]
         if isinstance(node, Permute) and rectified and node.bias is None:
-            found.add(node.axes)
+            orders.add(node.axes)
         elif isinstance(node, ReLU | Floor | Scale):
             waiting += [(r, rectified or isinstance(node, ReLU)) for r in graph.consumers[reader]]
-    return found.pop() if len(found) == 1 else None
+    return orders.pop() if len(orders) == 1 else None
 
 
 def _inverse(axes: Axes) -> Axes:

@@ -66,10 +66,10 @@ class _Upwards:
         own = None if node.bias is None else node.bias * gain
         edits = {**edits, name: node.with_bias(add_biases(own, bias))}
         for source, part in zip(node.inputs, gains, strict=True):
-            found = self._into(source, name, part, None, edits)
-            if found is None:
+            folded = self._into(source, name, part, None, edits)
+            if folded is None:
                 return None
-            edits = found
+            edits = folded
         return edits
 
     def _through_max(self, pool: MaxPool, gain: Array, bias: Array | None, edits: Edits) -> Edits | None:
@@ -100,10 +100,10 @@ class _Downwards:
             node = self.graph.nodes[reader]
             if len(node.inputs) != 1 or reader in edits:
                 return None
-            found = self._into_one(name, node, gain, bias, edits)
-            if found is None:
+            folded = self._into_one(name, node, gain, bias, edits)
+            if folded is None:
                 return None
-            edits = found
+            edits = folded
         return edits
 
     def _into_one(self, name: str, node: Node, gain: Array, bias: Array | None, edits: Edits) -> Edits | None:

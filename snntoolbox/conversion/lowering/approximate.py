@@ -38,13 +38,13 @@ class ApproximateActivations:
 
     def errors(self, graph: Graph) -> dict[str, float]:
         """For each such node the largest difference between the function and its replacement, anywhere in [-20, 20]."""
-        found = {}
+        errors = {}
         x = np.linspace(-20, 20, 40001)
         for node in graph.nodes.values():
             if isinstance(node, Elementwise) and node.function in self.functions:
                 difference = piecewise(node.function, self.segments, x) - FUNCTIONS[node.function](x)
-                found[node.name] = float(np.abs(difference).max())
-        return found
+                errors[node.name] = float(np.abs(difference).max())
+        return errors
 
     def _nodes(self, graph: Graph, node: Elementwise) -> list[Node]:
         """A shifted rectifier per segment, and last the node that sums them."""

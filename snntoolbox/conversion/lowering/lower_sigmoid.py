@@ -38,8 +38,8 @@ class LowerSigmoid:
                 continue
             if graph.size(output) > 1:
                 redirect[node.name] = node.inputs[0]
-                told = "the sigmoid at the output '%s' is dropped: its read-outs are logits, whose order is the same"
-                log.warning(f"{told}; approximate = sigmoid keeps its values", output)
+                dropped = "the sigmoid at the output '%s' is dropped: its read-outs are logits, whose order is the same"
+                log.warning(f"{dropped}; approximate = sigmoid keeps its values", output)
                 continue
             flat = Reshape(name=graph.fresh(f"{output}.logit"), inputs=node.inputs, shape=(1,), origin=node.origin)
             both = Dense(name=output, inputs=(flat.name,), weight=np.array([[-0.5], [0.5]]), origin=node.origin)

@@ -44,12 +44,12 @@ def quantized_reference(
     for name, node in graph.nodes.items():
         if name in values:
             continue
-        given = [values[i] for i in node.inputs]
+        inputs = [values[i] for i in node.inputs]
         if isinstance(node, ReLU):
             step = np.asarray(scales[name], np.float64) / levels
-            values[name] = step * np.clip(np.floor(given[0] / step + (0.5 if node.levels else start)), 0, levels)
+            values[name] = step * np.clip(np.floor(inputs[0] / step + (0.5 if node.levels else start)), 0, levels)
         else:
-            values[name] = node.apply(*given)
+            values[name] = node.apply(*inputs)
     return values
 
 

@@ -15,7 +15,7 @@ from snntoolbox.ir.nodes import Conv, Dense, Scale, Sparse
 
 
 def bounded_anew(network: SpikingNetwork) -> SpikingNetwork:
-    """A network with the bounds of its potentials on the grid found anew, after biases or start potentials changed."""
+    """A network with new bounds of its potentials on the grid, after biases or start potentials changed."""
     if network.grid is None:
         return network
     populations = network.populations.values()

@@ -32,8 +32,8 @@ def check_same_function(before: Graph, after: Graph, what: str, x: Sequence[Arra
     """
     if before is after or before.jumps:
         return
-    given = probe(before) if x is None else x
-    old, new = (_values(g, given, g.outputs) for g in (before, after))
+    sample = random_sample(before) if x is None else x
+    old, new = (_values(g, sample, g.outputs) for g in (before, after))
     for one, other in zip(before.outputs, after.outputs, strict=True):
         _compare(old[one], new[other].reshape(old[one].shape), f"{what} changed the function of the graph", one)
 
@@ -47,8 +47,8 @@ def check_scales(network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> N
     values = _values(graph, x, graph.nodes)
     currents = _currents(network, _spikes(network, values))
     for name, population in network.populations.items():
-        wanted = values[graph.nodes[population.activation].inputs[0]] / population.scale
-        _compare(wanted, currents[name], "its current is not its input over its scale", population.label)
+        expected = values[graph.nodes[population.activation].inputs[0]] / population.scale
+        _compare(expected, currents[name], "its current is not its input over its scale", population.label)
     for output, readout in zip(dict.fromkeys(graph.outputs), network.readouts, strict=True):
         _compare(values[output], readout.scale * currents[readout.name], "it reads not the output", readout.name)
 
@@ -63,7 +63,7 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     """
     values = _values(graph, x, graph.nodes)
     spikes = _spikes(network, values)
-    wanted, found = _currents(network, spikes), _currents(placed, spikes)
+    exact, rounded = _currents(network, spikes), _currents(placed, spikes)
     unknown = _behind(placed.wiring, [n for n in placed.wiring.nodes.values() if _too_large(n)])
     steady = {n for n, e in network.encodings.items() if not isinstance(e, Spiking)}
     most = {n: 0.0 if sources <= steady else 0.5 for n, sources in placed.sources.items()}
@@ -76,8 +76,8 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     parts: list[Population | Readout] = [*placed.populations.values(), *placed.readouts]
     for part in (p for p in parts if p.current not in unknown):
         unit, allowed = units[part.name], slack[part.current] + 0.5
-        difference = np.abs(found[part.name] - wanted[part.name] * unit)
-        if not np.all(difference <= allowed * (1 + 1e-9) + 1e-6 * np.abs(found[part.name])):
+        difference = np.abs(rounded[part.name] - exact[part.name] * unit)
+        if not np.all(difference <= allowed * (1 + 1e-9) + 1e-6 * np.abs(rounded[part.name])):
             raise GraphError("is not the network before, rounded to its grid", layer=part.name, hint=_HINT)
 
 
@@ -103,14 +103,14 @@ def _too_large(node: Node) -> bool:
 
 def _behind(wiring: Graph, nodes: Sequence[Node]) -> set[str]:
     """The names of these nodes and of all that read them."""
-    found = {n.name for n in nodes}
+    behind = {n.name for n in nodes}
     for name, node in wiring.nodes.items():
-        if found & set(node.inputs):
-            found.add(name)
-    return found
+        if behind & set(node.inputs):
+            behind.add(name)
+    return behind
 
 
-def probe(graph: Graph, low: float = 0.0, high: float = 1.0) -> list[Array]:
+def random_sample(graph: Graph, low: float = 0.0, high: float = 1.0) -> list[Array]:
     """One seeded random sample of each input."""
     generator = np.random.default_rng(0)
     return [generator.uniform(low, high, (1, *graph.shapes[i])) for i in graph.inputs]
@@ -135,13 +135,13 @@ def _units(coding: Encoding, values: Array) -> Array:
 
 def _currents(network: SpikingNetwork, spikes: Mapping[str, Array]) -> dict[str, Array]:
     wiring = network.wiring
-    found = _values(wiring, [spikes[i] for i in wiring.inputs], set(network.targets.values()))
+    currents = _values(wiring, [spikes[i] for i in wiring.inputs], set(network.targets.values()))
     parts: list[Population | Readout] = [*network.populations.values(), *network.readouts]
-    return {p.name: found[p.current] + (0.0 if p.bias is None else p.bias) for p in parts}
+    return {p.name: currents[p.current] + (0.0 if p.bias is None else p.bias) for p in parts}
 
 
-def _compare(wanted: Array, found: Array, message: str, layer: str) -> None:
-    largest = float(np.abs(wanted).max(initial=0.0)) or 1.0
-    difference = float(np.abs(found - wanted).max(initial=0.0)) / largest
+def _compare(expected: Array, actual: Array, message: str, layer: str) -> None:
+    largest = float(np.abs(expected).max(initial=0.0)) or 1.0
+    difference = float(np.abs(actual - expected).max(initial=0.0)) / largest
     if not difference <= TOLERANCE:  # NaN is no agreement
         raise GraphError(f"{message}: it differs by {difference:.2g} of the largest value", layer=layer, hint=_HINT)

@@ -93,16 +93,16 @@ def gateable(graph: Graph, pool: MaxPool) -> bool:
 
 def unsupported_nodes(graph: Graph) -> list[Unsupported]:
     """Every node that has no spiking form, with the reason."""
-    found = []
+    offenders = []
     for node in graph.nodes.values():
         if isinstance(node, MaxPool):
             if not gateable(graph, node):
-                found.append(Unsupported(node.label, _HINTS["MaxPool"]))
+                offenders.append(Unsupported(node.label, _HINTS["MaxPool"]))
         elif isinstance(node, Elementwise):
-            found.append(Unsupported(node.label, node.why_not_exact))
+            offenders.append(Unsupported(node.label, node.why_not_exact))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
-            found.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
-    return found
+            offenders.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
+    return offenders
 
 
 def _check_convertible(graph: Graph) -> None:

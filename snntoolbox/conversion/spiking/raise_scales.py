@@ -57,9 +57,9 @@ def _raised(population: Population, gain: Array | None, current: str) -> Populat
 
 def _through_gates(network: SpikingNetwork, gains: Mapping[str, Array]) -> dict[str, Array]:
     """The gains, and the same for every gate that reads a population with one."""
-    found = dict(gains)
+    through = dict(gains)
     for name in network.order:
         population = network.populations.get(name)
-        if population is not None and isinstance(population.neuron, MaxGate) and population.current in found:
-            found[name] = found[population.current]
-    return found
+        if population is not None and isinstance(population.neuron, MaxGate) and population.current in through:
+            through[name] = through[population.current]
+    return through

@@ -87,26 +87,26 @@ class SingleWeights:
     def analogue(self, graph: Graph) -> set[str]:
         """Nodes that only inputs coded as constant current reach: the host computes them, unrounded."""
         constant = {n for n, e in self.network.encodings.items() if isinstance(e, ConstantCurrent)}
-        found: set[str] = set()
+        analogue: set[str] = set()
         for name, node in graph.nodes.items():
-            if name in constant or (node.inputs and all(i in found for i in node.inputs)):
-                found.add(name)
-        return found
+            if name in constant or (node.inputs and all(i in analogue for i in node.inputs)):
+                analogue.add(name)
+        return analogue
 
     def peak(self) -> Array:
         """For each of the target's neurons the largest |weight| of its incoming synapses, full shape."""
         analogue, peaks = self.analogue(self.graph), dict[str, Array | None]()
         for name, node in self.graph.nodes.items():
-            given = [peaks[i] for i in node.inputs]
+            incoming = [peaks[i] for i in node.inputs]
             if name in analogue or isinstance(node, Input):
                 peaks[name] = None
             elif isinstance(node, LinearNode) and node.weights is not None:
                 peaks[name] = np.broadcast_to(_row_peaks(node), self.graph.shapes[name])
             else:
-                peaks[name] = _carried(node, given, self.graph.input_shapes(name))
+                peaks[name] = _carried(node, incoming, self.graph.input_shapes(name))
         end = self.graph.outputs[0]
-        found = peaks[end]
-        return np.zeros(self.graph.shapes[end]) if found is None else found
+        peak = peaks[end]
+        return np.zeros(self.graph.shapes[end]) if peak is None else peak
 
     def channel_peaks(self) -> Array:
         """For each channel of the target the largest |weight| into it, of the target's rank."""
@@ -136,8 +136,8 @@ class SingleWeights:
 def _alone(wiring: Graph, current: str) -> Graph:
     """The part of the wiring that one current depends on."""
     kept = needed(wiring.nodes, [current])
-    wanted = {i for n in kept for i in n.inputs} | {current}
-    return Graph([n for n in kept if n.name in wanted], [current])
+    read = {i for n in kept for i in n.inputs} | {current}
+    return Graph([n for n in kept if n.name in read], [current])
 
 
 def _undivided(graph: Graph) -> Graph:

@@ -19,7 +19,7 @@ USUAL = 99.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
+class RuleSettings:
     """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds."""
 
     steps: int | None
@@ -29,13 +29,13 @@ class Situation:
     batch_size: int = 100
 
 
-def _mmse(s: Situation) -> ThresholdRule:
+def _mmse(s: RuleSettings) -> ThresholdRule:
     if s.steps is None:
         raise ConversionError("threshold_rule = mmse needs the number of steps", hint="say the duration, or use ltb")
     return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.per_channel, s.batch_size)
 
 
-RULES: Mapping[str, Callable[[Situation], ThresholdRule]] = {
+RULES: Mapping[str, Callable[[RuleSettings], ThresholdRule]] = {
     "max": lambda s: PercentileThresholds(100.0, s.per_channel, s.batch_size),
     "percentile": lambda s: PercentileThresholds(s.percentile, s.per_channel, s.batch_size),
     "mmse": _mmse,
@@ -55,6 +55,6 @@ def rule_name(name: str, steps: float | None, percentile: float) -> str:
     return "mmse" if few and percentile == USUAL else "percentile"
 
 
-def rule_for(name: str, situation: Situation) -> ThresholdRule:
+def rule_for(name: str, settings: RuleSettings) -> ThresholdRule:
     """The rule of a name; see `rule_name` for 'auto'."""
-    return RULES[rule_name(name, situation.steps, situation.percentile)](situation)
+    return RULES[rule_name(name, settings.steps, settings.percentile)](settings)

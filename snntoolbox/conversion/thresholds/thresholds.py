@@ -63,10 +63,10 @@ def activation_histograms(
 
     if not len(x) or not len(x[0]):
         raise DataError("the calibration set is empty", hint="give samples, or none for model-based thresholds")
-    wanted = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
-    histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in wanted}
-    for values in Executor(graph).batches(*x, keep=wanted, batch_size=batch_size):
-        for name in wanted:
+    rectifiers = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
+    histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in rectifiers}
+    for values in Executor(graph).batches(*x, keep=rectifiers, batch_size=batch_size):
+        for name in rectifiers:
             if not np.all(np.isfinite(values[name])):
                 label = graph.nodes[name].label
                 raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
@@ -121,13 +121,13 @@ class ModelBasedThresholds:
         bounds: dict[str, tuple[Array, Array]] = {}
         scales: dict[str, Array] = {}
         for name, node in graph.nodes.items():
-            given = [bounds[i] for i in node.inputs]
+            inputs = [bounds[i] for i in node.inputs]
             if isinstance(node, Input):
                 bounds[name] = (np.full((1, *node.shape), self.low), np.full((1, *node.shape), self.high))
             elif isinstance(node, LinearNode):
-                bounds[name] = _linear_bounds(node, given, graph.input_shapes(name))
+                bounds[name] = _linear_bounds(node, inputs, graph.input_shapes(name))
             elif isinstance(node, (ReLU, MaxPool)):
-                bounds[name] = (node.apply(given[0][0]), node.apply(given[0][1]))
+                bounds[name] = (node.apply(inputs[0][0]), node.apply(inputs[0][1]))
             else:
                 raise ConversionError("has no model-based bound", layer=node.label, hint="give calibration data")
             if isinstance(node, ReLU):
@@ -146,9 +146,9 @@ def _bounded(graph: Graph, name: str, scale: Array) -> Array:
 
 
 def _linear_bounds(
-    node: LinearNode, given: list[tuple[Array, Array]], shapes: tuple[Shape, ...]
+    node: LinearNode, inputs: list[tuple[Array, Array]], shapes: tuple[Shape, ...]
 ) -> tuple[Array, Array]:
-    lows, highs = [g[0] for g in given], [g[1] for g in given]
+    lows, highs = [g[0] for g in inputs], [g[1] for g in inputs]
     if not isinstance(node, _SIGNED):
         return _bounds_by_synapses(node, lows, highs, shapes)
     positive, negative = _signed_parts(node)

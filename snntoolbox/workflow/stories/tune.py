@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snntoolbox.analysis.tuning.tuning import Trial, Tuning
 from snntoolbox.analysis.tuning.tune import tune
+from snntoolbox.analysis.tuning.tuning import Trial, Tuning
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.files import RunFolder, write_json
 from snntoolbox.ir.node import Array

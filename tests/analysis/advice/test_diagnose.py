@@ -12,7 +12,7 @@ from snntoolbox.analysis.advice import remedies
 from snntoolbox.analysis.advice.advise import advise
 from snntoolbox.analysis.advice.remedies import Reason, Remedy, Situation, applying
 from snntoolbox.analysis.diagnosis import terms
-from snntoolbox.analysis.diagnosis.findings import Confidence, Diagnosis, LayerDiagnosis, Size
+from snntoolbox.analysis.diagnosis.diagnosis import Confidence, Diagnosis, LayerDiagnosis, Size
 from snntoolbox.analysis.trials import Trials
 from snntoolbox.backends.simulate import simulate
 from snntoolbox.conversion.recipe import Recipe

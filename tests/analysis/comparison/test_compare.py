@@ -9,11 +9,11 @@ from comparison_fakes import CAN, Changed, Fake
 
 import snntoolbox as stb
 from snntoolbox.analysis.comparison import side as running
-from snntoolbox.analysis.comparison.outcome import Cause, Status
+from snntoolbox.analysis.comparison.compare import compare
+from snntoolbox.analysis.comparison.comparison import Cause, Status
+from snntoolbox.analysis.comparison.rasters import StoredRasters
 from snntoolbox.analysis.comparison.replay import replayable
-from snntoolbox.analysis.comparison.run import compare
 from snntoolbox.analysis.comparison.side import Task
-from snntoolbox.analysis.comparison.tally import StoredRasters
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.analysis.conformance.networks import NETWORKS
 from snntoolbox.errors import BackendError, DataError, TooLargeError

@@ -43,7 +43,7 @@ def observed(graph, x, steps, scales=1.0, **neuron):
     network = Convert(neuron=IF(**neuron))(graph, wanted)
     observer = Observer(network, graph)
     observer.add([np.asarray(x, float)], interpret(network, np.asarray(x, float), steps=steps))
-    return observer.found()
+    return observer.diagnosis()
 
 
 def layer(found, name):
@@ -81,7 +81,7 @@ def test_random_input_is_a_cause_of_its_own():
     result = interpret(network, x, steps=8, first_sample=5)
     observer = Observer(network, graph)
     observer.add([x], result, first_sample=5)
-    found = layer(observer.found(), "r1")
+    found = layer(observer.diagnosis(), "r1")
     mean = MeanCurrents(network).trains([x], 8, 5)["x"] / 8
     assert {t for t, size in found.terms.items() if size.rms} == {terms.SAMPLING}
     assert found.terms[terms.SAMPLING].mean * found.unit == pytest.approx(np.mean(mean - x))
@@ -149,7 +149,7 @@ def test_terms_add_up_on_random_nets(seed, steps, choices):
     observer = Observer(network, lower(graph, Recipe(**choices)))
     result = interpret(network, x, steps=steps, record=Record(potentials=True))
     observer.add([x], result)  # checks the sum of every layer
-    found = observer.found()
+    found = observer.diagnosis()
     for part in (*found.layers, *found.readouts):
         assert sum(size.mean for size in part.terms.values()) == pytest.approx(part.total.mean, abs=1e-6)
         assert part.total.rms <= sum(size.rms for size in part.terms.values()) + 1e-6
@@ -174,7 +174,7 @@ def test_phased_layers_have_no_unevenness():
     network = FireInTurn(8)(convert(graph, x, percentile=80.0))
     observer = Observer(network, graph)
     observer.add([x], interpret(network, x, steps=network.schedule.steps))
-    found = observer.found()
+    found = observer.diagnosis()
     assert found.steps == 8
     for part in found.layers:
         assert part.rms(terms.UNEVENNESS) == pytest.approx(0, abs=1e-9)
@@ -199,8 +199,8 @@ def test_batches_and_slices_change_nothing(limit, monkeypatch):
     for first in (0, 3):
         part = x[first : first + 3 if first == 0 else None]
         parts.add([part], interpret(network, part, steps=9, first_sample=first))
-    assert parts.found().samples == 7
-    for one, other in zip(whole.found().layers, parts.found().layers, strict=True):
+    assert parts.diagnosis().samples == 7
+    for one, other in zip(whole.diagnosis().layers, parts.diagnosis().layers, strict=True):
         assert (one.dead, one.full, one.clipped, one.saturated) == (
             other.dead,
             other.full,
@@ -217,7 +217,7 @@ def test_batches_must_be_of_one_length():
     network = Convert()(graph, {"r1": np.ones(1)})
     observer = Observer(network, graph)
     with pytest.raises(DataError, match="no samples"):
-        observer.found()
+        observer.diagnosis()
     observer.add([x], interpret(network, x, steps=4))
     with pytest.raises(DataError, match="5 steps follows one of 4"):
         observer.add([x], interpret(network, x, steps=5))
@@ -275,7 +275,7 @@ def test_unknown_fields_hide_what_is_behind(value, split):
     network = network.replaced(populations=[populations[0], plain])
     observer = Observer(network, graph)
     observer.add([x], interpret(network, x, steps=8))
-    found = observer.found()
+    found = observer.diagnosis()
     assert [bool(part.terms) for part in (*found.layers, *found.readouts)] == [split, split, True]
     assert split or [part.undefined for part in found.layers] == ["value = 2.0", "spikes of r1 differ in value"]
 
@@ -299,7 +299,7 @@ def test_what_a_correction_leaves_of_the_error_of_a_readout():
         network = convert(graph, x, duration=8, readout_correction=correction)
         observer = Observer(network, graph)
         observer.add([x], interpret(network, x, steps=8))
-        (sizes[correction],) = observer.found().readouts
+        (sizes[correction],) = observer.diagnosis().readouts
     assert sizes[0].rms(terms.CORRECTION) == pytest.approx(0, abs=1e-12)
     assert sizes[0].rms(terms.WINDOW) == pytest.approx(0, abs=1e-12)
     assert sizes[0].total.rms == pytest.approx(sizes[0].rms(terms.PROPAGATED))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from snntoolbox.analysis.diagnosis.findings import Outcome
+from snntoolbox.analysis.diagnosis.diagnosis import Outcome
 from snntoolbox.analysis.trials import Measured
-from snntoolbox.analysis.tuning.findings import Target, Trial, best_of
 from snntoolbox.analysis.tuning.front import dominates, front, ranks
 from snntoolbox.analysis.tuning.space import Candidate
+from snntoolbox.analysis.tuning.tuning import Target, Trial, best_of
 
 # points -> the indices on their front
 FRONTS = {

@@ -3,11 +3,11 @@
 import pytest
 
 from snntoolbox.analysis import trials
-from snntoolbox.analysis.diagnosis.findings import Outcome
+from snntoolbox.analysis.diagnosis.diagnosis import Outcome
 from snntoolbox.analysis.trials import Budget, Measured
-from snntoolbox.analysis.tuning.findings import Target, best_of
 from snntoolbox.analysis.tuning.search import Rung, search
 from snntoolbox.analysis.tuning.space import Space
+from snntoolbox.analysis.tuning.tuning import Target, best_of
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import ConversionError
 

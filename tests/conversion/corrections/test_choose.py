@@ -146,7 +146,7 @@ def test_the_network_tells_what_was_chosen(graph, tmp_path, caplog):
     assert network.notes == made.notes
     assert f"chosen: {network.notes[0]}" in caplog.text
     assert network.notes[0] in network_summary(load_network(save(network, tmp_path / "net")))
-    assert made.told()["tried"][0]["error"] == made.choice.tried[0].error
+    assert made.report()["tried"][0]["error"] == made.choice.tried[0].error
 
 
 def test_what_is_chosen_is_taken(graph, monkeypatch):

@@ -11,7 +11,7 @@ from snntoolbox.conversion.load import simplify
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.scales import choose_scales
-from snntoolbox.conversion.spiking.invariants import check_grid, check_same_function, check_scales, probe
+from snntoolbox.conversion.spiking.invariants import check_grid, check_same_function, check_scales, random_sample
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import GraphError
@@ -51,14 +51,14 @@ def test_scales_are_kept(graph, choices):
     lowered = lower(graph, recipe)
     scales = choose_scales(lowered, [np.random.default_rng(0).random((30, 2, 6, 6))], recipe)
     network = Convert(encoding=recipe.encoding)(lowered, scales)
-    check_scales(network, lowered, probe(lowered))
+    check_scales(network, lowered, random_sample(lowered))
     for wrong, message in (
         (network.replaced(wiring=changed(network.wiring, Conv, 1e-3)), "not its input over its scale"),
         (network.replaced(readouts=[replace(r, scale=1.001) for r in network.readouts]), "reads not the output"),
         (network.replaced(populations=[replace(p, scale=1.001 * p.scale) for p in network.populations.values()]), "it"),
     ):
         with pytest.raises(GraphError, match=message):
-            check_scales(wrong, lowered, probe(lowered))
+            check_scales(wrong, lowered, random_sample(lowered))
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8, 16])
@@ -69,9 +69,9 @@ def test_a_grid_is_the_network_rounded(graph, choices, bits):
     lowered, quantize = lower(graph, recipe), Quantize(bits)
     scales = choose_scales(lowered, [np.random.default_rng(0).random((30, 2, 6, 6))], recipe)
     network = quantize.fitting(Convert(encoding=recipe.encoding)(lowered, scales))
-    check_scales(network, lowered, probe(lowered))
+    check_scales(network, lowered, random_sample(lowered))
     placed = quantize.placed(network)
-    check_grid(placed, network, lowered, probe(lowered))
+    check_grid(placed, network, lowered, random_sample(lowered))
     thresholds = [replace(p, neuron=replace(p.neuron, threshold=3 * p.neuron.threshold)) if isinstance(p.neuron, IF)
                   else p for p in placed.populations.values()]  # fmt: skip
     wrong = [placed.replaced(wiring=changed(placed.wiring, Conv, 200)), placed.replaced(populations=thresholds)]
@@ -79,7 +79,7 @@ def test_a_grid_is_the_network_rounded(graph, choices, bits):
         wrong.append(placed.replaced(readouts=[replace(r, scale=3 * r.scale) for r in placed.readouts]))
     for one in wrong if bits > 2 else []:  # rounding to -1, 0 and 1 may change a current by more
         with pytest.raises(GraphError, match="rounded to its grid"):
-            check_grid(one, network, lowered, probe(lowered))
+            check_grid(one, network, lowered, random_sample(lowered))
 
 
 def averaged(net):

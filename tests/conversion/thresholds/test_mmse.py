@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.conversion.thresholds.mmse import MMSEThresholds, squared_errors
-from snntoolbox.conversion.thresholds.rules import Situation, rule_for
+from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import PercentileThresholds
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
@@ -68,10 +68,10 @@ def test_channels_that_never_fire_take_the_layers_scale():
 
 
 def test_auto_weighs_few_steps_and_takes_a_percentile_at_many():
-    assert rule_for("auto", Situation(steps=64)) == MMSEThresholds(64)
-    assert rule_for("auto", Situation(steps=65)) == PercentileThresholds(99.9)
-    assert rule_for("auto", Situation(steps=None)) == PercentileThresholds(99.9)
-    assert rule_for("auto", Situation(steps=8, percentile=99.0)) == PercentileThresholds(99.0)
-    assert rule_for("max", Situation(steps=4)) == PercentileThresholds(100.0)
+    assert rule_for("auto", RuleSettings(steps=64)) == MMSEThresholds(64)
+    assert rule_for("auto", RuleSettings(steps=65)) == PercentileThresholds(99.9)
+    assert rule_for("auto", RuleSettings(steps=None)) == PercentileThresholds(99.9)
+    assert rule_for("auto", RuleSettings(steps=8, percentile=99.0)) == PercentileThresholds(99.0)
+    assert rule_for("max", RuleSettings(steps=4)) == PercentileThresholds(100.0)
     with pytest.raises(ConversionError, match="needs the number of steps"):
-        rule_for("mmse", Situation(steps=None))
+        rule_for("mmse", RuleSettings(steps=None))

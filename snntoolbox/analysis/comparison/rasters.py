@@ -52,7 +52,7 @@ class StoredRasters:
                     if plain:
                         kept = np.unpackbits(kept, count=int(np.prod(shape))).reshape(shape).astype(bool)
                     parts.setdefault(name, []).append(kept[:, max(first - begin, 0) : stop - begin])
-        return {name: np.concatenate(found, axis=1) for name, found in parts.items()}
+        return {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
 
 
 def _packed(spikes: Array) -> Array:
@@ -79,7 +79,7 @@ class FirstDifference:
     theirs: Mapping[str, Array]
 
 
-class Tally:
+class RasterTotals:
     """Counts, predictions and differences of one simulator over the samples so far.
 
     `order` names the populations so that each comes behind what it depends on.
@@ -109,17 +109,17 @@ class Tally:
             self._compare(result.spikes, expected)
         self.samples += result.samples
 
-    def _compare(self, found: Raster, expected: Raster) -> None:
+    def _compare(self, raster: Raster, expected: Raster) -> None:
         count = expected[self.order[0]].shape[1]
-        wrong = {n: found[n][:, :count] != expected[n] for n in self.order}
+        wrong = {n: raster[n][:, :count] != expected[n] for n in self.order}
         for name, cells in wrong.items():
             self.differing[name] += int(np.count_nonzero(cells))
             self.cells[name] += cells.size
         self.compared += count
         if self.first is None and any(cells.any() for cells in wrong.values()):
-            self.first = self._first(wrong, found, expected, count)
+            self.first = self._first(wrong, raster, expected, count)
 
-    def _first(self, wrong: Raster, found: Raster, expected: Raster, count: int) -> FirstDifference:
+    def _first(self, wrong: Raster, raster: Raster, expected: Raster, count: int) -> FirstDifference:
         """Of the first sample that differs the earliest step, in that step the first population in order."""
         flat = {n: cells.reshape(*cells.shape[:2], -1) for n, cells in wrong.items()}
         sample = next(s for s in range(count) if any(c[:, s].any() for c in flat.values()))
@@ -127,6 +127,6 @@ class Tally:
         step = min(steps.values())
         name = next(n for n in self.order if steps.get(n) == step)
         neuron = int(np.argmax(flat[name][step, sample]))
-        ours = {n: found[n][:, sample] for n in self.order}
+        ours = {n: raster[n][:, sample] for n in self.order}
         theirs = {n: expected[n][:, sample] for n in self.order}
         return FirstDifference(name, self.samples + sample, step, neuron, ours, theirs)

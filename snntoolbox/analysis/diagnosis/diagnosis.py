@@ -1,4 +1,4 @@
-"""What a diagnosis found, as data: the terms of every layer's error, its dead and saturated channels."""
+"""A diagnosis as data: the terms of every layer's error, its dead and saturated channels."""
 
 from __future__ import annotations
 
@@ -60,26 +60,26 @@ def _row(layer: LayerDiagnosis, shown: Iterable[str]) -> str:
 def readout_text(diagnosis: Diagnosis) -> str:
     """One sentence per read-out."""
     sentences = []
-    for found in diagnosis.readouts:
-        sizes = {_MEANINGS[n]: s.rms for n, s in found.terms.items() if n in _MEANINGS and s.rms > 5e-4}
+    for readout in diagnosis.readouts:
+        sizes = {_MEANINGS[n]: s.rms for n, s in readout.terms.items() if n in _MEANINGS and s.rms > 5e-4}
         parts = [f"{_percent(sizes[m])} {m}" for m in sorted(sizes, key=sizes.__getitem__, reverse=True)]
-        made = f" = {' + '.join(parts)}" if parts else ""
-        sentences.append(f"Read-out {found.name}: {_percent(found.total.rms)}{made}.")
+        sum_of = f" = {' + '.join(parts)}" if parts else ""
+        sentences.append(f"Read-out {readout.name}: {_percent(readout.total.rms)}{sum_of}.")
     return "\n".join(line for sentence in sentences for line in _wrapped(sentence))
 
 
 def confidence_text(diagnosis: Diagnosis) -> str:
     """How sure the thresholds are, over all layers."""
-    found = diagnosis.confidence.values()
-    if not found:
+    layers = diagnosis.confidence.values()
+    if not layers:
         return ""
-    samples = max(c.samples for c in found)
+    samples = max(c.samples for c in layers)
     name, worst = max(diagnosis.confidence.items(), key=lambda item: item[1].spread)
     moved = [n for n, c in diagnosis.confidence.items() if c.more_helps]
     more = f"more samples would move {', '.join(_few(moved))}" if moved else "more samples would hardly move them"
     text = (
         f"Thresholds from {samples} samples: standard error up to {_percent(worst.spread)} % ({name}), "
-        f"{sum(c.unsure for c in found)} of {sum(c.channels for c in found)} channels unsure; {more}."
+        f"{sum(c.unsure for c in layers)} of {sum(c.channels for c in layers)} channels unsure; {more}."
     )
     return "\n".join(_wrapped(text))
 
@@ -278,7 +278,7 @@ class Diagnosis:
 
     def worst(self, term: str) -> LayerDiagnosis | None:
         """The layer in which this term is largest; None where it is nowhere."""
-        layer = max(self.split, key=lambda found: found.rms(term), default=None)
+        layer = max(self.split, key=lambda layer: layer.rms(term), default=None)
         return layer if layer is not None and layer.rms(term) > 0 else None
 
     def data(self) -> dict[str, Any]:
@@ -290,7 +290,7 @@ class Diagnosis:
             "readouts": {layer.name: _plain(layer) for layer in self.readouts},
             "local_shares": _rounded(self.shares()),
             "thresholds": {
-                name: {**asdict(found), "more_helps": found.more_helps} for name, found in self.confidence.items()
+                name: {**asdict(layer), "more_helps": layer.more_helps} for name, layer in self.confidence.items()
             },
             "advice": [{**asdict(advice), "gain": advice.gain, "helps": advice.helps} for advice in self.advice],
         }
@@ -301,11 +301,11 @@ class Diagnosis:
 
 
 def _plain(layer: LayerDiagnosis) -> dict[str, Any]:
-    found = asdict(layer)
+    fields = asdict(layer)
     left_out = {"name", "label", "kind"} | (set() if layer.undefined else {"undefined"})
     if layer.kind == "readout":
         left_out |= {"clipped", "saturated", "channels", "dead", "silent", "full"}
-    kept = {name: _rounded(value) for name, value in found.items() if name not in left_out}
+    kept = {name: _rounded(value) for name, value in fields.items() if name not in left_out}
     return {**kept, "unit": float(f"{layer.unit:.9g}")}  # in the user's units, of any size
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snntoolbox.analysis.diagnosis.findings import LayerDiagnosis, Size
+from snntoolbox.analysis.diagnosis.diagnosis import LayerDiagnosis, Size
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.node import Array
 
@@ -48,8 +48,8 @@ class Sizes:
         }
 
 
-class Tally:
-    """What one population did, over all batches given so far."""
+class LayerSums:
+    """What one population did, over all batches so far."""
 
     def __init__(self, population: Population, undefined: str) -> None:
         self.population = population
@@ -57,7 +57,7 @@ class Tally:
         self.sizes = Sizes()
         channels = population.shape[0] if population.shape else 1
         self._fired = np.zeros(channels, bool)
-        self._wanted = np.zeros(channels, np.int64)
+        self._positive = np.zeros(channels, np.int64)
         self._full = np.zeros(channels, np.int64)
         self._clipped = 0
         self._saturated = 0
@@ -69,19 +69,19 @@ class Tally:
         positive = activation > 1e-6 * np.max(self.population.scale)
         at_most = counts >= steps
         self._fired |= self._by_channel(counts > 0) > 0
-        self._wanted += self._by_channel(positive)
+        self._positive += self._by_channel(positive)
         self._full += self._by_channel(at_most & positive)
         self._clipped += int(np.sum(activation > self.population.scale * (1 + 1e-6)))
         self._saturated += int(np.sum(at_most))
 
-    def _by_channel(self, found: Array) -> Array:
-        over = tuple(axis for axis in range(found.ndim) if axis != 1)
-        return np.asarray(found.sum(axis=over, dtype=np.int64)).reshape(len(self._fired))
+    def _by_channel(self, events: Array) -> Array:
+        over = tuple(axis for axis in range(events.ndim) if axis != 1)
+        return np.asarray(events.sum(axis=over, dtype=np.int64)).reshape(len(self._fired))
 
-    def found(self) -> LayerDiagnosis:
+    def diagnosis(self) -> LayerDiagnosis:
         """The diagnosis of this population."""
         sizes = self.sizes.sizes(float(np.max(self.population.scale)))
-        total, wanted = sizes.pop("total"), self._wanted
+        total, positive = sizes.pop("total"), self._positive
         return LayerDiagnosis(
             name=self.population.name,
             label=self.population.label,
@@ -89,10 +89,10 @@ class Tally:
             total=total,
             terms=sizes,
             undefined=self.undefined,
-            clipped=self._clipped / max(int(wanted.sum()), 1),
+            clipped=self._clipped / max(int(positive.sum()), 1),
             saturated=self._saturated / max(self.sizes.count, 1),
             channels=len(self._fired),
-            dead=int(np.sum(~self._fired & (wanted > 0))),
-            silent=int(np.sum(~self._fired & (wanted == 0))),
-            full=int(np.sum(self._full > FULL * np.maximum(wanted, 1))),
+            dead=int(np.sum(~self._fired & (positive > 0))),
+            silent=int(np.sum(~self._fired & (positive == 0))),
+            full=int(np.sum(self._full > FULL * np.maximum(positive, 1))),
         )

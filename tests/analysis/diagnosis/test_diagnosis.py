@@ -3,7 +3,7 @@
 import pytest
 
 from snntoolbox.analysis.diagnosis import terms
-from snntoolbox.analysis.diagnosis.findings import (
+from snntoolbox.analysis.diagnosis.diagnosis import (
     Advice,
     Confidence,
     Diagnosis,

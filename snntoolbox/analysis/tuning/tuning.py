@@ -1,4 +1,4 @@
-"""What a search found, as data: its trials, their Pareto front, and the best of them for the target."""
+"""The result of a search as data: its trials, their Pareto front, and the best of them for the target."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def _row(trial: Trial, mark: str) -> Iterator[str]:
 
 
 def _best(tuning: Tuning) -> Iterator[str]:
-    wanted = []
+    goals = []
     if tuning.target.agreement is not None:
-        wanted.append(f"an agreement of {tuning.target.agreement:.1%}")
+        goals.append(f"an agreement of {tuning.target.agreement:.1%}")
     if tuning.target.operations is not None:
-        wanted.append(f"at most {tuning.target.operations:,.0f} operations")
-    if wanted and not tuning.reached:
-        yield from _wrapped(f"NOT REACHED: {' with '.join(wanted)}. The nearest to it:")
+        goals.append(f"at most {tuning.target.operations:,.0f} operations")
+    if goals and not tuning.reached:
+        yield from _wrapped(f"NOT REACHED: {' with '.join(goals)}. The nearest to it:")
     else:
-        yield from _wrapped(f"The best{' for ' + ' with '.join(wanted) if wanted else ''} (*):")
+        yield from _wrapped(f"The best{' for ' + ' with '.join(goals) if goals else ''} (*):")
     yield f"  [simulation] duration = {tuning.duration:g}"
     for key, value in tuning.keys.items():
         section, _, name = key.partition(".")

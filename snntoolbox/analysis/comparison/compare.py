@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.analysis.comparison.comparison import Comparison, Divergence, Side
 from snntoolbox.analysis.comparison.divergence import divergence
-from snntoolbox.analysis.comparison.outcome import Comparison, Divergence, Side
+from snntoolbox.analysis.comparison.rasters import RasterTotals, StoredRasters
 from snntoolbox.analysis.comparison.side import Progress, Runner, Task
-from snntoolbox.analysis.comparison.tally import StoredRasters, Tally
 from snntoolbox.backends.protocol import Backend
 from snntoolbox.backends.registry import backend_named, backend_names
 from snntoolbox.errors import BackendError, DataError
@@ -95,9 +95,9 @@ def _check(
         raise DataError("the network has no populations to compare")
     if batch_size < 1:
         raise DataError(f"batch_size = {batch_size} is not at least 1")
-    for what, given in {"labels": labels, "predictions": predictions}.items():
-        if given is not None and np.shape(given) != (len(x[0]),):
-            raise DataError(f"{what} have shape {np.shape(given)}, there are {len(x[0])} samples")
+    for what, classes in {"labels": labels, "predictions": predictions}.items():
+        if classes is not None and np.shape(classes) != (len(x[0]),):
+            raise DataError(f"{what} have shape {np.shape(classes)}, there are {len(x[0])} samples")
     for (name, encoding), array in zip(network.encodings.items(), x, strict=True):
         if isinstance(encoding, Spiking):
             encoding.check(array, name)
@@ -114,54 +114,54 @@ class _Comparing:
         shape = task.network.readouts[0].shape if task.network.readouts else ()
         self.classifies = bool(shape) and int(np.prod(shape)) == max(shape) > 1
         self.reference: Runner | None = None
-        self.found: Tally | None = None
+        self.reference_totals: RasterTotals | None = None
 
     def side(self, runner: Runner, stack: ExitStack, progress: Progress | None) -> Side:
         """Run one simulator; `stack` keeps the reference open, to be asked again at a difference."""
-        tally, at = Tally(self.order, self.classifies), None
+        totals, at = RasterTotals(self.order, self.classifies), None
         with ExitStack() as own:
             if runner.open(stack if self.reference is None else own):
-                self._run(runner, tally, progress)
-            if tally.first is not None and self.reference is not None:
-                at = divergence(tally.first, runner, self.reference)
-        if self.reference is None and tally.samples:
-            self.reference, self.found = runner, tally
-        return self._summed(runner, tally, at)
+                self._run(runner, totals, progress)
+            if totals.first is not None and self.reference is not None:
+                at = divergence(totals.first, runner, self.reference)
+        if self.reference is None and totals.samples:
+            self.reference, self.reference_totals = runner, totals
+        return self._summed(runner, totals, at)
 
-    def _run(self, runner: Runner, tally: Tally, progress: Progress | None) -> None:
+    def _run(self, runner: Runner, totals: RasterTotals, progress: Progress | None) -> None:
         for first, stop, result in runner.results():
             if self.reference is None:
                 self.rasters.add({n: result.spikes[n] for n in self.order})
-                tally.add(result, {})
+                totals.add(result, {})
             else:
-                tally.add(result, self.rasters.read(first, stop))
+                totals.add(result, self.rasters.read(first, stop))
             if progress is not None:
                 progress(runner.backend.name, stop - first)
 
-    def _summed(self, runner: Runner, tally: Tally, at: Divergence | None) -> Side:
-        found, first = tally.predictions, self.reference is runner
-        held = None if first or self.found is None else self.found.predictions
+    def _summed(self, runner: Runner, totals: RasterTotals, at: Divergence | None) -> Side:
+        predictions, first = totals.predictions, self.reference is runner
+        theirs = None if first or self.reference_totals is None else self.reference_totals.predictions
         return Side(
             simulator=runner.backend.name,
             status=runner.status,
             reason=runner.reason,
-            samples=tally.samples,
-            accuracy=_share(found, self.labels),
-            agreement=_share(found, held),
-            ann_agreement=_share(found, self.predictions),
-            spikes={n: count / max(tally.samples, 1) for n, count in tally.spikes.items()} if tally.samples else {},
-            differing={} if first else dict(tally.differing),
-            cells={} if first else dict(tally.cells),
-            compared=0 if first else tally.compared,
+            samples=totals.samples,
+            accuracy=_share(predictions, self.labels),
+            agreement=_share(predictions, theirs),
+            ann_agreement=_share(predictions, self.predictions),
+            spikes={n: count / max(totals.samples, 1) for n, count in totals.spikes.items()} if totals.samples else {},
+            differing={} if first else dict(totals.differing),
+            cells={} if first else dict(totals.cells),
+            compared=0 if first else totals.compared,
             seconds_to_build=round(runner.seconds_to_build, 3),
             seconds_to_run=round(runner.seconds_to_run, 3),
             divergence=at,
         )
 
 
-def _share(found: Array | None, wanted: Array | None) -> float | None:
+def _share(predictions: Array | None, expected: Array | None) -> float | None:
     """The share of equal classes, of the samples that both have."""
-    if found is None or wanted is None:
+    if predictions is None or expected is None:
         return None
-    count = min(len(found), len(wanted))
-    return float(np.mean(found[:count] == np.asarray(wanted)[:count])) if count else None
+    count = min(len(predictions), len(expected))
+    return float(np.mean(predictions[:count] == np.asarray(expected)[:count])) if count else None
