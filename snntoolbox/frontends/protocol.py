@@ -1,4 +1,4 @@
-"""What a frontend is: it opens a model, lowers it to a graph, and can ask the model for its own output."""
+"""What a frontend is: it opens a model, turns it into a graph, and can ask the model for its own output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from snntoolbox.ir.node import Array, Shape
 
 
 class Frontend(Protocol):
-    """Lowers models of one framework; found by its entry point in the group ``snntoolbox.frontends``.
+    """Turns models of one framework into graphs; it is known by its entry point in the group ``snntoolbox.frontends``.
 
     `suffixes` are the file endings it reads. No method may import its framework before it is needed.
     """
@@ -19,7 +19,7 @@ class Frontend(Protocol):
     suffixes: tuple[str, ...]
 
     def accepts(self, model: Any) -> bool:
-        """Whether `model`, a live object, is one of this framework's; told by its type's module, importing nothing."""
+        """Whether `model`, a live object, is one of this framework's; by its type's module, importing nothing."""
         ...
 
     def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> Any:

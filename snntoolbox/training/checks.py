@@ -40,7 +40,7 @@ def checked_samples(samples: Any, number: int) -> NDArray[Any]:
         raise DataError(f"no numbers but {array.dtype}", layer=name)
     if not array.size or not array.ndim:
         raise DataError(f"there are none: their shape is {array.shape}", layer=name)
-    if found := int(np.count_nonzero(~np.isfinite(array) | hidden)):
+    if unusable := int(np.count_nonzero(~np.isfinite(array) | hidden)):
         hint = "leave those samples out, or fill them in"
-        raise DataError(f"{found} of {array.size} values are NaN, infinite or masked", layer=name, hint=hint)
+        raise DataError(f"{unusable} of {array.size} values are NaN, infinite or masked", layer=name, hint=hint)
     return array

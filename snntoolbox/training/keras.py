@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
@@ -36,8 +35,62 @@ _SAMPLES = 20_000
 """About how many values of a layer its threshold is chosen from."""
 
 
-def replaced(model: Any, levels: int, samples: Sequence[Any]) -> Any:
-    """See `snntoolbox.training.keras.replace_relu`."""
+@keras.saving.register_keras_serializable(package="snntoolbox", name="QCFS")
+class QCFS(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
+    """Quantisation clip-floor-shift: ``h(x) = threshold / L * clip(floor(x L / threshold + 1/2), 0, L)``.
+
+    It computes what an integrate-and-fire neuron with this threshold fires in L steps from half a threshold on (Bu et
+    al., arXiv 2303.04347, eq. 8). `levels` is L; `threshold` is where the trainable threshold starts, one for the
+    layer or, with `per_channel`, one along the last axis. Gradients take floor for the identity: with
+    y = x L / threshold + 1/2,
+
+        dh/dx = 1 where 0 < y < L, else 0;    dh/dthreshold = (h - x) / threshold there, 0 below and 1 above.
+
+    ConversionError where `levels` is no integer >= 1 or `threshold` not above 0 and finite.
+    """
+
+    def __init__(self, levels: int, threshold: float = 1.0, per_channel: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.levels = checked_levels(levels)
+        self.initial = checked_threshold(threshold)
+        self.per_channel = bool(per_channel)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the threshold."""
+        shape = (input_shape[-1],) if self.per_channel else ()
+        start = keras.initializers.Constant(self.initial)
+        self.threshold = self.add_weight(name="threshold", shape=shape, initializer=start)
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """The quantised activations, of the shape of the input."""
+        level = self.threshold / self.levels
+        counts = keras.ops.clip(inputs / level + 0.5, 0.0, float(self.levels))
+        # counts + (floor - counts) is floor exactly: the difference of numbers this near each other is not rounded.
+        return level * (counts + keras.ops.stop_gradient(keras.ops.floor(counts) - counts))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        own = {"levels": self.levels, "threshold": self.initial, "per_channel": self.per_channel}
+        return {**super().get_config(), **own}
+
+
+def replace_relu(model: Any, levels: int, *samples: Any) -> Any:
+    """A copy of `model` with every rectifier replaced by `QCFS(levels)`, to be compiled and fine-tuned.
+
+    Rectifiers are ``ReLU`` layers, ``Activation("relu")`` and ``activation="relu"`` of dense and convolutional layers
+    (or relu6); the last become a layer of their own behind it, called ``NAME_qcfs``. `samples` are a batch of each
+    input. Each threshold starts where the mean squared error of quantising the layer's activations on them is least.
+
+    UnsupportedError lists rectifiers that cannot be replaced: within recurrent layers and wrappers, or called as a
+    function (``keras.ops.relu``). ConversionError where the model has no layers to see (subclassed, or not built), or
+    where `levels` is no integer >= 1; DataError where samples are missing, NaN or infinite. A model without rectifiers
+    is copied, with a warning in the log.
+    """
     # `operations` is what tells functional models from subclassed ones.
     if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
         hint = "build it on an Input, from layers or as keras.Model(inputs, outputs)"
@@ -45,7 +98,7 @@ def replaced(model: Any, levels: int, samples: Sequence[Any]) -> Any:
     if len(samples) != len(model.inputs):
         raise ConversionError(f"{len(samples)} arrays of samples given, the model has {len(model.inputs)} inputs")
     levels = checked_levels(levels)
-    given = [checked_samples(x, number) for number, x in enumerate(samples, 1)]
+    arrays = [checked_samples(x, number) for number, x in enumerate(samples, 1)]
     if offenders := list(_offenders(model)):
         hint = "give it an activation that stands behind a layer, or a ReLU layer"
         raise UnsupportedError("replace_relu", offenders, hint=hint)
@@ -55,22 +108,11 @@ def replaced(model: Any, levels: int, samples: Sequence[Any]) -> Any:
         log.warning("replace_relu: '%s' has no rectifier, nothing was replaced", model.name)
     for values in seen.values():
         values.clear()  # Keras may call a layer on values of its own, to find the shape that it gives
-    watched(given if len(given) > 1 else given[0], training=False)
+    watched(arrays if len(arrays) > 1 else arrays[0], training=False)
     return _Copy(lambda path, name, bound: QCFS(levels, _threshold(seen[path], bound, levels), name=name)).whole(model)
 
 
-def _threshold(seen: Sequence[Values], bound: float | None, levels: int) -> float:
-    """The threshold of least squared error among tenths to wholes of the maximum; 1 where nothing is positive."""
-    values = np.concatenate([np.zeros(1, np.float32), *seen]).astype(np.float64)
-    largest = float(values.max())
-    if not largest > 0:
-        return 1.0 if bound is None else bound
-    candidates = largest * np.linspace(0.1, 1, 91)
-    errors = []
-    for threshold in candidates:
-        level = threshold / levels
-        errors.append(np.mean((level * np.clip(np.floor(values / level + 0.5), 0, levels) - values) ** 2))
-    return float(candidates[int(np.argmin(errors))])
+# -- thresholds -------------------------------------------------------------------------------------------------------
 
 
 class _Watch(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
@@ -93,6 +135,23 @@ class _Kept:
 
     def __init__(self, values: list[Values]) -> None:
         self.values = values
+
+
+def _threshold(seen: Sequence[Values], bound: float | None, levels: int) -> float:
+    """The threshold of least squared error among tenths to wholes of the maximum; 1 where nothing is positive."""
+    values = np.concatenate([np.zeros(1, np.float32), *seen]).astype(np.float64)
+    largest = float(values.max())
+    if not largest > 0:
+        return 1.0 if bound is None else bound
+    candidates = largest * np.linspace(0.1, 1, 91)
+    errors = []
+    for threshold in candidates:
+        level = threshold / levels
+        errors.append(np.mean((level * np.clip(np.floor(values / level + 0.5), 0, levels) - values) ** 2))
+    return float(candidates[int(np.argmin(errors))])
+
+
+# -- rectifiers -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -135,18 +194,20 @@ def _within(layer: Any) -> bool:
     return any(u is f for u in used for f in _FUNCTIONS) or any(_rectifier(part) for part in inner)
 
 
-Make = Callable[[str, str, float | None], Any]
+# -- copies -----------------------------------------------------------------------------------------------------------
+
+MakeLayer = Callable[[str, str, float | None], Any]
 
 
 class _Copy:
-    """A copy of a model with its weights, where `make` gives the layer for each rectifier.
+    """A copy of a model with its weights, where `make_layer` gives the layer for each rectifier.
 
-    `make` is told a path that no other rectifier has, the new layer's name and the upper bound. A layer that is called
-    several times is copied once, and so is its rectifier.
+    It is called with a path that no other rectifier has, the new layer's name and the upper bound. A layer that is
+    called several times is copied once, and so is its rectifier.
     """
 
-    def __init__(self, make: Make) -> None:
-        self.make = make
+    def __init__(self, make_layer: MakeLayer) -> None:
+        self.make_layer = make_layer
         self.done: dict[int, list[Any]] = {}
         self.behind: dict[int, Any] = {}
         self.pairs: list[tuple[Any, Any]] = []
@@ -164,8 +225,8 @@ class _Copy:
         self.path.append(model.name)
         if isinstance(model, keras.Sequential):
             parts = [part for layer in model.layers for part in self.parts(layer)]
-            given = [keras.Input(batch_shape=i.shape, dtype=i.dtype, name=i.name) for i in model.inputs]
-            copied = keras.Sequential([*given, *parts], name=model.name, trainable=model.trainable)
+            inputs = [keras.Input(batch_shape=i.shape, dtype=i.dtype, name=i.name) for i in model.inputs]
+            copied = keras.Sequential([*inputs, *parts], name=model.name, trainable=model.trainable)
         else:
             copied = keras.models.clone_model(model, clone_function=self.operation, call_function=self.call)
         self.path.pop()
@@ -190,71 +251,11 @@ class _Copy:
         return self.done[id(layer)]
 
     def _parts(self, layer: Any) -> list[Any]:
-        found, path = _rectifier(layer), "/".join([*self.path, layer.name])
-        if found and not isinstance(layer, _APPLIED_LAST):
-            return [self.make(path, layer.name, found.bound)]
+        rectifier, path = _rectifier(layer), "/".join([*self.path, layer.name])
+        if rectifier and not isinstance(layer, _APPLIED_LAST):
+            return [self.make_layer(path, layer.name, rectifier.bound)]
         config = layer.get_config()
-        copied = type(layer).from_config({**config, "activation": "linear"} if found else config)
+        copied = type(layer).from_config({**config, "activation": "linear"} if rectifier else config)
         if isinstance(layer, keras.layers.Layer):
             self.pairs.append((layer, copied))
-        return [copied, self.make(path, f"{layer.name}_qcfs", found.bound)] if found else [copied]
-
-
-@keras.saving.register_keras_serializable(package="snntoolbox", name="QCFS")
-class QCFS(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
-    """Quantisation clip-floor-shift: ``h(x) = threshold / L * clip(floor(x L / threshold + 1/2), 0, L)``.
-
-    It computes what an integrate-and-fire neuron with this threshold fires in L steps from half a threshold on (Bu et
-    al., arXiv 2303.04347, eq. 8). `levels` is L; `threshold` is where the trainable threshold starts, one for the
-    layer or, with `per_channel`, one along the last axis. Gradients take floor for the identity: with
-    y = x L / threshold + 1/2,
-
-        dh/dx = 1 where 0 < y < L, else 0;    dh/dthreshold = (h - x) / threshold there, 0 below and 1 above.
-
-    ConversionError where `levels` is no integer >= 1 or `threshold` not above 0 and finite.
-    """
-
-    def __init__(self, levels: int, threshold: float = 1.0, per_channel: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.levels = checked_levels(levels)
-        self.initial = checked_threshold(threshold)
-        self.per_channel = bool(per_channel)
-
-    def build(self, input_shape: Any) -> None:
-        """Make the threshold."""
-        shape = (input_shape[-1],) if self.per_channel else ()
-        start = keras.initializers.Constant(self.initial)
-        self.threshold = self.add_weight(name="threshold", shape=shape, initializer=start)
-        super().build(input_shape)
-
-    def call(self, inputs: Any) -> Any:
-        """The quantised activations, of the shape of the input."""
-        level = self.threshold / self.levels
-        counts = ops.clip(inputs / level + 0.5, 0.0, float(self.levels))
-        # counts + (floor - counts) is floor exactly: the difference of numbers this near each other is not rounded.
-        return level * (counts + ops.stop_gradient(ops.floor(counts) - counts))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        own = {"levels": self.levels, "threshold": self.initial, "per_channel": self.per_channel}
-        return {**super().get_config(), **own}
-
-
-def replace_relu(model: Any, levels: int, *samples: Any) -> Any:
-    """A copy of `model` with every rectifier replaced by `QCFS(levels)`, to be compiled and fine-tuned.
-
-    Rectifiers are ``ReLU`` layers, ``Activation("relu")`` and ``activation="relu"`` of dense and convolutional layers
-    (or relu6); the last become a layer of their own behind it, called ``NAME_qcfs``. `samples` are a batch of each
-    input. Each threshold starts where the mean squared error of quantising the layer's activations on them is least.
-
-    UnsupportedError lists rectifiers that cannot be replaced: within recurrent layers and wrappers, or called as a
-    function (``keras.ops.relu``). ConversionError where the model has no layers to see (subclassed, or not built), or
-    where `levels` is no integer >= 1; DataError where samples are missing, NaN or infinite. A model without rectifiers
-    is copied, with a warning in the log.
-    """
-
-    return replaced(model, levels, samples)
+        return [copied, self.make_layer(path, f"{layer.name}_qcfs", rectifier.bound)] if rectifier else [copied]

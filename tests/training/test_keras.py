@@ -74,12 +74,11 @@ def test_the_frontend_reads_models_and_files(tmp_path, suffix, per_channel):
 
 def test_our_own_reader_reads_it_without_keras(tmp_path):
     """Where Keras would not load the file, the layer is made anew from its config and weights."""
-    from snntoolbox.frontends.keras import reading
+    from snntoolbox.frontends.keras import open_file
 
     net().save(tmp_path / "net.keras")
-    saved = reading.read_saved(tmp_path / "net.keras")
-    read = reading._read(keras, saved, None, [])
-    model = reading.ReadModel(read)
+    saved = open_file.read_saved(tmp_path / "net.keras")
+    model = open_file.FileModel(open_file._checked_net(keras, saved, None, []))
     x = np.random.default_rng(0).normal(size=(2, 6, 6, 2)).astype(np.float32)
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(model.model(x)), keras.ops.convert_to_numpy(net()(x)), atol=1e-6

@@ -6,72 +6,33 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-
+from snntoolbox.frontends.functions import (
+    FUNCTIONS,
+    Function,
+    elu,
+    hard_sigmoid,
+    jumping,
+    leaky_relu,
+    softmax,
+    thresholded_relu,
+)
+from snntoolbox.frontends.keras.call import KerasCall
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
 from snntoolbox.frontends.keras.runtime import QCFS
-from snntoolbox.frontends.keras.step import Refused, Step
-from snntoolbox.ir.nodes import Add, Elementwise, ReLU, Softmax
-from snntoolbox.ir.rectifying import add_clip, add_leaky_relu
+from snntoolbox.frontends.layer_call import Refusal
+from snntoolbox.ir.nodes import ReLU
 
+_SAME_NAME = ("relu", "relu6", "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "gelu", "silu", "mish", "elu", "selu")
 
-def relu(s: Step, source: str, name: str, max_value: float | None = None) -> str:
-    """A rectifier behind `source`."""
-    return s.builder.add(ReLU(name=name, inputs=(source,), max_value=max_value, origin=s.origin))
-
-
-def softmax(s: Step, source: str, name: str, axis: int = -1, log: bool = False) -> str:
-    """A softmax over `axis` of the sample behind `source`."""
-    return s.builder.add(Softmax(name=name, inputs=(source,), axis=axis, log=log, origin=s.origin))
-
-
-def smooth(s: Step, source: str, name: str, function: str) -> str:
-    """A smooth function of each value behind `source`."""
-    return s.builder.add(Elementwise(name=name, inputs=(source,), function=function, origin=s.origin))
-
-
-def leaky(s: Step, source: str, name: str, slope: float) -> str:
-    """A rectifier with a slope below zero."""
-    return add_leaky_relu(s.builder, name, source, slope, None, s.origin)
-
-
-def clip(s: Step, source: str, name: str, low: float | None, high: float | None) -> str:
-    """``min(max(x, low), high)``; None is no bound."""
-    return add_clip(s.builder, name, source, low, high, s.origin)
-
-
-def hard_sigmoid(s: Step, source: str, name: str, slope: float) -> str:
-    """``clip(slope * x + 0.5, 0, 1)``."""
-    line = s.builder.affine(f"{name}_line", source, np.full((), slope), np.full((), 0.5), s.origin)
-    return clip(s, line, name, 0.0, 1.0)
-
-
-def elu(s: Step, source: str, name: str, alpha: float = 1.0) -> str:
-    """``x`` above zero, ``alpha * (exp(x) - 1)`` below: ``alpha * elu(x) + (1 - alpha) * relu(x)``."""
-    plain = smooth(s, source, name, "elu")
-    if alpha == 1:
-        return plain
-    parts = (plain, relu(s, source, f"{name}_relu"))
-    scaled = Add(name=f"{name}_scaled", inputs=parts, coefficients=(alpha, 1 - alpha), origin=s.origin)
-    return s.builder.add(scaled)
-
-
-_SMOOTH = ("sigmoid", "tanh", "gelu", "silu", "mish", "elu", "selu", "softplus")
-
-BY_NAME: dict[str, Callable[[Step, str, str], str]] = {
-    "linear": lambda s, source, name: source,
-    "relu": relu,
-    "relu6": partial(relu, max_value=6.0),
-    "leaky_relu": partial(leaky, slope=0.2),
-    "hard_tanh": partial(clip, low=-1.0, high=1.0),
-    "hard_sigmoid": partial(hard_sigmoid, slope=1 / 6),
+BY_NAME: dict[str, Function] = {
+    "linear": lambda call, source: source,
+    **{name: FUNCTIONS[name] for name in (*_SAME_NAME, "softplus", "hard_swish")},
+    "swish": FUNCTIONS["silu"],
+    "hard_silu": FUNCTIONS["hard_swish"],
+    "leaky_relu": partial(leaky_relu, slope=0.2),
     OLD_HARD_SIGMOID: partial(hard_sigmoid, slope=0.2),
     "softmax": softmax,
     "log_softmax": partial(softmax, log=True),
-    **{name: partial(smooth, function=name) for name in _SMOOTH},
-    "swish": partial(smooth, function="silu"),
-    "hard_silu": partial(smooth, function="hard_swish"),
-    "hard_swish": partial(smooth, function="hard_swish"),
 }
 
 
@@ -85,82 +46,92 @@ def activation_name(activation: Any) -> str:
         return str(activation.get("class_name"))
     module = str(activation.get("module"))
     name = str(activation.get("config"))
-    ours = module == "builtins" or module.split(".")[0] == "keras"
-    return name if ours else f"{module}.{name}"
+    of_keras = module == "builtins" or module.split(".")[0] == "keras"
+    return name if of_keras else f"{module}.{name}"
 
 
-def activate(s: Step, source: str, activation: Any, name: str) -> str:
-    """`source` behind an activation of a config; Refused with its name where it is not supported."""
-    known = activation_name(activation)
-    if isinstance(activation, Mapping) and known in LAYERS:
-        return LAYERS[known](s, source, name, activation["config"])
-    if known not in BY_NAME:
-        raise Refused(f"activation '{known}'")
-    return BY_NAME[known](s, source, name)
+def unknown_activation(name: str) -> Refusal:
+    """The refusal of an activation that is not supported."""
+    return Refusal(f"activation '{name}' is not supported")
 
 
-def with_activation(s: Step, source: str) -> str:
+def activate(call: KerasCall, source: str, activation: Any) -> str:
+    """`source` behind an activation of a config; Refusal with its name where it is not supported."""
+    name = activation_name(activation)
+    if isinstance(activation, Mapping) and name in LAYERS:
+        return LAYERS[name](call, source, activation["config"])
+    if name not in BY_NAME:
+        raise unknown_activation(name)
+    return BY_NAME[name](call, source)
+
+
+def with_activation(call: KerasCall, source: str) -> str:
     """`source` behind the layer's own activation, as a node of its own."""
-    activation = s.config.get("activation")
-    return activate(s, source, activation, f"{s.name}_{activation_name(activation).lower().replace(' ', '_')}")
+    activation = call.config.get("activation")
+    name = activation_name(activation).lower().replace(" ", "_")
+    return activate(call.named(f"{call.name}_{name}"), source, activation)
 
 
-def _relu_layer(s: Step, source: str, name: str, config: Mapping[str, Any]) -> str:
+# -- layers ---------------------------------------------------------------------------------------------------------
+
+
+def _relu(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
     if config.get("threshold"):
-        raise Refused(f"jumps at its threshold of {config['threshold']}")
-    high, slope = config.get("max_value"), config.get("negative_slope") or 0.0
-    return add_leaky_relu(s.builder, name, source, slope, high, s.origin)
+        raise jumping(config["threshold"])
+    return leaky_relu(call, source, config.get("negative_slope") or 0.0, config.get("max_value"))
 
 
-def _leaky_layer(s: Step, source: str, name: str, config: Mapping[str, Any]) -> str:
-    slope = config.get("negative_slope", config.get("alpha", 0.3))
-    return leaky(s, source, name, float(slope))
+def _leaky_relu(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
+    return leaky_relu(call, source, float(config.get("negative_slope", config.get("alpha", 0.3))))
 
 
-def _softmax_layer(s: Step, source: str, name: str, config: Mapping[str, Any]) -> str:
-    return softmax(s, source, name, s.axis(config.get("axis", -1), len(s.builder.shape(source))))
+def _elu(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
+    return elu(call, source, float(config.get("alpha", 1.0)))
 
 
-def _elu_layer(s: Step, source: str, name: str, config: Mapping[str, Any]) -> str:
-    return elu(s, source, name, float(config.get("alpha", 1.0)))
+def _softmax(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
+    return softmax(call, source, call.axis(config.get("axis", -1), source))
 
 
-def prelu(s: Step) -> str:
-    """A slope below zero for each value, or each along the axes that do not share it."""
-    alpha, shared = s.weight("alpha"), s.config.get("shared_axes") or ()
-    wanted = tuple(1 if axis in shared else n for axis, n in enumerate(s.shape, 1))
-    if alpha.shape != wanted:
-        raise Refused(f"alpha of shape {alpha.shape}, not {wanted}")
-    return add_leaky_relu(s.builder, s.name, s.source, alpha, None, s.origin)
-
-
-def thresholded(s: Step) -> str:
-    """``x`` above `theta`, else 0: a rectifier only where theta is 0."""
-    if s.config.get("theta", 1.0):
-        raise Refused(f"jumps at its threshold of {s.config.get('theta', 1.0)}")
-    return relu(s, s.source, s.name)
-
-
-def qcfs(s: Step) -> str:
-    """The quantised rectifier of `snntoolbox.training.keras`: its trained threshold in so many levels."""
-    threshold, levels = s.weight("threshold"), s.config.get("levels")
-    if not isinstance(levels, int) or isinstance(levels, bool) or levels < 1:
-        raise Refused(f"levels = {levels!r}, which is no integer >= 1")
-    bound = float(threshold) if threshold.size == 1 else threshold.reshape((1,) * (len(s.shape) - 1) + (-1,))
-    node = ReLU(name=s.name, inputs=(s.source,), max_value=bound, levels=levels, origin=s.origin)
-    return s.builder.add(node)
-
-
-LAYERS = {"ReLU": _relu_layer, "LeakyReLU": _leaky_layer, "ELU": _elu_layer, "Softmax": _softmax_layer}
+LAYERS: dict[str, Callable[[KerasCall, str, Mapping[str, Any]], str]] = {
+    "ReLU": _relu,
+    "LeakyReLU": _leaky_relu,
+    "ELU": _elu,
+    "Softmax": _softmax,
+}
 """Layers that may stand in the place of an activation's name."""
 
 
-def _handler(layer: Callable[[Step, str, str, Mapping[str, Any]], str]) -> Callable[[Step], str]:
-    return lambda s: layer(s, s.source, s.name, s.config)
+def prelu(call: KerasCall) -> str:
+    """A slope below zero for each value, or each along the axes that do not share it."""
+    alpha, shared = call.weight("alpha"), call.config.get("shared_axes") or ()
+    declared = tuple(1 if axis in shared else n for axis, n in enumerate(call.shape(), 1))
+    if alpha.shape != declared:
+        raise Refusal(f"its slopes of shape {alpha.shape} are not the {declared} that its configuration says")
+    return leaky_relu(call, call.source(), alpha)
+
+
+def thresholded(call: KerasCall) -> str:
+    """``x`` above `theta`, else 0: a rectifier only where theta is 0."""
+    return thresholded_relu(call, call.source(), call.config.get("theta", 1.0))
+
+
+def qcfs(call: KerasCall) -> str:
+    """The quantised rectifier of `snntoolbox.training.keras`: its trained threshold in so many levels."""
+    threshold, levels = call.weight("threshold"), call.config.get("levels")
+    if not isinstance(levels, int) or isinstance(levels, bool) or levels < 1:
+        raise Refusal(f"levels = {levels!r}, which is no integer >= 1")
+    bound = float(threshold) if threshold.size == 1 else threshold.reshape((1,) * (len(call.shape()) - 1) + (-1,))
+    node = ReLU(name=call.name, inputs=(call.source(),), max_value=bound, levels=levels, origin=call.origin)
+    return call.builder.add(node)
+
+
+def _handler(layer: Callable[[KerasCall, str, Mapping[str, Any]], str]) -> Callable[[KerasCall], str]:
+    return lambda call: layer(call, call.source(), call.config)
 
 
 HANDLERS = {
-    "Activation": lambda s: activate(s, s.source, s.config.get("activation"), s.name),
+    "Activation": lambda call: activate(call, call.source(), call.config.get("activation")),
     **{kind: _handler(layer) for kind, layer in LAYERS.items()},
     "PReLU": prelu,
     "ThresholdedReLU": thresholded,

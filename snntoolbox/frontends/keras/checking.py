@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from snntoolbox.errors import Unsupported, UnsupportedError
-from snntoolbox.frontends.keras.activations import BY_NAME, LAYERS, activation_name
+from snntoolbox.frontends.keras.activations import BY_NAME, LAYERS, activation_name, unknown_activation
 from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID, operation_kind, translated
-from snntoolbox.frontends.keras.lowering import NOT_SUPPORTED
 from snntoolbox.frontends.keras.weights import MODELS
+from snntoolbox.frontends.layer_call import not_supported
 
 _CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 # The parts of Keras from which a model is made; its others (files, downloads) have no place in a model.
@@ -39,23 +39,21 @@ _TENSORFLOW = (
 def check_config(keras: ModuleType, saved: Saved) -> list[Unsupported]:
     """UnsupportedError if anything in the file would need code from it or code of the user's.
 
-    Returned is what else would be refused, as far as the config tells; the lowering knows more.
+    Returned is what else would be refused, as far as the config alone tells; parsing knows more.
     """
-    foreign: list[Unsupported] = []
+    foreign: dict[tuple[str, str], Unsupported] = {}
     plain: list[Unsupported] = []
-    told: set[tuple[str, str]] = set()
     for layer, entry in _entries(saved.config, saved.path.stem):
         label = f"{layer} (keras {_kind(entry)})"
         if reason := _foreign(keras, entry, saved):
-            if (layer, reason) not in told:  # a Lambda layer holds its function as a second object
-                foreign.append(Unsupported(label, reason))
-            told.add((layer, reason))
+            # Once for each layer: a Lambda layer holds its function as a second object.
+            foreign.setdefault((layer, reason), Unsupported(label, reason))
         elif entry["layer"] and (reason := _unsupported(entry, saved)):
             plain.append(Unsupported(label, reason))
     if foreign:
         raise UnsupportedError(
             f"the keras frontend, reading {saved.path.name},",
-            [*foreign, *plain],
+            [*foreign.values(), *plain],
             hint="rebuild the model from Keras' own layers, load the weights into it and save it again",
         )
     return plain
@@ -93,14 +91,14 @@ def _unsupported(entry: Mapping[str, Any], saved: Saved) -> str | None:
         function = entry["config"].get("function")
         return None if operation_kind(function) in HANDLERS else f"the operation '{function}' is not supported"
     if _kind(entry).startswith("keras.ops."):
-        return None if _kind(entry) in HANDLERS else NOT_SUPPORTED
+        return None if _kind(entry) in HANDLERS else not_supported(_kind(entry)).reason
     known, config, reason = _translated(entry, saved)
     if reason:
         return reason
     if known not in (*HANDLERS, *MODELS, "InputLayer"):
-        return NOT_SUPPORTED
+        return not_supported(known).reason
     name = activation_name(config.get("activation"))
-    return None if name in (*BY_NAME, *LAYERS, OLD_HARD_SIGMOID) else f"activation '{name}'"
+    return None if name in (*BY_NAME, *LAYERS, OLD_HARD_SIGMOID) else unknown_activation(name).reason
 
 
 def _translated(entry: Mapping[str, Any], saved: Saved) -> tuple[str, Mapping[str, Any], str | None]:

@@ -34,7 +34,7 @@ ByPath = Mapping[str, list[Array]]
 class Saved:
     """What is in a file. One of `by_layer` and `by_path` is there; `config` has no lists in the place of models.
 
-    `version` is that of the Keras that wrote it, None where it is not told, as in its first years; `backend` is what
+    `version` is that of the Keras that wrote it, None where it is not there, as in its first years; `backend` is what
     Keras ran on. `whole` says that Keras' own ``load_model`` takes such a file.
     """
 
@@ -144,11 +144,11 @@ def _joined(architecture: Path, weights: Path) -> Saved:
     version, backend = config.get("keras_version"), config.get("backend")
     with open_h5(weights, weights.name) as file:
         root = file.get("model_weights", file)
-        told = (version or text(root.attrs, "keras_version"), backend or text(root.attrs, "backend"))
+        stated = (version or text(root.attrs, "keras_version"), backend or text(root.attrs, "backend"))
         if "layer_names" in root.attrs or "layer_names0" in root.attrs:
             by_layer = _by_layer(root, weights.name)
-            return Saved(architecture, modern(config), *told, by_layer=by_layer, whole=False)
-        return Saved(architecture, modern(config), told[0] or "3", told[1], by_path=_by_path(file), whole=False)
+            return Saved(architecture, modern(config), *stated, by_layer=by_layer, whole=False)
+        return Saved(architecture, modern(config), stated[0] or "3", stated[1], by_path=_by_path(file), whole=False)
 
 
 def _read_zip(path: Path) -> Saved:
@@ -203,7 +203,7 @@ def _by_layer(root: Any, name: str) -> ByLayer:
 
 def _by_path(file: Any) -> ByPath:
     """The numbered datasets of each group called 'vars', by the path of the group that holds it."""
-    found: dict[str, list[Array]] = {}
+    values_by_path: dict[str, list[Array]] = {}
     todo = [file]
     while todo:
         group = todo.pop()
@@ -212,7 +212,7 @@ def _by_path(file: Any) -> ByPath:
                 continue
             if key == "vars":
                 values = group[key]
-                found[group.name.strip("/")] = [array(values[str(i)]) for i in range(len(values))]
+                values_by_path[group.name.strip("/")] = [array(values[str(i)]) for i in range(len(values))]
             else:
                 todo.append(group[key])
-    return found
+    return values_by_path

@@ -1,4 +1,4 @@
-"""The Keras frontend: opens a model, lowers it to a graph, asks Keras for its output."""
+"""The Keras frontend: opens a model, turns it into a graph, asks Keras for its output."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from snntoolbox.errors import FrontendError, NoReferenceError
 from snntoolbox.frontends.keras.hdf5 import brief
-from snntoolbox.frontends.keras.lowering import lower
-from snntoolbox.frontends.keras.reading import ReadModel, read_model
+from snntoolbox.frontends.keras.open_file import FileModel, open_file
+from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.runtime import import_keras
 from snntoolbox.frontends.keras.tracing import has_graph, is_keras, trace
 from snntoolbox.ir.graph import Graph
@@ -24,7 +24,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A Keras model ready to be lowered: built, its graph known, computing in float32; shapes of its inputs."""
+    """A Keras model ready to be parsed: built, its graph known, computing in float32; shapes of its inputs."""
 
     model: Any
     shapes: tuple[Shape, ...]
@@ -40,10 +40,10 @@ class KerasFrontend:
         """Whether `model` is a keras.Model (on the torch backend such a one is a torch module too)."""
         return any(c.__name__ == "Model" and is_keras(c.__module__) for c in type(model).__mro__)
 
-    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> KerasModel | ReadModel:
+    def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> KerasModel | FileModel:
         """The model, built; `input_shape` (without batch) is needed where the model does not know it."""
-        model = read_model(Path(source), input_shape) if isinstance(source, Path | str) else source
-        if isinstance(model, ReadModel):
+        model = open_file(Path(source), input_shape) if isinstance(source, Path | str) else source
+        if isinstance(model, FileModel):
             return model
         if not self.accepts(model):
             raise FrontendError(f"a {type(model).__name__} is not a Keras model", hint="pass a keras.Model or a file")
@@ -55,13 +55,13 @@ class KerasFrontend:
         _build(model, input_shape)
         return KerasModel(_in_float32(model), _input_shapes(model, input_shape))
 
-    def parse(self, model: KerasModel | ReadModel) -> Graph:
+    def parse(self, model: KerasModel | FileModel) -> Graph:
         """The graph; each node carries the layer it comes from."""
-        if isinstance(model, ReadModel):
-            return lower(model.net)
-        return lower(trace(import_keras(), model.model, model.shapes))
+        if isinstance(model, FileModel):
+            return parse_net(model.net)
+        return parse_net(trace(import_keras(), model.model, model.shapes))
 
-    def predict(self, model: KerasModel | ReadModel, *x: Array) -> tuple[Array, ...]:
+    def predict(self, model: KerasModel | FileModel, *x: Array) -> tuple[Array, ...]:
         """Keras' outputs at inference, computed in batches; NoReferenceError where Keras cannot run the model."""
         keras, inputs = import_keras(), model.model.inputs
         arrays = [np.asarray(a, dtype=t.dtype) for a, t in zip(x, inputs, strict=True)]
@@ -87,8 +87,8 @@ class KerasFrontend:
 def _outputs(keras: Any, model: Any, arrays: Sequence[Array]) -> list[Array]:
     # Inputs may be named in a dict or nested; a Sequential has one.
     structure = getattr(model, "_inputs_struct", None)
-    given = arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, list(arrays))
-    return [keras.ops.convert_to_numpy(y) for y in keras.tree.flatten(model(given, training=False))]
+    named = arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, list(arrays))
+    return [keras.ops.convert_to_numpy(y) for y in keras.tree.flatten(model(named, training=False))]
 
 
 def _no_gradients(keras: Any) -> contextlib.AbstractContextManager[Any]:
@@ -123,11 +123,11 @@ def _input_shapes(model: Any, input_shape: Shape | None) -> tuple[Shape, ...]:
             raise FrontendError(
                 f"the input '{tensor.name}' of '{model.name}' has unknown sizes: {known}", hint="give input_shape"
             )
-        wanted = known if input_shape is None or len(model.inputs) > 1 else tuple(input_shape)
-        fits = len(wanted) == len(known) and all(k in (None, w) for k, w in zip(known, wanted, strict=True))
+        shape = known if input_shape is None or len(model.inputs) > 1 else tuple(input_shape)
+        fits = len(shape) == len(known) and all(k in (None, w) for k, w in zip(known, shape, strict=True))
         if not fits:
-            raise FrontendError(f"'{model.name}' takes samples of shape {known}, not {wanted}")
-        shapes.append(wanted)
+            raise FrontendError(f"'{model.name}' takes samples of shape {known}, not {shape}")
+        shapes.append(shape)
     return tuple(shapes)
 
 

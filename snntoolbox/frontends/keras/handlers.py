@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from snntoolbox.frontends.keras import activations, merging, operations, pooling, scaling, shaping, weighted
-from snntoolbox.frontends.keras.step import Step
+from snntoolbox.frontends.keras.call import KerasCall
 
-Handler = Callable[[Step], str]
+Handler = Callable[[KerasCall], str]
 
 
 def _joined(*tables: Mapping[str, Any]) -> dict[str, Handler]:

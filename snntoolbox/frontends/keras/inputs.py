@@ -37,9 +37,9 @@ def declared_inputs(model: Mapping[str, Any]) -> Iterator[tuple[str, list[Any] |
         yield named, _declared(model), True
         return
     layers = {name_of(entry): entry for entry in config["layers"]}
-    wanted = tensors(config["input_layers"])
-    for name, _, _ in wanted:
-        yield name, _declared(layers[name]), len(wanted) == 1
+    inputs = tensors(config["input_layers"])
+    for name, _, _ in inputs:
+        yield name, _declared(layers[name]), len(inputs) == 1
 
 
 def _declared(entry: Mapping[str, Any]) -> list[Any] | None:
@@ -48,8 +48,8 @@ def _declared(entry: Mapping[str, Any]) -> list[Any] | None:
     for key in ("batch_shape", "batch_input_shape"):
         if isinstance(config.get(key), list):
             return list(config[key])
-    if entry["class_name"] == "Sequential" and config["layers"] and (found := _declared(config["layers"][0])):
-        return found
+    if entry["class_name"] == "Sequential" and config["layers"] and (shape := _declared(config["layers"][0])):
+        return shape
     if entry["class_name"] == "Functional":
         layers = {name_of(layer): layer for layer in config["layers"]}
         return _declared(layers[tensors(config["input_layers"])[0][0]])
@@ -59,16 +59,16 @@ def _declared(entry: Mapping[str, Any]) -> list[Any] | None:
     return [None, dim] if entry["class_name"] == "Dense" and isinstance(dim, int) else None
 
 
-def known_shape(name: str, declared: list[Any] | None, wanted: Shape | None) -> Shape:
-    """The shape of a sample, unknown sizes taken from what the caller wants."""
-    batch, *sizes = declared if declared is not None else (None, *(wanted or (None,)))
+def known_shape(name: str, declared: list[Any] | None, input_shape: Shape | None) -> Shape:
+    """The shape of a sample, unknown sizes taken from the caller's `input_shape`."""
+    batch, *sizes = declared if declared is not None else (None, *(input_shape or (None,)))
     if isinstance(batch, int) and batch > _MAX_BATCH:
         raise FrontendError(f"the input '{name}' takes {batch} samples at once")
     if any(n is not None and not (isinstance(n, int) and 0 < n < 2**31) for n in sizes):
         raise FrontendError(f"the input '{name}' has the shape {tuple(sizes)}")
-    if wanted is None and None in sizes:
+    if input_shape is None and None in sizes:
         raise FrontendError(f"the input '{name}' has unknown sizes: {tuple(sizes)}", hint="give input_shape")
-    shape = tuple(sizes) if wanted is None else tuple(wanted)
+    shape = tuple(sizes) if input_shape is None else tuple(input_shape)
     if len(shape) != len(sizes) or any(s not in (None, n) for s, n in zip(sizes, shape, strict=True)):
         raise FrontendError(f"the model takes samples of shape {tuple(sizes)}, not {shape}")
     return shape

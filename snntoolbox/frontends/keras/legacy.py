@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.keras.runtime import named
+from snntoolbox.frontends.keras.runtime import with_own_kind
 from snntoolbox.ir.node import Array
 
 Config = dict[str, Any]
@@ -74,7 +74,7 @@ def modern(entry: Mapping[str, Any]) -> dict[str, Any]:
 
     Sequential models were a mere list of layers at first, and functional ones were called 'Model'.
     """
-    entry = named(dict(entry))
+    entry = with_own_kind(dict(entry))
     kind = entry.get("class_name")
     entry["class_name"] = _KINDS.get(str(kind), kind)
     config = entry.get("config")

@@ -2,77 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
-from snntoolbox.frontends.keras.step import Refused, Step, check_size
-from snntoolbox.ir.nodes import Add
-from snntoolbox.ir.products import add_gated
-from snntoolbox.ir.rectifying import add_maximum, add_minimum
+from snntoolbox.frontends.functions import extreme
+from snntoolbox.frontends.keras.call import KerasCall
+from snntoolbox.frontends.layer_call import Activation, Refusal
+from snntoolbox.frontends.maps import PRODUCT, product, weighted_sum
 
 
-def widened(s: Step, sources: Sequence[str]) -> list[str]:
-    """Branches of one rank, each broadcast to the common shape."""
-    shapes = [s.builder.shape(x) for x in sources]
-    if len({len(shape) for shape in shapes}) != 1:
-        raise Refused(f"joins inputs of different ranks: {', '.join(map(str, shapes))}")
-    try:
-        common = np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise Refused(f"joins inputs of shapes {', '.join(map(str, shapes))}") from None
-    check_size(common)
-    wide = []
-    for x in sources:
-        for axis, size in enumerate(common):
-            if s.builder.shape(x)[axis] != size:
-                x = s.builder.take(f"{s.name}_broadcast", x, axis, [0] * size, s.origin)
-        wide.append(x)
-    return wide
+def _sum(call: KerasCall, coefficients: Sequence[float]) -> str:
+    return weighted_sum(call, _branches(call), coefficients)
 
 
-def weighted_sum(s: Step, sources: Sequence[str], coefficients: tuple[float, ...] | None = None) -> str:
-    """The sum of branches of one rank, each broadcast to the common shape."""
-    wide = tuple(widened(s, sources))
-    return s.builder.add(Add(name=s.name, inputs=wide, coefficients=coefficients, origin=s.origin))
+def _branches(call: KerasCall) -> list[Activation]:
+    return [Activation(source) for source in call.sources]
 
 
-def extreme(s: Step, sources: Sequence[str], of_two: Callable[..., str]) -> str:
-    """The largest or smallest of any number of branches, two at a time."""
-    first, *others = widened(s, sources)
-    for other in others:
-        first = of_two(s.builder, s.name, first, other, s.origin)
-    return first
-
-
-def product(s: Step, sources: Sequence[str]) -> str:
-    """``x * f(x)`` where that is a known function such as x * sigmoid(x); any other product is refused."""
-    gated = add_gated(s.builder, s.name, sources[0], sources[1], s.origin) if len(sources) == 2 else None
-    if gated is None:
-        raise Refused("a product of branches")
-    return gated
-
-
-def add(s: Step) -> str:
+def add(call: KerasCall) -> str:
     """The sum of all inputs."""
-    return weighted_sum(s, s.sources)
+    return _sum(call, (1.0,) * len(call.sources))
 
 
-def subtract(s: Step) -> str:
+def subtract(call: KerasCall) -> str:
     """The first input minus the second."""
-    return weighted_sum(s, s.sources, (1.0, -1.0))
+    return _sum(call, (1.0, -1.0))
 
 
-def average(s: Step) -> str:
+def average(call: KerasCall) -> str:
     """The mean of all inputs."""
-    n = len(s.sources)
-    return weighted_sum(s, s.sources, (1 / n,) * n)
+    count = len(call.sources)
+    return _sum(call, (1 / count,) * count)
 
 
-def concatenate(s: Step) -> str:
+def maximum(call: KerasCall) -> str:
+    """The largest of all inputs, value by value."""
+    return extreme(call, _branches(call), 1.0)
+
+
+def minimum(call: KerasCall) -> str:
+    """The smallest of all inputs, value by value."""
+    return extreme(call, _branches(call), -1.0)
+
+
+def multiply(call: KerasCall) -> str:
+    """``x * f(x)`` where that is a known function such as x * sigmoid(x); any other product is refused."""
+    if len(call.sources) != 2:
+        raise Refusal(PRODUCT)
+    first, second = _branches(call)
+    return product(call, first, second)
+
+
+def concatenate(call: KerasCall) -> str:
     """All inputs behind one another."""
-    axis = s.axis(s.config.get("axis", -1), len(s.builder.shape(s.sources[0])))
-    return s.builder.concat(s.name, s.sources, axis, s.origin)
+    axis = call.axis(call.config.get("axis", -1), call.sources[0])
+    return call.builder.concat(call.name, call.sources, axis, call.origin)
 
 
 HANDLERS = {
@@ -80,7 +63,7 @@ HANDLERS = {
     "Subtract": subtract,
     "Average": average,
     "Concatenate": concatenate,
-    "Maximum": lambda s: extreme(s, s.sources, add_maximum),
-    "Minimum": lambda s: extreme(s, s.sources, add_minimum),
-    "Multiply": lambda s: product(s, s.sources),
+    "Maximum": maximum,
+    "Minimum": minimum,
+    "Multiply": multiply,
 }

@@ -3,179 +3,146 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from snntoolbox.frontends.keras.activations import clip, elu, hard_sigmoid, leaky, relu, smooth, softmax
-from snntoolbox.frontends.keras.merging import concatenate, extreme, product, weighted_sum
-from snntoolbox.frontends.keras.records import Ref
+from snntoolbox.frontends import maps
+from snntoolbox.frontends.functions import clipped, elu, extreme, leaky_relu, of_source, softmax
+from snntoolbox.frontends.keras.call import KerasCall, constant
+from snntoolbox.frontends.keras.merging import concatenate
 from snntoolbox.frontends.keras.shaping import resolved
-from snntoolbox.frontends.keras.step import Refused, Step, constant
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Mean
-from snntoolbox.ir.rectifying import add_absolute, add_maximum, add_minimum
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal
+
+# -- arithmetic -----------------------------------------------------------------------------------------------------
 
 
-def _operands(s: Step) -> tuple[Any, Any]:
-    if len(s.args) != 2 or s.kwargs:
-        raise Refused("called in a way that is not supported")
-    return s.args
-
-
-def _value(s: Step, operand: Any) -> Array:
-    """A constant operand, without the batch axis of length one that it may have."""
-    value = constant(operand)
-    if value.ndim > len(s.shape):
-        value = value.reshape(value.shape[1:]) if value.shape[0] == 1 else value
-    if value.ndim > len(s.shape):
-        raise Refused(f"a constant of shape {value.shape}")
-    return value
-
-
-def add(s: Step) -> str:
+def add(call: KerasCall) -> str:
     """``x + y`` with a branch or a constant."""
-    a, b = _operands(s)
-    if isinstance(a, Ref) and isinstance(b, Ref):
-        return weighted_sum(s, (a.key, b.key))
-    return s.builder.affine(s.name, s.source, None, _value(s, b if isinstance(a, Ref) else a), s.origin)
+    return maps.weighted_sum(call, call.operands(), (1.0, 1.0))
 
 
-def subtract(s: Step) -> str:
+def subtract(call: KerasCall) -> str:
     """``x - y`` with a branch or a constant."""
-    a, b = _operands(s)
-    if isinstance(a, Ref) and isinstance(b, Ref):
-        return weighted_sum(s, (a.key, b.key), (1.0, -1.0))
-    if isinstance(a, Ref):
-        return s.builder.affine(s.name, s.source, None, -_value(s, b), s.origin)
-    return s.builder.affine(s.name, s.source, constant(-1), _value(s, a), s.origin)
+    return maps.weighted_sum(call, call.operands(), (1.0, -1.0))
 
 
-def multiply(s: Step) -> str:
+def multiply(call: KerasCall) -> str:
     """``x * c``, and ``x * f(x)`` where that is a known function."""
-    a, b = _operands(s)
-    if isinstance(a, Ref) and isinstance(b, Ref):
-        return product(s, (a.key, b.key))
-    return s.builder.affine(s.name, s.source, _value(s, b if isinstance(a, Ref) else a), None, s.origin)
+    return maps.product(call, *call.operands())
 
 
-def divide(s: Step) -> str:
+def divide(call: KerasCall) -> str:
     """``x / c``."""
-    _, b = _operands(s)
-    if isinstance(b, Ref):
-        raise Refused("a division by a branch")
-    value = _value(s, b)
-    if not value.all():
-        raise Refused("a division by zero")
-    return s.builder.affine(s.name, s.source, 1 / value, None, s.origin)
+    return maps.quotient(call, *call.operands())
 
 
-def maximum(s: Step) -> str:
+def negative(call: KerasCall) -> str:
+    """``-x``."""
+    return maps.negative(call, call.source())
+
+
+def maximum(call: KerasCall) -> str:
     """``max(x, y)`` with a branch or a constant: ``c + relu(x - c)``."""
-    a, b = _operands(s)
-    if isinstance(a, Ref) and isinstance(b, Ref):
-        return extreme(s, (a.key, b.key), add_maximum)
-    return _bounded(s, _value(s, b if isinstance(a, Ref) else a), 1.0)
+    return extreme(call, call.operands(), 1.0)
 
 
-def minimum(s: Step) -> str:
+def minimum(call: KerasCall) -> str:
     """``min(x, y)`` with a branch or a constant: ``c - relu(c - x)``."""
-    a, b = _operands(s)
-    if isinstance(a, Ref) and isinstance(b, Ref):
-        return extreme(s, (a.key, b.key), add_minimum)
-    return _bounded(s, _value(s, b if isinstance(a, Ref) else a), -1.0)
+    return extreme(call, call.operands(), -1.0)
 
 
-def _bounded(s: Step, bound: Array, sign: float) -> str:
-    """``bound + sign * relu(sign * (x - bound))``."""
-    if sign > 0 and not bound.any():
-        return relu(s, s.source, s.name)
-    beyond = s.builder.affine(f"{s.name}_beyond", s.source, constant(sign), -sign * bound, s.origin)
-    excess = relu(s, beyond, s.name)
-    return s.builder.affine(f"{s.name}_bounded", excess, constant(sign), bound, s.origin)
-
-
-def clip_between(s: Step) -> str:
+def clip(call: KerasCall) -> str:
     """``min(max(x, low), high)`` with numbers as bounds."""
-    low, high = s.config["x_min"], s.config["x_max"]
-    bounds = [None if b is None else constant(b) for b in (low, high)]
-    if any(b is not None and b.ndim for b in bounds):
-        raise Refused("clips at bounds that differ between values")
-    return clip(s, s.source, s.name, *(None if b is None else float(b) for b in bounds))
+    low, high = (None if b is None else constant(b) for b in (call.config["x_min"], call.config["x_max"]))
+    if any(b is not None and b.ndim for b in (low, high)):
+        raise Refusal("clips at bounds that differ between values")
+    return clipped(call, call.source(), *(None if b is None else float(b) for b in (low, high)))
 
 
-def item(s: Step) -> str:
-    """``x[:, 1:, ::2, 0]``: slices and single indices along the axes of the sample."""
-    key = s.args[1] if len(s.args) > 1 else s.kwargs.get("key")
-    picks = key if isinstance(key, tuple | list) else (key,)
-    whole = picks[:1] == (slice(None),) or picks[:1] == [slice(None)]
-    if not whole or len(picks) > len(s.shape) + 1 or not all(isinstance(p, slice | int) for p in picks):
-        raise Refused("picks values in a way that is not supported")
-    x, kept = s.source, list(s.shape)
-    for axis, pick in enumerate(picks[1:]):
-        span = range(s.shape[axis])[pick if isinstance(pick, slice) else slice(pick, pick + 1 or None)]
-        x = s.builder.take(s.name, x, axis, span, s.origin)
-        kept[axis] = len(span) if isinstance(pick, slice) else 0
-    return s.builder.reshape(f"{s.name}_picked", x, [n for n in kept if n], s.origin)
-
-
-def squeeze(s: Step) -> str:
-    """Axes of length one left out."""
-    axes = s.config.get("axis")
-    axes = [axes] if isinstance(axes, int) else axes
-    out = {s.axis(a) for a in axes} if axes else {i for i, n in enumerate(s.shape) if n == 1}
-    return s.builder.reshape(s.name, s.source, [n for i, n in enumerate(s.shape) if i not in out], s.origin)
-
-
-def expand_dims(s: Step) -> str:
-    """An axis of length one put in."""
-    axis = s.axis(s.config["axis"], len(s.shape) + 1)
-    return s.builder.reshape(s.name, s.source, (*s.shape[:axis], 1, *s.shape[axis:]), s.origin)
-
-
-def reshape(s: Step) -> str:
-    """The first size is the batch."""
-    return s.builder.reshape(s.name, s.source, resolved(s.shape, s.config["newshape"][1:]), s.origin)
-
-
-def transpose(s: Step) -> str:
-    """Axes counted with the batch, which must stay in its place."""
-    axes = s.config.get("axes")
-    if not axes or axes[0] != 0:
-        raise Refused(f"moves the batch axis (axes {axes})")
-    return s.builder.permute(s.name, s.source, [s.axis(a) for a in axes[1:]], s.origin)
-
-
-def mean(s: Step) -> str:
+def mean(call: KerasCall) -> str:
     """The mean over some axes, the batch not among them."""
-    axes = s.config.get("axis")
-    axes = [axes] if isinstance(axes, int) else axes
-    if not axes:
-        raise Refused("a mean over the batch")
-    keep = bool(s.config.get("keepdims", False))
-    over = tuple(s.axis(a) for a in axes)
-    return s.builder.add(Mean(name=s.name, inputs=(s.source,), axes=over, keepdims=keep, origin=s.origin))
+    axes = call.axes(call.config.get("axis"))
+    return maps.mean(call, call.source(), axes, keepdims=bool(call.config.get("keepdims", False)))
 
 
-def absolute(s: Step) -> str:
-    """``relu(x) + relu(-x)``."""
-    return add_absolute(s.builder, s.name, s.source, s.origin)
+# -- shapes ---------------------------------------------------------------------------------------------------------
 
 
-def _smooth(function: str) -> Callable[[Step], str]:
-    return lambda s: smooth(s, s.source, s.name, function)
+def item(call: KerasCall) -> str:
+    """``x[:, 1:, ::2, 0]``: slices and single indices along the axes of the sample."""
+    key = call.args[1] if len(call.args) > 1 else call.kwargs.get("key")
+    picks, shape = key if isinstance(key, tuple | list) else (key,), call.shape()
+    whole = picks[:1] == (slice(None),) or picks[:1] == [slice(None)]
+    if not whole or len(picks) > len(shape) + 1 or not all(isinstance(p, slice | int) for p in picks):
+        raise Refusal("picks values in a way that is not supported")
+    x, kept = call.source(), list(shape)
+    for axis, pick in enumerate(picks[1:]):
+        span = range(shape[axis])[pick if isinstance(pick, slice) else slice(pick, pick + 1 or None)]
+        x = call.builder.take(call.name, x, axis, span, call.origin)
+        kept[axis] = len(span) if isinstance(pick, slice) else 0
+    return call.builder.reshape(f"{call.name}_picked", x, [n for n in kept if n], call.origin)
 
 
-_TABLE: dict[str, Callable[[Step], str]] = {
+def squeeze(call: KerasCall) -> str:
+    """Axes of length one left out."""
+    axes, shape = call.config.get("axis"), call.shape()
+    out = call.axes(axes) if axes is not None else [i for i, n in enumerate(shape) if n == 1]
+    return call.builder.reshape(call.name, call.source(), [n for i, n in enumerate(shape) if i not in out], call.origin)
+
+
+def expand_dims(call: KerasCall) -> str:
+    """An axis of length one put in."""
+    axis, shape = call.axis(call.config["axis"], added=1), call.shape()
+    return call.builder.reshape(call.name, call.source(), (*shape[:axis], 1, *shape[axis:]), call.origin)
+
+
+def reshape(call: KerasCall) -> str:
+    """The first size is the batch."""
+    shape = resolved(call.shape(), call.config["newshape"][1:])
+    return call.builder.reshape(call.name, call.source(), shape, call.origin)
+
+
+def transpose(call: KerasCall) -> str:
+    """Axes counted with the batch, which must stay in its place."""
+    axes = call.config.get("axes")
+    if not axes or axes[0] != 0:
+        raise Refusal(f"moves the batch axis (axes {axes})", hint=TREAT_ALONE)
+    return call.builder.permute(call.name, call.source(), [call.axis(a) for a in axes[1:]], call.origin)
+
+
+# -- activation functions -------------------------------------------------------------------------------------------
+
+
+def leaky(call: KerasCall) -> str:
+    """``max(x, 0) + slope * min(x, 0)``."""
+    return leaky_relu(call, call.source(), float(call.config.get("negative_slope", 0.2)))
+
+
+def exponential_linear(call: KerasCall) -> str:
+    """``x`` above zero, ``alpha * (exp(x) - 1)`` below."""
+    return elu(call, call.source(), float(call.config.get("alpha", 1.0)))
+
+
+def gelu(call: KerasCall) -> str:
+    """GELU, exact or by tanh."""
+    return of_source("gelu_tanh" if call.config.get("approximate", True) else "gelu")(call)
+
+
+def normalised(*, log: bool) -> Callable[[KerasCall], str]:
+    """Softmax along an axis of the sample, or its logarithm."""
+    return lambda call: softmax(call, call.source(), call.axis(call.config["axis"]), log=log)
+
+
+_TABLE: dict[str, Callable[[KerasCall], str]] = {
     "Add": add,
     "Subtract": subtract,
     "Multiply": multiply,
     "Divide": divide,
     "TrueDivide": divide,
-    "Negative": lambda s: s.builder.affine(s.name, s.source, constant(-1), None, s.origin),
+    "Negative": negative,
     "Maximum": maximum,
     "Minimum": minimum,
-    "Absolute": absolute,
-    "Abs": absolute,
-    "Clip": clip_between,
+    "Absolute": of_source("abs"),
+    "Abs": of_source("abs"),
+    "Clip": clip,
     "GetItem": item,
     "Squeeze": squeeze,
     "ExpandDims": expand_dims,
@@ -183,17 +150,17 @@ _TABLE: dict[str, Callable[[Step], str]] = {
     "Reshape": reshape,
     "Transpose": transpose,
     "Mean": mean,
-    "Relu": lambda s: relu(s, s.source, s.name),
-    "Relu6": lambda s: relu(s, s.source, s.name, 6.0),
-    "LeakyRelu": lambda s: leaky(s, s.source, s.name, float(s.config.get("negative_slope", 0.2))),
-    "HardSigmoid": lambda s: hard_sigmoid(s, s.source, s.name, 1 / 6),
-    "HardTanh": lambda s: clip(s, s.source, s.name, -1.0, 1.0),
-    "HardSilu": lambda s: smooth(s, s.source, s.name, "hard_swish"),
-    "Elu": lambda s: elu(s, s.source, s.name, float(s.config.get("alpha", 1.0))),
-    "Gelu": lambda s: smooth(s, s.source, s.name, "gelu_tanh" if s.config.get("approximate", True) else "gelu"),
-    **{name.capitalize(): _smooth(name) for name in ("sigmoid", "tanh", "silu", "selu", "softplus")},
-    "Softmax": lambda s: softmax(s, s.source, s.name, s.axis(s.config["axis"])),
-    "LogSoftmax": lambda s: softmax(s, s.source, s.name, s.axis(s.config["axis"]), log=True),
+    "Relu": of_source("relu"),
+    "Relu6": of_source("relu6"),
+    "LeakyRelu": leaky,
+    "HardSigmoid": of_source("hard_sigmoid"),
+    "HardTanh": of_source("hard_tanh"),
+    "HardSilu": of_source("hard_swish"),
+    "Elu": exponential_linear,
+    "Gelu": gelu,
+    **{name.capitalize(): of_source(name) for name in ("sigmoid", "tanh", "silu", "selu", "softplus")},
+    "Softmax": normalised(log=False),
+    "LogSoftmax": normalised(log=True),
 }
 
 HANDLERS = {f"keras.ops.{name}": handler for name, handler in _TABLE.items()}

@@ -13,8 +13,8 @@ from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
-from snntoolbox.frontends.keras.records import Call, Layer, Net, Ref
-from snntoolbox.frontends.keras.runtime import layer as layer_of
+from snntoolbox.frontends.keras.records import Layer, Net, Ref, Use
+from snntoolbox.frontends.keras.runtime import layer_class
 
 # What only matters to training or is set from the file, and the layer's name, which may be that of another.
 _LEFT_OUT = re.compile(r"name|trainable|dtype|.*_(initializer|regularizer|constraint)|quantization_config|.*lora.*")
@@ -33,19 +33,19 @@ def rebuilt(keras: ModuleType, net: Net) -> Any:
 def _rebuilt(keras: ModuleType, net: Net) -> Any:
     tensors = {i.key: keras.Input(i.shape) for i in net.inputs}
     layers: dict[str, Any] = {}
-    for call in net.calls:
-        if call.layer.kind not in HANDLERS:
-            raise ValueError(f"{call.layer.kind} is not supported")
-        (key,) = call.outputs
-        tensors[key] = _called(keras, call, layers, tensors)
+    for use in net.uses:
+        if use.layer.kind not in HANDLERS:
+            raise ValueError(f"{use.layer.kind} is not supported")
+        (key,) = use.outputs
+        tensors[key] = _called(keras, use, layers, tensors)
     inputs = [tensors[i.key] for i in net.inputs]
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], [tensors[key] for key in net.outputs])
 
 
-def _called(keras: ModuleType, call: Call, layers: dict[str, Any], tensors: Mapping[str, Any]) -> Any:
-    layer = call.layer
-    args = _with_tensors(call.args, tensors)
-    kwargs = {k: _with_tensors(v, tensors) for k, v in call.kwargs.items() if v is not None}
+def _called(keras: ModuleType, use: Use, layers: dict[str, Any], tensors: Mapping[str, Any]) -> Any:
+    layer = use.layer
+    args = _with_tensors(use.args, tensors)
+    kwargs = {k: _with_tensors(v, tensors) for k, v in use.kwargs.items() if v is not None}
     if layer.kind.startswith("keras.ops."):
         name = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", layer.kind.rpartition(".")[2]).lower()
         function = getattr(keras.ops, name)
@@ -54,21 +54,21 @@ def _called(keras: ModuleType, call: Call, layers: dict[str, Any], tensors: Mapp
             *args, **kwargs, **{k: v for k, v in (layer.config or {}).items() if k in known and k != "name"}
         )
     if layer.name not in layers:
-        layers[layer.name] = made = _made(keras, layer.kind, layer.config or {})
-        output = made(*args, **kwargs)
-        _fill(made, layer)
+        layers[layer.name] = anew = _constructed(keras, layer.kind, layer.config or {})
+        output = anew(*args, **kwargs)
+        _fill(anew, layer)
         return output
     return layers[layer.name](*args, **kwargs)
 
 
-def _made(keras: ModuleType, kind: str, config: Mapping[str, Any]) -> Any:
+def _constructed(keras: ModuleType, kind: str, config: Mapping[str, Any]) -> Any:
     """A layer of Keras' own from the part of an old config that it knows."""
-    cls = layer_of(kind, keras)
+    cls = layer_class(kind, keras)
     known = inspect.signature(cls.__init__).parameters
-    given = {k: v for k, v in config.items() if k in known and not _LEFT_OUT.fullmatch(k)}
-    if "activation" in given:
-        given["activation"] = _activation(keras, given["activation"])
-    return cls(**given)
+    settings = {k: v for k, v in config.items() if k in known and not _LEFT_OUT.fullmatch(k)}
+    if "activation" in settings:
+        settings["activation"] = _activation(keras, settings["activation"])
+    return cls(**settings)
 
 
 def _activation(keras: ModuleType, activation: Any) -> Any:
@@ -79,21 +79,21 @@ def _activation(keras: ModuleType, activation: Any) -> Any:
 
         return old_hard_sigmoid
     if isinstance(activation, Mapping) and activation.get("class_name") != "function":
-        return _made(keras, str(activation["class_name"]), activation["config"])
+        return _constructed(keras, str(activation["class_name"]), activation["config"])
     name = activation.get("config") if isinstance(activation, Mapping) else activation
     return keras.activations.get(None if name is None else str(name))
 
 
-def _fill(made: Any, layer: Layer) -> None:
+def _fill(anew: Any, layer: Layer) -> None:
     """The stored weights; ValueError where they are not just those that the layer has."""
-    variables = {w.name: w for w in made.weights}
+    variables = {w.name: w for w in anew.weights}
     if layer.kind == "Normalization":  # its statistics may be in its config
         variables.pop("count", None)
         variables = {name: w for name, w in variables.items() if name in layer.weights}
     for name, variable in variables.items():
         variable.assign(layer.weights[name])
     if layer.kind == "Normalization":
-        made.finalize_state()
+        anew.finalize_state()
 
 
 def _with_tensors(value: Any, tensors: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A Keras model as plain data: layers with config and weights, and the calls that join them."""
+"""A Keras model as plain data: layers with config and weights, and the uses that join them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snntoolbox.ir.node import Array, Shape
 
 @dataclass(frozen=True)
 class Ref:
-    """A tensor among the arguments of a call, by its key."""
+    """A tensor among the arguments of a layer, by its key."""
 
     key: str
 
@@ -34,7 +34,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Call:
+class Use:
     """One use of a layer: arguments with `Ref` for each tensor, and the keys and sample shapes of its outputs.
 
     A shape is None where Keras does not know all of it.
@@ -58,25 +58,30 @@ class NetInput:
 
 @dataclass(frozen=True)
 class Net:
-    """A whole model, nested models inlined, calls in an order in which each follows what it reads.
+    """A whole model, nested models inlined, uses in an order in which each follows what it reads.
 
     `backend` and `image_data_format` are Keras' settings, on which the meaning of a few layers depends.
     """
 
     name: str
     inputs: tuple[NetInput, ...]
-    calls: tuple[Call, ...]
+    uses: tuple[Use, ...]
     outputs: tuple[str, ...]
     backend: str = "tensorflow"
     image_data_format: str = "channels_last"
 
 
-def refs(value: Any) -> list[Ref]:
+def leaves(argument: Any, kind: Any) -> list[Any]:
+    """What of this class, or of one of these, lies within an argument, in order."""
+    if isinstance(argument, kind):
+        return [argument]
+    if isinstance(argument, Mapping):
+        argument = argument.values()
+    elif not isinstance(argument, list | tuple):
+        return []
+    return [leaf for part in argument for leaf in leaves(part, kind)]
+
+
+def refs(argument: Any) -> list[Ref]:
     """The tensors within an argument, in order."""
-    if isinstance(value, Ref):
-        return [value]
-    if isinstance(value, Mapping):
-        return [r for v in value.values() for r in refs(v)]
-    if isinstance(value, list | tuple):
-        return [r for v in value for r in refs(v)]
-    return []
+    return leaves(argument, Ref)

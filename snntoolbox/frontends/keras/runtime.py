@@ -1,4 +1,4 @@
-"""Imports Keras when it is needed, on a backend that is there."""
+"""Keras itself and our own layer for it, imported when they are needed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from typing import Any
 
 from snntoolbox.errors import FrontendError
 
+_MODULE = "snntoolbox.training.keras"
+
+QCFS = "snntoolbox>QCFS"
+"""The kind of our own layer in records: the name under which Keras has it registered."""
+
+# -- Keras ----------------------------------------------------------------------------------------------------------
+
 
 def import_keras() -> ModuleType:
-    """Keras 3; FrontendError that tells what to install or to set.
+    """Keras 3, on a backend that is there; FrontendError that tells what to install or to set.
 
     Keras picks its backend when it is first imported. Where nobody has chosen one, it gets torch, which is always
     installed here; the environment is left as it was.
@@ -43,14 +50,16 @@ def _import_failure(error: Exception) -> FrontendError:
     )
 
 
-QCFS = "snntoolbox>QCFS"
-"""The kind of the layer in records: the name under which Keras has it registered."""
+def layer_class(kind: str, keras: Any) -> Any:
+    """The class of a layer that is Keras' own or ours."""
+    return own_layer() if kind == QCFS else getattr(keras.layers, kind)
 
-_MODULE = "snntoolbox.training.keras"
+
+# -- our own layer --------------------------------------------------------------------------------------------------
 
 
-def layer_class() -> Any:
-    """The layer's class; afterwards Keras knows it when it loads a file."""
+def own_layer() -> Any:
+    """The class of our layer; afterwards Keras knows it when it loads a file."""
     return import_module("snntoolbox.training.keras").QCFS
 
 
@@ -59,20 +68,15 @@ def is_own(cls: type) -> bool:
     return cls.__module__ == _MODULE and cls.__name__ == "QCFS"
 
 
-def named(entry: dict[str, Any]) -> dict[str, Any]:
-    """A saved layer with its kind as in records where it is ours; a ``.keras`` file tells that in three places."""
-    told = (entry.get("class_name"), entry.get("module"), entry.get("registered_name"))
-    return {**entry, "class_name": QCFS, "module": None} if told == ("QCFS", _MODULE, QCFS) else entry
+def with_own_kind(entry: dict[str, Any]) -> dict[str, Any]:
+    """A saved layer, its kind as in records where it is ours; a ``.keras`` file tells that in three places."""
+    names = (entry.get("class_name"), entry.get("module"), entry.get("registered_name"))
+    return {**entry, "class_name": QCFS, "module": None} if names == ("QCFS", _MODULE, QCFS) else entry
 
 
-def layer(kind: str, keras: Any) -> Any:
-    """The class of a layer that is Keras' own or ours."""
-    return layer_class() if kind == QCFS else getattr(keras.layers, kind)
-
-
-def is_named(config: Mapping[str, Any]) -> bool:
-    """Whether a file's architecture has the layer anywhere."""
+def has_own_layer(config: Mapping[str, Any]) -> bool:
+    """Whether a file's architecture has our layer anywhere."""
     layers = config.get("config", {}).get("layers") if isinstance(config.get("config"), Mapping) else None
     if config.get("class_name") == QCFS:
         return True
-    return isinstance(layers, list) and any(is_named(entry) for entry in layers if isinstance(entry, Mapping))
+    return isinstance(layers, list) and any(has_own_layer(entry) for entry in layers if isinstance(entry, Mapping))

@@ -1,4 +1,4 @@
-"""Reads a live Keras model into plain data: its layers, their weights and calls, nested models inlined."""
+"""Reads a live Keras model into plain data: its layers, their weights and uses, nested models inlined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref
+from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use
 from snntoolbox.frontends.keras.runtime import QCFS, is_own
 from snntoolbox.ir.node import Array, Shape
 
@@ -23,7 +23,7 @@ def trace(keras: ModuleType, model: Any, shapes: Sequence[Shape]) -> Net:
     return Net(
         name=model.name,
         inputs=inputs,
-        calls=tuple(tracer.calls),
+        uses=tuple(tracer.uses),
         outputs=tuple(outputs),
         backend=keras.backend.backend(),
         image_data_format=keras.config.image_data_format(),
@@ -42,36 +42,36 @@ def has_graph(model: Any) -> bool:
 
 
 class _Tracer:
-    """Collects the calls of a model and of the models nested in it."""
+    """Collects the uses of layers in a model and in the models nested in it."""
 
     def __init__(self, keras: ModuleType) -> None:
         self.keras = keras
-        self.calls: list[Call] = []
+        self.uses: list[Use] = []
         self._layers: dict[tuple[int, str], Layer] = {}
 
-    def walk(self, model: Any, scope: str, given: Sequence[str]) -> list[str]:
-        """Trace a model whose inputs have the keys `given`; the keys of its outputs."""
-        keys = {id(tensor): key for tensor, key in zip(model.inputs, given, strict=True)}
+    def walk(self, model: Any, scope: str, inputs: Sequence[str]) -> list[str]:
+        """Trace a model whose inputs have the keys `inputs`; the keys of its outputs."""
+        keys = {id(tensor): key for tensor, key in zip(model.inputs, inputs, strict=True)}
         for node in _ordered_nodes(model):
             operation = node.operation
             if has_graph(operation):
                 sources = [keys[id(t)] for t in node.input_tensors]
                 produced = self.walk(operation, f"{scope}{operation.name}/", sources)
             else:
-                produced = self._call(node, scope, keys)
+                produced = self._use(node, scope, keys)
             keys.update((id(t), key) for t, key in zip(node.output_tensors, produced, strict=True))
         return [keys[id(t)] for t in model.outputs]
 
-    def _call(self, node: Any, scope: str, keys: Mapping[int, str]) -> list[str]:
-        outputs = [f"call:{len(self.calls)}:{i}" for i in range(len(node.output_tensors))]
-        call = Call(
+    def _use(self, node: Any, scope: str, keys: Mapping[int, str]) -> list[str]:
+        outputs = [f"use:{len(self.uses)}:{i}" for i in range(len(node.output_tensors))]
+        use = Use(
             layer=self._layer(node.operation, scope),
             args=self._plain(tuple(node.arguments.args), keys),
             kwargs=self._plain(dict(node.arguments.kwargs), keys),
             outputs=tuple(outputs),
             shapes=tuple(_sample_shape(t.shape) for t in node.output_tensors),
         )
-        self.calls.append(call)
+        self.uses.append(use)
         return outputs
 
     def _plain(self, value: Any, keys: Mapping[int, str]) -> Any:
@@ -87,15 +87,15 @@ class _Tracer:
         return value
 
     def _layer(self, operation: Any, scope: str) -> Layer:
-        """The layer as plain data, made once however often it is used."""
+        """The layer as plain data, the same one however often it is used."""
         name = f"{scope}{operation.name}"
-        found = self._layers.get((id(operation), name))
-        if found is None:
+        layer = self._layers.get((id(operation), name))
+        if layer is None:
             own = is_keras(type(operation).__module__) or is_own(type(operation))
             weights = self._weights(operation) if own else {}
-            found = Layer(self._kind(operation), name, _config(operation) if own else None, weights)
-            self._layers[id(operation), name] = found
-        return found
+            layer = Layer(self._kind(operation), name, _config(operation) if own else None, weights)
+            self._layers[id(operation), name] = layer
+        return layer
 
     def _kind(self, operation: Any) -> str:
         cls = type(operation)

@@ -37,10 +37,10 @@ def assigned(saved: Saved) -> Weights:
     if saved.by_path is not None:
         return dict(_from_paths(saved.config, "", "", saved.by_path))
     assert saved.by_layer is not None
-    found: Weights = {}
+    weights: Weights = {}
     for entry in saved.config["config"]["layers"]:
-        found.update(_from_list(entry, saved, saved.by_layer))
-    return found
+        weights.update(_from_list(entry, saved, saved.by_layer))
+    return weights
 
 
 def variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -78,14 +78,14 @@ def _from_paths(
         if kind in MODELS:
             yield from _from_paths(layer, f"{scope}{name}/", f"{place}/", stored)
             continue
-        wanted = [n for part in variables(kind, layer["config"]) for n in part]
+        names = [n for part in variables(kind, layer["config"]) for n in part]
         old = place.replace("layers", "_layer_checkpoint_dependencies")
         values = stored.get(place) or stored.get(old) or []
-        if wanted and len(values) < len(wanted):
+        if names and len(values) < len(names):
             label = f"{scope}{name} (keras {kind})"
-            raise FrontendError(f"{len(values)} weights are stored, it has {len(wanted)}", layer=label)
-        if wanted:
-            yield f"{scope}{name}", dict(zip(wanted, values, strict=False))
+            raise FrontendError(f"{len(values)} weights are stored, it has {len(names)}", layer=label)
+        if names:
+            yield f"{scope}{name}", dict(zip(names, values, strict=False))
 
 
 def _snake(kind: str) -> str:
@@ -102,17 +102,17 @@ def _from_list(entry: Mapping[str, Any], saved: Saved, stored: ByLayer) -> Weigh
     leaves = list(_leaves(entry, "", saved))
     trained = [(name, n) for name, first, _, on in leaves for n in first if on]
     fixed = [(name, n) for name, first, rest, on in leaves for n in (rest if on else (*first, *rest))]
-    wanted = [*trained, *fixed]
-    if not wanted:
+    needed = [*trained, *fixed]
+    if not needed:
         return {}
     name, values = name_of(entry), stored.get(name_of(entry), [])
-    given = [_short(n) for n, _ in values]
-    found: Weights = {layer: {} for layer, _ in wanted}
-    if len(given) != len(wanted) or any(g not in (None, w) for g, (_, w) in zip(given, wanted, strict=True)):
-        wanted = _by_name(wanted, [n for n, _ in values], name, str(entry["class_name"]))
-    for (layer, short), (_, value) in zip(wanted, values, strict=True):
-        found[layer][short] = value
-    return found
+    shorts = [_short(n) for n, _ in values]
+    weights: Weights = {layer: {} for layer, _ in needed}
+    if len(shorts) != len(needed) or any(s not in (None, n) for s, (_, n) in zip(shorts, needed, strict=True)):
+        needed = _by_name(needed, [n for n, _ in values], name, str(entry["class_name"]))
+    for (layer, short), (_, value) in zip(needed, values, strict=True):
+        weights[layer][short] = value
+    return weights
 
 
 Leaf = tuple[str, tuple[str, ...], tuple[str, ...], bool]
@@ -133,28 +133,28 @@ def _leaves(entry: Mapping[str, Any], scope: str, saved: Saved) -> Iterator[Leaf
 def _short(name: str) -> str | None:
     """The short name of a stored weight: 'conv2d_1/kernel:0' and 'convolution2d_1_W' are 'kernel'."""
     last = name.split("/")[-1].split(":")[0]
-    found = _SHORT.search(last)
-    short = None if found is None else _ALIASES.get(found[1], found[1])
+    match = _SHORT.search(last)
+    short = None if match is None else _ALIASES.get(match[1], match[1])
     if short == "depthwise_kernel" and not name.count("separable"):
-        return None  # a depthwise layer's only kernel, or a separable one's first: told by its place
+        return None  # a depthwise layer's only kernel, or a separable one's first: which its place says
     return short
 
 
-def _by_name(wanted: list[tuple[str, str]], given: list[str], layer: str, kind: str) -> list[tuple[str, str]]:
-    """What each stored weight is, where their order is not Keras': told by the layer's name in front of it."""
-    known = {(name.split("/")[-1], short): (name, short) for name, short in wanted}
-    single = len({name for name, _ in wanted}) == 1
-    found = []
-    for name in given:
+def _by_name(needed: list[tuple[str, str]], stored_names: list[str], layer: str, kind: str) -> list[tuple[str, str]]:
+    """What each stored weight is, where their order is not Keras': the layer's name in front of it says so."""
+    known = {(name.split("/")[-1], short): (name, short) for name, short in needed}
+    single = len({name for name, _ in needed}) == 1
+    identified = []
+    for name in stored_names:
         parts, short = name.split("/"), _short(name)
-        owner = wanted[0][0].split("/")[-1] if single else parts[-2] if len(parts) > 1 else ""
+        owner = needed[0][0].split("/")[-1] if single else parts[-2] if len(parts) > 1 else ""
         if short is None or (owner, short) not in known:
             break
-        found.append(known[owner, short])
-    if len(found) != len(wanted) or len(set(found)) != len(wanted) or len(known) != len(wanted):
-        shorts = ", ".join(short for _, short in wanted)
+        identified.append(known[owner, short])
+    if len(identified) != len(needed) or len(set(identified)) != len(needed) or len(known) != len(needed):
+        shorts = ", ".join(short for _, short in needed)
         raise FrontendError(
-            f"the weights stored for it are {', '.join(given) or 'none'}; it has {shorts}",
+            f"the weights stored for it are {', '.join(stored_names) or 'none'}; it has {shorts}",
             layer=f"{layer} (keras {kind})",
         )
-    return found
+    return identified

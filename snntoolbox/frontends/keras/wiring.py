@@ -11,7 +11,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.inputs import Tensor, declared_inputs, known_shape, name_of, tensors
 from snntoolbox.frontends.keras.legacy import kernels, operation_kind, translated
-from snntoolbox.frontends.keras.records import Call, Layer, Net, NetInput, Ref, refs
+from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use, refs
 from snntoolbox.frontends.keras.weights import MODELS, Weights, assigned
 from snntoolbox.ir.node import Shape
 
@@ -25,28 +25,28 @@ def read_net(saved: Saved, input_shape: Shape | None, backend: str, image_data_f
     )
     outputs = reader.walk(saved.config, "", [i.key for i in inputs])
     name = str(saved.config["config"].get("name") or saved.path.stem)
-    return Net(name, inputs, tuple(reader.calls), tuple(outputs), backend, image_data_format)
+    return Net(name, inputs, tuple(reader.uses), tuple(outputs), backend, image_data_format)
 
 
 class _Reader:
-    """Collects the calls of a model and of the models nested in it."""
+    """Collects the uses of layers in a model and in the models nested in it."""
 
     def __init__(self, saved: Saved, weights: Weights) -> None:
         self.saved = saved
         self.weights = weights
-        self.calls: list[Call] = []
+        self.uses: list[Use] = []
         self._layers: dict[str, Layer] = {}
 
-    def walk(self, model: Mapping[str, Any], scope: str, given: Sequence[str]) -> list[str]:
-        """Follow a model whose inputs have the keys `given`; the keys of its outputs."""
+    def walk(self, model: Mapping[str, Any], scope: str, inputs: Sequence[str]) -> list[str]:
+        """Follow a model whose inputs have the keys `inputs`; the keys of its outputs."""
         if model["class_name"] == "Sequential":
-            (key,) = given
+            (key,) = inputs
             for entry in model["config"]["layers"]:
                 if entry["class_name"] != "InputLayer":
                     (key,) = self._use(entry, scope, (Ref(key),), {})
             return [key]
         layers = {name_of(entry): entry for entry in model["config"]["layers"]}
-        keys: dict[Tensor, str] = dict(zip(tensors(model["config"]["input_layers"]), given, strict=True))
+        keys: dict[Tensor, str] = dict(zip(tensors(model["config"]["input_layers"]), inputs, strict=True))
         for name, index in _ordered(layers, model["config"], set(keys)):
             args, kwargs = arguments(layers[name], layers[name]["inbound_nodes"][index], keys)
             produced = self._use(layers[name], scope, args, kwargs)
@@ -57,10 +57,10 @@ class _Reader:
         name = f"{scope}{name_of(entry)}"
         if entry["class_name"] in MODELS:
             return self.walk(entry, f"{name}/", [r.key for r in refs((args, kwargs))])
-        outputs = [f"call:{len(self.calls)}:0"]
+        outputs = [f"use:{len(self.uses)}:0"]
         if name not in self._layers:
             self._layers[name] = self._layer(entry, name)
-        self.calls.append(Call(self._layers[name], args, kwargs, tuple(outputs), (None,)))
+        self.uses.append(Use(self._layers[name], args, kwargs, tuple(outputs), (None,)))
         return outputs
 
     def _layer(self, entry: Mapping[str, Any], name: str) -> Layer:
@@ -137,20 +137,20 @@ def _ordered(layers: Mapping[str, Any], config: Mapping[str, Any], known: set[Te
 
 def _read_by(entry: Mapping[str, Any], node: Any) -> list[Tensor]:
     """The tensors that a call reads, in order."""
-    found: list[Tensor] = []
-    arguments(entry, node, _Collecting(found))
-    return found
+    read: list[Tensor] = []
+    arguments(entry, node, _Collecting(read))
+    return read
 
 
 class _Collecting(dict[Tensor, str]):
     """A table of keys that has every tensor and notes which were asked for."""
 
-    def __init__(self, found: list[Tensor]) -> None:
+    def __init__(self, read: list[Tensor]) -> None:
         super().__init__()
-        self.found = found
+        self.read = read
 
     def __missing__(self, tensor: Tensor) -> str:
-        self.found.append(tensor)
+        self.read.append(tensor)
         return ""
 
 

@@ -31,19 +31,19 @@ class OnnxFrontend:
         `input_shape` (without batch) is needed where the file leaves sizes other than the batch open.
         """
         from snntoolbox.frontends.onnx.model import OnnxModel, describe
-        from snntoolbox.frontends.onnx.reading import read
-        from snntoolbox.frontends.onnx.widening import uncast, widened
+        from snntoolbox.frontends.onnx.proto import read_proto
+        from snntoolbox.frontends.onnx.widening import halves_widened, inputs_widened
 
         if isinstance(source, OnnxModel):
             return source
-        proto, name = read(source)
-        return describe(uncast(widened(proto)), name, input_shape)
+        proto, name = read_proto(source)
+        return describe(inputs_widened(halves_widened(proto)), name, input_shape)
 
     def parse(self, model: OnnxModel) -> Graph:
         """The graph; UnsupportedError that lists every node it cannot take."""
-        from snntoolbox.frontends.onnx.lowering import Lowering
+        from snntoolbox.frontends.onnx.parse import parse_model
 
-        return Lowering(model).graph()
+        return parse_model(model)
 
     def predict(self, model: OnnxModel, *x: Array) -> tuple[Array, ...]:
         """The outputs of onnxruntime, or of the ONNX reference evaluator where that is not installed."""

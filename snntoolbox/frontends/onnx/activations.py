@@ -1,33 +1,26 @@
-"""Handlers of activation functions made of straight pieces: rectifiers in their several spellings, and bounds."""
+"""Handlers of activation functions: rectifiers and bounds, smooth functions, softmax."""
 
 from __future__ import annotations
 
 import math
-from functools import partial, reduce
 
 import numpy as np
 
-from snntoolbox.frontends.onnx.arithmetic import common_shape, sample_constant, stretched
-from snntoolbox.frontends.onnx.call import Activation, Call, Refusal
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Floor, ReLU
-from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
+from snntoolbox.frontends import functions
+from snntoolbox.frontends.functions import SELU, smooth
+from snntoolbox.frontends.layer_call import Activation, Refusal
+from snntoolbox.frontends.onnx.call import OnnxCall
 
-UNBOUNDED = 3.4e38  # exporters write the largest float32 for no bound
-
-
-def relu(call: Call) -> str:
-    """``max(x, 0)``."""
-    return _clipped(call, call.source(), 0.0, None)
+# -- straight pieces ------------------------------------------------------------------------------------------------
 
 
-def clip(call: Call) -> str:
+def clip(call: OnnxCall) -> str:
     """``min(max(x, min), max)``, either bound left out."""
     low, high = (_bound(call, what, i) for i, what in ((1, "min"), (2, "max")))
-    return _clipped(call, call.source(), low, high)
+    return functions.clipped(call, call.source(), low, high)
 
 
-def _bound(call: Call, what: str, i: int) -> float | None:
+def _bound(call: OnnxCall, what: str, i: int) -> float | None:
     """A bound from an attribute (opset 10 and older) or an input."""
     if what in call.attributes:
         return float(call.attribute(what, 0.0))
@@ -39,90 +32,93 @@ def _bound(call: Call, what: str, i: int) -> float | None:
     return float(array.item())
 
 
-def _clipped(call: Call, source: str, low: float | None, high: float | None) -> str:
-    """The value between two numbers; None, infinity and the largest float are no bound."""
-    if any(v is not None and math.isnan(v) for v in (low, high)):
-        raise Refusal("its bound is not a number")
-    low = None if low is None or low <= -UNBOUNDED else low
-    high = None if high is None or high >= UNBOUNDED else high
-    if isinstance(call.builder.node(source), ReLU) and (low is None or low < 0):
-        low = 0.0  # cheaper, and the same: it is not below zero already
-    if low is not None and high is not None and low >= high:
-        raise Refusal(f"clips to [{low}, {high}]: only one value is left")
-    return add_clip(call.builder, call.name, source, low, high, call.origin)
-
-
-def maximum(call: Call) -> str:
+def maximum(call: OnnxCall) -> str:
     """The largest of activations and constants."""
-    return _extreme(call, 1.0)
+    return functions.extreme(call, call.operands(), 1.0)
 
 
-def minimum(call: Call) -> str:
+def minimum(call: OnnxCall) -> str:
     """The smallest of activations and constants."""
-    return _extreme(call, -1.0)
+    return functions.extreme(call, call.operands(), -1.0)
 
 
-def _extreme(call: Call, sign: float) -> str:
-    """The largest input, or the smallest where `sign` is -1."""
-    active = [i for i, v in enumerate(call.inputs) if isinstance(v, Activation)]
-    if len({len(call.shape(i)) for i in active}) > 1:
-        raise Refusal("broadcasts a batch axis: its inputs have different numbers of axes")
-    shape = common_shape([call.shape(i) for i in active])
-    constants = [sample_constant(call, i, shape) for i in range(len(call.inputs)) if i not in active]
-    shape = common_shape([shape, *(c.shape for c in constants)])
-    join = partial(add_maximum if sign > 0 else add_minimum, call.builder, call.name, origin=call.origin)
-    source = reduce(join, (stretched(call, call.source(i), shape) for i in active))
-    if not constants:
-        return source
-    bound = reduce(np.maximum if sign > 0 else np.minimum, constants)
-    if bound.size > 1 and np.ptp(bound):
-        return _bounded(call, source, bound, sign)
-    level = float(bound.ravel()[0])
-    return _clipped(call, source, *((level, None) if sign > 0 else (None, level)))
-
-
-def _bounded(call: Call, source: str, bound: Array, sign: float) -> str:
-    """``max(x, bound)``, or ``min(x, bound)`` where `sign` is -1, with a constant that varies over the sample."""
-    level = bound.astype(np.float64)
-    if not np.all(np.isfinite(level)):
-        raise Refusal("its constant is not finite")
-    return add_bound(call.builder, call.name, source, level, sign, call.origin)
-
-
-def leaky_relu(call: Call) -> str:
+def leaky_relu(call: OnnxCall) -> str:
     """``max(x, 0) + alpha * min(x, 0)``."""
-    return add_leaky_relu(call.builder, call.name, call.source(), call.number("alpha", 0.01), None, call.origin)
+    return functions.leaky_relu(call, call.source(), call.number("alpha", 0.01))
 
 
-def prelu(call: Call) -> str:
+def prelu(call: OnnxCall) -> str:
     """The same with trained slopes that broadcast to the sample."""
-    shape = call.shape()
-    slope = sample_constant(call, 1, shape)
-    if common_shape([shape, slope.shape]) != shape or not np.all(np.isfinite(slope)):
-        raise Refusal(f"its slopes of shape {slope.shape} do not fit samples of shape {shape}")
-    return add_leaky_relu(call.builder, call.name, call.source(), slope, None, call.origin)
+    slope = call.operand(1)
+    if isinstance(slope, Activation):
+        raise Refusal("its slopes depend on the input")
+    return functions.leaky_relu(call, call.source(), call.per_sample(slope, len(call.shape())))
 
 
-def thresholded_relu(call: Call) -> str:
+def thresholded_relu(call: OnnxCall) -> str:
     """``x if x > alpha else 0``, which jumps unless alpha is zero."""
-    alpha = call.number("alpha", 1.0)
-    if alpha != 0:
-        raise Refusal(f"jumps at alpha = {alpha}; only zero is a rectifier")
-    return relu(call)
+    return functions.thresholded_relu(call, call.source(), call.number("alpha", 1.0))
 
 
-def hard_sigmoid(call: Call) -> str:
+def hard_sigmoid(call: OnnxCall) -> str:
     """``min(max(alpha * x + beta, 0), 1)``."""
-    gain, shift = (np.full((), call.number(what, value)) for what, value in (("alpha", 0.2), ("beta", 0.5)))
-    line = call.builder.affine(f"{call.name}_line", call.source(), gain, shift, call.origin)
-    return _clipped(call, line, 0.0, 1.0)
+    return functions.hard_sigmoid(call, call.source(), call.number("alpha", 0.2), call.number("beta", 0.5))
 
 
-def floor(call: Call) -> str:
-    """Between bounds a quantised rectifier (QCFS), which is read as one; else refused at conversion."""
-    return call.builder.add(Floor(name=call.name, inputs=(call.source(),), origin=call.origin))
+# -- smooth functions -----------------------------------------------------------------------------------------------
 
 
-def absolute(call: Call) -> str:
-    """``|x|``."""
-    return add_absolute(call.builder, call.name, call.source(), call.origin)
+def gelu(call: OnnxCall) -> str:
+    """GELU, exact or by tanh."""
+    approximation = call.attribute("approximate", "none")
+    if approximation not in ("none", "tanh"):
+        raise Refusal(f"approximate = '{approximation}' is not known")
+    return smooth("gelu_tanh" if approximation == "tanh" else "gelu")(call, call.source())
+
+
+def elu(call: OnnxCall) -> str:
+    """``x`` above zero, ``alpha * (exp(x) - 1)`` below."""
+    return functions.elu(call, call.source(), call.number("alpha", 1.0))
+
+
+def celu(call: OnnxCall) -> str:
+    """CELU with alpha 1."""
+    return functions.celu(call, call.source(), call.number("alpha", 1.0))
+
+
+def selu(call: OnnxCall) -> str:
+    """SELU with its own alpha and gamma."""
+    return functions.scaled_elu(call, call.source(), call.number("alpha", SELU[0]), call.number("gamma", SELU[1]))
+
+
+def swish(call: OnnxCall) -> str:
+    """``x * sigmoid(alpha * x) = silu(alpha * x) / alpha``."""
+    alpha, build, silu = call.number("alpha", 1.0), call.builder, smooth("silu")
+    if alpha == 1:
+        return silu(call, call.source())
+    if not alpha:
+        return build.affine(call.name, call.source(), np.full((), 0.5), None, call.origin)
+    inner = build.affine(f"{call.name}_inner", call.source(), np.full((), alpha), None, call.origin)
+    return build.affine(f"{call.name}_outer", silu(call, inner), np.full((), 1 / alpha), None, call.origin)
+
+
+# -- softmax --------------------------------------------------------------------------------------------------------
+
+
+def softmax(call: OnnxCall) -> str:
+    """Softmax over one axis, or over all from `axis` on (before opset 13)."""
+    return _softmax(call, log=False)
+
+
+def log_softmax(call: OnnxCall) -> str:
+    """The logarithm of softmax."""
+    return _softmax(call, log=True)
+
+
+def _softmax(call: OnnxCall, *, log: bool) -> str:
+    shape, build, source = call.shape(), call.builder, call.source()
+    axis = call.axis(call.attribute("axis", 1 if call.opset < 13 else -1))
+    if call.opset < 13 and math.prod(shape[axis:]) != shape[axis]:
+        source = build.reshape(f"{call.name}_joint", source, (*shape[:axis], math.prod(shape[axis:])), call.origin)
+    normalised = functions.softmax(call, source, axis, log=log)
+    return build.reshape(f"{call.name}_shape", normalised, shape, call.origin)

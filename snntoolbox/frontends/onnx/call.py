@@ -1,23 +1,22 @@
-"""One ONNX node on its way into the graph: its attributes, its inputs' values, and the checks that handlers share."""
+"""An ONNX node as its handler gets it: its attributes, and the values of its inputs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.onnx.model import MOST_VALUES
-from snntoolbox.ir.builder import GraphBuilder
-from snntoolbox.ir.node import Array, Origin, Shape
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Lost, Operand, Refusal, per_axis
+from snntoolbox.ir.node import Array
 
 # Two batch sizes at which what depends on the batch alone is worked out: see `Known`.
 PROBES = (61, 67)
 
 EVALUATE = "export the model in evaluation mode"
-FREE_BATCH = "export the model with a free first axis, and treat every sample alone"
+FREE_BATCH = f"export the model with a free first axis, and {TREAT_ALONE}"
 
 
 class Batch:
@@ -26,21 +25,6 @@ class Batch:
 
 BATCH = Batch()
 Size = int | Batch
-
-
-class Refusal(Exception):  # noqa: N818 - not an error: it says no
-    """Why a node cannot be taken, and what to do; caught by the lowering, which lists every one."""
-
-    def __init__(self, reason: str, *, hint: str | None = None) -> None:
-        super().__init__(reason)
-        self.hint = hint
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A tensor that depends on the data: a node of the graph under construction."""
-
-    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +43,17 @@ class Known:
         return self.first is self.second or np.array_equal(self.first, self.second)
 
 
-@dataclass(frozen=True)
-class Lost:
-    """A tensor of which nothing is known: it comes from a refused node."""
-
-
 Value = Activation | Known | Lost
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OnnxCall(LayerCall):
     """A node with the values of its inputs (None where an optional one is left out)."""
 
-    op: str
-    name: str
-    origin: Origin
     attributes: dict[str, Any]
     inputs: tuple[Value | None, ...]
     outputs: tuple[str, ...]
     opset: int
-    batch: int | None
-    builder: GraphBuilder
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
@@ -94,22 +68,31 @@ class Call:
             raise Refusal(f"input {i + 1} is a constant, expected an activation")
         return value.name
 
-    def shape(self, i: int = 0) -> Shape:
-        """The sample shape of input i."""
-        return self.builder.shape(self.source(i))
-
     def constant(self, i: int, what: str) -> Array:
         """The value of input i, as float32 where its own type is a shorter float."""
         value = self.value(i)
         if not isinstance(value, Known):
             raise Refusal(f"{what} is not constant" if value else f"has no {what}")
         if not value.fixed:
-            raise Refusal(f"{what} depends on the batch size")
+            raise Refusal(f"{what} depends on the batch size", hint=TREAT_ALONE)
         return _wide(value.first)
 
     def optional(self, i: int, what: str) -> Array | None:
         """The constant input i, None where it is left out."""
         return None if self.value(i) is None else self.constant(i, what)
+
+    def operand(self, i: int) -> Operand:
+        """Input i of an operation of arithmetic; a constant that was expanded to the batch size, for one sample."""
+        value = self.value(i)
+        if isinstance(value, Activation):
+            return value
+        return (
+            _one_sample(value) if isinstance(value, Known) and not value.fixed else self.constant(i, f"operand {i + 1}")
+        )
+
+    def operands(self) -> list[Operand]:
+        """All inputs of an operation of arithmetic."""
+        return [self.operand(i) for i in range(len(self.inputs))]
 
     def setting(self, name: str, i: int) -> list[Any] | None:
         """A list that older opsets keep in an attribute and newer ones in input i; None where it is left out."""
@@ -155,28 +138,28 @@ class Call:
             raise Refusal(f"its attribute {name} is malformed")
         return float(value)
 
+    def integers(self, name: str, count: int, default: Any, *, least: int = 0) -> tuple[int, ...]:
+        """An attribute that has so many integers, or as many times the default."""
+        values = tuple(self.attribute(name, (default,) * count))
+        if len(values) != count:
+            raise Refusal(f"{name} {values} are not the {count} that its input needs")
+        return per_axis(name, values, count, least=least)
+
     def flag(self, name: str, default: int = 0) -> bool:
         """A yes-or-no attribute."""
         return bool(self.attribute(name, default))
 
-    def axis(self, axis: int, rank: int | None = None) -> int:
-        """The sample's axis for an axis of the whole tensor, of `rank` axes with the batch (default: the input's)."""
-        rank = len(self.shape()) + 1 if rank is None else rank
-        if not -rank <= axis < rank:
-            raise Refusal(f"has no axis {axis}: the tensor has {rank}")
-        if axis % rank == 0:
-            raise Refusal("works across the batch axis")
-        return axis % rank - 1
 
-    # -- outputs ------------------------------------------------------------------------------------------------
-
-    def bound(self, shape: Sequence[int]) -> None:
-        """Refuse an output that no real network has, before it is made."""
-        if math.prod(shape) > MOST_VALUES:
-            raise Refusal(f"its output of shape {tuple(shape)} is too large")
+Handler = Callable[[OnnxCall], str | tuple[str | None, ...]]
+"""Adds a node's operation to the graph: the nodes behind its outputs, None for one that nothing reads."""
 
 
-Handler = Callable[[Call], str | tuple[str | None, ...]]
+def _one_sample(value: Known) -> Array:
+    """A constant that is the same for each sample of the batch, for a batch of one."""
+    rows = [v[:1] for v in (value.first, value.second) if v.ndim and np.all(v == v[:1])]
+    if len(rows) != 2 or (len(value.first), len(value.second)) != PROBES or not np.array_equal(rows[0], rows[1]):
+        raise Refusal("its constant depends on the batch size", hint=TREAT_ALONE)
+    return rows[0]
 
 
 def _wide(array: Array) -> Array:

@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from snntoolbox.frontends.onnx.call import Known, Refusal
-from snntoolbox.frontends.onnx.reading import DAMAGE, DOMAINS
+from snntoolbox.frontends.layer_call import CONTROL_FLOW, Refusal, not_supported
+from snntoolbox.frontends.onnx.call import Known
+from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.ir.node import Array
 
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -40,7 +41,7 @@ class Folder:
         if node.op_type in RANDOM:
             raise Refusal("its output is random")
         if any(a.HasField("g") or a.graphs for a in node.attribute):
-            raise Refusal("control flow")
+            raise not_supported(node.op_type, CONTROL_FLOW)
         if node.op_type == "Constant":
             return (stored(constant_attribute(node)),)
         first = self._evaluate(node, [None if k is None else k.first for k in inputs])
@@ -58,7 +59,7 @@ class Folder:
             del model.graph.initializer[:]
             outputs = ReferenceEvaluator(model).run(None, feeds)
         except NotImplementedError as error:
-            raise Refusal("operator not supported") from error
+            raise not_supported(node.op_type) from error
         except (*DAMAGE, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
             raise Refusal(f"its constant output cannot be computed: {error}") from error
         if not all(isinstance(o, (np.ndarray, np.generic)) for o in outputs):
@@ -83,7 +84,7 @@ class Folder:
         return helper.make_model(graph, opset_imports=opsets, ir_version=self._ir_version)
 
     def _spend(self, node: Any, model: Any) -> None:
-        """Take the outputs' sizes from the budget; Refusal where it does not suffice or a size cannot be told."""
+        """Take the outputs' sizes from the budget; Refusal where it does not suffice or a size cannot be known."""
         try:
             graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
         except DAMAGE as error:
@@ -91,7 +92,7 @@ class Folder:
         for value in graph.output:
             kind = value.type.tensor_type
             if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
-                raise Refusal("the size of its constant output cannot be told beforehand")
+                raise Refusal("the size of its constant output is not known beforehand")
             if kind.elem_type == TensorProto.STRING:
                 raise Refusal("its output is text")
             size = math.prod(d.dim_value for d in kind.shape.dim)

@@ -11,12 +11,11 @@ import numpy as np
 import onnx
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.onnx.reading import DAMAGE, opset
+from snntoolbox.frontends.layer_call import MOST_VALUES
+from snntoolbox.frontends.onnx.proto import DAMAGE, opset
 from snntoolbox.ir.node import Shape
 
 log = logging.getLogger(__name__)
-
-MOST_VALUES = 2**27  # of one tensor, per sample: far above any real network, far below any machine's memory
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,17 @@ def describe(proto: Any, name: str, input_shape: Shape | None) -> OnnxModel:
     """The opened model; FrontendError where an input has no batch axis or no known shape."""
     graph = proto.graph
     stored = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
-    wanted = [value for value in graph.input if value.name not in stored]
-    if not wanted:
+    inputs = [value for value in graph.input if value.name not in stored]
+    if not inputs:
         raise FrontendError("the model has no inputs")
-    if input_shape is not None and len(wanted) > 1:
-        raise FrontendError(f"input_shape is for models with one input; this one has {len(wanted)}")
-    batches, specs = zip(*(_input(value, input_shape) for value in wanted), strict=True)
+    if input_shape is not None and len(inputs) > 1:
+        raise FrontendError(f"input_shape is for models with one input; this one has {len(inputs)}")
+    batches, specs = zip(*(_input(value, input_shape) for value in inputs), strict=True)
     fixed = {b for b in batches if b is not None}
     if len(fixed) > 1:
         raise FrontendError(f"the inputs' first axes, taken as the batch, have different sizes: {sorted(fixed)}")
     batch = fixed.pop() if fixed else None
-    return OnnxModel(proto, name, opset(proto), specs, batch, _inferred(proto, wanted, specs))
+    return OnnxModel(proto, name, opset(proto), specs, batch, _inferred(proto, inputs, specs))
 
 
 def dimensions(value: Any) -> list[int | None] | None:
@@ -99,27 +98,28 @@ def _input(value: Any, input_shape: Shape | None) -> tuple[int | None, InputSpec
     return batch, InputSpec(value.name, shape, dtype)
 
 
-def _sample(name: str, sample: list[int | None] | None, given: Shape | None) -> Shape:
+def _sample(name: str, declared: list[int | None] | None, input_shape: Shape | None) -> Shape:
     """The sample's shape from the file and the user."""
-    if given is None:
-        known = [n for n in sample or () if n is not None]
-        if sample is None or len(known) < len(sample):
+    if input_shape is None:
+        known = [n for n in declared or () if n is not None]
+        if declared is None or len(known) < len(declared):
             raise FrontendError(
-                f"the file leaves its sizes open: {sample}",
+                f"the file leaves its sizes open: {declared}",
                 layer=f"{name} (onnx Input)",
                 hint="give the shape of a sample: input_shape = ...",
             )
         return tuple(known)
-    fits = sample is None or len(sample) == len(given)
-    if not given or not fits or any(a not in (None, b) for a, b in zip(sample or given, given, strict=True)):
+    sizes = input_shape if declared is None else declared
+    fits = len(sizes) == len(input_shape) and all(a in (None, b) for a, b in zip(sizes, input_shape, strict=True))
+    if not input_shape or not fits:
         layer = f"{name} (onnx Input)"
-        raise FrontendError(f"input_shape {tuple(given)} does not fit the file's {sample}", layer=layer)
-    return tuple(int(n) for n in given)
+        raise FrontendError(f"input_shape {tuple(input_shape)} does not fit the file's {declared}", layer=layer)
+    return tuple(int(n) for n in input_shape)
 
 
-def _inferred(proto: Any, wanted: list[Any], specs: tuple[InputSpec, ...]) -> dict[str, Shape]:
+def _inferred(proto: Any, inputs: list[Any], specs: tuple[InputSpec, ...]) -> dict[str, Shape]:
     """Sample shapes of all tensors whose every size but the batch ONNX can infer; stand-ins, nothing rests on them."""
-    for value, spec in zip(wanted, specs, strict=True):
+    for value, spec in zip(inputs, specs, strict=True):
         dims = value.type.tensor_type.shape.dim
         if not dims:
             dims.add().dim_param = "batch"
@@ -134,10 +134,10 @@ def _inferred(proto: Any, wanted: list[Any], specs: tuple[InputSpec, ...]) -> di
     except DAMAGE as error:
         log.warning("ONNX cannot infer the shapes of this model: %s", error)
         graph = proto.graph
-    found = {}
+    shapes = {}
     for value in (*graph.value_info, *graph.output):
         dims = dimensions(value) or ()
         known = tuple(n for n in dims[1:] if n is not None)
         if dims and len(known) == len(dims) - 1 and math.prod(known) <= MOST_VALUES:
-            found[value.name] = known
-    return found
+            shapes[value.name] = known
+    return shapes

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.onnx.arithmetic import stretched
-from snntoolbox.frontends.onnx.call import Activation, Batch, Call, Refusal
-from snntoolbox.frontends.onnx.model import MOST_VALUES
-
-PAD_MODES = ("constant", "reflect", "edge", "wrap")
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal, check_size
+from snntoolbox.frontends.maps import padded
+from snntoolbox.frontends.onnx.call import Batch, OnnxCall
 
 
-def concat(call: Call) -> str:
+def concat(call: OnnxCall) -> str:
     """Activations joined along an axis of the sample."""
     if not all(isinstance(v, Activation) for v in call.inputs):
         raise Refusal("joins a constant to an activation")
@@ -22,7 +19,7 @@ def concat(call: Call) -> str:
     return call.builder.concat(call.name, sources, call.axis(call.attribute("axis", 1)), call.origin)
 
 
-def pad(call: Call) -> str:
+def pad(call: OnnxCall) -> str:
     """Padding by a constant or by the sample's own values; negative pads crop."""
     rank, pads = len(call.shape()) + 1, call.setting("pads", 1) or []
     axes = call.optional(3, "axes")
@@ -33,24 +30,17 @@ def pad(call: Call) -> str:
     for i, axis in enumerate(named):
         full[axis] = (int(pads[i]), int(pads[i + len(named)]))
     if full[0] != (0, 0):
-        raise Refusal("pads the batch axis")
-    mode, value = call.attribute("mode", "constant"), _pad_value(call)
-    if mode not in PAD_MODES or not math.isfinite(value):
-        raise Refusal(f"pads by '{mode}' with the value {value}")
-    padded = [n + lo + hi for n, (lo, hi) in zip(call.shape(), full[1:], strict=True)]
-    if min(padded, default=1) < 1 or any(max(map(abs, p)) > MOST_VALUES for p in full):
-        raise Refusal(f"pads {full[1:]} leave nothing of samples of shape {call.shape()}")
-    call.bound(padded)
-    return call.builder.pad(call.name, call.source(), full[1:], value=value, mode=mode, origin=call.origin)
+        raise Refusal("pads the batch axis", hint=TREAT_ALONE)
+    return padded(call, call.source(), full[1:], value=_pad_value(call), mode=call.attribute("mode", "constant"))
 
 
-def _pad_value(call: Call) -> float:
+def _pad_value(call: OnnxCall) -> float:
     """The constant: an attribute before opset 11, then an input."""
-    given = None if "pads" in call.attributes else call.optional(2, "value")
-    return float(call.attribute("value", 0.0)) if given is None else float(np.ravel(given)[0])
+    value = None if "pads" in call.attributes else call.optional(2, "value")
+    return float(call.attribute("value", 0.0)) if value is None else float(np.ravel(value)[0])
 
 
-def slice_(call: Call) -> str:
+def slice_(call: OnnxCall) -> str:
     """``x[start:end:step]`` on axes of the sample; the batch axis may only be taken whole."""
     starts, ends = call.setting("starts", 1), call.setting("ends", 2)
     if starts is None or ends is None:
@@ -68,13 +58,13 @@ def slice_(call: Call) -> str:
     return source
 
 
-def _whole_batch(call: Call, start: int, end: int, step: int) -> None:
+def _whole_batch(call: OnnxCall, start: int, end: int, step: int) -> None:
     """Refuse a slice of the batch axis other than all of it."""
     if start != 0 or step != 1 or end < (call.batch or 2**31 - 1):
-        raise Refusal("slices the batch axis")
+        raise Refusal("slices the batch axis", hint=TREAT_ALONE)
 
 
-def gather(call: Call) -> str:
+def gather(call: OnnxCall) -> str:
     """Constant indices picked along an axis of the sample."""
     if not isinstance(call.value(0), Activation):
         raise Refusal("looks values up by an activation")
@@ -84,11 +74,11 @@ def gather(call: Call) -> str:
     if indices.size == 0 or indices.min() < -size or indices.max() >= size:
         raise Refusal(f"an index lies outside axis {axis} of samples of shape {shape}")
     picked = call.builder.take(call.name, call.source(), axis, (np.ravel(indices) % size).tolist(), call.origin)
-    wanted = (*shape[:axis], *indices.shape, *shape[axis + 1 :])
-    return call.builder.reshape(f"{call.name}_shape", picked, wanted, call.origin)
+    shaped = (*shape[:axis], *indices.shape, *shape[axis + 1 :])
+    return call.builder.reshape(f"{call.name}_shape", picked, shaped, call.origin)
 
 
-def split(call: Call) -> tuple[str | None, ...]:
+def split(call: OnnxCall) -> tuple[str | None, ...]:
     """Consecutive parts along an axis of the sample, those that something reads."""
     axis = call.axis(call.attribute("axis", 0))
     size, parts = call.shape()[axis], len(call.outputs)
@@ -105,28 +95,28 @@ def split(call: Call) -> tuple[str | None, ...]:
     )
 
 
-def expand(call: Call) -> str:
+def expand(call: OnnxCall) -> str:
     """Axes of length one repeated to a constant shape."""
     target: list[Any] = call.sizes("shape", 1) or []
     shape = call.shape()
     if len(target) > len(shape) + 1:
-        raise Refusal("adds axes before the batch")
+        raise Refusal("adds axes before the batch", hint=TREAT_ALONE)
     if len(target) == len(shape) + 1 and target[0] != 1 and not call.is_batch(target[0]):
-        raise Refusal("repeats the batch axis")
+        raise Refusal("repeats the batch axis", hint=TREAT_ALONE)
     sample = target[1:] if len(target) == len(shape) + 1 else target
     sample = [1] * (len(shape) - len(sample)) + sample
     if any(isinstance(t, Batch) or (t != n and 1 not in (t, n)) or t < 1 for t, n in zip(sample, shape, strict=True)):
         raise Refusal(f"cannot expand samples of shape {shape} to its target")
-    return stretched(call, call.source(), [max(t, n) for t, n in zip(sample, shape, strict=True)])
+    return call.broadcast(call.source(), tuple(max(t, n) for t, n in zip(sample, shape, strict=True)))
 
 
-def tile(call: Call) -> str:
+def tile(call: OnnxCall) -> str:
     """The sample repeated along its axes."""
     repeats = [int(r) for r in np.ravel(call.constant(1, "repeats"))]
     shape, source = call.shape(), call.source()
     if len(repeats) != len(shape) + 1 or repeats[0] != 1 or min(repeats) < 1:
         raise Refusal(f"cannot repeat samples of shape {shape} by {repeats}")
-    call.bound([n * r for n, r in zip(shape, repeats[1:], strict=True)])
+    check_size([n * r for n, r in zip(shape, repeats[1:], strict=True)])
     for axis, (n, r) in enumerate(zip(shape, repeats[1:], strict=True)):
         source = call.builder.take(call.name, source, axis, [*range(n)] * r, call.origin)
     return source

@@ -52,12 +52,12 @@ def _stepwise(model: OnnxModel, feeds: dict[str, Array], count: int, step: int, 
     for start in range(0, max(count, 1), step):
         batch = {name: a[start : start + step] for name, a in feeds.items()}
         size = min(step, count - start)
-        wanted = step if fill else size
-        padded = {name: _filled(a, wanted) for name, a in batch.items()}
+        rows = step if fill else size
+        padded = {name: _filled(a, rows) for name, a in batch.items()}
         outputs = model.runner[0](padded)
         for name, output in zip(model.outputs, outputs, strict=True):
-            if output.ndim < 1 or len(output) != wanted:
-                raise FrontendError(f"output '{name}' of shape {output.shape} has no batch axis of {wanted}")
+            if output.ndim < 1 or len(output) != rows:
+                raise FrontendError(f"output '{name}' of shape {output.shape} has no batch axis of {rows}")
         parts.append([o[:size] for o in outputs])
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 

@@ -6,14 +6,16 @@ import math
 
 import numpy as np
 
-from snntoolbox.frontends.onnx.call import Call, Refusal
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal, check_size
+from snntoolbox.frontends.maps import interpolation
+from snntoolbox.frontends.onnx.call import OnnxCall
 from snntoolbox.ir.node import Array
 
 MODES = ("nearest", "linear")
 F = np.float32  # coordinates are worked out in this type, as onnxruntime does, so that ties fall the same way
 
 
-def upsample(call: Call) -> str:
+def upsample(call: OnnxCall) -> str:
     """Upsample (opset 7 to 9): asymmetric coordinates, rounded down."""
     scales = call.setting("scales", 1)
     if scales is None:
@@ -21,7 +23,7 @@ def upsample(call: Call) -> str:
     return _resize(call, [float(s) for s in scales], None, "asymmetric", "simple")
 
 
-def resize(call: Call) -> str:
+def resize(call: OnnxCall) -> str:
     """Resize: of opset 10 like Upsample, then with its many rules of coordinates."""
     if call.opset < 11:
         return _resize(call, _scales(call, 1), None, "asymmetric", "simple")
@@ -32,26 +34,26 @@ def resize(call: Call) -> str:
     named = list(range(rank)) if axes is None else [int(a) % rank for a in axes]
     full = None
     if sizes is not None:
-        given = dict(zip(named, sizes, strict=True))
-        if not call.is_batch(given.get(0, call.batch or 1)):
-            raise Refusal("resizes the batch axis")
-        full = [given.get(a + 1, n) for a, n in enumerate(call.shape())]
+        by_axis = dict(zip(named, sizes, strict=True))
+        if not call.is_batch(by_axis.get(0, call.batch or 1)):
+            raise Refusal("resizes the batch axis", hint=TREAT_ALONE)
+        full = [by_axis.get(a + 1, n) for a, n in enumerate(call.shape())]
         if not all(isinstance(n, int) for n in full):
             raise Refusal("resizes to the batch size")
     elif scales is not None:
-        by_axis = dict(zip(named, scales, strict=True))
-        scales = [by_axis.get(a, 1.0) for a in range(rank)]
+        factors = dict(zip(named, scales, strict=True))
+        scales = [factors.get(a, 1.0) for a in range(rank)]
     rule = call.attribute("coordinate_transformation_mode", "half_pixel")
     return _resize(call, scales, full, rule, call.attribute("nearest_mode", "round_prefer_floor"))  # type: ignore[arg-type]
 
 
-def _scales(call: Call, i: int) -> list[float] | None:
+def _scales(call: OnnxCall, i: int) -> list[float] | None:
     """The scales, None where the input is left out or empty."""
     array = call.optional(i, "scales")
     return None if array is None or not array.size else [float(s) for s in np.ravel(array)]
 
 
-def _resize(call: Call, scales: list[float] | None, sizes: list[int] | None, rule: str, rounding: str) -> str:
+def _resize(call: OnnxCall, scales: list[float] | None, sizes: list[int] | None, rule: str, rounding: str) -> str:
     mode, shape, source = call.attribute("mode", "nearest"), call.shape(), call.source()
     if mode not in MODES:
         raise Refusal(f"resizes by '{mode}'")
@@ -66,7 +68,7 @@ def _resize(call: Call, scales: list[float] | None, sizes: list[int] | None, rul
         factors = [F(m) / F(n) for m, n in zip(sizes, shape, strict=True)]
     if min(sizes) < 1:
         raise Refusal(f"resizes to {sizes}")
-    call.bound(sizes)
+    check_size(sizes)
     for axis, (n, m, factor) in enumerate(zip(shape, sizes, factors, strict=True)):
         if n == m and factor == 1:
             continue
@@ -75,8 +77,10 @@ def _resize(call: Call, scales: list[float] | None, sizes: list[int] | None, rul
             picked = _nearest(places, n, factor, rounding)
             source = call.builder.take(call.name, source, axis, picked.tolist(), call.origin)
         else:
-            call.bound((n, m))
-            source = call.builder.dense(call.name, source, _linear(places, n), None, axis=axis, origin=call.origin)
+            check_size((n, m))
+            source = call.builder.dense(
+                call.name, source, interpolation(places, n), None, axis=axis, origin=call.origin
+            )
     return source
 
 
@@ -116,15 +120,3 @@ def _nearest(places: Array, n: int, factor: np.float32, rounding: str) -> Array:
     else:
         raise Refusal(f"rounds by the rule '{rounding}'")
     return np.asarray(np.clip(index, 0, n - 1).astype(np.int64))
-
-
-def _linear(places: Array, n: int) -> Array:
-    """The matrix (outputs, n) that mixes the two inputs around each place; the edge goes on outside."""
-    places = np.clip(places, 0, n - 1)
-    low = np.floor(places).astype(np.int64)
-    high = np.minimum(low + 1, n - 1)
-    part = (places - low).astype(np.float64)
-    matrix = np.zeros((len(places), n))
-    np.add.at(matrix, (np.arange(len(places)), low), 1 - part)
-    np.add.at(matrix, (np.arange(len(places)), high), part)
-    return matrix

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, Call, Refusal, Size
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal
+from snntoolbox.frontends.maps import regrouped
+from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, OnnxCall, Size
 from snntoolbox.ir.node import Shape
 
 FLOATS = {1: "FLOAT", 10: "FLOAT16", 11: "DOUBLE", 16: "BFLOAT16"}  # TensorProto.DataType
 
 
-def identity(call: Call) -> str:
+def identity(call: OnnxCall) -> str:
     """The input itself."""
     return call.source()
 
 
-def dropout(call: Call) -> str:
+def dropout(call: OnnxCall) -> str:
     """The input itself, outside training."""
     training = call.optional(2, "training_mode")
     if training is not None and training.any():
@@ -24,32 +26,32 @@ def dropout(call: Call) -> str:
     return call.source()
 
 
-def cast(call: Call) -> str:
+def cast(call: OnnxCall) -> str:
     """The input itself; a cast to anything but a float would round."""
     if call.attribute("to", 0) not in FLOATS:
         raise Refusal("casts to a type that is not a float")
     return call.source()
 
 
-def cast_like(call: Call) -> str:
+def cast_like(call: OnnxCall) -> str:
     """The input itself, where the other input is a float."""
     if call.optional(1, "type") is not None and call.constant(1, "type").dtype.kind != "f":
         raise Refusal("casts to a type that is not a float")
     return call.source()
 
 
-def transpose(call: Call) -> str:
+def transpose(call: OnnxCall) -> str:
     """The axes in another order, the batch first as before."""
     rank = len(call.shape()) + 1
     perm = [int(a) for a in call.attribute("perm", range(rank)[::-1])]
     if sorted(perm) != list(range(rank)):
         raise Refusal(f"perm {perm} does not fit {rank} axes")
     if perm[0] != 0:
-        raise Refusal("moves the batch axis")
+        raise Refusal("moves the batch axis", hint=TREAT_ALONE)
     return call.builder.permute(call.name, call.source(), [a - 1 for a in perm[1:]], call.origin)
 
 
-def flatten(call: Call) -> str:
+def flatten(call: OnnxCall) -> str:
     """All axes from `axis` on as one; those before it, but the batch, must have length one."""
     shape, rank = call.shape(), len(call.shape()) + 1
     axis = call.attribute("axis", 1)
@@ -57,13 +59,13 @@ def flatten(call: Call) -> str:
         raise Refusal(f"has no axis {axis}: the tensor has {rank}")
     axis = axis + rank if axis < 0 else axis
     if axis == 0 and call.batch != 1:
-        raise Refusal("flattens the batch axis")
+        raise Refusal("flattens the batch axis", hint=TREAT_ALONE)
     if math.prod(shape[: max(axis - 1, 0)]) != 1:
-        raise Refusal("merges the batch with other axes")
+        raise Refusal("merges the batch with other axes", hint=FREE_BATCH)
     return call.builder.reshape(call.name, call.source(), (math.prod(shape),), call.origin)
 
 
-def reshape(call: Call) -> str:
+def reshape(call: OnnxCall) -> str:
     """Another shape for each sample, whichever way the target writes the batch."""
     target = call.sizes("shape", 1)
     if target is None:
@@ -73,14 +75,14 @@ def reshape(call: Call) -> str:
     return call.builder.reshape(call.name, call.source(), _sample_target(call, target), call.origin)
 
 
-def _copied(call: Call, i: int) -> Size:
+def _copied(call: OnnxCall, i: int) -> Size:
     """What a zero at position i of a target means: the input's own size there."""
     if i > len(call.shape()):
         raise Refusal(f"its target copies axis {i}, which the input does not have")
     return BATCH if i == 0 else call.shape()[i - 1]
 
 
-def _sample_target(call: Call, target: Sequence[Size]) -> Shape:
+def _sample_target(call: OnnxCall, target: Sequence[Size]) -> Shape:
     """The sample's part of a target: its first axis must be the batch, its rest must hold one sample."""
     size = math.prod(call.shape())
     rest = [t for t in target[1:] if not isinstance(t, Batch)]
@@ -101,7 +103,7 @@ def _shown(target: Sequence[Size]) -> str:
     return str(["batch" if isinstance(t, Batch) else t for t in target]).replace("'", "")
 
 
-def squeeze(call: Call) -> str:
+def squeeze(call: OnnxCall) -> str:
     """Axes of length one left out."""
     shape, axes = call.shape(), call.setting("axes", 1)
     if axes is None:
@@ -116,20 +118,18 @@ def squeeze(call: Call) -> str:
     return call.builder.reshape(call.name, call.source(), kept, call.origin)
 
 
-def unsqueeze(call: Call) -> str:
+def unsqueeze(call: OnnxCall) -> str:
     """Axes of length one put in."""
-    axes = call.setting("axes", 1) or []
-    rank = len(call.shape()) + 1 + len(axes)
-    new = {call.axis(int(a), rank) for a in axes}
+    axes, shape = call.setting("axes", 1) or [], call.shape()
+    new = {call.axis(int(a), added=len(axes)) for a in axes}
     if len(new) != len(axes):
         raise Refusal(f"axes {axes} repeat")
-    old = iter(call.shape())
-    return call.builder.reshape(
-        call.name, call.source(), [1 if a in new else next(old) for a in range(rank - 1)], call.origin
-    )
+    old = iter(shape)
+    wide = [1 if a in new else next(old) for a in range(len(shape) + len(axes))]
+    return call.builder.reshape(call.name, call.source(), wide, call.origin)
 
 
-def depth_to_space(call: Call) -> str:
+def depth_to_space(call: OnnxCall) -> str:
     """Blocks of channels laid out in space."""
     (channels, height, width), b = _image(call), _block(call)
     if channels % (b * b):
@@ -139,34 +139,26 @@ def depth_to_space(call: Call) -> str:
         split, axes = (b, b, depth, height, width), (2, 3, 0, 4, 1)
     else:
         split, axes = (depth, b, b, height, width), (0, 3, 1, 4, 2)
-    return _regroup(call, split, axes, (depth, height * b, width * b))
+    return regrouped(call, call.source(), split, axes, (depth, height * b, width * b))
 
 
-def space_to_depth(call: Call) -> str:
+def space_to_depth(call: OnnxCall) -> str:
     """Blocks of space stacked as channels."""
     (channels, height, width), b = _image(call), _block(call)
     if height % b or width % b:
         raise Refusal(f"an image of {height} x {width} does not make blocks of {b} x {b}")
     split = (channels, height // b, b, width // b, b)
-    return _regroup(call, split, (2, 4, 0, 1, 3), (channels * b * b, height // b, width // b))
+    return regrouped(call, call.source(), split, (2, 4, 0, 1, 3), (channels * b * b, height // b, width // b))
 
 
-def _image(call: Call) -> Shape:
+def _image(call: OnnxCall) -> Shape:
     if len(call.shape()) != 3:
         raise Refusal(f"expects images, got samples of shape {call.shape()}")
     return call.shape()
 
 
-def _block(call: Call) -> int:
+def _block(call: OnnxCall) -> int:
     size = int(call.attribute("blocksize", 0))
     if size < 1:
         raise Refusal(f"blocksize {size} is malformed")
     return size
-
-
-def _regroup(call: Call, split: Shape, axes: Shape, shape: Shape) -> str:
-    """Reshape, permute, reshape."""
-    build = call.builder
-    blocks = build.reshape(f"{call.name}_blocks", call.source(), split, call.origin)
-    moved = build.permute(f"{call.name}_moved", blocks, axes, call.origin)
-    return build.reshape(call.name, moved, shape, call.origin)

@@ -1,4 +1,4 @@
-"""Makes float32 of half-precision tensors, so that a model is computed as exactly as its graph."""
+"""Makes float32 of the types in which a model computes less exactly, or takes its inputs, than its graph does."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import numpy as np
 from onnx import TensorProto, numpy_helper
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.onnx.reading import DAMAGE, tensors
+from snntoolbox.frontends.onnx.proto import DAMAGE, tensors
 
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32)
 TYPE_ATTRIBUTES = ("to", "dtype")
 
+# -- half precision -------------------------------------------------------------------------------------------------
 
-def widened(proto: Any) -> Any:
+
+def halves_widened(proto: Any) -> Any:
     """The model itself, its tensors, values and casts of half precision turned into float32 in place.
 
     FrontendError where one of these tensors is damaged.
@@ -59,10 +62,10 @@ def _graphs(graph: Any) -> Iterator[Any]:
                 yield from _graphs(inner)
 
 
-INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32)
+# -- inputs of whole numbers ----------------------------------------------------------------------------------------
 
 
-def uncast(proto: Any) -> Any:
+def inputs_widened(proto: Any) -> Any:
     """The model itself; its inputs of whole numbers that nothing but a cast to float32 reads are float32 in place.
 
     For whole numbers it computes the same. So a sample is the numbers that it holds, as everywhere here, and not what

@@ -73,7 +73,7 @@ def _locate(path: Path) -> tuple[Path | None, Path | None]:
     if known and path.suffix != ".py":
         return code, path if path.is_file() else None
     suffixes = _WEIGHTS if path.suffix == ".py" else (*_WEIGHTS, ".pt2") if code else (".pt2", *_WEIGHTS)
-    return code, next((found for s in suffixes if (found := beside(s))), None)
+    return code, next((file for s in suffixes if (file := beside(s))), None)
 
 
 def _zip_names(path: Path) -> list[str]:
@@ -167,9 +167,9 @@ def _load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], path: 
     # the count of training batches says nothing about inference, and old files lack it
     missing = [k for k in keys.missing_keys if not k.endswith("num_batches_tracked")]
     unexpected = [k for k in keys.unexpected_keys if not k.endswith("num_batches_tracked")]
-    found = [f"{what}: {_some(names)}" for what, names in (("missing", missing), ("unexpected", unexpected)) if names]
-    if found:
-        raise FrontendError(f"'{path}' does not fit the Model; {'; '.join(found)}")
+    misfits = [f"{what}: {_some(names)}" for what, names in (("missing", missing), ("unexpected", unexpected)) if names]
+    if misfits:
+        raise FrontendError(f"'{path}' does not fit the Model; {'; '.join(misfits)}")
 
 
 def _some(names: Any, limit: int = 10) -> str:

@@ -1,4 +1,4 @@
-"""What the rest of the package sees of PyTorch: open a model, lower it to a graph, ask it for its own output."""
+"""The PyTorch frontend: opens a model, turns it into a graph, asks it for its own output."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class TorchFrontend:
         if any(t.__module__.partition(".")[0] == "keras" for t in type(model).__mro__):
             return False
         bases = {f"{t.__module__}.{t.__qualname__}" for t in type(model).__mro__}
-        wanted = {"torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"}
-        return bool(bases & wanted) or f"{__package__}.model.TorchModel" in bases
+        torch_models = {"torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"}
+        return bool(bases & torch_models) or f"{__package__}.model.TorchModel" in bases
 
     def open(self, source: Path | Any, *, input_shape: Any = None) -> TorchModel:
         """The model, exported and ready.
@@ -61,10 +61,10 @@ class TorchFrontend:
 
     def parse(self, model: Any) -> Graph:
         """The graph; UnsupportedError lists every operation it cannot take."""
-        from snntoolbox.frontends.pytorch.lowering import lower
+        from snntoolbox.frontends.pytorch.parse import parse_program
 
         opened = self.open(model)
-        graph = lower(opened.program, opened.name)
+        graph = parse_program(opened.program, opened.name)
         if not opened.apart:
             raise FrontendError(
                 "its outputs for a sample change with the size of the batch",

@@ -15,7 +15,7 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.pytorch.call import MOST_VALUES
+from snntoolbox.frontends.layer_call import MOST_VALUES
 from snntoolbox.frontends.pytorch.sizes import check_sizes, quiet
 from snntoolbox.ir.node import Array, Shape
 
@@ -24,7 +24,7 @@ _CHUNK = 128
 
 @dataclass(frozen=True)
 class TorchModel:
-    """`program` is what is lowered, `call` takes one tensor per input; a batch has `least` to `most` samples.
+    """`program` is what becomes the graph, `call` takes one tensor per input; a batch has `least` to `most` samples.
 
     `apart` is False where a sample's outputs are known to depend on the rest of its batch.
     """
@@ -41,8 +41,8 @@ class TorchModel:
 
 def user_inputs(program: ExportedProgram) -> list[torch.fx.Node]:
     """The placeholders of the user's tensors, in order."""
-    wanted = set(program.graph_signature.user_inputs)
-    nodes = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in wanted]
+    names = set(program.graph_signature.user_inputs)
+    nodes = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in names]
     return [n for n in nodes if isinstance(n.meta.get("val"), torch.Tensor)]
 
 
@@ -160,24 +160,24 @@ def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
     return module.float() if any(p.dtype in halves for p in module.parameters()) else module
 
 
-def _examples(module: torch.nn.Module, given: Any) -> tuple[torch.Tensor, ...]:
+def _examples(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Tensor, ...]:
     """Batches of two of the module's floating type (or of the example inputs' own type, if they are whole numbers)."""
-    given = getattr(module, "input_shape", None) if given is None else given
-    if given is None:
+    input_shape = getattr(module, "input_shape", None) if input_shape is None else input_shape
+    if input_shape is None:
         raise FrontendError(
             "the shape of its input is not known",
             hint="give input_shape=(channels, height, width), or set an attribute `input_shape` on the module",
         )
-    if _is_array(given):
-        given = (given,)
+    if _is_array(input_shape):
+        input_shape = (input_shape,)
     floats = [p.dtype for p in module.parameters() if p.dtype.is_floating_point]
     dtype = floats[0] if floats else torch.float32
-    if isinstance(given, Sequence) and given and all(map(_is_array, given)):
-        arrays = [_two_samples(torch.as_tensor(a).detach().cpu()) for a in given]
+    if isinstance(input_shape, Sequence) and input_shape and all(map(_is_array, input_shape)):
+        arrays = [_two_samples(torch.as_tensor(a).detach().cpu()) for a in input_shape]
         return tuple(a.to(dtype) if a.is_floating_point() else a for a in arrays)
     if any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules()):
-        return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(given))
-    return tuple(torch.randn(2, *shape, dtype=dtype) for shape in sample_shapes(given))
+        return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(input_shape))
+    return tuple(torch.randn(2, *shape, dtype=dtype) for shape in sample_shapes(input_shape))
 
 
 def _is_array(value: Any) -> bool:
@@ -191,16 +191,16 @@ def _two_samples(example: torch.Tensor) -> torch.Tensor:
     return torch.cat([example[:1], example[-1:]])
 
 
-def sample_shapes(given: Any) -> tuple[Shape, ...]:
+def sample_shapes(input_shape: Any) -> tuple[Shape, ...]:
     """One shape per input from a shape or a sequence of shapes."""
     try:
-        many = given if any(isinstance(g, Sequence) for g in given) else (given,)
+        many = input_shape if any(isinstance(g, Sequence) for g in input_shape) else (input_shape,)
         shapes = tuple(tuple(index(n) for n in shape) for shape in many)
     except (TypeError, ValueError):
         shapes = ()
     if not shapes or any(n < 1 for shape in shapes for n in shape):
         raise FrontendError(
-            f"input_shape = {given!r} is no sample shape",
+            f"input_shape = {input_shape!r} is no sample shape",
             hint="write it without the batch, as (channels, height, width)",
         )
     return shapes
@@ -238,15 +238,15 @@ def run_batches(model: TorchModel, x: Sequence[Array]) -> tuple[Array, ...]:
 
 def check_runs(model: TorchModel) -> TorchModel:
     """The model, after it ran once: a file may hold a program whose parts do not fit."""
-    wanted = [
+    declared = [
         str(n.meta["val"].shape[1:]) for n in output_nodes(model.program) if isinstance(n.meta.get("val"), torch.Tensor)
     ]
     if any(model.least * math.prod(shape) > MOST_VALUES for shape in model.shapes):
         raise FrontendError(f"it takes samples of shape {model.shapes}, more than {MOST_VALUES} values")
     zeros = [torch.zeros(model.least, *s, dtype=d) for s, d in zip(model.shapes, model.dtypes, strict=True)]
     check_sizes(model.program, zeros)
-    found = run_batches(model, [_as_numpy(z) for z in zeros])
-    if [str(torch.Size(a.shape[1:])) for a in found] != wanted:
+    outputs = run_batches(model, [_as_numpy(z) for z in zeros])
+    if [str(torch.Size(a.shape[1:])) for a in outputs] != declared:
         raise FrontendError("its outputs have not the shapes that it says: the file is damaged")
     return model
 

@@ -1,4 +1,4 @@
-"""Works out the size of every value of a program from a file before anything of that size is made."""
+"""Runs torch over a program in silence, and without data: every size is known before anything of it is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.pytorch.call import MOST_VALUES
+from snntoolbox.frontends.layer_call import MOST_VALUES
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ class _Sizes(torch.fx.Interpreter):
 
 
 def check_sizes(program: ExportedProgram, inputs: Sequence[torch.Tensor]) -> None:
-    """FrontendError where a value of the program holds more than `MOST_VALUES` per sample, or cannot be told.
+    """FrontendError where a value of the program holds more than `MOST_VALUES` per sample, or is not known beforehand.
 
     What the file itself says about sizes is not trusted. Parts that do not fit are left for the run to tell.
     """
@@ -65,7 +65,7 @@ def check_sizes(program: ExportedProgram, inputs: Sequence[torch.Tensor]) -> Non
         except FrontendError as error:  # the interpreter adds where it was
             raise FrontendError(error.message) from None
         except DynamicOutputShapeException as error:
-            reason = f"the size of a result of {error.func} cannot be told beforehand"
+            reason = f"the size of a result of {error.func} is not known beforehand"
             raise FrontendError(reason, hint=_HINT) from error
         except Exception as error:  # whatever torch makes of parts that do not fit
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -75,18 +75,18 @@ def check_sizes(program: ExportedProgram, inputs: Sequence[torch.Tensor]) -> Non
 
 def _arguments(program: ExportedProgram, inputs: Sequence[torch.Tensor]) -> list[Any]:
     """What the program's placeholders stand for, in order: weights, constants, the user's tensors and numbers."""
-    signature, given = program.graph_signature, iter(inputs)
+    signature, tensors = program.graph_signature, iter(inputs)
     stored = {
         **signature.inputs_to_parameters,
         **signature.inputs_to_buffers,
         **signature.inputs_to_lifted_tensor_constants,
     }
-    found: list[Any] = []
+    arguments: list[Any] = []
     for node in program.graph.find_nodes(op="placeholder"):
         value = node.meta.get("val")
         if node.name in stored:
             name = stored[node.name]
-            found.append(program.state_dict[name] if name in program.state_dict else program.constants[name])
+            arguments.append(program.state_dict[name] if name in program.state_dict else program.constants[name])
         else:
-            found.append(next(given) if isinstance(value, torch.Tensor) else value)
-    return found
+            arguments.append(next(tensors) if isinstance(value, torch.Tensor) else value)
+    return arguments

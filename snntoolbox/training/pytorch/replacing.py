@@ -36,20 +36,20 @@ def replace_relu(model: nn.Module, levels: int, *samples: Tensor | NDArray[Any])
     where `levels` is no integer >= 1, DataError where samples are missing, NaN or infinite. A model without rectifiers
     is copied, with a warning in the log.
     """
-    levels, given = checked_levels(levels), _tensors(model, samples)
+    levels, tensors = checked_levels(levels), _tensors(model, samples)
     copied = copy.deepcopy(model)
     paths = {name: module for name, module in copied.named_modules(remove_duplicate=False) if _is_relu(module)}
-    seen = _observed(copied, given)
+    seen = _observed(copied, tensors)
     if not paths:
         log.warning("replace_relu: %s has no nn.ReLU or nn.ReLU6, nothing was replaced", type(model).__name__)
-    made: dict[int, QCFS] = {}
+    replacements: dict[int, QCFS] = {}
     for name, module in paths.items():
-        if id(module) not in made:
+        if id(module) not in replacements:
             device = next((p.device for p in copied.parameters()), torch.device("cpu"))
-            made[id(module)] = QCFS(levels, _threshold(module, seen.get(module, []), levels)).to(device)
+            replacements[id(module)] = QCFS(levels, _threshold(module, seen.get(module, []), levels)).to(device)
         if not name:
-            return made[id(module)]
-        copied.set_submodule(name, made[id(module)])
+            return replacements[id(module)]
+        copied.set_submodule(name, replacements[id(module)])
     return copied
 
 
@@ -111,10 +111,10 @@ def _observed(model: nn.Module, samples: Sequence[Tensor]) -> dict[nn.Module, li
             module.training = training
         for handle in handles:
             handle.remove()
-    if watch.found:
+    if watch.outside:
         raise UnsupportedError(
             "replace_relu",
-            [Unsupported(label, f"calls {kind} as a function") for label, kind in watch.found],
+            [Unsupported(label, f"calls {kind} as a function") for label, kind in watch.outside],
             hint="make it a module: self.relu = nn.ReLU() in __init__, self.relu(x) in forward()",
         )
     return seen
@@ -131,7 +131,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.stack: list[tuple[nn.Module, str]] = []
-        self.found: list[tuple[str, str]] = []
+        self.outside: list[tuple[str, str]] = []
 
     def enter(self, module: nn.Module, name: str) -> None:
         """A module's forward() begins."""
@@ -146,8 +146,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         module, name = self.stack[-1] if self.stack else (None, "")
         if _rectifies(kind, args) and not isinstance(module, (nn.ReLU, nn.ReLU6, nn.Hardtanh)):
             label = f"{name or 'the model'} ({type(module).__name__})"
-            if (label, kind) not in self.found:
-                self.found.append((label, kind))
+            if (label, kind) not in self.outside:
+                self.outside.append((label, kind))
         return func(*args, **(kwargs or {}))
 
 

@@ -12,7 +12,7 @@ from keras import layers as L  # noqa: N812
 
 from snntoolbox.errors import FrontendError, UnsupportedError
 from snntoolbox.frontends.keras import KerasFrontend
-from snntoolbox.frontends.keras.reading import ReadModel
+from snntoolbox.frontends.keras.open_file import FileModel
 
 
 def _sibling(name):
@@ -50,7 +50,7 @@ def _check(path, live, weights, **options):
     for target, value in zip(live.weights, weights, strict=True):
         target.assign(value)
     opened = FRONTEND.open(path, **options)
-    assert isinstance(opened, ReadModel)
+    assert isinstance(opened, FileModel)
     shapes = opened.shapes
     x = [np.random.default_rng(1).normal(size=(3, *s)).astype("float32") for s in shapes]
     wanted = FRONTEND.predict(FRONTEND.open(live), *x)

@@ -12,7 +12,7 @@ from keras import layers as L  # noqa: N812
 import snntoolbox
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras import KerasFrontend
-from snntoolbox.frontends.keras.reading import ReadModel
+from snntoolbox.frontends.keras.open_file import FileModel
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.stories.run import run
 
@@ -43,7 +43,7 @@ def refusing_keras(monkeypatch):
 def _same(path, model, *, reference=True):
     """The graph read by us, and the model made anew from it, compute what the saved model does."""
     opened = FRONTEND.open(path)
-    assert isinstance(opened, ReadModel)
+    assert isinstance(opened, FileModel)
     live = FRONTEND.open(model)
     x = [np.random.default_rng(0).normal(size=(2, *s)).astype("float32") for s in live.shapes]
     wanted = FRONTEND.predict(live, *x)
@@ -137,7 +137,7 @@ def test_loading_what_keras_cannot_run_warns(tmp_path, refusing_keras, monkeypat
     model.save(tmp_path / "m.keras")
     x = np.ones((2, 6), "float32")
     wanted = np.asarray(keras.ops.convert_to_numpy(model(x)))
-    monkeypatch.setattr("snntoolbox.frontends.keras.reading.rebuilt", _cannot)
+    monkeypatch.setattr("snntoolbox.frontends.keras.open_file.rebuilt", _cannot)
     graph = snntoolbox.load(tmp_path / "m.keras")
     assert "Keras is too young: parsing was checked for shapes and weights only" in caplog.text
     assert np.allclose(graph.run(x), wanted, atol=1e-6)
@@ -146,7 +146,7 @@ def test_loading_what_keras_cannot_run_warns(tmp_path, refusing_keras, monkeypat
 def test_a_run_without_reference_says_so(tmp_path, refusing_keras, monkeypatch):
     model = CATALOGUE.randomise(keras.Sequential([keras.Input((6,)), L.Dense(5, activation="relu"), L.Dense(3)]))
     model.save(tmp_path / "m.keras")
-    monkeypatch.setattr("snntoolbox.frontends.keras.reading.rebuilt", _cannot)
+    monkeypatch.setattr("snntoolbox.frontends.keras.open_file.rebuilt", _cannot)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "x_test.npz", rng.random((8, 6), dtype="float32"))
     np.savez(tmp_path / "x_norm.npz", rng.random((8, 6), dtype="float32"))

@@ -57,7 +57,7 @@ ALONE = {
         "jumps at its threshold of 0.1",
     ),
     "prelu_within": ((6,), lambda: L.Dense(4, activation=L.PReLU(), name="it"), "Dense", "activation 'PReLU'"),
-    "gru": ((4, 6), lambda: L.GRU(3, name="it"), "GRU", "not supported"),
+    "gru": ((4, 6), lambda: L.GRU(3, name="it"), "GRU", "recurrent layer is not supported"),
     "lambda": ((6,), lambda: L.Lambda(lambda x: x, name="it"), "Lambda", "not supported"),
     "own_layer": ((6,), lambda: Mine(name="it"), f"{__name__}.Mine", "not supported"),
     "own_layer_named_dense": ((6,), lambda: Dense(4, name="it"), f"{__name__}.Dense", "not supported"),
@@ -68,8 +68,13 @@ ALONE = {
     "lstm": ((4, 6), lambda: L.LSTM(3, name="it"), "LSTM", "not supported"),
     "time": ((4, 6), lambda: L.TimeDistributed(L.Dense(3), name="it"), "TimeDistributed", "not supported"),
     "masking": ((4, 6), lambda: L.Masking(name="it"), "Masking", "not supported"),
-    "layer_norm": ((4, 6), lambda: L.LayerNormalization(name="it"), "LayerNormalization", "not supported"),
-    "embedding": ((4,), lambda: L.Embedding(5, 3, name="it"), "Embedding", "not supported"),
+    "layer_norm": (
+        (4, 6),
+        lambda: L.LayerNormalization(name="it"),
+        "LayerNormalization",
+        "normalisation by the sample's own values",
+    ),
+    "embedding": ((4,), lambda: L.Embedding(5, 3, name="it"), "Embedding", "an embedding is not supported"),
     "too_large": ((6,), lambda: L.RepeatVector(2**30, name="it"), "RepeatVector", "too large"),
     "too_large_up": ((6, 1), lambda: L.UpSampling1D(2**30, name="it"), "UpSampling1D", "too large"),
     "too_large_pad": ((6, 1), lambda: L.ZeroPadding1D(2**30, name="it"), "ZeroPadding1D", "too large"),
@@ -91,8 +96,8 @@ def test_refused_by_name(case):
 
 
 OPERATIONS = {
-    "product": (lambda x, y: x * y, "Multiply", "product of branches"),
-    "division": (lambda x, y: 1.0 / x + y, "TrueDivide", "division by a branch"),
+    "product": (lambda x, y: x * y, "Multiply", "product of two activations"),
+    "division": (lambda x, y: 1.0 / x + y, "TrueDivide", "division by an activation"),
     "division_by_zero": (lambda x, y: x / 0.0 + y, "TrueDivide", "division by zero"),
     "item": (lambda x, y: (x + y)[:, None], "GetItem", "not supported"),
     "power": (lambda x, y: keras.ops.square(x + y), "Square", "not supported"),
@@ -121,7 +126,7 @@ def test_joining_by_products_and_attention_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("make", "reason"), [(_poisoned, "NaN"), (_quantized, "quantized")], ids=["weights_not_finite", "quantized"]
+    ("make", "reason"), [(_poisoned, "NaN"), (_quantized, "quantised")], ids=["weights_not_finite", "quantized"]
 )
 def test_refused_weights(make, reason):
     ((layer, why),) = refused(make())

@@ -169,6 +169,7 @@ SMOOTH = [
                     ("Gelu", (20,)))),
     Case("Gelu", IMAGE, {}, {"approximate": "tanh"}, (20,), kinds=("Elementwise",)),
     Case("Elu", IMAGE, {}, {"alpha": 1.0}, (7,), kinds=("Elementwise",)),
+    Case("Elu", IMAGE, {}, {"alpha": 0.3}, (7, 22), kinds=("Elementwise", "ReLU", "Add")),
     Case("Selu", IMAGE, {}, {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}, (7,), kinds=("Elementwise",)),
     Case("Swish", IMAGE, {}, {}, (24,), kinds=("Elementwise",)),
     Case("Swish", IMAGE, {}, {"alpha": 1.7}, (24,), kinds=("Scale", "Elementwise", "Scale")),

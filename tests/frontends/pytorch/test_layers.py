@@ -294,6 +294,7 @@ SMOOTH = {
     "silu": (of(nn.SiLU), "silu"),
     "mish": (of(nn.Mish), "mish"),
     "elu": (of(nn.ELU), "elu"),
+    "elu_alpha": (of(nn.ELU, 0.5), "elu"),
     "celu": (of(nn.CELU), "elu"),
     "selu": (of(nn.SELU), "selu"),
     "softplus": (of(nn.Softplus), "softplus"),

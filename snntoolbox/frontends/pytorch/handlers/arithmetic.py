@@ -1,4 +1,4 @@
-"""Handlers of sums, differences, and products with constants."""
+"""Handlers of sums, products with constants and matrices, and means."""
 
 from __future__ import annotations
 
@@ -7,112 +7,100 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Add, Mean
-from snntoolbox.ir.products import add_gated
+from snntoolbox.frontends import maps
+from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
+from snntoolbox.frontends.pytorch.call import TorchCall
+
+# -- value by value -------------------------------------------------------------------------------------------------
 
 
-def _signed_sum(call: Call, first: float, second: float) -> Activation:
+def _sum(call: TorchCall, first: float, second: float) -> str:
     """``first * self + second * other``, each an activation or a constant."""
-    a, b = call.args["self"], call.args["other"]
-    shape = call.sample_shape()
-    if isinstance(a, Activation) and isinstance(b, Activation):
-        sources = (call.spread(a.name, shape), call.spread(b.name, shape))
-        factors = None if first == second == 1 else (first, second)
-        return Activation(
-            call.builder.add(Add(name=call.name, inputs=sources, coefficients=factors, origin=call.origin))
-        )
-    value, constant, gain, factor = (a, b, first, second) if isinstance(a, Activation) else (b, a, second, first)
-    source = call.spread(value.name, shape)
-    bias = factor * call.per_sample(constant, len(shape))
-    return Activation(
-        call.builder.affine(call.name, source, None if gain == 1 else np.asarray(gain), bias, call.origin)
-    )
+    return maps.weighted_sum(call, [call.operand("self"), call.operand("other")], (first, second))
 
 
-def _alpha(call: Call) -> float:
+def _alpha(call: TorchCall) -> float:
     return call.number("alpha", 1.0) or 0.0
 
 
-def add(call: Call) -> Activation:
+def add(call: TorchCall) -> str:
     """``self + alpha * other``."""
-    return _signed_sum(call, 1.0, _alpha(call))
+    return _sum(call, 1.0, _alpha(call))
 
 
-def subtract(call: Call) -> Activation:
+def subtract(call: TorchCall) -> str:
     """``self - alpha * other``."""
-    return _signed_sum(call, 1.0, -_alpha(call))
+    return _sum(call, 1.0, -_alpha(call))
 
 
-def reverse_subtract(call: Call) -> Activation:
+def reverse_subtract(call: TorchCall) -> str:
     """``other - alpha * self``."""
-    return _signed_sum(call, -_alpha(call), 1.0)
+    return _sum(call, -_alpha(call), 1.0)
 
 
-def _scaled(call: Call, source: str, gain: Array) -> Activation:
-    source = call.spread(source, call.sample_shape())
-    return Activation(call.builder.affine(call.name, source, gain, None, call.origin))
-
-
-def multiply(call: Call) -> Activation:
+def multiply(call: TorchCall) -> str:
     """``self * constant`` or ``constant * other``; of activations, what is a known function of one (SiLU)."""
-    a, b = call.args["self"], call.args["other"]
-    if isinstance(a, Activation) and isinstance(b, Activation):
-        gated = add_gated(call.builder, call.name, a.name, b.name, call.origin)
-        if gated is None:
-            raise Refused("product of two activations is not supported")
-        return Activation(gated)
-    value, constant = (a, b) if isinstance(a, Activation) else (b, a)
-    return _scaled(call, value.name, call.per_sample(constant, len(call.sample_shape())))
+    return maps.product(call, call.operand("self"), call.operand("other"))
 
 
-def divide(call: Call) -> Activation:
+def divide(call: TorchCall) -> str:
     """``self / constant``."""
-    value, constant = call.args["self"], call.args["other"]
     if call.get("rounding_mode"):
-        raise Refused(f"division with rounding ({call.args['rounding_mode']})")
-    if isinstance(constant, Activation):
-        raise Refused("division by an activation is not supported")
-    divisor = np.asarray(call.per_sample(constant, len(call.sample_shape())), np.float64)
-    if np.any(divisor == 0):
-        raise Refused("division by zero")
-    return _scaled(call, value.name, 1 / divisor)
+        raise Refusal(f"division with rounding ({call.args['rounding_mode']})")
+    return maps.quotient(call, call.operand("self"), call.operand("other"))
 
 
-def negate(call: Call) -> Activation:
+def negate(call: TorchCall) -> str:
     """``-x``."""
-    return _scaled(call, call.source(), np.asarray(-1.0))
+    return maps.negative(call, call.source())
 
 
-def mean(call: Call) -> Activation:
+# -- matrices -------------------------------------------------------------------------------------------------------
+
+
+def matmul(call: TorchCall) -> str:
+    """A product with a constant matrix or vector."""
+    other = "other" if "other" in call.args else "mat2" if "mat2" in call.args else "vec"
+    return maps.matrix_product(call, _factor(call, "self"), _factor(call, other))
+
+
+def _factor(call: TorchCall, name: str) -> Operand:
+    value = call.args[name]
+    return value if isinstance(value, Activation) else call.required(name)
+
+
+def addmm(call: TorchCall) -> str:
+    """``beta * self + alpha * mat1 @ mat2`` with constants `self` and `mat2`."""
+    if not isinstance(call.args["mat1"], Activation) or isinstance(call.args["self"], Activation):
+        raise Refusal("a sum of activations with a product")
+    source, matrix = call.source("mat1"), call.required("mat2") * (call.number("alpha", 1.0) or 0.0)
+    bias = call.per_sample(call.array(call.args["self"]), 1) * (call.number("beta", 1.0) or 0.0)
+    row = np.broadcast_to(bias, (matrix.shape[1],))
+    return call.builder.dense(call.name, source, matrix.T, row, origin=call.origin)
+
+
+# -- reductions -----------------------------------------------------------------------------------------------------
+
+
+def mean(call: TorchCall) -> str:
     """The mean over axes of the sample."""
-    source = call.source()
-    axes, keep = call.axes("dim", source), bool(call.get("keepdim", False))
-    return Activation(
-        call.builder.add(Mean(name=call.name, inputs=(source,), axes=axes, keepdims=keep, origin=call.origin))
-    )
+    return maps.mean(call, call.source(), call.axes(call.get("dim")), keepdims=bool(call.get("keepdim", False)))
 
 
-def total(call: Call) -> Activation:
+def total(call: TorchCall) -> str:
     """The sum over axes of the sample: the mean times their size."""
-    source = call.source()
-    size = np.asarray(float(np.prod([call.shape(source)[a] for a in call.axes("dim", source)])))
-    return Activation(call.builder.affine(f"{call.name}_sum", mean(call).name, size, None, call.origin))
+    return maps.total(call, call.source(), call.axes(call.get("dim")), keepdims=bool(call.get("keepdim", False)))
 
 
-HANDLERS: dict[str, Callable[[Call], Any]] = {
+HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "add": add,
-    "sub": subtract,
-    "subtract": subtract,
+    **dict.fromkeys(("sub", "subtract"), subtract),
     "rsub": reverse_subtract,
-    "mul": multiply,
-    "multiply": multiply,
-    "div": divide,
-    "divide": divide,
-    "true_divide": divide,
-    "neg": negate,
-    "negative": negate,
+    **dict.fromkeys(("mul", "multiply"), multiply),
+    **dict.fromkeys(("div", "divide", "true_divide"), divide),
+    **dict.fromkeys(("neg", "negative"), negate),
+    "addmm": addmm,
+    **dict.fromkeys(("mm", "matmul", "mv"), matmul),
     "mean": mean,
     "sum": total,
 }

@@ -2,66 +2,66 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
-from snntoolbox.ir.node import Array
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Operand, Refusal
+from snntoolbox.frontends.maps import padded
+from snntoolbox.frontends.pytorch.call import TorchCall
+from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Pad
 
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
-def pad(call: Call) -> Activation:
+def pad(call: TorchCall) -> str:
     """Padding by a constant or by the data themselves; negative pads crop."""
-    source = call.source()
     flat = [int(p) for p in (call.args["pad"] if "pad" in call.args else call.args["padding"])]
-    pairs = list(zip(flat[::2], flat[1::2], strict=True))[::-1]
-    rank = len(call.shape(source))
+    pairs, rank = list(zip(flat[::2], flat[1::2], strict=True))[::-1], len(call.shape())
     if len(pairs) > rank and any(map(any, pairs[: len(pairs) - rank])):
-        raise Refused("padding of the batch axis")
+        raise Refusal("padding of the batch axis", hint=TREAT_ALONE)
     pairs = [(0, 0)] * (rank - len(pairs)) + pairs[max(len(pairs) - rank, 0) :]
-    mode = call.get("mode") or next((m for m in ("reflect", "replicat") if call.op.startswith(m)), "constant")
-    value = call.number("value", 0.0) or 0.0
-    if not math.isfinite(value):
-        raise Refused(f"padding by {value}")
-    call.bound([max(n + lo, n + hi, n + lo + hi) for n, (lo, hi) in zip(call.shape(source), pairs, strict=True)])
-    mode = _MODES.get("replicate" if mode == "replicat" else mode, mode)
-    padded = call.builder.pad(call.name, source, pairs, value=value, mode=mode, origin=call.origin)
-    return Activation(padded)
+    by_name = {"reflection": "reflect", "replication": "edge"}.get(call.op.partition("_")[0], "constant")
+    mode = call.get("mode", by_name)
+    return padded(call, call.source(), pairs, value=call.number("value", 0.0) or 0.0, mode=_MODES.get(mode, mode))
 
 
-def concat(call: Call) -> Activation:
+# -- joining --------------------------------------------------------------------------------------------------------
+
+
+def concat(call: TorchCall) -> str:
     """Join along an axis; a constant part becomes padding of its neighbour."""
-    parts = call.args["tensors"]
-    parts = [p for p in parts if not (isinstance(p, torch.Tensor) and p.numel() == 0)]
+    parts = [p for p in call.args["tensors"] if not (isinstance(p, torch.Tensor) and p.numel() == 0)]
     first = next(p for p in parts if isinstance(p, Activation))
-    axis = call.axis(int(call.get("dim", call.get("axis", 0))), first.name)
-    return _joined(call, parts, axis)
+    axis, rank = call.axis(int(call.get("dim", call.get("axis", 0))), first.name), len(call.shape(first.name))
+    return _joined(call, [_part(call, p, rank) for p in parts], axis)
 
 
-def stack(call: Call) -> Activation:
+def _part(call: TorchCall, value: Any, rank: int) -> Operand:
+    """A tensor to be joined, a constant without its batch axis."""
+    return value if isinstance(value, Activation) else call.per_sample(call.array(value), rank)
+
+
+def stack(call: TorchCall) -> str:
     """Join along a new axis."""
     parts = call.args["tensors"]
     first = next(p for p in parts if isinstance(p, Activation))
-    shape = call.shape(first.name)
-    axis = call.axis(int(call.get("dim", 0)), first.name, extra=1)
+    shape, axis = call.shape(first.name), call.axis(int(call.get("dim", 0)), first.name, added=1)
+    return _joined(call, [_widened(call, p, shape, axis) for p in parts], axis)
+
+
+def _widened(call: TorchCall, value: Any, shape: Shape, axis: int) -> Operand:
+    """A tensor of this sample shape with an axis of length one put in."""
     wide = (*shape[:axis], 1, *shape[axis:])
-    lifted: list[Any] = []
-    for part in parts:
-        if isinstance(part, Activation):
-            lifted.append(Activation(call.builder.reshape(f"{call.name}_part", part.name, wide, call.origin)))
-        else:
-            full = np.broadcast_to(call.per_sample(part, len(shape)), shape)
-            lifted.append(torch.from_numpy(full.reshape(1, *wide).copy()))
-    return _joined(call, lifted, axis)
+    if isinstance(value, Activation):
+        return Activation(call.builder.reshape(f"{call.name}_part", value.name, wide, call.origin))
+    return call.expanded(value, shape).reshape(wide)
 
 
-def _joined(call: Call, parts: Sequence[Any], axis: int) -> Activation:
+def _joined(call: TorchCall, parts: Sequence[Operand], axis: int) -> str:
     """Activations joined; constants between them are laid around the one before (or behind) them."""
     names: list[str] = []
     waiting: list[Array] = []
@@ -69,77 +69,14 @@ def _joined(call: Call, parts: Sequence[Any], axis: int) -> Activation:
         if isinstance(part, Activation):
             names.append(_beside(call, part.name, waiting, axis, before=True))
             waiting = []
-            continue
-        rank = len(call.sample_shape())
-        constant = call.per_sample(part, rank)
-        if names:
-            names[-1] = _beside(call, names[-1], [constant], axis, before=False)
+        elif names:
+            names[-1] = _beside(call, names[-1], [part], axis, before=False)
         else:
-            waiting.append(constant)
-    return Activation(names[0] if len(names) == 1 else call.builder.concat(call.name, names, axis, call.origin))
+            waiting.append(part)
+    return names[0] if len(names) == 1 else call.builder.concat(call.name, names, axis, call.origin)
 
 
-def slice_scatter(call: Call) -> Activation:
-    """`self` with `src` written over a slice of an axis (what ``x[:, 2:5] = y`` becomes)."""
-    rank, dim = call.out.ndim, int(call.get("dim", 0))
-    start, end, step = call.args.get("start"), call.args.get("end"), int(call.get("step", 1))
-    if dim % rank == 0:
-        if start in (None, 0) and step == 1 and (end is None or isinstance(end, torch.SymInt) or end >= 2**62):
-            return nothing_but(call, "src")
-        raise Refused("writing to a part of the batch")
-    if any(isinstance(v, torch.SymInt) for v in (start, end)):
-        raise Refused("a slice that depends on the batch size")
-    axis = dim % rank - 1
-    positions = range(call.sample_shape()[axis])[slice(start, end, step)]
-    return _scattered(call, call.args["src"], axis, positions)
-
-
-def select_scatter(call: Call) -> Activation:
-    """`self` with `src` written over one position of an axis (what ``x[:, 2] = y`` becomes)."""
-    rank = call.out.ndim
-    dim = int(call.args["dim"]) % rank
-    if dim == 0:
-        raise Refused("writing to a part of the batch")
-    shape, src = call.sample_shape(), call.args["src"]
-    wide = (*shape[: dim - 1], 1, *shape[dim:])
-    if isinstance(src, Activation):
-        src = Activation(call.builder.reshape(f"{call.name}_part", src.name, wide, call.origin))
-    else:
-        flat = np.broadcast_to(call.per_sample(src, rank - 2), (*shape[: dim - 1], *shape[dim:]))
-        src = torch.from_numpy(flat.reshape(1, *wide).copy())
-    return _scattered(call, src, dim - 1, [int(call.args["index"]) % shape[dim - 1]])
-
-
-def nothing_but(call: Call, name: str) -> Activation:
-    """The value of one argument that replaces all of the other."""
-    if not isinstance(call.args[name], Activation):
-        raise Refused(f"{call.op} by a constant alone")
-    return Activation(call.spread(call.args[name].name, call.sample_shape()))
-
-
-def _scattered(call: Call, src: Any, axis: int, positions: Sequence[int]) -> Activation:
-    """Both joined along the axis, then each position taken from where its value is."""
-    size = call.sample_shape()[axis]
-    if isinstance(src, torch.Tensor):
-        shape = tuple(len(positions) if a == axis else n for a, n in enumerate(call.sample_shape()))
-        src = torch.from_numpy(np.broadcast_to(call.per_sample(src, len(shape)), (1, *shape)).copy())
-    into = call.args["self"]
-    if isinstance(into, torch.Tensor):
-        into = torch.from_numpy(
-            np.broadcast_to(call.per_sample(into, call.out.ndim - 1), (1, *call.sample_shape())).copy()
-        )
-    joined = _joined(call, [into, src], axis)
-    where = np.arange(size)
-    where[list(positions)] = size + np.arange(len(positions))
-    return Activation(call.builder.take(call.name, joined.name, axis, where.tolist(), call.origin))
-
-
-def copy(call: Call) -> Activation:
-    """`src` in the place of `self`."""
-    return nothing_but(call, "src")
-
-
-def _beside(call: Call, source: str, constants: list[Array], axis: int, *, before: bool) -> str:
+def _beside(call: TorchCall, source: str, constants: list[Array], axis: int, *, before: bool) -> str:
     """The node with constants laid before or behind it along an axis."""
     if not constants:
         return source
@@ -154,7 +91,55 @@ def _beside(call: Call, source: str, constants: list[Array], axis: int, *, befor
     return call.builder.add(node)
 
 
-HANDLERS: dict[str, Callable[[Call], Any]] = {
+# -- writing --------------------------------------------------------------------------------------------------------
+
+
+def slice_scatter(call: TorchCall) -> str:
+    """`self` with `src` written over a slice of an axis (what ``x[:, 2:5] = y`` becomes)."""
+    rank, dim = call.out.ndim, int(call.get("dim", 0))
+    start, end, step = call.args.get("start"), call.args.get("end"), int(call.get("step", 1))
+    if dim % rank == 0:
+        if start in (None, 0) and step == 1 and (end is None or isinstance(end, torch.SymInt) or end >= 2**62):
+            return copy(call)
+        raise Refusal("writing to a part of the batch", hint=TREAT_ALONE)
+    if any(isinstance(v, torch.SymInt) for v in (start, end)):
+        raise Refusal("a slice that depends on the batch size", hint=TREAT_ALONE)
+    shape, axis = call.sample_shape(), dim % rank - 1
+    positions = range(shape[axis])[slice(start, end, step)]
+    src = call.args["src"]
+    if not isinstance(src, Activation):
+        src = call.expanded(src, (*shape[:axis], len(positions), *shape[axis + 1 :]))
+    return _scattered(call, src, axis, positions)
+
+
+def select_scatter(call: TorchCall) -> str:
+    """`self` with `src` written over one position of an axis (what ``x[:, 2] = y`` becomes)."""
+    axis = int(call.args["dim"]) % call.out.ndim - 1
+    if axis < 0:
+        raise Refusal("writing to a part of the batch", hint=TREAT_ALONE)
+    shape = call.sample_shape()
+    src = _widened(call, call.args["src"], (*shape[:axis], *shape[axis + 1 :]), axis)
+    return _scattered(call, src, axis, [int(call.args["index"]) % shape[axis]])
+
+
+def _scattered(call: TorchCall, src: Operand, axis: int, positions: Sequence[int]) -> str:
+    """Both joined along the axis, then each position taken from where its value is."""
+    shape, into = call.sample_shape(), call.args["self"]
+    whole = into if isinstance(into, Activation) else call.expanded(into, shape)
+    joined = _joined(call, [whole, src], axis)
+    where = np.arange(shape[axis])
+    where[list(positions)] = shape[axis] + np.arange(len(positions))
+    return call.builder.take(call.name, joined, axis, where.tolist(), call.origin)
+
+
+def copy(call: TorchCall) -> str:
+    """`src` in the place of `self`."""
+    if not isinstance(call.args["src"], Activation):
+        raise Refusal(f"{call.op} by a constant alone")
+    return call.broadcast(call.args["src"].name, call.sample_shape())
+
+
+HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     **dict.fromkeys(("pad", "constant_pad_nd"), pad),
     **{f"{m}_pad{n}d": pad for m in ("reflection", "replication") for n in (1, 2, 3)},
     **dict.fromkeys(("cat", "concat", "concatenate"), concat),

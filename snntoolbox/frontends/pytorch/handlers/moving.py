@@ -8,39 +8,44 @@ from typing import Any
 import numpy as np
 import torch
 
-from snntoolbox.frontends.pytorch.call import EVALUATE, Activation, Call, Refused
+from snntoolbox.frontends.layer_call import LARGEST, TREAT_ALONE, Refusal
+from snntoolbox.frontends.pytorch.call import EVALUATE, TorchCall
+
+# -- the same values --------------------------------------------------------------------------------------------
 
 
-def nothing(call: Call) -> Activation:
+def nothing(call: TorchCall) -> str:
     """The same value."""
-    return Activation(call.source())
+    return call.source()
 
 
-def cast(call: Call) -> Activation:
+def cast(call: TorchCall) -> str:
     """The same value, where its type stays wide enough."""
     if call.out.dtype not in (torch.float32, torch.float64):
-        raise Refused(f"conversion to {str(call.out.dtype).removeprefix('torch.')}")
-    return Activation(call.source())
+        raise Refusal(
+            f"casts to {str(call.out.dtype).removeprefix('torch.')}; only float32 and float64 are wide enough"
+        )
+    return call.source()
 
 
-def dropout(call: Call) -> Activation:
+def dropout(call: TorchCall) -> str:
     """The same value; dropout at work is refused."""
     if call.get("train", False) and call.number("p") != 0:
-        raise Refused("dropout in training mode", hint=EVALUATE)
-    return Activation(call.source())
+        raise Refusal("in training mode", hint=EVALUATE)
+    return call.source()
 
 
-def native_dropout(call: Call) -> list[Any]:
+def native_dropout(call: TorchCall) -> list[Any]:
     """Dropout with its mask as second result."""
     return [dropout(call), None]
 
 
-def reshape(call: Call) -> Activation:
+def reshape(call: TorchCall) -> str:
     """Any operation that keeps the order of values: flatten, view, squeeze, unsqueeze, ..."""
     return call.reshaped(call.source(), call.sample_shape())
 
 
-def squeeze(call: Call) -> Activation:
+def squeeze(call: TorchCall) -> str:
     """Drop axes of length one, but never the batch axis."""
     source = call.source()
     dims = call.args.get("dim", ())
@@ -49,39 +54,42 @@ def squeeze(call: Call) -> Activation:
     return reshape(call)
 
 
-def unsqueeze(call: Call) -> Activation:
+def unsqueeze(call: TorchCall) -> str:
     """A new axis of length one behind the batch axis."""
-    call.axis(int(call.args["dim"]), call.source(), extra=1)
+    call.axis(int(call.args["dim"]), call.source(), added=1)
     return reshape(call)
 
 
-def _permuted(call: Call, dims: Sequence[int]) -> Activation:
+# -- another order ----------------------------------------------------------------------------------------------
+
+
+def _permuted(call: TorchCall, dims: Sequence[int]) -> str:
     """The axes in the order `dims`, in torch's counting; the batch axis must stay in front."""
     rank = len(dims)
     dims = [d % rank for d in dims]
     if dims[0] != 0:
-        raise Refused(f"{call.op} moves the batch axis")
-    return Activation(call.builder.permute(call.name, call.source(), [d - 1 for d in dims[1:]], call.origin))
+        raise Refusal("moves the batch axis", hint=TREAT_ALONE)
+    return call.builder.permute(call.name, call.source(), [d - 1 for d in dims[1:]], call.origin)
 
 
-def permute(call: Call) -> Activation:
+def permute(call: TorchCall) -> str:
     """Axes in another order."""
     return _permuted(call, call.args["dims"])
 
 
-def transpose(call: Call) -> Activation:
+def transpose(call: TorchCall) -> str:
     """Two axes exchanged."""
     names = ("axis0", "axis1") if "axis0" in call.args else ("dim0", "dim1")
-    rank = len(call.shape(call.source())) + 1
+    rank = len(call.shape()) + 1
     dims = list(range(rank))
     a, b = (int(call.args[n]) for n in names)
     dims[a], dims[b] = dims[b], dims[a]
     return _permuted(call, dims)
 
 
-def movedim(call: Call) -> Activation:
+def movedim(call: TorchCall) -> str:
     """Axes moved to other places."""
-    rank = len(call.shape(call.source())) + 1
+    rank = len(call.shape()) + 1
     ends = [[v] if isinstance(v, int) else list(v) for v in (call.args["source"], call.args["destination"])]
     order = [d for d in range(rank) if d not in {s % rank for s in ends[0]}]
     for where, what in sorted((d % rank, s % rank) for s, d in zip(*ends, strict=True)):
@@ -89,85 +97,85 @@ def movedim(call: Call) -> Activation:
     return _permuted(call, order)
 
 
-def flip_matrix(call: Call) -> Activation:
+def flip_matrix(call: TorchCall) -> str:
     """``x.t()`` would exchange batch and features."""
-    raise Refused(f"{call.op} moves the batch axis")
+    raise Refusal("moves the batch axis", hint=TREAT_ALONE)
 
 
 # -- picking ----------------------------------------------------------------------------------------------------
 
 
-def _take(call: Call, source: str, axis: int, indices: Any) -> str:
+def _take(call: TorchCall, source: str, axis: int, indices: Any) -> str:
     return call.builder.take(call.name, source, axis, [int(i) for i in indices], call.origin)
 
 
-def slice_(call: Call) -> Activation:
+def slice_(call: TorchCall) -> str:
     """``x[start:end:step]`` along one axis; along the batch axis only all of it."""
     source, step = call.source(), int(call.get("step", 1))
     start, end = call.args.get("start"), call.args.get("end")
     rank, dim = len(call.shape(source)) + 1, int(call.get("dim", 0))
     if dim % rank == 0:
         whole = isinstance(end, torch.SymInt) or end is None or end >= 2**62
-        if start in (None, 0) and step == 1 and whole and str(call.out.shape[0]) == str(call.batch):
-            return Activation(source)
-        raise Refused("a slice of the batch axis mixes samples")
+        if start in (None, 0) and step == 1 and whole and str(call.out.shape[0]) == str(call.samples):
+            return source
+        raise Refusal("slices the batch axis", hint=TREAT_ALONE)
     if any(isinstance(v, torch.SymInt) for v in (start, end)):
-        raise Refused("a slice that depends on the batch size")
+        raise Refusal("a slice that depends on the batch size", hint=TREAT_ALONE)
     axis = call.axis(dim, source)
     indices = range(call.shape(source)[axis])[slice(start, end, step)]
     if not indices:
-        raise Refused(f"a slice of axis {dim} that is empty")
-    return Activation(_take(call, source, axis, indices))
+        raise Refusal(f"a slice of axis {dim} that is empty")
+    return _take(call, source, axis, indices)
 
 
-def select(call: Call) -> Activation:
+def select(call: TorchCall) -> str:
     """``x[:, ..., index]``: one value of an axis, which goes away."""
     source = call.source()
     axis, index = call.axis(int(call.args["dim"]), source), int(call.args["index"])
     return call.reshaped(_take(call, source, axis, [index % call.shape(source)[axis]]), call.sample_shape())
 
 
-def narrow(call: Call) -> Activation:
+def narrow(call: TorchCall) -> str:
     """`length` values of an axis from `start` on."""
     source, start = call.source(), int(call.number("start") or 0)
     axis = call.axis(int(call.args["dim"]), source)
     start %= call.shape(source)[axis]
-    return Activation(_take(call, source, axis, range(start, start + int(call.args["length"]))))
+    return _take(call, source, axis, range(start, start + int(call.args["length"])))
 
 
-def index_select(call: Call) -> Activation:
+def index_select(call: TorchCall) -> str:
     """Constant positions of an axis."""
     source, positions = call.source(), call.constant("index")
     axis = call.axis(int(call.args["dim"]), source)
     size = call.shape(source)[axis]
-    return Activation(_take(call, source, axis, (np.atleast_1d(np.asarray(positions)) % size).astype(int)))
+    return _take(call, source, axis, (np.atleast_1d(np.asarray(positions)) % size).astype(int))
 
 
-def index(call: Call) -> Activation:
+def index(call: TorchCall) -> str:
     """``x[:, positions]`` with one list of constant positions."""
     source, lists = call.source(), call.args["indices"]
-    given = [(dim, p) for dim, p in enumerate(lists) if p is not None]
-    if len(given) != 1 or not isinstance(given[0][1], torch.Tensor) or given[0][1].ndim != 1:
-        raise Refused("indexing by several or computed positions is not supported")
-    dim, positions = given[0]
+    indexed = [(dim, p) for dim, p in enumerate(lists) if p is not None]
+    if len(indexed) != 1 or not isinstance(indexed[0][1], torch.Tensor) or indexed[0][1].ndim != 1:
+        raise Refusal("indexing by several or computed positions is not supported")
+    dim, positions = indexed[0]
     axis = call.axis(dim, source)
     if positions.dtype == torch.bool:
         positions = positions.nonzero().flatten()
-    return Activation(_take(call, source, axis, (positions % call.shape(source)[axis]).tolist()))
+    return _take(call, source, axis, (positions % call.shape(source)[axis]).tolist())
 
 
-def split(call: Call) -> list[Activation]:
+def split(call: TorchCall) -> list[str]:
     """Pieces of an axis, of the sizes that torch gives them."""
     source = call.source()
     axis, start, pieces = call.axis(int(call.get("dim", 0)), source), 0, []
     for out in call.out:
         size = call.sample_shape(out)[axis]
-        pieces.append(Activation(_take(call, source, axis, range(start, start + size))))
+        pieces.append(_take(call, source, axis, range(start, start + size)))
         start += size
     return pieces
 
 
-def unbind(call: Call) -> list[Activation]:
+def unbind(call: TorchCall) -> list[str]:
     """Each value of an axis, which goes away."""
     source = call.source()
     axis = call.axis(int(call.get("dim", 0)), source)
@@ -175,57 +183,60 @@ def unbind(call: Call) -> list[Activation]:
     return [call.reshaped(p, call.sample_shape(out)) for p, out in zip(pieces, call.out, strict=True)]
 
 
-def flip(call: Call) -> Activation:
+def flip(call: TorchCall) -> str:
     """Axes in reverse order."""
     source = first = call.source()
-    for axis in call.axes("dims", first):
+    for axis in call.axes(call.args["dims"], first):
         source = _take(call, source, axis, reversed(range(call.shape(source)[axis])))
-    return Activation(source)
+    return source
 
 
-def roll(call: Call) -> Activation:
+def roll(call: TorchCall) -> str:
     """Axes rotated."""
     source = call.source()
     dims = call.get("dims")
     if not dims:
-        raise Refused("roll over all axes mixes samples")
-    for shift, dim in zip(call.ints("shifts", len(dims)), dims, strict=True):
+        raise Refusal("rolls over all axes, the batch too, and mixes samples", hint=TREAT_ALONE)
+    for shift, dim in zip(call.ints("shifts", len(dims), least=-LARGEST), dims, strict=True):
         axis = call.axis(dim, source)
         source = _take(call, source, axis, np.roll(np.arange(call.shape(source)[axis]), shift))
-    return Activation(source)
+    return source
 
 
-def expand(call: Call) -> Activation:
+# -- repeating --------------------------------------------------------------------------------------------------
+
+
+def expand(call: TorchCall) -> str:
     """Axes of length one repeated."""
-    return Activation(call.spread(call.source(), call.sample_shape()))
+    return call.broadcast(call.source(), call.sample_shape())
 
 
-def repeat(call: Call) -> Activation:
+def repeat(call: TorchCall) -> str:
     """The whole repeated along axes of the sample."""
     source = call.source()
     times = list(call.args["repeats"] if "repeats" in call.args else call.args["dims"])
     rank = len(call.shape(source)) + 1
     times = [1] * (rank - len(times)) + times
     if len(times) != rank or times[0] != 1 or any(not isinstance(t, int) for t in times):
-        raise Refused(f"{call.op} along the batch axis mixes samples")
+        raise Refusal("repeats the batch axis", hint=TREAT_ALONE)
     for axis, count in enumerate(times[1:]):
         if count != 1:
             source = _take(call, source, axis, list(range(call.shape(source)[axis])) * count)
-    return Activation(source)
+    return source
 
 
-def repeat_interleave(call: Call) -> Activation:
+def repeat_interleave(call: TorchCall) -> str:
     """Each value of an axis repeated in place."""
     source = call.source()
     if call.get("dim") is None:
-        raise Refused("repeat_interleave over all axes mixes samples")
+        raise Refusal("repeats values over all axes, the batch too, and mixes samples", hint=TREAT_ALONE)
     axis = call.axis(int(call.args["dim"]), source)
     counts = call.args["repeats"]
     counts = counts.tolist() if isinstance(counts, torch.Tensor) else counts
-    return Activation(_take(call, source, axis, np.repeat(np.arange(call.shape(source)[axis]), counts)))
+    return _take(call, source, axis, np.repeat(np.arange(call.shape(source)[axis]), counts))
 
 
-HANDLERS: dict[str, Callable[[Call], Any]] = {
+HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     **dict.fromkeys(("clone", "contiguous", "detach", "alias", "positive", "lift_fresh_copy", "lift_fresh"), nothing),
     **dict.fromkeys(("to", "_to_copy", "type_as"), cast),
     **dict.fromkeys(("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"), dropout),

@@ -1,4 +1,4 @@
-"""Lowers an opened ONNX model to a graph, node by node, and lists every node that it has to refuse."""
+"""Puts an opened ONNX model into a graph node by node, and lists every node that cannot be taken."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ import networkx as nx
 import numpy as np
 from onnx import AttributeProto, helper
 
-from snntoolbox.errors import FrontendError, GraphError
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.layer_call import (
+    CONTROL_FLOW,
+    LOST,
+    Activation,
+    Lost,
+    Refusal,
+    check_size,
+    not_supported,
+    refusals_noted,
+    stand_in,
+)
 from snntoolbox.frontends.onnx import folding
-from snntoolbox.frontends.onnx.call import PROBES, Activation, Call, Known, Lost, Refusal, Value
+from snntoolbox.frontends.onnx.call import PROBES, Known, OnnxCall, Value
 from snntoolbox.frontends.onnx.handlers import HANDLERS
 from snntoolbox.frontends.onnx.model import OnnxModel
-from snntoolbox.frontends.onnx.reading import DAMAGE, DOMAINS
+from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Shape
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +37,16 @@ SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 MALFORMED = (*DAMAGE, IndexError, ArithmeticError, AttributeError, MemoryError)
 
 
-class Lowering:
-    """One walk over the nodes, in topological order."""
+INTEGER_SAFE = {"Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice"}
+
+
+def parse_model(model: OnnxModel) -> Graph:
+    """The graph of a model; UnsupportedError with every offender, FrontendError where the model is damaged."""
+    return _Walk(model).graph()
+
+
+class _Walk:
+    """One walk over the nodes, in topological order: the value of every tensor so far."""
 
     def __init__(self, model: OnnxModel) -> None:
         self.model = model
@@ -38,13 +56,13 @@ class Lowering:
         self.integers = {spec.name for spec in model.inputs if spec.dtype.kind not in "f"}
 
     def graph(self) -> Graph:
-        """The graph; UnsupportedError with every offender, FrontendError where the model is damaged."""
+        """Walk what the outputs need."""
         graph = self.model.proto.graph
         self._store(graph)
         for spec in self.model.inputs:
             self.values[spec.name] = Activation(self.builder.input(spec.name, spec.shape))
         for node in self._needed(graph):
-            self._lower(node)
+            self._take(node)
         outputs = [self._output(name) for name in self.model.outputs]
         return self.builder.finish([o for o in outputs if o is not None], self.model.name).edited()
 
@@ -64,14 +82,14 @@ class Lowering:
         for i, node in enumerate(graph.node):
             for output in filter(None, node.output):
                 if makers.setdefault(output, i) != i or output in self.values:
-                    raise FrontendError(f"the model is damaged: '{output}' is made twice")
+                    raise FrontendError(f"the model is damaged: '{output}' is the output of two nodes")
         links = [(makers[i], k) for k, node in enumerate(graph.node) for i in node.input if i in makers]
         order = nx.DiGraph(links)
         order.add_nodes_from(range(len(graph.node)))
         ends = {makers[o] for o in self.model.outputs if o in makers}
-        wanted = ends.union(*(nx.ancestors(order, e) for e in ends))
+        needed = ends.union(*(nx.ancestors(order, e) for e in ends))
         try:
-            return [graph.node[k] for k in nx.lexicographical_topological_sort(order) if k in wanted]
+            return [graph.node[k] for k in nx.lexicographical_topological_sort(order) if k in needed]
         except nx.NetworkXUnfeasible:
             raise FrontendError("the model is damaged: its nodes form a cycle") from None
 
@@ -89,60 +107,63 @@ class Lowering:
 
     # -- one node -----------------------------------------------------------------------------------------------
 
-    def _lower(self, node: Any) -> None:
-        """Set the values of the node's outputs, or refuse it."""
+    def _take(self, node: Any) -> None:
+        """Set the values of the node's outputs, or refuse it and let stand-ins of the inferred shapes carry on."""
         name = node.name or next((o for o in node.output if o), node.op_type)
         inputs = tuple(self._value(i, f"'{name}'") if i else None for i in node.input)
         standard = node.domain in DOMAINS and node.op_type in HANDLERS
         if standard and any(isinstance(value, Lost) for value in inputs):
-            self.values.update({o: Lost() for o in node.output})
+            self.values.update(dict.fromkeys(node.output, LOST))
             return
-        try:
+        origin = self.builder.origin(node.op_type, name)
+        with refusals_noted(self.builder, origin):
             self.values.update(zip(node.output, self._results(node, name, inputs), strict=False))
-        except Refusal as refusal:
-            self._refuse(node, name, str(refusal), refusal.hint)
-        except GraphError as error:
-            self._refuse(node, name, error.message)
-        except MALFORMED as error:
-            log.debug("malformed node %s", name, exc_info=True)
-            self._refuse(node, name, f"malformed: {error}")
+            return
+        for output in node.output:
+            self.values[output] = stand_in(self.builder, origin, self.model.shapes.get(output))
 
     def _results(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
-        """The values of all outputs of a node."""
-        known = [v for v in inputs if v is None or isinstance(v, Known)]
-        if len(known) == len(inputs):
-            return list(self.folder.fold(node, known))
-        if node.domain not in DOMAINS:
-            raise Refusal(f"operator of the domain '{node.domain}'")
-        if node.op_type in ("Shape", "Size"):
-            return [self._measured(node, inputs)]
+        """The values of all outputs of a node; Refusal where it cannot be taken, or is damaged."""
+        try:
+            known = [v for v in inputs if v is None or isinstance(v, Known)]
+            if len(known) == len(inputs):
+                return list(self.folder.fold(node, known))
+            if node.domain not in DOMAINS:
+                raise Refusal(f"operator of the domain '{node.domain}'")
+            if node.op_type in ("Shape", "Size"):
+                return [self._measured(node, inputs)]
+            return self._handled(node, name, inputs)
+        except MALFORMED as error:
+            log.debug("malformed node %s", name, exc_info=True)
+            raise Refusal(f"malformed: {error}") from error
+
+    def _handled(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
+        """What the operator's handler adds to the graph."""
         if node.op_type not in HANDLERS:
-            raise Refusal(REASONS.get(node.op_type, "operator not supported"), hint=HINTS.get(node.op_type))
-        call = self._call(node, name, inputs)
-        made = HANDLERS[node.op_type](call)
-        names = (made,) if isinstance(made, str) else made
+            raise not_supported(node.op_type)
+        added = HANDLERS[node.op_type](self._call(node, name, inputs))
         self._note_integers(node)
-        for made_name in names:
-            if made_name is not None:
-                call.bound(self.builder.shape(made_name))
-        values: list[Value] = [Lost() if n is None else Activation(n) for n in names]
+        names = (added,) if isinstance(added, str) else added
+        for node_name in filter(None, names):
+            check_size(self.builder.shape(node_name))
+        values: list[Value] = [LOST if n is None else Activation(n) for n in names]
         if any(o in self._read for o in node.output[len(values) :] if o):
             raise Refusal("an output beside the first is used")
         return values
 
-    def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> Call:
+    def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> OnnxCall:
         if self.integers.intersection(node.input) and node.op_type not in INTEGER_SAFE:
             raise Refusal("works on integers")
-        return Call(
-            op=node.op_type,
+        return OnnxCall(
+            builder=self.builder,
             name=name,
             origin=self.builder.origin(node.op_type, name),
+            sources=tuple(v.name for v in inputs if isinstance(v, Activation)),
+            batch=self.model.batch,
             attributes=_attributes(node),
             inputs=inputs,
             outputs=tuple(o if o in self._read else "" for o in node.output),
             opset=self.model.opset,
-            batch=self.model.batch,
-            builder=self.builder,
         )
 
     @cached_property
@@ -167,42 +188,15 @@ class Lowering:
         part = slice(attributes.get("start", 0), attributes.get("end"))
         return Known(*(f[part] for f in full))
 
-    def _refuse(self, node: Any, name: str, reason: str, hint: str | None = None) -> None:
-        """Note the offender, and let stand-ins of the inferred shapes carry on for its outputs."""
-        shapes = [self.model.shapes.get(o) for o in node.output]
-        first: Shape | None = shapes[0] if shapes else None
-        stand_in = self.builder.refuse(self.builder.origin(node.op_type, name), reason, first, hint=hint)
-        self.values.update({o: Lost() for o in node.output})
-        if stand_in is not None:
-            self.values[node.output[0]] = Activation(stand_in)
-        for output, shape in zip(node.output[1:], shapes[1:], strict=True):
-            if shape is not None:
-                self.values[output] = Activation(self.builder.input(name, shape))
-
-
-INTEGER_SAFE = {"Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice"}
-
-REASONS = {
-    "Softsign": "saturating activation",
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent layer"),
-    **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), "control flow"),
-    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization",
-                     "MeanVarianceNormalization", "RMSNormalization"), "normalisation by the sample's own values"),
-    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
-                     "MatMulInteger", "ConvInteger"), "quantised arithmetic"),
-}  # fmt: skip
-
-HINTS = {op: "export the model before its quantisation" for op, why in REASONS.items() if why == "quantised arithmetic"}
-
 
 def _attributes(node: Any) -> dict[str, Any]:
     """The node's attributes in Python; bytes as text."""
-    found = {}
+    attributes = {}
     for attribute in node.attribute:
         if attribute.type in SUBGRAPHS:
-            raise Refusal("control flow")
+            raise not_supported(node.op_type, CONTROL_FLOW)
         value = helper.get_attribute_value(attribute)
         if value is None:
             raise Refusal(f"its attribute {attribute.name} has no value")
-        found[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return found
+        attributes[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return attributes

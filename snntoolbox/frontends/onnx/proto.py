@@ -20,7 +20,7 @@ OLDEST_OPSET = 7
 MOST_BYTES = 2**31 - 1  # of one protobuf message
 DOMAINS = ("", "ai.onnx")
 
-# What else a file may be, told by its first bytes.
+# What else a file may be, by its first bytes.
 SIGNATURES = (
     (b"\x80\x02", "a pickle"),
     (b"\x80\x03", "a pickle"),
@@ -38,7 +38,7 @@ DAMAGE = (
 )
 
 
-def read(source: Any) -> tuple[Any, str]:
+def read_proto(source: Any) -> tuple[Any, str]:
     """A checked ModelProto and a name for it; FrontendError where `source` is not one."""
     if isinstance(source, (str, Path)):
         path = Path(source)

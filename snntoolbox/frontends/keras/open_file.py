@@ -12,20 +12,19 @@ from types import ModuleType
 from typing import Any
 
 from snntoolbox.errors import FrontendError, SNNToolboxError, Unsupported, UnsupportedError
-from snntoolbox.frontends.keras import runtime as ours
 from snntoolbox.frontends.keras.checking import check_config
 from snntoolbox.frontends.keras.files import Saved, read_saved
 from snntoolbox.frontends.keras.hdf5 import brief
-from snntoolbox.frontends.keras.lowering import lower
+from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.rebuilding import rebuilt
 from snntoolbox.frontends.keras.records import Net
-from snntoolbox.frontends.keras.runtime import import_keras
+from snntoolbox.frontends.keras.runtime import has_own_layer, import_keras, own_layer
 from snntoolbox.frontends.keras.wiring import read_net
 from snntoolbox.ir.node import Shape
 
 
 @dataclass(frozen=True)
-class ReadModel:
+class FileModel:
     """A model that Keras does not load, as it was read from its file."""
 
     net: Net
@@ -41,8 +40,8 @@ class ReadModel:
         return tuple(i.shape for i in self.net.inputs)
 
 
-def read_model(path: Path, input_shape: Shape | None = None) -> Any:
-    """The model in a file: a keras.Model, or a `ReadModel` where Keras would not load it or not as it was meant.
+def open_file(path: Path, input_shape: Shape | None = None) -> Any:
+    """The model in a file: a keras.Model, or a `FileModel` where Keras would not load it or not as it was meant.
 
     FrontendError or UnsupportedError where neither can be had. All that Keras will allocate is checked before.
     """
@@ -50,27 +49,27 @@ def read_model(path: Path, input_shape: Shape | None = None) -> Any:
         saved = read_saved(path)
         keras = import_keras()
         offenders = check_config(keras, saved)
-        net = _read(keras, saved, input_shape, offenders)
-    if ours.is_named(saved.config):
-        ours.layer_class()
+        net = _checked_net(keras, saved, input_shape, offenders)
+    if has_own_layer(saved.config):
+        own_layer()
     if not saved.whole or _changed(saved):
-        return ReadModel(net)
+        return FileModel(net)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras' advice to whoever wrote the model's code
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception:
-        return ReadModel(net)
+        return FileModel(net)
 
 
-def _read(keras: ModuleType, saved: Saved, input_shape: Shape | None, offenders: list[Unsupported]) -> Net:
+def _checked_net(keras: ModuleType, saved: Saved, input_shape: Shape | None, offenders: list[Unsupported]) -> Net:
     """The model as plain data, of which all shapes are known to fit; UnsupportedError that lists every offender."""
     try:
         net = read_net(saved, input_shape, keras.backend.backend(), keras.config.image_data_format())
-        lower(net)
+        parse_net(net)
     except UnsupportedError as error:
-        named = {_bare(o) for o in error.offenders}
-        offenders = [*error.offenders, *(o for o in offenders if _bare(o) not in named)]
+        known = {_bare(o) for o in error.offenders}
+        offenders = [*error.offenders, *(o for o in offenders if _bare(o) not in known)]
     except FrontendError:
         if not offenders:
             raise

@@ -1,18 +1,28 @@
-"""Walks an exported program, folds its constants and lowers every other operation by the table of handlers."""
+"""Puts an exported program into a graph operation by operation, and lists every one that cannot be taken."""
 
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
-from snntoolbox.errors import FrontendError, GraphError
-from snntoolbox.frontends.pytorch.call import Activation, Call, Refused
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.layer_call import (
+    LOST,
+    TREAT_ALONE,
+    Activation,
+    Lost,
+    Refusal,
+    check_size,
+    not_supported,
+    refusals_noted,
+    stand_in,
+)
+from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.frontends.pytorch.folding import fold, reads_shape_only
-from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS, reason_against
+from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
 from snntoolbox.ir.builder import GraphBuilder
@@ -23,28 +33,19 @@ _LAYERS = ("torch.nn.modules.", "snntoolbox.training.")
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
-class _Unknown:
-    """What a refused operation without a sample shape gives: whatever reads it is not examined."""
-
-
-_UNKNOWN = _Unknown()
-
-
-def lower(program: ExportedProgram, name: str) -> Graph:
+def parse_program(program: ExportedProgram, name: str) -> Graph:
     """The graph of a program; UnsupportedError lists every operation that it cannot take."""
-    return _Lowering(functional(program)).graph(name)
+    return _Walk(functional(program)).graph(name)
 
 
-class _Lowering:
-    """The state of one walk: the value of every fx node so far."""
+class _Walk:
+    """One walk over the program: the value of every fx node so far."""
 
     def __init__(self, program: ExportedProgram) -> None:
         self.program = program
         self.builder = GraphBuilder("pytorch")
         self.values: dict[torch.fx.Node, Any] = {}
-        self.batch = user_inputs(program)[0].meta["val"].shape[0]
-        self.used: Counter[str] = Counter()
-        self.told: set[tuple[str, str]] = set()
+        self.samples = user_inputs(program)[0].meta["val"].shape[0]
 
     def graph(self, name: str) -> Graph:
         """Walk what the outputs need."""
@@ -58,8 +59,9 @@ class _Lowering:
                 self.values[node] = _attribute(self.program, str(node.target))
             elif node.op == "call_function" and node in live:
                 self.values[node] = self._call(node)
-        for node in self.program.graph_signature.buffers_to_mutate.values():
-            self.refuse(self.builder.origin("buffer", node), "forward() changes it, so outputs depend on earlier calls")
+        for buffer in self.program.graph_signature.buffers_to_mutate.values():
+            reason = "forward() changes it, so outputs depend on earlier calls"
+            self.builder.refuse(self.builder.origin("buffer", buffer), reason)
         return self.builder.finish([self._result(n) for n in outputs], name).edited()
 
     def _outputs(self) -> list[torch.fx.Node]:
@@ -74,8 +76,8 @@ class _Lowering:
         value = self.values[node]
         if isinstance(value, Activation):
             return value.name
-        if not isinstance(value, _Unknown):
-            self.refuse(self.builder.origin("output", node.name), "does not depend on the input")
+        if not isinstance(value, Lost):
+            self.builder.refuse(self.builder.origin("output", node.name), "does not depend on the input")
         return ""
 
     def _placeholder(self, node: torch.fx.Node, inputs: list[torch.fx.Node]) -> Any:
@@ -95,60 +97,65 @@ class _Lowering:
     # -- one operation ------------------------------------------------------------------------------------------
 
     def _call(self, node: torch.fx.Node) -> Any:
-        """The value of an operation: plain, constant, or lowered."""
-        meta = node.meta.get("val")
-        if isinstance(meta, (bool, int, float, torch.SymInt, torch.SymFloat, torch.SymBool)):
-            return meta
-        args = torch.fx.node.map_arg(node.args, self.values.__getitem__)
+        """The value of an operation: plain, constant, or a node of the graph."""
+        result = node.meta.get("val")
+        if isinstance(result, (bool, int, float, *_SYMBOLIC)):
+            return result
+        args: Any = torch.fx.node.map_arg(node.args, self.values.__getitem__)
         kwargs = torch.fx.node.map_arg(node.kwargs, self.values.__getitem__)
         if node.target is operator.getitem:
-            return self._item(args)
-        seen = torch.utils._pytree.tree_leaves((args, kwargs))
-        if any(isinstance(v, _Unknown) for v in seen):
+            values, index = args
+            return LOST if isinstance(values, Lost) else values[index]
+        read = torch.utils._pytree.tree_leaves((args, kwargs))
+        if any(isinstance(v, Lost) for v in read):
             return self._stand_in(node)
-        if not any(isinstance(v, Activation) for v in seen):
-            return self._folded(node, args, kwargs)
-        return self._lowered(node, args, kwargs)
+        if any(isinstance(v, Activation) for v in read):
+            return self._handled(node, args, kwargs)
+        with refusals_noted(self.builder, self._origin(node)):
+            return fold(node.target, args, kwargs, self.samples)
+        return LOST
 
-    def _item(self, args: Any) -> Any:
-        """One of several results."""
-        values, index = args
-        if isinstance(values, _Unknown):
-            return _UNKNOWN
-        return values[index]
-
-    def _folded(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
-        try:
-            return fold(node.target, args, kwargs, self.batch)
-        except Refused as error:
-            self.refuse(self._origin(node), str(error), error.hint)
-            return _UNKNOWN
-
-    def _lowered(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
-        """What the handler makes of it; a stand-in where it is refused."""
-        name, origin, op = self._name(node), self._origin(node), op_name(node.target)
-        try:
+    def _handled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
+        """What the operation's handler adds to the graph; a stand-in where it is refused."""
+        origin, op = self._origin(node), op_name(node.target)
+        with refusals_noted(self.builder, origin):
             if reads_shape_only(op, args[0]):
                 shapes = torch.fx.node.map_arg(node.args, self._shape_only)
-                return fold(node.target, shapes, kwargs, self.batch)
+                return fold(node.target, shapes, kwargs, self.samples)
+            if origin.kind in WHOLE_LAYERS:
+                raise not_supported(origin.kind)
             handler = HANDLERS.get(op)
             if handler is None:
-                raise Refused(reason_against(op, str(node.target)))
-            named = _by_name(node.target, args, kwargs)
-            if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in torch.utils._pytree.tree_leaves(named)):
-                raise Refused(f"{op} computes with the batch size")
-            call = Call(self.builder, op, name, origin, named, node.meta.get("val"), self.batch, node.target)
-            for meta in torch.utils._pytree.tree_leaves(call.out):
-                if isinstance(meta, torch.Tensor):
-                    call.bound([d for d in meta.shape[1:] if isinstance(d, int)])
-            result = handler(call)
+                raise not_supported(op, f"{op} ({node.target})")
+            call = self._call_of(node, op, origin, _by_name(node.target, args, kwargs))
+            added = handler(call)
+            result = [added] if isinstance(added, str) else added
             self._verify(result, call)
-            return result
-        except Refused as error:
-            self.refuse(origin, str(error), error.hint)
-        except GraphError as error:
-            self.refuse(origin, error.message)
+            values = [None if name is None else Activation(name) for name in result]
+            return values[0] if isinstance(added, str) else values
         return self._stand_in(node)
+
+    def _call_of(self, node: torch.fx.Node, op: str, origin: Origin, args: dict[str, Any]) -> TorchCall:
+        """The operation as its handler gets it; Refusal where it computes with the batch size, or is too large."""
+        leaves = torch.utils._pytree.tree_leaves(args)
+        if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in leaves):
+            raise Refusal(f"{op} computes with the batch size", hint=TREAT_ALONE)
+        result = node.meta.get("val")
+        for value in torch.utils._pytree.tree_leaves(result):
+            if isinstance(value, torch.Tensor):
+                check_size([d for d in value.shape[1:] if isinstance(d, int)])
+        return TorchCall(
+            builder=self.builder,
+            name=self._name(node),
+            origin=origin,
+            sources=tuple(v.name for v in leaves if isinstance(v, Activation)),
+            batch=self.samples if isinstance(self.samples, int) else None,
+            op=op,
+            args=args,
+            out=result,
+            samples=self.samples,
+            target=node.target,
+        )
 
     def _shape_only(self, node: torch.fx.Node) -> Any:
         """Zeros of the shape of one sample in place of an activation."""
@@ -157,36 +164,26 @@ class _Lowering:
             return value
         return torch.zeros(1, *self.builder.shape(value.name), dtype=node.meta["val"].dtype)
 
-    def _verify(self, result: Any, call: Call) -> None:
+    def _verify(self, names: list[str | None], call: TorchCall) -> None:
         """The graph and torch agree about the shape of each result."""
-        pairs = [(result, call.out)] if isinstance(result, Activation) else zip(result, call.out, strict=False)
-        for value, meta in pairs:
-            if isinstance(value, Activation) and self.builder.shape(value.name) != call.sample_shape(meta):
-                mine, theirs = self.builder.shape(value.name), call.sample_shape(meta)
-                raise Refused(f"{call.op} gives shape {theirs} in torch, but {mine} here: please report this")
-
-    # -- refusing -----------------------------------------------------------------------------------------------
-
-    def refuse(self, origin: Origin, reason: str, hint: str | None = None) -> None:
-        """Note an offender once, however many operations of the layer it is about."""
-        reason = WHOLE_LAYERS.get(origin.kind, reason)
-        if (str(origin), reason) not in self.told:
-            self.told.add((str(origin), reason))
-            self.builder.refuse(origin, reason, hint=hint)
+        results = call.out if isinstance(call.out, (tuple, list)) else [call.out]
+        for name, result in zip(names, results, strict=False):
+            if name is not None and self.builder.shape(name) != call.sample_shape(result):
+                ours, theirs = self.builder.shape(name), call.sample_shape(result)
+                raise Refusal(f"{call.op} gives shape {theirs} in torch, but {ours} here: please report this")
 
     def _stand_in(self, node: torch.fx.Node) -> Any:
         """Values of the shape that torch gives, so that what follows can be examined."""
-        meta = node.meta.get("val")
-        if isinstance(meta, (tuple, list)):
-            return [self._stand_in_for(m) for m in meta]
-        return self._stand_in_for(meta)
+        result, origin = node.meta.get("val"), self._origin(node)
+        if isinstance(result, (tuple, list)):
+            return [stand_in(self.builder, origin, self._known_shape(r)) for r in result]
+        return stand_in(self.builder, origin, self._known_shape(result))
 
-    def _stand_in_for(self, meta: Any) -> Any:
-        if not isinstance(meta, torch.Tensor) or meta.ndim == 0 or str(meta.shape[0]) != str(self.batch):
-            return _UNKNOWN
-        if any(not isinstance(d, int) for d in meta.shape[1:]):
-            return _UNKNOWN
-        return Activation(self.builder.input("refused", tuple(meta.shape[1:])))
+    def _known_shape(self, result: Any) -> tuple[int, ...] | None:
+        """The shape of a result without batch; None where it has no batch axis, or depends on its size."""
+        if not isinstance(result, torch.Tensor) or result.ndim == 0 or str(result.shape[0]) != str(self.samples):
+            return None
+        return tuple(result.shape[1:]) if all(isinstance(d, int) for d in result.shape[1:]) else None
 
     # -- names --------------------------------------------------------------------------------------------------
 
@@ -205,7 +202,8 @@ class _Lowering:
         path, kind = self._layer(node)
         op = op_name(node.target)
         if kind.startswith(_LAYERS):
-            return self.builder.origin(kind.rpartition(".")[2], path or node.name)
+            layer = kind.rpartition(".")[2]
+            return self.builder.origin(layer, path or (layer if layer in WHOLE_LAYERS else node.name))
         return self.builder.origin(op, f"{path}.{node.name}" if path else node.name)
 
     def _name(self, node: torch.fx.Node) -> str:
@@ -247,10 +245,10 @@ def _attribute(program: ExportedProgram, name: str) -> Any:
 
 def _live(outputs: list[torch.fx.Node]) -> set[torch.fx.Node]:
     """All nodes that the outputs depend on."""
-    found, todo = set(), list(outputs)
+    live, todo = set(), list(outputs)
     while todo:
         node = todo.pop()
-        if node not in found:
-            found.add(node)
+        if node not in live:
+            live.add(node)
             todo.extend(node.all_input_nodes)
-    return found
+    return live

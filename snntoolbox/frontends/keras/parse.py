@@ -1,0 +1,102 @@
+"""Puts a Keras model, given as plain data, into a graph layer by layer, and lists every layer that cannot be taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.keras.call import KerasCall
+from snntoolbox.frontends.keras.handlers import HANDLERS
+from snntoolbox.frontends.keras.records import Net, Ref, Use, leaves
+from snntoolbox.frontends.layer_call import (
+    MOST_VALUES,
+    QUANTISED,
+    Activation,
+    Lost,
+    Refusal,
+    check_size,
+    not_supported,
+    refusals_noted,
+    stand_in,
+)
+from snntoolbox.ir.builder import GraphBuilder
+from snntoolbox.ir.graph import Graph
+
+Values = Mapping[str, Activation | Lost]
+"""What is behind the key of each tensor so far."""
+
+
+def parse_net(net: Net) -> Graph:
+    """The graph of a model; UnsupportedError that lists every offender."""
+    builder = GraphBuilder("keras")
+    if any(math.prod(i.shape) > MOST_VALUES for i in net.inputs):
+        raise FrontendError(f"an input of '{net.name}' is too large: {[i.shape for i in net.inputs]}")
+    values: dict[str, Activation | Lost] = {i.key: Activation(builder.input(i.name, i.shape)) for i in net.inputs}
+    for use in net.uses:
+        values.update(zip(use.outputs, _outputs(builder, net, use, values), strict=True))
+    builder.check()
+    outputs = [values[key] for key in net.outputs]
+    return builder.finish([v.name for v in outputs if isinstance(v, Activation)], net.name)
+
+
+def _outputs(builder: GraphBuilder, net: Net, use: Use, values: Values) -> tuple[Activation | Lost, ...]:
+    """The outputs of one use of a layer."""
+    origin = builder.origin(use.layer.kind, use.layer.name)
+    with refusals_noted(builder, origin):
+        _check(use)
+        handler = HANDLERS.get(use.layer.kind)
+        if handler is None or len(use.outputs) != 1:
+            raise not_supported(use.layer.kind)
+        args, kwargs = _with_values(use.args, values), _with_values(use.kwargs, values)
+        read = leaves((args, kwargs), (Activation, Lost))
+        if lost := [v for v in read if isinstance(v, Lost)]:
+            return (lost[0],)
+        sources, name = tuple(v.name for v in read), use.layer.name
+        node = handler(
+            KerasCall(
+                builder=builder,
+                name=name,
+                origin=origin,
+                sources=sources,
+                net=net,
+                layer=use.layer,
+                args=args,
+                kwargs=kwargs,
+            )
+        )
+        check_size(builder.shape(node))
+        return (Activation(node),)
+    return tuple(stand_in(builder, origin, shape) for shape in use.shapes)
+
+
+def _check(use: Use) -> None:
+    """Refuse what would change a layer's meaning behind its handler's back."""
+    layer = use.layer
+    if layer.refused is not None:
+        raise Refusal(layer.refused)
+    if layer.config is None and layer.kind in HANDLERS:
+        raise Refusal("its configuration cannot be read")
+    if "Quantized" in str((layer.config or {}).get("dtype")):
+        raise not_supported(layer.kind, QUANTISED)
+    for key, value in use.kwargs.items():
+        # At inference Keras overrides whatever `training` a layer was called with.
+        if key not in ("inputs", "training") and not (value is None or value is False):
+            raise Refusal(f"called with {key}={'a tensor' if leaves(value, Ref) else value}")
+    for name, weight in layer.weights.items():
+        if layer.kind in HANDLERS and not np.isfinite(weight).all():
+            raise Refusal(f"'{name}' holds NaN or infinity")
+
+
+def _with_values(argument: Any, values: Values) -> Any:
+    """An argument with each tensor's key replaced by the value behind it."""
+    if isinstance(argument, Ref):
+        return values[argument.key]
+    if isinstance(argument, Mapping):
+        return {k: _with_values(v, values) for k, v in argument.items()}
+    if isinstance(argument, list | tuple):
+        return tuple(_with_values(v, values) for v in argument)
+    return argument

@@ -1,0 +1,225 @@
+"""One layer on its way into the graph: the values, refusals, sizes and axes that all frontends share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from snntoolbox.errors import GraphError
+from snntoolbox.ir.builder import GraphBuilder
+from snntoolbox.ir.node import Array, Origin, Shape
+
+MOST_VALUES = 2**27
+"""Of one tensor, per sample: far above any real network, far below any machine's memory."""
+
+LARGEST = 2**24
+"""Of a kernel, a stride, a dilation or a padding along one axis."""
+
+TREAT_ALONE = "let every sample be computed alone: leave the first axis, which is the batch, as it is"
+
+# -- values ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A value that depends on the input: the name of a node of the graph."""
+
+    name: str
+
+
+class Lost:
+    """A value behind a refused layer, of which nothing is known: what reads it cannot be examined."""
+
+
+LOST = Lost()
+
+Operand = Activation | Array
+"""What arithmetic works on: a node of the graph, or a constant."""
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+class Refusal(Exception):  # noqa: N818 - no error: it is caught and listed
+    """Why a layer cannot be taken, in a short phrase, and what to do about it; `refusals_noted` catches it."""
+
+    def __init__(self, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+@contextmanager
+def refusals_noted(builder: GraphBuilder, origin: Origin) -> Iterator[None]:
+    """Notes why the code inside cannot take a layer, and goes on behind it; `builder.finish` reports all together."""
+    try:
+        yield
+    except Refusal as refusal:
+        builder.refuse(origin, refusal.reason, hint=refusal.hint)
+    except GraphError as error:
+        builder.refuse(origin, error.message)
+
+
+def stand_in(builder: GraphBuilder, origin: Origin, shape: Sequence[int] | None) -> Activation | Lost:
+    """An input in the place of a refused layer's output, so that what follows is examined; LOST without a shape."""
+    if shape is None or math.prod(shape) > MOST_VALUES:
+        return LOST
+    return Activation(builder.input(origin.name, tuple(shape)))
+
+
+CONTROL_FLOW = "control flow"
+QUANTISED = "quantised arithmetic"
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "a recurrent layer": (
+        *("LSTM", "GRU", "RNN", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"),
+        *("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    ),
+    "normalisation by the sample's own values": (
+        *("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization"),
+        *("UnitNormalization", "SpectralNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN"),
+        *("layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm", "native_group_norm"),
+    ),
+    "attention": (
+        *("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"),
+        *("MultiheadAttention", "scaled_dot_product_attention"),
+    ),
+    "a saturating activation": ("Softsign", "softsign"),
+    "an embedding": ("Embedding", "embedding"),
+    "a product of two activations": ("Dot", "bmm"),
+    CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),
+    QUANTISED: (
+        *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"),
+        *("MatMulInteger", "ConvInteger"),
+    ),
+}
+_DESCRIBED = {kind: words for words, kinds in _KINDS.items() for kind in kinds}
+_HINTS = {QUANTISED: "give the model as it was before its quantisation"}
+
+
+def not_supported(kind: str, otherwise: str = "this layer") -> Refusal:
+    """The refusal of a layer or operation of this kind, in the field's words where it is a well-known one."""
+    words = _DESCRIBED.get(kind, otherwise)
+    return Refusal(f"{words} is not supported", hint=_HINTS.get(words))
+
+
+# -- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def check_size(shape: Sequence[int]) -> None:
+    """Refuse an output that no real network has, before it is made."""
+    if math.prod(shape) > MOST_VALUES:
+        raise Refusal(f"its output of shape {tuple(shape)} is too large")
+
+
+def per_axis(what: str, value: Any, rank: int, *, least: int = 0) -> tuple[int, ...]:
+    """An integer, or a list of one or `rank` of them, as one for each of `rank` axes; none is below `least`."""
+    numbers = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    if any(isinstance(n, bool) or not isinstance(n, int) or n < least for n in numbers):
+        raise Refusal(f"{what} = {value}: expected are integers from {least} on")
+    if any(n > LARGEST for n in numbers):
+        raise Refusal(f"{what} = {value} is too large")
+    if len(numbers) not in (1, rank):
+        raise Refusal(f"{what} = {value} does not fit {rank} spatial axes")
+    return numbers * rank if len(numbers) == 1 else numbers
+
+
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape that all broadcast to, by numpy's rules."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise Refusal(f"its inputs of shapes {', '.join(map(str, shapes))} do not fit one another") from None
+
+
+# -- the layer ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerCall:
+    """One use of a layer or operation, as the function gets it that puts it into the graph.
+
+    `name` is the stem of the nodes to add, `origin` the layer in the user's model; `sources` are the nodes that it
+    reads. Shapes and axes are those of a sample; `batch` is the number of samples that the model insists on, if any.
+    """
+
+    builder: GraphBuilder
+    name: str
+    origin: Origin
+    sources: tuple[str, ...] = ()
+    batch: int | None = None
+
+    def named(self, name: str) -> Self:
+        """The same layer, its nodes called otherwise."""
+        return replace(self, name=name)
+
+    def source(self) -> str:
+        """The only node that the layer reads."""
+        if len(self.sources) != 1:
+            raise Refusal(f"reads {len(self.sources)} tensors instead of one")
+        return self.sources[0]
+
+    def shape(self, source: str | None = None) -> Shape:
+        """The shape of a node, by default of the one that the layer reads."""
+        return self.builder.shape(self.source() if source is None else source)
+
+    def axis(self, axis: Any, source: str | None = None, *, added: int = 0) -> int:
+        """The axis of a sample for one that is counted with the batch, as frameworks do.
+
+        It is one of `source` (by default the node that the layer reads), with `added` axes more.
+        """
+        rank = len(self.shape(source)) + 1 + added
+        if isinstance(axis, list | tuple) and len(axis) == 1:
+            (axis,) = axis
+        if not isinstance(axis, int):
+            raise Refusal(f"axis {axis}: one axis is expected")
+        if not -rank <= axis < rank:
+            raise Refusal(f"has no axis {axis}: the tensor has {rank} with the batch")
+        if axis % rank == 0:
+            raise Refusal(f"works along axis {axis}, the batch, and mixes samples", hint=TREAT_ALONE)
+        return axis % rank - 1
+
+    def axes(self, axes: Any, source: str | None = None) -> tuple[int, ...]:
+        """Several such axes, in order; none given means all of them, the batch too."""
+        numbers = [axes] if isinstance(axes, int) else list(axes or ())
+        if not numbers:
+            raise Refusal("works along all axes, the batch too, and mixes samples", hint=TREAT_ALONE)
+        return tuple(sorted({self.axis(n, source) for n in numbers}))
+
+    def per_sample(self, constant: Array, rank: int) -> Array:
+        """A constant as it meets samples of this rank: without its batch axis, along which it must not vary."""
+        if constant.ndim > rank + 1:
+            raise Refusal(f"its constant of shape {constant.shape} has more axes than the data")
+        if constant.ndim <= rank:
+            return constant
+        if len(constant) != 1 and (len(constant) != self.batch or np.any(constant != constant[:1])):
+            raise Refusal(f"its constant of shape {constant.shape} varies over the batch", hint=TREAT_ALONE)
+        sample: Array = constant[0]
+        return sample
+
+    def broadcast(self, source: str, shape: Shape) -> str:
+        """`source` with axes of length one repeated to `shape`."""
+        check_size(shape)
+        if len(self.shape(source)) != len(shape):
+            raise Refusal(f"broadcasts {self.shape(source)} to {shape} across the batch axis", hint=TREAT_ALONE)
+        for axis, (have, want) in enumerate(zip(self.shape(source), shape, strict=True)):
+            if have != want and have != 1:
+                raise Refusal(f"cannot broadcast {self.shape(source)} to {shape}")
+            if have != want:
+                source = self.builder.take(f"{self.name}_broadcast", source, axis, (0,) * want, self.origin)
+        return source
+
+    def broadcast_together(self, operands: Sequence[Operand]) -> tuple[list[str], list[Array]]:
+        """Activations repeated to the shape that all operands have in common, and the constants, each in order."""
+        names = [o.name for o in operands if isinstance(o, Activation)]
+        shapes = [self.shape(name) for name in names]
+        if len({len(shape) for shape in shapes}) > 1:
+            shown = ", ".join(map(str, shapes))
+            raise Refusal(f"broadcasts the batch axis: its inputs have the shapes {shown}", hint=TREAT_ALONE)
+        rank = len(shapes[0])
+        constants = [self.per_sample(o, rank) for o in operands if not isinstance(o, Activation)]
+        shape = broadcast_shape([*shapes, *(c.shape for c in constants)])
+        return [self.broadcast(name, shape) for name in names], constants

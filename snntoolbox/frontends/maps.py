@@ -1,0 +1,136 @@
+"""Linear maps that several frameworks have: sums, products with constants, means, and values moved about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Operand, Refusal, check_size
+from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.nodes import Add, Mean
+from snntoolbox.ir.products import add_gated
+
+PRODUCT = "a product of two activations is not supported (but x * f(x) for known functions, such as SiLU)"
+
+# -- arithmetic -----------------------------------------------------------------------------------------------------
+
+
+def weighted_sum(call: LayerCall, operands: Sequence[Operand], coefficients: Sequence[float]) -> str:
+    """``sum(c_i * x_i)`` of activations and constants, broadcast by numpy's rules."""
+    sources, constants = call.broadcast_together(operands)
+    weighted = [(isinstance(o, Activation), float(c)) for o, c in zip(operands, coefficients, strict=True)]
+    factors = tuple(c for active, c in weighted if active)
+    shifts = [c * array for array, c in zip(constants, (c for active, c in weighted if not active), strict=True)]
+    source = sources[0]
+    if len(sources) > 1:
+        unequal = None if set(factors) == {1.0} else factors
+        node = Add(name=call.name, inputs=tuple(sources), coefficients=unequal, origin=call.origin)
+        source, factors = call.builder.add(node), (1.0,)
+    gain = None if factors == (1.0,) else np.full((), factors[0])
+    bias = sum(shifts[1:], shifts[0]) if shifts else None
+    return source if gain is bias is None else call.builder.affine(call.name, source, gain, bias, call.origin)
+
+
+def product(call: LayerCall, first: Operand, second: Operand) -> str:
+    """``x * c``; of two activations, what is a known function of one (SiLU)."""
+    if isinstance(first, Activation) and isinstance(second, Activation):
+        gated = add_gated(call.builder, call.name, first.name, second.name, call.origin)
+        if gated is None:
+            raise Refusal(PRODUCT)
+        return gated
+    (source,), (constant,) = call.broadcast_together((first, second))
+    return call.builder.affine(call.name, source, constant, None, call.origin)
+
+
+def quotient(call: LayerCall, dividend: Operand, divisor: Operand) -> str:
+    """``x / c``."""
+    if isinstance(divisor, Activation):
+        raise Refusal("a division by an activation is not supported")
+    if not np.all(divisor):
+        raise Refusal("a division by zero")
+    return product(call, dividend, 1 / np.asarray(divisor, np.float64))
+
+
+def negative(call: LayerCall, source: str) -> str:
+    """``-x``."""
+    return call.builder.affine(call.name, source, np.full((), -1.0), None, call.origin)
+
+
+def matrix_product(call: LayerCall, left: Operand, right: Operand) -> str:
+    """``x @ W`` over the last axis, or ``W @ x`` over the last but one, with a constant matrix or vector W."""
+    if isinstance(left, Activation) and isinstance(right, Activation):
+        raise Refusal(PRODUCT)
+    if isinstance(left, Activation):
+        return _matrix(call, left.name, np.asarray(right), -1)
+    assert isinstance(right, Activation)
+    return _matrix(call, right.name, np.asarray(left), -2)
+
+
+def _matrix(call: LayerCall, source: str, weight: Array, axis: int) -> str:
+    """The weight over one axis of the sample, counted from the end; a vector leaves that axis out."""
+    rank = len(call.shape(source))
+    while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= rank + 1:
+        weight = weight[0]
+    if weight.ndim not in (1, 2):
+        raise Refusal(f"its weight is a stack of matrices, of shape {weight.shape}")
+    if rank + axis < 0:
+        raise Refusal("a product along the batch axis mixes samples", hint=TREAT_ALONE)
+    rows = weight[None] if weight.ndim == 1 else weight.T if axis == -1 else weight
+    mapped = call.builder.dense(call.name, source, rows, None, axis=axis, origin=call.origin)
+    if weight.ndim == 2:
+        return mapped
+    shape = call.shape(mapped)
+    left_out = (*shape[: rank + axis], *shape[rank + axis + 1 :])
+    return call.builder.reshape(f"{call.name}_flat", mapped, left_out, call.origin)
+
+
+# -- reductions -----------------------------------------------------------------------------------------------------
+
+
+def mean(call: LayerCall, source: str, axes: Sequence[int], *, keepdims: bool) -> str:
+    """The mean over axes of the sample."""
+    return call.builder.add(
+        Mean(name=call.name, inputs=(source,), axes=tuple(axes), keepdims=keepdims, origin=call.origin)
+    )
+
+
+def total(call: LayerCall, source: str, axes: Sequence[int], *, keepdims: bool) -> str:
+    """The sum over axes of the sample: the mean times their size."""
+    size = np.full((), float(math.prod(call.shape(source)[a] for a in axes)))
+    return call.builder.affine(f"{call.name}_sum", mean(call, source, axes, keepdims=keepdims), size, None, call.origin)
+
+
+# -- moving values --------------------------------------------------------------------------------------------------
+
+
+def padded(
+    call: LayerCall, source: str, pads: Sequence[tuple[int, int]], *, value: float = 0.0, mode: str = "constant"
+) -> str:
+    """Padding (before, after) per axis of the sample, in the modes of `GraphBuilder.pad`; negative pads crop."""
+    shape = call.shape(source)
+    if mode not in ("constant", "reflect", "edge", "wrap") or not math.isfinite(value):
+        raise Refusal(f"pads by '{mode}' with the value {value}")
+    if any(min(n + lo, n + hi, n + lo + hi) < 1 for n, (lo, hi) in zip(shape, pads, strict=True)):
+        raise Refusal(f"pads {list(pads)} leave nothing of samples of shape {shape}")
+    check_size([max(n, n + lo, n + hi, n + lo + hi) for n, (lo, hi) in zip(shape, pads, strict=True)])
+    return call.builder.pad(call.name, source, pads, value=value, mode=mode, origin=call.origin)
+
+
+def regrouped(call: LayerCall, source: str, split: Shape, order: Sequence[int], shape: Shape) -> str:
+    """The axes split to one shape, put in another order and joined to a last shape: pixel shuffles and their like."""
+    apart = call.builder.reshape(f"{call.name}_split", source, split, call.origin)
+    moved = call.builder.permute(f"{call.name}_order", apart, order, call.origin)
+    return call.builder.reshape(call.name, moved, shape, call.origin)
+
+
+def interpolation(places: Array, size: int) -> Array:
+    """The matrix (places, size) that mixes the two values around each place of a line; beyond its ends they go on."""
+    places = np.clip(places, 0, size - 1)
+    low = np.floor(places).astype(np.int64)
+    high, part = np.minimum(low + 1, size - 1), (places - low).astype(np.float64)
+    rows, matrix = np.arange(len(places)), np.zeros((len(places), size))
+    np.add.at(matrix, (rows, low), 1 - part)
+    np.add.at(matrix, (rows, high), part)
+    return matrix
