@@ -9,20 +9,11 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.keras.call import KerasCall
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.records import Net, Ref, Use, leaves
-from snntoolbox.frontends.layer_call import (
-    MOST_VALUES,
-    QUANTISED,
-    Activation,
-    Lost,
-    Refusal,
-    check_size,
-    not_supported,
-    refusals_noted,
-    stand_in,
-)
+from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 
@@ -33,7 +24,7 @@ Values = Mapping[str, Activation | Lost]
 def parse_net(net: Net) -> Graph:
     """The graph of a model; UnsupportedError that lists every offender."""
     builder = GraphBuilder("keras")
-    if any(math.prod(i.shape) > MOST_VALUES for i in net.inputs):
+    if any(math.prod(i.shape) > layer_call.MOST_VALUES for i in net.inputs):
         raise FrontendError(f"an input of '{net.name}' is too large: {[i.shape for i in net.inputs]}")
     values: dict[str, Activation | Lost] = {i.key: Activation(builder.input(i.name, i.shape)) for i in net.inputs}
     for use in net.uses:
@@ -44,33 +35,27 @@ def parse_net(net: Net) -> Graph:
 
 
 def _outputs(builder: GraphBuilder, net: Net, use: Use, values: Values) -> tuple[Activation | Lost, ...]:
-    """The outputs of one use of a layer."""
+    """The outputs of one use of a layer; stand-ins where it is refused."""
     origin = builder.origin(use.layer.kind, use.layer.name)
-    with refusals_noted(builder, origin):
+    with layer_call.refusals_noted(builder, origin):
         _check(use)
-        handler = HANDLERS.get(use.layer.kind)
-        if handler is None or len(use.outputs) != 1:
-            raise not_supported(use.layer.kind)
-        args, kwargs = _with_values(use.args, values), _with_values(use.kwargs, values)
-        read = leaves((args, kwargs), (Activation, Lost))
-        if lost := [v for v in read if isinstance(v, Lost)]:
-            return (lost[0],)
-        sources, name = tuple(v.name for v in read), use.layer.name
-        node = handler(
-            KerasCall(
-                builder=builder,
-                name=name,
-                origin=origin,
-                sources=sources,
-                net=net,
-                layer=use.layer,
-                args=args,
-                kwargs=kwargs,
-            )
-        )
-        check_size(builder.shape(node))
-        return (Activation(node),)
-    return tuple(stand_in(builder, origin, shape) for shape in use.shapes)
+        if use.layer.kind not in HANDLERS or len(use.outputs) != 1:
+            raise layer_call.not_supported(use.layer.kind)
+        return (_handled(builder, net, use, values),)
+    return tuple(layer_call.stand_in(builder, origin, shape) for shape in use.shapes)
+
+
+def _handled(builder: GraphBuilder, net: Net, use: Use, values: Values) -> Activation | Lost:
+    """What the layer's handler adds to the graph; nothing behind a layer of which not even the shape is known."""
+    layer, args, kwargs = use.layer, _with_values(use.args, values), _with_values(use.kwargs, values)
+    read = leaves((args, kwargs), (Activation, Lost))
+    if any(isinstance(value, Lost) for value in read):
+        return LOST
+    sources, origin = tuple(value.name for value in read), builder.origin(layer.kind, layer.name)
+    common: dict[str, Any] = {"builder": builder, "name": layer.name, "origin": origin, "sources": sources}
+    node = HANDLERS[layer.kind](KerasCall(**common, net=net, layer=layer, args=args, kwargs=kwargs))
+    layer_call.check_size(builder.shape(node))
+    return Activation(node)
 
 
 def _check(use: Use) -> None:
@@ -81,7 +66,7 @@ def _check(use: Use) -> None:
     if layer.config is None and layer.kind in HANDLERS:
         raise Refusal("its configuration cannot be read")
     if "Quantized" in str((layer.config or {}).get("dtype")):
-        raise not_supported(layer.kind, QUANTISED)
+        raise layer_call.not_supported(layer.kind, layer_call.QUANTISED)
     for key, value in use.kwargs.items():
         # At inference Keras overrides whatever `training` a layer was called with.
         if key not in ("inputs", "training") and not (value is None or value is False):

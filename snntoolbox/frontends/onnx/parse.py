@@ -11,17 +11,8 @@ import numpy as np
 from onnx import AttributeProto, helper
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.layer_call import (
-    CONTROL_FLOW,
-    LOST,
-    Activation,
-    Lost,
-    Refusal,
-    check_size,
-    not_supported,
-    refusals_noted,
-    stand_in,
-)
+from snntoolbox.frontends import layer_call
+from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.frontends.onnx import folding
 from snntoolbox.frontends.onnx.call import PROBES, Known, OnnxCall, Value
 from snntoolbox.frontends.onnx.handlers import HANDLERS
@@ -116,11 +107,11 @@ class _Walk:
             self.values.update(dict.fromkeys(node.output, LOST))
             return
         origin = self.builder.origin(node.op_type, name)
-        with refusals_noted(self.builder, origin):
+        with layer_call.refusals_noted(self.builder, origin):
             self.values.update(zip(node.output, self._results(node, name, inputs), strict=False))
             return
         for output in node.output:
-            self.values[output] = stand_in(self.builder, origin, self.model.shapes.get(output))
+            self.values[output] = layer_call.stand_in(self.builder, origin, self.model.shapes.get(output))
 
     def _results(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
         """The values of all outputs of a node; Refusal where it cannot be taken, or is damaged."""
@@ -140,12 +131,12 @@ class _Walk:
     def _handled(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
         """What the operator's handler adds to the graph."""
         if node.op_type not in HANDLERS:
-            raise not_supported(node.op_type)
+            raise layer_call.not_supported(node.op_type)
         added = HANDLERS[node.op_type](self._call(node, name, inputs))
         self._note_integers(node)
         names = (added,) if isinstance(added, str) else added
         for node_name in filter(None, names):
-            check_size(self.builder.shape(node_name))
+            layer_call.check_size(self.builder.shape(node_name))
         values: list[Value] = [LOST if n is None else Activation(n) for n in names]
         if any(o in self._read for o in node.output[len(values) :] if o):
             raise Refusal("an output beside the first is used")
@@ -194,7 +185,7 @@ def _attributes(node: Any) -> dict[str, Any]:
     attributes = {}
     for attribute in node.attribute:
         if attribute.type in SUBGRAPHS:
-            raise not_supported(node.op_type, CONTROL_FLOW)
+            raise layer_call.not_supported(node.op_type, layer_call.CONTROL_FLOW)
         value = helper.get_attribute_value(attribute)
         if value is None:
             raise Refusal(f"its attribute {attribute.name} has no value")

@@ -9,17 +9,8 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.layer_call import (
-    LOST,
-    TREAT_ALONE,
-    Activation,
-    Lost,
-    Refusal,
-    check_size,
-    not_supported,
-    refusals_noted,
-    stand_in,
-)
+from snntoolbox.frontends import layer_call
+from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.frontends.pytorch.folding import fold, reads_shape_only
 from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS
@@ -111,22 +102,22 @@ class _Walk:
             return self._stand_in(node)
         if any(isinstance(v, Activation) for v in read):
             return self._handled(node, args, kwargs)
-        with refusals_noted(self.builder, self._origin(node)):
+        with layer_call.refusals_noted(self.builder, self._origin(node)):
             return fold(node.target, args, kwargs, self.samples)
         return LOST
 
     def _handled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
         """What the operation's handler adds to the graph; a stand-in where it is refused."""
         origin, op = self._origin(node), op_name(node.target)
-        with refusals_noted(self.builder, origin):
+        with layer_call.refusals_noted(self.builder, origin):
             if reads_shape_only(op, args[0]):
                 shapes = torch.fx.node.map_arg(node.args, self._shape_only)
                 return fold(node.target, shapes, kwargs, self.samples)
             if origin.kind in WHOLE_LAYERS:
-                raise not_supported(origin.kind)
+                raise layer_call.not_supported(origin.kind)
             handler = HANDLERS.get(op)
             if handler is None:
-                raise not_supported(op, f"{op} ({node.target})")
+                raise layer_call.not_supported(op, f"{op} ({node.target})")
             call = self._call_of(node, op, origin, _by_name(node.target, args, kwargs))
             added = handler(call)
             result = [added] if isinstance(added, str) else added
@@ -139,11 +130,11 @@ class _Walk:
         """The operation as its handler gets it; Refusal where it computes with the batch size, or is too large."""
         leaves = torch.utils._pytree.tree_leaves(args)
         if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in leaves):
-            raise Refusal(f"{op} computes with the batch size", hint=TREAT_ALONE)
+            raise Refusal(f"{op} computes with the batch size", hint=layer_call.TREAT_ALONE)
         result = node.meta.get("val")
         for value in torch.utils._pytree.tree_leaves(result):
             if isinstance(value, torch.Tensor):
-                check_size([d for d in value.shape[1:] if isinstance(d, int)])
+                layer_call.check_size([d for d in value.shape[1:] if isinstance(d, int)])
         return TorchCall(
             builder=self.builder,
             name=self._name(node),
@@ -176,8 +167,8 @@ class _Walk:
         """Values of the shape that torch gives, so that what follows can be examined."""
         result, origin = node.meta.get("val"), self._origin(node)
         if isinstance(result, (tuple, list)):
-            return [stand_in(self.builder, origin, self._known_shape(r)) for r in result]
-        return stand_in(self.builder, origin, self._known_shape(result))
+            return [layer_call.stand_in(self.builder, origin, self._known_shape(r)) for r in result]
+        return layer_call.stand_in(self.builder, origin, self._known_shape(result))
 
     def _known_shape(self, result: Any) -> tuple[int, ...] | None:
         """The shape of a result without batch; None where it has no batch axis, or depends on its size."""
