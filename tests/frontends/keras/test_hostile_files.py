@@ -1,6 +1,5 @@
 """Files made to fill the memory or to reach outside themselves, and files that are damaged at random."""
 
-import importlib.util
 import json
 import time
 import tracemalloc
@@ -10,35 +9,27 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import old_keras_files as old
 import pytest
 from keras import layers as L  # noqa: N812
 
 from snntoolbox.errors import FrontendError, SNNToolboxError
 from snntoolbox.frontends.keras import KerasFrontend
 
-
-def _sibling(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-OLD = _sibling("old_files")
 FRONTEND = KerasFrontend()
 HUGE = 2**35
 
 
 def _dense(units=3):
-    return OLD.sequential(
-        OLD.layer("InputLayer", "in", batch_shape=[None, 4]),
-        OLD.layer("Dense", "d", units=units, use_bias=True, activation="linear"),
+    return old.sequential(
+        old.layer("InputLayer", "in", batch_shape=[None, 4]),
+        old.layer("Dense", "d", units=units, use_bias=True, activation="linear"),
     )
 
 
 def _h5(path, config=None, version="3.8.0"):
     kernel, bias = np.ones((4, 3), "float32"), np.ones(3, "float32")
-    return OLD.write_h5(path, config or _dense(), {"d": {"d/kernel": kernel, "d/bias": bias}}, version)
+    return old.write_h5(path, config or _dense(), {"d": {"d/kernel": kernel, "d/bias": bias}}, version)
 
 
 def _replaced(path, make):
@@ -128,18 +119,18 @@ def test_hostile_file(tmp_path, name):
 
 
 def test_loop_of_layers(tmp_path):
-    layers = [OLD.layer("InputLayer", "in", [], batch_input_shape=[None, 4])]
-    layers += [OLD.layer("Add", a, [[[b, 0, 0, {}], ["in", 0, 0, {}]]]) for a, b in (("a", "b"), ("b", "a"))]
-    path = OLD.write_h5(tmp_path / "m.h5", OLD.functional(layers, ["in"], ["a"]), {})
+    layers = [old.layer("InputLayer", "in", [], batch_input_shape=[None, 4])]
+    layers += [old.layer("Add", a, [[[b, 0, 0, {}], ["in", 0, 0, {}]]]) for a, b in (("a", "b"), ("b", "a"))]
+    path = old.write_h5(tmp_path / "m.h5", old.functional(layers, ["in"], ["a"]), {})
     with pytest.raises(FrontendError, match="reads its own output"):
         FRONTEND.open(path)
 
 
 def test_models_within_models_without_end(tmp_path):
-    inner = {"class_name": "Sequential", "config": [OLD.layer("Dense", "d", units=3, batch_input_shape=[None, 4])]}
+    inner = {"class_name": "Sequential", "config": [old.layer("Dense", "d", units=3, batch_input_shape=[None, 4])]}
     for i in range(300):
         inner = {"class_name": "Sequential", "config": {"name": f"m{i}", "layers": [inner]}}
-    path = OLD.write_h5(tmp_path / "m.h5", inner, {})
+    path = old.write_h5(tmp_path / "m.h5", inner, {})
     with pytest.raises(FrontendError):
         FRONTEND.open(path)
 
@@ -161,9 +152,9 @@ def _whole(kind, path):
         names = ("gamma", "beta", "moving_mean", "moving_variance")
         w = {"d": {"d/kernel:0": np.ones((4, 3), "f4"), "d/bias:0": np.ones(3, "f4")}}
         w["b"] = {f"b/{n}:0": np.ones(3, "f4") for n in names}
-        parts = [OLD.layer("Dense", "d", units=3, use_bias=True, activation="relu", batch_input_shape=[None, 4])]
-        parts.append(OLD.layer("BatchNormalization", "b", axis=[1], epsilon=0.001, center=True, scale=True))
-        OLD.write_h5(path, OLD.sequential(*parts), w)
+        parts = [old.layer("Dense", "d", units=3, use_bias=True, activation="relu", batch_input_shape=[None, 4])]
+        parts.append(old.layer("BatchNormalization", "b", axis=[1], epsilon=0.001, center=True, scale=True))
+        old.write_h5(path, old.sequential(*parts), w)
     else:
         keras.Sequential([keras.Input((4,)), L.Dense(3, name="d"), L.BatchNormalization(), L.ReLU()]).save(path)
     return path.read_bytes()

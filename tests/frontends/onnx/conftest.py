@@ -71,3 +71,12 @@ def _build():
 @pytest.fixture(name="compare")
 def _compare():
     return compare
+
+
+@pytest.fixture
+def model():
+    """A small convolutional net."""
+    nodes = [("Conv", "x w b", "c", {}), ("Relu", "c", "r", {}), ("MaxPool", "r", "p", {"kernel_shape": [2, 2]}),
+             ("Reshape", "p s", "f", {}), ("Gemm", "f v", "y", {})]  # fmt: skip
+    weights = {"w": (2, 1, 3, 3), "b": (2,), "s": np.array([0, -1], np.int64), "v": (32, 3)}
+    return build(nodes, x=(1, 7, 7), weights=weights)

@@ -38,68 +38,6 @@ def test_a_computed_reshape_is_one_node(how, batch, build, compare):
     assert [n.kind for n in graph.nodes.values()] == ["Input", "Reshape"]
 
 
-NETS = {
-    "constant expanded to the batch": (
-        [("Shape", "x", "s", {}), ("Expand", "c s", "cc", {}), ("Add", "x cc", "y", {})], (4,), {"c": (1, 4)}),
-    "size of the sample": (
-        [("Shape", "x", "s", {"start": 1}), ("Concat", "m s", "t", {"axis": 0}), ("Expand", "c t", "cc", {}),
-         ("Mul", "x cc", "y", {})], (3, 4), {"c": (1, 1, 4), "m": ints(1)}),
-    "resize by computed sizes": (
-        [("Shape", "x", "s", {"end": 2}), ("Concat", "s hw", "t", {"axis": 0}), ("Resize", "x   t", "y", {})],
-        (2, 3, 4), {"hw": ints(6, 8)}),
-    "weights worked out by the file": (
-        [("Transpose", "w", "wt", {"perm": [1, 0]}), ("Mul", "wt two", "w2", {}), ("MatMul", "x w2", "y", {})],
-        (5,), {"w": (3, 5), "two": np.float32(2)}),
-    "constant of shape": (
-        [("ConstantOfShape", "n", "ones", {}), ("Add", "x ones", "y", {})], (4,), {"n": ints(1, 4)}),
-    "unused refused node": (
-        [("Sigmoid", "x", "unused", {}), ("Relu", "x", "y", {})], (4,), {}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("batch", ["N", 1, 4])
-@pytest.mark.parametrize("net", NETS)
-def test_folding(net, batch, build, compare):
-    nodes, x, weights = NETS[net]
-    compare(build(nodes, x=x, weights=weights, opset=15, batch=batch))
-
-
-CONSTANTS = [{"value_float": 1.5}, {"value_floats": [1.0, 2.0, 3.0]}, {"value_int": 3}, {"value_ints": [1, 2, 3]}]
-
-
-@pytest.mark.parametrize("attribute", CONSTANTS)
-def test_constant_nodes(attribute, build, compare):
-    nodes = [("Constant", "", "i", attribute), ("Cast", "i", "c", {"to": 1}), ("Add", "x c", "y", {})]
-    compare(build(nodes, x=(3,), opset=13))
-
-
-def test_constant_nodes_with_tensors(build, compare):
-    from onnx import helper, numpy_helper
-
-    dense = numpy_helper.from_array(np.float32([1, 2, 3]), "c")
-    values, indices = numpy_helper.from_array(np.float32([5]), "v"), numpy_helper.from_array(ints(1), "i")
-    sparse = helper.make_sparse_tensor(values, indices, [3])
-    nodes = [("Constant", "", "a", {"value": dense}), ("Constant", "", "b", {"sparse_value": sparse}),
-             ("Mul", "x a", "z", {}), ("Add", "z b", "y", {})]  # fmt: skip
-    compare(build(nodes, x=(3,), opset=13))
-
-
-def test_initializers_among_the_inputs_are_no_inputs(build, compare):
-    graph = compare(build([("Gemm", "x w b", "y", {})], x=(4,), weights={"w": (4, 2), "b": (2,)}, opset=8, listed=True))
-    assert graph.inputs == ("x",)
-
-
-@pytest.mark.parametrize("samples", [0, 1, 4, 5, 11])
-@pytest.mark.parametrize("batch", ["N", 1, 4])
-def test_any_number_of_samples(samples, batch, build):
-    model = build([("Relu", "x", "y", {}), ("Neg", "x", "z", {})], x=(3,), batch=batch, outputs=("y", "z"))
-    frontend = OnnxFrontend()
-    x = np.float32(np.random.default_rng(0).normal(size=(samples, 3)))
-    y, z = frontend.predict(frontend.open(model), x)
-    np.testing.assert_array_equal(y, np.maximum(x, 0))
-    np.testing.assert_array_equal(z, -x)
-
-
 def test_a_free_batch_reshaped_to_one_sample(build, compare):
     graph = compare(build([("Reshape", "x s", "y", {})], x=(2, 3), weights={"s": ints(1, 6)}))
     assert graph.shapes[graph.outputs[0]] == (6,)

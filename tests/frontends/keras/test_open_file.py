@@ -1,10 +1,8 @@
 """What we read from a file without Keras is what Keras reads: every case of the catalogue, saved in both formats."""
 
-import importlib.util
-from pathlib import Path
-
 import h5py
 import keras
+import keras_catalogue as catalogue
 import numpy as np
 import pytest
 from keras import layers as L  # noqa: N812
@@ -17,17 +15,6 @@ from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.stories.run import run
 
 FRONTEND = KerasFrontend()
-
-
-def _catalogue():
-    """The cases of ``test_handlers.py``, loaded by path: test modules are no package."""
-    spec = importlib.util.spec_from_file_location("keras_catalogue", Path(__file__).with_name("test_handlers.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CATALOGUE = _catalogue()
 
 
 @pytest.fixture
@@ -61,33 +48,33 @@ def _same(path, model, *, reference=True):
 def _one_of_each():
     """The first case of each class of layer, in the format of today, and in the older one where it has weights."""
     seen = {}
-    for case, (shape, make) in CATALOGUE.SINGLE.items():
+    for case, (shape, make) in catalogue.SINGLE.items():
         seen.setdefault(type(make()), (case, shape, make))
     cases = [(case, ".keras") for case, _, _ in seen.values()]
-    return cases + [(c, ".h5") for c, shape, make in seen.values() if CATALOGUE.seq(shape, make()).weights]
+    return cases + [(c, ".h5") for c, shape, make in seen.values() if catalogue.seq(shape, make()).weights]
 
 
 @pytest.mark.parametrize(("case", "suffix"), [*_one_of_each(), ("dense_elu_layer", ".keras"), ("dense_gelu", ".h5")])
 def test_layer(tmp_path, refusing_keras, case, suffix):
-    shape, make = CATALOGUE.SINGLE[case]
-    model = CATALOGUE.randomise(CATALOGUE.seq(shape, make()))
+    shape, make = catalogue.SINGLE[case]
+    model = catalogue.randomise(catalogue.seq(shape, make()))
     path = tmp_path / f"m{suffix}"
     model.save(path)
     _same(path, model)
 
 
-@pytest.mark.parametrize("case", CATALOGUE.COMBINED)
+@pytest.mark.parametrize("case", catalogue.COMBINED)
 def test_combination(tmp_path, refusing_keras, case):
-    shapes, build = CATALOGUE.COMBINED[case]
-    model = CATALOGUE.randomise(CATALOGUE._functional(*shapes)(build))
+    shapes, build = catalogue.COMBINED[case]
+    model = catalogue.randomise(catalogue.functional(*shapes)(build))
     model.save(tmp_path / "m.keras")
     _same(tmp_path / "m.keras", model)
 
 
 @pytest.mark.parametrize("case", ["residual", "dense_block", "shared_layer", "nested", "two_outputs", "pool_then_norm"])
 def test_combination_in_h5(tmp_path, refusing_keras, case):
-    shapes, build = CATALOGUE.COMBINED[case]
-    model = CATALOGUE.randomise(CATALOGUE._functional(*shapes)(build))
+    shapes, build = catalogue.COMBINED[case]
+    model = catalogue.randomise(catalogue.functional(*shapes)(build))
     model.save(tmp_path / "m.h5")
     _same(tmp_path / "m.h5", model)
 
@@ -98,7 +85,7 @@ def test_nested_models_with_frozen_layers(tmp_path, refusing_keras, suffix):
     parts[0].trainable = False
     inner = keras.Sequential([keras.Input((6, 6, 2)), *parts, L.BatchNormalization(name="d")], name="inner")
     outer = keras.Sequential([keras.Input((6, 6, 2)), inner, L.Flatten(), L.Dense(3)])
-    CATALOGUE.randomise(outer)
+    catalogue.randomise(outer)
     outer.save(tmp_path / f"m{suffix}")
     _same(tmp_path / f"m{suffix}", outer)
 
@@ -112,7 +99,7 @@ def test_nested_models_with_frozen_layers(tmp_path, refusing_keras, suffix):
     ],
 )
 def test_architecture_beside_weights(tmp_path, weights, opened):
-    model = CATALOGUE.randomise(keras.Sequential([keras.Input((6,)), L.Dense(5, activation="relu"), L.Dense(3)]))
+    model = catalogue.randomise(keras.Sequential([keras.Input((6,)), L.Dense(5, activation="relu"), L.Dense(3)]))
     (tmp_path / "m.json").write_text(model.to_json())
     if weights == "m.weights.h5":
         model.save_weights(tmp_path / weights)
@@ -144,7 +131,7 @@ def test_loading_what_keras_cannot_run_warns(tmp_path, refusing_keras, monkeypat
 
 
 def test_a_run_without_reference_says_so(tmp_path, refusing_keras, monkeypatch):
-    model = CATALOGUE.randomise(keras.Sequential([keras.Input((6,)), L.Dense(5, activation="relu"), L.Dense(3)]))
+    model = catalogue.randomise(keras.Sequential([keras.Input((6,)), L.Dense(5, activation="relu"), L.Dense(3)]))
     model.save(tmp_path / "m.keras")
     monkeypatch.setattr("snntoolbox.frontends.keras.open_file.rebuilt", _cannot)
     rng = np.random.default_rng(0)

@@ -1,6 +1,7 @@
-"""Inputs of whole numbers that the model casts first, and weights that are stored as 8-bit numbers with a scale."""
+"""Models of half precision, and inputs of whole numbers that the model casts first, are computed in float32."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
@@ -38,16 +39,13 @@ def test_an_input_that_is_used_as_a_whole_number_stays_one(build):
         load(model)
 
 
-@pytest.mark.parametrize("opset", [13, 19, 21])
-@pytest.mark.parametrize("per_channel", [False, True])
-def test_weights_of_eight_bits_are_what_they_stand_for(opset, per_channel, build, compare):
-    count = (4,) if per_channel else ()
-    weights = {
-        "q": RNG.integers(-127, 128, (4, 5)).astype(np.int8),
-        "s": RNG.uniform(0.01, 0.02, count).astype(np.float32),
-        "z": RNG.integers(-3, 4, count).astype(np.int8),
-        "b": (4,),
-    }
-    axis = {"axis": 0} if per_channel else {}
-    nodes = [("DequantizeLinear", "q s z", "w", axis), ("Gemm", "x w b", "g", {"transB": 1}), ("Relu", "g", "y", {})]
-    compare(build(nodes, x=(5,), weights=weights, opset=opset))
+@pytest.mark.parametrize("batch", ["N", 2])
+@pytest.mark.parametrize("kind", ["FLOAT16", "BFLOAT16"])
+def test_half_precision_is_computed_in_float32(kind, batch, build, compare):
+    number = getattr(onnx.TensorProto, kind)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(number)
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(3, 4, 3, 3)).astype(dtype), "c": np.array(1.1).astype(dtype)}
+    nodes = [("Conv", "x w", "h", {}), ("Cast", "h", "s", {"to": number}), ("Mul", "s c", "m", {}),
+             ("GlobalAveragePool", "m", "y", {})]  # fmt: skip
+    compare(build(nodes, x=(4, 7, 6), weights=weights, dtype=number, batch=batch), samples=2)

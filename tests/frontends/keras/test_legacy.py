@@ -1,12 +1,11 @@
 """Files of Keras 1 and 2, written by hand as those versions did, against the same net in today's Keras."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
+import old_keras_files as old
 import pytest
 from keras import layers as L  # noqa: N812
 
@@ -14,16 +13,7 @@ from snntoolbox.errors import FrontendError, UnsupportedError
 from snntoolbox.frontends.keras import KerasFrontend
 from snntoolbox.frontends.keras.open_file import FileModel
 
-
-def _sibling(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-OLD = _sibling("old_files")
-layer, sequential, functional = OLD.layer, OLD.sequential, OLD.functional
+layer, sequential, functional = old.layer, old.sequential, old.functional
 FRONTEND = KerasFrontend()
 RNG = np.random.default_rng(0)
 
@@ -73,7 +63,7 @@ def test_sequential_without_input_layer_as_a_mere_list(tmp_path):
         layer("Dense", "out", units=3, activation="softmax", use_bias=True),
     ]
     config = {"class_name": "Sequential", "config": parts}
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, version="2.1.6")
+    path = old.write_h5(tmp_path / "m.h5", config, w, version="2.1.6")
     parts = [L.Conv2D(4, 3, activation="relu"), L.Flatten(), L.Dense(3, "softmax")]
     live = keras.Sequential([keras.Input((6, 6, 2)), *parts])
     _check(path, live, [v for group in w.values() for v in group.values()])
@@ -92,7 +82,7 @@ def test_functional_with_depthwise_groups_and_axis_list(tmp_path):
         layer("LeakyReLU", "leak", [[["bn", 0, 0, {}]]], alpha={"type": "ndarray", "value": 0.25}),
         layer("Add", "sum", [[["leak", 0, 0, {}], ["in", 0, 0, {}]]]),
     ]
-    path = OLD.write_h5(tmp_path / "m.h5", functional(layers, ["in"], ["sum"]), w, version="2.3.0-tf")
+    path = old.write_h5(tmp_path / "m.h5", functional(layers, ["in"], ["sum"]), w, version="2.3.0-tf")
     x = keras.Input((6, 6, 2))
     y = L.BatchNormalization(epsilon=0.01)(L.DepthwiseConv2D(3, padding="same")(x))
     live = keras.Model(x, L.Add()([L.LeakyReLU(negative_slope=0.25)(y), x]))
@@ -111,7 +101,7 @@ def test_nested_model_used_twice_with_names_that_repeat(tmp_path):
     add = layer("Add", "sum", [[["inner", 0, 0, {}], ["inner", 1, 0, {}]]])
     names = ["d_7/kernel:0", "d_7/bias:0", "b/gamma:0", "b/beta:0", "b/moving_mean:0", "b/moving_variance:0"]
     w = {"x": {}, "inner": dict(zip(names, [kernel, bias, *norm], strict=True))}
-    path = OLD.write_h5(tmp_path / "m.h5", functional([*inputs, inner, add], ["x", "y"], ["sum"]), w)
+    path = old.write_h5(tmp_path / "m.h5", functional([*inputs, inner, add], ["x", "y"], ["sum"]), w)
     shared = keras.Sequential([keras.Input((4,)), L.Dense(4, "relu"), L.BatchNormalization()])
     a, b = keras.Input((4,)), keras.Input((4,))
     _check(path, keras.Model([a, b], L.Add()([shared(a), shared(b)])), [kernel, bias, *norm])
@@ -125,7 +115,7 @@ def test_operations_of_tensorflow(tmp_path):
         layer("TFOpLambda", "sub", [["div", 0, 0, {"y": 1.0, "name": None}]], function="math.subtract"),
         layer("TFOpLambda", "both", [["sub", 0, 0, {"y": ["in", 0, 0], "name": None}]], function="__operators__.add"),
     ]
-    path = OLD.write_h5(tmp_path / "m.h5", functional(layers, ["in"], ["both"], "Functional"), {}, version="2.9.0")
+    path = old.write_h5(tmp_path / "m.h5", functional(layers, ["in"], ["both"], "Functional"), {}, version="2.9.0")
     x = keras.Input((4,))
     _check(path, keras.Model(x, x / 127.5 - 1.0 + x), [])
 
@@ -136,7 +126,7 @@ def test_hard_sigmoid_is_that_of_its_time(tmp_path):
         layer("Dense", "d", units=3, use_bias=True, activation="hard_sigmoid"),
     )
     w = {"d": {"d/kernel:0": _w(4, 3), "d/bias:0": _w(3)}}
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, version="2.15.0")
+    path = old.write_h5(tmp_path / "m.h5", config, w, version="2.15.0")
     x = keras.Input((4,))
     _check(path, keras.Model(x, keras.ops.clip(L.Dense(3)(x) * 0.2 + 0.5, 0, 1)), list(w["d"].values()))
 
@@ -144,14 +134,14 @@ def test_hard_sigmoid_is_that_of_its_time(tmp_path):
 def test_kernels_from_theano_are_turned(tmp_path):
     config = sequential(_conv2("c", 3, batch_input_shape=[None, 6, 6, 2]))
     w = {"c": {"c/kernel:0": _w(3, 3, 2, 3), "c/bias:0": _w(3)}}
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, backend="theano")
+    path = old.write_h5(tmp_path / "m.h5", config, w, backend="theano")
     live = keras.Sequential([keras.Input((6, 6, 2)), L.Conv2D(3, 3)])
     _check(path, live, [w["c"]["c/kernel:0"][::-1, ::-1], w["c"]["c/bias:0"]])
 
 
 def test_shape_that_the_file_does_not_tell(tmp_path):
     w = {"d": {"d/kernel:0": _w(4, 3), "d/bias:0": _w(3)}}
-    path = OLD.write_h5(tmp_path / "m.h5", sequential(layer("Dense", "d", units=3, use_bias=True)), w)
+    path = old.write_h5(tmp_path / "m.h5", sequential(layer("Dense", "d", units=3, use_bias=True)), w)
     with pytest.raises(FrontendError, match="give input_shape"):
         FRONTEND.open(path)
     _check(path, keras.Sequential([keras.Input((4,)), L.Dense(3)]), list(w["d"].values()), input_shape=(4,))
@@ -203,14 +193,14 @@ def _today(ordering, shape):
 @pytest.mark.parametrize(("version", "backend"), [("1.2.2", None), (None, None), ("1.1.0", "tensorflow")])
 def test_keras_1(tmp_path, version, backend):
     config, w, values = _keras_1("tf", (6, 6, 2))
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, version, backend)
+    path = old.write_h5(tmp_path / "m.h5", config, w, version, backend)
     _check(path, _today("tf", (6, 6, 2)), values)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "theano"])
 def test_keras_1_channels_first(tmp_path, backend):
     config, w, values = _keras_1("th", (2, 6, 6))
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, "1.2.2", backend)
+    path = old.write_h5(tmp_path / "m.h5", config, w, "1.2.2", backend)
     if backend == "theano":
         values[0] = values[0][::-1, ::-1]
     _check(path, _today("th", (2, 6, 6)), values)
@@ -218,7 +208,7 @@ def test_keras_1_channels_first(tmp_path, backend):
 
 def test_keras_1_channels_first_of_unknown_origin_is_refused(tmp_path):
     config, w, _ = _keras_1("th", (2, 6, 6))
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, "1.2.2", None)
+    path = old.write_h5(tmp_path / "m.h5", config, w, "1.2.2", None)
     with pytest.raises(UnsupportedError, match=r"conv \(keras Conv2D\): the file does not say whether .* Theano"):
         FRONTEND.open(path)
 
@@ -236,7 +226,7 @@ def test_keras_1_merge_and_one_dimension(tmp_path):
     ]
     kernel, bias = _w(3, 2, 2), _w(2)
     w = {"c": {"convolution1d_1_W:0": kernel[:, None], "convolution1d_1_b:0": bias}}
-    path = OLD.write_h5(tmp_path / "m.h5", functional(layers, ["in"], ["u"]), w, "1.2.0", None)
+    path = old.write_h5(tmp_path / "m.h5", functional(layers, ["in"], ["u"]), w, "1.2.0", None)
     x = keras.Input((7, 2))
     y = L.Concatenate()([L.Conv1D(2, 3, padding="same")(x), x])
     _check(path, keras.Model(x, L.UpSampling1D(2)(L.MaxPooling1D(2)(y))), [kernel, bias])
@@ -257,15 +247,15 @@ def test_bilinear_interpolation_of_old_tensorflow_is_refused(tmp_path):
     where = {"data_format": "channels_last", "batch_input_shape": [None, 4, 4, 1]}
     config = sequential(layer("UpSampling2D", "it", size=[2, 2], interpolation="bilinear", **where))
     with pytest.raises(UnsupportedError, match=r"it \(keras UpSampling2D\): bilinear interpolation as Keras 2.2"):
-        FRONTEND.open(OLD.write_h5(tmp_path / "m.h5", config, {}, version="2.2.4"))
-    FRONTEND.open(OLD.write_h5(tmp_path / "n.h5", config, {}, version="2.4.0"))
+        FRONTEND.open(old.write_h5(tmp_path / "m.h5", config, {}, version="2.2.4"))
+    FRONTEND.open(old.write_h5(tmp_path / "n.h5", config, {}, version="2.4.0"))
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(tmp_path, case):
     version, part, reason = REFUSED[case]
     config = sequential(layer("Activation", "first", activation="relu", batch_input_shape=[None, 4, 3]), part)
-    path = OLD.write_h5(tmp_path / "m.h5", config, {}, version)
+    path = old.write_h5(tmp_path / "m.h5", config, {}, version)
     with pytest.raises(UnsupportedError) as caught:
         FRONTEND.open(path)
     ((name, why),) = [(o.layer.split()[0], o.reason) for o in caught.value.offenders]
@@ -276,21 +266,21 @@ def test_refused(tmp_path, case):
 def test_same_padding_of_theano_is_refused(tmp_path):
     config = sequential(_conv2("c", 3, batch_input_shape=[None, 6, 6, 2], padding="same", strides=[2, 2]))
     w = {"c": {"c/kernel:0": _w(3, 3, 2, 3), "c/bias:0": _w(3)}}
-    path = OLD.write_h5(tmp_path / "m.h5", config, w, backend="theano")
+    path = old.write_h5(tmp_path / "m.h5", config, w, backend="theano")
     with pytest.raises(UnsupportedError, match="as Theano does it"):
         FRONTEND.open(path)
 
 
 def test_weights_of_another_net_are_named(tmp_path):
     w = {"d": {"d/gamma:0": _w(4), "d/beta:0": _w(3)}}
-    path = OLD.write_h5(tmp_path / "m.h5", sequential(layer("Dense", "d", units=3, batch_input_shape=[None, 4])), w)
+    path = old.write_h5(tmp_path / "m.h5", sequential(layer("Dense", "d", units=3, batch_input_shape=[None, 4])), w)
     with pytest.raises(FrontendError, match=r"d \(keras Dense\): the weights stored for it are d/gamma:0"):
         FRONTEND.open(path)
 
 
 def test_long_lists_of_names_are_kept_in_parts(tmp_path):
     w = {"d": {"d/kernel:0": _w(4, 3), "d/bias:0": _w(3)}}
-    path = OLD.write_h5(tmp_path / "m.h5", sequential(layer("Dense", "d", units=3, batch_input_shape=[None, 4])), w)
+    path = old.write_h5(tmp_path / "m.h5", sequential(layer("Dense", "d", units=3, batch_input_shape=[None, 4])), w)
     with h5py.File(path, "a") as file:
         group = file["model_weights/d"]
         for i, name in enumerate(group.attrs["weight_names"]):
@@ -303,5 +293,5 @@ def test_json_of_keras_1(tmp_path):
     config, w, values = _keras_1("tf", (6, 6, 2))
     (tmp_path / "m.json").write_text(json.dumps({**config, "keras_version": "1.2.2"}))
     with h5py.File(tmp_path / "m_weights.h5", "w") as file:
-        OLD.write_weights(file, w)
+        old.write_weights(file, w)
     _check(tmp_path / "m.json", _today("tf", (6, 6, 2)), values)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
-import onnx
 import pytest
 
 ALL = (7, 9, 11, 13, 17, 21, 26)
@@ -317,18 +316,6 @@ def test_functions_written_out(how, build, compare):
 def test_the_largest_of_several(build, compare):
     nodes = [("Neg", "x", "n", {}), ("Max", "x n c", "m", {}), ("Min", "m x n c", "y", {})]
     compare(build(nodes, x=IMAGE, weights={"c": (4, 1, 1)}))
-
-
-@pytest.mark.parametrize("batch", ["N", 2])
-@pytest.mark.parametrize("kind", ["FLOAT16", "BFLOAT16"])
-def test_half_precision_is_computed_in_float32(kind, batch, build, compare):
-    number = getattr(onnx.TensorProto, kind)
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(number)
-    rng = np.random.default_rng(0)
-    weights = {"w": rng.normal(size=(3, 4, 3, 3)).astype(dtype), "c": np.array(1.1).astype(dtype)}
-    nodes = [("Conv", "x w", "h", {}), ("Cast", "h", "s", {"to": number}), ("Mul", "s c", "m", {}),
-             ("GlobalAveragePool", "m", "y", {})]  # fmt: skip
-    compare(build(nodes, x=IMAGE, weights=weights, dtype=number, batch=batch), samples=2)
 
 
 SPLITS = [

@@ -1,4 +1,4 @@
-"""Opening models: paths, bytes, live objects, old files, external data; and everything that is not a model."""
+"""Reading models: paths, bytes, live objects, old files, external data; and everything that is not a model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,6 @@ from snntoolbox.errors import FrontendError, SNNToolboxError
 from snntoolbox.frontends.onnx import OnnxFrontend
 
 FRONTEND = OnnxFrontend()
-
-
-@pytest.fixture
-def model(build):
-    nodes = [("Conv", "x w b", "c", {}), ("Relu", "c", "r", {}), ("MaxPool", "r", "p", {"kernel_shape": [2, 2]}),
-             ("Reshape", "p s", "f", {}), ("Gemm", "f v", "y", {})]  # fmt: skip
-    weights = {"w": (2, 1, 3, 3), "b": (2,), "s": np.array([0, -1], np.int64), "v": (32, 3)}
-    return build(nodes, x=(1, 7, 7), weights=weights)
 
 
 def test_path_string_bytes_and_live_model_are_the_same(model, tmp_path, compare):
@@ -113,61 +105,6 @@ def test_declared_sizes_are_checked(build):
         FRONTEND.open(build([("Relu", "x", "y", {})], x=(10**6, 10**6)))
 
 
-INPUTS = [
-    ([784], "without a batch axis"),
-    ([], "without a batch axis"),
-    (["N"], "without a batch axis"),
-    (["N", 3, "h", "w"], "leaves its sizes open"),
-    (None, "leaves its sizes open"),
-]
-
-
-@pytest.mark.parametrize(("dims", "reason"), INPUTS)
-def test_inputs_that_are_no_batches(dims, reason):
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, dims)
-    y = helper.make_empty_tensor_value_info("y")
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
-    with pytest.raises(FrontendError, match=reason):
-        FRONTEND.open(helper.make_model(graph))
-
-
-def test_open_sizes_are_given_by_the_user(build, compare):
-    nodes = [("Conv", "x w", "c", {}), ("GlobalAveragePool", "c", "y", {})]
-    model = build(nodes, x=(2, 5, 5), weights={"w": (3, 2, 2, 2)})
-    for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
-        dim.dim_param = "size"
-    graph = compare(model, input_shape=(2, 6, 7))
-    assert graph.shapes["x"] == (2, 6, 7)
-    with pytest.raises(FrontendError, match="does not fit"):
-        FRONTEND.open(model, input_shape=(3, 6, 7))
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_an_open_batch_written_as_a_number(size, build, compare):
-    model = build([("Relu", "x", "y", {})], x=(4,))
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = size
-    compare(model)
-
-
-def test_inputs_of_different_fixed_batches(build):
-    model = build([("Add", "a b", "y", {})], x={"a": (3,), "b": (3,)}, batch=2)
-    model.graph.input[1].type.tensor_type.shape.dim[0].dim_value = 5
-    with pytest.raises(FrontendError, match="different sizes"):
-        FRONTEND.open(model)
-
-
-def test_several_inputs_and_outputs(build, compare):
-    nodes = [("Gemm", "a w", "h", {}), ("Sub", "h b", "y", {}), ("Relu", "y", "z", {})]
-    graph = compare(build(nodes, x={"a": (4,), "b": (3,)}, weights={"w": (4, 3)}, outputs=("z", "y")))
-    assert graph.inputs == ("a", "b")
-    assert graph.outputs == ("Relu_2", "Sub_1")
-
-
-def test_integer_images_are_cast_first(build, compare):
-    model = build([("Cast", "x", "f", {"to": 1}), ("Relu", "f", "y", {})], x=(4,), dtype=TensorProto.UINT8)
-    compare(model, x=[np.arange(12).reshape(3, 4)])
-
-
 def test_old_opsets_are_converted_or_refused(build):
     model = build([("Relu", "x", "y", {})], x=(4,), opset=6)
     graph = FRONTEND.parse(FRONTEND.open(model))
@@ -202,44 +139,6 @@ def test_nodes_in_any_order(build, compare):
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     assert list(FRONTEND.parse(FRONTEND.open(model)).nodes) == list(FRONTEND.parse(opened).nodes)
-
-
-DAMAGED = {
-    "reads nothing": ([("Relu", "nowhere", "y", {})], "nothing before it makes"),
-    "cycle": ([("Add", "x b", "a", {}), ("Relu", "a", "b", {}), ("Relu", "b", "y", {})], "cycle"),
-    "made twice": ([("Relu", "x", "y", {}), ("Neg", "x", "y", {})], "made twice"),
-}
-
-
-@pytest.mark.parametrize("how", DAMAGED)
-def test_damaged_graphs(how, build):
-    nodes, reason = DAMAGED[how]
-    with pytest.raises(FrontendError, match=reason):
-        FRONTEND.parse(FRONTEND.open(build(nodes, x=(4,))))
-
-
-def test_predict_without_onnxruntime(model, monkeypatch, compare):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    compare(model, tolerance=1e-5)
-
-
-def test_same_padding_with_dilation_by_the_reference(build, compare, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for how in ("SAME_UPPER", "SAME_LOWER"):
-        attributes = {"auto_pad": how, "dilations": [2, 2]}
-        compare(build([("Conv", "x w", "y", attributes)], x=(2, 9, 8), weights={"w": (3, 2, 3, 2)}))
-
-
-def test_wrong_shapes_are_told(model):
-    opened = FRONTEND.open(model)
-    with pytest.raises(FrontendError, match="expects samples"):
-        FRONTEND.predict(opened, np.zeros((2, 7, 7, 1), np.float32))
-    with pytest.raises(FrontendError, match="1 inputs, got 2"):
-        FRONTEND.predict(opened, np.zeros((2, 1, 7, 7)), np.zeros((2, 1, 7, 7)))
 
 
 @pytest.mark.parametrize("seed", range(60))
