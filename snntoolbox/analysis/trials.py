@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,8 @@ class Trials:
 
     Trials run on the built-in simulator, as all simulators give the same spikes; what `simulator` could not run is
     not tried. At most `most_held` samples are held back and simulated, and `most_fitted` others choose thresholds.
-    With `early_exit`, a share of predictions to keep, samples end when their read-out is clear.
+    With `early_exit`, a share of predictions to keep, samples end when their read-out is clear. `options` are those of
+    the built-in simulator.
     """
 
     graph: Graph
@@ -65,6 +67,7 @@ class Trials:
     most_held: int = HELD
     most_fitted: int = FITTED
     early_exit: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def _held(self) -> Array:
@@ -135,7 +138,7 @@ class Trials:
     def run(self, network: SpikingNetwork, duration: float) -> Result:
         """Simulate the samples held back."""
         record = Record(outputs_per_step=self.early_exit > 0)
-        return simulate(network, self.held, duration=duration, record=record)
+        return simulate(network, self.held, duration=duration, record=record, **self.options)
 
     def outcome(self, result: Result) -> Outcome:
         """How near a result is to the original, and after how many steps."""
@@ -167,7 +170,7 @@ class Trials:
         network = self.converted(recipe, duration)
         record, operations, parts = Record(outputs_per_step=self.early_exit > 0), 0.0, []
         fans = fan_out(network)
-        for result in simulate_batches(network, self.held, duration, "INI", 100, record):
+        for result in simulate_batches(network, self.held, duration, "INI", 100, record, **self.options):
             operations += sum(float(np.vdot(z.sum(axis=0, dtype=float), fans[n])) for n, z in result.events.items())
             parts.append(replace(result, counts={}, fired={}))
         result = joined(parts)

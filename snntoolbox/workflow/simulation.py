@@ -36,6 +36,7 @@ from snntoolbox.workflow.collecting import (
     collect,
 )
 from snntoolbox.workflow.evaluation import accuracy
+from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 from snntoolbox.workflow.report.recording import Recorder
 
@@ -126,9 +127,10 @@ def _exit_rule(prepared: Prepared, network: SpikingNetwork) -> ExitRule | None:
     simulation, data = prepared.settings.simulation, prepared.inputs.calibration
     if not simulation.early_exit or data is None:
         return None
+    options: dict[str, Any] = {"duration": simulation.duration, "batch_size": simulation.batch_size}
 
     def run(x: Sequence[Array], record: Record) -> Result:
-        return simulate(network, x, duration=simulation.duration, batch_size=simulation.batch_size, record=record)
+        return simulate(network, x, record=record, **options, **options_of(prepared.settings, BUILT_IN))
 
     rule = chosen_exit(network, [data], simulation.early_exit, run)
     if few := shortfall(rule):
@@ -151,26 +153,13 @@ def _batches(prepared: Prepared, network: SpikingNetwork, record: Record, force:
 def _results(
     prepared: Prepared, network: SpikingNetwork, record: Record, simulator: str = "", *, force: bool
 ) -> Iterator[Result]:
-    simulation = prepared.settings.simulation
-    # Only what was asked for: a simulator without such an option says so, and others need not know it.
-    asked: dict[str, tuple[Any, Any]] = {
-        "device": (simulation.device, "auto"),
-        "chunk": (simulation.chunk, 0),
-        "engine": (simulation.engine, "auto"),
-    }
-    options: dict[str, Any] = {name: value for name, (value, default) in asked.items() if value != default}
+    """The test set on a simulator, by default that of the settings."""
+    settings, simulation = prepared.settings, prepared.settings.simulation
+    spread: dict[str, Any] = {"workers": simulation.workers, "scheduler": simulation.scheduler}
     return simulate_batches(
-        network,
-        prepared.inputs.test.x,
-        simulation.duration,
-        simulator or simulation.simulator,
-        simulation.batch_size,
-        record,
-        force=force,
-        workers=simulation.workers,
-        scheduler=simulation.scheduler,
-        **options,
-    )
+        network, prepared.inputs.test.x, simulation.duration, simulator or simulation.simulator, simulation.batch_size,
+        record, force=force, **spread, **options_of(settings, simulator),
+    )  # fmt: skip
 
 
 # -- after ------------------------------------------------------------------------------------------------------------
@@ -198,8 +187,8 @@ def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:
         return {}
     # Some simulators run windows on the grid alone; the built-in one has the spikes that any other would have.
     backend = backend_named(settings.simulation.simulator)
-    runs = not backend.capabilities.missing(legalized(network, backend, ()))
-    record, simulator = Record(outputs_per_step=False), backend.name if runs else "INI"
+    simulator = "" if not backend.capabilities.missing(legalized(network, backend, ())) else BUILT_IN
+    record = Record(outputs_per_step=False)
     results = _results(prepared, network, record, simulator, force=force)
     outputs = np.concatenate([result.output for result in results])
     share = accuracy(prepared.inputs.test, outputs, settings.simulation.top_k)

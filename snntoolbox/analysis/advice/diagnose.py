@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,12 +94,16 @@ def advised(
     simulator: str,
     seconds: float,
     early_exit: float = 0.0,
+    options: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
-    """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data."""
+    """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data.
+
+    `options` are those of the built-in simulator, on which settings are tried.
+    """
     diagnosis = replace(diagnosis, confidence=_confidence(graph, data, network, recipe, duration))
     if seconds <= 0:
         return diagnosis
-    trials = Trials(graph, data, duration, recipe, simulator, early_exit=early_exit)
+    trials = Trials(graph, data, duration, recipe, simulator, early_exit=early_exit, options=options or {})
     return replace(diagnosis, advice=advise(trials, seconds, diagnosis.confidence))
 
 

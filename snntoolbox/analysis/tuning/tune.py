@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +54,7 @@ def tune(
     simulator: str = "INI",
     early_exit: float = 0.0,
     keep: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     **choices: Any,
 ) -> Tuning:
@@ -65,21 +66,19 @@ def tune(
     `operations` bounds the synaptic operations per sample. The search starts from `recipe` and `choices`, fields of
     `Recipe`; what is on no axis of the search stays. It ends before `budget` seconds are over, by what trials took so
     far; where the first could take long, short ones are timed before it. `early_exit` is a share of predictions to keep
-    where samples end early. `keep` names axes (see `axes`) that stay as the recipe has them. `progress` is told the
-    seconds spent. Errors before any work: ConversionError, DataError, UnsupportedError; ConversionError also where not
-    one trial fits into the budget.
+    where samples end early. `keep` names axes (see `axes`) that stay as the recipe has them. `options` are those
+    of the built-in simulator, on which trials run. `progress` is told the seconds spent. Errors before any work:
+    ConversionError, DataError, UnsupportedError; ConversionError also where not one trial fits into the budget.
     """
     begin = Budget(budget)
     base = replace(recipe or Recipe(), **_known(choices))
     base.check_correction()
     windows = chosen_steps(steps, duration, base.dt)
     data, longest = checked_data(graph, calibration_data), windows[-1] * base.dt
-    trials = Trials(graph, data, longest, base, simulator, most_held=HELD, most_fitted=FITTED, early_exit=early_exit)
+    how: dict[str, Any] = {"early_exit": early_exit, "options": options or {}}
+    trials = Trials(graph, data, longest, base, simulator, most_held=HELD, most_fitted=FITTED, **how)
     check_target(trials, agreement, operations, budget, early_exit)
-    left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
-    space = Space.around(base, frozenset(left_out))
-    if not space.axes["coding"]:
-        raise ConversionError(f"the coding cannot be kept: {left_out['coding', space.own['coding']]}")
+    space, left_out = _space(graph, base, simulator, keep)
     queues = [space.candidates(n) for n in windows]
     small = trials.fewer(FEW_HELD, FEW_FITTED)
     small = small if len(small.held[0]) < len(trials.held[0]) else trials
@@ -89,6 +88,17 @@ def tune(
     result = search(queues, few, full, begin, progress or (lambda seconds: None))
     used = trials if result.measured else small
     return _tuning(result, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
+
+
+def _space(
+    graph: Graph, base: Recipe, simulator: str, keep: Sequence[str]
+) -> tuple[Space, dict[tuple[str, str], str]]:
+    """What is searched around a recipe, and (axis, value) -> why it is left out; ConversionError where nothing is."""
+    left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
+    space = Space.around(base, frozenset(left_out))
+    if not space.axes["coding"]:
+        raise ConversionError(f"the coding cannot be kept: {left_out['coding', space.own['coding']]}")
+    return space, left_out
 
 
 def _known(choices: dict[str, Any]) -> dict[str, Any]:

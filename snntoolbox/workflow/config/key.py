@@ -50,7 +50,8 @@ class Key:
     `kind` is the annotation of its field, `aliases` maps other spellings to the value kept, `refused` maps known values
     that are not available to the reason with the way out, `plugins` is the entry point group that adds choices.
     `all_of` lists what the word "all" expands to in a set. `derived` says in words what an unset key becomes when
-    that follows from other keys. `suggested` is what a new configuration sets it to.
+    that follows from other keys. `suggested` is what a new configuration sets it to. `option` names the simulator and
+    the option of its `build` that the key sets, as ``INI.engine``.
     """
 
     section: str
@@ -66,11 +67,16 @@ class Key:
     rule: Rule | None = None
     derived: str = ""
     suggested: object = None
+    option: str = ""
 
     @property
     def path(self) -> str:
         """Return ``section.name``."""
         return f"{self.section}.{self.name}"
+
+    def value_in(self, settings: Any) -> Any:
+        """Return what `settings` (a `schema.Settings`) have for it."""
+        return getattr(getattr(settings, self.section), self.name)
 
 
 @dataclass(frozen=True)

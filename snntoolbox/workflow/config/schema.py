@@ -226,7 +226,9 @@ class Simulation:
         "number of steps is reported. 0 is off.",
         rule=between(0, 1),
     )
-    device: Literal["auto", "cpu", "cuda"] = key("auto", "Where the built-in simulator runs; auto takes a GPU if any.")
+    device: Literal["auto", "cpu", "cuda"] = key(
+        "auto", "Where the built-in simulator runs; auto takes a GPU if any.", option="INI.device"
+    )
     workers: int = key(
         0,
         "Processes on this machine that share the samples; with 0 or 1 there is only this one. More than one need the "
@@ -234,12 +236,15 @@ class Simulation:
         rule=at_least(0),
     )
     scheduler: str = key("", "Address of a Dask scheduler, tcp://host:port, whose workers share the samples.")
-    chunk: int = key(0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0))
+    chunk: int = key(
+        0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0), option="INI.chunk"
+    )
     engine: Literal["auto", "dense", "event", "reference"] = key(
         "auto",
         "How the built-in simulator computes on a CPU: auto takes 8-bit products for networks with weight_bits and "
         "sums over spikes where few neurons fire; dense takes floating-point products always, event sums over spikes "
         "wherever possible, reference the slow interpreter that defines the semantics.",
+        option="INI.engine",
     )
     seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
 

@@ -15,6 +15,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
+from snntoolbox.workflow.options import options_of
 from snntoolbox.workflow.preparation import Prepared, prepare
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.comparison_picture import picture
@@ -55,7 +56,7 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
     test, simulation, parsed = prepared.inputs.test, prepared.settings.simulation, prepared.parsed
     classes = prepared.inputs.classifies and not test.regression
     analogue = None if parsed is None or not classes else parsed.reshape(len(parsed), -1).argmax(axis=1)
-    options = {"device": (simulation.device, "auto"), "chunk": (simulation.chunk, 0)}
+    options = {name: options_of(prepared.settings, name) for name in simulators}
     with prepared.journal.timed("compare"), ExitStack() as stack:
         advance = stack.enter_context(prepared.journal.progress("Comparing", len(test) * len(simulators)))
         return compare(
@@ -66,7 +67,7 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
             labels=test.y if classes else None,
             predictions=analogue,
             batch_size=simulation.batch_size,
-            options={"INI": {name: value for name, (value, default) in options.items() if value != default}},
+            options=options,
             force=force,
             progress=lambda simulator, samples: advance(samples),
         )

@@ -14,6 +14,7 @@ from snntoolbox.backends.simulate import simulate_batches
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.result import Record
 from snntoolbox.workflow.config.schema import Settings
+from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 from snntoolbox.workflow.stories.export import prepared_for, written
 
@@ -44,8 +45,8 @@ def _spiking(prepared: Prepared, network: SpikingNetwork) -> float | None:
     test, simulation = prepared.inputs.test, prepared.settings.simulation
     if test.y is None or test.regression or not prepared.inputs.classifies:
         return None
-    record = Record(outputs_per_step=False)
+    how = (simulation.duration, BUILT_IN, simulation.batch_size, Record(outputs_per_step=False))
     with prepared.journal.timed("simulate"):
-        parts = simulate_batches(network, test.x, simulation.duration, "INI", simulation.batch_size, record)
+        parts = simulate_batches(network, test.x, *how, **options_of(prepared.settings, BUILT_IN))
         predicted = [r.output.reshape(r.samples, -1).argmax(axis=1) for r in parts]
     return float(np.mean(np.concatenate(predicted) == test.y))

@@ -8,6 +8,7 @@ from snntoolbox.analysis.advice.diagnose import advised, check_seconds, untried
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.schema import Settings
+from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 from snntoolbox.workflow.stories.run import FinishedRun, run
 
@@ -35,4 +36,5 @@ def _advise(prepared: Prepared, diagnosis: Diagnosis | None, *, seconds: float) 
         simulation.simulator,
         seconds,
         simulation.early_exit,
+        options_of(prepared.settings, BUILT_IN),
     )

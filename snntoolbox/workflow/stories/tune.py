@@ -21,6 +21,7 @@ from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.config.values import show
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
+from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.recipes import recipe_of
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.plots import Point, pareto
@@ -93,6 +94,7 @@ def _searched(inputs: Inputs, settings: Settings, search: Search) -> Tuning:
             recipe=recipe_of(settings, max(-low, high), (low, high)),
             simulator=simulation.simulator,
             early_exit=simulation.early_exit,
+            options=options_of(settings, BUILT_IN),
             progress=spent,
             **vars(search),
         )

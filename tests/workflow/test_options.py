@@ -1,0 +1,93 @@
+"""Options of simulators: every key that is one reaches every simulator that has it, in every story that simulates."""
+
+import pytest
+
+from snntoolbox.analysis.comparison import side
+from snntoolbox.backends import simulate
+from snntoolbox.workflow import commands, demo
+from snntoolbox.workflow.cli import main
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.schema import Settings, keys
+from snntoolbox.workflow.options import option_keys, options_of
+
+CHANGED = {"INI.device": "cpu", "INI.chunk": 3, "INI.engine": "dense"}
+"""A value of each that is not its default."""
+
+STORIES = {
+    "run": ["run"],
+    "early exit": ["run", "--set", "simulation.early_exit=0.9"],
+    "unquantised": ["run", "--set", "conversion.weight_bits=8"],
+    "sweep": ["run", "--set", "parameter_sweep.param_name=reset", "--set", "parameter_sweep.param_values=['zero']"],
+    "compare": ["compare", "--simulators", "INI,brian2"],
+    "tune": ["tune", "--steps", "2", "--budget", "0.5"],
+    "diagnose": ["diagnose", "--seconds", "2"],
+    "deploy": ["deploy", "--target", "generic", "-o", "out", "--sim-seconds", "0", "--synth-seconds", "0"],
+}
+NONE_SIMULATED = {"init", "inspect", "capabilities", "export"}
+"""Commands that run no network; that of the demo is a run."""
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    demo.copy_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """(simulator, options) of every network that a story runs; what a conversion itself simulates is not among them."""
+    seen = []
+    for module in (simulate, side):
+
+        def build(backend, network, options=None, *, real=module.build_network, **more):
+            seen.append((backend.name, dict(options or {})))
+            return real(backend, network, options, **more)
+
+        monkeypatch.setattr(module, "build_network", build)
+    return seen
+
+
+def test_every_option_has_a_value_here():
+    assert option_keys().keys() == CHANGED.keys()
+    assert all(option_keys()[name].default != value for name, value in CHANGED.items())
+
+
+def test_every_command_that_simulates_is_here():
+    assert {words[0] for words in STORIES.values()} == set(commands.COMMANDS) - NONE_SIMULATED - {"demo"}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_all_options_reach_every_story(story, workspace, built):
+    command, *words = STORIES[story]
+    short = {"simulation.num_to_test": 4, "simulation.duration": 4, "normalization.num_samples": 40}
+    chosen = {option_keys()[name].path: value for name, value in CHANGED.items()}
+    sets = [word for key, value in {**short, **chosen}.items() for word in ("--set", f"{key}={value}")]
+    main([command, "demo_onnx.ini", *words, *sets])
+    ours = [options for name, options in built if name == "INI"]
+    assert ours
+    assert ours == len(ours) * [{name.split(".")[1]: value for name, value in CHANGED.items()}]
+    assert [options for name, options in built if name != "INI"] in ([], [{}])
+
+
+def test_only_what_is_set_is_passed_on(tmp_path):
+    config = demo.copy_to(tmp_path)
+    assert options_of(load_config(config)) == {}
+    settings = load_config(config, ["simulation.engine=event", "simulation.device=auto"])
+    assert options_of(settings) == options_of(settings, "INI") == {"engine": "event"}
+    assert options_of(settings, "brian2") == {}
+
+
+def test_a_simulator_says_itself_what_it_does_not_have(workspace, capsys):
+    assert main(["demo_onnx.ini", "--set", "simulation.simulator=brian2", "--set", "simulation.engine=event"]) == 2
+    assert "backend 'brian2' has no option engine" in capsys.readouterr().err
+
+
+def test_options_are_those_of_the_simulator():
+    from snntoolbox.backends.inisim.backend import Options
+
+    for name, row in option_keys().items():
+        option = name.removeprefix("INI.")
+        assert getattr(Options(), option) == row.default, name
+        assert row.value_in(Settings()) == row.default
+        assert keys()[row.path] is row
