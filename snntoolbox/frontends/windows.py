@@ -53,7 +53,7 @@ def average_pool(
 ) -> str:
     """The mean of each window; padding counts where `count_padding` says so, what `ceil` mode adds behind never."""
     if any(d > 1 for d in window.dilation):
-        raise Refusal("average pooling with dilation")
+        raise Refusal("average pooling with dilation is not supported")
     over = _overhang(call, source, window, ceil)
     return call.builder.add(
         AveragePool(

@@ -178,7 +178,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
         raise FrontendError(f"the architecture in {path.name} is too large to be one")
     total = sum(info.file_size for info in archive.infolist())
     if total > min(_MAX_BYTES, max(2**20, _MAX_RATIO * path.stat().st_size)):
-        raise FrontendError(f"{path.name} claims to unpack to {total / 2**20:.0f} MiB, which is not believed")
+        raise FrontendError(f"{path.name} claims to unpack to {total / 2**20:.0f} MiB, far more than its size allows")
 
 
 def _parsed(content: str | bytes, path: Path) -> dict[str, Any]:

@@ -206,12 +206,12 @@ def _check_external(tensor: Any, what: str, folder: Path) -> None:
     info = external_data_helper.ExternalDataInfo(tensor)
     file = (folder / info.location).resolve()
     if not info.location or not file.is_relative_to(folder.resolve()):
-        raise FrontendError(f"{what} wants external data from '{info.location}', outside its own folder")
+        raise FrontendError(f"{what} refers to external data in '{info.location}', outside its own folder")
     if not file.is_file():
         raise FrontendError(f"{what} needs the file '{info.location}' beside it (external data), which is missing")
     start, length = info.offset or 0, info.length or 0
     if start < 0 or length < 0 or start + length > file.stat().st_size:
-        raise FrontendError(f"{what} wants more external data than the file '{info.location}' holds")
+        raise FrontendError(f"{what} refers to more external data than the file '{info.location}' holds")
 
 
 def _first_line(error: BaseException) -> str:

@@ -28,7 +28,7 @@ def resize(call: OnnxCall) -> str:
     if call.opset < 11:
         return _resize(call, _scales(call, 1), None, "asymmetric", "simple")
     if call.flag("antialias") or call.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Refusal("resizes with antialias or a kept aspect ratio")
+        raise Refusal("resizing with antialias or a kept aspect ratio is not supported")
     scales, sizes = _scales(call, 2), call.sizes("sizes", 3)
     rank, axes = len(call.shape()) + 1, call.attributes.get("axes")
     named = list(range(rank)) if axes is None else [int(a) % rank for a in axes]
@@ -56,7 +56,7 @@ def _scales(call: OnnxCall, i: int) -> list[float] | None:
 def _resize(call: OnnxCall, scales: list[float] | None, sizes: list[int] | None, rule: str, rounding: str) -> str:
     mode, shape, source = call.attribute("mode", "nearest"), call.shape(), call.source()
     if mode not in MODES:
-        raise Refusal(f"resizes by '{mode}'")
+        raise Refusal(f"resizing by '{mode}' is not supported")
     if sizes is None:
         if scales is None or len(scales) != len(shape) + 1 or scales[0] != 1:
             raise Refusal(f"scales {scales} do not fit, or resize the batch")
@@ -102,7 +102,7 @@ def _places(n: int, m: int, factor: np.float32, rule: str) -> Array:
         return (i + F(0.5)) / factor
     if rule == "align_corners":
         return i * F(n - 1) / F(m - 1) if m > 1 else np.zeros(1, F)
-    raise Refusal(f"resizes by the rule '{rule}'")
+    raise Refusal(f"resizing by the rule '{rule}' is not supported")
 
 
 def _nearest(places: Array, n: int, factor: np.float32, rounding: str) -> Array:
@@ -118,5 +118,5 @@ def _nearest(places: Array, n: int, factor: np.float32, rounding: str) -> Array:
     elif rounding == "round_prefer_ceil":
         index = np.floor(places + F(0.5))
     else:
-        raise Refusal(f"rounds by the rule '{rounding}'")
+        raise Refusal(f"rounding by the rule '{rounding}' is not supported")
     return np.asarray(np.clip(index, 0, n - 1).astype(np.int64))

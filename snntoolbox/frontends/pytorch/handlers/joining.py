@@ -22,7 +22,7 @@ def pad(call: TorchCall) -> str:
     flat = [int(p) for p in (call.args["pad"] if "pad" in call.args else call.args["padding"])]
     pairs, rank = list(zip(flat[::2], flat[1::2], strict=True))[::-1], len(call.shape())
     if len(pairs) > rank and any(map(any, pairs[: len(pairs) - rank])):
-        raise Refusal("padding of the batch axis", hint=TREAT_ALONE)
+        raise Refusal("pads the batch axis", hint=TREAT_ALONE)
     pairs = [(0, 0)] * (rank - len(pairs)) + pairs[max(len(pairs) - rank, 0) :]
     by_name = {"reflection": "reflect", "replication": "edge"}.get(call.op.partition("_")[0], "constant")
     mode = call.get("mode", by_name)
