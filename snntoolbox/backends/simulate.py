@@ -9,7 +9,7 @@ from typing import Any
 
 from snntoolbox.backends.checking import announce, build_network, check_simulator
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
-from snntoolbox.backends.early_exit import early_exit as ended
+from snntoolbox.backends.early_exit import early_exit as exits_by
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.workers.batches import Job, run_batches
@@ -56,14 +56,14 @@ def simulate(
     run; TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
     if duration is not None and network.duration not in (None, duration) and network.schedule is None:
-        told = "the network was fitted to a run of %g ms, not %s ms: convert it for that duration"
-        log.warning(told, network.duration, duration)
+        warning = "the network was fitted to a run of %g ms, not %s ms: convert it for that duration"
+        log.warning(warning, network.duration, duration)
     rule = _rule(network, early_exit, calibration_data, duration, batch_size)
     kept, record = record, _with_outputs(record) if rule else record
     results = []
     spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
     for result in simulate_batches(network, x, duration, simulator, batch_size, record, **spread):
-        results.append(result if rule is None else _ended(result, rule, kept))
+        results.append(result if rule is None else _with_exits(result, rule, kept))
         if progress:
             progress(result.samples)
     return joined(results)
@@ -100,9 +100,9 @@ def _with_outputs(record: Record | None) -> Record:
     return replace(record or Record(), outputs_per_step=True)
 
 
-def _ended(result: Result, rule: ExitRule, record: Record | None) -> Result:
+def _with_exits(result: Result, rule: ExitRule, record: Record | None) -> Result:
     """The result with its early exits; without the outputs per step where these were not asked for."""
-    exits = ended(result, rule)
+    exits = exits_by(result, rule)
     kept = record is None or record.outputs_per_step
     return replace(result, early_exit=exits, outputs_per_step=result.outputs_per_step if kept else {})
 

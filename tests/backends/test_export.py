@@ -13,6 +13,7 @@ from snntoolbox.backends.fpga.exporter import FpgaExporter
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
+from snntoolbox.ir.features import WINDOWS
 from snntoolbox.ir.files import MARKER, OutputError
 
 
@@ -65,6 +66,20 @@ def test_what_was_written_is_told_with_its_files(tmp_path):
 
 def test_samples_are_not_needed(tmp_path):
     assert text(stb.export(network(), Writer(), tmp_path / "out").folder).endswith("[] {}")
+
+
+def test_windows_become_pulses_where_an_exporter_takes_those_alone(tmp_path):
+    class Pulsed(Writer):
+        capabilities = Writer.capabilities.without(WINDOWS)
+
+        def export(self, network, folder, samples=(), **options):
+            seen.append(network)
+            return super().export(network, folder, samples)
+
+    seen, net = [], network("phases")
+    stb.export(net, Pulsed(), tmp_path / "out", samples(net))
+    windows = [[p.neuron.window for p in n.populations.values()] for n in (net, seen[0])]
+    assert (any(windows[0]), any(windows[1])) == (True, False)
 
 
 def test_samples_that_do_not_fit_are_refused(tmp_path):

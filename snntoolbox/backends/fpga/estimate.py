@@ -31,14 +31,14 @@ Loads = Mapping[tuple[str, str], Array]
 
 def loads(design: Design, spikes: Mapping[str, Array]) -> Loads:
     """The loads of all layers by these trains (steps, samples, *shape)."""
-    found: dict[tuple[str, str], Array] = {}
+    clocks_of: dict[tuple[str, str], Array] = {}
     for layer in design.layers:
         for port in layer.ports:
             clocks = spike_clocks(port)
-            taken = np.tensordot(spikes[port.source] != 0, clocks, clocks.ndim)
-            known = found.get((layer.name, port.source))
-            found[layer.name, port.source] = taken if known is None else known + taken
-    return found
+            each = np.tensordot(spikes[port.source] != 0, clocks, clocks.ndim)
+            known = clocks_of.get((layer.name, port.source))
+            clocks_of[layer.name, port.source] = each if known is None else known + each
+    return clocks_of
 
 
 def estimated_clocks(
@@ -52,24 +52,24 @@ def estimated_clocks(
     last = sum(readout.neurons + 1 for readout in design.readouts)
     trains = {layer.name: layer.layout.ordered(spikes[layer.name]) for layer in design.layers if layer.spikes}
     readers = {layer.name: _readers(design, layer) for layer in design.layers}
-    found = []
+    estimates = []
     for sample in range(samples):
         pipeline = _Pipeline(design, readers)
         for step in range(steps):
             pipeline.feed({key: float(clocks[step, sample]) for key, clocks in arriving.items()})
             for layer in design.layers:
                 pipeline.pass_step(layer, trains[layer.name][step, sample] if layer.spikes else None)
-        found.append(math.ceil(words + last + max(pipeline.done.values())))
-    return tuple(found)
+        estimates.append(math.ceil(words + last + max(pipeline.done.values())))
+    return tuple(estimates)
 
 
 def _readers(design: Design, layer: Layer) -> dict[str, Array]:
     """For each reader of a layer the clocks that it takes for a spike of each neuron, in the order of the scan."""
-    found: dict[str, Array] = {}
+    clocks_of: dict[str, Array] = {}
     for reader, port in design.readers(layer.name):
         clocks = layer.layout.ordered(spike_clocks(port))
-        found[reader.name] = found[reader.name] + clocks if reader.name in found else clocks
-    return found
+        clocks_of[reader.name] = clocks_of[reader.name] + clocks if reader.name in clocks_of else clocks
+    return clocks_of
 
 
 class _Pipeline:

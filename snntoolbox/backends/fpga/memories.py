@@ -40,15 +40,15 @@ def memories(design: Design, texts: Mapping[str, str]) -> list[Memory]:
 
     Queues are left out: they are read at once, which no block RAM can.
     """
-    found = []
+    listed = []
     for name, text in texts.items():
         if header := _HEADER.match(text):
-            found.append(Memory(name, text.count("\n") - 1, int(header[1]), "_weights" in name))
+            listed.append(Memory(name, text.count("\n") - 1, int(header[1]), "_weights" in name))
     for layer in design.layers:
-        found.append(Memory(f"{layer.module}: potentials", layer.words, layer.lanes * layer.bits))
+        listed.append(Memory(f"{layer.module}: potentials", layer.words, layer.lanes * layer.bits))
         if layer.current_bits:
-            found.append(Memory(f"{layer.module}: input currents", layer.words, layer.lanes * layer.current_bits))
-    return sorted(found, key=lambda m: -m.size)
+            listed.append(Memory(f"{layer.module}: input currents", layer.words, layer.lanes * layer.current_bits))
+    return sorted(listed, key=lambda m: -m.size)
 
 
 @dataclass(frozen=True)
@@ -73,40 +73,40 @@ def blocks_of(memory: Memory, target: Target) -> int:
     return -(-memory.size // target.block_bits)
 
 
-def fit(found: Iterable[Memory], target: Target, device: Device | None) -> Fit:
+def fit(needed: Iterable[Memory], target: Target, device: Device | None) -> Fit:
     """What these memories take of a device of the target."""
-    each = [(memory, blocks_of(memory, target)) for memory in found]
+    each = [(memory, blocks_of(memory, target)) for memory in needed]
     small = sum(memory.size for memory, blocks in each if not blocks)
     return Fit(sum(m.size for m, _ in each), sum(blocks for _, blocks in each), small, device)
 
 
-def check_fits(found: list[Memory], target: Target, device: Device | None, weight_bits: int, lanes: int) -> Fit:
+def check_fits(needed: list[Memory], target: Target, device: Device | None, weight_bits: int, lanes: int) -> Fit:
     """What the memories take of the device; TooLargeError with what would make them fit if they do not."""
-    taken = fit(found, target, device)
-    if taken.fits or device is None:
-        return taken
+    total = fit(needed, target, device)
+    if total.fits or device is None:
+        return total
     lines = [
-        f"    {m.name}: {m.words} words of {m.bits} bits, {blocks_of(m, target)} block RAMs" for m in found[:_LISTED]
+        f"    {m.name}: {m.words} words of {m.bits} bits, {blocks_of(m, target)} block RAMs" for m in needed[:_LISTED]
     ]
     raise TooLargeError(
-        f"too large for {target.name} {device.name}: its memories of {taken.bits} bits take at least {taken.blocks} "
+        f"too large for {target.name} {device.name}: its memories of {total.bits} bits take at least {total.blocks} "
         f"block RAMs of {target.block_bits} bits, the device has {device.blocks}. The largest are:\n"
         + "\n".join(lines),
-        hint="; ".join(remedies(found, target, device, weight_bits, lanes)),
+        hint="; ".join(remedies(needed, target, device, weight_bits, lanes)),
     )
 
 
-def remedies(found: list[Memory], target: Target, device: Device, weight_bits: int, lanes: int) -> list[str]:
+def remedies(needed: list[Memory], target: Target, device: Device, weight_bits: int, lanes: int) -> list[str]:
     """What would make memories fit that do not: each is worked out, not guessed."""
     hints = []
     for bits in range(weight_bits - 1, 1, -1):
-        if fit([m.narrowed(bits / weight_bits) for m in found], target, device).fits:
+        if fit([m.narrowed(bits / weight_bits) for m in needed], target, device).fits:
             hints.append(f"[conversion] weight_bits = {bits} fits")
             break
-    larger = [d.name for d in target.devices if fit(found, target, d).fits]
+    larger = [d.name for d in target.devices if fit(needed, target, d).fits]
     if larger:
         hints.append(f"--device {larger[0]} holds it")
-    others = [t.name for t in TARGETS.values() if t is not target and t.devices and fit(found, t, t.device()).fits]
+    others = [t.name for t in TARGETS.values() if t is not target and t.devices and fit(needed, t, t.device()).fits]
     if others and not larger:
         hints.append(f"--target {others[0]} holds it")
     if lanes > 1:

@@ -135,19 +135,19 @@ def _first_line(text: str) -> str:
 
 
 def _resources(project: Project, measured: Measurements) -> str:
-    device, found = project.build.device, measured.resources
+    device, resources = project.build.device, measured.resources
     fit = project.fit
     text = "## Resources\n\n"
-    if found is None:
+    if resources is None:
         synthesis = measured.check("synth")
         text += f"Not measured: {synthesis.why.splitlines()[-1] if synthesis and synthesis.why else 'not run'}.\n\n"
     else:
-        text += table(("", "taken", "device", "share"), _shares(found, device)) + "\n\n"
+        text += table(("", "taken", "device", "share"), _shares(resources, device)) + "\n\n"
         text += f"By `{project.build.target.synthesis}` of Yosys. "
         if device is None:
             text += "LUTs have 4 inputs; memories are left whole and not counted, queues included.\n\n"
         else:
-            text += f"LUTs include {found.lut_ram} that are memories, and "
+            text += f"LUTs include {resources.lut_ram} that are memories, and "
             text += "inverters, which place and route may absorb.\n\n"
     text += f"Memories: {fit.bits} bits"
     if device is not None:
@@ -159,10 +159,10 @@ def _resources(project: Project, measured: Measurements) -> str:
     return text
 
 
-def _shares(found: Resources, device: Device | None) -> list[tuple[str, str, str, str]]:
+def _shares(resources: Resources, device: Device | None) -> list[tuple[str, str, str, str]]:
     most = (None,) * 4 if device is None else (device.luts, device.flipflops, device.blocks, device.dsps)
     names = ("LUTs", "flip-flops", "block RAMs", "DSPs")
-    counts = (found.luts, found.flipflops, found.blocks, found.dsps)
+    counts = (resources.luts, resources.flipflops, resources.blocks, resources.dsps)
     rows = []
     for name, count, limit in zip(names, counts, most, strict=True):
         share = "" if not limit else f"{count / limit:.0%}"
@@ -231,11 +231,11 @@ def _dense(project: Project, cost: InferenceCost) -> str:
     )
 
 
-def _saturation(found: Saturation | None) -> str:
-    if found is None:
+def _saturation(loss: Saturation | None) -> str:
+    if loss is None:
         return ""
-    text = f"## Saturation\n\nNo membrane is wider than {found.bits} bits (sums of read-outs are kept whole). "
-    if not found.layers:
+    text = f"## Saturation\n\nNo membrane is wider than {loss.bits} bits (sums of read-outs are kept whole). "
+    if not loss.layers:
         return text + "None needs more, so none saturates."
     text += "At the end of a step potentials are clipped to what leaves room for the next one:\n\n"
     rows = [
@@ -243,14 +243,14 @@ def _saturation(found: Saturation | None) -> str:
             f"`{layer.label}`", layer.needed, f"{layer.low} to {layer.high}", f"{met.updates:,.1f}", f"{met.share:.3%}",
             f"{met.neurons:,.1f}",
         )
-        for layer, met in zip(found.layers, found.at_limits, strict=True)
+        for layer, met in zip(loss.layers, loss.at_limits, strict=True)
     ]  # fmt: skip
     head = ("layer", "bits without", "limits", "updates to a limit", "of all", "neurons")
     return (
         f"{text}{table(head, rows)}\n\n"
         "Updates that end at a limit and neurons that ever do, in a sample (means of the samples of the test bench). "
-        f"Of {found.samples} samples {found.agreement:.2%} are classified as without saturation; the outputs differ by "
-        f"{found.rmse:.3g} (root mean square, in the units of the original)."
+        f"Of {loss.samples} samples {loss.agreement:.2%} are classified as without saturation; the outputs differ by "
+        f"{loss.rmse:.3g} (root mean square, in the units of the original)."
     )
 
 

@@ -148,11 +148,11 @@ def _runs(network: SpikingNetwork, x: Sequence[Array], steps: int) -> list[Resul
 
 def at_limits(layers: Sequence[Saturating], run: Result) -> tuple[AtLimits, ...]:
     """How often potentials ended a step at a limit in a run whose potentials were recorded."""
-    found = []
+    clipped = []
     for layer in layers:
         potentials = run.potentials[layer.name]
         ended = (potentials <= layer.low) | (potentials >= layer.high)
-        found.append(
+        clipped.append(
             AtLimits(
                 name=layer.label,
                 updates=float(ended.sum()) / run.samples,
@@ -160,4 +160,4 @@ def at_limits(layers: Sequence[Saturating], run: Result) -> tuple[AtLimits, ...]
                 share=float(ended.mean()),
             )
         )
-    return tuple(found)
+    return tuple(clipped)

@@ -29,8 +29,8 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.verilog_simulator not in SIMULATORS:
-            told = f"backend 'verilog' cannot run in '{self.verilog_simulator}'"
-            raise BackendError(told, hint=f"use one of {', '.join(SIMULATORS)}")
+            message = f"backend 'verilog' cannot run in '{self.verilog_simulator}'"
+            raise BackendError(message, hint=f"use one of {', '.join(SIMULATORS)}")
         check_sizes(self.lanes, self.queue)
         for what, most in {"stalls": 7, "membrane_bits": 64}.items():
             if not 0 <= getattr(self, what) <= most:

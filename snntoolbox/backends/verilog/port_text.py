@@ -114,28 +114,11 @@ class PortText:
     def _sum(self) -> str:
         port = self.port
         assert isinstance(port, SumPort)
-        bits = unsigned_bits(port.loop - 1)
-        text = ""
-        tables = [(i, a) for i, a in enumerate(port.axes) if a.rows is not None]
-        word = address_bits(len(port.weights))
-        neurons = [constant(port.neuron_base, self.neuron)] if port.neuron_base else []
-        words = [constant(port.word_base, word)] if port.word_base else []
-        used: set[int] = set()
-        for axis in port.axes:
-            if axis.rows is None and axis.field.bits:
-                name = self._coordinate("spike", axis)
-                neurons += times(name, axis.field.bits, axis.neuron_gain, self.neuron)
-                words += times(name, axis.field.bits, axis.word_gain, word)
-                if axis.neuron_gain or axis.word_gain:
-                    used.update(range(axis.field.low, axis.field.low + axis.field.bits))
-        if used:
-            low, high = min(used), max(used)
-            gaps = len(used) <= high - low
-            text += "    // Coordinates with a table of their own are read from that.\n" * gaps
-            text += "    /* verilator lint_off UNUSEDSIGNAL */\n" * gaps
-            text += f"    reg [{high}:{low}] spike;\n"
-            text += "    /* verilator lint_on UNUSEDSIGNAL */\n" * gaps
-            text += f"    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
+        bits, word = unsigned_bits(port.loop - 1), address_bits(len(port.weights))
+        tables = [(i, axis) for i, axis in enumerate(port.axes) if axis.rows is not None]
+        neurons, words = self._line_terms(port, word)
+        text = ("    wire advance;\n" if tables else "") + (f"    wire {vector(bits)} loop;\n" if port.loop > 1 else "")
+        text += self._kept_spike(port)
         advance = "advance"
         for i, axis in reversed(tables):
             table, neuron_bits, word_bits = self._taps(i, axis, advance)
@@ -146,27 +129,54 @@ class PortText:
         if port.loop > 1:
             neurons += times("loop", bits, port.step, self.neuron)
             words += times("loop", bits, 1, word)
-        none = either([f"none_{i}" for i, _ in tables])
-        last = both([f"last_{i}" for i, _ in tables])
-        clocks = [("clk", "clk"), ("rst", "rst")]
-        wires = ("pop", "grant", "wanted", "at_marker", "step", "load")
-        pairs = [
-            *clocks, ("head_valid", "head_valid"), ("head_marker", f"head[{self.width - 1}]"),
-            *((w, "" if w == "load" and not self._loads else w) for w in wires),
-            ("advance", "advance" if tables else ""),
-            ("none", none), ("last", last), ("beat", "beat"), ("loop", "loop" if port.loop > 1 else ""),
-        ]  # fmt: skip
-        loop = f"    wire {vector(bits)} loop;\n" if port.loop > 1 else ""
-        advance_wire = "    wire advance;\n" if tables else ""
-        scatter = (
-            f"    snn_scatter #(.BITS({bits}), .LOOP_END({constant(port.loop - 1, bits)})) scatter (\n"
-            f"{connected(pairs)}\n    );\n"
-        )
-        text = advance_wire + loop + text + scatter
+        text += self._scatter(port, [i for i, _ in tables], bits)
         text += f"    assign neuron = {total(neurons, self.neuron)};\n"
         if not port.constant:
             text += f"    wire {vector(word)} word = {total(words, word)};\n"
         return text + self._weights(word)
+
+    def _line_terms(self, port: SumPort, word: int) -> tuple[list[str], list[str]]:
+        """What the bases and the axes without a table add to the neuron and to the word of the weight."""
+        neurons = [constant(port.neuron_base, self.neuron)] if port.neuron_base else []
+        words = [constant(port.word_base, word)] if port.word_base else []
+        for axis in port.axes:
+            if axis.rows is None and axis.field.bits:
+                name = self._coordinate("spike", axis)
+                neurons += times(name, axis.field.bits, axis.neuron_gain, self.neuron)
+                words += times(name, axis.field.bits, axis.word_gain, word)
+        return neurons, words
+
+    @staticmethod
+    def _kept_spike(port: SumPort) -> str:
+        """The register of the coordinates that are used as they are, if any."""
+        axes = [a for a in port.axes if a.rows is None and a.field.bits and (a.neuron_gain or a.word_gain)]
+        used = {bit for a in axes for bit in range(a.field.low, a.field.low + a.field.bits)}
+        if not used:
+            return ""
+        low, high = min(used), max(used)
+        gaps = len(used) <= high - low
+        return (
+            "    // Coordinates with a table of their own are read from that.\n" * gaps
+            + "    /* verilator lint_off UNUSEDSIGNAL */\n" * gaps
+            + f"    reg [{high}:{low}] spike;\n"
+            + "    /* verilator lint_on UNUSEDSIGNAL */\n" * gaps
+            + f"    always @(posedge clk) if (load) spike <= head[{high}:{low}];\n"
+        )
+
+    def _scatter(self, port: SumPort, tables: list[int], bits: int) -> str:
+        """The counter that goes over all weights of a spike."""
+        wires = ("pop", "grant", "wanted", "at_marker", "step", "load")
+        pairs = [
+            ("clk", "clk"), ("rst", "rst"), ("head_valid", "head_valid"), ("head_marker", f"head[{self.width - 1}]"),
+            *((w, "" if w == "load" and not self._loads else w) for w in wires),
+            ("advance", "advance" if tables else ""),
+            ("none", either([f"none_{i}" for i in tables])), ("last", both([f"last_{i}" for i in tables])),
+            ("beat", "beat"), ("loop", "loop" if port.loop > 1 else ""),
+        ]  # fmt: skip
+        return (
+            f"    snn_scatter #(.BITS({bits}), .LOOP_END({constant(port.loop - 1, bits)})) scatter (\n"
+            f"{connected(pairs)}\n    );\n"
+        )
 
     @staticmethod
     def _coordinate(source: str, axis: Axis) -> str:

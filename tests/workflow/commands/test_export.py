@@ -45,6 +45,14 @@ def test_options_and_settings_go_before_the_usual(workspace):
     assert (report["weight_bits"], report["steps"]) == (6, 3)
 
 
+def test_a_saved_network_is_written_for_the_duration_of_the_settings(workspace):
+    grid = ["--set", "conversion.weight_bits=8"]
+    assert main(["run", "demo_onnx.ini", *SHORT, *grid]) == 0
+    saved = [*grid, "--set", "tools.parse=False", "--set", "tools.convert=False"]
+    assert export(*UNCHECKED, *ARTIX, *saved, "--set", "simulation.duration=3") == 0
+    assert json.loads((workspace / "out" / "report.json").read_text())["steps"] == 3
+
+
 def test_a_check_that_failed_gives_1(workspace, monkeypatch):
     from snntoolbox.backends.fpga import write
     from snntoolbox.backends.fpga.checks import Measurements
