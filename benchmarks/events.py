@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.events_products import EventProduct, limit
 from snntoolbox.engine.fast.neurons_firing import Firing
-from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.products_int8 import product
 from snntoolbox.engine.kernels import prepare
 from snntoolbox.engine.tensors import Target
