@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from snntoolbox.frontends.layer_call import LayerCall, Operand, Refusal, broadcast_shape
+from snntoolbox.frontends.layer_call import LayerCall, Operand, Refusal
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Add, Elementwise, Floor, ReLU, Softmax
 from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
@@ -83,7 +83,8 @@ def leaky_relu(call: LayerCall, source: str, slope: float | Array, high: float |
     shape, slopes = call.shape(source), np.shape(slope)
     if not np.all(np.isfinite(slope)):
         raise Refusal("its slope is not finite")
-    if broadcast_shape([shape, slopes]) != shape:
+    axes = zip(reversed(slopes), reversed(shape), strict=False)
+    if len(slopes) > len(shape) or any(n not in (1, size) for n, size in axes):
         raise Refusal(f"its slopes of shape {slopes} do not fit samples of shape {shape}")
     return add_leaky_relu(call.builder, call.name, source, slope, high, call.origin)
 

@@ -80,7 +80,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     ),
     "normalisation by the sample's own values": (
         *("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization"),
-        *("UnitNormalization", "SpectralNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN"),
+        *("UnitNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN"),
         *("layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm", "native_group_norm"),
     ),
     "attention": (

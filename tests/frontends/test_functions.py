@@ -140,7 +140,7 @@ def test_slopes_below_zero(slope):
 
 @pytest.mark.parametrize(
     ("slope", "reason"),
-    [(NAN, "not finite"), (np.ones(3), "do not fit one another"), (np.ones((2, 4, 5)), r"\(2, 4, 5\) do not fit")],
+    [(NAN, "not finite"), (np.ones(3), r"\(3,\) do not fit"), (np.ones((2, 4, 5)), r"\(2, 4, 5\) do not fit")],
 )
 def test_slopes_that_do_not_fit(slope, reason):
     call = call_on(SHAPE)

@@ -100,7 +100,7 @@ HOSTILE = {
     "input.keras": (_stated(lambda c: c[0].update(batch_shape=[None, 2**20, 4])), "cannot reshape"),
     "width.keras": (_stated(lambda c: c[0].update(batch_shape=[None, 2**30])), "too large"),
     "batch.keras": (_stated(lambda c: c[0].update(batch_shape=[HUGE, 4])), "samples at once"),
-    "bomb.keras": (_bomb, "is far more than its size"),
+    "bomb.keras": (_bomb, "far more than its size"),
 }
 
 
