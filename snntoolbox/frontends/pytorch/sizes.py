@@ -16,6 +16,8 @@ from torch.export import ExportedProgram
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.layer_call import MOST_VALUES
 
+_HINT = "export it with integer positions in place of masks"
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
@@ -32,9 +34,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
-
-
-_HINT = "export it with integer positions in place of masks"
 
 
 class _Sizes(torch.fx.Interpreter):
