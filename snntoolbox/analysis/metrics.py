@@ -157,7 +157,7 @@ def top_k_accuracy(outputs: Array, labels: Array, k: int) -> float:
     _same_samples(outputs, labels)
     classes, scores = class_labels(labels), np.asarray(outputs).reshape(len(outputs), -1)
     if not 1 <= k <= scores.shape[1]:
-        raise DataError(f"top {k} of {scores.shape[1]} classes cannot be counted", hint="choose a smaller k")
+        raise DataError(f"top {k} of {scores.shape[1]} classes does not exist", hint="choose a smaller k")
     own = np.take_along_axis(scores, classes[:, None], axis=1)
     before = np.arange(scores.shape[1]) < classes[:, None]
     rank = np.sum((scores > own) | ((scores == own) & before), axis=1)

@@ -51,8 +51,9 @@ def convert(
     """
     known = [f.name for f in fields(Recipe)]
     if unknown := [name for name in choices if name not in known]:
-        near = get_close_matches(unknown[0], known, 1) or known
-        raise ConversionError(f"there is no choice '{unknown[0]}'", hint=f"known and near: {', '.join(near)}")
+        near = get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise ConversionError(f"unknown conversion setting '{unknown[0]}'", hint=hint)
     recipe = replace(recipe or Recipe(), **choices)
     recipe.check_correction()
     if recipe.layer_correction not in ("auto", "none") and (duration is None or calibration_data is None):
@@ -86,7 +87,7 @@ def spiking(
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     if quantized and other_start:
-        log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, and at nothing else")
+        log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, whatever is set")
     network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
     schedule = recipe.chosen_schedule
     if duration is not None and data is not None and recipe.layer_correction != "none":

@@ -33,7 +33,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if recipe.avgpool_neurons:
         graph = SpikingAveragePools()(graph)
     if offenders := unsupported_nodes(graph):
-        raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
+        raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
     schedule = recipe.chosen_schedule
     if offenders := schedule.unsupported(graph):
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=schedule.hint)

@@ -71,9 +71,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
             hint = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make those that are not plain"
-            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}", hint=hint)
-        if wrong := [*self._misfits_of_schedule(), *self._beyond_choice()]:
-            raise ConversionError(f"a conversion cannot be so: {'; '.join(wrong)}")
+            raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
+        if wrong := [*self._misfits_of_schedule(), *self._invalid_values()]:
+            raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}")
 
     @property
     def chosen_schedule(self) -> Schedule:
@@ -87,11 +87,11 @@ class Recipe:
         wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
-            wrong.append(f"weight_bits need spikes that carry whole numbers of thresholds{theirs}")
+            wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")
         return wrong
 
-    def _beyond_choice(self) -> list[str]:
-        """Names and numbers that there are not to choose."""
+    def _invalid_values(self) -> list[str]:
+        """Names that are unknown and numbers out of range."""
         wrong = []
         if not 0 < self.percentile <= 100:
             wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
@@ -102,7 +102,7 @@ class Recipe:
         if self.weight_bits and self.weight_bits not in range(2, 17):
             wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
         if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
-            wrong.append(f"approximate = {self.approximate!r} is no set of {', '.join(FUNCTIONS)}")
+            wrong.append(f"approximate = {self.approximate!r} is not a set of names from {', '.join(FUNCTIONS)}")
         if not self.dt > 0:
             wrong.append(f"dt = {self.dt} is not above 0")
         if self.threshold_rule not in ("auto", "weights", *RULES):
@@ -114,7 +114,7 @@ class Recipe:
         if self.batch_size < 1 or self.readout_correction < 0 or self.correction_samples < 1:
             wrong.append("batch_size and correction_samples must be at least 1 and readout_correction at least 0")
         if not self.input_range[0] < self.input_range[1]:
-            wrong.append(f"input_range = {self.input_range} is no range")
+            wrong.append(f"input_range = {self.input_range} does not go from a smaller value to a larger one")
         return wrong
 
     def check_correction(self) -> None:
@@ -126,6 +126,6 @@ class Recipe:
         if self.layer_correction not in ("auto", *schedule.corrections):
             asked = f"layer_correction = {self.layer_correction}"
             raise ConversionError(
-                f"{asked} is not for schedule = {schedule.name}, {schedule.why_no_others}",
+                f"{asked} does not go with schedule = {schedule.name}, {schedule.why_no_others}",
                 hint=f"layer_correction = {' or '.join(('auto', *schedule.corrections))}",
             )

@@ -35,7 +35,7 @@ class QuantizedRun:
         if window is None:
             raise ConversionError("only a phased network equals its quantised one", hint="schedule='phased'")
         if not all(isinstance(e, ConstantCurrent) for e in network.encodings.values()):
-            raise ConversionError("a quantised network has constant currents as inputs")
+            raise ConversionError("only networks with constant currents as inputs can be run as their quantised ones")
         if network.grid:  # its currents are rounded before they are summed, which the interpreter does
             raise ConversionError("a network on an integer grid is run by its simulator", hint="weight_bits = 0")
         self.network, self.window, self.adjust = network, window, adjust

@@ -58,7 +58,7 @@ def test_the_time_can_be_bounded(workspace, capsys):
 def test_what_is_no_time_is_refused_before_the_run(workspace, capsys, seconds):
     assert call(workspace, "diagnose", f"--seconds={seconds}") == 2
     captured = capsys.readouterr()
-    assert f"{seconds} seconds are no time" in captured.err
+    assert f"seconds = {seconds} is not a finite number from 0 on" in captured.err
     assert captured.out == ""
     assert not (workspace / "log").exists()
 

@@ -94,7 +94,7 @@ def test_a_target_that_is_not_reached_is_exit_code_1(workspace, capsys):
 
 REFUSED = {
     "no steps": (("--steps", "0"), {}, "whole number"),
-    "agreement": (("--agreement", "99"), {}, "no share"),
+    "agreement": (("--agreement", "99"), {}, "agreement = 99 is not above 0 and at most 1"),
     "sweep": (
         (),
         {"parameter_sweep__param_name": "simulation.duration", "parameter_sweep__param_values": "[1, 2]"},

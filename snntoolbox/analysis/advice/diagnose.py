@@ -60,9 +60,9 @@ def diagnose(
 
 
 def check_seconds(seconds: float) -> None:
-    """ConversionError where it is no time to try settings in: below 0, NaN or infinite."""
+    """ConversionError where the time to try settings in is below 0, NaN or infinite."""
     if not 0 <= seconds < math.inf:
-        raise ConversionError(f"{seconds:g} seconds are no time to try settings in", hint="0 tries none")
+        raise ConversionError(f"seconds = {seconds:g} is not a finite number from 0 on", hint="0 tries no settings")
 
 
 def observed(

@@ -78,7 +78,14 @@ def tune(
     how: dict[str, Any] = {"early_exit": early_exit, "options": options or {}}
     trials = Trials(graph, data, longest, base, simulator, most_held=HELD, most_fitted=FITTED, **how)
     check_target(trials, agreement, operations, budget, early_exit)
+<<<<<<< 165b589c04c5b89969506f540fd78043197903d4
     space, left_out = _space(graph, base, simulator, keep)
+=======
+    left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
+    space = Space.around(base, frozenset(left_out))
+    if not space.axes["coding"]:
+        raise ConversionError(f"keep = coding is not possible: {left_out['coding', space.own['coding']]}")
+>>>>>>> c8caa6215379b8b01e936b62d851be64008390b9
     queues = [space.candidates(n) for n in windows]
     small = trials.fewer(FEW_HELD, FEW_FITTED)
     small = small if len(small.held[0]) < len(trials.held[0]) else trials
@@ -103,7 +110,7 @@ def _space(
 
 def _known(choices: dict[str, Any]) -> dict[str, Any]:
     if wrong := sorted(set(choices) - set(Recipe.__dataclass_fields__)):
-        raise ConversionError(f"{', '.join(wrong)}: no choice of a conversion", hint="see stb.Recipe")
+        raise ConversionError(f"unknown conversion settings: {', '.join(wrong)}", hint="see stb.Recipe")
     return choices
 
 
@@ -132,29 +139,29 @@ def checked_data(graph: Graph, data: Array | Sequence[Array] | None) -> tuple[Ar
 def check_target(
     trials: Trials, agreement: float | None, operations: float | None, budget: float, early_exit: float
 ) -> None:
-    """ConversionError with all that is wrong in what is wanted."""
+    """ConversionError with all that is wrong in the target and the bounds."""
     wrong = []
     if agreement is not None and not 0 < agreement <= 1:
-        wrong.append(f"an agreement of {agreement:g} is no share above 0 and at most 1")
+        wrong.append(f"agreement = {agreement:g} is not above 0 and at most 1")
     if not 0 <= early_exit <= 1:
-        wrong.append(f"an early exit of {early_exit:g} is no share from 0 to 1")
+        wrong.append(f"early_exit = {early_exit:g} is not from 0 to 1")
     if operations is not None and not (operations > 0 and math.isfinite(operations)):
         wrong.append(f"operations = {operations:g} is not above 0")
     if not (budget > 0 and math.isfinite(budget)):
-        wrong.append(f"a budget of {budget:g} seconds is not above 0")
+        wrong.append(f"budget = {budget:g} seconds is not above 0")
     if not trials.classifies and (agreement is not None or early_exit):
-        wrong.append("the model's output is no class per sample: there is no agreement to reach, and no early exit")
+        wrong.append("the model's output is not one class per sample: agreement and early_exit need classes")
     if not trials.recipe.normalize:
-        wrong.append("thresholds must be chosen by data (normalize) for there to be something to tune")
+        wrong.append("normalize must be on: without it no thresholds are chosen, and there is nothing to tune")
     if wrong:
-        raise ConversionError(f"this cannot be tuned for: {'; '.join(wrong)}")
+        raise ConversionError(f"invalid search settings: {'; '.join(wrong)}")
 
 
 def kept(base: Recipe, keep: Sequence[str]) -> dict[tuple[str, str], str]:
     """All other values of the axes that stay as they are, with an empty reason; ConversionError for unknown ones."""
     known = axes()
     if wrong := [axis for axis in keep if axis not in known]:
-        raise ConversionError(f"keep = {', '.join(wrong)}: there is no such axis", hint=f"known are {', '.join(known)}")
+        raise ConversionError(f"keep = {', '.join(wrong)}: unknown axis", hint=f"known: {', '.join(known)}")
     space = Space.around(base)
     return {(axis, name): "" for axis in keep for name in space.axes[axis] if name != space.own[axis]}
 

@@ -42,7 +42,7 @@ class FireInTurn:
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network with its schedule; counts are divided by T."""
         if self.window < 1:
-            raise ConversionError(f"windows of {self.window} steps", hint="a duration of at least one step")
+            raise ConversionError(f"a window of {self.window} steps is shorter than one step", hint="a longer duration")
         if offenders := not_plain(network):
             raise UnsupportedError("schedule = phased", offenders, hint=hint_for("phased"))
         windows = firing_windows(network, self.window)

@@ -48,9 +48,9 @@ def check_scales(network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> N
     currents = _currents(network, _spikes(network, values))
     for name, population in network.populations.items():
         expected = values[graph.nodes[population.activation].inputs[0]] / population.scale
-        _compare(expected, currents[name], "its current is not its input over its scale", population.label)
+        _compare(expected, currents[name], "its current is not its input divided by its scale", population.label)
     for output, readout in zip(dict.fromkeys(graph.outputs), network.readouts, strict=True):
-        _compare(values[output], readout.scale * currents[readout.name], "it reads not the output", readout.name)
+        _compare(values[output], readout.scale * currents[readout.name], "it does not read the output", readout.name)
 
 
 def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> None:
@@ -78,7 +78,7 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
         unit, allowed = units[part.name], slack[part.current] + 0.5
         difference = np.abs(rounded[part.name] - exact[part.name] * unit)
         if not np.all(difference <= allowed * (1 + 1e-9) + 1e-6 * np.abs(rounded[part.name])):
-            raise GraphError("is not the network before, rounded to its grid", layer=part.name, hint=_HINT)
+            raise GraphError("differs from the unquantised network by more than rounding", layer=part.name, hint=_HINT)
 
 
 def _threshold(population: Population) -> Array | float:

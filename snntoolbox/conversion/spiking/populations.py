@@ -107,7 +107,7 @@ def unsupported_nodes(graph: Graph) -> list[Unsupported]:
 
 def _check_convertible(graph: Graph) -> None:
     if offenders := unsupported_nodes(graph):
-        raise UnsupportedError("the conversion", offenders, hint="what each one needs stands behind it")
+        raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
 
 
 class _Wiring:

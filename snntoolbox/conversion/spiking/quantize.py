@@ -138,7 +138,7 @@ def _check_neurons(network: SpikingNetwork) -> None:
         if isinstance(neuron, IF) and neuron.reset_potential != 0:
             offenders.append(Unsupported(population.label, "a reset potential other than 0"))
         if isinstance(neuron, IF) and neuron.saturation is not None:
-            offenders.append(Unsupported(population.label, "potentials that saturate, which may come after it alone"))
+            offenders.append(Unsupported(population.label, "potentials that saturate, which can only be set after it"))
         if isinstance(neuron, IF) and any(level != int(level) for level in neuron.levels):
             offenders.append(Unsupported(population.label, "spikes that carry fractions of a threshold"))
     if offenders:

@@ -32,14 +32,14 @@ class BalancedThresholds:
 
     def __post_init__(self) -> None:
         if not self.rate > 0 or self.batch_size < 1:
-            raise ConversionError(f"no descent at rate {self.rate} in batches of {self.batch_size}")
+            raise ConversionError(f"rate = {self.rate} and batch_size = {self.batch_size} must be above 0")
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
         from snntoolbox.engine.clipped import Clipped
 
         if not len(x) or not len(x[0]):
-            raise DataError("the calibration set is empty", hint="give samples, or none for model-based thresholds")
+            raise DataError("the calibration set is empty", hint="give samples, or no data: then weights decide")
         clipped = Clipped(graph)
         scales = {n.name: self._nothing(graph, n.name) for n in graph.nodes.values() if isinstance(n, ReLU)}
         for start in range(0, len(x[0]), self.batch_size):

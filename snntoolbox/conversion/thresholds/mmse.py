@@ -36,7 +36,10 @@ class MMSEThresholds:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 <= self.initial <= 1:
-            raise ConversionError(f"no squared error for {self.steps} steps from {self.initial} thresholds")
+            raise ConversionError(
+                f"thresholds of least squared error for {self.steps} steps and a start at {self.initial} thresholds",
+                hint="at least 1 step, and a start from 0 to 1",
+            )
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""

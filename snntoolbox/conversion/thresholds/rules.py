@@ -31,7 +31,8 @@ class RuleSettings:
 
 def _mmse(s: RuleSettings) -> ThresholdRule:
     if s.steps is None:
-        raise ConversionError("threshold_rule = mmse needs the number of steps", hint="say the duration, or use ltb")
+        hint = "give the duration, or threshold_rule = ltb"
+        raise ConversionError("threshold_rule = mmse needs the number of steps", hint=hint)
     return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.per_channel, s.batch_size)
 
 

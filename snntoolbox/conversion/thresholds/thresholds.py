@@ -62,7 +62,7 @@ def activation_histograms(
     from snntoolbox.engine.histograms import ChannelHistogram
 
     if not len(x) or not len(x[0]):
-        raise DataError("the calibration set is empty", hint="give samples, or none for model-based thresholds")
+        raise DataError("the calibration set is empty", hint="give samples, or no data: then weights decide")
     rectifiers = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
     histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in rectifiers}
     for values in Executor(graph).batches(*x, keep=rectifiers, batch_size=batch_size):

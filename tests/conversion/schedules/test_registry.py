@@ -81,7 +81,7 @@ def test_a_correction_is_what_its_name_says(digits, correction):
     choices = {"schedule": "phased", "layer_correction": correction, "duration": 2}
     if correction == "steps":
         for call in (stb.convert, stb.tune):
-            with pytest.raises(ConversionError, match=r"steps is not for(.|\n)*auto or potential or none"):
+            with pytest.raises(ConversionError, match=r"steps does not go with(.|\n)*auto or potential or none"):
                 call(graph, x_norm, **choices)
         return
     lowered = lower(graph, stb.Recipe(schedule="phased", layer_correction=correction))
@@ -231,11 +231,11 @@ REFUSED = {
     "more than all": ({"simulation.early_exit": 1.5}, "early_exit"),
     "phased, other correction": (
         {"conversion.schedule": "phased", "conversion.layer_correction": "steps"},
-        "layer_correction = steps is not for schedule = phased",
+        "layer_correction = steps does not go with schedule = phased",
     ),
     "differential, correction": (
         {"conversion.schedule": "differential", "conversion.layer_correction": "bias"},
-        "layer_correction = bias is not for schedule = differential",
+        "layer_correction = bias does not go with schedule = differential",
     ),
 }
 

@@ -105,7 +105,8 @@ def test_it_is_refused_where_it_does_not_fit(early):
     net, x = graph(pooled=True)
     with pytest.raises(ConversionError, match="schedule = early needs constant currents"):
         stb.Recipe(schedule="early", encoding=Poisson())
-    with pytest.raises(ConversionError, match=r"bias is not for schedule = early, which(.|\n)*auto or quarter or none"):
+    refused = r"bias does not go with schedule = early, which(.|\n)*auto or quarter or none"
+    with pytest.raises(ConversionError, match=refused):
         stb.convert(net, x, schedule="early", layer_correction="bias")
     with pytest.raises(UnsupportedError, match=r"schedule = early(.|\n)*gate is too late(.|\n)*hint: schedule = early"):
         stb.convert(net, x, schedule="early", max_pool="gate", duration=4)

@@ -53,8 +53,8 @@ def test_scales_are_kept(graph, choices):
     network = Convert(encoding=recipe.encoding)(lowered, scales)
     check_scales(network, lowered, random_sample(lowered))
     for wrong, message in (
-        (network.replaced(wiring=changed(network.wiring, Conv, 1e-3)), "not its input over its scale"),
-        (network.replaced(readouts=[replace(r, scale=1.001) for r in network.readouts]), "reads not the output"),
+        (network.replaced(wiring=changed(network.wiring, Conv, 1e-3)), "not its input divided by its scale"),
+        (network.replaced(readouts=[replace(r, scale=1.001) for r in network.readouts]), "does not read the output"),
         (network.replaced(populations=[replace(p, scale=1.001 * p.scale) for p in network.populations.values()]), "it"),
     ):
         with pytest.raises(GraphError, match=message):
@@ -78,7 +78,7 @@ def test_a_grid_is_the_network_rounded(graph, choices, bits):
     if not any(p.name == r.current for r in placed.readouts for p in placed.populations.values()):
         wrong.append(placed.replaced(readouts=[replace(r, scale=3 * r.scale) for r in placed.readouts]))
     for one in wrong if bits > 2 else []:  # rounding to -1, 0 and 1 may change a current by more
-        with pytest.raises(GraphError, match="rounded to its grid"):
+        with pytest.raises(GraphError, match="differs from the unquantised network"):
             check_grid(one, network, lowered, random_sample(lowered))
 
 
@@ -116,7 +116,7 @@ def test_a_wrong_quantisation_stops_a_conversion(graph, monkeypatch):
         return placed.replaced(wiring=changed(placed.wiring, Conv, 200))
 
     monkeypatch.setattr(Quantize, "placed", wrong)
-    with pytest.raises(GraphError, match="rounded to its grid"):
+    with pytest.raises(GraphError, match="differs from the unquantised network"):
         convert(graph, np.random.default_rng(0).random((30, 2, 6, 6)), weight_bits=8)
 
 
@@ -128,7 +128,7 @@ def test_a_wrong_gain_stops_a_conversion(graph, monkeypatch):
         return fitting.replaced(populations=[replace(p, scale=2 * p.scale) for p in fitting.populations.values()])
 
     monkeypatch.setattr(Quantize, "fitting", wrong)
-    with pytest.raises(GraphError, match="not its input over its scale"):
+    with pytest.raises(GraphError, match="not its input divided by its scale"):
         convert(graph, np.random.default_rng(0).random((30, 2, 6, 6)), weight_bits=8)
 
 

@@ -65,7 +65,7 @@ def test_dead_channels_take_their_layers_scale_and_dead_layers_one():
 def test_what_cannot_be_is_refused():
     with pytest.raises(DataError, match="calibration set is empty"):
         BalancedThresholds()(chain(), [np.zeros((0, 2))])
-    with pytest.raises(ConversionError, match="no descent"):
+    with pytest.raises(ConversionError, match="must be above 0"):
         BalancedThresholds(0)
     with np.errstate(over="ignore"), pytest.raises(ConversionError, match="overflow"):
         BalancedThresholds()(chain(), [np.full((3, 2), 1e39)])
