@@ -42,7 +42,7 @@ _SLACK = 1.3
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a trial gave: its outcome, and the mean synaptic operations per sample."""
 
     outcome: Outcome
@@ -165,7 +165,7 @@ class Trials:
             predictions[i::2], steps[i::2] = ended.predictions, ended.steps
         return predictions, float(steps.mean())
 
-    def measured(self, recipe: Recipe, duration: float) -> Measured:
+    def measured(self, recipe: Recipe, duration: float) -> Measurement:
         """Convert, simulate, compare; batch by batch, so that counts of many samples are never held at once."""
         network = self.converted(recipe, duration)
         record, operations, parts = Record(outputs_per_step=self.early_exit > 0), 0.0, []
@@ -174,7 +174,7 @@ class Trials:
             operations += sum(float(np.vdot(z.sum(axis=0, dtype=float), fans[n])) for n, z in result.events.items())
             parts.append(replace(result, counts={}, fired={}))
         result = joined(parts)
-        return Measured(self.outcome(result), operations / result.samples)
+        return Measurement(self.outcome(result), operations / result.samples)
 
 
 

@@ -44,11 +44,11 @@ class QuantizedRun:
     def outputs(self, x: Sequence[Array]) -> list[Array]:
         """The values of the read-outs for a batch of each input, (samples, *shape), in the user's units."""
         values = self._values(x)
-        found = []
+        outputs = []
         for readout in self.network.readouts:
             bias = 0.0 if readout.bias is None else readout.bias
-            found.append(readout.scale * (values[readout.current].numpy() / self.window + bias))
-        return found
+            outputs.append(readout.scale * (values[readout.current].numpy() / self.window + bias))
+        return outputs
 
     def counts(self, x: Sequence[Array]) -> dict[str, Array]:
         """The number of spikes of every neuron for a batch of each input, (samples, *shape)."""
@@ -56,15 +56,15 @@ class QuantizedRun:
         return {name: values[name].numpy() for name in self.network.populations}
 
     def _values(self, x: Sequence[Array]) -> dict[str, Tensor]:
-        given = dict(zip(self.network.encodings, x, strict=True))
+        inputs = dict(zip(self.network.encodings, x, strict=True))
         values: dict[str, Tensor] = {}
         with plain_arithmetic():
             for name in self.network.order:
                 population = self.network.populations.get(name)
                 if population is not None:
                     values[name] = self._fired(population, values[population.current])
-                elif name in given:
-                    values[name] = self.window * self.wiring.target.tensor(given[name])
+                elif name in inputs:
+                    values[name] = self.window * self.wiring.target.tensor(inputs[name])
                 else:
                     node = self.network.wiring.nodes[name]
                     values[name] = self.wiring.kernel(name)(*(values[i] for i in node.inputs))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
-from snntoolbox.analysis.trials import Budget, Measured
+from snntoolbox.analysis.trials import Budget, Measurement
 from snntoolbox.analysis.tuning.front import ranks
 from snntoolbox.analysis.tuning.space import Candidate
 from snntoolbox.analysis.tuning.tuning import Trial
@@ -30,7 +30,7 @@ class Rung:
     """Trials on so many samples: `measure` does one, `work` says how large it is (any unit)."""
 
     samples: int
-    measure: Callable[[Candidate], Measured]
+    measure: Callable[[Candidate], Measurement]
     work: Callable[[Candidate], float]
 
 

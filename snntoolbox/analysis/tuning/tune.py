@@ -85,7 +85,10 @@ def tune(
     space = Space.around(base, frozenset(left_out))
     if not space.axes["coding"]:
         raise ConversionError(f"keep = coding is not possible: {left_out['coding', space.own['coding']]}")
+<<<<<<< d2b37b9771237fb482cf95699184a58cdc5fab61
 >>>>>>> c8caa6215379b8b01e936b62d851be64008390b9
+=======
+>>>>>>> dc5319b4fa102143141278becfc595ddc0ac3d60
     queues = [space.candidates(n) for n in windows]
     small = trials.fewer(FEW_HELD, FEW_FITTED)
     small = small if len(small.held[0]) < len(trials.held[0]) else trials

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from snntoolbox.analysis.trials import Measured
+from snntoolbox.analysis.trials import Measurement
 from snntoolbox.analysis.tuning.front import Costs, front
 from snntoolbox.analysis.tuning.space import Candidate
 from snntoolbox.conversion.recipe import Recipe
@@ -116,7 +116,7 @@ class Trial:
     """A candidate and what it gave on `samples` samples held back, and the seconds that took."""
 
     candidate: Candidate
-    measured: Measured
+    measured: Measurement
     samples: int
     seconds: float
 

@@ -3,7 +3,7 @@
 import pytest
 
 from snntoolbox.analysis.diagnosis.diagnosis import Outcome
-from snntoolbox.analysis.trials import Measured
+from snntoolbox.analysis.trials import Measurement
 from snntoolbox.analysis.tuning.front import dominates, front, ranks
 from snntoolbox.analysis.tuning.space import Candidate
 from snntoolbox.analysis.tuning.tuning import Target, Trial, best_of
@@ -38,7 +38,7 @@ def test_a_point_does_not_beat_its_equal():
 
 
 def trial(agreement, steps, operations, error=0.1):
-    return Trial(Candidate(steps, ()), Measured(Outcome(agreement, error, steps), operations), 100, 1.0)
+    return Trial(Candidate(steps, ()), Measurement(Outcome(agreement, error, steps), operations), 100, 1.0)
 
 
 TRIALS = (trial(0.90, 4, 100), trial(0.97, 8, 300), trial(0.99, 16, 200), trial(0.99, 32, 150), trial(0.97, 8, 250))

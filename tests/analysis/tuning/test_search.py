@@ -4,7 +4,7 @@ import pytest
 
 from snntoolbox.analysis import trials
 from snntoolbox.analysis.diagnosis.diagnosis import Outcome
-from snntoolbox.analysis.trials import Budget, Measured
+from snntoolbox.analysis.trials import Budget, Measurement
 from snntoolbox.analysis.tuning.search import Rung, search
 from snntoolbox.analysis.tuning.space import Space
 from snntoolbox.analysis.tuning.tuning import Target, best_of
@@ -32,7 +32,7 @@ class Clock:
                 raise ConversionError("it cannot be")
             wrong = sum(candidate.chosen[axis] != name for axis, name in BEST.items())
             agreement = 1 - 0.05 * wrong - (0.2 if candidate.steps < 8 else 0)
-            return Measured(Outcome(agreement, 0.02 * wrong, candidate.steps), 100.0 * candidate.steps)
+            return Measurement(Outcome(agreement, 0.02 * wrong, candidate.steps), 100.0 * candidate.steps)
 
         return Rung(samples, measure, lambda candidate: float(candidate.steps * samples))
 
@@ -59,7 +59,7 @@ def test_short_runs_that_few_samples_flatter_do_not_keep_long_ones_out(monkeypat
         def measure(candidate):
             clock.now += samples
             loss = 0.01 * candidate.distance
-            return Measured(Outcome(right(candidate), loss, candidate.steps), 100.0 * candidate.steps)
+            return Measurement(Outcome(right(candidate), loss, candidate.steps), 100.0 * candidate.steps)
 
         return Rung(samples, measure, lambda candidate: float(samples))
 

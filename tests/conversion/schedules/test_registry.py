@@ -1,4 +1,4 @@
-"""Schedules and their neurons from Python and from configurations: what runs, what is refused, what is reported."""
+"""The schedules by name, and their neurons, from Python and from configurations: runs, refusals, reports."""
 
 import json
 
@@ -15,23 +15,9 @@ from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Negative
-from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.recipes import recipe_of
-
-
-@pytest.mark.parametrize(("duration", "dt", "steps"), [(64, 1.0, 64), (1.5, 0.5, 3), (0.3, 0.1, 3), (1, 1, 1)])
-def test_durations_are_whole_numbers_of_steps(duration, dt, steps):
-    assert steps_of(duration, dt) == steps
-
-
-@pytest.mark.parametrize(
-    ("duration", "dt"), [(0, 1), (-3, 1), (1.5, 1), (0.4, 1), (float("nan"), 1), (float("inf"), 1), (3, 0), (3, -1)]
-)
-def test_other_durations_are_refused(duration, dt):
-    with pytest.raises(ConversionError, match="no whole number of steps"):
-        steps_of(duration, dt)
 
 
 @pytest.fixture(scope="module")
