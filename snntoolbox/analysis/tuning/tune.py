@@ -78,17 +78,7 @@ def tune(
     how: dict[str, Any] = {"early_exit": early_exit, "options": options or {}}
     trials = Trials(graph, data, longest, base, simulator, most_held=HELD, most_fitted=FITTED, **how)
     check_target(trials, agreement, operations, budget, early_exit)
-<<<<<<< 165b589c04c5b89969506f540fd78043197903d4
     space, left_out = _space(graph, base, simulator, keep)
-=======
-    left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
-    space = Space.around(base, frozenset(left_out))
-    if not space.axes["coding"]:
-        raise ConversionError(f"keep = coding is not possible: {left_out['coding', space.own['coding']]}")
-<<<<<<< d2b37b9771237fb482cf95699184a58cdc5fab61
->>>>>>> c8caa6215379b8b01e936b62d851be64008390b9
-=======
->>>>>>> dc5319b4fa102143141278becfc595ddc0ac3d60
     queues = [space.candidates(n) for n in windows]
     small = trials.fewer(FEW_HELD, FEW_FITTED)
     small = small if len(small.held[0]) < len(trials.held[0]) else trials
@@ -107,7 +97,7 @@ def _space(
     left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
     space = Space.around(base, frozenset(left_out))
     if not space.axes["coding"]:
-        raise ConversionError(f"the coding cannot be kept: {left_out['coding', space.own['coding']]}")
+        raise ConversionError(f"keep = coding is not possible: {left_out['coding', space.own['coding']]}")
     return space, left_out
 
 
