@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
-import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 from snntoolbox import errors
+from snntoolbox.backends.main_module import no_main_module
 from snntoolbox.backends.protocol import Executable
 from snntoolbox.errors import BackendError, DiedError, SNNToolboxError
 from snntoolbox.ir.network import SpikingNetwork
@@ -116,12 +116,12 @@ class _Worker:
             )
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        handle, path = tempfile.mkstemp(prefix="snntoolbox-", suffix=".log")
-        os.close(handle)
-        self.log = Path(path)
+        # What it prints; gone with this process, as the file is when it is closed or collected.
+        self.log = tempfile.NamedTemporaryFile("r", prefix="snntoolbox-", suffix=".log", errors="replace")  # noqa: SIM115
+        arguments = (theirs, self.log.name, name)
         # A daemon ends with this process, whatever happens.
-        self.process = context.Process(target=serve, args=(theirs, path), name=f"snntoolbox {name}", daemon=True)
-        with _no_main_module():
+        self.process = context.Process(target=serve, args=arguments, name=f"snntoolbox {name}", daemon=True)
+        with no_main_module():
             self.process.start()
         theirs.close()
 
@@ -147,14 +147,14 @@ class _Worker:
         except (EOFError, OSError):
             raise self._death() from None
         if kind == "error":
-            raise _rebuilt(self.name, *content)
+            raise content
         return content
 
     def _death(self) -> DiedError:
         self.process.join(_SECONDS_TO_END)
         code = self.process.exitcode
         reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-        said = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self.log.exists() else []
+        said = self.log.read().splitlines()[-_LAST_LINES:]
         quoted = "".join(f"\n    | {line}" for line in said)
         return DiedError(
             f"the process of simulator '{self.name}' ended ({reason}){quoted}",
@@ -169,48 +169,20 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-        self.log.unlink(missing_ok=True)
+        self.log.close()
 
 
+@atexit.register
 def end_idle() -> None:
     """End all processes that wait for a network."""
     while _idle:
         _idle.popitem()[1].end()
 
 
-@contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
-    """The new process must not import the user's script again: it needs nothing from it.
-
-    A script without ``if __name__ == '__main__'``, one on standard input or a notebook would otherwise fail or run
-    twice.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _rebuilt(name: str, kind: str | None, message: str, layer: str | None, hint: str | None, trace: str) -> Exception:
-    """An error of the other process; what is none of ours becomes a BackendError."""
-    error: SNNToolboxError
-    if kind == ImportError.__name__:
-        hint = "its installation is damaged: install the extra again that `snntoolbox capabilities` names"
-        error = BackendError(f"simulator '{name}' cannot be imported: {message}", hint=hint)
-    elif kind is not None:
-        error = getattr(errors, kind)(message, layer=layer, hint=hint)
-    else:
-        error = BackendError(f"simulator '{name}' failed: {message}")
-    error.add_note(trace)
-    return error
-
-
 # -- in the other process -------------------------------------------------------------------------------------------
 
 
-def serve(pipe: Connection, log: str) -> None:
+def serve(pipe: Connection, log: str, name: str) -> None:
     """Answer requests until the caller goes; everything printed goes to a file."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted too, and ends this process
     threading.Thread(target=_end_with_caller, args=(log,), daemon=True).start()
@@ -224,7 +196,7 @@ def serve(pipe: Connection, log: str) -> None:
             try:
                 executable, answer = _answer(request, executable, pipe)
             except Exception as error:
-                pipe.send(("error", _described(error)))
+                pipe.send(("error", _told(error, name)))
             else:
                 pipe.send(("result", answer))
 
@@ -255,13 +227,17 @@ def _answer(request: tuple[Any, ...], executable: Executable | None, pipe: Conne
     return executable, executable.run(*x, **given, progress=report)
 
 
-def _described(error: Exception) -> tuple[str | None, str, str | None, str | None, str]:
-    """The arguments of `_rebuilt` behind the name."""
-    trace = traceback.format_exc()
-    kind = type(error)
-    if isinstance(error, SNNToolboxError):
-        ours = kind.__name__ if kind.__module__ == errors.__name__ and kind is not errors.UnsupportedError else None
-        return ours or "BackendError", error.message, error.layer, error.hint, trace
-    if isinstance(error, ImportError):
-        return ImportError.__name__, str(error), None, None, trace
-    return None, f"{kind.__name__}: {error}", None, None, trace
+def _told(error: Exception, name: str) -> SNNToolboxError:
+    """The error as the caller gets it: one of ours, never of a class that only the simulator's modules have."""
+    told: SNNToolboxError
+    if type(error).__module__ == errors.__name__ and isinstance(error, SNNToolboxError):
+        told = error
+    elif isinstance(error, SNNToolboxError):
+        told = BackendError(error.message, layer=error.layer, hint=error.hint)
+    elif isinstance(error, ImportError):
+        hint = "its installation is damaged: install the extra again that `snntoolbox capabilities` names"
+        told = BackendError(f"simulator '{name}' cannot be imported: {error}", hint=hint)
+    else:
+        told = BackendError(f"simulator '{name}' failed: {type(error).__name__}: {error}")
+    told.add_note(traceback.format_exc())
+    return told

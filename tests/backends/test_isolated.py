@@ -12,7 +12,7 @@ import pytest
 
 from snntoolbox.backends import isolated
 from snntoolbox.backends.isolated import Isolated
-from snntoolbox.errors import BackendError, DataError
+from snntoolbox.errors import BackendError, DataError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -23,7 +23,7 @@ from snntoolbox.ir.nodes import Input
 # The other process imports this; it finds it by the folder in PYTHONPATH.
 SIMULATOR = """
 import os, sys
-from snntoolbox.errors import DataError
+from snntoolbox.errors import DataError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 builds = 0
 class Fake:
@@ -42,6 +42,10 @@ class Fake:
             os.abort()
         if self.fault == "ours":
             raise DataError("bad data", layer="x", hint="better data")
+        if self.fault == "refusal":
+            raise UnsupportedError("fake", [Unsupported("x", "too round")])
+        if self.fault == "own":
+            raise type("OnlyHere", (SNNToolboxError,), {})("no class of the caller's", layer="x")
         if self.fault == "damaged":
             import no_such_part_of_the_simulator
         if self.fault == "defect":
@@ -143,6 +147,14 @@ def test_errors_keep_their_kind(start, at):
         with start(fault="ours", at=at) as simulation:
             simulation.run(X, steps=1)
     assert caught.value.hint == "better data"
+    with pytest.raises(UnsupportedError) as refusal:  # noqa: SIM117
+        with start(fault="refusal", at=at) as simulation:
+            simulation.run(X, steps=1)
+    assert refusal.value.offenders == (Unsupported("x", "too round"),)
+    with pytest.raises(BackendError, match="x: no class of the caller's") as other:  # noqa: SIM117
+        with start(fault="own", at=at) as simulation:
+            simulation.run(X, steps=1)
+    assert type(other.value) is BackendError
     with pytest.raises(BackendError, match="'fake' failed: ZeroDivisionError: by zero") as caught:  # noqa: SIM117
         with start(fault="defect", at=at) as simulation:
             simulation.run(X, steps=1)
@@ -186,7 +198,7 @@ with Isolated("fake_simulator:Fake", network, {}, name="fake") as simulation:
 
 @pytest.mark.parametrize("standard_input", [True, False])
 def test_a_script_needs_no_guard(start, tmp_path, standard_input):
-    """Neither a script without ``if __name__ == '__main__'`` nor one on standard input is run again."""
+    """Neither a script without ``if __name__ == '__main__'`` nor one on standard input is run again; no file stays."""
     from snntoolbox.ir.io import save
 
     save(start.network, tmp_path / "net.npz")
@@ -194,9 +206,12 @@ def test_a_script_needs_no_guard(start, tmp_path, standard_input):
     program = "-" if standard_input else str(tmp_path / "script.py")
     given = SCRIPT if standard_input else None
     command = [sys.executable, program, str(tmp_path)]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True, timeout=60)
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=True, timeout=60)
     once, pid = done.stdout.split()
     assert once == "once"
+    assert os.listdir(tmp_path / "tmp") == []
     for _ in range(50):
         if not alive(int(pid)):
             return

@@ -136,7 +136,7 @@ class Cluster:
             try:
                 if (error := piece.future.exception(timeout=_LOOK_SECONDS)) is None:
                     return piece.future.result(timeout=PATIENCE_SECONDS)
-            except CancelledError:  # with the last worker that held it went what all share
+            except CancelledError:  # the scheduler was started again, or another user restarted its workers
                 self._check_connected()
                 piece.again(name)
             except TimeoutError:
@@ -171,7 +171,7 @@ class Cluster:
 
 
 class _Everywhere:
-    """What all pieces share, at every worker; sent anew if all workers that held it are gone."""
+    """What all pieces share, at every worker; sent anew where a restarted scheduler knows of it no more."""
 
     def __init__(self, client: Any, shared: Any) -> None:
         self._client, self._shared = client, shared

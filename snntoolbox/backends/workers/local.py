@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import resource_tracker
-from types import ModuleType
 from typing import Any
 
+from snntoolbox.backends.main_module import no_main_module
 from snntoolbox.errors import BackendError
 
 log = logging.getLogger(__name__)
@@ -106,7 +104,7 @@ def _nanny(base: type[Any]) -> type[Any]:
             if self.begun:
                 log.warning("a worker process has ended: a new one is started, and what it had begun is done again")
             self.begun = True
-            with _no_main_module():
+            with no_main_module():
                 return await super().instantiate()
 
         async def close(self, timeout: float = 0, reason: str = "") -> Any:
@@ -114,25 +112,3 @@ def _nanny(base: type[Any]) -> type[Any]:
             return await super().close(timeout=_GRACE_SECONDS, reason=reason or "the work is done")
 
     return Nanny
-
-
-_hidden: list[ModuleType] = []
-_hiding = threading.Lock()
-
-
-@contextmanager
-def _no_main_module() -> Iterator[None]:
-    """New processes get no main module: a script without ``if __name__ == '__main__'`` must not run twice.
-
-    Several of these may overlap: the first one hides it, the last one brings it back.
-    """
-    with _hiding:
-        _hidden.append(sys.modules["__main__"])
-        sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        with _hiding:
-            mine = _hidden.pop()
-            if not _hidden:
-                sys.modules["__main__"] = mine
