@@ -77,8 +77,10 @@ def network_summary(network: SpikingNetwork, width: int = 0) -> str:
     return "\n".join([network.name, text_table(header, rows, right={2, 3}, width=width), *_notes(network)])
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int], width: int = 0) -> str:
-    """Aligned columns under a rule, the last row (the totals) under another; columns empty throughout are left out.
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int], width: int = 0, *, total: bool = True
+) -> str:
+    """Aligned columns under a rule, the last row (the `total`) under another; columns empty throughout are left out.
 
     Where a `width` is given, columns that do not fit into it stand on lines of their own below each row.
     """
@@ -93,9 +95,9 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[
         below = "; ".join(f"{header[c]}: {row[c]}" for c in used[fitting:] if row[c]) if more else ""
         return "\n".join(["  ".join(cells).rstrip(), *wrap(below, width or 1, **_INDENTED)])
 
-    lines = [line(header, more=False), *map(line, rows[:-1]), line(rows[-1], more=False)]
+    lines = [line(header, more=False), *map(line, rows[:-1]), line(rows[-1], more=not total)]
     rule = "-" * max(len(part) for whole in lines for part in whole.splitlines())
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    return "\n".join([lines[0], rule, *lines[1:-1], *([rule] if total else []), lines[-1]])
 
 
 _INDENTED: Mapping[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    ", "break_on_hyphens": False}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from string import ascii_uppercase
+from textwrap import fill, wrap
 from types import MappingProxyType
 from typing import Any
 
+from snntoolbox.ir import summary
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.features import FEATURES
@@ -80,14 +83,37 @@ def reason(feature: Feature, capabilities: Capabilities) -> str:
     return capabilities.reasons.get(feature, "" if held else feature.why_not)
 
 
+def _conditions(feature: Feature, capabilities: Capabilities) -> str:
+    """With what alone a feature is there: ``'reset zero'``."""
+    conditions = feature.conditions(capabilities.features)
+    kinds = dict.fromkeys(f"{condition.kind} " for condition in conditions if condition.kind)
+    return f"{''.join(kinds)}{', '.join(condition.value or condition.name for condition in conditions)}"
+
+
 def text_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS) -> str:
-    """The table with aligned columns, a last row that says what is installed here, and the reasons below."""
-    table, notes = _cells(capabilities, roles)
-    installed = ["installed here", *(("yes" if c.installed() else "no") for c in capabilities.values())]
-    rows = [*table, installed]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    aligned = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([aligned[0], "-" * max(map(len, aligned)), *aligned[1:], "", *notes]) + "\n"
+    """For a terminal of 80 columns: who there is, the table with a letter for each, and the reasons below.
+
+    In place of what is not simply there stands the number of its reason.
+    """
+    letters = dict(zip(capabilities, ascii_uppercase, strict=False))
+    about = [
+        (letters[name], name, roles.get(name, "runs"), *(value(c) for value in VALUES.values()))
+        for name, c in capabilities.items()
+    ]
+    who = summary.text_table(("", "name", "does", "delay", "exact", "installed by"), about, set(), total=False)
+    numbers: dict[str, int] = {}
+
+    def cell(feature: Feature, c: Capabilities) -> str:
+        held, why = _plain(feature, c), reason(feature, c)
+        why = f"runs with {_conditions(feature, c)} alone: {why}" if isinstance(held, list) else why
+        return str(numbers.setdefault(why, len(numbers) + 1)) if why else "yes" if held else "no"
+
+    rows = [[f.name, *(cell(f, c) for c in capabilities.values())] for f in rows_of(capabilities)]
+    rows.append(["installed here", *("yes" if c.installed() else "no" for c in capabilities.values())])
+    table = summary.text_table(("feature", *letters.values()), rows, set(range(1, len(letters) + 1)))
+    notes = (fill(why, 80, initial_indent=f"{n:2}  ", subsequent_indent=" " * 4) for why, n in numbers.items())
+    meaning = "delay: steps that a spike needs to the next layer; exact: whole numbers below"
+    return "\n".join([who, *wrap(meaning, 80), "", table, "", *notes]) + "\n"
 
 
 def capability_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS) -> str:
@@ -106,8 +132,7 @@ def _cells(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str]) -
         why, held = reason(feature, c), _plain(feature, c)
         note = f" ({numbers.setdefault(why, len(numbers) + 1)})" if why else ""
         if isinstance(held, list):
-            kinds = dict.fromkeys(f"{given.kind} " for given in feature.conditions(c.features) if given.kind)
-            return f"{''.join(kinds)}{', '.join(held)}{note}"
+            return f"{_conditions(feature, c)}{note}"
         return f"{held}{note}" if isinstance(held, str) else ("yes" if held else f"no{note}")
 
     rows = [["feature", *capabilities], [ROLE, *(roles.get(name, "runs") for name in capabilities)]]
