@@ -26,11 +26,11 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.timing import steps_of
+from snntoolbox.workflow.choices import recipe_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
-from snntoolbox.workflow.recipes import recipe_of
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.saved import check_saved
 

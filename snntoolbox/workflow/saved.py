@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
 
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.config.schema import Cell, Conversion, Settings
-
-_FIXED: Mapping[str, frozenset[str]] = {
-    "conversion": frozenset(f.name for f in fields(Conversion)) - {"recipe", "spike_code"},
-    "cell": frozenset(f.name for f in fields(Cell)) - {"v_thresh"},
-    "input": frozenset({"poisson_input", "input_rate"}),
-}
-"""What a converted network cannot change any more, by section."""
+from snntoolbox.workflow.config.schema import Settings, keys
 
 _AGAIN = "set convert = True to convert again"
 
@@ -75,10 +67,7 @@ def _check_choices(now: Settings, warn: Callable[[str], None]) -> None:
 
 
 def _differing(now: Settings, then: Settings) -> list[str]:
-    """The choices that are not as they were."""
-    return [
-        f"{section}.{name} = {getattr(getattr(now, section), name)} (saved with {getattr(part, name)})"
-        for section, part in (("conversion", then.conversion), ("cell", then.cell), ("input", then.input))
-        for name in (f.name for f in fields(part) if f.name in _FIXED[section])
-        if getattr(getattr(now, section), name) != getattr(part, name)
-    ]
+    """The choices of the conversion that are not as they were: a converted network cannot change any of them."""
+    chosen = (row for row in keys().values() if row.recipe)
+    values = ((row.path, row.value_in(now), row.value_in(then)) for row in chosen)
+    return [f"{path} = {value} (saved with {before})" for path, value, before in values if value != before]

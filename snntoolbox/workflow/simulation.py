@@ -23,6 +23,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result
 from snntoolbox.ir.timing import timing
+from snntoolbox.workflow.choices import as_key
 from snntoolbox.workflow.collecting import (
     Batch,
     Collector,
@@ -173,7 +174,7 @@ def _warn_of_disagreement(
         return
     duration, remedy = prepared.settings.simulation.duration, ""
     if diagnosis is not None and prepared.recipe is not None:
-        remedy = likely_remedy(diagnosis, prepared.recipe, duration)
+        remedy = likely_remedy(diagnosis, prepared.recipe, duration, as_key)
     remedy = remedy or f"more steps may help ([simulation] duration = {2 * duration})"
     hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
     only = f"the spiking network agrees with the original on only {share:.1%} of the samples"

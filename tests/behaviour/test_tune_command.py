@@ -7,9 +7,9 @@ import pytest
 
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.workflow import demo
+from snntoolbox.workflow.choices import recipe_of
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.recipes import recipe_of
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import snntoolbox as stb
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.workflow import cli, commands, demo
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.config.schema import RECIPES, keys
+from snntoolbox.workflow.config.presets import PRESETS
+from snntoolbox.workflow.config.schema import keys
 
 USAGE = "docs/usage.md"
 CONFIGS = [
@@ -128,7 +129,7 @@ def test_saving_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_recipe_of_2017_is_described():
     text = text_of("docs/conversion.md").partition("## The choices of the 2017 paper")[2].partition("##")[0]
-    assert set(re.findall(r"`(\w+) = ", text)) - {"recipe"} == set(RECIPES["rueckauer2017"])
+    assert set(re.findall(r"`(\w+) = ", text)) - {"recipe"} == set(PRESETS["rueckauer2017"])
 
 
 def test_choices_shown_in_python_exist():

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
-from snntoolbox.analysis.advice.remedies import Remedy, Situation, applying, proposal
+from snntoolbox.analysis.advice.remedies import OF_A_RUN, Situation, applying, proposal
 from snntoolbox.analysis.diagnosis.diagnosis import Advice, Confidence, Diagnosis, Outcome
 from snntoolbox.analysis.diagnosis.observer import Observer
+from snntoolbox.analysis.settings import Notation, as_argument
 from snntoolbox.analysis.trials import Budget, Trials
+from snntoolbox.conversion.changes import Changes, changed
 from snntoolbox.conversion.lower import lower
 from snntoolbox.errors import SNNToolboxError
 
@@ -27,13 +30,16 @@ def diagnosed(trials: Trials) -> tuple[Diagnosis, Outcome]:
 
 
 def advise(
-    trials: Trials, seconds: float, confidence: Mapping[str, Confidence] = MappingProxyType({})
+    trials: Trials,
+    seconds: float,
+    confidence: Mapping[str, Confidence] = MappingProxyType({}),
+    notation: Notation = as_argument,
 ) -> tuple[Advice, ...]:
     """Remedies for a recipe, tried for at most about `seconds`, ranked by the gain measured.
 
     The recipe itself is always measured first, and a remedy is tried only if the time that it should take is left.
     Remedies that helped at no cost in duration are then tried together. `confidence` adds what is known about the
-    thresholds.
+    thresholds, `notation` is how settings are written.
     """
     budget = Budget(seconds)
     with budget.timed():
@@ -43,12 +49,13 @@ def advise(
         diagnosis=diagnosis, recipe=trials.recipe, duration=trials.duration, early_exit=trials.early_exit
     )
     trying = _Trying(trials, budget, depth=len(diagnosis.layers))
-    advices: list[tuple[Remedy | None, Advice]] = []
+    advices: list[tuple[Changes, Advice]] = []
     for remedy, reason in applying(situation):
-        advice = replace(proposal(remedy, reason, situation), samples=len(trials.held[0]), before=before)
-        advices.append((remedy, trying.tried(remedy, advice)))
+        changes, advice = remedy.changes(situation), proposal(remedy, reason, situation, notation)
+        advice = replace(advice, samples=len(trials.held[0]), before=before)
+        advices.append((changes, trying.tried(changes, advice)))
     if (joint := trying.together(advices)) is not None:
-        advices.append((None, joint))
+        advices.append(({}, joint))
     return tuple(advice for _, advice in sorted(advices, key=lambda pair: _rank(pair[1])))
 
 
@@ -60,27 +67,24 @@ class _Trying:
     budget: Budget
     depth: int
 
-    def measured(self, remedies: Sequence[Remedy]) -> Outcome | None:
-        """The outcome with these remedies at once; None where no time is left for it."""
-        recipe, lengthen, early_exit = self.trials.recipe, 1, self.trials.early_exit
-        for remedy in remedies:
-            assert remedy.change is not None
-            recipe, lengthen = remedy.change(recipe), lengthen * remedy.lengthen
-            early_exit = remedy.early_exit or early_exit
+    def measured(self, changes: Changes) -> Outcome | None:
+        """The outcome with these changes; None where no time is left for it."""
+        recipe = changed(self.trials.recipe, {n: v for n, v in changes.items() if n not in OF_A_RUN})
+        duration = changes.get("duration", self.trials.duration)
         costs = [r.chosen_schedule.cost(self.depth) for r in (recipe, self.trials.recipe)]
-        work = lengthen * costs[0] / costs[1]
+        work = duration / self.trials.duration * costs[0] / costs[1]
         if not self.budget.allows(work):
             return None
-        trials = replace(self.trials, early_exit=early_exit)
+        trials = replace(self.trials, early_exit=changes.get("early_exit", self.trials.early_exit))
         with self.budget.timed(work):
-            return trials.measured(recipe, trials.duration * lengthen).outcome
+            return trials.measured(recipe, duration).outcome
 
-    def tried(self, remedy: Remedy, advice: Advice) -> Advice:
+    def tried(self, changes: Changes, advice: Advice) -> Advice:
         """The advice with what came of it, or why it was not tried."""
-        if remedy.change is None:
+        if not changes:
             return replace(advice, untried="needs more data")
         try:
-            after = self.measured([remedy])
+            after = self.measured(changes)
         except SNNToolboxError as error:
             return replace(advice, untried=error.message.splitlines()[0])
         if after is None:
@@ -88,27 +92,29 @@ class _Trying:
         log.info("tried %s: %s", advice.setting, after)
         return replace(advice, after=after)
 
-    def together(self, tried: Sequence[tuple[Remedy | None, Advice]]) -> Advice | None:
+    def together(self, tried: Sequence[tuple[Changes, Advice]]) -> Advice | None:
         """All that helped without more steps at once, where that is more than one setting and better than each."""
-        helpful = [(r, advice) for r, advice in tried if r and advice.helps and not r.alone]
+        helpful = [(c, advice) for c, advice in tried if advice.helps and not c.keys() & set(OF_A_RUN)]
         if len(helpful) < 2:
             return None
-        settings: dict[str, tuple[Remedy, Advice]] = {}
-        for remedy, advice in sorted(helpful, key=lambda pair: _rank(pair[1])):
-            settings.setdefault(advice.setting.partition(" = ")[0], (remedy, advice))  # of two values the better
-        best = min((advice for _, advice in helpful), key=_rank)
+        kept: list[Advice] = []
+        every: dict[str, Any] = {}
+        for changes, advice in sorted(helpful, key=lambda pair: _rank(pair[1])):
+            if not changes.keys() & every.keys():  # of two values of a field the better
+                kept.append(advice)
+                every.update(changes)
         joint = Advice(
-            setting=" and ".join(advice.setting for _, advice in settings.values()),
+            setting=" and ".join(advice.setting for advice in kept),
             reason="each of them helps alone",
-            cost=", ".join(dict.fromkeys(a.cost for _, a in settings.values() if a.cost)),
-            samples=best.samples,
-            before=best.before,
+            cost=", ".join(dict.fromkeys(advice.cost for advice in kept if advice.cost)),
+            samples=kept[0].samples,
+            before=kept[0].before,
         )
         try:
-            joint = replace(joint, after=self.measured([remedy for remedy, _ in settings.values()]))
+            joint = replace(joint, after=self.measured(every))
         except SNNToolboxError:
             return None
-        return joint if len(settings) > 1 and joint.helps and _rank(joint) < _rank(best) else None
+        return joint if len(kept) > 1 and joint.helps and _rank(joint) < _rank(kept[0]) else None
 
 
 def _rank(advice: Advice) -> tuple[int, float, int, float]:

@@ -12,6 +12,7 @@ from snntoolbox.analysis.advice.remedies import Situation, applying, proposal
 from snntoolbox.analysis.diagnosis.confidence import threshold_confidence
 from snntoolbox.analysis.diagnosis.diagnosis import Confidence, Diagnosis
 from snntoolbox.analysis.diagnosis.observer import Observer
+from snntoolbox.analysis.settings import Notation, as_argument
 from snntoolbox.analysis.trials import Trials
 from snntoolbox.backends.simulate import simulate_batches
 from snntoolbox.conversion.convert import convert
@@ -95,16 +96,17 @@ def advised(
     seconds: float,
     early_exit: float = 0.0,
     options: Mapping[str, Any] | None = None,
+    notation: Notation = as_argument,
 ) -> Diagnosis:
     """The diagnosis with how sure the thresholds are, and with advice that is tried on the calibration data.
 
-    `options` are those of the built-in simulator, on which settings are tried.
+    `options` are those of the built-in simulator, on which settings are tried; `notation` is how they are written.
     """
     diagnosis = replace(diagnosis, confidence=_confidence(graph, data, network, recipe, duration))
     if seconds <= 0:
         return diagnosis
     trials = Trials(graph, data, duration, recipe, simulator, early_exit=early_exit, options=options or {})
-    return replace(diagnosis, advice=advise(trials, seconds, diagnosis.confidence))
+    return replace(diagnosis, advice=advise(trials, seconds, diagnosis.confidence, notation))
 
 
 def _confidence(
@@ -120,19 +122,27 @@ def _confidence(
     )
 
 
-def untried(diagnosis: Diagnosis, recipe: Recipe, duration: float) -> Diagnosis:
+def untried(
+    diagnosis: Diagnosis, recipe: Recipe, duration: float, notation: Notation = as_argument
+) -> Diagnosis:
     """The diagnosis with advice that nothing could be tried for, as there are no calibration data."""
     situation = Situation(diagnosis=diagnosis, recipe=recipe, duration=duration)
-    advice = (proposal(remedy, reason, situation) for remedy, reason in applying(situation))
+    advice = (proposal(remedy, reason, situation, notation) for remedy, reason in applying(situation))
     return replace(diagnosis, advice=tuple(replace(a, untried="there are no calibration data") for a in advice))
 
 
-def likely_remedy(diagnosis: Diagnosis, recipe: Recipe, duration: float, most: int = 3) -> str:
-    """In words what is wrong most, and up to so many settings that may help; empty where the terms do not tell."""
+MOST_NAMED = 3
+"""So many settings are named at most where nothing was tried."""
+
+
+def likely_remedy(
+    diagnosis: Diagnosis, recipe: Recipe, duration: float, notation: Notation = as_argument
+) -> str:
+    """In words what is wrong most, and some settings that may help; empty where the terms do not tell."""
     situation = Situation(diagnosis=diagnosis, recipe=recipe, duration=duration)
     pairs = applying(situation)
     if not pairs:
         return ""
     cause = pairs[0][1].text
-    settings = [remedy.setting(situation) for remedy, reason in pairs if reason.text == cause][:most]
-    return f"{cause}; {' or '.join(settings)} may help"
+    settings = [remedy.setting(situation, notation) for remedy, reason in pairs if reason.text == cause]
+    return f"{cause}; {' or '.join(settings[:MOST_NAMED])} may help"

@@ -1,19 +1,20 @@
-"""The table of remedies: which finding asks for which setting, and how to convert with it.
+"""The table of remedies: which finding asks for which settings.
 
-A new one is one entry of `REMEDIES`: a function that says why it could help (or None), the setting's name as the user
-writes it, and what it does to the recipe.
+A new one is one entry of `REMEDIES`: a function that says why it could help (or None), and what it changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.analysis.diagnosis.diagnosis import Advice, Diagnosis
 from snntoolbox.analysis.diagnosis.terms import CLIPPING, QUANTISATION, SAMPLING, UNEVENNESS
+from snntoolbox.analysis.settings import Notation, as_argument, in_one_line
+from snntoolbox.conversion.changes import Changes
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.phased import Phased
 from snntoolbox.conversion.thresholds.rules import rule_name
@@ -62,26 +63,26 @@ class Reason:
     rank: float = 1.0
 
 
+OF_A_RUN = ("duration", "early_exit")
+"""What a remedy may change beside the recipe: the duration in ms, the share of predictions that an early exit keeps."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """A setting to change.
+    """Settings to change.
 
-    when: the reason in a situation, None where it does not apply. setting: as the user writes it. change: the recipe
-    with it; None where it cannot be tried. lengthen: factor on the duration. early_exit: share of predictions to keep
-    where samples end early. cost: in words; empty for nothing.
+    when: the reason in a situation, None where it does not apply. changes: of the recipe, and of what is `OF_A_RUN`;
+    nothing where it cannot be tried, and `text` says what to do. cost: in words; empty for nothing.
     """
 
     when: Callable[[Situation], Reason | None]
-    setting: Callable[[Situation], str]
-    change: Callable[[Recipe], Recipe] | None
-    lengthen: int = 1
-    early_exit: float = 0.0
+    changes: Callable[[Situation], Changes]
+    text: str = ""
     cost: str = ""
 
-    @property
-    def alone(self) -> bool:
-        """Whether it is not tried together with others: it changes the number of steps."""
-        return self.lengthen > 1 or self.early_exit > 0
+    def setting(self, situation: Situation, notation: Notation = as_argument) -> str:
+        """What to do, as users write it."""
+        return self.text or in_one_line(self.changes(situation), notation)
 
 
 def caused_by(*terms: str) -> Callable[[Situation], Reason | None]:
@@ -133,39 +134,25 @@ def _unsure(situation: Situation) -> Reason | None:
     return Reason(f"{samples} calibration samples leave thresholds unsure, as in {moved[0]}", rank=0.0)
 
 
-def _with_neuron(**changes: Any) -> Callable[[Recipe], Recipe]:
-    return lambda recipe: replace(recipe, neuron=replace(recipe.neuron, **changes))
+def _to(**fields: Any) -> Callable[[Situation], Changes]:
+    """Always these values."""
+    return lambda situation: fields
 
 
-def _with(**changes: Any) -> Callable[[Recipe], Recipe]:
-    return lambda recipe: replace(recipe, **changes)
+def _neuron_to(**fields: Any) -> Callable[[Situation], Changes]:
+    return lambda situation: {f"neuron.{name}": value for name, value in fields.items()}
 
 
-def _set(text: str) -> Callable[[Situation], str]:
-    return lambda situation: text
-
-
-def _percentile_setting(situation: Situation, percent: float) -> str:
-    """The keys that set a percentile; where another rule was named, that too."""
+def _percentile(situation: Situation, percent: float) -> Changes:
+    """Thresholds by this percentile; where another rule was named, that too."""
     named = situation.recipe.threshold_rule not in ("auto", "percentile")
-    return f"[normalization] percentile = {percent:g}" + (", [conversion] threshold_rule = percentile" if named else "")
+    return {"percentile": percent, **({"threshold_rule": "percentile"} if named else {})}
 
 
-def _with_percentile(recipe: Recipe, percent: float) -> Recipe:
-    rule = recipe.threshold_rule if recipe.threshold_rule in ("auto", "percentile") else "percentile"
-    return replace(recipe, threshold_rule=rule, percentile=percent)
-
-
-def _phased(recipe: Recipe) -> Recipe:
+def _phased(situation: Situation) -> Changes:
     """With the corrections of layers that a phased network has; none stays none."""
-    correction = "none" if recipe.layer_correction == "none" else "auto"
-    return replace(recipe, schedule=Phased.name, layer_correction=correction)  # type: ignore[arg-type]
-
-
-def _phased_setting(situation: Situation) -> str:
-    """The keys that set it; where another correction was named, that too."""
-    named = _phased(situation.recipe).layer_correction != situation.recipe.layer_correction
-    return f"[conversion] schedule = {Phased.name}" + (", layer_correction = auto" if named else "")
+    other = situation.recipe.layer_correction not in ("auto", "none")
+    return {"schedule": Phased.name, **({"layer_correction": "auto"} if other else {})}
 
 
 def _plain(recipe: Recipe) -> bool:
@@ -203,127 +190,104 @@ def _higher(recipe: Recipe) -> float:
 REMEDIES: tuple[Remedy, ...] = (
     Remedy(
         when=both(lambda r: not r.normalize, caused_by(CLIPPING, QUANTISATION)),
-        setting=_set("[tools] normalize = True"),
-        change=_with(normalize=True),
+        changes=_to(normalize=True),
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile < 100, caused_by(CLIPPING)),
-        setting=lambda s: _percentile_setting(s, _higher(s.recipe)),
-        change=lambda recipe: _with_percentile(recipe, _higher(recipe)),
+        changes=lambda s: _percentile(s, _higher(s.recipe)),
     ),
     Remedy(
         when=_coarse,
-        setting=_set("[conversion] threshold_rule = mmse"),
-        change=_with(threshold_rule="mmse"),
+        changes=_to(threshold_rule="mmse"),
     ),
     Remedy(
         when=both(lambda r: np.mean(r.neuron.initial) != 0.5, _any(caused_by(QUANTISATION), _silenced)),
-        setting=_set("[conversion] initial_potential = 0.5"),
-        change=_with_neuron(initial=0.5),
+        changes=_neuron_to(initial=0.5),
     ),
     Remedy(
         when=both(lambda r: r.normalize and not r.per_channel, _any(caused_by(QUANTISATION), _silenced)),
-        setting=_set("[conversion] threshold_scope = channel"),
-        change=_with(per_channel=True),
+        changes=_to(per_channel=True),
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile > 99.9, _any(caused_by(QUANTISATION), _silenced)),
-        setting=lambda s: _percentile_setting(s, 99.9),
-        change=lambda recipe: _with_percentile(recipe, 99.9),
+        changes=lambda s: _percentile(s, 99.9),
     ),
     Remedy(
         when=both(lambda r: r.normalize and r.percentile == 99.9, caused_by(QUANTISATION, UNEVENNESS)),
-        setting=lambda s: _percentile_setting(s, 99.0),
-        change=lambda recipe: _with_percentile(recipe, 99.0),
+        changes=lambda s: _percentile(s, 99.0),
     ),
     Remedy(
         when=both(lambda r: isinstance(r.encoding, Poisson), caused_by(SAMPLING)),
-        setting=_set("[input] poisson_input = False"),
-        change=_with(encoding=ConstantCurrent()),
+        changes=_to(encoding=ConstantCurrent()),
     ),
     Remedy(
         when=where(
             lambda s: s.recipe.neuron.reset is not Reset.SUBTRACT, "this reset loses current above the threshold"
         ),
-        setting=_set("[cell] reset = subtract"),
-        change=_with_neuron(reset=Reset.SUBTRACT),
+        changes=_neuron_to(reset=Reset.SUBTRACT),
     ),
     Remedy(
         when=where(lambda s: s.recipe.neuron.leak != 1, "a leak loses part of the current: rates come out too low"),
-        setting=_set("[cell] leak = False"),
-        change=_with_neuron(leak=1.0),
+        changes=_neuron_to(leak=1.0),
     ),
     Remedy(
         when=where(lambda s: s.recipe.neuron.refractory, "input during a refractory period is lost"),
-        setting=_set("[cell] tau_refrac = 0"),
-        change=_with_neuron(refractory=0),
+        changes=_neuron_to(refractory=0),
     ),
     Remedy(
         when=where(lambda s: s.recipe.max_pool == "gate", "a gate passes the spikes of one input at a time", 0.3),
-        setting=_set("[conversion] maxpool_type = relu_tree"),
-        change=_with(max_pool="relu_tree"),
+        changes=_to(max_pool="relu_tree"),
         cost="a neuron per comparison",
     ),
     Remedy(
         when=where(lambda s: s.recipe.max2avg_pool, "max pooling was replaced by average pooling: another network"),
-        setting=_set("[conversion] max2avg_pool = False"),
-        change=_with(max2avg_pool=False),
+        changes=_to(max2avg_pool=False),
     ),
     Remedy(
         when=where(
             lambda s: s.recipe.readout == "spikes", "spike counts of the output are coarse, and never negative", 0.3
         ),
-        setting=_set("[conversion] readout = linear"),
-        change=_with(readout="linear"),
+        changes=_to(readout="linear"),
     ),
     Remedy(
         when=where(_uncorrected, "the layers keep what the layers before leave over", 0.3),
-        setting=_set("[conversion] layer_correction = auto"),
-        change=_with(layer_correction="auto"),
+        changes=_to(layer_correction="auto"),
     ),
     Remedy(
         when=where(
             lambda s: not s.recipe.readout_correction, "the read-out keeps the mean error and the first steps", 0.3
         ),
-        setting=_set("[conversion] readout_correction = 100"),
-        change=_with(readout_correction=100),
+        changes=_to(readout_correction=100),
     ),
     Remedy(
         when=where(lambda s: 0 < s.recipe.weight_bits < 16, "weights are rounded to few bits", 0.3),
-        setting=lambda s: f"[conversion] weight_bits = {min(16, s.recipe.weight_bits + 2)}",
-        change=lambda recipe: replace(recipe, weight_bits=min(16, recipe.weight_bits + 2)),
+        changes=lambda s: {"weight_bits": min(16, s.recipe.weight_bits + 2)},
         cost="wider weights",
     ),
     Remedy(
         when=both(_plain, caused_by(UNEVENNESS)),
-        setting=_set("[cell] spikes = signed"),
-        change=_with_neuron(negative=Negative.MEMORY),
+        changes=_neuron_to(negative=Negative.MEMORY),
         cost="neurons that remember what they sent",
     ),
     Remedy(
         when=both(lambda r: _plain(r) and r.max_pool != "gate", caused_by(UNEVENNESS)),
-        setting=_phased_setting,
-        change=_phased,
+        changes=_phased,
         cost="layers fire one after the other, an answer takes as many times the steps",
     ),
     Remedy(
         when=_any(caused_by(QUANTISATION, UNEVENNESS, SAMPLING), _silenced),
-        setting=lambda s: f"[simulation] duration = {2 * s.duration:g}",
-        change=_with(),
-        lengthen=2,
+        changes=lambda s: {"duration": 2 * s.duration},
         cost="twice the time and spikes",
     ),
     Remedy(
         when=_idle,
-        setting=_set("[simulation] early_exit = 0.99"),
-        change=_with(),
-        early_exit=0.99,
+        changes=_to(early_exit=0.99),
         cost="up to 1 % of the predictions are others than after all steps",
     ),
     Remedy(
         when=_unsure,
-        setting=_set("more samples in x_norm, or a larger [normalization] num_samples"),
-        change=None,
+        changes=_to(),
+        text="more samples in x_norm, or a larger [normalization] num_samples",
     ),
 )
 
@@ -334,7 +298,7 @@ def applying(situation: Situation) -> list[tuple[Remedy, Reason]]:
     return sorted(pairs, key=lambda pair: -pair[1].rank)  # of equal ranks the table's order stays
 
 
-def proposal(remedy: Remedy, reason: Reason, situation: Situation) -> Advice:
-    """The advice that a remedy comes to, before it is tried."""
-    setting = remedy.setting(situation)
+def proposal(remedy: Remedy, reason: Reason, situation: Situation, notation: Notation = as_argument) -> Advice:
+    """The advice that a remedy comes to, before it is tried; its setting as users write it."""
+    setting = remedy.setting(situation, notation)
     return Advice(setting=setting, reason=reason.text, expected=reason.share, cost=remedy.cost)

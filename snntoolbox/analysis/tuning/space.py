@@ -1,19 +1,18 @@
-"""The space that is searched: for each axis its values, as configuration keys and as what they do to a recipe.
+"""The space that is searched: for each axis its values, as changes of a recipe.
 
-A new value is one entry of `_AXES`, a new schedule is one of `codings` by itself; a test holds the keys and the change
-against one another.
+A new value is one entry of `AXES`, a new schedule is one of `codings` by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 import numpy as np
 
+from snntoolbox.conversion.changes import Changes, changed
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
@@ -24,39 +23,12 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import Negative
 from snntoolbox.ir.nodes import Input, MaxPool, ReLU
 
-Change = Callable[[Recipe], Recipe]
-Keys = Mapping[str, object]
+Values = Mapping[str, Changes]
+"""The values of an axis, by name."""
 
 
-@dataclass(frozen=True)
-class Value:
-    """One value of an axis: `keys` are ``section.key`` of a configuration and what they are set to."""
-
-    keys: Keys
-    change: Change
-
-
-_SCHEDULE = "conversion.schedule"
-
-
-def _with(key: str, value: object, **changes: Any) -> Value:
-    return Value({key: value}, lambda recipe: replace(recipe, **changes))
-
-
-def _starting(potential: float) -> Value:
-    keys = {"conversion.initial_potential": potential}
-    return Value(keys, lambda recipe: replace(recipe, neuron=replace(recipe.neuron, initial=potential)))
-
-
-def _coding(schedule: str, levels: tuple[float, ...] = (1.0,), negative: Negative = Negative.NEVER) -> Value:
-    spikes = "signed" if negative is Negative.MEMORY else "unsigned"
-    keys = {_SCHEDULE: schedule, "cell.levels": list(levels), "cell.spikes": spikes}
-
-    def change(recipe: Recipe) -> Recipe:
-        neuron = replace(recipe.neuron, levels=levels, negative=negative)
-        return replace(recipe, neuron=neuron, schedule=schedule)
-
-    return Value(keys, change)
+def _coding(schedule: str, levels: tuple[float, ...] = (1.0,), negative: Negative = Negative.NEVER) -> Changes:
+    return {"schedule": schedule, "neuron.levels": levels, "neuron.negative": negative}
 
 
 _GRADED: Mapping[str, tuple[tuple[float, ...], Negative]] = {
@@ -66,7 +38,7 @@ _GRADED: Mapping[str, tuple[tuple[float, ...], Negative]] = {
 """Neurons other than plain ones, for rates: levels and signs."""
 
 
-def codings() -> dict[str, Value]:
+def codings() -> dict[str, Changes]:
     """Plain neurons with each schedule, and graded ones at a rate; those with fewer kinds of spikes come first."""
     plain = {"plain" if s.name == Rate.name else s.name: (s, (1.0,), Negative.NEVER) for s in SCHEDULES.values()}
     graded = {name: (SCHEDULES[Rate.name], levels, negative) for name, (levels, negative) in _GRADED.items()}
@@ -79,36 +51,28 @@ def codings() -> dict[str, Value]:
     return {name: _coding(every[name][0].name, *every[name][1:]) for name in sorted(every, key=kinds)}
 
 
-def axes() -> dict[str, dict[str, Value]]:
+def axes() -> dict[str, dict[str, Changes]]:
     """What is searched, each axis from what is best on most networks on.
 
     Neurons and schedule are one axis: few go together.
     """
-    every = {"coding": codings(), **{axis: dict(values) for axis, values in _AXES.items()}}
+    every = {"coding": codings(), **{axis: dict(values) for axis, values in AXES.items()}}
     for schedule in SCHEDULES.values():  # what one of them alone corrects
         if not schedule.always_fires:
-            every["correction"].setdefault(schedule.corrections[0], _correction(schedule.corrections[0]))
+            every["correction"].setdefault(schedule.corrections[0], {"layer_correction": schedule.corrections[0]})
     return every
 
 
-def _correction(name: str) -> Value:
-    return _with("conversion.layer_correction", name, layer_correction=name)
-
-
-_AXES: Mapping[str, Mapping[str, Value]] = {
-    "rule": {
-        name: _with("conversion.threshold_rule", name, threshold_rule=name)
-        for name in ("mmse", "percentile", "ltb", "max")
-    },
-    "scope": {
-        name: _with("conversion.threshold_scope", name, per_channel=name == "channel") for name in ("channel", "layer")
-    },
-    "start": {f"{v0:g}": _starting(v0) for v0 in (0.5, 0.25, 0.125, 0.0)},
+AXES: Mapping[str, Values] = {
+    "rule": {name: {"threshold_rule": name} for name in ("mmse", "percentile", "ltb", "max")},
+    "scope": {"channel": {"per_channel": True}, "layer": {"per_channel": False}},
+    "start": {f"{v0:g}": {"neuron.initial": v0} for v0 in (0.5, 0.25, 0.125, 0.0)},
     "correction": {
-        name: _correction(name) for name in ("search", "search+potential", "none", "bias", "potential", "both")
+        name: {"layer_correction": name}
+        for name in ("search", "search+potential", "none", "bias", "potential", "both")
     },
-    "readout": {f"{n}": _with("conversion.readout_correction", n, readout_correction=n) for n in (100, 0)},
-    "pool": {name: _with("conversion.maxpool_type", name, max_pool=name) for name in ("relu_tree", "gate")},
+    "readout": {f"{n}": {"readout_correction": n} for n in (100, 0)},
+    "pool": {name: {"max_pool": name} for name in ("relu_tree", "gate")},
 }
 """The axes beside the coding."""
 
@@ -167,7 +131,7 @@ class Space:
     """
 
     base: Recipe
-    axes: Mapping[str, Mapping[str, Value]]
+    axes: Mapping[str, Values]
     own: Mapping[str, str]
 
     @classmethod
@@ -182,7 +146,7 @@ class Space:
 
     def schedule(self, coding: str) -> Schedule:
         """The schedule of a value of the axis `coding`."""
-        return SCHEDULES[str(self.axes["coding"][coding].keys[_SCHEDULE])]
+        return SCHEDULES[self.axes["coding"][coding]["schedule"]]
 
     @cached_property
     def fixed(self) -> dict[tuple[str, str], Mapping[str, str]]:
@@ -247,14 +211,11 @@ class Space:
 
     def recipe(self, candidate: Candidate) -> Recipe:
         """The recipe of a candidate; ConversionError where there is none."""
-        recipe = self.base
-        for axis, name in candidate.choices:
-            recipe = self.axes[axis][name].change(recipe)
-        return recipe
+        return changed(self.base, self.changes(candidate))
 
-    def keys(self, candidate: Candidate) -> dict[str, object]:
-        """The configuration keys of a candidate, without its duration."""
-        return {k: v for axis, name in candidate.choices for k, v in self.axes[axis][name].keys.items()}
+    def changes(self, candidate: Candidate) -> Changes:
+        """What makes it of the recipe, or keeps it so."""
+        return {field: v for axis, name in candidate.choices for field, v in self.axes[axis][name].items()}
 
     def never(self, tried: Iterable[Candidate], possible: Iterable[Candidate]) -> list[str]:
         """The values that some candidate has and none of those tried."""
@@ -263,11 +224,10 @@ class Space:
         return [f"{axis} {name}" for axis, names in self.axes.items() for name in names if (axis, name) in left]
 
 
-def _own_values(base: Recipe, every: Mapping[str, Mapping[str, Value]]) -> dict[str, tuple[str, Value]]:
+def _own_values(base: Recipe, every: Mapping[str, Values]) -> dict[str, tuple[str, Changes]]:
     """For each axis the name of the recipe's own value, and the value; `every` are the values that there are."""
-    negative = Negative(base.neuron.negative)
-    coding = _coding(base.schedule, tuple(base.neuron.levels), negative)
-    known = [name for name, value in every["coding"].items() if value.keys == coding.keys]
+    coding = _coding(base.schedule, tuple(base.neuron.levels), Negative(base.neuron.negative))
+    known = [name for name, changes in every["coding"].items() if changes == coding]
     potential = float(np.mean(base.neuron.initial))
     rule, correction = base.threshold_rule, str(base.layer_correction)
     if correction == "auto":
@@ -275,10 +235,10 @@ def _own_values(base: Recipe, every: Mapping[str, Mapping[str, Value]]) -> dict[
     scope, n = "channel" if base.per_channel else "layer", base.readout_correction
     return {
         "coding": (known[0] if known else "as it is", coding),
-        "rule": (rule, _with("conversion.threshold_rule", rule, threshold_rule=rule)),
+        "rule": (rule, {"threshold_rule": rule}),
         "scope": (scope, every["scope"][scope]),
-        "start": (f"{potential:g}", _starting(potential)),
-        "correction": (correction, _correction(correction)),
-        "readout": (f"{n}", _with("conversion.readout_correction", n, readout_correction=n)),
+        "start": (f"{potential:g}", {"neuron.initial": potential}),
+        "correction": (correction, {"layer_correction": correction}),
+        "readout": (f"{n}", {"readout_correction": n}),
         "pool": (base.max_pool, every["pool"][base.max_pool]),
     }

@@ -14,6 +14,7 @@ from snntoolbox.analysis.tuning.space import Candidate, Space, axes
 from snntoolbox.analysis.tuning.tuning import Target, Trial, Tuning, best_of, in_words
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
@@ -163,9 +164,9 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
     """(axis, value) -> why it cannot be, before any trial; UnsupportedError where no coding runs on the simulator."""
     backend, left_out = backend_named(simulator), {}
     space, refusal = Space.around(base), None
-    for name, value in space.axes["coding"].items():
+    for name, changes in space.axes["coding"].items():
         try:
-            network = smallest_network(value.change(base))
+            network = smallest_network(changed(base, changes))
             backend.capabilities.check(backend.name, legalized(network, backend, ()))
         except SNNToolboxError as error:
             unsupported = isinstance(error, UnsupportedError)
@@ -239,7 +240,7 @@ def _tuning(
         start=start,
         recipe=space.recipe(best.candidate),
         duration=window(best.candidate.steps, space.base.dt),
-        keys=space.keys(best.candidate),
+        changes=space.changes(best.candidate),
         candidates=sum(total),
         screened=len(result.screened),
         few=few.samples,

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from snntoolbox.analysis.settings import Notation, as_argument, written
 from snntoolbox.analysis.trials import Measurement
 from snntoolbox.analysis.tuning.front import Costs, front
 from snntoolbox.analysis.tuning.space import Candidate
+from snntoolbox.conversion.changes import Changes
 from snntoolbox.conversion.recipe import Recipe
 
 WIDTH = 80
@@ -17,9 +19,9 @@ _MOST = 24
 """Rows of the table; of a longer front the ends and an even choice between."""
 
 
-def tuning_text(tuning: Tuning) -> str:
-    """The whole result."""
-    parts = ["\n".join(_table(tuning)), "\n".join(_best(tuning)), "\n".join(_effort(tuning))]
+def tuning_text(tuning: Tuning, notation: Notation = as_argument) -> str:
+    """The whole result, with settings as users write them."""
+    parts = ["\n".join(_table(tuning)), "\n".join(_best(tuning, notation)), "\n".join(_effort(tuning))]
     return "\n\n".join(parts)
 
 
@@ -50,7 +52,7 @@ def _row(trial: Trial, mark: str) -> Iterator[str]:
         yield (" " * len(numbers) if i else numbers) + line
 
 
-def _best(tuning: Tuning) -> Iterator[str]:
+def _best(tuning: Tuning, notation: Notation) -> Iterator[str]:
     goals = []
     if tuning.target.agreement is not None:
         goals.append(f"an agreement of {tuning.target.agreement:.1%}")
@@ -60,10 +62,8 @@ def _best(tuning: Tuning) -> Iterator[str]:
         yield from _wrapped(f"NOT REACHED: {' with '.join(goals)}. The nearest to it:")
     else:
         yield from _wrapped(f"The best{' for ' + ' with '.join(goals) if goals else ''} (*):")
-    yield f"  [simulation] duration = {tuning.duration:g}"
-    for key, value in tuning.keys.items():
-        section, _, name = key.partition(".")
-        yield f"  [{section}] {name} = {value}"
+    for setting in written({"duration": tuning.duration, **tuning.changes}, notation):
+        yield f"  {setting}"
 
 
 def _effort(tuning: Tuning) -> Iterator[str]:
@@ -165,7 +165,8 @@ class Tuning:
     trials: those on most samples; front: those of them that none beats in agreement, steps and operations at once; best
     is one of them; start is the recipe as it was, at the most steps. screened of candidates were tried at all, on
     `few` samples; untried: steps -> number left for lack of time, and `never` the values that none tried has. left_out:
-    value -> why it cannot be; failed: trial -> its error. recipe, duration (ms), keys: the best, ready to convert with.
+    value -> why it cannot be; failed: trial -> its error. recipe, duration (ms): the best, ready to convert with;
+    changes: what makes that recipe of the one that was given.
     """
 
     trials: tuple[Trial, ...]
@@ -174,7 +175,7 @@ class Tuning:
     start: Trial | None
     recipe: Recipe
     duration: float
-    keys: Mapping[str, object]
+    changes: Changes
     candidates: int
     screened: int
     few: int
@@ -198,12 +199,13 @@ class Tuning:
         kept = {self.trials[i].costs: self.trials[i] for i in reversed(front([t.costs for t in self.trials]))}
         return tuple(sorted(kept.values(), key=lambda t: (t.steps, t.loss, t.measured.operations)))
 
-    def data(self) -> dict[str, Any]:
-        """As plain data for ``tune.json``."""
+    def data(self, notation: Notation = as_argument) -> dict[str, Any]:
+        """As plain data for ``tune.json``, with settings as users write them."""
+        settings = written({**self.changes, "duration": self.duration}, notation)
         return {
             "target": {"agreement": self.target.agreement, "operations": self.target.operations},
             "reached": self.reached,
-            "best": {**_plain(self.best), "settings": {**self.keys, "simulation.duration": self.duration}},
+            "best": {**_plain(self.best), "settings": {s.path: s.value for s in settings}},
             "start": None if self.start is None else _plain(self.start),
             "front": [_plain(t) for t in self.front],
             "trials": [_plain(t) for t in self.trials],

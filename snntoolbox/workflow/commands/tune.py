@@ -23,13 +23,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 where the target is not reached."""
+    from snntoolbox.analysis.tuning.tuning import tuning_text
+    from snntoolbox.workflow.choices import as_key
     from snntoolbox.workflow.config.load import load_config
     from snntoolbox.workflow.stories.tune import Search, tune_config
 
     set_log_level(load_config(options.config, options.set).output.verbose)
     search = Search(**{field.name: getattr(options, field.name) for field in fields(Search)})
     tuned = tune_config(options.config, options.set, search=search, output=options.output, force=options.force)
-    print(f"{tuned.tuning}\n\nReport: {tuned.folder / 'tune.json'}\nWrote {tuned.config}: snntoolbox {tuned.config}")
+    print(f"{tuning_text(tuned.tuning, as_key)}\n\nReport: {tuned.folder / 'tune.json'}")
+    print(f"Wrote {tuned.config}: snntoolbox {tuned.config}")
     return 0 if tuned.tuning.reached else 1
 
 

@@ -52,6 +52,11 @@ class Key:
     `all_of` lists what the word "all" expands to in a set. `derived` says in words what an unset key becomes when
     that follows from other keys. `suggested` is what a new configuration sets it to. `option` names the simulator and
     the option of its `build` that the key sets, as ``INI.engine``.
+
+    `recipe` names the field of a conversion's `Recipe` that it sets, one of its neuron as ``neuron.reset``. Where
+    values are written otherwise than the field has them, `means` maps the one to the other; where they follow from
+    several keys, `value` gives the field's value from all settings. Several keys may name one field: the first of them
+    sets it, and the others have a part in its `value`.
     """
 
     section: str
@@ -68,11 +73,24 @@ class Key:
     derived: str = ""
     suggested: object = None
     option: str = ""
+    recipe: str = ""
+    means: Mapping[Any, Any] = field(default_factory=dict)
+    value: Callable[[Any], Any] | None = None
 
     @property
     def path(self) -> str:
         """Return ``section.name``."""
         return f"{self.section}.{self.name}"
+
+    def chosen_in(self, settings: Any) -> Any:
+        """Return the value of the recipe's field that `settings` choose."""
+        if self.value is not None:
+            return self.value(settings)
+        return self.means[self.value_in(settings)] if self.means else self.value_in(settings)
+
+    def written(self, value: Any) -> Any:
+        """Return how a value of the recipe's field is written."""
+        return {meant: text for text, meant in self.means.items()}[value] if self.means else value
 
     def value_in(self, settings: Any) -> Any:
         """Return what `settings` (a `schema.Settings`) have for it."""

@@ -12,9 +12,10 @@ from typing import Any
 from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.key import Key
+from snntoolbox.workflow.config.presets import PRESETS
 from snntoolbox.workflow.config.reading import RawConfig, read_file, read_overrides
 from snntoolbox.workflow.config.refusals import REFUSED_SECTIONS, refused
-from snntoolbox.workflow.config.schema import MODEL_SUFFIXES, RECIPES, Paths, Settings, keys, sections
+from snntoolbox.workflow.config.schema import MODEL_SUFFIXES, Paths, Settings, keys, sections
 from snntoolbox.workflow.config.values import is_default, parse, unquoted
 
 
@@ -178,11 +179,11 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _settings(given: Mapping[str, Any]) -> Settings:
-    """Return the defaults changed by the recipe, then by what is `given`."""
-    recipe = RECIPES[given.get("conversion.recipe", Settings().conversion.recipe)]
-    values = {**{f"conversion.{name}": value for name, value in recipe.items()}, **given}
-    made = {}
+    """Return the defaults changed by the preset, then by what is `given`."""
+    preset = PRESETS[given.get("conversion.recipe", Settings().conversion.recipe)]
+    values = {**{f"conversion.{name}": value for name, value in preset.items()}, **given}
+    parts = {}
     for section, kind in sections().items():
         own = {row.name: values[row.path] for row in keys().values() if row.section == section and row.path in values}
-        made[section] = kind(**own)
-    return replace(Settings(), **made)
+        parts[section] = kind(**own)
+    return replace(Settings(), **parts)

@@ -1,7 +1,8 @@
 """The table of every configuration key: its default, meaning and allowed values; one field of its section each.
 
-Long, because it is the one place: parsing, validation, the commented configuration and the documentation come from it.
-Known keys that are not available are in `refusals`.
+Parsing, validation, the commented configuration and the documentation come from it, the recipe of a conversion and the
+options of a simulator too. The sections about the spiking network itself are in `conversion_keys`, known keys that are
+not available in `refusals`.
 """
 
 # ruff: noqa: RUF009  (key() makes a dataclass field, not a value)
@@ -14,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from snntoolbox.workflow.config.key import POSITIVE, Key, above, at_least, between, exactly, key, key_of
+from snntoolbox.workflow.config.conversion_keys import Cell, Conversion, Normalization
+from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exactly, key, key_of
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
 """File endings that may be written after ``filename_ann``; names made from it drop them."""
@@ -26,10 +28,6 @@ _SIMULATORS_REFUSED = {
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
-_CODES_REFUSED = dict.fromkeys(
-    ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
-    "not available yet in this version; use spike_code = temporal_mean_rate",
-)
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
 
 
@@ -96,9 +94,16 @@ class Input:
         "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
         "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
     )
-    poisson_input: bool = key(False, "Present samples as Poisson spike trains instead of a constant current.")
+    poisson_input: bool = key(
+        False,
+        "Present samples as Poisson spike trains instead of a constant current.",
+        recipe="encoding",  # a train depends on the data: see `recipe_of`
+    )
     input_rate: float = key(
-        1000.0, "Poisson rate in Hz of the largest input value; used when poisson_input = True.", rule=POSITIVE
+        1000.0,
+        "Poisson rate in Hz of the largest input value; used when poisson_input = True.",
+        rule=POSITIVE,
+        recipe="encoding",
     )
 
 
@@ -112,90 +117,10 @@ class Tools:
         True,
         "Set thresholds by the activations on x_norm, or by the weights if there is no x_norm. "
         "If False, every spike stands for an activation of 1.",
+        recipe="normalize",
     )
     convert: bool = key(True, "Convert to a spiking network; if False, the one saved as filename_snn is loaded.")
     simulate: bool = key(True, "Run the spiking network on the test set.")
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """How thresholds are found."""
-
-    percentile: float = key(
-        99.9, "Percentile of the activations that becomes the threshold; 100 is their maximum.", rule=above(0, 100)
-    )
-    num_samples: int = key(-1, "Number of samples of x_norm to use; -1 is all.", rule=exactly(-1, "all") | at_least(1))
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """How the spiking network is made."""
-
-    recipe: Literal["default", "rueckauer2017"] = key(
-        "default",
-        "rueckauer2017 takes the choices of the SNN Toolbox where the defaults here differ: an initial_potential of 0, "
-        "one threshold per layer by percentile, nothing corrected, a readout of spikes, average pooling with neurons "
-        "of its own (avgpool_neurons), max pooling by a gate. Keys that are set explicitly keep their value.",
-    )
-    readout: Literal["linear", "spikes"] = key(
-        "linear", "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes."
-    )
-    initial_potential: float = key(
-        0.5, "Membrane potential at the start, in units of the threshold.", rule=between(0, 1)
-    )
-    threshold_scope: Literal["channel", "layer"] = key("channel", "One threshold per channel or one per layer.")
-    threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = key(
-        "auto",
-        "How thresholds are chosen: max, or normalization.percentile, of the activations; mmse: the least squared "
-        "error for the duration; ltb: local threshold balancing; weights: without data. auto: mmse for up to 64 steps, "
-        "unless normalization.percentile is not 99.9; else percentile.",
-    )
-    maxpool_type: Literal["relu_tree", "gate"] = key(
-        "relu_tree",
-        "Max pooling: relu_tree builds it from spiking neurons, exact in rates; gate passes the spikes of the input "
-        "with the highest spike count so far.",
-        aliases={"fir_max": "gate", "avg_max": "gate", "exp_max": "gate"},
-    )
-    max2avg_pool: bool = key(False, "Replace max pooling by average pooling.")
-    avgpool_neurons: bool = key(False, "Give average pooling spiking neurons of its own.")
-    softmax_to_relu: bool = key(False, "Replace a final softmax by a ReLU; else it is dropped.")
-    approximate: frozenset[str] = key(
-        frozenset(),
-        "Smooth activation functions that may be replaced by line segments; the error is measured and reported.",
-        all_of=(
-            "sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
-        ),
-    )  # fmt: skip
-    spike_code: str = key(
-        "temporal_mean_rate",
-        "How values become spikes: temporal_mean_rate is rate coding.",
-        choices=("temporal_mean_rate",),
-        refused=_CODES_REFUSED,
-    )
-    schedule: Literal["rate", "phased", "differential"] = key(
-        "rate",
-        "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
-        "quantised to that many levels; differential, where something changes, by signed spikes of several sizes.",
-    )
-    layer_correction: Literal[
-        "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"
-    ] = key(
-        "auto",
-        "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
-        "the start, both, or both by trying some start potentials (search), and then each neuron's potential "
-        "(search+potential); steps: a bias of its own in each step, for simulators with pulses of current. auto: for "
-        "up to 64 steps search, or what short trials on x_norm show to be better; none for more.",
-    )
-    correction_samples: int = key(128, "Samples of x_norm that layer_correction uses.", rule=at_least(1))
-    readout_correction: int = key(
-        100,
-        "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
-        rule=at_least(0),
-    )
-    weight_bits: int = key(
-        0, "Quantise weights to integers of this many bits, the network to an integer grid; 0 is off.",
-        rule=exactly(0, "off") | between(2, 16),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -211,7 +136,7 @@ class Simulation:
         refused=_SIMULATORS_REFUSED,
     )
     duration: int = key(200, "Simulated time per sample in ms.", rule=at_least(1), suggested=128)
-    dt: float = key(1.0, "Time step in ms.", rule=POSITIVE)
+    dt: float = key(1.0, "Time step in ms.", rule=POSITIVE, recipe="dt")
     batch_size: int = key(1, "Number of samples simulated at once.", rule=at_least(1), suggested=32)
     num_to_test: int = key(1, "Number of test samples; -1 is all.", rule=exactly(-1, "all") | at_least(1), suggested=-1)
     sample_idxs_to_test: tuple[int, ...] = key(
@@ -252,38 +177,6 @@ class Simulation:
     def steps(self) -> int:
         """Return the number of time steps, ``duration / dt`` rounded down."""
         return int(self.duration / self.dt + 1e-9)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The neurons. Weights are scaled to the thresholds, so v_thresh is only the unit of potentials."""
-
-    v_thresh: float = key(
-        1.0,
-        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset.",
-        rule=POSITIVE,
-    )
-    v_reset: float = key(0.0, "Potential after a spike, in the unit of v_thresh; used by reset to zero.")
-    reset: Literal["subtract", "zero", "modulo"] = key(
-        "subtract",
-        "What a spike does to the potential: subtract the threshold, set it to v_reset, or keep the remainder.",
-        aliases={
-            "Reset by subtraction": "subtract",
-            "Reset to zero": "zero",
-            "Reset by modulo": "modulo",
-        },
-    )
-    levels: tuple[float, ...] = key(
-        (1.0,),
-        "Values that a spike may carry, in thresholds: [1] plain, [1, 2, 3] bursts, [1, 0.5, 0.25] several thresholds "
-        "in one step. schedule = differential takes 1, 1/2, ..., 1/128 unless there are several.",
-    )
-    spikes: Literal["unsigned", "signed"] = key(
-        "unsigned", "signed: negative spikes take earlier ones back, while the sum of those sent is at least 0."
-    )
-    tau_refrac: float = key(0.0, "Refractory period after a spike in ms.", rule=at_least(0))
-    leak: bool = key(False, "Let the potential decay with time constant tau_m.")
-    tau_m: float = key(1000.0, "Membrane time constant in ms; used when leak = True.", rule=POSITIVE)
 
 
 @dataclass(frozen=True)
@@ -350,22 +243,6 @@ class Settings:
     cell: Cell = field(default_factory=Cell)
     parameter_sweep: ParameterSweep = field(default_factory=ParameterSweep)
     output: Output = field(default_factory=Output)
-
-
-RECIPES: Mapping[str, Mapping[str, object]] = {
-    "default": {},
-    "rueckauer2017": {
-        "initial_potential": 0.0,
-        "threshold_scope": "layer",
-        "readout": "spikes",
-        "threshold_rule": "percentile",
-        "layer_correction": "none",
-        "readout_correction": 0,
-        "avgpool_neurons": True,
-        "maxpool_type": "gate",
-    },
-}
-"""What each [conversion] recipe sets, unless the user has set the key."""
 
 
 @cache

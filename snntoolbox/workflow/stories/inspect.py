@@ -19,10 +19,10 @@ from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.summary import graph_summary, network_summary
+from snntoolbox.workflow.choices import recipe_of
 from snntoolbox.workflow.config.load import model_settings
 from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES
 from snntoolbox.workflow.models import find_model
-from snntoolbox.workflow.recipes import recipe_of
 
 _COUNTED = (
     "Parameters are counted as they are after folding, which is not as the framework counts them: a folded "

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snntoolbox.analysis.settings import written
 from snntoolbox.analysis.tuning.tune import tune
 from snntoolbox.analysis.tuning.tuning import Trial, Tuning
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.files import RunFolder, write_json
 from snntoolbox.ir.node import Array
+from snntoolbox.workflow.choices import as_key, recipe_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.reading import read_file, read_overrides
 from snntoolbox.workflow.config.schema import Settings
@@ -22,7 +24,6 @@ from snntoolbox.workflow.config.values import show
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
-from snntoolbox.workflow.recipes import recipe_of
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.plots import Point, pareto
 from snntoolbox.workflow.report.terminal import progress
@@ -74,7 +75,8 @@ def tune_config(
         inputs = open_inputs(_without_test(settings), log.warning)
         tuning = _searched(inputs, settings, search)
         text = tuned_text(config, overrides, settings, tuning, target)
-        write_json(into / "tune.json", {"model": inputs.source, "config": config, "tuned": target, **tuning.data()})
+        about = {"model": inputs.source, "config": config, "tuned": target}
+        write_json(into / "tune.json", {**about, **tuning.data(as_key)})
         (into / "config.ini").write_text(config_text(settings))
         _draw(tuning, into / "tune.png")
         _write(target, text)
@@ -176,7 +178,8 @@ def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, tunin
     texts = {**read_file(config).texts, **read_overrides(overrides).texts}
     values = {f"{section}.{name}": text for (section, name), text in texts.items()}
     duration = round(tuning.duration)
-    chosen = {**tuning.keys, "simulation.duration": duration, "tools.convert": True, "tools.normalize": True}
+    chosen: dict[str, object] = {setting.path: setting.value for setting in written(tuning.changes, as_key)}
+    chosen |= {"simulation.duration": duration, "tools.convert": True, "tools.normalize": True}
     if "paths.log_dir_of_current_run" not in values:
         chosen["paths.runlabel"] = f"{settings.paths.runlabel}-tuned"
     if target.parent.resolve() != config.parent.resolve() or "paths.path_wd" in values:

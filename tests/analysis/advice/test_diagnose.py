@@ -1,7 +1,5 @@
 """Advice on conversions with one fault each: the setting that mends it is named, tried, and helps."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,9 +10,11 @@ from snntoolbox.analysis.advice import remedies
 from snntoolbox.analysis.advice.advise import advise
 from snntoolbox.analysis.advice.remedies import Reason, Remedy, Situation, applying
 from snntoolbox.analysis.diagnosis import terms
-from snntoolbox.analysis.diagnosis.diagnosis import Confidence, Diagnosis, LayerDiagnosis, Size
-from snntoolbox.analysis.trials import Trials
+from snntoolbox.analysis.diagnosis.diagnosis import Confidence, Diagnosis, LayerDiagnosis, Outcome, Size
+from snntoolbox.analysis.settings import written
+from snntoolbox.analysis.trials import Measurement, Trials
 from snntoolbox.backends.simulate import simulate
+from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import ArgumentError, ConversionError
 from snntoolbox.ir.encodings import Poisson
@@ -22,6 +22,8 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.nodes import Dense, Input, ReLU, Softmax
 from snntoolbox.workflow import demo
+from snntoolbox.workflow.choices import as_key
+from snntoolbox.workflow.config.schema import keys
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +38,24 @@ PLAIN = {**PERCENTILE, "layer_correction": "none"}
 
 # fault -> choices that have it, duration, the setting that mends it
 FAULTS = {
-    "clipping": ({"percentile": 50.0, **PLAIN}, 16, "[normalization] percentile = 99.9"),
-    "clipping, another rule": ({"percentile": 50.0, **PLAIN}, 16, "[conversion] threshold_rule = mmse"),
-    "spikes too early": (PLAIN, 8, "[conversion] schedule = phased"),
-    "spikes not taken back": (PLAIN, 16, "[cell] spikes = signed"),
-    "all steps": ({}, 64, "[simulation] early_exit = 0.99"),
-    "start potential": ({"neuron": IF(), "layer_correction": "none"}, 4, "[conversion] initial_potential = 0.5"),
-    "too few steps": ({}, 2, "[simulation] duration = 4"),
-    "Poisson": ({"encoding": Poisson(amplitude=1.0)}, 16, "[input] poisson_input = False"),
-    "reset": ({"neuron": IF(initial=0.5, reset=Reset.ZERO)}, 16, "[cell] reset = subtract"),
-    "leak": ({"neuron": IF(initial=0.5, leak=0.7)}, 16, "[cell] leak = False"),
-    "refractory": ({"neuron": IF(initial=0.5, refractory=3)}, 16, "[cell] tau_refrac = 0"),
-    "spiking read-out": ({"readout": "spikes"}, 8, "[conversion] readout = linear"),
+    "clipping": ({"percentile": 50.0, **PLAIN}, 16, "percentile = 99.9"),
+    "clipping, another rule": ({"percentile": 50.0, **PLAIN}, 16, "threshold_rule = mmse"),
+    "spikes too early": (PLAIN, 8, "schedule = phased"),
+    "spikes not taken back": (PLAIN, 16, "neuron.negative = memory"),
+    "all steps": ({}, 64, "early_exit = 0.99"),
+    "start potential": ({"neuron": IF(), "layer_correction": "none"}, 4, "neuron.initial = 0.5"),
+    "too few steps": ({}, 2, "duration = 4"),
+    "Poisson": ({"encoding": Poisson(amplitude=1.0)}, 16, "encoding = ConstantCurrent()"),
+    "reset": ({"neuron": IF(initial=0.5, reset=Reset.ZERO)}, 16, "neuron.reset = subtract"),
+    "leak": ({"neuron": IF(initial=0.5, leak=0.7)}, 16, "neuron.leak = 1"),
+    "refractory": ({"neuron": IF(initial=0.5, refractory=3)}, 16, "neuron.refractory = 0"),
+    "spiking read-out": ({"readout": "spikes"}, 8, "readout = linear"),
     "no correction of the read-out": (
         {"readout_correction": 0, "layer_correction": "none", "threshold_rule": "max"}, 4,
-        "[conversion] readout_correction = 100"),
-    "no correction of layers": ({"layer_correction": "none"}, 4, "[conversion] layer_correction = auto"),
-    "two bits": ({"weight_bits": 3}, 16, "[conversion] weight_bits = 5"),
-    "average for max": ({"max2avg_pool": True}, 16, "[conversion] max2avg_pool = False"),
+        "readout_correction = 100"),
+    "no correction of layers": ({"layer_correction": "none"}, 4, "layer_correction = auto"),
+    "two bits": ({"weight_bits": 3}, 16, "weight_bits = 5"),
+    "average for max": ({"max2avg_pool": True}, 16, "max2avg_pool = False"),
 }  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def test_the_first_advice_for_clipping_says_so(digits):
     found = stb.diagnose(graph, x, duration=16, percentile=50.0, **PLAIN)
     assert "percentile = 99.9" in found.advice[0].setting or "mmse" in found.advice[0].setting
     assert found.advice[0].gain > 0.1
-    assert "makes" in next(a for a in found.advice if a.setting.startswith("[normal")).reason
+    assert "makes" in next(a for a in found.advice if a.setting.startswith("percentile")).reason
     assert found.share(terms.CLIPPING) > 0.8
 
 
@@ -106,7 +108,7 @@ def test_channels_of_different_size_ask_for_their_own_thresholds():
     found = stb.diagnose(graph, x, duration=16, per_channel=False)
     (layer,) = found.layers
     assert layer.dead > 3
-    (advice,) = (a for a in found.advice if a.setting == "[conversion] threshold_scope = channel")
+    (advice,) = (a for a in found.advice if a.setting == "per_channel = True")
     assert advice.gain > 0.2
     assert advice.helps
 
@@ -173,8 +175,7 @@ def test_what_the_simulator_cannot_run_is_not_tried(digits, monkeypatch):
     """And adding a remedy is one entry."""
     entry = Remedy(
         when=lambda situation: Reason("it is a test"),
-        setting=lambda situation: "[conversion] maxpool_type = gate",
-        change=lambda recipe: replace(recipe, max_pool="gate"),
+        changes=lambda situation: {"max_pool": "gate"},
     )
     monkeypatch.setattr(remedies, "REMEDIES", (entry,))
     graph, x = digits
@@ -266,21 +267,41 @@ SITUATIONS = {
 @pytest.mark.parametrize("case", SITUATIONS)
 def test_which_remedies_apply(case):
     found, expected = SITUATIONS[case]
-    assert [remedy.setting(found) for remedy, _ in applying(found)] == expected
+    assert [remedy.setting(found, as_key) for remedy, _ in applying(found)] == expected
 
 
-def test_every_setting_exists():
-    from snntoolbox.workflow.config.schema import keys
+def test_every_setting_is_a_key_and_a_field():
+    for remedy in remedies.REMEDIES:
+        changes = dict(remedy.changes(situation(Recipe(weight_bits=4))))
+        assert bool(changes) != bool(remedy.text)
+        assert all(setting.path in keys() for setting in written(changes, as_key))
+        changed(Recipe(), {name: value for name, value in changes.items() if name not in remedies.OF_A_RUN})
 
-    texts = [r.setting(situation(Recipe(weight_bits=4))) for r in remedies.REMEDIES]
-    named = [text.strip("[").split(" =")[0].replace("] ", ".") for text in texts if text.startswith("[")]
-    assert set(named) <= set(keys())
-    assert len(named) == len(remedies.REMEDIES) - 1
+
+def test_of_two_values_of_a_field_the_better_is_tried_with_others(digits, monkeypatch):
+    """What helps alone is tried at once, as long as no field would get two values."""
+    graph, x = digits
+    tried = []
+
+    def better(self, recipe, duration):
+        tried.append((recipe.threshold_rule, recipe.percentile, recipe.readout_correction))
+        return Measurement(Outcome(0.5 + 0.1 * len(tried), 1 / len(tried), 4), 1.0)
+
+    monkeypatch.setattr(trials.Trials, "measured", better)
+    monkeypatch.setattr(trials.Trials, "outcome", lambda self, result: Outcome(0.5, 2.0, 4))
+    table = [{"threshold_rule": "max"}, {"percentile": 50.0, "threshold_rule": "percentile"}, {"readout_correction": 0}]
+    entries = tuple(Remedy(when=lambda s: Reason("it is a test"), changes=lambda s, c=c: c) for c in table)
+    monkeypatch.setattr(remedies, "REMEDIES", entries)
+    advice = advise(Trials(graph, [x], 4, Recipe(readout_correction=1)), 60)
+    assert tried[-1] == ("percentile", 50.0, 0)
+    assert [a.setting for a in advice if " and " in a.setting] == [
+        "readout_correction = 0 and percentile = 50, threshold_rule = percentile"
+    ]
 
 
 def test_a_likely_remedy_in_words():
     found = situation(clipping=1.0)
-    text = diagnosing.likely_remedy(found.diagnosis, found.recipe, 64)
+    text = diagnosing.likely_remedy(found.diagnosis, found.recipe, 64, as_key)
     assert text.startswith(
         "clipping (activations above the scale) makes 100% of the error that the layers add, most in r"
     )

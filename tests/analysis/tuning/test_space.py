@@ -1,13 +1,15 @@
-"""The space of a search: keys of a configuration and changes of a recipe say the same."""
+"""The space of a search: its axes, what is no candidate, and that a configuration can have every value."""
 
 import pytest
 
+from snntoolbox.analysis.settings import written
 from snntoolbox.analysis.tuning.space import Space, axes
+from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.ir.neurons import IF, Negative
+from snntoolbox.workflow.choices import as_key, recipe_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.values import show
-from snntoolbox.workflow.recipes import recipe_of
 
 
 def plain(recipe, *without):
@@ -20,20 +22,20 @@ VALUES = [(axis, name) for axis, values in axes().items() for name in values]
 
 @pytest.fixture
 def recipe(tmp_path):
-    """The recipe of a configuration with these keys."""
+    """The recipe of a configuration whose keys say these changes."""
     (tmp_path / "config.ini").write_text("[paths]\nfilename_ann = model.onnx\n")
 
-    def made(keys):
-        settings = load_config(tmp_path / "config.ini", [f"{key}={show(value)}" for key, value in keys.items()])
-        return recipe_of(settings, 1.0, (0.0, 1.0))
+    def configured(changes):
+        sets = [f"{setting.path}={show(setting.value)}" for setting in written(changes, as_key)]
+        return recipe_of(load_config(tmp_path / "config.ini", sets), 1.0, (0.0, 1.0))
 
-    return made
+    return configured
 
 
 @pytest.mark.parametrize(("axis", "name"), VALUES, ids=[f"{a} {n}" for a, n in VALUES])
-def test_keys_and_change_agree(axis, name, recipe):
-    value = axes()[axis][name]
-    assert plain(recipe(value.keys)) == plain(value.change(recipe({})))
+def test_keys_say_every_value(axis, name, recipe):
+    changes = axes()[axis][name]
+    assert plain(recipe(changes)) == plain(changed(recipe({}), changes))
 
 
 BASES = {
@@ -112,5 +114,5 @@ def test_values_left_out_are_not_tried():
 
 def test_auto_is_spelled_out():
     space = Space.around(Recipe())
-    assert space.keys(space.start(64))["conversion.threshold_rule"] == "mmse"
-    assert space.keys(space.start(65))["conversion.threshold_rule"] == "percentile"
+    assert space.changes(space.start(64))["threshold_rule"] == "mmse"
+    assert space.changes(space.start(65))["threshold_rule"] == "percentile"

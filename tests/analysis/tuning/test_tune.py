@@ -180,7 +180,7 @@ def test_axes_can_be_kept(small):
     assert len({t.candidate.chosen["scope"] for t in found.trials}) == 2
     stays = stb.tune(*small, steps=[4], budget=1, keep=["rule"])
     assert {t.candidate.chosen["rule"] for t in stays.trials} == {"auto"}
-    assert stays.keys["conversion.threshold_rule"] == "auto"
+    assert stays.changes["threshold_rule"] == "auto"
 
 
 def test_what_the_simulator_cannot_run_is_left_out(small):

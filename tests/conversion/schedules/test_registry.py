@@ -16,8 +16,8 @@ from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Negative
 from snntoolbox.workflow import demo
+from snntoolbox.workflow.choices import recipe_of
 from snntoolbox.workflow.cli import main
-from snntoolbox.workflow.recipes import recipe_of
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,17 @@
 
 from importlib.util import find_spec
 
+from snntoolbox.workflow.config.presets import PRESETS
 from snntoolbox.workflow.config.refusals import REFUSED, refused
-from snntoolbox.workflow.config.schema import RECIPES, Settings, keys, sections
+from snntoolbox.workflow.config.schema import Settings, keys, sections
 
 
 def test_the_table_is_consistent():
     assert not keys().keys() & refused().keys()
     assert len(refused()) == len(REFUSED)
-    recipe_keys = {f"conversion.{name}" for recipe in RECIPES.values() for name in recipe}
-    assert recipe_keys <= keys().keys()
-    assert set(RECIPES) == set(keys()["conversion.recipe"].choices)
+    preset_keys = {f"conversion.{name}" for preset in PRESETS.values() for name in preset}
+    assert preset_keys <= keys().keys()
+    assert set(PRESETS) == set(keys()["conversion.recipe"].choices)
     assert set(sections()) == {row.section for row in keys().values()}
     for row in keys().values():
         assert row.doc.endswith("."), row.path
@@ -25,7 +26,7 @@ def test_mapping_defaults_are_not_shared():
 
 
 def test_nothing_is_evaluated():
-    for module in ("load", "values", "reading", "schema", "template"):
+    for module in ("load", "values", "reading", "schema", "conversion_keys", "template"):
         spec = find_spec(f"snntoolbox.workflow.config.{module}")
         with open(spec.origin) as file:
             text = file.read()

@@ -1,0 +1,48 @@
+"""What the settings choose for a conversion: its recipe, from the keys that name the fields, and back to keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from snntoolbox.analysis.settings import Setting
+from snntoolbox.conversion.changes import changed
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.workflow.config.key import Key
+from snntoolbox.workflow.config.schema import Settings, keys
+
+OF_A_RUN = {"duration": "simulation.duration", "early_exit": "simulation.early_exit"}
+"""What a search or advice may change beside the recipe, and its key."""
+
+
+def recipe_keys() -> Mapping[str, Key]:
+    """Field of a recipe -> the key that sets it."""
+    leading: dict[str, Key] = {}
+    for row in keys().values():
+        if row.recipe:
+            leading.setdefault(row.recipe, row)
+    return leading
+
+
+def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float, float]) -> Recipe:
+    """The recipe that the settings name; ConversionError. The largest |x| of the data scales Poisson input."""
+    from_data = {"encoding": _encoding(settings, largest_input), "input_range": input_range}
+    chosen = {name: row.chosen_in(settings) for name, row in recipe_keys().items() if name not in from_data}
+    recipe = changed(Recipe(), {**chosen, **from_data})
+    recipe.check_correction()
+    return recipe
+
+
+def _encoding(settings: Settings, largest_input: float) -> Encoding:
+    """The input coding: of the largest input value the rate is `input_rate`."""
+    if not settings.input.poisson_input:
+        return ConstantCurrent()
+    per_step = settings.input.input_rate * settings.simulation.dt / 1000
+    return Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed)
+
+
+def as_key(name: str, value: object) -> Setting:
+    """A field of the recipe, or the `duration` or `early_exit` of a run, as the key that sets it to this value."""
+    row = keys()[OF_A_RUN[name]] if name in OF_A_RUN else recipe_keys()[name]
+    text = isinstance(value, Poisson) if name == "encoding" else row.written(value)
+    return Setting(row.name, text, row.section)

@@ -1,0 +1,176 @@
+"""The keys that say how the spiking network is made: each names the field of the conversion's recipe that it sets."""
+
+
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from snntoolbox.workflow.config.key import POSITIVE, above, at_least, between, exactly, key
+
+_CODES_REFUSED = dict.fromkeys(
+    ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
+    "not available yet in this version; use spike_code = temporal_mean_rate",
+)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How thresholds are found."""
+
+    percentile: float = key(
+        99.9,
+        "Percentile of the activations that becomes the threshold; 100 is their maximum.",
+        rule=above(0, 100),
+        recipe="percentile",
+    )
+    num_samples: int = key(-1, "Number of samples of x_norm to use; -1 is all.", rule=exactly(-1, "all") | at_least(1))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the spiking network is made."""
+
+    recipe: Literal["default", "rueckauer2017"] = key(
+        "default",
+        "rueckauer2017 takes the choices of the SNN Toolbox where the defaults here differ: an initial_potential of 0, "
+        "one threshold per layer by percentile, nothing corrected, a readout of spikes, average pooling with neurons "
+        "of its own (avgpool_neurons), max pooling by a gate. Keys that are set explicitly keep their value.",
+    )
+    readout: Literal["linear", "spikes"] = key(
+        "linear",
+        "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes.",
+        recipe="readout",
+    )
+    initial_potential: float = key(
+        0.5, "Membrane potential at the start, in units of the threshold.", rule=between(0, 1), recipe="neuron.initial"
+    )
+    threshold_scope: Literal["channel", "layer"] = key(
+        "channel",
+        "One threshold per channel or one per layer.",
+        recipe="per_channel",
+        means={"channel": True, "layer": False},
+    )
+    threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = key(
+        "auto",
+        "How thresholds are chosen: max, or normalization.percentile, of the activations; mmse: the least squared "
+        "error for the duration; ltb: local threshold balancing; weights: without data. auto: mmse for up to 64 steps, "
+        "unless normalization.percentile is not 99.9; else percentile.",
+        recipe="threshold_rule",
+    )
+    maxpool_type: Literal["relu_tree", "gate"] = key(
+        "relu_tree",
+        "Max pooling: relu_tree builds it from spiking neurons, exact in rates; gate passes the spikes of the input "
+        "with the highest spike count so far.",
+        aliases={"fir_max": "gate", "avg_max": "gate", "exp_max": "gate"},
+        recipe="max_pool",
+    )
+    max2avg_pool: bool = key(False, "Replace max pooling by average pooling.", recipe="max2avg_pool")
+    avgpool_neurons: bool = key(
+        False, "Give average pooling spiking neurons of its own.", recipe="avgpool_neurons"
+    )
+    softmax_to_relu: bool = key(
+        False, "Replace a final softmax by a ReLU; else it is dropped.", recipe="softmax_to_relu"
+    )
+    approximate: frozenset[str] = key(
+        frozenset(),
+        "Smooth activation functions that may be replaced by line segments; the error is measured and reported.",
+        all_of=(
+            "sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
+        ),
+        recipe="approximate",
+    )  # fmt: skip
+    spike_code: str = key(
+        "temporal_mean_rate",
+        "How values become spikes: temporal_mean_rate is rate coding.",
+        choices=("temporal_mean_rate",),
+        refused=_CODES_REFUSED,
+    )
+    schedule: Literal["rate", "phased", "differential"] = key(
+        "rate",
+        "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
+        "quantised to that many levels; differential, where something changes, by signed spikes of several sizes.",
+        recipe="schedule",
+    )
+    layer_correction: Literal[
+        "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"
+    ] = key(
+        "auto",
+        "What is corrected in each layer for the duration of the run, on samples of x_norm: its bias, its potential at "
+        "the start, both, or both by trying some start potentials (search), and then each neuron's potential "
+        "(search+potential); steps: a bias of its own in each step, for simulators with pulses of current. auto: for "
+        "up to 64 steps search, or what short trials on x_norm show to be better; none for more.",
+        recipe="layer_correction",
+    )
+    correction_samples: int = key(
+        128, "Samples of x_norm that layer_correction uses.", rule=at_least(1), recipe="correction_samples"
+    )
+    readout_correction: int = key(
+        100,
+        "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
+        rule=at_least(0),
+        recipe="readout_correction",
+    )
+    weight_bits: int = key(
+        0, "Quantise weights to integers of this many bits, the network to an integer grid; 0 is off.",
+        rule=exactly(0, "off") | between(2, 16), recipe="weight_bits",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The neurons. Weights are scaled to the thresholds, so v_thresh is only the unit of potentials."""
+
+    v_thresh: float = key(
+        1.0,
+        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset.",
+        rule=POSITIVE,
+    )
+    v_reset: float = key(
+        0.0,
+        "Potential after a spike, in the unit of v_thresh; used by reset to zero.",
+        recipe="neuron.reset_potential",
+        value=lambda settings: settings.cell.v_reset / settings.cell.v_thresh,
+    )
+    reset: Literal["subtract", "zero", "modulo"] = key(
+        "subtract",
+        "What a spike does to the potential: subtract the threshold, set it to v_reset, or keep the remainder.",
+        aliases={
+            "Reset by subtraction": "subtract",
+            "Reset to zero": "zero",
+            "Reset by modulo": "modulo",
+        },
+        recipe="neuron.reset",
+    )
+    levels: tuple[float, ...] = key(
+        (1.0,),
+        "Values that a spike may carry, in thresholds: [1] plain, [1, 2, 3] bursts, [1, 0.5, 0.25] several thresholds "
+        "in one step. schedule = differential takes 1, 1/2, ..., 1/128 unless there are several.",
+        recipe="neuron.levels",
+    )
+    spikes: Literal["unsigned", "signed"] = key(
+        "unsigned",
+        "signed: negative spikes take earlier ones back, while the sum of those sent is at least 0.",
+        recipe="neuron.negative",
+        means={"unsigned": "never", "signed": "memory"},
+    )
+    tau_refrac: float = key(
+        0.0,
+        "Refractory period after a spike in ms.",
+        rule=at_least(0),
+        recipe="neuron.refractory",
+        means={0.0: 0},
+        value=lambda settings: round(settings.cell.tau_refrac / settings.simulation.dt),
+    )
+    leak: bool = key(
+        False,
+        "Let the potential decay with time constant tau_m.",
+        recipe="neuron.leak",
+        means={False: 1.0},
+        value=lambda settings: math.exp(-settings.simulation.dt / settings.cell.tau_m) if settings.cell.leak else 1.0,
+    )
+    tau_m: float = key(
+        1000.0, "Membrane time constant in ms; used when leak = True.", rule=POSITIVE, recipe="neuron.leak"
+    )

@@ -1,0 +1,109 @@
+"""Keys and the fields of a recipe: every field has its key, and both ways lead to the same."""
+
+import math
+from dataclasses import fields
+
+import pytest
+
+from snntoolbox.conversion.changes import changed
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.neurons import IF, Negative, Reset
+from snntoolbox.workflow.choices import OF_A_RUN, as_key, recipe_keys, recipe_of
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.schema import keys
+from snntoolbox.workflow.config.values import show
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "config.ini").write_text("[paths]\nfilename_ann = model.onnx\n")
+    return lambda *changes: load_config(tmp_path / "config.ini", changes)
+
+
+def plain(recipe):
+    """The fields of a recipe and of its neuron, which compare by identity."""
+    return {**vars(recipe), "neuron": vars(recipe.neuron)}
+
+
+def test_the_defaults_are_those_of_a_recipe(settings):
+    assert plain(recipe_of(settings(), 1.0, (0.0, 1.0))) == plain(Recipe())
+
+
+def test_keys_name_fields_and_fields_have_keys():
+    known = {f.name for f in fields(Recipe)} | {f"neuron.{f.name}" for f in fields(IF)}
+    assert recipe_keys().keys() <= known
+    only_in_python = {"input_range", "batch_size"}
+    assert {f.name for f in fields(Recipe)} - recipe_keys().keys() == only_in_python | {"neuron"}
+    assert set(OF_A_RUN.values()) <= keys().keys()
+
+
+CHOSEN = {
+    "cell.reset=zero": ("neuron.reset", Reset.ZERO),
+    "cell.spikes=signed": ("neuron.negative", Negative.MEMORY),
+    "cell.levels=[2, 1]": ("neuron.levels", (2.0, 1.0)),
+    "cell.tau_refrac=3": ("neuron.refractory", 3),
+    "conversion.initial_potential=0.25": ("neuron.initial", 0.25),
+    "conversion.threshold_scope=layer": ("per_channel", False),
+    "conversion.maxpool_type=fir_max": ("max_pool", "gate"),
+    "conversion.approximate=gelu": ("approximate", frozenset({"gelu"})),
+    "normalization.percentile=99": ("percentile", 99.0),
+    "tools.normalize=False": ("normalize", False),
+    "simulation.dt=0.5": ("dt", 0.5),
+}
+
+
+@pytest.mark.parametrize("key", CHOSEN)
+def test_a_key_reaches_its_field_alone(key, settings):
+    recipe = recipe_of(settings(key), 1.0, (0.0, 1.0))
+    assert plain(recipe) == plain(changed(Recipe(), dict([CHOSEN[key]])))
+    assert plain(recipe) != plain(Recipe())
+
+
+def test_fields_that_follow_from_several_keys(settings):
+    recipe = recipe_of(settings("cell.leak=True", "cell.tau_m=20", "simulation.dt=0.5"), 1.0, (0.0, 1.0))
+    assert recipe.neuron.leak == math.exp(-0.5 / 20)
+    recipe = recipe_of(settings("cell.reset=zero", "cell.v_thresh=2", "cell.v_reset=-1"), 1.0, (0.0, 1.0))
+    assert recipe.neuron.reset_potential == -0.5
+    recipe = recipe_of(settings("cell.tau_refrac=3", "simulation.dt=0.5"), 1.0, (0.0, 1.0))
+    assert recipe.neuron.refractory == 6
+
+
+def test_the_data_scale_poisson_input(settings):
+    trains = settings("input.poisson_input=True", "input.input_rate=500", "simulation.seed=3")
+    recipe = recipe_of(trains, 4.0, (-1.0, 4.0))
+    assert recipe.encoding == Poisson(amplitude=8.0, seed=3)
+    assert recipe.input_range == (-1.0, 4.0)
+    assert recipe_of(trains, 0.0, (0.0, 1.0)).encoding.amplitude == 2.0
+
+
+def test_a_correction_that_the_schedule_has_not_is_refused(settings):
+    with pytest.raises(ConversionError, match="steps"):
+        recipe_of(settings("conversion.schedule=phased", "conversion.layer_correction=steps"), 1.0, (0.0, 1.0))
+
+
+WRITTEN = {
+    "[tools] normalize = True": ("normalize", True),
+    "[cell] spikes = signed": ("neuron.negative", Negative.MEMORY),
+    "[cell] leak = False": ("neuron.leak", 1.0),
+    "[cell] tau_refrac = 0": ("neuron.refractory", 0),
+    "[cell] reset = subtract": ("neuron.reset", Reset.SUBTRACT),
+    "[input] poisson_input = False": ("encoding", ConstantCurrent()),
+    "[conversion] threshold_scope = layer": ("per_channel", False),
+    "[conversion] maxpool_type = relu_tree": ("max_pool", "relu_tree"),
+    "[simulation] duration = 64": ("duration", 64.0),
+    "[simulation] early_exit = 0.99": ("early_exit", 0.99),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_field_as_its_key(text, settings):
+    name, value = WRITTEN[text]
+    setting = as_key(name, value)
+    assert str(setting) == text
+    if name not in OF_A_RUN:
+        other = ["cell.leak=True", "input.poisson_input=True", "tools.normalize=False"]
+        other += ["cell.tau_refrac=2"] if name != "neuron.negative" else []  # they do not go together
+        recipe = recipe_of(settings(*other, f"{setting.path}={show(setting.value)}"), 1.0, (0.0, 1.0))
+        assert plain(recipe) == plain(changed(recipe, {name: value}))
