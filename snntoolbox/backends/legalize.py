@@ -8,7 +8,7 @@ import numpy as np
 
 from snntoolbox.backends.protocol import Plugin
 from snntoolbox.backends.window_pulses import WindowPulses
-from snntoolbox.ir.features import PULSES, WINDOWS
+from snntoolbox.ir.features import PULSES, WINDOWS, features
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 
@@ -23,4 +23,4 @@ def legalized(network: SpikingNetwork, backend: Plugin, x: Sequence[Array]) -> S
 
 
 def _has_windows(network: SpikingNetwork) -> bool:
-    return any(WINDOWS.asked_by(population) for population in network.populations.values())
+    return any(asked.feature == WINDOWS for asked in features(network))

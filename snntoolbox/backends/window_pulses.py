@@ -59,6 +59,8 @@ def _held(population: Population, hold: float, steps: int) -> Population:
         return population
     if neuron.saturation is not None:
         raise ConversionError("a pulse would drive its potential to where it saturates", layer=population.label)
+    if neuron.special:
+        raise ConversionError(f"a pulse may act otherwise on {neuron.special_words[0]}", layer=population.label)
     first, last = neuron.window
     changes = {0: -hold, first: hold, last: -hold} if first else {last: -hold}
     pulses: dict[int, Array] = dict(population.pulses)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
+from dataclasses import replace
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from snntoolbox.engine.parts import RESTING, TORCH
 from snntoolbox.engine.tensors import Target, channels_inside, empty_inside, padded
+from snntoolbox.ir.dynamics import PartNeurons
 from snntoolbox.ir.network import Population
-from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
+from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.part import role_of
+from snntoolbox.ir.parts import FiringWindow
+
+T = TypeVar("T")
 
 
 class State(Protocol):
@@ -36,18 +42,24 @@ def start(
 
     With `presented` it is added in the first so many steps alone.
     """
-    return STATES[type(population.neuron)](population, batch, constant, target, presented)
+    neuron = population.neuron
+    in_torch = isinstance(neuron, MaxGate) or all(type(part) in TORCH for part in neuron.parts)
+    kind = (Gate if isinstance(neuron, MaxGate) else IntegrateAndFire) if in_torch else InNumpy
+    return kind(population, batch, constant, target, presented)
+
+
+_REQUIRED = ("synapse", "membrane", "threshold", "spikes", "reset")
+_OPTIONAL = ("limits", "pause", "openings")
 
 
 class IntegrateAndFire:
-    """V <- leak * V + current; z = V >= threshold; reset. Everything in place, one pass per operation."""
+    """Neurons by the code of their parts: everything in place, one pass per operation."""
 
     def __init__(
         self, population: Population, batch: int, constant: Tensor | None, target: Target, presented: int | None = None
     ) -> None:
         assert isinstance(population.neuron, IF)
         self.neuron = population.neuron
-        self.threshold = _parameter(self.neuron.threshold, target)
         self.drive = _drive(population, constant, target)
         self.presented = presented
         self.bias = self.drive if presented is None else _drive(population, None, target)
@@ -55,89 +67,52 @@ class IntegrateAndFire:
         self.step = 0
         initial = target.tensor(np.broadcast_to(self.neuron.initial, population.shape))
         self.potential = channels_inside(initial.expand(batch, *population.shape)).clone()
-        self.waiting = torch.zeros_like(self.potential) if self.neuron.refractory else None
-        self.sent = torch.zeros_like(self.potential) if self.neuron.negative is Negative.MEMORY else None
+        self.code = {role_of(part): TORCH[type(part)](part, target, self.potential) for part in self.neuron.parts}
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
-        """The loop over time."""
+        """The loop over time: synapse, membrane, threshold, spikes, reset, limits; a pause before and behind them."""
         if current is None and trace is None and self._rests(steps):
             self.step += steps
             return self.potential.new_zeros(1).expand(steps * len(self.potential), *self.potential.shape[1:])
         fired = empty_inside(self.potential, steps * len(self.potential))
         spikes = fired.view(steps, *self.potential.shape)
-        steady = None if current is None else channels_inside(current).view(spikes.shape)
-        integrate = self._integrate if self.waiting is None else self._integrate_awake
-        fire = self._emit if self.neuron.graded else self._fire
-        reset = _RESETS[self.neuron.reset]
-        for step in range(steps):
-            z = spikes[step]
-            integrate(None if steady is None else steady[step])
-            if self.neuron.fires_in(self.step):
-                fire(z)
+        arriving = None if current is None else channels_inside(current).view(spikes.shape)
+        synapse, integrate, threshold, fire, reset = (self.code[role] for role in _REQUIRED)
+        limit, pause, opens = (self.code.get(role) for role in _OPTIONAL)
+        for step, z in enumerate(spikes):
+            current, awake = synapse(None if arriving is None else arriving[step]), pause and pause.awake()
+            integrate(self.potential, self._currents(current), awake)
+            if opens is None or opens(self.step):
+                fire(z, self.potential, threshold.height)
+                if awake is not None:
+                    z.mul_(awake)
             else:
                 z.zero_()
-            if self.waiting is not None:
-                self.waiting.sub_(1).clamp_(min=0).add_(z, alpha=self.neuron.refractory)
+            reset(self.potential, z, threshold.height)
+            if limit is not None:
+                limit(self.potential)
+            threshold.fired(z)
+            if pause is not None:
+                pause.fired(z)
             self.step += 1
-            reset(self.potential, z, self.threshold, self.neuron)
-            if self.neuron.saturation is not None:
-                self.potential.clamp_(*self.neuron.saturation)
             if trace is not None:
                 trace[step] = self.potential
         return fired
 
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
-        last, window = self.step + steps, self.neuron.window
-        closed = window is not None and (self.step >= window[1] or last <= window[0])
-        still = self.neuron.leak == 1 and self.waiting is None and self.bias is None
+        last, window = self.step + steps, self.neuron.parts.openings
+        closed = isinstance(window, FiringWindow) and (self.step >= window.last or last <= window.first)
+        still = self.bias is None and all(type(part) in RESTING for part in self.neuron.parts)
         given = self.presented is None or self.step < self.presented
         pulsed = any(self.step <= step < last for step in self.pulses)
         return closed and still and not pulsed and not (given and self.drive is not None)
 
-    def _leak(self) -> None:
-        if self.neuron.leak != 1:
-            self.potential.mul_(self.neuron.leak)
-
-    def _parts(self, current: Tensor | None) -> list[Tensor]:
+    def _currents(self, current: Tensor | None) -> list[Tensor]:
         """What this step adds."""
         there = self.presented is None or self.step < self.presented
         parts = (current, self.drive if there else self.bias, self.pulses.get(self.step))
         return [part for part in parts if part is not None]
-
-    def _integrate(self, current: Tensor | None) -> None:
-        self._leak()
-        for part in self._parts(current):
-            self.potential.add_(part)
-
-    def _integrate_awake(self, current: Tensor | None) -> None:
-        """The same where a neuron takes no current for some steps after a spike."""
-        assert self.waiting is not None
-        self._leak()
-        awake = self.waiting.eq(0).to(self.potential.dtype)
-        for part in self._parts(current):
-            self.potential.addcmul_(part, awake)
-
-    def _fire(self, z: Tensor) -> None:
-        torch.ge(self.potential, self.threshold, out=z)
-        if self.waiting is not None:
-            z.mul_(self.waiting.eq(0))
-
-    def _emit(self, z: Tensor) -> None:
-        """Values instead of spikes; see `snntoolbox.ir.neurons.emitted`."""
-        z.zero_()
-        for level in sorted(self.neuron.levels):
-            z.masked_fill_(self.potential >= level * self.threshold, level)
-            if self.sent is not None:
-                takes_back = (self.potential <= -level * self.threshold).logical_and_(self.sent >= level)
-                z.masked_fill_(takes_back, -level)
-        if self.sent is not None:
-            self.sent.add_(z)
-
-
-def _parameter(value: float | Array, target: Target) -> Any:
-    """A float where one value holds for all neurons (faster), else a tensor."""
-    return float(np.reshape(value, ())) if np.size(value) == 1 else target.tensor(np.asarray(value))
 
 
 def _drive(population: Population, constant: Tensor | None, target: Target) -> Tensor | None:
@@ -148,29 +123,31 @@ def _drive(population: Population, constant: Tensor | None, target: Target) -> T
     return channels_inside(constant if bias is None else constant + bias)
 
 
-def _subtract(potential: Tensor, z: Tensor, threshold: Any, neuron: IF) -> None:
-    if isinstance(threshold, float):
-        potential.sub_(z, alpha=threshold)
-    else:
-        potential.addcmul_(z, threshold, value=-1)
+class InNumpy:
+    """Neurons with a part that has no code in torch: all of them as the interpreter runs them, in float64."""
 
+    def __init__(
+        self, population: Population, batch: int, constant: Tensor | None, target: Target, presented: int | None = None
+    ) -> None:
+        assert isinstance(population.neuron, IF)
+        self.neurons = PartNeurons(population, population.neuron, batch)
+        self.constant = 0.0 if constant is None else constant.cpu().numpy()
+        self.target, self.presented, self.step = target, presented, 0
 
-def _zero(potential: Tensor, z: Tensor, threshold: Any, neuron: IF) -> None:
-    potential.addcmul_(potential, z, value=-1)
-    if neuron.reset_potential:
-        potential.add_(z, alpha=neuron.reset_potential)
-
-
-def _modulo(potential: Tensor, z: Tensor, threshold: Any, neuron: IF) -> None:
-    whole = torch.div(potential, threshold).floor_().mul_(z)
-    _subtract(potential, whole, threshold, neuron)
-
-
-_RESETS: dict[Reset, Callable[[Tensor, Tensor, Any, IF], None]] = {
-    Reset.SUBTRACT: _subtract,
-    Reset.ZERO: _zero,
-    Reset.MODULO: _modulo,
-}
+    def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
+        """One step after the other."""
+        shape = self.neurons.potential.shape
+        arriving = np.zeros((steps, *shape)) if current is None else current.cpu().numpy().reshape(steps, *shape)
+        fired = torch.empty((steps * shape[0], *shape[1:]), dtype=self.target.dtype, device=self.target.device)
+        spikes = fired.view(steps, *shape)
+        for step in range(steps):
+            there = self.presented is None or self.step < self.presented
+            z = self.neurons.step(arriving[step].astype(np.float64), self.constant if there else 0.0, self.step)
+            spikes[step] = torch.from_numpy(z)
+            if trace is not None:
+                trace[step] = torch.from_numpy(self.neurons.potential)
+            self.step += 1
+        return fired
 
 
 class Gate:
@@ -182,16 +159,20 @@ class Gate:
         assert isinstance(population.neuron, MaxGate)
         self.neuron, self.shape, self.batch = population.neuron, population.shape, batch
         self.constant, self.presented, self.step = constant, presented, 0
+        self.dtype, self.device = target.dtype, target.device
         self.seen: Tensor | None = None
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """All steps at once, as counts do not depend on what the gate lets through."""
+        if trace is not None:
+            trace.zero_()
+        if current is None and self.constant is None:
+            self.step += steps
+            return torch.zeros(1, dtype=self.dtype, device=self.device).expand(steps * self.batch, *self.shape)
         spikes = self._input(current, steps)
         first = spikes[:1] if self.seen is None else spikes[:1] + self.seen
         seen = torch.cat([first, spikes[1:]]).cumsum(0)
         self.seen = seen[-1].clone()
-        if trace is not None:
-            trace.zero_()
         return self._winners(seen.flatten(0, 1), spikes.flatten(0, 1))
 
     def _input(self, current: Tensor | None, steps: int) -> Tensor:
@@ -231,21 +212,32 @@ class Gate:
 
 def copied(state: State) -> State:
     """A state that goes on from here on its own."""
-    twin = copy(state)
-    for name, value in vars(state).items():
-        if isinstance(value, Tensor):
-            setattr(twin, name, value.clone())
+    if isinstance(state, InNumpy):
+        return deepcopy(state)
+    twin = _with_own_tensors(state)
+    if isinstance(twin, IntegrateAndFire):
+        twin.code = {role: _with_own_tensors(code) for role, code in twin.code.items()}
+    return twin
+
+
+def _with_own_tensors(item: T) -> T:
+    """A copy of an object with copies of its tensors; a function is none."""
+    tensors = {name: value for name, value in getattr(item, "__dict__", {}).items() if isinstance(value, Tensor)}
+    if not tensors:
+        return item if callable(item) else copy(item)
+    twin = copy(item)
+    for name, value in tensors.items():
+        setattr(twin, name, value.clone())
     return twin
 
 
 def add_pulse(state: State, step: int, pulse: Array) -> None:
     """Add a current to one step that is still to come."""
+    if isinstance(state, InNumpy):
+        population = state.neurons.population
+        added = {**population.pulses, step: population.pulses.get(step, 0.0) + pulse}
+        state.neurons.population = replace(population, pulses=added)
+        return
     assert isinstance(state, IntegrateAndFire)
     current = torch.as_tensor(pulse, dtype=state.potential.dtype, device=state.potential.device)
     state.pulses[step] = state.pulses[step] + current if step in state.pulses else current
-
-
-STATES: dict[type[Any], Callable[[Population, int, Tensor | None, Target, int | None], State]] = {
-    IF: IntegrateAndFire,
-    MaxGate: Gate,
-}

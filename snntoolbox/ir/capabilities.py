@@ -83,8 +83,7 @@ class Capabilities:
         raise UnsupportedError(f"backend '{backend}'", self.missing(network), hint=hint)
 
     def _lacking(self, network: SpikingNetwork) -> list[Asked]:
-        asked = features(network, self.refuses)
-        return [a for a in asked if not a.feature.among(self.features, a.company)]
+        return [asked for asked in features(network, self.refuses) if not asked.among(self.features)]
 
     def _words(self, asked: Asked) -> str:
         """What a layer has that is not there; with what, where it is there with something else."""

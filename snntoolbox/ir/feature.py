@@ -16,16 +16,16 @@ def nobody(layer: Any) -> bool:
 class Lowering:
     """A setting that makes a network without a feature; `more` is what a table adds to it.
 
-    It helps only backends that have `needs`, if that is given.
+    It helps only backends that have the feature named `needs`, if one is.
     """
 
     setting: str
     more: str = ""
-    needs: Feature | None = None
+    needs: str = ""
 
     def helps(self, held: Set[Feature]) -> bool:
         """Whether it helps a backend with these features."""
-        return self.needs is None or self.needs in held
+        return not self.needs or any(feature.name == self.needs for feature in held)
 
 
 @dataclass(frozen=True)

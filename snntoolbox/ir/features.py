@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from snntoolbox.ir import parts
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
+from snntoolbox.ir.neurons import IF, MaxGate
 
 __all__ = [
     "FEATURES",
@@ -67,17 +68,17 @@ def of_networks(asks: Callable[[SpikingNetwork], bool]) -> Asks:
     return lambda layer: isinstance(layer, SpikingNetwork) and asks(layer)
 
 
-def _reset(name: str, reset: Reset) -> Feature:
-    asks = of_neurons(lambda neuron: neuron.reset is reset)
-    return Feature(name, asked_by=asks, why_not=_NEURON, kind="reset", value=str(reset))
-
-
-_NEURON = "no such rule in its neurons"
 _RECORDS = "it does not give them"
-_RATE = "[conversion] schedule = rate"
-_SCHEDULES = f"only other schedules need it than {_RATE} (the default)"
-_PLAIN = "[cell] levels = 1 and spikes = unsigned"
 
+(LEAK,) = parts.Leak.features
+(THRESHOLDS,) = parts.ConstantThreshold.features
+SPIKE_VALUES, SIGNED_SPIKES = parts.GradedSpikes.features
+(RESET_SUBTRACT,) = parts.Subtract.features
+(RESET_ZERO,) = parts.ToPotential.features
+(RESET_MODULO,) = parts.Modulo.features
+(SATURATION,) = parts.Saturation.features
+(REFRACTORY,) = parts.RefractoryPeriod.features
+(WINDOWS,) = parts.FiringWindow.features
 LINEAR_MAPS = Feature("linear maps, whatever the layer", by_form=True)
 BRANCHES = Feature("residual and concat", by_form=True)
 MAX_POOLING = Feature(
@@ -89,29 +90,20 @@ MAX_POOLING = Feature(
 BIAS = Feature(
     "bias",
     asked_by=of_populations(lambda population: population.bias is not None and bool(np.any(population.bias))),
-    why_not=_NEURON,
+    why_not=parts.ABSENT,
 )
 PULSES = Feature(
-    "time-varying bias (pulses of current)",
+    parts.PULSES,
     "pulses of current",
     asked_by=of_populations(lambda population: bool(population.pulses)),
-    avoided_by=_RATE,
-    why_not=_SCHEDULES,
-)
-WINDOWS = Feature(
-    "firing windows",
-    asked_by=of_neurons(lambda neuron: neuron.window is not None),
-    lowered_by=Lowering(
-        "[conversion] weight_bits = 8: on the integer grid windows become pulses of current", needs=PULSES
-    ),
-    avoided_by=_RATE,
-    why_not=_SCHEDULES,
+    avoided_by=parts.RATE,
+    why_not=parts.ONLY_SCHEDULES,
 )
 TIMED_INPUT = Feature(
     "input for the first steps alone",
     asked_by=of_inputs(ConstantCurrent, lambda encoding: encoding.steps is not None),
-    avoided_by=_RATE,
-    why_not=_SCHEDULES,
+    avoided_by=parts.RATE,
+    why_not=parts.ONLY_SCHEDULES,
 )
 RECURRENT = Feature(
     "recurrent connections",
@@ -119,40 +111,11 @@ RECURRENT = Feature(
     asked_by=lambda layer: isinstance(layer, Cycle),
     why_not="networks can have them, no simulator here runs them",
 )
+OWN_PARTS = Feature("parts of neurons from elsewhere, in numpy", why_not="its neurons are not written in Python")
 DELAYS = Feature("delays of one's own", why_not="networks have none yet; short arms wait for long ones by themselves")
 LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have none yet: a spike acts in one step")
-RESET_SUBTRACT = _reset("reset by subtraction", Reset.SUBTRACT)
-RESET_ZERO = _reset("reset to a potential", Reset.ZERO)
-RESET_MODULO = _reset("reset by modulo", Reset.MODULO)
-LEAK = Feature("leak", asked_by=of_neurons(lambda neuron: neuron.leak != 1), why_not=_NEURON)
-REFRACTORY = Feature("refractory period", asked_by=of_neurons(lambda neuron: neuron.refractory != 0), why_not=_NEURON)
 INITIAL_POTENTIAL = Feature(
-    "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=_NEURON
-)
-THRESHOLDS = Feature(
-    "thresholds per neuron",
-    "thresholds that differ within a layer",
-    asked_by=of_neurons(lambda neuron: bool(np.ptp(neuron.threshold) != 0)),
-    why_not="one threshold for each layer",
-)
-SATURATION = Feature(
-    "potentials that saturate",
-    asked_by=of_neurons(lambda neuron: neuron.saturation is not None),
-    why_not="only `snntoolbox deploy --saturate` makes them",
-)
-SIGNED_SPIKES = Feature(
-    "signed spikes of neurons",
-    "signed spikes",
-    asked_by=of_neurons(lambda neuron: neuron.negative is not Negative.NEVER),
-    avoided_by=_PLAIN,
-    why_not=_NEURON,
-)
-SPIKE_VALUES = Feature(
-    "spikes that carry values (payloads)",
-    "spikes that carry values",
-    asked_by=of_neurons(lambda neuron: neuron.levels != (1.0,)),
-    avoided_by=_PLAIN,
-    why_not=_NEURON,
+    "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
 )
 CONSTANT_INPUT = Feature(
     "constant-current input",
@@ -178,7 +141,7 @@ RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 FEATURES: tuple[Feature, ...] = (
     *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, TIMED_INPUT, RECURRENT, DELAYS, LASTING_CURRENTS),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
-    *(SIGNED_SPIKES, SPIKE_VALUES, CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
+    *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS, CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
     *(COUNTED_READOUT, SUMMED_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
 )
 """Every row, in the order of the table of simulators."""
@@ -191,20 +154,38 @@ RECORDINGS = frozenset({RECORDED_SPIKES, RECORDED_POTENTIALS})
 
 
 class Asked(NamedTuple):
-    """A layer, as the user knows it, a feature that it asks for, and all that it asks for."""
+    """A layer, as the user knows it, a feature that it asks for, and all that it asks for.
+
+    `own_part`: it is asked for by a part of neurons that the table knows nothing of.
+    """
 
     layer: str
     feature: Feature
     company: frozenset[Feature]
+    own_part: bool = False
+
+    def among(self, held: frozenset[Feature]) -> bool:
+        """Whether these hold it, in this layer."""
+        return self.feature.among(held, self.company) or (self.own_part and OWN_PARTS in held)
 
 
 def features(network: SpikingNetwork, more: Iterable[Feature] = ()) -> list[Asked]:
     """What each layer of a network asks for, of the table and of `more`: populations, inputs, then the whole."""
     rows, found = (*FEATURES, *more), list[Asked]()
     for label, layer in _layers(network):
-        asked = [feature for feature in rows if feature.asked_by(layer)]
-        found += [Asked(label, feature, frozenset(asked)) for feature in asked]
+        of_parts = _of_parts(layer)
+        asked = [feature for feature in rows if feature in of_parts or feature.asked_by(layer)]
+        company = frozenset([*asked, *of_parts])
+        found += [Asked(label, feature, company) for feature in asked]
+        found += [Asked(label, feature, company, own_part=True) for feature in of_parts if feature not in rows]
     return found
+
+
+def _of_parts(layer: Layer) -> list[Feature]:
+    """What the parts of a population's neurons ask for."""
+    if not isinstance(layer, Population) or not isinstance(layer.neuron, IF):
+        return []
+    return list(dict.fromkeys(feature for part in layer.neuron.parts for feature in part.asks()))
 
 
 def _layers(network: SpikingNetwork) -> Iterator[tuple[str, Layer]]:

@@ -5,13 +5,14 @@ Slow and obvious. Every backend must give its rasters; docs/semantics.md says th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from snntoolbox.ir.dynamics import start
 from snntoolbox.ir.encodings import ConstantCurrent, Spiking, spike_trains
-from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF, MaxGate, after_reset, emitted
+from snntoolbox.ir.network import Readout, SpikingNetwork
 from snntoolbox.ir.node import Array, LinearNode
-from snntoolbox.ir.nodes.windows import extract_windows
 from snntoolbox.ir.result import Record, Result
 
 
@@ -48,119 +49,88 @@ def interpret(
 ) -> Result:
     """Run a batch of each input for `steps` steps; `first_sample` numbers the samples for the Poisson seeds.
 
-    In each step the populations are visited in order, so a spike crosses all layers within its step:
-    V <- leak * V + current; z = V >= threshold; reset. A refractory neuron gets no current and does not fire; one
-    outside its window does not fire.
+    In each step the populations are visited in order, so a spike crosses all layers within its step. What their
+    neurons do is said in `snntoolbox.ir.dynamics`.
     """
-    record = record or Record()
-    batch = len(x[0])
-    constant = constant_currents(network, *x)
-    trains = {
-        name: spike_trains(np.asarray(array), steps, coding, first_sample)
-        for (name, coding), array in zip(network.encodings.items(), x, strict=True)
-        if isinstance(coding, Spiking)
-    }
-    states = {p.name: _State(p, batch) for p in network.populations.values()}
-    spikes: dict[str, list[Array]] = {n: [] for n in states if record.wants_spikes(n)}
-    potentials: dict[str, list[Array]] = {n: [] for n in states if record.wants_potentials(n)}
-    sums = {r.name: np.zeros((batch, *r.shape)) for r in network.readouts}
-    forgotten: dict[str, Array] = {}
-    per_step: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
-
+    run = _Run(network, x, steps, record or Record(), first_sample)
     for step in range(steps):
+        run.advance(step)
+    return run.result()
+
+
+class _Run:
+    """A batch on its way through time."""
+
+    def __init__(
+        self, network: SpikingNetwork, x: tuple[Array, ...], steps: int, record: Record, first_sample: int
+    ) -> None:
+        self.network, self.steps, self.record, self.batch = network, steps, record, len(x[0])
+        self.constant = constant_currents(network, *x)
+        self.trains = {
+            name: spike_trains(np.asarray(array), steps, coding, first_sample)
+            for (name, coding), array in zip(network.encodings.items(), x, strict=True)
+            if isinstance(coding, Spiking)
+        }
+        self.neurons = {p.name: start(p, self.batch) for p in network.populations.values()}
+        self.spikes: dict[str, list[Array]] = {n: [] for n in self.neurons if record.wants_spikes(n)}
+        self.potentials: dict[str, list[Array]] = {n: [] for n in self.neurons if record.wants_potentials(n)}
+        self.sums = {r.name: np.zeros((self.batch, *r.shape)) for r in network.readouts}
+        self.forgotten: dict[str, Array] = {}
+        self.outputs: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
+
+    def advance(self, step: int) -> None:
+        """One step, counted from 0: inputs, maps and populations in order, then the read-outs."""
         values: dict[str, Array] = {}
-        there = network.presented(step + 1) == step + 1
-        for name in network.order:
-            if name in states:
-                state = states[name]
-                current = values[state.population.current] + (constant.get(name, 0.0) if there else 0.0)
-                values[name] = state.step(current, step)
-                if name in spikes:
-                    spikes[name].append(values[name].astype(state.spike_type))
-                if name in potentials:
-                    potentials[name].append(state.potential.copy())
-            elif name in network.encodings:
-                idle = np.zeros((batch, *network.wiring.shapes[name]))
-                values[name] = trains[name][step].astype(np.float64) if name in trains else idle
+        presented = self.network.presented(step + 1) == step + 1
+        constant = self.constant if presented else {}
+        for name in self.network.order:
+            if name in self.neurons:
+                values[name] = self._population(name, values, constant, step)
+            elif name in self.network.encodings:
+                idle = np.zeros((self.batch, *self.network.wiring.shapes[name]))
+                values[name] = self.trains[name][step].astype(np.float64) if name in self.trains else idle
             else:
-                node = network.wiring.nodes[name]
+                node = self.network.wiring.nodes[name]
                 assert isinstance(node, LinearNode)
                 values[name] = node.linear(*(values[i] for i in node.inputs))
-        for readout in network.readouts:
-            steady = constant.get(readout.name, 0.0) if there else 0.0
-            sums[readout.name] = sums[readout.name] + values[readout.current] + steady
-            if step + 1 == readout.start:
-                forgotten[readout.name] = sums[readout.name]
-            before = forgotten.get(readout.name) if step + 1 >= 2 * readout.start else None
-            total, elapsed = sums[readout.name], step + 1
-            if before is not None:
-                total, elapsed = total - before, elapsed - readout.start
-            if network.schedule:
-                elapsed = network.schedule.window
-            bias = 0.0 if readout.bias is None else readout.bias
-            per_step[readout.name].append(readout.scale * (total / elapsed + bias))
+        for readout in self.network.readouts:
+            self._read(readout, values[readout.current], constant.get(readout.name, 0.0), step)
 
-    return Result(
-        steps=steps,
-        samples=batch,
-        window=network.window,
-        counts={n: s.count.astype(s.count_type) for n, s in states.items()},
-        fired={n: s.fired for n, s in states.items() if s.graded},
-        outputs={n: v[-1] for n, v in per_step.items()},
-        outputs_per_step={n: np.stack(v) for n, v in per_step.items()} if record.outputs_per_step else {},
-        spikes={n: np.stack(v) for n, v in spikes.items()},
-        potentials={n: np.stack(v) for n, v in potentials.items()},
-    )
+    def _population(self, name: str, values: Mapping[str, Array], constant: Mapping[str, Array], step: int) -> Array:
+        """The values that a population fires."""
+        neurons = self.neurons[name]
+        fired = neurons.step(values[neurons.population.current], constant.get(name, 0.0), step)
+        if name in self.spikes:
+            self.spikes[name].append(fired if neurons.graded else fired.astype(bool))
+        if name in self.potentials:
+            self.potentials[name].append(neurons.potential.copy())
+        return fired
 
+    def _read(self, readout: Readout, current: Array, constant: Array | float, step: int) -> None:
+        """Sum a read-out's current, and note its value after this step."""
+        self.sums[readout.name] = self.sums[readout.name] + current + constant
+        if step + 1 == readout.start:
+            self.forgotten[readout.name] = self.sums[readout.name]
+        before = self.forgotten.get(readout.name) if step + 1 >= 2 * readout.start else None
+        total, elapsed = self.sums[readout.name], step + 1
+        if before is not None:
+            total, elapsed = total - before, elapsed - readout.start
+        if self.network.schedule:
+            elapsed = self.network.schedule.window
+        bias = 0.0 if readout.bias is None else readout.bias
+        self.outputs[readout.name].append(readout.scale * (total / elapsed + bias))
 
-class _State:
-    """The state of one population for a batch."""
-
-    def __init__(self, population: Population, batch: int) -> None:
-        self.population = population
-        self.count = np.zeros((batch, *population.shape))
-        neuron = population.neuron
-        self.graded = isinstance(neuron, IF) and neuron.graded
-        self.fired = np.zeros(self.count.shape, np.int64)
-        self.count_type: type = np.float64 if self.graded else np.int64
-        self.spike_type: type = np.float64 if self.graded else np.bool_
-        if isinstance(neuron, IF):
-            self.potential = np.broadcast_to(neuron.initial, self.count.shape).astype(np.float64)
-            self.waiting = np.zeros(self.count.shape, np.int64)
-        else:
-            self.potential = np.zeros(self.count.shape)
-            self.seen: Array = np.zeros(())
-
-    def step(self, current: Array, step: int) -> Array:
-        """Spikes (0.0 or 1.0, or their values) for the current of this step, counted from 0."""
-        neuron = self.population.neuron
-        spikes = self._integrate(neuron, current, step) if isinstance(neuron, IF) else self._gate(neuron, current)
-        self.count += spikes
-        self.fired += spikes != 0
-        return spikes
-
-    def _integrate(self, neuron: IF, current: Array, step: int) -> Array:
-        if self.population.bias is not None:
-            current = current + self.population.bias
-        if step in self.population.pulses:
-            current = current + self.population.pulses[step]
-        awake = self.waiting == 0
-        before = neuron.leak * self.potential + np.where(awake, current, 0.0)
-        if not neuron.fires_in(step):
-            spikes = np.zeros(before.shape, bool)
-        elif neuron.graded:
-            spikes = emitted(before, self.count, neuron)
-        else:
-            spikes = (before >= neuron.threshold) & awake
-        self.potential = after_reset(before, spikes, neuron)
-        self.waiting = np.where(spikes, neuron.refractory, np.maximum(self.waiting - 1, 0))
-        return spikes.astype(np.float64)
-
-    def _gate(self, neuron: MaxGate, current: Array) -> Array:
-        self.seen = self.seen + current
-        geometry = (neuron.kernel, neuron.stride, neuron.padding, neuron.dilation)
-        counts = extract_windows(self.seen, *geometry, fill=-1)
-        spikes = extract_windows(current, *geometry)
-        flat = (*spikes.shape[: current.ndim], -1)
-        winner = counts.reshape(flat).argmax(axis=-1)[..., None]
-        return np.asarray(np.take_along_axis(spikes.reshape(flat), winner, axis=-1)[..., 0])
+    def result(self) -> Result:
+        """What the run gives back."""
+        per_step = self.outputs if self.record.outputs_per_step else {}
+        return Result(
+            steps=self.steps,
+            samples=self.batch,
+            window=self.network.window,
+            counts={n: s.count if s.graded else s.count.astype(np.int64) for n, s in self.neurons.items()},
+            fired={n: s.fired for n, s in self.neurons.items() if s.graded},
+            outputs={n: v[-1] for n, v in self.outputs.items()},
+            outputs_per_step={n: np.stack(v) for n, v in per_step.items()},
+            spikes={n: np.stack(v) for n, v in self.spikes.items()},
+            potentials={n: np.stack(v) for n, v in self.potentials.items()},
+        )

@@ -26,10 +26,13 @@ from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNe
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Array, Origin
 from snntoolbox.ir.nodes import NODE_TYPES
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.part_names import UnknownPartError, part_name, part_named
 
 T = TypeVar("T")
 FORMAT = 1
 _STRUCTURE = "structure"
+_PART = "part"
 _COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGE = (
     *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError, MemoryError),
@@ -128,6 +131,8 @@ def _encoded(value: Any, arrays: dict[str, Array]) -> Any:
         return {"type": "sparse", "parts": parts, "shape": list(value.shape)}
     if dataclasses.is_dataclass(value):
         fields = {f.name: _encoded(getattr(value, f.name), arrays) for f in dataclasses.fields(value)}
+        if isinstance(value, Part):
+            return {"type": _PART, "class": part_name(type(value)), "fields": fields}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {"type": "steps", "items": [[int(k), _encoded(v, arrays)] for k, v in value.items()]}
@@ -159,6 +164,8 @@ def _decoded(value: Any, arrays: dict[str, Array]) -> Any:
         return {k: _decoded(v, arrays) for k, v in value["items"].items()}
     if kind == "steps":
         return {int(k): _decoded(v, arrays) for k, v in value["items"]}
+    if kind == _PART:
+        return part_named(value["class"])(**{k: _decoded(v, arrays) for k, v in value["fields"].items()})
     fields = {k: _decoded(v, arrays) for k, v in value.items() if k != "type"}
     for name, enum in _ENUMS.items():
         if name in fields:
@@ -206,5 +213,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
 def _decoding(path: str | Path, decode: Callable[[], T]) -> T:
     try:
         return decode()
+    except UnknownPartError as error:
+        raise DataError(f"'{path}' holds {error.message}", hint=error.hint) from None
     except _DAMAGE as error:
         raise DataError(f"'{path}' is damaged: {error}", hint="write it again") from None

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
+from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes.windows import Padding
+from snntoolbox.ir.part import Part, Parts, role_of
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    FiringWindow,
+    GradedSpikes,
+    Leak,
+    Modulo,
+    PerfectIntegrator,
+    RefractoryPeriod,
+    Saturation,
+    Subtract,
+    ToPotential,
+)
 
 
 class Reset(StrEnum):
@@ -53,6 +70,9 @@ class IF:
 
     `saturation` (low, high): at the end of each step, after the reset, V is clipped to low <= V <= high. What arrives
     within a step is summed in full, whatever its order.
+
+    These choose among the parts of `snntoolbox.ir.parts`; `special` are other parts, each in the place of the one of
+    its role. `parts` are all that the neuron is made of.
     """
 
     threshold: float | Array = 1.0
@@ -65,15 +85,38 @@ class IF:
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
     saturation: tuple[float, float] | None = None
+    special: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> Parts:
+        """What it is made of."""
+        by_role: dict[str, Any] = {role_of(part): part for part in (*self._usual(), *self.special)}
+        return Parts(**by_role)
+
+    def _usual(self) -> Iterator[Part]:
+        """The parts that the fields choose."""
+        yield Delta()
+        yield PerfectIntegrator() if self.leak == 1 else Leak(self.leak)
+        yield ConstantThreshold(self.threshold)
+        signed = self.negative is not Negative.NEVER
+        yield GradedSpikes(self.levels, signed) if signed or self.levels != (1.0,) else BinarySpikes()
+        yield _RESETS[self.reset](self)
+        if self.saturation is not None:
+            yield Saturation(*self.saturation)
+        if self.refractory:
+            yield RefractoryPeriod(self.refractory)
+        if self.window is not None:
+            yield FiringWindow(*self.window)
+
+    @property
+    def special_words(self) -> tuple[str, ...]:
+        """What its special parts are, in the words in which they are refused."""
+        return tuple(feature.words for part in self.special for feature in part.features)
 
     @property
     def graded(self) -> bool:
         """Whether spikes carry values other than 1."""
-        return self.levels != (1.0,) or self.negative is not Negative.NEVER
-
-    def fires_in(self, step: int) -> bool:
-        """Whether it may fire in this step, counted from 0."""
-        return self.window is None or self.window[0] <= step < self.window[1]
+        return self.parts.spikes.graded
 
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
@@ -83,34 +126,76 @@ class IF:
                 object.__setattr__(self, name, kind(getattr(self, name)))
             except ValueError:
                 wrong.append(f"{name} {getattr(self, name)!r} is none of {', '.join(kind)}")
-        if not (np.all(np.isfinite(self.initial)) and np.isfinite(self.reset_potential)):
-            wrong.append("initial or reset_potential is no finite number")
-        if not np.all(np.asarray(self.threshold) > 0):
-            wrong.append(f"threshold {self.threshold} is not above 0")
-        if not 0 < self.leak <= 1:
-            wrong.append(f"leak {self.leak} is not the share that remains, above 0 and at most 1")
-        if self.refractory < 0 or self.refractory != int(self.refractory):
-            wrong.append(f"refractory {self.refractory} is no number of steps")
-        if self.window is not None and not 0 <= self.window[0] < self.window[1]:
-            wrong.append(f"window {self.window} is no range of steps, counted from 0")
-        if not self.levels or len({*self.levels}) < len(self.levels):
-            wrong.append(f"levels {self.levels} are not different values, at least one")
-        elif not all(level > 0 and math.isfinite(level) for level in self.levels):
-            wrong.append(f"levels {self.levels} are not all above 0 and finite")
-        if self.graded and (self.reset is not Reset.SUBTRACT or self.refractory):
-            wrong.append("spikes with values or signs need reset = subtract and no refractory period")
-        if self.saturation is not None:
-            low, high = self.saturation
-            if not low <= 0 <= high:
-                wrong.append(f"saturation {self.saturation} is no range around 0")
-            elif np.min(self.initial) < low or np.max(self.initial) > high:
-                wrong.append(f"initial {self.initial} is outside of saturation {self.saturation}")
+        wrong += [f"{n} {v} is no pair" for n in ("window", "saturation") if (v := getattr(self, n)) and len(v) != 2]
+        wrong = wrong or [*_unfit(self.special)] or [*_doubled(self)] or [*self._misfits()]
         if wrong:
             raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}")
 
+    def _misfits(self) -> Iterator[str]:
+        """What is wrong with its parts, and between them."""
+        if not (np.all(np.isfinite(self.initial)) and np.isfinite(self.reset_potential)):
+            yield "initial or reset_potential is no finite number"
+        for part in self.parts:
+            yield from part.misfits()
+        subtracts = isinstance(self.parts.reset, Subtract)
+        if isinstance(self.parts.spikes, GradedSpikes) and (self.parts.pause or not subtracts):
+            yield "spikes with values or signs need reset = subtract and no refractory period"
+        if self.saturation is not None and self.saturation[0] <= 0 <= self.saturation[1]:
+            low, high = self.saturation
+            if np.min(self.initial) < low or np.max(self.initial) > high:
+                yield f"initial {self.initial} is outside of saturation {self.saturation}"
 
-_CHECKED = ("threshold", "reset_potential", "initial", "leak", "refractory", "window", "levels", "saturation")
+
+_CHECKED = (
+    *("threshold", "reset_potential", "initial", "leak", "refractory", "window", "levels", "saturation", "special"),
+)
 """The others are made what they must be."""
+
+_RESETS: Mapping[Reset, Callable[[IF], Part]] = {
+    Reset.SUBTRACT: lambda neuron: Subtract(),
+    Reset.ZERO: lambda neuron: ToPotential(neuron.reset_potential),
+    Reset.MODULO: lambda neuron: Modulo(),
+}
+
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "synapse": (),
+    "membrane": ("leak",),
+    "threshold": ("threshold",),
+    "spikes": ("levels", "negative"),
+    "reset": ("reset", "reset_potential"),
+    "limits": ("saturation",),
+    "pause": ("refractory",),
+    "openings": ("window",),
+}
+"""The fields that choose the part of each role."""
+
+
+def _doubled(neuron: IF) -> Iterator[str]:
+    """Fields that choose a part where a special one stands."""
+    defaults: dict[str, Any] = {field.name: field.default for field in fields(neuron)}
+    for part in neuron.special:
+        chosen = [n for n in _FIELDS[role_of(part)] if not np.array_equal(getattr(neuron, n), defaults[n])]
+        if chosen:
+            yield f"{type(part).__name__} stands in the place of {' and '.join(chosen)}, which must not be set"
+
+
+def _unfit(special: Sequence[object]) -> Iterator[str]:
+    """What cannot be parts of one neuron."""
+    for part in special:
+        name = type(part).__name__
+        if not role_of(part) or not is_dataclass(part):
+            yield f"{name} is no part: it must be a frozen dataclass with exactly one role of snntoolbox.ir.part"
+        elif not _has_features(part):
+            yield f"{name} has no features, by which simulators could refuse it"
+    roles = [role_of(part) for part in special]
+    if len(set(roles)) < len(roles):
+        yield "two special parts have one role"
+
+
+def _has_features(part: object) -> bool:
+    features = getattr(part, "features", ())
+    return bool(features) and all(isinstance(feature, Feature) for feature in features)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,26 +215,6 @@ class MaxGate:
 Neuron = IF | MaxGate
 
 
-def emitted(before: Array, sent: Array, neuron: IF) -> Array:
-    """The value that each neuron sends, for its potential before the reset and the sum of what it has sent; float64."""
-    value = np.zeros(before.shape)
-    for level in sorted(neuron.levels):
-        value = np.where(before >= level * np.asarray(neuron.threshold), level, value)
-        if neuron.negative is Negative.MEMORY:
-            takes_back = (before <= -level * np.asarray(neuron.threshold)) & (level <= sent)
-            value = np.where(takes_back, -level, value)
-    return value
-
-
-def after_reset(before: Array, spikes: Array, neuron: IF) -> Array:
-    """The potential after the reset and saturation, for potentials `before` them and the spikes fired."""
-    after = _reset(before, spikes, neuron)
-    return after if neuron.saturation is None else np.clip(after, *neuron.saturation)
-
-
-def _reset(before: Array, spikes: Array, neuron: IF) -> Array:
-    if neuron.reset is Reset.SUBTRACT:
-        return np.asarray(before - neuron.threshold * spikes)
-    if neuron.reset is Reset.MODULO:
-        return np.where(spikes, before - neuron.threshold * np.floor(before / neuron.threshold), before)
-    return np.where(spikes, neuron.reset_potential, before)
+def has_usual_parts(neuron: Neuron) -> TypeGuard[IF]:
+    """Whether the fields of an integrate-and-fire neuron say all of it: it has no special parts."""
+    return isinstance(neuron, IF) and not neuron.special

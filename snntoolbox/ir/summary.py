@@ -255,4 +255,4 @@ def _neuron(neuron: IF) -> str:
         parts.append(f"spikes of {', '.join(f'{level:g}' for level in neuron.levels)} thresholds")
     if neuron.negative is not Negative.NEVER:
         parts.append("negative spikes while the sum sent stays at or above 0")
-    return ", ".join(parts)
+    return ", ".join([*parts, *neuron.special_words])

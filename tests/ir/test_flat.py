@@ -10,7 +10,6 @@ from snntoolbox.errors import BackendError, DataError, UnsupportedError
 from snntoolbox.ir.flat import flattened
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.interpreter import interpret
-from snntoolbox.ir.neurons import after_reset
 from snntoolbox.ir.result import Record
 
 NO = ("gate", "differences", "signed spikes")
@@ -45,11 +44,10 @@ def stepped(network, x, steps, record):
             if now >= cells.onset:
                 awake = waiting[name] == 0
                 before = cells.neuron.leak * potential[name] + awake * current[name]
-                spikes = (before >= cells.threshold) & awake & cells.neuron.fires_in(now - cells.onset)
-                flat_neuron = type(cells.neuron)(
-                    **{**vars(cells.neuron), "threshold": cells.threshold, "initial": cells.initial}
-                )
-                potential[name] = after_reset(before, spikes, flat_neuron)
+                first, last = cells.neuron.window or (0, steps)
+                spikes = (before >= cells.threshold) & awake & (first <= now - cells.onset < last)
+                after = cells.neuron.parts.reset.after(before, spikes, cells.threshold)
+                potential[name] = np.clip(after, *(cells.neuron.saturation or (-np.inf, np.inf)))
                 waiting[name] = np.where(spikes, cells.neuron.refractory, np.maximum(waiting[name] - 1, 0))
                 fired[name][now] = spikes
             trace[name][now] = potential[name]

@@ -158,7 +158,7 @@ def _phased(situation: Situation) -> Changes:
 def _plain(recipe: Recipe) -> bool:
     """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
     neuron = recipe.neuron
-    lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory
+    lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory and not neuron.special
     return recipe.chosen_schedule.always_fires and lossless and not neuron.graded and neuron.saturation is None
 
 

@@ -11,7 +11,7 @@ from snntoolbox.analysis.comparison.comparison import Cause
 from snntoolbox.analysis.comparison.replay import Replay
 from snntoolbox.ir.encodings import Poisson, spike_trains
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import Reset, has_usual_parts
 from snntoolbox.ir.node import Array
 
 LATE = (1, 2, 3, -1)
@@ -77,7 +77,7 @@ def _rules(
     for k in LATE:
         yield Explanation(Cause.DELAY, f"the raster {_steps(k)}"), shifted(predicted, k)
     neuron = replay.population.neuron
-    if isinstance(neuron, IF):
+    if has_usual_parts(neuron):
         strict = replace(neuron, threshold=np.nextafter(neuron.threshold, np.inf))
         yield Explanation(Cause.COMPARISON, "a comparison by > in place of >="), replay.spikes(strict)
         for reset in () if neuron.graded else Reset:  # spikes that carry values are only ever subtracted
@@ -138,7 +138,7 @@ def _deviation(raster: Array, replay: Replay, traces: Array) -> float | None:
     at a limit of its potential.
     """
     neuron = replay.population.neuron
-    if not isinstance(neuron, IF):
+    if not has_usual_parts(neuron):
         return None
     start = np.broadcast_to(neuron.initial, traces.shape[1:])[None]
     previous = np.concatenate([start, traces[:-1]])
@@ -154,7 +154,7 @@ def _deviation(raster: Array, replay: Replay, traces: Array) -> float | None:
 def _near_ties(replay: Replay) -> bool:
     """Whether a threshold that is a little lower changes the raster."""
     neuron = replay.population.neuron
-    if not isinstance(neuron, IF):
+    if not has_usual_parts(neuron):
         return False
     lower = replace(neuron, threshold=np.multiply(neuron.threshold, 1 - NEAR))
     return bool(np.any(replay.spikes(lower) != replay.spikes()))

@@ -11,7 +11,7 @@ from snntoolbox.analysis.comparison.replay import MOST_VALUES, Replay, replay_of
 from snntoolbox.analysis.comparison.side import Runner
 from snntoolbox.ir.features import RECORDED_POTENTIALS
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.neurons import has_usual_parts
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
 
@@ -53,7 +53,7 @@ class Trace:
         population = self.replay.population
         spiked = bool(self.raster[at.population][at.step].reshape(-1)[at.neuron])
         neuron = population.neuron
-        if self.potentials is None or not isinstance(neuron, IF) or not self.replayable:
+        if self.potentials is None or not has_usual_parts(neuron) or not self.replayable:
             return Membrane(previous=None, before=None, after=None, spiked=spiked)
         traces = self.potentials.reshape(len(self.potentials), -1)[:, at.neuron]
         start = float(np.broadcast_to(neuron.initial, population.shape).reshape(-1)[at.neuron])
@@ -74,7 +74,7 @@ def divergence(at: FirstDifference, ours: Runner, reference: Runner) -> Divergen
     explanation = _explanation(sides, departing, ours.task.network, at)
     population = sides[0].replay.population
     threshold = None
-    if isinstance(population.neuron, IF):
+    if has_usual_parts(population.neuron):
         threshold = float(np.broadcast_to(population.neuron.threshold, population.shape).reshape(-1)[at.neuron])
     return Divergence(
         population=at.population,

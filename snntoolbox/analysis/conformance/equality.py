@@ -56,7 +56,7 @@ def _projections(network: SpikingNetwork, original: SpikingNetwork, exact: bool)
     for source, target in sorted(ours.keys() ^ theirs.keys()):
         state = "missing" if (source, target) in theirs else "new"
         yield f"the projection from '{source}' to '{target}' is {state}"
-    for pair in theirs.keys() & ours.keys():
+    for pair in (p for p in theirs if p in ours):
         what = f"the projection from '{pair[0]}' to '{pair[1]}'"
         yield from _unlike(what, ours[pair], theirs[pair], exact)
 
@@ -72,6 +72,8 @@ def _unlike(what: str, value: Any, original: Any, exact: bool) -> Iterator[str]:
     if is_dataclass(original) and type(value) is type(original):
         names = tuple(f.name for f in fields(original))
         value, original = _parts(value, names), _parts(original, names)
+    if isinstance(original, tuple) and any(map(is_dataclass, original)) and len(value) == len(original):
+        value, original = dict(enumerate(value)), dict(enumerate(original))
     if isinstance(original, Mapping) and isinstance(value, Mapping) and value.keys() == original.keys():
         for key in original:
             yield from _unlike(f"{key} of {what}", value[key], original[key], exact)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.analysis.conformance.draft import NONE, Draft
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Negative, Reset
+from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Add, AveragePool, Concat, Dense, Mean, Pad, Permute, Scale, Sparse, Take
+from snntoolbox.ir.part import Memory, Threshold
 
 Drawing = Callable[[Draft], None]
 
@@ -264,6 +268,28 @@ MAPS: Mapping[str, tuple[int, Drawing]] = {
 }
 """Linear maps on single spikes: for each the number of steps and the network."""
 
+@dataclass(frozen=True, eq=False)
+class Rising(Threshold):
+    """theta[t] = base + step n[t - 1], n being the number of spikes so far: a part that no backend knows."""
+
+    features = (Feature("thresholds that rise with each spike"),)
+
+    base: float
+    step: float
+
+    def start(self, shape: Shape) -> Memory:
+        """No spikes yet."""
+        return {"spikes": np.zeros(shape)}
+
+    def height(self, step: int, memory: Memory) -> Array:
+        """Higher by one step for each spike."""
+        return np.asarray(self.base + self.step * memory["spikes"])
+
+    def fired(self, spikes: Array, memory: Memory) -> None:
+        """Count them."""
+        memory["spikes"] += spikes
+
+
 NEURONS: Mapping[str, tuple[IF, float, float]] = {
     "subtract": (IF(), 0.375, 0.0),
     "subtract keeps the rest": (IF(), 2.5, 0.0),
@@ -302,6 +328,7 @@ NEURONS: Mapping[str, tuple[IF, float, float]] = {
     "several thresholds": (IF(levels=(1.0, 0.5, 0.25), threshold=0.75), 0.28125, 0.0),
     "signed": (IF(initial=2.0, negative=Negative.MEMORY), -0.5, 0.0),
     "signed, window": (IF(initial=3.0, negative=Negative.MEMORY, window=(1, 7)), -1.0, 0.0),
+    "a part from elsewhere": (IF(special=(Rising(0.5, 0.25),), leak=0.5, refractory=1), 1.25, 0.0),
     "signed burst": (IF(initial=4.0, levels=(1.0, 2.0), negative=Negative.MEMORY), -1.5, 0.0),
 }
 """One neuron each: model, constant current, bias."""

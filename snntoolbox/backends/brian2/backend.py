@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from snntoolbox.backends.brian2.parts import PARTS
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
@@ -12,6 +13,7 @@ from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.part import features_of
 
 CODE = ("numpy", "cython")
 COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000)
@@ -44,11 +46,10 @@ class Brian2Backend:
     name = "brian2"
     cost = COST
     capabilities = Capabilities(
-        features=f.INPUTS
-        | f.PER_NEURON
-        | f.RESETS
+        features=features_of(PARTS)
+        | f.INPUTS
         | f.RECORDINGS
-        | {f.LEAK, f.REFRACTORY, f.WINDOWS, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS, f.BATCHES},
+        | {f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS, f.BATCHES},
         latency=1,
         exact_bits=53,
         modules=("brian2",),

@@ -10,11 +10,11 @@ from typing import Any, Self
 import brian2 as b2
 import numpy as np
 
+from snntoolbox.backends.brian2.parts import code_of
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result, joined
 
@@ -26,11 +26,6 @@ SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
 STEP = 1 * b2.ms
 """Brian2's step. A step is all that counts: delays, onsets and refractory periods are whole numbers of them."""
 
-RESETS = {
-    Reset.SUBTRACT: "v -= theta",
-    Reset.ZERO: "v = {reset_potential!r}",
-    Reset.MODULO: "v -= theta * floor(v / theta)",
-}
 VARIABLES = """
 v : 1
 current : 1
@@ -41,12 +36,10 @@ waiting : integer
 AWAKE_FROM = "t_in_timesteps >= {onset}"
 INTEGRATE = """
 active = int(t_in_timesteps >= {onset})
-v = (1 - active) * v + active * ({leak!r} * v + {awake} * ({current}))
+v = (1 - active) * v + active * ({decayed} + {awake} * ({current}))
 current = 0
 """
 BETWEEN = "t_in_timesteps >= {first} and t_in_timesteps < {last}"
-WAIT = "waiting = clip(waiting - 1, 0, {refractory})\n"
-"""Counts down at the beginning of a step: refractory + 1 at a spike leaves the neuron idle for `refractory` steps."""
 
 
 class Simulation:
@@ -130,35 +123,32 @@ class _Network:
         return b2.SpikeGeneratorGroup(size, sources, steps * STEP, clock=self.clock, sorted=True, name=called)
 
     def _neurons(self, cells: Cells) -> Any:
-        neuron: IF = cells.neuron
+        code = code_of(cells.neuron)
         timed = [part for part in self.host.timed[cells.name] if part.current.any()]
         parts = ["current", "drive"]
         for k, part in enumerate(timed):
             during = BETWEEN.format(first=cells.onset + part.first, last=cells.onset + part.last)
             parts.append(f"int({during}) * timed{k}")
         fires = AWAKE_FROM.format(onset=cells.onset)
-        if neuron.window is not None:
-            first, last = neuron.window
+        if code.window is not None:
+            first, last = code.window
             fires = BETWEEN.format(first=cells.onset + first, last=cells.onset + last)
-        awake = "waiting == 0" if neuron.refractory else "True"
-        reset = RESETS[neuron.reset].format(reset_potential=float(neuron.reset_potential))
-        summed = " + ".join(parts)
-        code = INTEGRATE.format(onset=cells.onset, leak=float(neuron.leak), awake=f"int({awake})", current=summed)
-        if neuron.refractory:
-            reset += f"\nwaiting = {neuron.refractory + 1}"
-            code = WAIT.format(refractory=neuron.refractory) + code
+        integrate = INTEGRATE.format(
+            onset=cells.onset, decayed=code.decayed, awake=f"int({code.awake})", current=" + ".join(parts)
+        )
         group = b2.NeuronGroup(
             cells.size,
             VARIABLES + "".join(f"timed{k} : 1 (constant)\n" for k in range(len(timed))),
-            threshold=f"v >= theta and {fires} and {awake}",
-            reset=reset,
+            threshold=f"v >= theta and {fires} and {code.awake}",
+            reset=code.reset,
             clock=self.clock,
             name=self._name("cells", cells.name),
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
-        group.run_regularly(code, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
+        step = code.begin + integrate
+        group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         return group
 
     def _synapses(self, connection: Connection) -> Any:

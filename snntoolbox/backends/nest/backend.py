@@ -9,12 +9,14 @@ import numpy as np
 
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.nest.kernel import PARTS
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.part import features_of
 
 COST = Cost(neuron_bytes=1500, synapse_bytes=160, seconds=0.6, most_synapses=100_000_000)
 
@@ -61,11 +63,11 @@ class NestBackend:
     name = "nest"
     cost = COST
     capabilities = Capabilities(
-        features=f.INPUTS
-        | f.PER_NEURON
+        features=(features_of(PARTS) - {f.REFRACTORY})
+        | f.INPUTS
         | f.RECORDINGS
-        | {f.RESET_SUBTRACT, f.RESET_ZERO, f.LEAK, f.REFRACTORY.beside(f.RESET_ZERO)}
-        | {f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS},
+        | {f.REFRACTORY.beside(f.RESET_ZERO)}
+        | {f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS},
         refuses=COMBINATIONS,
         latency=1,
         exact_bits=53,

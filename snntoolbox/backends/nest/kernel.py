@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Any
 
 from snntoolbox.errors import BackendError
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    Leak,
+    PerfectIntegrator,
+    RefractoryPeriod,
+    Subtract,
+    ToPotential,
+)
 
-MODELS = {Reset.SUBTRACT: "eprop_iaf", Reset.ZERO: "iaf_psc_delta"}
+MODELS: Mapping[type[Part], str] = {Subtract: "eprop_iaf", ToPotential: "iaf_psc_delta"}
 """The neuron of NEST that is exact for each reset; the others lose the residue, or fire on > instead of >=."""
 
 NO_LEAK = 1e300
@@ -44,20 +57,30 @@ def time_constant(leak: float) -> float:
     return next((t for t in near if math.exp(-1 / t) == leak), tau)
 
 
+PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
+    Delta: lambda part: {},
+    PerfectIntegrator: lambda part: {"tau_m": NO_LEAK},
+    Leak: lambda part: {"tau_m": time_constant(part.factor)},
+    ConstantThreshold: lambda part: {},
+    BinarySpikes: lambda part: {},
+    Subtract: lambda part: {},
+    ToPotential: lambda part: {"V_reset": part.potential},
+    RefractoryPeriod: lambda part: {"t_ref": float(part.steps)},
+}
+"""The parameters of NEST's neurons that stand for each part; a threshold is set neuron by neuron."""
+
+
 def parameters(neuron: IF) -> dict[str, float]:
-    """What all neurons of a population share in NEST's names, with a threshold to be set one by one.
+    """What all neurons of a population share in NEST's names.
 
     V is 0 before the first step: a potential to start from is delivered with the first step's input.
     """
-    shared = {
-        "E_L": 0.0,
-        "V_m": 0.0,
-        "C_m": 1.0,
-        "I_e": 0.0,
-        "tau_m": time_constant(neuron.leak),
-        "t_ref": float(neuron.refractory),
-        "V_th": 1e300,
-    }
-    if neuron.reset is Reset.ZERO:
-        shared["V_reset"] = neuron.reset_potential
+    shared = {"E_L": 0.0, "V_m": 0.0, "C_m": 1.0, "I_e": 0.0, "t_ref": 0.0, "V_th": 1e300}
+    for part in neuron.parts:
+        shared |= PARTS[type(part)](part)
     return shared
+
+
+def model(neuron: IF) -> str:
+    """NEST's name of the neuron."""
+    return MODELS[type(neuron.parts.reset)]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from snntoolbox.backends.nest.kernel import MODELS, parameters, quiet_nest
+from snntoolbox.backends.nest.kernel import model, parameters, quiet_nest
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, FlatNetwork, flattened
 from snntoolbox.ir.host import HostInput, Timed, assembled, checked_batch, raster
@@ -51,7 +51,7 @@ class Simulation:
             self._add(name, nest.Create("spike_generator", size))
         self.recorder = nest.Create("spike_recorder")
         for name, cells in self.flat.cells.items():
-            group = nest.Create(MODELS[cells.neuron.reset], cells.size, parameters(cells.neuron))
+            group = nest.Create(model(cells.neuron), cells.size, parameters(cells.neuron))
             self._add(name, group)
             nest.Connect(group, self.recorder)
         for connection in self.flat.connections:

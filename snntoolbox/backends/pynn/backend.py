@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +10,12 @@ from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.nest.backend import NestBackend
 from snntoolbox.backends.options import chosen_options
+from snntoolbox.backends.pynn import on_brian2, on_neuron
 from snntoolbox.backends.pynn.mechanism import compiler
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.part import Part, features_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +25,10 @@ class Options:
     force: bool = False
 
 
-OWN_CELLS = Capabilities(
-    features=f.INPUTS | f.PER_NEURON | f.RESETS | f.RECORDINGS | {f.LEAK, f.REFRACTORY, f.FLOAT_WEIGHTS},
-    latency=1,
-    exact_bits=53,
-    extra="pynn",
-)
-"""What our cells do under NEURON and Brian2."""
+def own_cells(parts: Iterable[type[Part]]) -> frozenset[f.Feature]:
+    """What our cells run that have these parts."""
+    return features_of(parts) | f.INPUTS | f.RECORDINGS | {f.BIAS, f.INITIAL_POTENTIAL, f.FLOAT_WEIGHTS}
+
 
 ON_NEST = NestBackend.capabilities.without(f.PULSES, f.TIMED_INPUT)
 """The neurons are NEST's own, so what they cannot do is the same; currents that change in time are not made here."""
@@ -70,7 +70,9 @@ class PynnNeuronBackend(PynnBackend):
 
     name = "pynn.neuron"
     below = "neuron"
-    capabilities = replace(OWN_CELLS, modules=("pyNN", "neuron"))
+    capabilities = Capabilities(
+        features=own_cells(on_neuron.PARTS), latency=1, exact_bits=53, modules=("pyNN", "neuron"), extra="pynn"
+    )
     cost = Cost(neuron_bytes=5000, synapse_bytes=550, seconds=3.0, most_synapses=10_000_000)
 
     def check_tools(self) -> None:
@@ -83,5 +85,7 @@ class PynnBrian2Backend(PynnBackend):
 
     name = "pynn.brian2"
     below = "brian2"
-    capabilities = replace(OWN_CELLS, modules=("pyNN", "brian2"))
+    capabilities = Capabilities(
+        features=own_cells(on_brian2.PARTS), latency=1, exact_bits=53, modules=("pyNN", "brian2"), extra="pynn"
+    )
     cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)

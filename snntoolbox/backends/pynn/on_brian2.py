@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -9,8 +10,19 @@ import numpy as np
 
 from snntoolbox.backends.pynn.engine import Engine
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
-from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    Leak,
+    Modulo,
+    PerfectIntegrator,
+    RefractoryPeriod,
+    Subtract,
+    ToPotential,
+)
 
 PARAMETERS = ("vth", "initial", "bias", "leak", "vreset", "pause", "first")
 VARIABLES = "\n".join(["v : 1", "g : 1", "waiting : 1", "awake : 1", *(f"{p} : 1" for p in PARAMETERS)])
@@ -21,11 +33,18 @@ v = leak * v + awake * (g + int(t_in_timesteps >= first) * bias) + int(t_in_time
 g = 0
 """
 THRESHOLD = "v >= vth and awake > 0 and t_in_timesteps >= first"
-RESETS = {
-    Reset.SUBTRACT: "v -= vth; waiting = pause",
-    Reset.ZERO: "v = vreset; waiting = pause",
-    Reset.MODULO: "v -= vth * floor(v / vth); waiting = pause",
+PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
+    Delta: lambda part: {},
+    PerfectIntegrator: lambda part: {"leak": 1.0},
+    Leak: lambda part: {"leak": part.factor},
+    ConstantThreshold: lambda part: {},
+    BinarySpikes: lambda part: {},
+    Subtract: lambda part: {"reset": "v -= vth"},
+    ToPotential: lambda part: {"reset": "v = vreset", "vreset": part.potential},
+    Modulo: lambda part: {"reset": "v -= vth * floor(v / vth)"},
+    RefractoryPeriod: lambda part: {"pause": float(part.steps)},
 }
+"""The parameters that stand for each part, and as 'reset' the code of a reset; thresholds are set cell by cell."""
 
 
 class Brian2Engine(Engine):
@@ -44,7 +63,7 @@ class Brian2Engine(Engine):
         # Generated C++ may reorder sums; and it takes longer to compile than small networks take to run.
         brian2.prefs.codegen.target = "numpy"
         super().__init__(flat, pyNN.brian2)
-        self.brian2, self.parts = brian2, _parts(brian2)
+        self.brian2, self.pynn = brian2, _pynn_types(brian2)
 
     def setup(self) -> None:
         """Steps of 1 ms."""
@@ -54,36 +73,35 @@ class Brian2Engine(Engine):
 
     def neurons(self, cells: Cells) -> Any:
         """The cells with everything but the current of a sample."""
-        neuron = cells.neuron
-        return self.parts.cell_type(RESETS[neuron.reset])(
-            vth=cells.threshold,
-            initial=neuron.leak * cells.initial,
-            leak=neuron.leak,
-            vreset=neuron.reset_potential,
-            pause=float(neuron.refractory),
-            first=self.offset + 1 + cells.onset,
-        )
+        of_parts = {name: value for part in cells.neuron.parts for name, value in PARTS[type(part)](part).items()}
+        reset, initial = of_parts.pop("reset"), of_parts["leak"] * cells.initial
+        first = self.offset + 1 + cells.onset
+        cell_type = self.pynn.cell_type(f"{reset}; waiting = pause")
+        return cell_type(vth=cells.threshold, initial=initial, first=first, **of_parts)
 
     def synapse_type(self) -> Any:
         """Synapses whose weights have no unit."""
-        return self.parts.synapse(weight=0.0, delay=1.0)
+        return self.pynn.synapse(weight=0.0, delay=1.0)
 
     def connector(self, connection: Connection) -> Any:
         """Brian2's own array connect: PyNN would set weights one by one."""
         delay = connection.delay - self.head_start
-        return self.parts.connector(connection, delay)
+        return self.pynn.connector(connection, delay)
 
     def drive(self, cells: Cells, current: Array, steps: int) -> None:
         """The current is a bias; what a population does after its last step is not looked at."""
         self.populations[cells.name].set(bias=current)
 
 
-def _parts(brian2: Any) -> SimpleNamespace:
-    """PyNN's cell type, synapse type and connector, made once Brian2 is there."""
+def _pynn_types(brian2: Any) -> SimpleNamespace:
+    """PyNN's cell type for a reset, synapse type and connector, made once Brian2 is there."""
+    group = _group(brian2)
+    synapse, connector = _synapse(), _connector(brian2)
+    return SimpleNamespace(cell_type=lambda reset: _cell_type(group, reset), synapse=synapse, connector=connector)
+
+
+def _group(brian2: Any) -> Any:
     from pyNN.brian2 import simulator
-    from pyNN.brian2.standardmodels.synapses import StaticSynapse
-    from pyNN.connectors import Connector
-    from pyNN.models import BaseCellType
 
     class Group(brian2.NeuronGroup):  # type: ignore[misc]
         """What PyNN makes of a population; it hands on the cell type's `eqs`, here the reset, and the parameters."""
@@ -101,29 +119,44 @@ def _parts(brian2: Any) -> SimpleNamespace:
             for name, values in self.initial_values.items():
                 setattr(self, name, values)
 
-    def cell_type(reset: str) -> Any:
-        class CellType(BaseCellType):  # type: ignore[misc]
-            default_parameters = dict.fromkeys(PARAMETERS, 0.0)
-            default_initial_values: ClassVar = {"v": 0.0}
-            recordable = ("spikes", "v")
-            units: ClassVar = {"v": "dimensionless", "spikes": "ms"}
-            receptor_types = ("input",)
-            post_synaptic_variables: ClassVar = {"input": "g"}
-            state_variable_translations: ClassVar = {
-                "v": {"translated_name": "v", "forward_transform": lambda v: v, "reverse_transform": lambda v: v}
-            }
-            conductance_based = False
-            injectable = False
-            brian2_model = Group
-            eqs = reset
+    return Group
 
-        return CellType
+
+def _cell_type(group: Any, reset: str) -> Any:
+    from pyNN.models import BaseCellType
+
+    class CellType(BaseCellType):  # type: ignore[misc]
+        default_parameters = dict.fromkeys(PARAMETERS, 0.0)
+        default_initial_values: ClassVar = {"v": 0.0}
+        recordable = ("spikes", "v")
+        units: ClassVar = {"v": "dimensionless", "spikes": "ms"}
+        receptor_types = ("input",)
+        post_synaptic_variables: ClassVar = {"input": "g"}
+        state_variable_translations: ClassVar = {
+            "v": {"translated_name": "v", "forward_transform": lambda v: v, "reverse_transform": lambda v: v}
+        }
+        conductance_based = False
+        injectable = False
+        brian2_model = group
+        eqs = reset
+
+    return CellType
+
+
+def _synapse() -> Any:
+    from pyNN.brian2.standardmodels.synapses import StaticSynapse
 
     class Synapse(StaticSynapse):  # type: ignore[misc]
         eqs = "weight : 1"
 
         def _set_target_type(self, weight_units: Any) -> None:
             """No unit, no factor."""
+
+    return Synapse
+
+
+def _connector(brian2: Any) -> Any:
+    from pyNN.connectors import Connector
 
     class Synapses(Connector):  # type: ignore[misc]
         parameter_names = ()
@@ -138,4 +171,4 @@ def _parts(brian2: Any) -> SimpleNamespace:
             made.weight = self.connection.weight
             made.delay = np.full(len(self.connection.weight), self.delay) * brian2.ms
 
-    return SimpleNamespace(cell_type=cell_type, synapse=Synapse, connector=Synapses)
+    return Synapses

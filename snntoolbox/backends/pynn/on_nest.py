@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.backends.nest.kernel import MODELS, parameters, quiet_nest
+from snntoolbox.backends.nest.kernel import model, parameters, quiet_nest
 from snntoolbox.backends.pynn.engine import Engine
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
 from snntoolbox.ir.node import Array
@@ -39,7 +39,7 @@ class NestEngine(Engine):
     def neurons(self, cells: Cells) -> Any:
         """A native cell with only the parameters that are set here: PyNN cannot pass all of the others on."""
         found = {k: v for k, v in parameters(cells.neuron).items() if k != "V_m"}
-        kind = self.sim.native_cell_type(MODELS[cells.neuron.reset])
+        kind = self.sim.native_cell_type(model(cells.neuron))
         kind.default_parameters, kind.default_initial_values = dict(found), {"V_m": 0.0}
         return kind(**{**found, "V_th": cells.threshold})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +12,33 @@ import numpy as np
 from snntoolbox.backends.pynn.engine import Engine
 from snntoolbox.backends.pynn.mechanism import MECHANISM, compiled_mechanism, pynn_compiles
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
-from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    Leak,
+    Modulo,
+    PerfectIntegrator,
+    RefractoryPeriod,
+    Subtract,
+    ToPotential,
+)
 
-MODES = {Reset.SUBTRACT: 0, Reset.ZERO: 1, Reset.MODULO: 2}
 FIELDS = ("vth", "vreset", "start", "bias", "leak", "refractory", "mode", "first")
+PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
+    Delta: lambda part: {},
+    PerfectIntegrator: lambda part: {"leak": 1.0},
+    Leak: lambda part: {"leak": part.factor},
+    ConstantThreshold: lambda part: {},
+    BinarySpikes: lambda part: {},
+    Subtract: lambda part: {"mode": 0.0},
+    ToPotential: lambda part: {"mode": 1.0, "vreset": part.potential},
+    Modulo: lambda part: {"mode": 2.0},
+    RefractoryPeriod: lambda part: {"refractory": float(part.steps)},
+}
+"""The parameters of the mechanism that stand for each part; thresholds are set cell by cell."""
 
 
 class NeuronEngine(Engine):
@@ -51,16 +74,9 @@ class NeuronEngine(Engine):
 
     def neurons(self, cells: Cells) -> Any:
         """The cells with everything but the current of a sample."""
-        neuron = cells.neuron
-        return self.cell_type(
-            vth=cells.threshold,
-            start=cells.initial,
-            vreset=neuron.reset_potential,
-            leak=neuron.leak,
-            refractory=float(neuron.refractory),
-            mode=float(MODES[neuron.reset]),
-            first=self.offset + 1 + cells.onset,
-        )
+        of_parts = {name: value for part in cells.neuron.parts for name, value in PARTS[type(part)](part).items()}
+        first = self.offset + 1 + cells.onset
+        return self.cell_type(vth=cells.threshold, start=cells.initial, first=first, **of_parts)
 
     def connector(self, connection: Connection) -> Any:
         """NEURON's own synapses: PyNN would make an object with four attributes around each."""

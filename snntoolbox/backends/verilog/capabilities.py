@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snntoolbox.backends.verilog.parts import PARTS
 from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.part import features_of
 
 SIMULATORS = ("auto", "icarus", "verilator")
 
@@ -59,9 +61,9 @@ REGISTERS = (
 """What registers cannot hold: they start at 0 and hold whole numbers."""
 
 CAPABILITIES = Capabilities(
-    features=f.PER_NEURON
+    features=features_of(PARTS)
     | {f.CONSTANT_INPUT, f.POISSON_INPUT, f.SIGNED_INPUT}
-    | {f.RESET_SUBTRACT, f.RESET_ZERO, f.SATURATION, f.RECORDED_SPIKES},
+    | {f.BIAS, f.INITIAL_POTENTIAL, f.RECORDED_SPIKES},
     refuses=REGISTERS,
     exact_bits=53,
     programs=("iverilog", "verilator"),

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from snntoolbox.backends.verilog.capabilities import CAPABILITIES
 from snntoolbox.backends.verilog.names import Names
+from snntoolbox.backends.verilog.parts import PARTS, Parameters, limits
 from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of, most_lanes, spike_bits, sum_port
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
 from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits, sum_range, unsigned_bits
@@ -17,8 +18,9 @@ from snntoolbox.errors import BackendError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, Projection, Readout, SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.parts import Saturation
 from snntoolbox.ir.paths import paths
 
 
@@ -84,19 +86,21 @@ class Layer:
         return isinstance(self.target, Population)
 
     @property
-    def resets_to_zero(self) -> bool:
-        """Whether a spike sets the potential to 0."""
-        neuron = getattr(self.target, "neuron", None)
-        return isinstance(neuron, IF) and neuron.reset is Reset.ZERO
-
-    @property
     def limits(self) -> tuple[int, int] | None:
         """The least and largest potential at the end of a step where it saturates, as far as `bits` bits hold them."""
+        part = self._neuron.parts.limits if self._neuron else None
+        return limits(part, self.bits) if isinstance(part, Saturation) else None
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the parts of its neurons are of the library's module; none for a read-out."""
+        parts = self._neuron.parts if self._neuron else ()
+        return {name: value for part in parts for name, value in PARTS[type(part)](part, self.bits).items()}
+
+    @property
+    def _neuron(self) -> IF | None:
         neuron = getattr(self.target, "neuron", None)
-        if not isinstance(neuron, IF) or neuron.saturation is None:
-            return None
-        low, high = neuron.saturation
-        return max(int(low), -(1 << self.bits - 1)), min(int(high), (1 << self.bits - 1) - 1)
+        return neuron if isinstance(neuron, IF) else None
 
     @property
     def forget(self) -> int:

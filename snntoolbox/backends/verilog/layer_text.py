@@ -228,10 +228,7 @@ class LayerText:
         names = ["clk", "rst", "open", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
         names += ["scan_read", "scan_word", "current", "done"]
         if layer.spikes:
-            parameters += [("LANE", max(1, self.lane_bits)), ("RESET_ZERO", int(layer.resets_to_zero))]
-            if layer.limits is not None:
-                low, high = (constant(limit, layer.bits) for limit in layer.limits)
-                parameters += [("SATURATE", 1), ("LOW", low), ("HIGH", high)]
+            parameters += [("LANE", max(1, self.lane_bits)), *layer.parameters.items()]
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
             renamed = [
                 ("spike_marker", "marker"),

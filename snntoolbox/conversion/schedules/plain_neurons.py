@@ -28,6 +28,8 @@ def lossy_choices(schedule: str, recipe: Choices) -> list[str]:
         wrong.append(f"schedule = {schedule} needs neurons with reset = subtract and without leak")
     if recipe.neuron.refractory:
         wrong.append(f"schedule = {schedule} needs neurons without a refractory period")
+    if recipe.neuron.special:
+        wrong.append(f"schedule = {schedule} needs neurons without {' and '.join(recipe.neuron.special_words)}")
     return wrong
 
 
@@ -60,7 +62,7 @@ def _reasons(population: Population) -> list[str]:
         "a window of its own": neuron.window is not None,
         "potentials that saturate": neuron.saturation is not None,
     }
-    return [reason for reason, holds in wrong.items() if holds]
+    return [*(reason for reason, holds in wrong.items() if holds), *neuron.special_words]
 
 
 def presented_for(steps: int, coding: Encoding) -> Encoding:

@@ -1,0 +1,72 @@
+"""What the parts of neurons are in Brian2: a line of `PARTS` for each that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    FiringWindow,
+    Leak,
+    Modulo,
+    PerfectIntegrator,
+    RefractoryPeriod,
+    Subtract,
+    ToPotential,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Pieces of Brian2's code that a part brings with it, or all parts together; empty for none.
+
+    begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
+    count. window: the own steps first ... last - 1 in which alone a neuron may fire. reset: statements after a spike.
+    """
+
+    begin: str = ""
+    decayed: str = ""
+    awake: str = ""
+    window: tuple[int, int] | None = None
+    reset: str = ""
+
+
+def _refractory(part: RefractoryPeriod) -> Code:
+    """Counts down at the beginning of a step: `steps` + 1 at a spike leave the neuron idle for `steps` steps."""
+    return Code(
+        begin=f"waiting = clip(waiting - 1, 0, {part.steps})\n",
+        awake="waiting == 0",
+        reset=f"\nwaiting = {part.steps + 1}",
+    )
+
+
+PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
+    Delta: lambda part: Code(),
+    PerfectIntegrator: lambda part: Code(decayed="v"),
+    Leak: lambda part: Code(decayed=f"{float(part.factor)!r} * v"),
+    ConstantThreshold: lambda part: Code(),
+    BinarySpikes: lambda part: Code(),
+    Subtract: lambda part: Code(reset="v -= theta"),
+    ToPotential: lambda part: Code(reset=f"v = {float(part.potential)!r}"),
+    Modulo: lambda part: Code(reset="v -= theta * floor(v / theta)"),
+    RefractoryPeriod: _refractory,
+    FiringWindow: lambda part: Code(window=(part.first, part.last)),
+}
+
+
+def code_of(neuron: IF) -> Code:
+    """The pieces of all parts of a neuron together."""
+    pieces = [PARTS[type(part)](part) for part in neuron.parts]
+    return Code(
+        begin="".join(piece.begin for piece in pieces),
+        decayed="".join(piece.decayed for piece in pieces),
+        awake="".join(piece.awake for piece in pieces) or "True",
+        window=next((piece.window for piece in pieces if piece.window), None),
+        reset="".join(piece.reset for piece in pieces),
+    )

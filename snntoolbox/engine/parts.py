@@ -1,0 +1,154 @@
+"""What the parts of neurons do in torch: a line of `TORCH` for each that has code here; others run in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snntoolbox.engine.tensors import Target
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    FiringWindow,
+    GradedSpikes,
+    Leak,
+    Modulo,
+    PerfectIntegrator,
+    RefractoryPeriod,
+    Saturation,
+    Subtract,
+    ToPotential,
+)
+
+Make = Callable[[Any, Target, Tensor], Any]
+"""The code of a part for neurons whose potentials are of this shape and type.
+
+By role, everything in place where it can be, z being the spikes of a step:
+synapse: (arriving or None) -> the current or None. membrane: (V, currents, awake or None), changes V.
+threshold: `height`, and `fired(z)`. spikes: (z, V, height), writes z. reset: (V, z, height), changes V.
+limits: (V), changes V. pause: `awake()`, numbers 0 or 1, and `fired(z)`. openings: (step) -> whether neurons may fire.
+What has memory is an object with tensors as its attributes.
+"""
+
+
+def parameter(value: float | Array, target: Target) -> Any:
+    """A float where one value holds for all neurons (faster), else a tensor."""
+    return float(np.reshape(value, ())) if np.size(value) == 1 else target.tensor(np.asarray(value))
+
+
+def _as_it_comes(arriving: Tensor | None) -> Tensor | None:
+    return arriving
+
+
+class _Integrator:
+    """V <- factor V + currents."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, potential: Tensor, currents: list[Tensor], awake: Tensor | None) -> None:
+        if self.factor != 1:
+            potential.mul_(self.factor)
+        for current in currents:
+            if awake is None:
+                potential.add_(current)
+            else:
+                potential.addcmul_(current, awake)
+
+
+class _Constant:
+    """A threshold that stays as it is."""
+
+    def __init__(self, part: ConstantThreshold, target: Target, potential: Tensor) -> None:
+        self.height = parameter(part.value, target)
+
+    def fired(self, z: Tensor) -> None:
+        """Nothing changes."""
+
+
+def _binary(z: Tensor, potential: Tensor, height: Any) -> None:
+    torch.ge(potential, height, out=z)
+
+
+class _Graded:
+    """Values instead of spikes; see `snntoolbox.ir.parts.GradedSpikes`."""
+
+    def __init__(self, part: GradedSpikes, target: Target, potential: Tensor) -> None:
+        self.levels = sorted(part.levels)
+        self.sent = torch.zeros_like(potential) if part.signed else None
+
+    def __call__(self, z: Tensor, potential: Tensor, height: Any) -> None:
+        z.zero_()
+        for level in self.levels:
+            z.masked_fill_(potential >= level * height, level)
+            if self.sent is not None:
+                takes_back = (potential <= -level * height).logical_and_(self.sent >= level)
+                z.masked_fill_(takes_back, -level)
+        if self.sent is not None:
+            self.sent.add_(z)
+
+
+def _subtract(potential: Tensor, z: Tensor, height: Any) -> None:
+    if isinstance(height, float):
+        potential.sub_(z, alpha=height)
+    else:
+        potential.addcmul_(z, height, value=-1)
+
+
+def _modulo(potential: Tensor, z: Tensor, height: Any) -> None:
+    whole = torch.div(potential, height).floor_().mul_(z)
+    _subtract(potential, whole, height)
+
+
+class _ToPotential:
+    """V <- the reset potential where z."""
+
+    def __init__(self, part: ToPotential, target: Target, potential: Tensor) -> None:
+        self.potential = part.potential
+
+    def __call__(self, potential: Tensor, z: Tensor, height: Any) -> None:
+        potential.addcmul_(potential, z, value=-1)
+        if self.potential:
+            potential.add_(z, alpha=self.potential)
+
+
+class _Refractory:
+    """Steps that each neuron still waits."""
+
+    def __init__(self, part: RefractoryPeriod, target: Target, potential: Tensor) -> None:
+        self.steps = part.steps
+        self.waiting = torch.zeros_like(potential)
+
+    def awake(self) -> Tensor:
+        """Whoever does not wait."""
+        return self.waiting.eq(0).to(self.waiting.dtype)
+
+    def fired(self, z: Tensor) -> None:
+        """All steps ahead after a spike, else one less."""
+        self.waiting.sub_(1).clamp_(min=0).add_(z, alpha=self.steps)
+
+
+TORCH: Mapping[type[Part], Make] = {
+    Delta: lambda part, target, potential: _as_it_comes,
+    PerfectIntegrator: lambda part, target, potential: _Integrator(1.0),
+    Leak: lambda part, target, potential: _Integrator(part.factor),
+    ConstantThreshold: _Constant,
+    BinarySpikes: lambda part, target, potential: _binary,
+    GradedSpikes: _Graded,
+    Subtract: lambda part, target, potential: _subtract,
+    ToPotential: _ToPotential,
+    Modulo: lambda part, target, potential: _modulo,
+    Saturation: lambda part, target, potential: lambda v: v.clamp_(part.low, part.high),
+    RefractoryPeriod: _Refractory,
+    FiringWindow: lambda part, target, potential: part.open,
+}
+
+RESTING: frozenset[type[Part]] = frozenset(TORCH) - {Leak, RefractoryPeriod}
+"""Parts with which nothing changes in steps without any current in which no spike may be fired."""

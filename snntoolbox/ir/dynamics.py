@@ -1,0 +1,107 @@
+"""What the neurons of a population do, one step after the other, in numpy and float64: the meaning of their parts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from snntoolbox.ir.network import Population
+from snntoolbox.ir.neurons import IF, MaxGate
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes.windows import extract_windows
+from snntoolbox.ir.part import role_of
+
+
+class Neurons(ABC):
+    """The neurons of a population for a batch, before the first step and then after each.
+
+    potential: V after the reset. count: the sum of all values sent. fired: the number of spikes. All (batch, *shape).
+    graded: whether spikes carry other values than 1.
+    """
+
+    graded = False
+
+    def __init__(self, population: Population, batch: int) -> None:
+        self.population = population
+        self.count = np.zeros((batch, *population.shape))
+        self.fired = np.zeros(self.count.shape, np.int64)
+        self.potential = np.zeros(self.count.shape)
+
+    def step(self, arriving: Array, constant: Array | float, step: int) -> Array:
+        """The values fired in this step, counted from 0, float64.
+
+        `arriving` is what the wiring brings from spikes, `constant` what constant inputs add.
+        """
+        spikes = self._advanced(arriving, constant, step)
+        self.count += spikes
+        self.fired += spikes != 0
+        return spikes
+
+    @abstractmethod
+    def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
+        """The values fired; `potential` is brought to the end of the step."""
+
+
+class PartNeurons(Neurons):
+    """Integrate-and-fire neurons, by what each of their parts does."""
+
+    def __init__(self, population: Population, neuron: IF, batch: int) -> None:
+        super().__init__(population, batch)
+        self.graded = neuron.graded
+        self.potential = np.broadcast_to(neuron.initial, self.count.shape).astype(np.float64)
+        self.parts = neuron.parts
+        self.memory = {role_of(part): part.start(self.count.shape) for part in self.parts}
+
+    def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
+        """Synapse, membrane, threshold, spikes, reset, limits; a pause before and behind them."""
+        parts, memory = self.parts, self.memory
+        current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step)
+        awake = parts.pause.awake(memory["pause"]) if parts.pause else np.ones(current.shape, bool)
+        before = parts.membrane.integrated(self.potential, np.where(awake, current, 0.0), memory["membrane"])
+        height = parts.threshold.height(step, memory["threshold"])
+        spikes = parts.spikes.fire(before, height, self.count) * awake
+        if parts.openings and not parts.openings.open(step):
+            spikes = np.zeros_like(spikes)
+        after = parts.reset.after(before, spikes, height)
+        self.potential = parts.limits.kept(after) if parts.limits else after
+        parts.threshold.fired(spikes, memory["threshold"])
+        if parts.pause:
+            parts.pause.fired(spikes, memory["pause"])
+        return spikes.astype(np.float64)
+
+    def _with_others(self, current: Array, constant: Array | float, step: int) -> Array:
+        """The current of the synapse, with what does not come through it: constant inputs, bias, pulses."""
+        current = current + constant
+        if self.population.bias is not None:
+            current = current + self.population.bias
+        if step in self.population.pulses:
+            current = current + self.population.pulses[step]
+        return current
+
+
+class GateNeurons(Neurons):
+    """Max pooling on spikes: see `MaxGate`."""
+
+    def __init__(self, population: Population, gate: MaxGate, batch: int) -> None:
+        super().__init__(population, batch)
+        self.gate = gate
+        self.seen: Array = np.zeros(())
+
+    def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
+        current = arriving + constant
+        self.seen = self.seen + current
+        geometry = (self.gate.kernel, self.gate.stride, self.gate.padding, self.gate.dilation)
+        counts = extract_windows(self.seen, *geometry, fill=-1)
+        spikes = extract_windows(current, *geometry)
+        flat = (*spikes.shape[: current.ndim], -1)
+        winner = counts.reshape(flat).argmax(axis=-1)[..., None]
+        return np.asarray(np.take_along_axis(spikes.reshape(flat), winner, axis=-1)[..., 0])
+
+
+def start(population: Population, batch: int) -> Neurons:
+    """The neurons of a population before the first step."""
+    neuron = population.neuron
+    if isinstance(neuron, MaxGate):
+        return GateNeurons(population, neuron, batch)
+    return PartNeurons(population, neuron, batch)

@@ -1,0 +1,267 @@
+"""The parts that neurons are made of: each has its equation, its step in numpy, and its rows in that of features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.ir.feature import Feature, Lowering
+from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.part import (
+    Limits,
+    Membrane,
+    Memory,
+    Openings,
+    Pause,
+    ResetRule,
+    SpikeRule,
+    Synapse,
+    Threshold,
+)
+
+ABSENT = "no such rule in its neurons"
+"""Why most simulators lack a part."""
+
+RATE = "[conversion] schedule = rate"
+ONLY_SCHEDULES = f"only other schedules need it than {RATE} (the default)"
+PULSES = "time-varying bias (pulses of current)"
+"""The name of what a window is lowered to."""
+
+_PLAIN = "[cell] levels = 1 and spikes = unsigned"
+
+
+@dataclass(frozen=True, eq=False)
+class Delta(Synapse):
+    """I[t] = W z[t]: a spike acts in one step."""
+
+    features = ()
+
+    def current(self, arriving: Array, memory: Memory) -> Array:
+        """What arrives."""
+        return arriving
+
+
+@dataclass(frozen=True, eq=False)
+class PerfectIntegrator(Membrane):
+    """V-[t] = V[t-1] + I[t]."""
+
+    features = ()
+
+    def integrated(self, potential: Array, current: Array, memory: Memory) -> Array:
+        """The sum."""
+        return potential + current
+
+
+@dataclass(frozen=True, eq=False)
+class Leak(Membrane):
+    """V-[t] = factor V[t-1] + I[t]; `factor` remains of the potential, exp(-dt / tau_m)."""
+
+    features = (Feature("leak", why_not=ABSENT),)
+
+    factor: float
+
+    def integrated(self, potential: Array, current: Array, memory: Memory) -> Array:
+        """What remains, and the current."""
+        return self.factor * potential + current
+
+    def misfits(self) -> Iterator[str]:
+        """A factor that is no share."""
+        if not 0 < self.factor <= 1:
+            yield f"leak {self.factor} is not the share that remains, above 0 and at most 1"
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantThreshold(Threshold):
+    """theta[t] = value, which broadcasts to the population's shape."""
+
+    features = (
+        Feature(
+            "thresholds per neuron", "thresholds that differ within a layer", why_not="one threshold for each layer"
+        ),
+    )
+
+    value: float | Array
+
+    def asks(self) -> tuple[Feature, ...]:
+        """Values of their own, where they differ."""
+        return self.features if np.ptp(self.value) != 0 else ()
+
+    def height(self, step: int, memory: Memory) -> Array | float:
+        """The same in every step."""
+        return self.value
+
+    def misfits(self) -> Iterator[str]:
+        """Values that any potential is above."""
+        if not np.all(np.asarray(self.value) > 0):
+            yield f"threshold {self.value} is not above 0"
+
+
+@dataclass(frozen=True, eq=False)
+class BinarySpikes(SpikeRule):
+    """z[t] = 1 where V-[t] >= theta[t], else 0."""
+
+    features = ()
+    graded = False
+
+    def fire(self, before: Array, height: Array | float, sent: Array) -> Array:
+        """Bool."""
+        return np.asarray(before >= height)
+
+
+@dataclass(frozen=True, eq=False)
+class GradedSpikes(SpikeRule):
+    """z[t] = the largest level l with V-[t] >= l theta[t], else 0.
+
+    Where they are `signed`, minus the largest l with V-[t] <= -l theta[t] that is no larger than the sum sent so far.
+    """
+
+    features = (
+        Feature(
+            "spikes that carry values (payloads)",
+            "spikes that carry values",
+            avoided_by=_PLAIN,
+            why_not=ABSENT,
+        ),
+        Feature(
+            "signed spikes of neurons",
+            "signed spikes",
+            avoided_by=_PLAIN,
+            why_not=ABSENT,
+        ),
+    )
+
+    levels: tuple[float, ...]
+    signed: bool
+
+    def asks(self) -> tuple[Feature, ...]:
+        """Values and signs, each where it has them."""
+        values, signs = self.features
+        return (*([values] if self.levels != (1.0,) else []), *([signs] if self.signed else []))
+
+    def fire(self, before: Array, height: Array | float, sent: Array) -> Array:
+        """The values, float64."""
+        value = np.zeros(before.shape)
+        for level in sorted(self.levels):
+            value = np.where(before >= level * np.asarray(height), level, value)
+            if self.signed:
+                takes_back = (before <= -level * np.asarray(height)) & (level <= sent)
+                value = np.where(takes_back, -level, value)
+        return value
+
+    def misfits(self) -> Iterator[str]:
+        """Levels that are none."""
+        if not self.levels or len({*self.levels}) < len(self.levels):
+            yield f"levels {self.levels} are not different values, at least one"
+        elif not all(level > 0 and math.isfinite(level) for level in self.levels):
+            yield f"levels {self.levels} are not all above 0 and finite"
+
+
+@dataclass(frozen=True, eq=False)
+class Subtract(ResetRule):
+    """V = V- - theta z: the residue is kept."""
+
+    features = (Feature("reset by subtraction", why_not=ABSENT, kind="reset", value="subtract"),)
+
+    def after(self, before: Array, spikes: Array, height: Array | float) -> Array:
+        """Less a threshold for each unit of spikes."""
+        return np.asarray(before - height * spikes)
+
+
+@dataclass(frozen=True, eq=False)
+class ToPotential(ResetRule):
+    """V = potential where z."""
+
+    features = (Feature("reset to a potential", why_not=ABSENT, kind="reset", value="zero"),)
+
+    potential: float
+
+    def after(self, before: Array, spikes: Array, height: Array | float) -> Array:
+        """The potential to reset to, where a spike is."""
+        return np.where(spikes, self.potential, before)
+
+
+@dataclass(frozen=True, eq=False)
+class Modulo(ResetRule):
+    """V = V- - theta floor(V- / theta) where z: several thresholds' worth is dropped."""
+
+    features = (Feature("reset by modulo", why_not=ABSENT, kind="reset", value="modulo"),)
+
+    def after(self, before: Array, spikes: Array, height: Array | float) -> Array:
+        """What is left of the division, where a spike is."""
+        return np.where(spikes, before - height * np.floor(before / height), before)
+
+
+@dataclass(frozen=True, eq=False)
+class Saturation(Limits):
+    """V[t] = min(max(V, low), high), once a step: what arrives within it is summed in full, whatever its order."""
+
+    features = (Feature("potentials that saturate", why_not="only `snntoolbox deploy --saturate` makes them"),)
+
+    low: float
+    high: float
+
+    def kept(self, potential: Array) -> Array:
+        """Clipped."""
+        return np.clip(potential, self.low, self.high)
+
+    def misfits(self) -> Iterator[str]:
+        """A range that 0 is not in."""
+        if not self.low <= 0 <= self.high:
+            yield f"saturation {(self.low, self.high)} is no range around 0"
+
+
+@dataclass(frozen=True, eq=False)
+class RefractoryPeriod(Pause):
+    """I[t] = 0, z[t] = 0 in the `steps` steps after a spike; the leak goes on."""
+
+    features = (Feature("refractory period", why_not=ABSENT),)
+
+    steps: int
+
+    def start(self, shape: Shape) -> Memory:
+        """Steps that each neuron still waits."""
+        return {"waiting": np.zeros(shape, np.int64)}
+
+    def awake(self, memory: Memory) -> Array:
+        """Whoever does not wait."""
+        return np.asarray(memory["waiting"] == 0)
+
+    def fired(self, spikes: Array, memory: Memory) -> None:
+        """All steps ahead after a spike, else one less."""
+        memory["waiting"] = np.where(spikes, self.steps, np.maximum(memory["waiting"] - 1, 0))
+
+    def misfits(self) -> Iterator[str]:
+        """What is no number of steps."""
+        if self.steps < 0 or self.steps != int(self.steps):
+            yield f"refractory {self.steps} is no number of steps"
+
+
+@dataclass(frozen=True, eq=False)
+class FiringWindow(Openings):
+    """z[t] = 0 outside the steps first <= t < last, counted from 0."""
+
+    features = (
+        Feature(
+            "firing windows",
+            lowered_by=Lowering(
+                "[conversion] weight_bits = 8: on the integer grid windows become pulses of current", needs=PULSES
+            ),
+            avoided_by=RATE,
+            why_not=ONLY_SCHEDULES,
+        ),
+    )
+
+    first: int
+    last: int
+
+    def open(self, step: int) -> bool:
+        """Whether the step lies in it."""
+        return self.first <= step < self.last
+
+    def misfits(self) -> Iterator[str]:
+        """What is no range of steps."""
+        if not 0 <= self.first < self.last:
+            yield f"window {(self.first, self.last)} is no range of steps, counted from 0"
