@@ -1,23 +1,68 @@
-"""Input codings as data, and the one seeded source of the spike trains that every simulator gets."""
+"""Input codings as data, one class each, and the one seeded source of the spike trains that every simulator gets."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.arguments import misfits
+from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.parts import ONLY_SCHEDULES, RATE
+
+
+class Encoding:
+    """How an input is presented: a frozen dataclass.
+
+    `features` are what it may ask of a backend, in the words in which it is refused.
+    """
+
+    features: ClassVar[tuple[Feature, ...]]
+
+    def asks(self) -> tuple[Feature, ...]:
+        """The features that it asks for, as it is."""
+        return self.features
+
+    def check(self, x: Array, name: str) -> None:
+        """DataError where samples `x` of the input `name` cannot be presented so."""
+
+    def sample_shape(self, shape: Shape, x: Array) -> Shape:
+        """The shape that samples `x` of an input of this shape must have."""
+        return shape
+
+    def words(self, dt: float) -> str:
+        """What it is, for people, in a network of steps of `dt` ms."""
+        return str(self)
+
+
+class Spiking(Encoding):
+    """An input that reaches the network as spikes, which the wiring multiplies by `amplitude`."""
+
+    @property
+    def amplitude(self) -> float:
+        """The value that one spike per step stands for."""
+        raise NotImplementedError
+
+    def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
+        """Signed spikes (steps, batch, *shape), int8, of samples and steps that are numbered from the first ones on."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class ConstantCurrent:
+class ConstantCurrent(Encoding):
     """The sample itself as a current, the same every step; with `steps` in the first so many steps alone.
 
     `largest`, where given, is the largest |x| that the network is made for.
     """
+
+    features = (
+        Feature("constant-current input", lowered_by=Lowering("[input] poisson_input = True")),
+        Feature("input for the first steps alone", avoided_by=RATE, why_not=ONLY_SCHEDULES),
+    )
 
     steps: int | None = None
     largest: float | None = None
@@ -25,6 +70,14 @@ class ConstantCurrent:
     def __post_init__(self) -> None:
         _check_types(self)
         _check_steps(self.steps)
+
+    def asks(self) -> tuple[Feature, ...]:
+        """Constant currents, and an end of them where there is one."""
+        return self.features if self.steps is not None else self.features[:1]
+
+    def words(self, dt: float) -> str:
+        """With how long it lasts."""
+        return f"constant current{_first_steps(self.steps)}"
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value is beyond what the network is made for."""
@@ -40,13 +93,15 @@ class ConstantCurrent:
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(Spiking):
     """Independent spikes with the sign of x (+1 or -1) and probability |x| / amplitude per step.
 
     The wiring multiplies them by `amplitude`, so that the mean current is x. Rates above one spike per step are cut
     off: `amplitude` must be at least max |x|. An input rate of r Hz at a step of dt ms is
     amplitude = max|x| / (r * dt / 1000). With `steps` there are spikes in the first so many steps alone.
     """
+
+    features = (Feature("Poisson input", lowered_by=Lowering("[input] poisson_input = False")),)
 
     amplitude: float = 1.0
     seed: int = 0
@@ -58,6 +113,15 @@ class Poisson:
         _check_steps(self.steps)
         if not 0 <= self.seed < 2**64:
             raise ConversionError(f"the seed {self.seed} of Poisson input is not from 0 to 2^64 - 1")
+
+    def words(self, dt: float) -> str:
+        """With its largest rate."""
+        most = f"at most {1000 / dt:,.0f} Hz for |x| = {self.amplitude:g}"
+        return f"Poisson spikes, {most}, seed {self.seed}{_first_steps(self.steps)}"
+
+    def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
+        """See `poisson_spikes`."""
+        return poisson_spikes(x, steps, self, first_sample, first_step)
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value would need more than one spike per step."""
@@ -71,17 +135,33 @@ class Poisson:
 
 
 @dataclass(frozen=True)
-class SpikeTimes:
+class SpikeTimes(Spiking):
     """Given spikes: a sample is its own train, (steps, *shape), of -1, 0 and 1; behind its end all is silent.
 
     The wiring multiplies spikes by `amplitude`, the value that one spike per step stands for.
     """
+
+    features = (Feature("spike-time input", why_not="no sources that play given spikes"),)
 
     amplitude: float = 1.0
 
     def __post_init__(self) -> None:
         _check_types(self)
         _check_amplitude(self.amplitude)
+
+    def sample_shape(self, shape: Shape, x: Array) -> Shape:
+        """With the steps in front."""
+        return (*x.shape[1:2], *shape)
+
+    def words(self, dt: float) -> str:
+        """With what a spike is worth."""
+        return f"given spikes, each worth {self.amplitude:g}"
+
+    def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
+        """Those of these steps; none behind the end of a sample."""
+        given = np.moveaxis(np.asarray(x)[:, first_step : first_step + steps], 1, 0).astype(np.int8)
+        silence = np.zeros((steps - len(given), *given.shape[1:]), np.int8)
+        return np.concatenate([given, silence])
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value is no spike."""
@@ -109,24 +189,13 @@ def _largest(x: Array) -> float:
     return max(-float(x.min(initial=0)), float(x.max(initial=0)))
 
 
-Spiking = Poisson | SpikeTimes
-"""Inputs that reach the network as spikes."""
-
-Encoding = ConstantCurrent | Poisson | SpikeTimes
-
-
-def sample_shape(encoding: Encoding, shape: Shape, x: Array) -> Shape:
-    """The shape that samples `x` of an input of this shape must have: a train has its steps in front."""
-    return (*x.shape[1:2], *shape) if isinstance(encoding, SpikeTimes) else shape
+def _first_steps(steps: int | None) -> str:
+    return "" if steps is None else f" in the first {steps} steps"
 
 
 def spike_trains(x: Array, steps: int, encoding: Spiking, first_sample: int, first_step: int = 0) -> Array:
     """Signed spikes (steps, batch, *shape), int8, of a spiking input: the same for every simulator."""
-    if isinstance(encoding, Poisson):
-        return poisson_spikes(x, steps, encoding, first_sample, first_step)
-    given = np.moveaxis(np.asarray(x)[:, first_step : first_step + steps], 1, 0).astype(np.int8)
-    silence = np.zeros((steps - len(given), *given.shape[1:]), np.int8)
-    return np.concatenate([given, silence])
+    return encoding.train(x, steps, first_sample, first_step)
 
 
 def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, first_step: int = 0) -> Array:

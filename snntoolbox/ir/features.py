@@ -20,7 +20,6 @@ __all__ = [
     "Feature",
     "Lowering",
     "features",
-    "of_inputs",
     "of_networks",
     "of_neurons",
     "of_populations",
@@ -56,11 +55,6 @@ def of_populations(asks: Callable[[Population], bool]) -> Asks:
 def of_neurons(asks: Callable[[IF], bool]) -> Asks:
     """Asked for by populations of integrate-and-fire neurons of which this holds."""
     return of_populations(lambda population: isinstance(population.neuron, IF) and asks(population.neuron))
-
-
-def of_inputs(kind: type[Encoding], asks: Callable[[Any], bool] = lambda encoding: True) -> Asks:
-    """Asked for by inputs of a coding of which this holds."""
-    return lambda layer: isinstance(layer, CodedInput) and type(layer.encoding) is kind and asks(layer.encoding)
 
 
 def of_networks(asks: Callable[[SpikingNetwork], bool]) -> Asks:
@@ -99,12 +93,6 @@ PULSES = Feature(
     avoided_by=parts.RATE,
     why_not=parts.ONLY_SCHEDULES,
 )
-TIMED_INPUT = Feature(
-    "input for the first steps alone",
-    asked_by=of_inputs(ConstantCurrent, lambda encoding: encoding.steps is not None),
-    avoided_by=parts.RATE,
-    why_not=parts.ONLY_SCHEDULES,
-)
 RECURRENT = Feature(
     "recurrent connections",
     "a recurrent connection",
@@ -117,15 +105,9 @@ LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have
 INITIAL_POTENTIAL = Feature(
     "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
 )
-CONSTANT_INPUT = Feature(
-    "constant-current input",
-    asked_by=of_inputs(ConstantCurrent),
-    lowered_by=Lowering("[input] poisson_input = True"),
-)
-POISSON_INPUT = Feature(
-    "Poisson input", asked_by=of_inputs(Poisson), lowered_by=Lowering("[input] poisson_input = False")
-)
-GIVEN_SPIKES = Feature("spike-time input", asked_by=of_inputs(SpikeTimes), why_not="no sources that play given spikes")
+CONSTANT_INPUT, TIMED_INPUT = ConstantCurrent.features
+(POISSON_INPUT,) = Poisson.features
+(GIVEN_SPIKES,) = SpikeTimes.features
 SIGNED_INPUT = Feature("negative input values as spikes", why_not="input spikes have no sign")
 COUNTED_READOUT = Feature("read-out of spike counts", by_form=True)
 SUMMED_READOUT = Feature("read-out of summed currents", by_form=True)
@@ -182,7 +164,9 @@ def features(network: SpikingNetwork, more: Iterable[Feature] = ()) -> list[Aske
 
 
 def _of_parts(layer: Layer) -> list[Feature]:
-    """What the parts of a population's neurons ask for."""
+    """What the parts of a population's neurons ask for, or the coding of an input."""
+    if isinstance(layer, CodedInput):
+        return list(layer.encoding.asks())
     if not isinstance(layer, Population) or not isinstance(layer.neuron, IF):
         return []
     return list(dict.fromkeys(feature for part in layer.neuron.parts for feature in part.asks()))

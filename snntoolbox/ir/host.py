@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.errors import BackendError, DataError
-from snntoolbox.ir.encodings import Spiking, sample_shape, spike_trains
+from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import SpikingNetwork
@@ -27,7 +27,7 @@ def checked_batch(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> 
     if len(arrays) != len(names):
         raise DataError(f"the network has {len(names)} inputs ({', '.join(names)}), got {len(arrays)}")
     for name, array in zip(names, arrays, strict=True):
-        shape = sample_shape(network.encodings[name], network.wiring.shapes[name], array)
+        shape = network.encodings[name].sample_shape(network.wiring.shapes[name], array)
         expected = (len(arrays[0]), *shape)
         if array.shape != expected:
             raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import DataError
-from snntoolbox.ir.encodings import Encoding, sample_shape
+from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.node import Array, Shape
 
 Progress = Callable[[int], None]
@@ -26,7 +26,7 @@ def checked_arrays(
         raise DataError(f"{len(arrays)} arrays given, the model has {len(shapes)} inputs")
     for (name, shape), array in zip(shapes.items(), arrays, strict=True):
         if encodings:
-            shape = sample_shape(encodings[name], shape, array)
+            shape = encodings[name].sample_shape(shape, array)
         if array.shape[1:] != shape:
             raise DataError(f"samples have shape {array.shape[1:]}, the model takes {shape}", layer=name)
         if len(array) != len(arrays[0]):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.ir.arguments import checked
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Negative, Reset
@@ -104,6 +103,12 @@ _INDENTED: Mapping[str, Any] = {"initial_indent": "    ", "subsequent_indent": "
 
 
 # -- cells --------------------------------------------------------------------------------------------------------
+
+
+def shortened(name: str, most: int) -> str:
+    """A name in at most so many letters: of a longer one the beginning and, as names differ there, more of the end."""
+    begin = (most - 1) // 3
+    return name if len(name) <= most else f"{name[:begin]}…{name[len(name) - (most - 1 - begin):]}"
 
 
 def shape_text(shape: Shape) -> str:
@@ -201,7 +206,7 @@ def _reads(network: SpikingNetwork, current: str, above: str) -> str:
 
 def _notes(network: SpikingNetwork) -> list[str]:
     lines = [
-        f"input:   {name} {shape_text(network.wiring.shapes[name])}, {_coding(encoding, network.dt)}"
+        f"input:   {name} {shape_text(network.wiring.shapes[name])}, {encoding.words(network.dt)}"
         for name, encoding in network.encodings.items()
     ]
     models = dict.fromkeys(_neuron(p.neuron) for p in network.populations.values() if isinstance(p.neuron, IF))
@@ -214,21 +219,6 @@ def _notes(network: SpikingNetwork) -> list[str]:
         grows = f"|V| grows by at most {grid.growth:,} a step from {grid.start:,}"
         lines.append(f"grid:    {grid.weight_bits}-bit weights, {grows}")
     return lines + [f"chosen:  {note}" for note in network.notes]
-
-
-def _first_steps(steps: int | None) -> str:
-    return "" if steps is None else f" in the first {steps} steps"
-
-
-def _coding(encoding: Encoding, dt: float) -> str:
-    if isinstance(encoding, ConstantCurrent):
-        return "constant current" + _first_steps(encoding.steps)
-    if isinstance(encoding, Poisson):
-        most = f"at most {1000 / dt:,.0f} Hz for |x| = {encoding.amplitude:g}"
-        return f"Poisson spikes, {most}, seed {encoding.seed}{_first_steps(encoding.steps)}"
-    if isinstance(encoding, SpikeTimes):
-        return f"given spikes, each worth {encoding.amplitude:g}"
-    return str(encoding)
 
 
 def _schedule(network: SpikingNetwork) -> str:

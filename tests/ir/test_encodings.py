@@ -1,10 +1,16 @@
-"""Poisson trains: signs, rates, and independence of batches and chunks."""
+"""Poisson trains: signs, rates, and independence of batches and chunks; and a coding of one's own."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.backends.registry import backend_named
 from snntoolbox.errors import DataError
-from snntoolbox.ir.encodings import Poisson, SpikeTimes, poisson_spikes, sample_shape, spike_trains
+from snntoolbox.ir.encodings import Poisson, SpikeTimes, Spiking, poisson_spikes, spike_trains
+from snntoolbox.ir.feature import Feature
+from snntoolbox.ir.interpreter import interpret
 
 X = np.random.default_rng(0).uniform(-1, 1, size=(4, 3, 5))
 
@@ -71,5 +77,32 @@ def test_what_is_no_spike_is_refused():
 
 
 def test_shapes_of_samples():
-    assert sample_shape(SpikeTimes(), (2, 4), TRAINS) == (6, 2, 4)
-    assert sample_shape(Poisson(), (2, 4), TRAINS) == (2, 4)
+    assert SpikeTimes().sample_shape((2, 4), TRAINS) == (6, 2, 4)
+    assert Poisson().sample_shape((2, 4), TRAINS) == (2, 4)
+
+
+@dataclass(frozen=True)
+class Bursts(Spiking):
+    """All the spikes of a sample first: a coding that the table of features does not know."""
+
+    features = (Feature("bursts of input", "inputs as bursts"),)
+
+    amplitude: float = 1.0
+
+    def train(self, x, steps, first_sample, first_step):
+        number = np.round(np.abs(x) * steps).astype(int)
+        late = np.arange(first_step, first_step + steps).reshape(-1, *[1] * x.ndim)
+        return ((late < number) * np.sign(x)).astype(np.int8)
+
+
+def test_a_coding_of_ones_own_runs_where_neurons_are_in_numpy_and_is_refused_elsewhere():
+    draft = Draft()
+    draft.readout(draft.neurons(draft.dense(draft.input(3, coding=Bursts()), 4)))
+    network, x = draft.network(), np.array([[0.5, -0.25, 1.0]])
+    assert "inputs as bursts" in [u.reason for u in backend_named("brian2").capabilities.missing(network)]
+    (train,) = (spike_trains(x, 8, e, 0) for e in network.encodings.values())
+    assert train.sum(axis=0).tolist() == [[4, -2, 8]]
+    expected = interpret(network, x, steps=8)
+    with backend_named("INI").build(network) as executable:
+        found = executable.run(x, steps=8)
+    assert all(np.array_equal(found.counts[n], expected.counts[n]) for n in network.populations)

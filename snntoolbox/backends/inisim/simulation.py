@@ -21,7 +21,7 @@ from snntoolbox.engine.fast import compiled_loops, jit, products_int8, products_
 from snntoolbox.engine.fast.planning import FastPaths, work
 from snntoolbox.engine.tensors import Target, device_named, plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
-from snntoolbox.ir.encodings import ConstantCurrent, Spiking, sample_shape
+from snntoolbox.ir.encodings import ConstantCurrent, Spiking
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -208,7 +208,7 @@ class Simulation:
         if len(x) != len(names):
             raise DataError(f"the network has {len(names)} inputs ({', '.join(names)}), got {len(x)}")
         for name, array in zip(names, x, strict=True):
-            shape = sample_shape(self.network.encodings[name], self.network.wiring.shapes[name], array)
+            shape = self.network.encodings[name].sample_shape(self.network.wiring.shapes[name], array)
             expected = (len(x[0]), *shape)
             if array.shape != expected:
                 raise DataError(f"expects a batch of shape {expected}, got {array.shape}", layer=name)

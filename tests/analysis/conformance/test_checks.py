@@ -35,7 +35,7 @@ def runs():
             yield pytest.param(name, case, id=f"{name}-{case}", marks=most)
 
 
-@pytest.mark.parametrize(("name", "case"), runs())
+@pytest.mark.parametrize(("name", "case"), [*runs()])
 def test_backend_conforms(name, case):
     tested = backend_named(name)
     if not tested.capabilities.installed() and not os.environ.get("CI"):

@@ -145,7 +145,7 @@ def products():
                 yield pytest.param(name, engine, bits, reset, id=f"{name}-{engine}-{bits}-{reset}", marks=rest)
 
 
-@pytest.mark.parametrize(("name", "options", "bits", "reset"), products(), indirect=["options"])
+@pytest.mark.parametrize(("name", "options", "bits", "reset"), [*products()], indirect=["options"])
 def test_integer_networks_are_exact(name, bits, reset, options):
     network, x, wanted = quantized(name, bits, reset)
     with InisimBackend().build(network, **options) as simulation:
