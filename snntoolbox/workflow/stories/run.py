@@ -9,10 +9,10 @@ from typing import Any
 
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.analysis.metrics import PopulationStatistics
+from snntoolbox.conversion.converted import ConvertedNetwork
 from snntoolbox.errors import ConfigError, DiedError
 from snntoolbox.ir.files import RunFolder, write_json
 from snntoolbox.ir.io import save
-from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
@@ -36,7 +36,7 @@ class FinishedRun:
 
     report: Mapping[str, Any]
     folder: Path
-    network: SpikingNetwork | None = None
+    network: ConvertedNetwork | None = None
     statistics: PopulationStatistics | None = None
     diagnosis: Diagnosis | None = None
     failure: DiedError | None = None
@@ -63,8 +63,9 @@ def run(
         report = _write(prepared, found, folder)
         if found.failure is not None:
             target.path = target.path.with_name(target.path.name + UNFINISHED)
+    network = None if prepared.network is None else ConvertedNetwork.of(prepared.network)
     return FinishedRun(
-        report=report, folder=target.path, network=prepared.network,
+        report=report, folder=target.path, network=network,
         statistics=found.statistics, diagnosis=found.diagnosis, failure=found.failure,
     )  # fmt: skip
 
