@@ -53,7 +53,7 @@ def test_files_are_installed_with_the_package():
     settings = configparser.ConfigParser()
     if not settings.read(Path(__file__).parents[3] / "setup.cfg"):
         pytest.skip("the source tree is not here")
-    patterns = [text.strip() for text in settings["options.package_data"]["snntoolbox"].split(",")]
+    patterns = settings["options.package_data"]["snntoolbox"].split()
     left_out = [p.name for p in files() if not any(fnmatch.fnmatchcase(f"workflow/demo/{p.name}", g) for g in patterns)]
     assert left_out == []
 
