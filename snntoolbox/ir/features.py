@@ -99,7 +99,7 @@ RECURRENT = Feature(
     asked_by=lambda layer: isinstance(layer, Cycle),
     why_not="networks can have them, no simulator here runs them",
 )
-OWN_PARTS = Feature("parts of neurons from elsewhere, in numpy", why_not="its neurons are not written in Python")
+OWN_PARTS = Feature("neuron parts from elsewhere, in numpy", why_not="its neurons are not written in Python")
 DELAYS = Feature("delays of one's own", why_not="networks have none yet; short arms wait for long ones by themselves")
 LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have none yet: a spike acts in one step")
 INITIAL_POTENTIAL = Feature(

@@ -38,10 +38,7 @@ FRAMEWORKS = {
     "distributed": ("backends/workers/local.py",),
     "matplotlib": ("workflow/report/canvas.py",),
     "PIL": ("workflow/data/images.py",),
-    "rich": (
-        *("workflow/report/terminal.py", "workflow/report/comparison_table.py"),
-        "workflow/commands/shared_options.py",
-    ),
+    "rich": ("workflow/report/terminal.py",),
 }
 
 PRINTING = ("workflow/cli.py", "workflow/commands/")

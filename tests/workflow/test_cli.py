@@ -68,9 +68,9 @@ def test_as_a_program(workspace):
     assert (code, err) == (0, "")
     found = read_report(workspace)
     lines = out.splitlines()
-    assert any(re.search(rf"ANN .*{found['ann_accuracy']:.2%} .* 20 ", line) for line in lines)
+    assert any(re.search(rf"ANN .*{found['ann_accuracy']:.2%} .* 20$", line) for line in lines)
     assert any(re.search(rf"SNN, 32 ms on INI .*{found['snn_accuracy']:.2%} ", line) for line in lines)
-    assert any(re.search(r"max_pool\.larger_2 .* 16x4x4 .* 256 .* 0\.\d{4} .* 0\.9\d{3} ", line) for line in lines)
+    assert any(re.search(r"max_pool\.larger_2 +16x4x4 +256 +0\.\d{4} +0\.9\d{3} +Add$", line) for line in lines)
     assert f"Report: {workspace / 'log' / 'demo_onnx' / 'report.json'}" in lines
 
 
@@ -210,9 +210,10 @@ def test_demo_twice_keeps_a_changed_configuration(workspace, capsys):
 
 def test_capabilities_of_every_simulator(capsys):
     assert main(["capabilities"]) == 0
-    table = capsys.readouterr().out
-    names = ["INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "verilog"]
-    assert table.splitlines()[0].split() == ["feature", *names]
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    names = {"INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "verilog"}
+    assert names <= {line.split()[1] for line in lines if len(line.split()) > 2 and line.split()[2] == "runs"}
     assert main(["capabilities", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["nest"]["reset by modulo"] is False

@@ -10,9 +10,11 @@ from typing import Any
 
 from snntoolbox.analysis.diagnosis import terms
 from snntoolbox.analysis.diagnosis.terms import LOCAL
+from snntoolbox.ir.summary import shortened, text_table
 
 WIDTH = 80
-_NAME = 20
+_NAME = 18
+"""Letters of a layer's name that fit beside its numbers."""
 _COLUMNS = {
     terms.CLIPPING: "clip",
     terms.QUANTISATION: "quant",
@@ -37,11 +39,11 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 def layer_text(diagnosis: Diagnosis) -> str:
     """One line per population, errors in percent of the RMS of its activation; the mean is signed."""
     shown = [t for t in _COLUMNS if t != terms.SAMPLING or any(t in layer.terms for layer in diagnosis.layers)]
-    head = [f"{name:>7}" for name in ("error", "mean", *(_COLUMNS[t] for t in shown))]
+    header = ("layer", "error", "mean", *(_COLUMNS[t] for t in shown), "dead", "full")
+    rows = [_row(layer, shown) for layer in diagnosis.layers]
     lines = [
         f"Errors of the rates in % of the activations' RMS ({diagnosis.samples} samples, {diagnosis.steps} steps)",
-        f"{'layer':<{_NAME}}{''.join(head)} dead full",
-        *(_row(layer, shown) for layer in diagnosis.layers),
+        text_table(header, rows, set(range(1, len(header))), WIDTH, total=False),
     ]
     reasons: dict[str, list[str]] = {}
     for layer in diagnosis.layers:
@@ -51,10 +53,9 @@ def layer_text(diagnosis: Diagnosis) -> str:
     return "\n".join([*lines, *(line for text in notes for line in _wrapped(text))])
 
 
-def _row(layer: LayerDiagnosis, shown: Iterable[str]) -> str:
+def _row(layer: LayerDiagnosis, shown: Iterable[str]) -> tuple[str, ...]:
     sizes = [layer.total.rms, layer.total.mean, *(layer.terms[t].rms if t in layer.terms else math.nan for t in shown)]
-    cells = "".join(f"{_percent(size):>7}" for size in sizes)
-    return f"{_short(layer.name):<{_NAME}}{cells}{layer.dead:>5}{layer.full:>5}"
+    return shortened(layer.name, _NAME), *map(_percent, sizes), str(layer.dead), str(layer.full)
 
 
 def readout_text(diagnosis: Diagnosis) -> str:
@@ -119,10 +120,6 @@ def _percent(share: float) -> str:
     if math.isnan(share):
         return "-"
     return f"{100 * share:.1f}" if abs(share) < 9.995 else f"{100 * share:.0e}".replace("e+0", "e")
-
-
-def _short(name: str) -> str:
-    return name if len(name) < _NAME else f"{name[: _NAME // 2 - 2]}…{name[-(_NAME // 2) :]}"
 
 
 def _few(items: list[str], most: int = 4) -> list[str]:

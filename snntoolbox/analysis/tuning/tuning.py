@@ -30,6 +30,7 @@ def _table(tuning: Tuning) -> Iterator[str]:
     yield from _wrapped(f"What nothing beats on {best.samples} calibration samples held back")
     score = "error" if best.measured.outcome.agreement is None else "agree"
     yield f"  {score:>7}{'steps':>8}{'operations':>13}  setting"
+    yield "-" * WIDTH
     front = list(tuning.front)
     shown = front if len(front) <= _MOST else [front[i * (len(front) - 1) // (_MOST - 1)] for i in range(_MOST)]
     if best not in shown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from snntoolbox.workflow.commands.shared_options import add_config, add_force, console, set_log_level
+from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +29,11 @@ def execute(options: argparse.Namespace) -> int:
     simulators = [name.strip() for name in options.simulators.split(",") if name.strip()]
     comparison, folder = compare_settings(settings, simulators, force=options.force)
     compared = any(side.compared for side in comparison.sides)
-    out = console()
-    out.print(side_table(comparison))
+    width = columns()
+    print(side_table(comparison, width), end="\n\n")
     if compared:
-        out.print(population_table(comparison))
-    print(in_words(comparison))
+        print(population_table(comparison, width), end="\n\n")
+    print(in_words(comparison, width))
     print(f"Report: {folder / 'compare.json'}")
     if compared and not comparison.as_expected:
         return 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
-from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
+from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
     from snntoolbox.backends.protocol import Check, Exported
@@ -41,7 +42,8 @@ def execute(options: argparse.Namespace) -> int:
 def print_checks(exported: Exported) -> None:
     """How each check ended, and why where it did not pass."""
     for check in exported.checks:
-        print(f"{check.outcome:>12}  {check.goal}{'' if check.passed else f': {_reason(check)}'}")
+        text = f"{check.outcome:>12}  {check.goal}{'' if check.passed else f': {_reason(check)}'}"
+        print(fill(text, columns(), subsequent_indent=" " * 14, break_on_hyphens=False))
 
 
 def _reason(check: Check) -> str:

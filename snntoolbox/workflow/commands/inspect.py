@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
-import sys
 from pathlib import Path
 
-from snntoolbox.workflow.commands.shared_options import WIDTH, add_force, add_set
+from snntoolbox.workflow.commands.shared_options import add_force, add_set, columns
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +22,9 @@ def execute(options: argparse.Namespace) -> None:
     """Tables of layers and populations, and what is refused."""
     from snntoolbox.workflow.stories.inspect import inspect
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
     overrides = [*options.set, *([f"conversion.maxpool_type={options.maxpool_type}"] if options.maxpool_type else [])]
     chosen = {"simulator": options.simulator, "force": options.force}
     # The table of thresholds says itself that they follow from the weights alone.
     logging.getLogger("snntoolbox").setLevel(logging.ERROR)
-    for paragraph in inspect(options.model, overrides, **chosen, width=width):
+    for paragraph in inspect(options.model, overrides, **chosen, width=columns()):
         print(paragraph, flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from snntoolbox.workflow.commands.shared_options import add_config, add_force, console, set_log_level
+from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
     from snntoolbox.workflow.config.schema import Settings
@@ -40,14 +40,13 @@ def run_and_show(settings: Settings, *, force: bool = False) -> None:
 
 def show(done: FinishedRun, more: str = "") -> None:
     """The short tables of a run, `more`, and where its report is; raises what the simulator died of at the end."""
-    from snntoolbox.workflow.report.terminal import run_told
+    from snntoolbox.workflow.report.terminal import run_paragraphs
 
-    out = console()
-    for part in run_told(done.report, done.network, done.statistics):
-        out.print(part)
+    for paragraph in run_paragraphs(done.report, done.network, done.statistics, columns()):
+        print(paragraph)
     if more:
         print(more)
-    out.print(f"Report: {done.folder / 'report.json'}", soft_wrap=True)
+    print(f"Report: {done.folder / 'report.json'}")
     if done.failure is not None:
         raise done.failure
 
@@ -58,5 +57,5 @@ def _sweep(options: argparse.Namespace, settings: Settings) -> None:
     from snntoolbox.workflow.stories.sweep import sweep
 
     swept = sweep(options.config, overrides=options.set, force=options.force)
-    console().print(sweep_table(swept.name, swept.values, swept.reports))
+    print(sweep_table(swept.name, swept.values, swept.reports, columns()), end="\n\n")
     print(f"All results: {settings.paths.log_dir_of_current_run}")

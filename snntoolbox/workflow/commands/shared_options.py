@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 WIDTH = 80
 """Columns of tables that go to a file or a pipe."""
@@ -41,8 +38,7 @@ def set_log_level(verbose: int) -> None:
     logging.getLogger("snntoolbox").setLevel(_LEVELS[verbose])
 
 
-def console() -> Console:
-    """Where tables go: as wide as the terminal, else `WIDTH`."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() or os.environ.get("COLUMNS") else Console(width=WIDTH)
+def columns() -> int:
+    """How wide tables and paragraphs are: as the terminal, else `WIDTH`."""
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size().columns if known else WIDTH

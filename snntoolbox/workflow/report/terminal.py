@@ -1,4 +1,4 @@
-"""What a person sees on the terminal: short tables of a run, and progress bars."""
+"""What a person sees of a run on the terminal: short tables, and progress bars."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from textwrap import fill
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from snntoolbox.analysis.metrics import PopulationStatistics
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
-from snntoolbox.ir.summary import incoming, shape_text
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from snntoolbox.ir.summary import incoming, shape_text, shortened, text_table
 
 WEAK_CORRELATION = 0.9
 """Layers that follow the analogue network less closely than this are marked."""
+
+LONGEST_NAME = 30
+"""Letters of a layer's name that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,58 +65,64 @@ def layer_rows(
     ]
 
 
-def accuracy_table(rows: Sequence[AccuracyRow], title: str | None = None) -> Table:
-    """Accuracy of each network in percent, with the number of right samples."""
-    table = _table(title, "network", right=("accuracy", "right", "samples"))
+def accuracy_table(rows: Sequence[AccuracyRow], width: int = 0) -> str:
+    """Accuracy of each network in percent, with the number of right samples; `width` as in `ir.summary.text_table`."""
+    cells = []
     for row in rows:
         known = row.accuracy is not None and not math.isnan(row.accuracy)
         share = row.accuracy if row.accuracy is not None else math.nan
         right = f"{round(share * row.samples):,}" if known else "-"
-        table.add_row(escape(row.network), f"{share:.2%}" if known else "-", right, f"{row.samples:,}")
-    return table
+        cells.append((row.network, f"{share:.2%}" if known else "-", right, f"{row.samples:,}"))
+    return text_table(("network", "accuracy", "right", "samples"), cells, {1, 2, 3}, width, total=False)
 
 
-def layer_table(rows: Sequence[LayerRow], title: str | None = None) -> Table:
-    """One line per population and one with the totals; a weak correlation is yellow."""
-    table = _table(title, "layer", "kind", "shape", right=("neurons", "mean rate", "correlation"))
-    for row in rows:
-        r = _number(row.correlation)
-        r = f"[yellow]{r}[/yellow]" if row.correlation < WEAK_CORRELATION else r
-        cells = (escape(row.name), escape(row.kind), shape_text(row.shape), f"{row.neurons:,}")
-        table.add_row(*cells, _number(row.mean_rate), r)
-    neurons = sum(row.neurons for row in rows)
+def layer_table(rows: Sequence[LayerRow], width: int = 0) -> str:
+    """One line per population and one with the totals; a weak correlation is marked."""
+    header = ("layer", "shape", "neurons", "rate", "correlation", "", "map into it")
+    weak = [row.correlation < WEAK_CORRELATION for row in rows]
+    cells = [
+        (
+            shortened(row.name, LONGEST_NAME),
+            shape_text(row.shape),
+            f"{row.neurons:,}",
+            _number(row.mean_rate),
+            _number(row.correlation),
+            "*" if marked else "",
+            row.kind,
+        )
+        for row, marked in zip(rows, weak, strict=True)
+    ]
+    neurons = f"{sum(row.neurons for row in rows):,}"
+    total = ("total", "", neurons, _number(_mean_rate(rows)), "", "", f"{len(rows)} populations")
+    note = f"\n* correlation with the analogue layer below {WEAK_CORRELATION:g}" if any(weak) else ""
+    return text_table(header, [*cells, total], {2, 3, 4}, width) + note
+
+
+def _mean_rate(rows: Sequence[LayerRow]) -> float:
+    """Spikes per neuron and step of all layers whose rate is known."""
     known = [row for row in rows if not math.isnan(row.mean_rate)]
     weight = sum(row.neurons for row in known)
-    mean = sum(row.mean_rate * row.neurons for row in known) / weight if weight else math.nan
-    table.add_section()
-    table.add_row("total", f"{len(rows)} populations", "", f"{neurons:,}", _number(mean), "")
-    return table
+    return sum(row.mean_rate * row.neurons for row in known) / weight if weight else math.nan
 
 
-def sweep_table(name: str, values: Sequence[object], reports: Sequence[Mapping[str, Any]]) -> Table:
+def sweep_table(name: str, values: Sequence[object], reports: Sequence[Mapping[str, Any]], width: int = 0) -> str:
     """One line per point of a sweep: its value, accuracy (or error), agreement, operations and seconds."""
-    table = _table(None, name, right=("accuracy", "agreement", "synaptic operations", "seconds"))
+    cells = []
     for value, report in zip(values, reports, strict=True):
         accuracy, agreement, error = (report.get(k) for k in ("snn_accuracy", "agreement", "snn_error"))
         rmse = "-" if error is None else f"rmse {error['rmse']:.4g}"
         operations = report.get("synaptic_operations")
-        table.add_row(
-            escape(str(value)),
-            rmse if accuracy is None else f"{accuracy:.2%}",
-            "-" if agreement is None else f"{agreement:.2%}",
-            "-" if operations is None else f"{operations:,.0f}",
-            f"{sum(report['seconds'].values()):.1f}",
+        cells.append(
+            (
+                str(value),
+                rmse if accuracy is None else f"{accuracy:.2%}",
+                "-" if agreement is None else f"{agreement:.2%}",
+                "-" if operations is None else f"{operations:,.0f}",
+                f"{sum(report['seconds'].values()):.1f}",
+            )
         )
-    return table
-
-
-def _table(title: str | None, *left: str, right: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in left:
-        table.add_column(name, overflow="fold")
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+    header = (name, "accuracy", "agreement", "synaptic operations", "seconds")
+    return text_table(header, cells, {1, 2, 3, 4}, width, total=False)
 
 
 def _number(value: float) -> str:
@@ -138,15 +144,15 @@ def progress(description: str, total: int, console: Console | None = None) -> It
         yield lambda steps: bar.advance(task, steps)
 
 
-def run_told(
-    report: Mapping[str, Any], network: SpikingNetwork | None, statistics: PopulationStatistics | None
-) -> Iterator[Table | str]:
-    """Tables and lines, in order; `report` is what ``report.json`` holds."""
+def run_paragraphs(
+    report: Mapping[str, Any], network: SpikingNetwork | None, statistics: PopulationStatistics | None, width: int
+) -> Iterator[str]:
+    """Tables and sentences, in order; `report` is what ``report.json`` holds."""
     if network is not None and statistics is not None:
-        yield layer_table(layer_rows(network, statistics.mean_rates, statistics.correlations))
+        yield f"{layer_table(layer_rows(network, statistics.mean_rates, statistics.correlations), width)}\n"
     if rows := _accuracies(report):
-        yield accuracy_table(rows)
-    yield from _sentences(report)
+        yield f"{accuracy_table(rows, width)}\n"
+    yield from (fill(sentence, width, break_on_hyphens=False) for sentence in _sentences(report))
 
 
 def _accuracies(report: Mapping[str, Any]) -> list[AccuracyRow]:

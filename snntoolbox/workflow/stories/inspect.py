@@ -51,13 +51,14 @@ def inspect(
     graph = simplify(parsed)
     yield f"{path} ({frontend.name})\n"
     yield graph_summary(graph, width)
-    yield f"\n{_compared(graph, frontend, opened)}"
+    yield f"\n{fill(_compared(graph, frontend, opened), width)}"
     yield from _folded(parsed, graph, width)
     lower(graph, recipe)
     yield "\nAs a spiking network (thresholds from the weights alone, for want of data):\n"
     network = convert(graph, recipe=recipe, duration=settings.simulation.duration)
     yield network_summary(network, width)
-    yield from _all_simulators(network, force) if backend is None else [_one_simulator(network, backend, force)]
+    sentences = _all_simulators(network, force) if backend is None else [_one_simulator(network, backend, force)]
+    yield "\n" + "\n".join(fill(sentence, width) for sentence in sentences)
 
 
 def _compared(graph: Graph, frontend: Frontend, model: Any) -> str:
@@ -73,14 +74,14 @@ def _folded(parsed: Graph, graph: Graph, width: int) -> Iterator[str]:
     """What is in the weights of others, and how parameters are counted."""
     folded = [n.label for name, n in parsed.nodes.items() if name not in graph.nodes and n.kind == "Scale"]
     if folded:
-        yield f"Folded into weights: {', '.join(folded)}."
+        yield fill(f"Folded into weights: {', '.join(folded)}.", width)
     yield fill(_COUNTED, width)
 
 
 def _all_simulators(network: SpikingNetwork, force: bool) -> Iterator[str]:
     """Which can run it."""
     fitting, too_large = simulators_for(network, force=force, legal=lambda n, b: legalized(n, b, ()))
-    yield f"\nSimulators that can run it: {', '.join(fitting)}."
+    yield f"Simulators that can run it: {', '.join(fitting)}."
     if too_large:
         yield f"Too large, without --force, for: {', '.join(too_large)}."
 
@@ -89,4 +90,4 @@ def _one_simulator(network: SpikingNetwork, backend: Backend, force: bool) -> st
     """That this one can; else its error."""
     check_simulator(backend, legalized(network, backend, ()), force=force)
     here = "" if backend.capabilities.installed() else " (it is not installed here)"
-    return f"\nSimulator '{backend.name}' can run it{here}."
+    return f"Simulator '{backend.name}' can run it{here}."

@@ -61,7 +61,7 @@ def test_every_line_fits_80_columns():
     "expected",
     [
         "in % of the activations' RMS (500 samples, 16 steps)",
-        "relu1                  12.3   -5.0",
+        "relu1 12.3 -5.0",
         "Not split, as leak = 0.9",
         "and 5 more",
         "Read-out out: 40.0 = 41.0 from the layers before + 20.0 that the bias correction adds.",
@@ -80,7 +80,7 @@ def test_it_says(expected):
 
 def test_a_plain_diagnosis_is_only_the_table():
     plain = Diagnosis(samples=1, steps=1, layers=DIAGNOSIS.layers[:1])
-    assert len(str(plain).splitlines()) == 3
+    assert len(str(plain).splitlines()) == 4
     assert "input" in str(plain)
     without = {t: s for t, s in ALL.items() if t != terms.SAMPLING}
     layer = LayerDiagnosis(name="r", label="r", unit=1.0, total=Size(0.1, 0.0), terms=without)

@@ -1,30 +1,36 @@
+"""Tables of a run: one style, 80 columns, and bars on a terminal alone."""
+
 import io
 import math
 import sys
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Dense, Input, Mean, Reshape
-from snntoolbox.workflow.report.terminal import AccuracyRow, LayerRow, accuracy_table, layer_rows, layer_table, progress
+from snntoolbox.workflow.report.terminal import (
+    AccuracyRow,
+    LayerRow,
+    accuracy_table,
+    layer_rows,
+    layer_table,
+    progress,
+    run_paragraphs,
+    sweep_table,
+)
 
 
-def text(renderable, **options):
-    console = Console(file=io.StringIO(), width=100, **options)
-    console.print(renderable)
-    return console.file.getvalue()
+def cells(table):
+    """The table's lines, without rules, as lists of cells; no cell of these has two spaces in it."""
+    return [line.split("  ") for line in table.splitlines() if set(line) != {"-"}]
 
 
-def cells(renderable):
-    """The table's lines as lists of words between the bars."""
-    bars = str.maketrans("┃│", "||")
-    lines = [line.translate(bars) for line in text(renderable).splitlines()]
-    return [[c.strip() for c in line.strip("|").split("|")] for line in lines if "|" in line]
+def words(table):
+    return [[cell.strip() for cell in row if cell.strip()] for row in cells(table)]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +44,7 @@ def cells(renderable):
 )
 def test_accuracies_come_with_their_samples(accuracy, samples, expected):
     table = accuracy_table([AccuracyRow(network="SNN [x]", accuracy=accuracy, samples=samples)])
-    assert cells(table)[1] == expected
+    assert words(table)[1] == expected
 
 
 ROWS = [
@@ -49,15 +55,60 @@ ROWS = [
 
 
 def test_each_layer_has_a_line_and_the_last_holds_totals():
-    found = cells(layer_table(ROWS))
-    assert found[1] == ["conv[0]", "Conv 3x3", "16x32x32", "16,384", "0.1000", "0.9991"]
-    assert found[3] == ["last", "Dense", "6", "6", "-", "-"]
-    assert found[-1] == ["total", "3 populations", "", "16,400", "0.1001", ""]
+    rows = words(layer_table(ROWS))
+    assert rows[1] == ["conv[0]", "16x32x32", "16,384", "0.1000", "0.9991", "Conv 3x3"]
+    assert rows[3] == ["last", "6", "6", "-", "-", "Dense"]
+    assert rows[4] == ["total", "16,400", "0.1001", "3 populations"]
 
 
 def test_a_weak_correlation_stands_out():
-    lines = text(layer_table(ROWS), force_terminal=True, color_system="standard").splitlines()
-    assert [line for line in lines if "\x1b[33m" in line] == [line for line in lines if "fc" in line]
+    lines = layer_table(ROWS).splitlines()
+    assert [line.split()[0] for line in lines if "  *  " in line] == ["fc"]
+    assert lines[-1] == "* correlation with the analogue layer below 0.9"
+    assert "*" not in layer_table(ROWS[:1])
+
+
+WIDE = [
+    LayerRow(
+        name="features.denseblock4.denselayer16.concatenation.norm1.relu",
+        kind="... + AveragePool 3x3 /2 + Conv 3x3 /2, 32 groups, dilation 2x2 + Dense",
+        shape=(1024, 112, 112),
+        neurons=12_845_056,
+        mean_rate=0.1234,
+        correlation=0.4321,
+    )
+]
+
+
+def test_whatever_the_names_it_fits_80_columns():
+    lines = layer_table([*ROWS, *WIDE], 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = (line for line in lines if line.startswith("features"))
+    assert line.split()[:5] == ["features.…concatenation.norm1.relu"[:9] + line.split()[0][9:], "1024x112x112",
+                                "12,845,056", "0.1234", "0.4321"]  # fmt: skip
+    assert line.split()[0].endswith("norm1.relu")
+    below = " ".join(" ".join(lines).split())
+    assert "map into it: ... + AveragePool 3x3 /2 + Conv 3x3 /2, 32 groups, dilation 2x2 + Dense" in below
+
+
+def test_a_sweep_has_a_line_for_each_value():
+    reports = [
+        {"snn_accuracy": 0.95, "agreement": 0.9, "synaptic_operations": 1234.5, "seconds": {"a": 1.0, "b": 0.25}},
+        {"snn_accuracy": None, "snn_error": {"rmse": 0.123456}, "seconds": {}},
+    ]
+    rows = words(sweep_table("simulation.duration", [4, "x"], reports))
+    assert rows[1] == ["4", "95.00%", "90.00%", "1,234", "1.2"]
+    assert rows[2] == ["x", "rmse 0.1235", "-", "-", "0.0"]
+
+
+def test_sentences_are_wrapped():
+    report = dict.fromkeys(("synaptic_operations", "ann_operations"), 1)
+    report |= {"samples": 500, "duration": 4, "simulator": "INI", "agreement": 0.5}
+    report["early_exit"] = {"agreement": 0.998, "mean_steps": 12.345}
+    paragraphs = list(run_paragraphs(report, None, None, 80))
+    lines = [line for paragraph in paragraphs for line in paragraph.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "Early exit: 12.3 steps on average, the prediction after all steps on 99.8% of" in lines
 
 
 def test_rows_of_a_network_are_in_order():
