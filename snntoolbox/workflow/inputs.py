@@ -94,7 +94,7 @@ class Inputs:
             dataset = replace(dataset, y=np.asarray(dataset.y, np.float32), regression=True)
         elif labels and not self.classifies:
             raise DataError(
-                f"the model's output has shape {self.output_shape}, which is no class per sample",
+                f"the model's output has shape {self.output_shape}, which is not one value per class",
                 hint="give targets of that shape as y_test, or leave y_test out",
             )
         if dataset.regression:
@@ -122,8 +122,10 @@ class Inputs:
             self.warn(f"{neither}: it is taken as targets of a regression, and no accuracy is measured")
         dropped = self.graph is not None and sigmoid_at(self.graph, self.graph.outputs[0]) is not None
         if dropped and "sigmoid" not in self.settings.conversion.approximate:
-            hint = "[conversion] approximate = sigmoid keeps its values; or give class indices as y_test"
-            raise DataError("y_test are targets, but of the sigmoid at the output the logits alone are left", hint=hint)
+            raise DataError(
+                "y_test holds targets, but the sigmoid at the output is dropped: the network gives logits",
+                hint="[conversion] approximate = sigmoid keeps its values; or give class indices as y_test",
+            )
 
     @cached_property
     def calibration(self) -> Array | None:

@@ -30,15 +30,15 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
         fitting = [f for f in frontends if path.suffix.lower() in f.suffixes]
         if fitting:
             return fitting[0], path
-        wanted = ", ".join(s for f in frontends for s in f.suffixes)
-        raise ConfigError(f"'{path.name}' is no file that model_lib = {model_lib} reads", hint=f"it reads {wanted}")
+        suffixes = ", ".join(s for f in frontends for s in f.suffixes)
+        raise ConfigError(f"model_lib = {model_lib} does not read '{path.name}'", hint=f"it reads {suffixes}")
     # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself
     # what belongs together (NAME.py beside NAME.pth).
     named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
-    found = [(f, file) for f, file in named if filename and file.is_file()]
-    if not found and path.is_dir():
+    present = [(f, file) for f, file in named if filename and file.is_file()]
+    if not present and path.is_dir():
         raise ConfigError(f"'{path}' is a folder, not a model", hint=FOLDER_HINT)
-    if not found:
+    if not present:
         known = {suffix for f in frontends for suffix in f.suffixes}
         # A name with an ending is that file; other endings behind it would only puzzle.
         whole = Path(filename).suffix.lower() in known
@@ -46,10 +46,10 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
         near = get_close_matches(filename, [p.name for p in folder.iterdir() if p.suffix.lower() in known], 1)
         hint = f"looked for {looked}" + (f"; there is {near[0]}" if near else "")
         raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=hint)
-    by_frontend = {f.name: f for f, _ in found}
+    by_frontend = {f.name: f for f, _ in present}
     if len(by_frontend) > 1:
-        files = ", ".join(p.name for _, p in found)
+        files = ", ".join(p.name for _, p in present)
         raise ConfigError(
             f"several models are called '{filename}': {files}", hint="write the file's ending, or set model_lib"
         )
-    return found[0]
+    return present[0]

@@ -55,9 +55,8 @@ def _check_choices(now: Settings, warn: Callable[[str], None]) -> None:
         return
     then = load_config(file)
     if differing := _differing(now, then):
-        raise ConfigError(
-            f"the saved network '{now.paths.filename_snn}' was converted otherwise: {'; '.join(differing)}", hint=_AGAIN
-        )
+        other = f"was converted with other settings: {'; '.join(differing)}"
+        raise ConfigError(f"the saved network '{now.paths.filename_snn}' {other}", hint=_AGAIN)
     chosen, before, duration = then.conversion, then.simulation.duration, now.simulation.duration
     fitted = chosen.readout_correction or chosen.layer_correction != "none" or chosen.threshold_rule != "percentile"
     if fitted and before != duration:

@@ -157,9 +157,9 @@ CASES = {
     "missing model with suffix": Case(r"there is no model 'nix\.onnx'", ann("nix.onnx")),
     "model is a folder": Case(r"is a folder", ann("log")),
     "model name is the folder": Case(r"is a folder", ann(".")),
-    "model is the data": Case(r"'x_test\.npz' is no file that model_lib = auto reads.*\.onnx", ann("x_test.npz")),
+    "model is the data": Case(r"model_lib = auto does not read 'x_test\.npz'.*\.onnx", ann("x_test.npz")),
     "wrong model_lib": Case(
-        r"'digits_cnn\.onnx' is no file that model_lib = keras reads.*\.keras", ["input.model_lib=keras"]
+        r"model_lib = keras does not read 'digits_cnn\.onnx'.*\.keras", ["input.model_lib=keras"]
     ),
     "caffe": Case(r"model_lib = caffe.*export the model to ONNX", ["input.model_lib=caffe"]),
     "several models": Case(r"several models are called 'digits_cnn'.*ending", ann("digits_cnn"), twins),
@@ -444,7 +444,7 @@ COMMANDS = {
     "inspect a folder": (["inspect", "."], r"is a folder"),
     "inspect a missing folder": (["inspect", "nowhere/m.onnx"], r"'nowhere' does not exist"),
     "inspect below a file": (["inspect", "x_test.npz/m.onnx"], r"is no folder"),
-    "inspect data": (["inspect", "x_test.npz"], r"is no file that model_lib = auto reads"),
+    "inspect data": (["inspect", "x_test.npz"], r"model_lib = auto does not read"),
     "inspect unknown layers": (["inspect", "odd.onnx"], r"layer_b.*Hardmax.*layer_y.*Det"),
     "inspect a pickle": (["inspect", "bad.pt2"], r"bad\.pt2"),
     "init nothing": (["init", "nix"], r"there is no model 'nix'"),

@@ -42,7 +42,7 @@ def test_the_same_choices_are_accepted(finished):
 
 WRONG = {
     "steps": (["simulation.dt=2"], r"dt = 2\.0, the saved network has steps of 1\.0 ms"),
-    "neurons": (["cell.reset=zero"], r"converted otherwise: cell\.reset = zero \(saved with subtract\)"),
+    "neurons": (["cell.reset=zero"], r"converted with other settings: cell\.reset = zero \(saved with subtract\)"),
     "two": (
         ["cell.leak=True", "conversion.readout=spikes"],
         r"conversion\.readout = spikes \(saved with linear\); cell\.leak = True \(saved with False\)",

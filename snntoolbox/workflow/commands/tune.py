@@ -41,7 +41,7 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 8,16,32") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 8,16,32") from None
 
 
 def _names(text: str) -> list[str]:

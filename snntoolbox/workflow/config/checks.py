@@ -47,10 +47,10 @@ def problems_of_sweep(name: str, values: Sequence[object]) -> list[str]:
     return []
 
 
-def problems_across_keys(settings: Settings, given: frozenset[str]) -> list[str]:
-    """Return every condition between keys that `settings` break; `given` holds the keys that the user set."""
-    found = [*_files(settings), *_label(settings), *_time(settings), *_images(settings, given)]
-    return [*found, *_workers(settings), *_sweep(settings)]
+def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
+    """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
+    problems = [*_files(settings), *_label(settings), *_time(settings), *_images(settings, user_keys)]
+    return [*problems, *_workers(settings), *_sweep(settings)]
 
 
 def _files(settings: Settings) -> list[str]:
@@ -103,7 +103,7 @@ def _sweep(settings: Settings) -> list[str]:
     return problems_of_sweep(sweep.param_name, sweep.param_values) if sweep.param_values else []
 
 
-def _images(settings: Settings, given: frozenset[str]) -> list[str]:
+def _images(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     if settings.input.dataset_format != "npz":
         return []
     values = {
@@ -114,5 +114,5 @@ def _images(settings: Settings, given: frozenset[str]) -> list[str]:
     return [
         f"{name} = {value}: is for image folders only; leave it out or set input.dataset_format = jpg"
         for name, value in values.items()
-        if name in given and value
+        if name in user_keys and value
     ]

@@ -13,20 +13,20 @@ from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.presets import PRESETS
-from snntoolbox.workflow.config.reading import RawConfig, read_file, read_overrides
+from snntoolbox.workflow.config.raw_config import RawConfig, read_file, read_overrides
 from snntoolbox.workflow.config.refusals import REFUSED_SECTIONS, refused
 from snntoolbox.workflow.config.schema import MODEL_SUFFIXES, Paths, Settings, keys, sections
 from snntoolbox.workflow.config.values import is_default, parse, unquoted
 
 
-def with_derived(settings: Settings, given: frozenset[str], folder: Path) -> Settings:
+def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) -> Settings:
     """Return `settings` with every path absolute and unset names filled in.
 
-    `given` holds the keys that the user set, `folder` is where the configuration file lies.
+    `user_keys` are those that the user set, `folder` is where the configuration file lies.
     """
     paths = _paths(settings.paths, settings.simulation.simulator, folder)
     tools = settings.tools
-    if not paths.filename_ann and "tools.evaluate_ann" not in given:
+    if not paths.filename_ann and "tools.evaluate_ann" not in user_keys:
         tools = replace(tools, evaluate_ann=False)
     return replace(settings, paths=paths, tools=tools)
 
@@ -79,7 +79,7 @@ def model_settings(model: Path, overrides: Iterable[str] = ()) -> Settings:
 def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: str) -> Settings:
     """The settings of a file and its changes; `folder` is where paths begin, `source` names the file in errors."""
     problems = [*file.problems, *changes.problems]
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     unknown_sections = dict.fromkeys(
         name for name in (*file.sections, *changes.sections) if name not in _known_sections()
     )
@@ -92,11 +92,11 @@ def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: st
             if row is None:
                 _check_refused(section, name, text)
             else:
-                given[row.path] = value_of(row, text)
+                values[row.path] = value_of(row, text)
         except ValueError as error:
             problems.append(f"{section}.{name}{error}")
-    settings = with_derived(_settings(given), frozenset(given), folder)
-    problems += problems_across_keys(settings, frozenset(given))
+    settings = with_derived(_settings(values), frozenset(values), folder)
+    problems += problems_across_keys(settings, frozenset(values))
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError("\n    ".join([f"{source} has {count}:", *problems]))
@@ -178,10 +178,10 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
-def _settings(given: Mapping[str, Any]) -> Settings:
-    """Return the defaults changed by the preset, then by what is `given`."""
-    preset = PRESETS[given.get("conversion.recipe", Settings().conversion.recipe)]
-    values = {**{f"conversion.{name}": value for name, value in preset.items()}, **given}
+def _settings(user_values: Mapping[str, Any]) -> Settings:
+    """Return the defaults changed by the preset, then by what the user set."""
+    preset = PRESETS[user_values.get("conversion.recipe", Settings().conversion.recipe)]
+    values = {**{f"conversion.{name}": value for name, value in preset.items()}, **user_values}
     parts = {}
     for section, kind in sections().items():
         own = {row.name: values[row.path] for row in keys().values() if row.section == section and row.path in values}

@@ -255,10 +255,10 @@ def sections() -> Mapping[str, type[Any]]:
 @cache
 def keys() -> Mapping[str, Key]:
     """Return ``section.name`` -> `Key` of every supported key, in the order of the file."""
-    found = {}
+    table = {}
     for section, kind in sections().items():
         hints = get_type_hints(kind)
         for item in fields(kind):
             row = key_of(section, item, hints[item.name])
-            found[row.path] = row
-    return found
+            table[row.path] = row
+    return table

@@ -34,8 +34,8 @@ class Dataset:
         if y is None:
             return cls(samples)
         check_same_length(samples, source, np.asarray(y), labels)
-        found = interpret_labels(np.asarray(y), labels)
-        return cls(samples, found.values, found.regression, span=found.span, truths=found.truths)
+        meaning = interpret_labels(np.asarray(y), labels)
+        return cls(samples, meaning.values, meaning.regression, span=meaning.span, truths=meaning.truths)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -164,11 +164,11 @@ def check_fits(
     `input_shape` is that of one sample, with None where any size will do. Labels must lie in 0..n_classes-1, unless
     `n_classes` is None; regression targets must be so many values a sample. `source` names the samples in the message.
     """
-    found, wanted = dataset.x.shape[1:], tuple(input_shape)
-    if not _matches(found, wanted):
-        shown = "(" + ", ".join("any" if size is None else str(size) for size in wanted) + ")"
+    shape, expected = dataset.x.shape[1:], tuple(input_shape)
+    if not _matches(shape, expected):
+        shown = "(" + ", ".join("any" if size is None else str(size) for size in expected) + ")"
         raise DataError(
-            f"samples of {source} have shape {found}, the model takes {shown}", hint=_shape_hint(found, wanted)
+            f"samples of {source} have shape {shape}, the model takes {shown}", hint=_shape_hint(shape, expected)
         )
     if dataset.y is not None and n_classes is not None:
         if dataset.regression:
@@ -182,17 +182,17 @@ def check_fits(
             _check_labels(dataset.span or (int(dataset.y.min()), int(dataset.y.max())), n_classes)
 
 
-def _matches(found: Sequence[int], wanted: Sequence[int | None]) -> bool:
-    return len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted, strict=True))
+def _matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
+    return len(shape) == len(expected) and all(w is None or f == w for f, w in zip(shape, expected, strict=True))
 
 
-def _shape_hint(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> str:
-    if len(found) > 1 and _matches((found[-1], *found[:-1]), wanted):
+def _shape_hint(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> str:
+    if len(shape) > 1 and _matches((shape[-1], *shape[:-1]), expected):
         return "only the channel order differs: save np.moveaxis(x, -1, 1), channels first"
-    if len(found) > 1 and _matches((*found[1:], found[0]), wanted):
+    if len(shape) > 1 and _matches((*shape[1:], shape[0]), expected):
         return "only the channel order differs: save np.moveaxis(x, 1, -1), channels last"
-    if None not in wanted and prod(found) == prod(size or 0 for size in wanted):
-        return f"the number of values is right: save x.reshape(len(x), {', '.join(map(str, wanted))})"
+    if None not in expected and prod(shape) == prod(size or 0 for size in expected):
+        return f"the number of values is right: save x.reshape(len(x), {', '.join(map(str, expected))})"
     return "prepare the samples as they were when the model was trained"
 
 

@@ -26,25 +26,25 @@ LONGEST = 22
 """Letters of a population's name that are shown."""
 
 
-def picture(found: Comparison) -> Figure:
+def picture(comparison: Comparison) -> Figure:
     """Left: shares of samples per simulator. Right: spikes per population, and the share of cells that differ."""
-    ran = [side for side in found.sides if side.samples]
-    names = list(found.side(found.reference).spikes) if found.reference else []
+    ran = [side for side in comparison.sides if side.samples]
+    names = list(comparison.side(comparison.reference).spikes) if comparison.reference else []
     figure = new_figure(11, max(4.2, 1.8 + 0.5 * len(names), 1.8 + 0.5 * len(ran)))
     rows: Any = figure.subplots(1, 3, width_ratios=(1, 1.1, 1.1))
     for axes in rows:
         tidy(axes)
         axes.grid(axis="y", visible=False)
-    _shares(rows[0], ran, found)
+    _shares(rows[0], ran, comparison)
     _spikes(rows[1], ran, names)
     _differing(rows[2], [side for side in ran if side.compared], names)
     rows[2].tick_params("y", labelleft=False)
     return figure
 
 
-def _shares(axes: Any, ran: list[Side], found: Comparison) -> None:
+def _shares(axes: Any, ran: list[Side], comparison: Comparison) -> None:
     kinds = {"accuracy": BLUE, "ann_agreement": ORANGE, "agreement": GREEN}
-    labels = {"accuracy": "right", "ann_agreement": "same class as ANN", "agreement": f"same as {found.reference}"}
+    labels = {"accuracy": "right", "ann_agreement": "same class as ANN", "agreement": f"same as {comparison.reference}"}
     known = {k: c for k, c in kinds.items() if any(getattr(s, k) is not None for s in ran)}
     height = 0.8 / max(len(known), 1)
     for i, (kind, colour) in enumerate(known.items()):
@@ -76,17 +76,17 @@ def _differing(axes: Any, compared: list[Side], names: list[str]) -> None:
     _bars(axes, shares, names, offset)
     if not any(any(v) for v in shares.values()):
         axes.set_xlim(0, 1)
-        told = "none: all rasters are equal" if shares else "nothing to compare"
-        axes.text(0.5, 0.5, told, transform=axes.transAxes, ha="center", color=GREY, fontsize=10)
+        note = "none: all rasters are equal" if shares else "nothing to compare"
+        axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center", color=GREY, fontsize=10)
     say(axes, "Cells that differ from the reference", "share of neurons × steps × samples (%)", "")
 
 
 def _bars(axes: Any, values: dict[str, list[float]], names: list[str], offset: int = 0) -> None:
     height = 0.8 / max(len(values), 1)
     colours = shades(len(values) + offset)[offset:]
-    for i, (simulator, found) in enumerate(values.items()):
+    for i, (simulator, lengths) in enumerate(values.items()):
         places = np.arange(len(names)) - 0.4 + (i + 0.5) * height
-        axes.barh(places, found, height * 0.9, color=colours[i], label=simulator)
+        axes.barh(places, lengths, height * 0.9, color=colours[i], label=simulator)
     axes.set_yticks(range(len(names)), [n if len(n) <= LONGEST else f"…{n[1 - LONGEST:]}" for n in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)

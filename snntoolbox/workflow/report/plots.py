@@ -349,7 +349,7 @@ def _panel(axes: Axes, points: Sequence[Point], across: str, agreement: bool, ta
     draw([p for p in points if p.start], s=90, facecolors="none", edgecolors=GREY, linewidths=1.4, label="as it was")
     draw([p for p in points if p.best], s=110, marker="*", color=ORANGE, edgecolors="white", zorder=4, label="taken")
     if target is not None:
-        axes.axhline(100 * target, color=GREY, linewidth=0.9, linestyle="--", label="wanted")
+        axes.axhline(100 * target, color=GREY, linewidth=0.9, linestyle="--", label="target")
 
 
 def _edge(points: Sequence[Point], across: str, agreement: bool) -> list[Point]:

@@ -54,8 +54,8 @@ class Recorder:
     @property
     def record(self) -> Record:
         """What the simulator must record."""
-        wanted = self.log_vars | self.plot_vars
-        return Record(spikes=bool(wanted & _NEED_SPIKES), potentials=bool(wanted & _NEED_POTENTIALS))
+        names = self.log_vars | self.plot_vars
+        return Record(spikes=bool(names & _NEED_SPIKES), potentials=bool(names & _NEED_POTENTIALS))
 
     def add(self, batch: Batch) -> None:
         """Write what is logged of the next batch; of the first one keep what is drawn."""
@@ -125,22 +125,22 @@ class Recorder:
         self, population: Population, result: Result, activation: Array | None
     ) -> Iterator[tuple[str, Figure]]:
         """The plots of one population: traces of the first sample, distributions over the batch."""
-        name, wanted, dt = population.name, self.plot_vars, self.network.dt
-        if "spiketrains" in wanted:
+        name, drawn, dt = population.name, self.plot_vars, self.network.dt
+        if "spiketrains" in drawn:
             yield "spiketrains", plots.raster(result.spikes[name][:, 0], name, dt)
-        if "v_mem" in wanted and isinstance(population.neuron, IF):
+        if "v_mem" in drawn and isinstance(population.neuron, IF):
             threshold = float(np.mean(population.neuron.threshold))
             yield "v_mem", plots.potentials(result.potentials[name][:, 0], threshold, name, dt)
-        if "spikerates" in wanted:
+        if "spikerates" in drawn:
             yield "spikerates", plots.rate_maps(result.rates(name)[0], name)
         if activation is None:
             return
         rates = result.rates(name) * population.scale
-        if "activations" in wanted:
+        if "activations" in drawn:
             yield "activations", plots.activation_maps(activation[0], name)
-        if "correlation" in wanted:
+        if "correlation" in drawn:
             yield "correlation", plots.rates_against_activations(rates, activation, name)
-        if "hist_spikerates_activations" in wanted:
+        if "hist_spikerates_activations" in drawn:
             yield "hist_spikerates_activations", plots.histograms(rates, activation, name)
 
 
@@ -163,8 +163,8 @@ def _error(error_per_step: Array | None, ann_accuracy: float | None, dt: float) 
 def _confusion(predictions: tuple[Array, Array] | None) -> Figure | None:
     if predictions is None:
         return None
-    found, labels = predictions
-    return plots.confusion(metrics.confusion_matrix(found, labels, int(max(found.max(), labels.max())) + 1))
+    classes, labels = predictions
+    return plots.confusion(metrics.confusion_matrix(classes, labels, int(max(classes.max(), labels.max())) + 1))
 
 
 def _mean_counts(result: Result) -> dict[str, Array]:

@@ -28,7 +28,7 @@ Advise = Callable[[Prepared, Diagnosis | None], Diagnosis]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FinishedRun:
-    """What a run found: its `report` is what ``report.json`` in its `folder` holds.
+    """What came of a run: its `report` is what ``report.json`` in its `folder` holds.
 
     `network` is None where nothing was converted or loaded, `statistics` and `diagnosis` where nothing was simulated or
     errors are not split. `failure` is what the simulator died of, where some batches were finished before.
@@ -45,7 +45,7 @@ class FinishedRun:
 def run(
     settings: Settings, *, into: Path | None = None, force: bool = False, advise: Advise | None = None
 ) -> FinishedRun:
-    """Do what a configuration asks for and return what was found; all files appear at the end, or none does.
+    """Do what a configuration asks for and return what came of it; all files appear at the end, or none does.
 
     They are written `into` another folder than that of the settings where one is given. Where the simulator dies in
     the middle, the finished batches are reported, in a folder of their own, and `failure` says why. `force` takes a
@@ -57,16 +57,16 @@ def run(
         prepared = prepare(settings, runs_on(settings.simulation.simulator, force=force))
         if advise is not None and prepared.inputs.graph is None:
             raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
-        found = _simulate(prepared, folder, force=force, advised=advise is not None)
-        if advise is not None and found.failure is None:
-            found = _with_advice(prepared, found, advise)
-        report = _write(prepared, found, folder)
-        if found.failure is not None:
+        outcome = _simulate(prepared, folder, force=force, advised=advise is not None)
+        if advise is not None and outcome.failure is None:
+            outcome = _with_advice(prepared, outcome, advise)
+        report = _write(prepared, outcome, folder)
+        if outcome.failure is not None:
             target.path = target.path.with_name(target.path.name + UNFINISHED)
     network = None if prepared.network is None else ConvertedNetwork.of(prepared.network)
     return FinishedRun(
         report=report, folder=target.path, network=network,
-        statistics=found.statistics, diagnosis=found.diagnosis, failure=found.failure,
+        statistics=outcome.statistics, diagnosis=outcome.diagnosis, failure=outcome.failure,
     )  # fmt: skip
 
 
@@ -78,15 +78,15 @@ def _simulate(prepared: Prepared, folder: Path, *, force: bool, advised: bool) -
         return simulated(prepared, prepared.network, folder, force=force, advised=advised)
 
 
-def _with_advice(prepared: Prepared, found: Simulated, advise: Advise) -> Simulated:
+def _with_advice(prepared: Prepared, outcome: Simulated, advise: Advise) -> Simulated:
     with prepared.journal.timed("diagnose"):
-        diagnosis = advise(prepared, found.diagnosis)
-    return replace(found, diagnosis=diagnosis, report={**found.report, "diagnosis": diagnosis.data()})
+        diagnosis = advise(prepared, outcome.diagnosis)
+    return replace(outcome, diagnosis=diagnosis, report={**outcome.report, "diagnosis": diagnosis.data()})
 
 
-def _write(prepared: Prepared, found: Simulated, folder: Path) -> Mapping[str, Any]:
+def _write(prepared: Prepared, outcome: Simulated, folder: Path) -> Mapping[str, Any]:
     """Save the networks, the settings and the report, which is returned."""
-    paths, report = prepared.settings.paths, {**prepared.report, **found.report}
+    paths, report = prepared.settings.paths, {**prepared.report, **outcome.report}
     if prepared.inputs.graph is not None:
         save(prepared.inputs.graph, folder / f"{Path(paths.filename_parsed_model).name}.npz")
     if prepared.network is not None:

@@ -17,7 +17,7 @@ from snntoolbox.ir.files import RunFolder, write_json
 from snntoolbox.ir.node import Array
 from snntoolbox.workflow.choices import as_key, recipe_of
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.config.reading import read_file, read_overrides
+from snntoolbox.workflow.config.raw_config import read_file, read_overrides
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.config.values import show
@@ -118,10 +118,10 @@ def _check(settings: Settings) -> None:
     check_folder(settings.paths.path_wd)
     if settings.parameter_sweep.param_values:
         raise ConfigError(
-            "[parameter_sweep] and a search exclude one another", hint="--set parameter_sweep.param_values=[]"
+            "a search does not go with [parameter_sweep]", hint="--set parameter_sweep.param_values=[]"
         )
     if not settings.tools.normalize:
-        raise ConfigError("thresholds must be chosen by data to be tuned", hint="set [tools] normalize = True")
+        raise ConfigError("a search needs thresholds that are chosen by data", hint="set [tools] normalize = True")
     folder, files = settings.paths.dataset_path, ("x_norm", "x_norm.npz", "x_norm.npy")
     if settings.input.dataset_format != "npz" and not any((folder / name).exists() for name in files):
         raise ConfigError(

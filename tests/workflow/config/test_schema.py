@@ -26,7 +26,7 @@ def test_mapping_defaults_are_not_shared():
 
 
 def test_nothing_is_evaluated():
-    for module in ("load", "values", "reading", "schema", "conversion_keys", "template"):
+    for module in ("load", "values", "raw_config", "schema", "conversion_keys", "template"):
         spec = find_spec(f"snntoolbox.workflow.config.{module}")
         with open(spec.origin) as file:
             text = file.read()

@@ -1,0 +1,105 @@
+"""A configuration file and overrides to raw text per key, with every problem of their form."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.config.schema import MODEL_SUFFIXES
+
+_AGAIN = "\N{SYMBOL FOR SUBSTITUTE}"  # marks the second [section] or key while parsing; no file has it
+_INIT_HINT = "write one with: snntoolbox init MODEL"
+
+
+@dataclass(frozen=True)
+class RawConfig:
+    """Text per (section, key), the sections that occur, and what is wrong with the form of the file."""
+
+    texts: dict[tuple[str, str], str]
+    sections: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def read_file(path: Path) -> RawConfig:
+    """Return the raw content of the file at `path`. ConfigError if it is no configuration at all."""
+    parser, problems = _parsed(path, _text_of(path))
+    texts: dict[tuple[str, str], str] = {}
+    for section in parser.sections():
+        for name, text in parser.items(section):
+            if _AGAIN not in name:
+                texts.setdefault((section.split(_AGAIN)[0], name), text)
+    names = tuple(section for section in parser.sections() if _AGAIN not in section)
+    return RawConfig(texts, names, tuple(problems))
+
+
+def read_overrides(overrides: Iterable[str]) -> RawConfig:
+    """Return the raw content of ``section.key=value`` items; the last one for a key counts."""
+    texts: dict[tuple[str, str], str] = {}
+    problems = []
+    for item in overrides:
+        match = re.fullmatch(r"\s*(\w+)\.(\w+)\s*=(.*)", item, re.DOTALL)
+        if match is None:
+            problems.append(f"--set {item}: must be section.key=value")
+        else:
+            section, name, text = match.groups()
+            texts[section, name] = text.strip()
+    return RawConfig(texts, tuple({section for section, _ in texts}), tuple(problems))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"configuration file {path} does not exist", hint=_INIT_HINT) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder, not a configuration file", hint=_INIT_HINT) from None
+    except OSError as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not a text file", hint=_instead(path)) from None
+    if "\0" in text:
+        raise ConfigError(f"{path} is not a text file", hint=_instead(path))
+    if not text.strip():
+        raise ConfigError(f"configuration file {path} is empty", hint=_INIT_HINT)
+    return text
+
+
+def _instead(path: Path) -> str:
+    if path.suffix in MODEL_SUFFIXES:
+        return f"for a model file, write a configuration first: snntoolbox init {path}"
+    return _INIT_HINT
+
+
+def _parsed(path: Path, text: str) -> tuple[configparser.ConfigParser, list[str]]:
+    """Parse `text`; of a key or section that comes again only the first counts and the others are problems."""
+    lines = text.splitlines()
+    problems: list[str] = []
+    while True:
+        parser = configparser.ConfigParser(interpolation=None, default_section=_AGAIN)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys are case-sensitive
+        try:
+            parser.read_string("\n".join(lines), source=str(path))
+            return parser, problems
+        except configparser.DuplicateOptionError as error:
+            at, section = error.lineno or 1, error.section.split(_AGAIN)[0]
+            problems.append(f"{section}.{error.option}: is set again in line {at}")
+            lines[at - 1] = f"{_AGAIN}{at} = "
+        except configparser.DuplicateSectionError as error:
+            at, section = error.lineno or 1, error.section
+            problems.append(f"[{section}]: comes again in line {at}")
+            lines[at - 1] = f"[{section}{_AGAIN}{at}]"
+        except configparser.MissingSectionHeaderError as error:
+            raise ConfigError(
+                f"configuration file {path}, line {error.lineno}: expected a section such as [paths]",
+                hint=_instead(path),
+            ) from None
+        except configparser.ParsingError as error:
+            if not error.errors:
+                raise ConfigError(f"configuration file {path}: {error.message}") from None
+            for at, _ in error.errors:
+                problems.append(f"line {at}: expected key = value, not {lines[at - 1].strip()[:60]!r}")
+                lines[at - 1] = ""
