@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,29 +28,36 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     frontends = [frontend_named(name) for name in libraries]
     path = folder / filename
     if path.is_file():
-        fitting = [f for f in frontends if path.suffix.lower() in f.suffixes]
-        if fitting:
-            return fitting[0], path
-        suffixes = ", ".join(s for f in frontends for s in f.suffixes)
-        raise ConfigError(f"model_lib = {model_lib} does not read '{path.name}'", hint=f"it reads {suffixes}")
+        return _reader_of(path, frontends, model_lib), path
     # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself
     # what belongs together (NAME.py beside NAME.pth).
     named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
     present = [(f, file) for f, file in named if filename and file.is_file()]
-    if not present and path.is_dir():
-        raise ConfigError(f"'{path}' is a folder, not a model", hint=FOLDER_HINT)
     if not present:
-        known = {suffix for f in frontends for suffix in f.suffixes}
-        # A name with an ending is that file; other endings behind it would only puzzle.
-        whole = Path(filename).suffix.lower() in known
-        looked = filename if whole else ", ".join(file.name for _, file in named)
-        near = get_close_matches(filename, [p.name for p in folder.iterdir() if p.suffix.lower() in known], 1)
-        hint = f"looked for {looked}" + (f"; there is {near[0]}" if near else "")
-        raise ConfigError(f"there is no model '{filename}' in '{folder}'", hint=hint)
-    by_frontend = {f.name: f for f, _ in present}
-    if len(by_frontend) > 1:
-        files = ", ".join(p.name for _, p in present)
+        raise _missing(folder, filename, [file.name for _, file in named], {s for f in frontends for s in f.suffixes})
+    if len({f.name for f, _ in present}) > 1:
+        files = ", ".join(file.name for _, file in present)
         raise ConfigError(
             f"several models are called '{filename}': {files}", hint="write the file's ending, or set model_lib"
         )
     return present[0]
+
+
+def _reader_of(path: Path, frontends: Sequence[Frontend], model_lib: str) -> Frontend:
+    """The first frontend that reads files with this ending; ConfigError."""
+    reader = next((f for f in frontends if path.suffix.lower() in f.suffixes), None)
+    if reader is None:
+        suffixes = ", ".join(s for f in frontends for s in f.suffixes)
+        raise ConfigError(f"model_lib = {model_lib} does not read '{path.name}'", hint=f"it reads {suffixes}")
+    return reader
+
+
+def _missing(folder: Path, filename: str, names: Sequence[str], suffixes: set[str]) -> ConfigError:
+    """What was looked for, and the nearest file that is there."""
+    if (folder / filename).is_dir():
+        return ConfigError(f"'{folder / filename}' is a folder, not a model", hint=FOLDER_HINT)
+    # A name with an ending is that file; other endings behind it would only puzzle.
+    looked = filename if Path(filename).suffix.lower() in suffixes else ", ".join(names)
+    near = get_close_matches(filename, [p.name for p in folder.iterdir() if p.suffix.lower() in suffixes], 1)
+    hint = f"looked for {looked}" + (f"; there is {near[0]}" if near else "")
+    return ConfigError(f"there is no model '{filename}' in '{folder}'", hint=hint)
