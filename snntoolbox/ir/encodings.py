@@ -171,7 +171,7 @@ class SpikeTimes(Spiking):
 
 def _check_types(coding: Encoding) -> None:
     if wrong := misfits(coding):
-        raise ConversionError(f"an input cannot be coded so: {'; '.join(wrong)}", hint=f"by default {type(coding)()}")
+        raise ConversionError(f"invalid input coding: {'; '.join(wrong)}", hint=f"by default {type(coding)()}")
 
 
 def _check_amplitude(amplitude: float) -> None:

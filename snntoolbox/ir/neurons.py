@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -87,7 +88,7 @@ class IF:
     saturation: tuple[float, float] | None = None
     special: tuple[Part, ...] = ()
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
         """What it is made of."""
         by_role: dict[str, Any] = {role_of(part): part for part in (*self._usual(), *self.special)}
@@ -120,7 +121,7 @@ class IF:
 
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
-            raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}", hint="initial=0.5, for instance")
+            raise ConversionError(f"invalid neuron: {'; '.join(wrong)}", hint="initial=0.5, for instance")
         for name, kind in (("reset", Reset), ("negative", Negative)):
             try:  # a plain string that names one is that one, for every engine
                 object.__setattr__(self, name, kind(getattr(self, name)))
@@ -129,7 +130,7 @@ class IF:
         wrong += [f"{n} {v} is no pair" for n in ("window", "saturation") if (v := getattr(self, n)) and len(v) != 2]
         wrong = wrong or [*_unfit(self.special)] or [*_doubled(self)] or [*self._misfits()]
         if wrong:
-            raise ConversionError(f"a neuron cannot be so: {'; '.join(wrong)}")
+            raise ConversionError(f"invalid neuron: {'; '.join(wrong)}")
 
     def _misfits(self) -> Iterator[str]:
         """What is wrong with its parts, and between them."""
