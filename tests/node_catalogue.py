@@ -9,6 +9,7 @@ from snntoolbox.ir.nodes import (
     AveragePool,
     Concat,
     Conv,
+    Delay,
     Dense,
     Elementwise,
     Floor,
@@ -84,6 +85,7 @@ LINEAR = {
     "take one": (Take(name="n", axis=0, indices=(1,)), [(3, 2)], (1, 2)),
     "pad": (Pad(name="n", pads=((0, 1), (2, 0))), [(3, 4)], (4, 6)),
     "concat": (Concat(name="n", inputs=("x0", "x1", "x2"), axis=1), [(3, 4), (3, 1), (3, 2)], (3, 7)),
+    "delay": (Delay(name="n", steps=3, bias=draw(3, 1)), [(3, 4)], (3, 4)),
     "concat of vectors": (Concat(name="n", inputs=("x0", "x1")), [(3,), (2,)], (5,)),
     "dense, first axis of three": (
         Dense(name="n", weight=draw(3, 5), axis=0, bias=draw(3, 1, 1)),

@@ -21,7 +21,8 @@ class Executor:
     """A graph with its weights on a device; only the nodes that an answer needs are prepared and computed.
 
     `dtype` is the floating type of every value. `exact` is for spiking networks, see `tensors.Target`; `short` names
-    nodes whose products lose nothing with shorter factors, see `fast.tf32`.
+    nodes whose products lose nothing with shorter factors, see `fast.products_tf32`. `kernels` are functions of
+    nodes in place of their own.
     """
 
     def __init__(
@@ -32,11 +33,12 @@ class Executor:
         dtype: torch.dtype = torch.float32,
         exact: bool = False,
         short: frozenset[str] = frozenset(),
+        kernels: Mapping[str, Kernel] | None = None,
     ) -> None:
         self.graph = graph
         self.target = Target(torch.device(device), dtype, exact)
         self.short = short
-        self._kernels: dict[str, Kernel] = {}
+        self._kernels = dict(kernels or {})
         self._plan = lru_cache(maxsize=16)(self._planned)
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from snntoolbox.engine.fast.neurons_scan import start
 from snntoolbox.engine.fast.planning import work
 from snntoolbox.engine.neurons import State, add_pulse, copied
 from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
+from snntoolbox.errors import ConversionError
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
@@ -57,13 +59,16 @@ class Layerwise:
         device: str = "cpu",
         held: int = 0,
     ) -> None:
+        if network.circuit.looping:
+            raise ConversionError("layers in a loop cannot be run one after the other")
         self.network, self.steps = network, steps
         fitting = capacity(network, steps)
         self.x = [np.asarray(a[:fitting]) for a in x]
         self.samples = len(self.x[0])
         self.tried = max(0, self.samples - held)
         dtype = torch.float64 if _wide(network, self.x, steps) else torch.float32
-        self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True)
+        delays = {name: partial(_later, steps=steps, by=by) for name, by in network.circuit.delays.items()}
+        self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True, kernels=delays)
         self.analogue = _Analogue(graph, self.x, network, device=device_named(device))
         self._trains: dict[str, list[_Train]] = {}
         self._last_use = _last_uses(network)
@@ -216,6 +221,14 @@ class Layerwise:
         for source in [s for s in self._trains if self._last_use[s] == target]:
             del self._trains[source]
         self.analogue.done(target)
+
+
+def _later(x: Tensor, *, steps: int, by: int) -> Tensor:
+    """Values (steps * batch, *shape) of all steps, `by` steps later; silent before."""
+    moved = torch.zeros_like(x)
+    rows = len(x) // steps * by
+    moved[rows:] = x[: max(len(x) - rows, 0)]
+    return moved
 
 
 def _wide(network: SpikingNetwork, x: Sequence[Array], steps: int) -> bool:

@@ -13,6 +13,7 @@ from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTim
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
+from snntoolbox.ir.nodes import Delay
 
 __all__ = [
     "FEATURES",
@@ -37,13 +38,18 @@ class CodedInput:
 
 
 @dataclass(frozen=True)
-class Cycle:
-    """Populations and maps of a network that form a circle."""
+class Loop:
+    """Populations and maps of a network that form a circle.
+
+    `quick`: of more projections than its delays have steps. `instant`: without any delay.
+    """
 
     names: tuple[str, ...]
+    quick: bool = False
+    instant: bool = False
 
 
-Layer = Population | CodedInput | Cycle | SpikingNetwork
+Layer = Population | CodedInput | Delay | Loop | SpikingNetwork
 """All that can ask for a feature."""
 
 
@@ -96,11 +102,29 @@ PULSES = Feature(
 RECURRENT = Feature(
     "recurrent connections",
     "a recurrent connection",
-    asked_by=lambda layer: isinstance(layer, Cycle),
-    why_not="networks can have them, no simulator here runs them",
+    asked_by=lambda layer: isinstance(layer, Loop) and not layer.quick,
+    why_not="spikes go forward alone",
 )
+QUICK_LOOPS = Feature(
+    "loops with less delay than projections",
+    "a loop with fewer steps of delay than projections",
+    asked_by=lambda layer: isinstance(layer, Loop) and layer.quick,
+    why_not="a spike needs a step to the next layer",
+)
+INSTANT_LOOPS = Feature(
+    "loops without a delay",
+    "a loop without a delay",
+    asked_by=lambda layer: isinstance(layer, Loop) and layer.instant,
+    avoided_by="a Delay of at least one step in the loop says which of its layers comes first",
+)
+"""No row of the table: such a network has no meaning."""
 OWN_PARTS = Feature("neuron parts from elsewhere, in numpy", why_not="its neurons are not written in Python")
-DELAYS = Feature("delays of one's own", why_not="networks have none yet; short arms wait for long ones by themselves")
+DELAYS = Feature(
+    "delays of one's own",
+    "a delay of its own",
+    asked_by=lambda layer: isinstance(layer, Delay),
+    why_not="short arms wait for long ones, and nothing else waits",
+)
 LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have none yet: a spike acts in one step")
 INITIAL_POTENTIAL = Feature(
     "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
@@ -120,13 +144,15 @@ BATCHES = Feature("samples side by side", why_not="samples run one after the oth
 RECORDED_SPIKES = Feature("recording of spikes", why_not=_RECORDS)
 RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 
-FEATURES: tuple[Feature, ...] = (
-    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, TIMED_INPUT, RECURRENT, DELAYS, LASTING_CURRENTS),
+_TABLE: tuple[Feature, ...] = (
+    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, TIMED_INPUT),
+    *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
     *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS, CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
     *(COUNTED_READOUT, SUMMED_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
 )
-"""Every row, in the order of the table of simulators."""
+FEATURES = (*_TABLE, *(row for part in parts.PARTS for row in part.features if row not in _TABLE))
+"""Every row, in the order of the table of simulators; parts that it has no place for come last."""
 
 
 INPUTS = frozenset({CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT})
@@ -153,7 +179,7 @@ class Asked(NamedTuple):
 
 def features(network: SpikingNetwork, more: Iterable[Feature] = ()) -> list[Asked]:
     """What each layer of a network asks for, of the table and of `more`: populations, inputs, then the whole."""
-    rows, found = (*FEATURES, *more), list[Asked]()
+    rows, found = (*FEATURES, INSTANT_LOOPS, *more), list[Asked]()
     for label, layer in _layers(network):
         of_parts = _of_parts(layer)
         asked = [feature for feature in rows if feature in of_parts or feature.asked_by(layer)]
@@ -177,5 +203,12 @@ def _layers(network: SpikingNetwork) -> Iterator[tuple[str, Layer]]:
     yield from ((population.label, population) for population in network.populations.values())
     yield from ((name, CodedInput(encoding)) for name, encoding in network.encodings.items())
     yield network.name, network
-    if network.cycle:
-        yield " -> ".join(network.cycle), Cycle(network.cycle)
+    circuit = network.circuit
+    yield from ((node.label, node) for node in network.wiring.nodes.values() if isinstance(node, Delay))
+    if circuit.cycle:
+        yield " -> ".join(circuit.cycle), Loop(circuit.cycle, instant=True)
+        return
+    if circuit.loop:
+        yield " -> ".join(circuit.loop), Loop(circuit.loop)
+    if circuit.quick_loop:
+        yield " -> ".join(circuit.quick_loop), Loop(circuit.quick_loop, quick=True)

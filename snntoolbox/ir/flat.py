@@ -2,8 +2,9 @@
 
 The clock is that of a target where a spike takes one step or more. There a population's own step t is step t + onset
 of the clock, with its depth (the longest path to it from an input) as its onset; a connection delays by the difference
-of the depths it joins. Nothing moves before a population's onset. A run of T own steps takes T + `lead` steps, and
-whatever a population does, shifted back by its onset, equals what it does where spikes take no time.
+of the depths it joins, and by the delays that the network itself has on the way. Nothing moves before a population's
+onset. A run of T own steps takes T + `lead` steps, and whatever a population does, shifted back by its onset, equals
+what it does where spikes take no time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -47,7 +49,8 @@ class Cells:
 class Connection:
     """Synapses from one source to one population: a spike of neuron pre[k] adds weight[k] to V of neuron post[k].
 
-    It does so `delay` steps of the clock after the spike; at least one. No pair of neurons occurs twice.
+    It does so `delay` steps of the clock after the spike; at least one. No pair of neurons occurs twice; there is a
+    connection of its own for each delay that the network itself has between the two (`lag`).
     """
 
     source: str
@@ -56,6 +59,7 @@ class Connection:
     post: Array
     weight: Array
     delay: int
+    lag: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,10 +115,13 @@ class FlatNetwork:
 
 
 def flattened(network: SpikingNetwork) -> FlatNetwork:
-    """The network for one sample; UnsupportedError for neurons that are not integrate-and-fire."""
+    """The network for one sample; UnsupportedError for neurons that are not integrate-and-fire, and for quick loops."""
     if gates := [p for p in network.populations.values() if not isinstance(p.neuron, IF)]:
         offenders = [Unsupported(p.label, "no integrate-and-fire neurons") for p in gates]
         raise UnsupportedError("a simulator without layers", offenders)
+    if loop := network.circuit.quick_loop:
+        offender = Unsupported(" -> ".join(loop), "fewer steps of delay than projections")
+        raise UnsupportedError("a simulator where a spike takes a step", [offender])
     inputs = {n: 2 * network.wiring.size(n) for n, e in network.encodings.items() if isinstance(e, Spiking)}
     order = [n for n in network.targets if n in network.populations]
     cells = {name: _cells(network.populations[name], network.depths[name]) for name in order}
@@ -124,7 +131,7 @@ def flattened(network: SpikingNetwork) -> FlatNetwork:
             matrix = projection.synapses()
             if projection.source in inputs:
                 matrix = sp.csr_array(sp.hstack([matrix, -matrix]))
-            connections.append(_connection(projection.source, projection.target, matrix, projection.delay))
+            connections.append(_connection(projection, matrix))
     return FlatNetwork(inputs=inputs, cells=cells, connections=tuple(connections))
 
 
@@ -142,18 +149,19 @@ def _cells(population: Population, onset: int) -> Cells:
     )
 
 
-def _connection(source: str, target: str, matrix: sp.csr_array, delay: int) -> Connection:
+def _connection(projection: Projection, matrix: sp.csr_array) -> Connection:
     # Converting to COO sums entries that occur twice in CSR only if asked to.
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     entries = matrix.tocoo()
     return Connection(
-        source=source,
-        target=target,
+        source=projection.source,
+        target=projection.target,
         pre=np.asarray(entries.col, np.int64),
         post=np.asarray(entries.row, np.int64),
         weight=np.asarray(entries.data, np.float64),
-        delay=delay,
+        delay=projection.delay,
+        lag=projection.lag,
     )
 
 

@@ -13,6 +13,7 @@ from snntoolbox.ir.flat import spread
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, LinearNode
+from snntoolbox.ir.nodes import Delay
 from snntoolbox.ir.result import Record, Result
 
 CHUNK_VALUES = 2**22
@@ -128,7 +129,7 @@ def readout_values(
     for readout in network.readouts:
         sources = {n: spikes[n] for n in network.sources[readout.current] if n in spikes}
         samples = len(next(iter(sources.values()))[0]) if sources else len(constant[readout.name])
-        if per_step or readout.start:
+        if per_step or readout.start or readout.current in network.circuit.delayed:
             sums = _mapped(network, readout.current, sources, steps, samples).cumsum(axis=0)
             first = 1
         else:
@@ -146,6 +147,7 @@ def readout_values(
 def _mapped(network: SpikingNetwork, current: str, sources: Mapping[str, Array], steps: int, samples: int) -> Array:
     """A wiring node's value (steps, samples, *shape) for these spikes or counts; other inputs are zero."""
     needed = _upstream(network, current)
+    held: dict[str, Array] = {}
     largest = samples * max(network.wiring.size(n) for n in needed)
     chunk, parts = max(1, CHUNK_VALUES // max(1, largest)), []
     for first in range(0, steps, chunk):
@@ -153,7 +155,11 @@ def _mapped(network: SpikingNetwork, current: str, sources: Mapping[str, Array],
         values: dict[str, Array] = {}
         for name in needed:
             node, shape = network.wiring.nodes[name], network.wiring.shapes[name]
-            if isinstance(node, LinearNode):
+            if isinstance(node, Delay):
+                before = held.get(name, np.zeros((node.steps * samples, *shape)))
+                both = np.concatenate([before, values[node.inputs[0]]])
+                values[name], held[name] = both[: count * samples], both[count * samples :]
+            elif isinstance(node, LinearNode):
                 values[name] = node.linear(*(values[i] for i in node.inputs))
             elif name in sources:
                 values[name] = sources[name][first : first + count].reshape(-1, *shape).astype(np.float64)

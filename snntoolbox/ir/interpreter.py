@@ -5,6 +5,7 @@ Slow and obvious. Every backend must give its rasters; docs/semantics.md says th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -77,9 +78,15 @@ class _Run:
         self.sums = {r.name: np.zeros((self.batch, *r.shape)) for r in network.readouts}
         self.forgotten: dict[str, Array] = {}
         self.outputs: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
+        shapes = {name: (self.batch, *network.wiring.shapes[name]) for name in network.circuit.delays}
+        # The values of the last steps that a delay has read, the earliest first.
+        self.held = {n: deque([np.zeros(shapes[n])] * steps) for n, steps in network.circuit.delays.items()}
 
     def advance(self, step: int) -> None:
-        """One step, counted from 0: inputs, maps and populations in order, then the read-outs."""
+        """One step, counted from 0: inputs, maps and populations in order, then the read-outs.
+
+        A delay gives what it read so many steps before; what it reads in this step may come behind it.
+        """
         values: dict[str, Array] = {}
         presented = self.network.presented(step + 1) == step + 1
         constant = self.constant if presented else {}
@@ -89,12 +96,16 @@ class _Run:
             elif name in self.network.encodings:
                 idle = np.zeros((self.batch, *self.network.wiring.shapes[name]))
                 values[name] = self.trains[name][step].astype(np.float64) if name in self.trains else idle
+            elif name in self.held:
+                values[name] = self.held[name].popleft()
             else:
                 node = self.network.wiring.nodes[name]
                 assert isinstance(node, LinearNode)
                 values[name] = node.linear(*(values[i] for i in node.inputs))
         for readout in self.network.readouts:
             self._read(readout, values[readout.current], constant.get(readout.name, 0.0), step)
+        for name, held in self.held.items():
+            held.append(values[self.network.wiring.nodes[name].inputs[0]])
 
     def _population(self, name: str, values: Mapping[str, Array], constant: Mapping[str, Array], step: int) -> Array:
         """The values that a population fires."""

@@ -9,17 +9,15 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
-import networkx as nx
 import numpy as np
-import scipy.sparse as sp
 
 from snntoolbox.errors import GraphError
+from snntoolbox.ir.circuit import Circuit, Projection
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
-from snntoolbox.ir.paths import between
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,31 +84,6 @@ class Readout:
                 sums = np.where(late, sums - (sums[self.start - first] if at_start is None else at_start), sums)
             elapsed = np.where(late, elapsed - self.start, elapsed)
         return np.asarray(self.scale * (sums / elapsed + (0.0 if self.bias is None else self.bias)))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Projection:
-    """The linear map from one source (an input or a population) to one target (a population or a read-out).
-
-    `map` is a graph of linear nodes with the source as its only input; parallel paths are part of the same map, so a
-    pair of populations has exactly one projection. A spike has its effect `delay` steps later on a target whose
-    least delay is one step; 0 in the built-in simulator.
-    """
-
-    source: str
-    target: str
-    map: Graph
-    delay: int
-
-    def synapses(self) -> sp.csr_array:
-        """The map as one sparse matrix (target neurons x source neurons, both flattened in C order)."""
-        composed: dict[str, sp.csr_array] = {self.source: sp.eye_array(self.map.size(self.source), format="csr")}
-        for name, node in self.map.nodes.items():
-            if isinstance(node, LinearNode):
-                parts = node.synapses(*self.map.input_shapes(name))
-                pairs = zip(parts, node.inputs, strict=True)
-                composed[name] = sp.csr_array(sum(part @ composed[i] for part, i in pairs))
-        return composed[self.map.outputs[0]]
 
 
 @dataclass(frozen=True)
@@ -218,6 +191,11 @@ class SpikingNetwork:
                 raise GraphError("forgets its first steps, in a network with a schedule", layer=readout.name)
         if len({e.steps for e in self.encodings.values() if isinstance(e, ConstantCurrent)}) > 1:
             raise GraphError("constant inputs that are presented for different numbers of steps")
+        constant = {name for name, e in self.encodings.items() if isinstance(e, ConstantCurrent)}
+        for name in self.circuit.delays:
+            if reached := constant & self.circuit.sources[name]:
+                told = f"delays the constant current of {', '.join(sorted(reached))}, which has no steps"
+                raise GraphError(told, layer=self.wiring.nodes[name].label, hint="Poisson input has")
 
     def _check_population(self, population: Population) -> None:
         neuron, shape, label = population.neuron, population.shape, population.label
@@ -295,72 +273,39 @@ class SpikingNetwork:
         return np.minimum(elapsed, limits[0]) if limits else elapsed
 
     @cached_property
+    def circuit(self) -> Circuit:
+        """Who depends on whom."""
+        return Circuit(
+            wiring=self.wiring,
+            inputs=tuple(self.encodings),
+            populations={p.name: p.current for p in self.populations.values()},
+            readouts={r.name: r.current for r in self.readouts},
+        )
+
+    @property
     def order(self) -> tuple[str, ...]:
-        """Wiring nodes and populations, each behind what it depends on; a population stands at its input node's name.
+        """Wiring nodes and populations, each behind what it depends on within a step; see `Circuit.order`."""
+        return self.circuit.order
 
-        GraphError for a recurrent network, which has no such order.
-        """
-        digraph = self._dependencies()
-        rank = {name: i for i, name in enumerate(dict.fromkeys([*self.wiring.nodes, *self.populations]))}
-        try:
-            return tuple(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
-        except nx.NetworkXUnfeasible:
-            raise GraphError(f"the network is recurrent: {' -> '.join(self.cycle)}") from None
-
-    @cached_property
-    def cycle(self) -> tuple[str, ...]:
-        """The wiring nodes and populations of a cycle; empty for a feed-forward network."""
-        digraph = self._dependencies()
-        return () if nx.is_directed_acyclic_graph(digraph) else tuple(edge[0] for edge in nx.find_cycle(digraph))
-
-    def _dependencies(self) -> nx.DiGraph:
-        digraph = nx.DiGraph()
-        digraph.add_nodes_from(self.wiring.nodes)
-        digraph.add_edges_from((i, n.name) for n in self.wiring.nodes.values() for i in n.inputs)
-        digraph.add_edges_from((p.current, p.name) for p in self.populations.values())
-        return digraph
-
-    @cached_property
+    @property
     def targets(self) -> Mapping[str, str]:
         """For each population, in order, and each read-out the wiring node that gives its current."""
-        found = {n: p.current for n in self.order if (p := self.populations.get(n))}
-        return {**found, **{r.name: r.current for r in self.readouts}}
+        return self.circuit.targets
 
-    @cached_property
+    @property
     def sources(self) -> Mapping[str, frozenset[str]]:
         """For each wiring node the inputs and populations that it depends on directly (through linear nodes only)."""
-        found: dict[str, frozenset[str]] = {}
-        for name, node in self.wiring.nodes.items():
-            own = [name] if isinstance(node, Input) else []
-            found[name] = frozenset(own).union(*(found[i] for i in node.inputs))
-        return found
+        return self.circuit.sources
 
-    @cached_property
+    @property
     def depths(self) -> Mapping[str, int]:
-        """For each input, population and read-out the longest path to it from an input, counted in projections."""
-        depths = dict.fromkeys(self.encodings, 0)
-        for name in self.order:
-            if name in self.populations:
-                sources = self.sources[self.populations[name].current]
-                depths[name] = 1 + max((depths[s] for s in sources), default=0)
-        for readout in self.readouts:
-            depths[readout.name] = 1 + max((depths[s] for s in self.sources[readout.current]), default=0)
-        return depths
+        """For each input, population and read-out the longest path to it from an input; see `Circuit.depths`."""
+        return self.circuit.depths
 
-    @cached_property
+    @property
     def projections(self) -> tuple[Projection, ...]:
-        """One projection for each pair of a source and a target that are joined, targets in order."""
-        found = []
-        for target, current in self.targets.items():
-            for source in sorted(self.sources[current], key=list(self.wiring.nodes).index):
-                part = self.submap(source, current)
-                delay = self.depths[target] - self.depths[source]
-                found.append(Projection(source=source, target=target, map=part, delay=delay))
-        return tuple(found)
-
-    def submap(self, source: str, current: str) -> Graph:
-        """The linear map from one source alone to a wiring node: other sources are cut away as zeros."""
-        return Graph(between(self.wiring, source, current, self.sources), [current], name=f"{source}->{current}")
+        """One for each source, target and lag that are joined, targets in order."""
+        return self.circuit.projections
 
     @property
     def neurons(self) -> int:

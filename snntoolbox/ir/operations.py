@@ -9,7 +9,8 @@ multiplies, or a sum adds to the first of its inputs. Moving values, rectifiers 
 
 *Spiking*, synaptic operations: one for each spike and each neuron (or output value) that it reaches. A projection is
 one linear map, however many nodes it is written with: pooling and diagonal maps are merged into the weights, and
-parallel paths between two neurons are one synapse. This is what a target with a table of synapses does.
+parallel paths between two neurons are one synapse, whatever their delays. This is what a target with a table of
+synapses does.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from snntoolbox.ir.part import (
     Membrane,
     Memory,
     Openings,
+    Part,
     Pause,
     ResetRule,
     SpikeRule,
@@ -265,3 +266,11 @@ class FiringWindow(Openings):
         """What is no range of steps."""
         if not 0 <= self.first < self.last:
             yield f"window {(self.first, self.last)} is no range of steps, counted from 0"
+
+
+PARTS: tuple[type[Part], ...] = tuple(
+    kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Part) and kind.__module__ == __name__
+)
+"""All parts of this module, as they stand in it."""

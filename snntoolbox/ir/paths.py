@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.graph import Graph, needed
 from snntoolbox.ir.node import LinearNode, Node, Shape
-from snntoolbox.ir.nodes import Add, Concat, Pad
+from snntoolbox.ir.nodes import Add, Concat, Delay, Pad
 
 MOST_PATHS = 16
 """More parallel paths between one pair of populations than this are taken as one sparse matrix."""
@@ -63,34 +63,58 @@ def _part_of(node: Concat, whole: Shape, start: int, part: Shape) -> Pad:
     return Pad(name=node.name, inputs=node.inputs[:1], pads=tuple(pads), origin=node.origin)
 
 
-def between(wiring: Graph, source: str, current: str, sources: Mapping[str, frozenset[str]]) -> list[Node]:
-    """The nodes between `source` and `current`; what other sources add to a sum or a join is left out as zero."""
+Arrivals = Mapping[str, frozenset[tuple[str, int]]]
+"""For each wiring node its sources, each with the steps by which its spikes come later."""
+
+
+def between(wiring: Graph, source: str, current: str, lag: int, arrivals: Arrivals) -> tuple[list[Node], str]:
+    """The nodes between `source` and `current` on ways whose delays have `lag` steps together, and the last one.
+
+    Delays are left out; what other sources and other ways add to a sum or a join is left out as zero.
+    """
     nodes: dict[str, Node] = {}
+    names: dict[tuple[str, int], str] = {}
     for name, node in wiring.nodes.items():
-        if source not in sources[name]:
-            continue
-        inside = [source in sources[i] for i in node.inputs]
-        if all(inside):
-            nodes[name] = node
-        elif isinstance(node, Add):
-            pairs = [(i, c) for i, c, ok in zip(node.inputs, node.factors, inside, strict=True) if ok]
-            nodes[name] = replace(node, inputs=tuple(i for i, _ in pairs), coefficients=tuple(c for _, c in pairs))
-        elif isinstance(node, Concat):
-            parts = list(_padded_parts(wiring, node, inside))
-            nodes.update((part.name, part) for part in parts)
-            nodes[name] = Add(name=name, inputs=tuple(part.name for part in parts))
-        else:
-            raise GraphError("has several inputs that cannot be told apart", layer=node.label)
-    return needed(nodes, [current])
+        for here in sorted(steps for s, steps in arrivals[name] if s == source and steps <= lag):
+            if isinstance(node, Delay):
+                names[name, here] = names[node.inputs[0], here - node.steps]
+                continue
+            # A node is there once for each lag that it is reached with.
+            own = names[name, here] = name if here == _first(arrivals[name], source) else f"{name}+{here}"
+            inside = [(source, here) in arrivals[i] for i in node.inputs]
+            read = tuple(names.get((i, here), i) for i in node.inputs)
+            there = node if (own, read) == (name, node.inputs) else node.with_inputs(*read).renamed(own)
+            nodes |= {part.name: part for part in _part(wiring, node, there, inside)}
+    end = names[current, lag]
+    return needed(nodes, [end]), end
 
 
-def _padded_parts(wiring: Graph, node: Concat, inside: Sequence[bool]) -> Iterator[Pad]:
-    """Each wanted input of a concatenation, padded with zeros to the whole."""
+def _first(arrivals: frozenset[tuple[str, int]], source: str) -> int:
+    return min(steps for s, steps in arrivals if s == source)
+
+
+def _part(wiring: Graph, node: Node, there: Node, inside: Sequence[bool]) -> Iterator[Node]:
+    """A node, `there` under other names, with those of its inputs alone that are inside."""
+    if all(inside):
+        yield there
+    elif isinstance(there, Add):
+        pairs = [(i, c) for i, c, ok in zip(there.inputs, there.factors, inside, strict=True) if ok]
+        yield replace(there, inputs=tuple(i for i, _ in pairs), coefficients=tuple(c for _, c in pairs))
+    elif isinstance(there, Concat):
+        parts = list(_padded_parts(wiring, node, there, inside))
+        yield from parts
+        yield Add(name=there.name, inputs=tuple(part.name for part in parts))
+    else:
+        raise GraphError("has several inputs that cannot be told apart", layer=node.label)
+
+
+def _padded_parts(wiring: Graph, node: Node, there: Concat, inside: Sequence[bool]) -> Iterator[Pad]:
+    """Each input of a concatenation that is inside, padded with zeros to the whole."""
     whole, start = wiring.shapes[node.name], 0
-    for position, (source, wanted) in enumerate(zip(node.inputs, inside, strict=True)):
-        size = wiring.shapes[source][node.axis]
-        if wanted:
+    for position, (old, new, ok) in enumerate(zip(node.inputs, there.inputs, inside, strict=True)):
+        size = wiring.shapes[old][there.axis]
+        if ok:
             pads = [(0, 0)] * len(whole)
-            pads[node.axis] = (start, whole[node.axis] - start - size)
-            yield Pad(name=f"{node.name}:{position}", inputs=(source,), pads=tuple(pads))
+            pads[there.axis] = (start, whole[there.axis] - start - size)
+            yield Pad(name=f"{there.name}:{position}", inputs=(new,), pads=tuple(pads))
         start += size

@@ -13,7 +13,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
-from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, MaxPool, MovingNode, ReLU, Scale
+from snntoolbox.ir.nodes import AveragePool, Conv, Delay, Dense, Input, MaxPool, MovingNode, ReLU, Scale
 from snntoolbox.ir.structure import source_supports
 
 _LONGEST_CHAIN = 3
@@ -139,7 +139,8 @@ def incoming(network: SpikingNetwork, current: str) -> str:
             continue
         seen.add(name)
         todo.extend(node.inputs)
-        if not isinstance(node, MovingNode | Scale) and describe(node) not in chain:
+        told = isinstance(node, Delay) or not isinstance(node, MovingNode | Scale)
+        if told and describe(node) not in chain:
             chain.append(describe(node))
     if not chain:
         return "direct"
@@ -173,6 +174,7 @@ def _relu(node: ReLU) -> str:
 _DESCRIPTIONS: Mapping[type[Node], Callable[[Any], str]] = {
     Conv: _conv,
     Dense: lambda node: "Dense",
+    Delay: lambda node: f"Delay {node.steps}",
     AveragePool: _pool,
     MaxPool: _pool,
     ReLU: _relu,

@@ -1,4 +1,4 @@
-"""A part of neurons that is defined here alone runs where neurons are in Python, is refused by name elsewhere, is saved."""
+"""A part of neurons defined here alone runs where neurons are in Python, is refused by name elsewhere, and is saved."""
 
 import subprocess
 import sys

@@ -13,7 +13,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Origin
-from snntoolbox.ir.nodes import Add, Input
+from snntoolbox.ir.nodes import Add, Delay, Input
 
 EVERYTHING = Capabilities(features=frozenset(f.FEATURES))
 PLAIN = Capabilities(features=f.RESETS | {f.CONSTANT_INPUT, f.FLOAT_WEIGHTS})
@@ -21,10 +21,11 @@ GATE = MaxGate(kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
 
 
 def network(*neurons, encoding=None, recurrent=False, bias=None, pulses=None):
-    nodes = [Input(name="x", shape=(1, 4)), *(Input(name=f"p{i}", shape=(1, 4)) for i in range(recurrent))]
+    nodes = [Input(name="x", shape=(1, 4)), *(Input(name=f"p{i}", shape=(1, 4)) for i in range(bool(recurrent)))]
     current = "x"
     if recurrent:
-        nodes.append(Add(name="sum", inputs=("x", "p0")))
+        back = "p0" if recurrent == "at once" else "later"
+        nodes += [Delay(name="later", inputs=("p0",), steps=1), Add(name="sum", inputs=("x", back))]
         current = "sum"
     cells = [
         Population(
@@ -57,7 +58,8 @@ NEEDS = {
         "x",
         "spike-time input",
     ),
-    "recurrent": (f.RECURRENT, network(IF(), recurrent=True), "p0", "recurrent"),
+    "recurrent": (f.RECURRENT, network(IF(), recurrent=True), "p0", "a recurrent connection"),
+    "delay": (f.DELAYS, network(IF(), recurrent=True), "later (Delay)", "a delay of its own"),
     "bias": (f.BIAS, network(IF(), bias=np.full((1, 1), 0.5)), "layer0 (keras ReLU)", "bias"),
     "initial": (f.INITIAL_POTENTIAL, network(IF(initial=0.5)), "layer0 (keras ReLU)", "initial potential"),
     "thresholds": (
@@ -135,6 +137,11 @@ def test_layers_of_one_name_do_not_lend_each_other_what_they_have():
     cells = [replace(p, origin=Origin("keras", "ReLU", "both")) for p in net.populations.values()]
     some = replace(EVERYTHING, features=EVERYTHING.without(f.LEAK).features | {f.LEAK.beside(f.RESET_ZERO)})
     assert [o.reason for o in some.missing(net.replaced(populations=cells))] == ["leak with reset 'subtract'"]
+
+
+def test_a_loop_without_a_delay_is_refused_by_all():
+    with pytest.raises(UnsupportedError, match=r"p0.*: a loop without a delay(.|\n)*Delay of at least one step"):
+        EVERYTHING.check("all", network(IF(), recurrent="at once"))
 
 
 def test_a_backend_may_refuse_what_nobody_else_tells_apart():

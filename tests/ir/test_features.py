@@ -13,7 +13,7 @@ from snntoolbox.ir.neurons import IF, Negative, Reset
 HOST = {f.SIGNED_INPUT, f.BATCHES, *f.RECORDINGS}
 """What no network asks for: it depends on the samples, or on what is to be recorded."""
 
-NOT_YET = {f.RECURRENT, f.DELAYS, f.LASTING_CURRENTS}
+NOT_YET = {f.LASTING_CURRENTS}
 
 
 def asked(network):
@@ -27,7 +27,7 @@ def test_names_and_words_tell_rows_apart():
 
 def test_every_constant_is_a_row_of_the_table():
     constants = {value for value in vars(f).values() if isinstance(value, f.Feature)}
-    assert constants == set(f.FEATURES)
+    assert constants == {*f.FEATURES, f.INSTANT_LOOPS}
 
 
 def test_every_row_is_asked_for_by_some_case_of_conformance():

@@ -12,8 +12,8 @@ from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
 
-NO = ("gate", "differences", "signed spikes")
-"""Neurons that no flat network has."""
+NO = ("gate", "differences", "signed spikes", "quick loop")
+"""What no flat network has."""
 CASES = {c.name: c for c in cases() if c.name.startswith("network: ") and c.name.removeprefix("network: ") not in NO}
 ALL = Record(spikes=True, potentials=True)
 
@@ -65,8 +65,8 @@ def stepped(network, x, steps, record):
 def test_shifted_back_it_is_the_same(case, record):
     network = CASES[case].build()
     x = CASES[case].inputs(network)
-    found = stepped(network, x, 8, record)
-    expected = interpret(network, *x, steps=8, record=record, first_sample=7)
+    found = stepped(network, x, 12, record)
+    expected = interpret(network, *x, steps=12, record=record, first_sample=7)
     for field in ("counts", "outputs", "outputs_per_step", "spikes", "potentials"):
         ours, theirs = getattr(found, field), getattr(expected, field)
         assert set(ours) == set(theirs), field
@@ -95,6 +95,23 @@ def test_a_gate_is_refused():
     network = next(c for c in cases() if c.name == "network: gate").build()
     with pytest.raises(UnsupportedError, match=r"population1 .*: no integrate-and-fire"):
         flattened(network)
+
+
+def test_a_quick_loop_is_refused():
+    network = next(c for c in cases() if c.name == "network: quick loop").build()
+    with pytest.raises(UnsupportedError, match=r"population0 -> population1: fewer steps|population1 -> population0: "):
+        flattened(network)
+
+
+def test_spikes_that_come_by_ways_of_several_delays_have_connections_of_their_own():
+    flat = flattened(CASES["network: delays in a chain"].build())
+    found = [(c.source, c.target, c.lag, c.delay) for c in flat.connections]
+    assert found == [
+        ("population0", "population1", 2, 2 + 1 - 1),
+        ("population0", "population2", 0, 1),
+        ("population0", "population2", 5, 5 + 2 - 1),
+        ("population1", "population2", 0, 1),
+    ]
 
 
 BATCHES = [

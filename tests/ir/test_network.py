@@ -13,7 +13,7 @@ from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import LinearNode
-from snntoolbox.ir.nodes import Add, Concat, Conv, Dense, Input, Permute, ReLU, Reshape, Scale
+from snntoolbox.ir.nodes import Add, Concat, Conv, Delay, Dense, Input, Permute, ReLU, Reshape, Scale
 from snntoolbox.ir.summary import summary
 
 RANDOM = np.random.default_rng(3)
@@ -147,11 +147,17 @@ def test_unread_populations_run_in_the_simulator_too():
 def test_recurrent_networks_have_no_order():
     nodes = [Input(name="x", shape=(3,)), Input(name="a", shape=(3,)), Add(name="sum", inputs=("x", "a"))]
     net = network(nodes, [population("a", "sum")])
-    assert set(net.cycle) == {"a", "sum"}
+    assert set(net.circuit.cycle) == {"a", "sum"}
     for what in ("order", "depths", "projections"):
-        with pytest.raises(GraphError, match=r"recurrent: (a -> sum|sum -> a)"):
+        with pytest.raises(GraphError, match=r"without a delay: (a -> sum|sum -> a)(.|\n)*put a Delay"):
             getattr(net, what)
-    assert chain().cycle == ()
+    assert chain().circuit.cycle == ()
+
+
+def test_a_constant_current_is_not_delayed():
+    nodes = [Input(name="x", shape=(3,)), Delay(name="later", inputs=("x",), steps=2), dense("w", "later", 3, 3)]
+    with pytest.raises(GraphError, match=r"later \(Delay\): delays the constant current of x(.|\n)*Poisson"):
+        network(nodes, [population("a", "w")])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

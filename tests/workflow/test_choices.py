@@ -24,7 +24,8 @@ def settings(tmp_path):
 
 def plain(recipe):
     """The fields of a recipe and of its neuron, which compare by identity."""
-    return {**vars(recipe), "neuron": vars(recipe.neuron)}
+    neuron = {field.name: getattr(recipe.neuron, field.name) for field in fields(recipe.neuron)}
+    return {**vars(recipe), "neuron": neuron}
 
 
 def test_the_defaults_are_those_of_a_recipe(settings):

@@ -72,6 +72,7 @@ def replay_of(
 
     `x` holds one sample of each input, without batch.
     """
+    network, raster = _unlooped(network, name, raster)
     population, steps = network.populations[name], len(raster[name])
     sources = network.sources[population.current]
     samples = dict(zip(network.encodings, x, strict=True))
@@ -86,6 +87,27 @@ def replay_of(
     ordered: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in wiring.inputs}
     alone = SpikingNetwork(wiring, ordered, [population], [], dt=network.dt, grid=network.grid)
     return Replay(alone, population, arriving, constant, steps, parts)
+
+
+def _unlooped(
+    network: SpikingNetwork, name: str, raster: Mapping[str, Array]
+) -> tuple[SpikingNetwork, Mapping[str, Array]]:
+    """The network where the spikes that a population sends to itself come under another name, as those of others do."""
+    if name not in network.sources[network.populations[name].current]:
+        return network, raster
+    wiring = network.wiring
+    again = wiring.fresh(f"{name} itself")
+
+    def new(node: str) -> str:
+        return again if node == name else node
+
+    nodes = [n.renamed(new(n.name)).with_inputs(*map(new, n.inputs)) for n in wiring.nodes.values()]
+    renamed = Graph(nodes, [new(end) for end in wiring.outputs], name=wiring.name)
+    populations = [replace(p, current=new(p.current)) for p in network.populations.values()]
+    itself = replace(network.populations[name], name=again)
+    readouts = [replace(r, current=new(r.current)) for r in network.readouts]
+    unlooped = network.replaced(wiring=renamed, populations=[*populations, itself], readouts=readouts)
+    return unlooped, {**raster, again: raster[name]}
 
 
 def replayable(train: Array) -> bool:

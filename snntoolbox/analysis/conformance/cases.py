@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.analysis.conformance.loops import LOOPS
 from snntoolbox.analysis.conformance.networks import MAPS, NETWORKS, NEURONS, Drawing, one_neuron
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.spiking.populations import Convert
@@ -81,10 +82,15 @@ def _maps() -> Iterator[Case]:
 
 
 def _networks() -> Iterator[Case]:
-    for name, draw in NETWORKS.items():
-        yield Case(name=f"network: {name}", check="identical", build=partial(_drawn, draw))
+    for name, draw in {**NETWORKS, **LOOPS}.items():
+        yield Case(name=f"network: {name}", check="identical", build=partial(_drawn, draw), steps=_steps(name))
     yield Case(name="network: max pooling by a tree", check="identical", build=max_pool_tree)
     yield Case(name="network: integer grid", check="identical", build=lambda: Quantize(8)(max_pool_tree()))
+
+
+def _steps(name: str) -> int:
+    """Delays have to be over before anything comes back."""
+    return 2 * MANY if name in LOOPS else MANY
 
 
 def _resets() -> Iterator[Case]:
@@ -110,8 +116,8 @@ def _rates() -> Iterator[Case]:
 
 def _life_cycle() -> Iterator[Case]:
     for check in ("repeated", "batched"):
-        for name in ("residual", "two codings"):
-            build = partial(_drawn, NETWORKS[name])
+        for name in ("residual", "two codings", "deep loop"):
+            build = partial(_drawn, {**NETWORKS, **LOOPS}[name])
             yield Case(name=f"{check}: {name}", check=check, build=build)  # type: ignore[arg-type]
     yield Case(name="recorded: perceptron", check="recorded", build=partial(_drawn, NETWORKS["perceptron"]))
 
@@ -120,10 +126,10 @@ def _grids() -> Iterator[Case]:
     """The same on the integer grid, for backends that run nothing else."""
 
     def quantised(name: str, neuron: IF | None = None, bits: int = 8) -> Callable[[], SpikingNetwork]:
-        return lambda: Quantize(bits)(_drawn(NETWORKS[name], neuron))
+        return lambda: Quantize(bits)(_drawn({**NETWORKS, **LOOPS}[name], neuron))
 
-    for name in sorted(NETWORKS.keys() - OFF_GRID, key=list(NETWORKS).index):
-        yield Case(name=f"integer grid: {name}", check="identical", build=quantised(name))
+    for name in (n for n in (*NETWORKS, *LOOPS) if n not in OFF_GRID):
+        yield Case(name=f"integer grid: {name}", check="identical", build=quantised(name), steps=_steps(name))
     for bits in (2, 4, 16):
         build = quantised("residual", bits=bits)
         yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)

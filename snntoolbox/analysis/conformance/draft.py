@@ -13,7 +13,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
-from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, Reshape, Scale
+from snntoolbox.ir.nodes import AveragePool, Conv, Delay, Dense, Input, Reshape, Scale
 from snntoolbox.ir.nodes.windows import Padding, window_output
 
 NONE = ((0, 0), (0, 0))
@@ -35,6 +35,7 @@ class Draft:
         self.populations: list[Population] = []
         self.readouts: list[Readout] = []
         self.schedule: Schedule | None = None
+        self.reserved = 0
 
     def numbers(self, *shape: int, scale: float = 0.5) -> Array:
         """Random numbers in [-scale, scale]."""
@@ -105,11 +106,22 @@ class Draft:
         neuron: IF | None = None,
         bias: Array | float | None = None,
         pulses: Mapping[int, Array] | None = None,
+        name: str = "",
     ) -> str:
-        """A population on a current, with a random bias unless one is given (0 for none)."""
+        """A population on a current, with a random bias unless one is given (0 for none); `name` as `ahead` gave it."""
         shape = self.shapes[current]
         values = self.numbers(*shape, scale=0.25) if bias is None else np.broadcast_to(bias, shape)
-        return self._population(current, shape, neuron or self.neuron, values if np.any(values) else None, pulses)
+        chosen = neuron or self.neuron
+        return self._population(current, shape, chosen, values if np.any(values) else None, pulses, name)
+
+    def ahead(self, *shape: int) -> str:
+        """The spikes of a population that is still to be drawn, for what closes a loop."""
+        self.reserved += 1
+        return self.add(Input(name=f"population{len(self.populations) + self.reserved - 1}", shape=shape))
+
+    def delay(self, source: str, steps: int) -> str:
+        """The same, some steps later."""
+        return self.node(Delay, source, steps=steps)
 
     def gate(
         self,
@@ -132,8 +144,10 @@ class Draft:
         neuron: Neuron,
         bias: Array | None,
         pulses: Mapping[int, Array] | None = None,
+        name: str = "",
     ) -> str:
-        name = f"population{len(self.populations)}"
+        self.reserved -= bool(name)
+        name = name or f"population{len(self.populations) + self.reserved}"
         self.populations.append(
             Population(
                 name=name,
@@ -147,7 +161,7 @@ class Draft:
                 pulses=pulses or {},
             )
         )
-        return self.add(Input(name=name, shape=shape))
+        return name if name in self.nodes else self.add(Input(name=name, shape=shape))
 
     def readout(self, current: str) -> None:
         """A linear read-out."""

@@ -53,17 +53,19 @@ def _keyed(what: str, items: Mapping[str, Any], original: Mapping[str, Any], exa
 def _projections(network: SpikingNetwork, original: SpikingNetwork, exact: bool) -> Iterator[str]:
     """Differences of the wiring, as synapses: any nodes that come to the same are the same."""
     ours, theirs = _synapses(network), _synapses(original)
-    for source, target in sorted(ours.keys() ^ theirs.keys()):
-        state = "missing" if (source, target) in theirs else "new"
-        yield f"the projection from '{source}' to '{target}' is {state}"
+    for pair in sorted(ours.keys() ^ theirs.keys()):
+        yield f"{_way(*pair)} is {'missing' if pair in theirs else 'new'}"
     for pair in (p for p in theirs if p in ours):
-        what = f"the projection from '{pair[0]}' to '{pair[1]}'"
-        yield from _unlike(what, ours[pair], theirs[pair], exact)
+        yield from _unlike(_way(*pair), ours[pair], theirs[pair], exact)
 
 
-def _synapses(network: SpikingNetwork) -> dict[tuple[str, str], sp.csr_array]:
-    """Those of each pair of a source and a target that has any."""
-    each = {(p.source, p.target): p.synapses() for p in network.projections}
+def _way(source: str, target: str, lag: int) -> str:
+    return f"the projection from '{source}' to '{target}'" + (f", {lag} steps later," if lag else "")
+
+
+def _synapses(network: SpikingNetwork) -> dict[tuple[str, str, int], sp.csr_array]:
+    """Those of each source, target and lag that has any."""
+    each = {(p.source, p.target, p.lag): p.synapses() for p in network.projections}
     return {pair: matrix for pair, matrix in each.items() if matrix.count_nonzero()}
 
 

@@ -146,6 +146,8 @@ class Observer:
 
     def _reads(self, current: str) -> str:
         """Why the mean drive of what gets this current is not known from spike counts; empty where it is."""
+        if current in self.network.circuit.delayed:
+            return "a delay brings it spikes of earlier steps"
         sources = sorted(self.network.sources[current] & self._opaque)
         return f"spikes of {sources[0]} differ in value" if sources else ""
 

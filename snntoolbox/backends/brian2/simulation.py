@@ -154,7 +154,8 @@ class _Network:
     def _synapses(self, connection: Connection) -> Any:
         """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent."""
         source, target = self.groups[connection.source], self.groups[connection.target]
-        delay, name = (connection.delay - 1) * STEP, self._name("synapses", connection.source, connection.target)
+        kind = f"synapses{connection.lag or ''}"
+        delay, name = (connection.delay - 1) * STEP, self._name(kind, connection.source, connection.target)
         model, arrival = "w : 1 (constant)", "current_post += w"
         made = b2.Synapses(source, target, model, on_pre=arrival, delay=delay, clock=self.clock, name=name)
         made.connect(i=connection.pre, j=connection.post)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.features import DELAYS, FEATURES, LASTING_CURRENTS, RECURRENT
+from snntoolbox.ir.features import FEATURES, LASTING_CURRENTS
 from snntoolbox.ir.network import SpikingNetwork
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class InisimBackend:
 
     name = "INI"
     capabilities = Capabilities(
-        features=frozenset(FEATURES) - {RECURRENT, DELAYS, LASTING_CURRENTS},
+        features=frozenset(FEATURES) - {LASTING_CURRENTS},
         exact_bits=53,
         modules=("torch",),
     )

@@ -63,6 +63,7 @@ class Batch:
         self.sums: dict[str, Tensor] = {}
         self.at_start: dict[str, Array] = {}
         self.readouts = {r.name: r for r in self.network.readouts}
+        self.held: dict[str, Tensor] = {}
 
     def _start(self, population: Population) -> State:
         """The neurons before the first step."""
@@ -78,6 +79,7 @@ class Batch:
         """Carry every layer from step `first` over the next `steps` steps."""
         values: dict[str, Tensor] = {}
         work = {"spikes": self._input, "map": self._map, "population": self._population}
+        work |= {"delay": self._delay, "loop": self._loop, "keep": self._keep}
         for task in tasks:
             if task.kind == "readout":
                 self._readout(self.readouts[task.name], self._floating(task, values), first, steps)
@@ -104,6 +106,38 @@ class Batch:
         samples = steps * self.size
         inputs = (values[i] if i in values else self.wiring.zeros(i, samples) for i in task.reads)
         return (self.fast or self.wiring).kernel(task.name)(*inputs)
+
+    # -- delays: `held` has what each has read in its last steps, (steps, batch, *shape), where there were spikes ---
+
+    def _delay(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
+        """What a delay has read so many steps before; None where no spikes were."""
+        known = self._held_and_new(task, values.get(task.reads[0]), steps)
+        if known is None:
+            return None
+        self.held[task.name] = known[steps:]
+        return known[:steps].flatten(0, 1)
+
+    def _loop(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
+        """The same of a delay whose input comes behind it: it is not asked for more steps than it has."""
+        held = self.held.get(task.name)
+        return None if held is None else held[:steps].flatten(0, 1)
+
+    def _keep(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> None:
+        """Note what a delay in a loop has read in these steps."""
+        known = self._held_and_new(task, values.get(task.reads[0]), steps)
+        if known is not None:
+            self.held[task.name] = known[steps:]
+
+    def _held_and_new(self, task: Task, value: Tensor | None, steps: int) -> Tensor | None:
+        """What a delay read before these steps and in them, one step after the other; None for nothing but silence."""
+        held = self.held.get(task.name)
+        if value is None and held is None:
+            return None
+        shape = (self.size, *self.network.wiring.shapes[task.name])
+        silence = self.wiring.target.tensor(0.0)
+        before = silence.expand(self.network.circuit.delays[task.name], *shape) if held is None else held
+        new = silence.expand(steps, *shape) if value is None else value.reshape(steps, *shape)
+        return torch.cat([before, new])
 
     def _floating(self, task: Task, values: Mapping[str, Tensor]) -> Tensor | None:
         """What a population or read-out gets, as floating numbers; None where no spikes reach it."""

@@ -14,8 +14,9 @@ from snntoolbox.ir.network import SpikingNetwork
 class Task:
     """One piece of work of each chunk.
 
-    `kind` is 'spikes' (of a coded input), 'map' (a wiring node), 'population' or 'readout'; `size` the values it makes
-    per sample and step; `reads` and `done` name the values it needs and those that nobody needs after it.
+    `kind` is 'spikes' (of a coded input), 'map' (a wiring node), 'delay', 'loop' (a delay whose input comes behind it)
+    and 'keep' (what such a delay reads), 'population' or 'readout'; `size` the values it makes per sample and step;
+    `reads` and `done` name the values it needs and those that nobody needs after it.
     """
 
     kind: str
@@ -40,11 +41,22 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
         if population := network.populations.get(name):
             tasks.append(Task("population", name, population.size, (population.current,)))
         elif name in wanted and network.sources[name] & alive:
-            kind = "spikes" if name in network.encodings else "map"
-            tasks.append(Task(kind, name, math.prod(wiring.shapes[name]), wiring.nodes[name].inputs))
+            tasks.append(_task(network, name))
+    loops = network.circuit.looping
+    tasks += [Task("keep", n, math.prod(wiring.shapes[n]), wiring.nodes[n].inputs) for n in sorted(loops & wanted)]
     if per_step:
         tasks += [Task("readout", r.name, math.prod(r.shape), (r.current,)) for r in network.readouts]
     return freeing(tasks)
+
+
+def _task(network: SpikingNetwork, name: str) -> Task:
+    """The work of a wiring node."""
+    node, size = network.wiring.nodes[name], math.prod(network.wiring.shapes[name])
+    if name in network.circuit.looping:
+        return Task("loop", name, size)
+    if name in network.circuit.delays:
+        return Task("delay", name, size, node.inputs)
+    return Task("spikes" if name in network.encodings else "map", name, size, node.inputs)
 
 
 def shortened(tasks: list[Task], shortcut: Mapping[str, tuple[str, ...]]) -> list[Task]:
@@ -78,6 +90,6 @@ def _upstream(network: SpikingNetwork, ends: Iterable[str]) -> set[str]:
 
 def freeing(tasks: list[Task]) -> list[Task]:
     """The tasks, each with the values that can go after it; a value that nobody reads goes at once."""
-    last_use = {task.name: i for i, task in enumerate(tasks) if task.kind != "readout"}
+    last_use = {task.name: i for i, task in enumerate(tasks) if task.kind not in ("readout", "keep")}
     last_use |= {name: i for i, task in enumerate(tasks) for name in task.reads}
     return [replace(t, done=tuple(n for n, last in last_use.items() if last == i)) for i, t in enumerate(tasks)]

@@ -70,8 +70,12 @@ class Simulation:
         return self.wirings[dtype]
 
     def follows_outputs(self, record: Record) -> bool:
-        """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps."""
-        return record.outputs_per_step or any(r.start for r in self.network.readouts)
+        """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps.
+
+        So it is where spikes reach one by a delay: those of the last steps never do.
+        """
+        delayed = self.network.circuit.delayed
+        return record.outputs_per_step or any(r.start or r.current in delayed for r in self.network.readouts)
 
     @cached_property
     def grid_currents(self) -> GridCurrents:
@@ -95,7 +99,7 @@ class Simulation:
 
     def _ways(self, fused: bool) -> tuple[bool, str]:
         """Whether 8-bit products are taken, and when events are: 'auto', 'always' or '' for never."""
-        if self.device.type != "cpu" or not self.steady:
+        if self.device.type != "cpu" or not self.steady or self.network.circuit.delays:
             return False, ""
         whole = self.network.grid is not None and self.engine == "auto" and products_int8.works()
         return whole, {"event": "always", "auto": "auto"}.get(self.engine, "") if fused else ""
@@ -219,15 +223,20 @@ class Simulation:
         sizes = (t.size * (1 if t.name in small else self.dtype.itemsize) for t in tasks)
         fitting = max(1, CHUNK_BYTES[self.device.type] // (max(sizes, default=1) or 1))
         if self.chunk or self.device.type != "cpu":
-            return samples, self.chunk or self._within_windows(max(1, fitting // max(samples, 1)))
+            return samples, self._within_loops(self.chunk or self._within_windows(max(1, fitting // max(samples, 1))))
         parts = -(-samples // max(1, fitting // min(steps, FEWEST_STEPS))) or 1
         together = -(-samples // parts) or 1
-        return together, self._within_windows(max(1, fitting // together))
+        return together, self._within_loops(self._within_windows(max(1, fitting // together)))
 
     def _within_windows(self, chunk: int) -> int:
         """At most so many steps, and no more than lie in one window where layers fire one after the other."""
         window = self.network.window if self.network.schedule and self.network.schedule.steps else None
         return chunk if window is None else max(n for n in range(1, min(chunk, window) + 1) if window % n == 0)
+
+    def _within_loops(self, chunk: int) -> int:
+        """At most so many steps, and no more than the shortest delay that closes a loop."""
+        circuit = self.network.circuit
+        return min([chunk, *(circuit.delays[name] for name in circuit.looping)])
 
     def __enter__(self) -> Self:
         return self

@@ -67,7 +67,7 @@ class NestBackend:
         | f.INPUTS
         | f.RECORDINGS
         | {f.REFRACTORY.beside(f.RESET_ZERO)}
-        | {f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS},
+        | {f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS},
         refuses=COMBINATIONS,
         latency=1,
         exact_bits=53,

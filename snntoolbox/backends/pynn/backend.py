@@ -27,7 +27,8 @@ class Options:
 
 def own_cells(parts: Iterable[type[Part]]) -> frozenset[f.Feature]:
     """What our cells run that have these parts."""
-    return features_of(parts) | f.INPUTS | f.RECORDINGS | {f.BIAS, f.INITIAL_POTENTIAL, f.FLOAT_WEIGHTS}
+    ours = {f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.FLOAT_WEIGHTS}
+    return features_of(parts) | f.INPUTS | f.RECORDINGS | ours
 
 
 ON_NEST = NestBackend.capabilities.without(f.PULSES, f.TIMED_INPUT)

@@ -15,9 +15,10 @@ from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
 from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits, sum_range, unsigned_bits
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.flat import spread
-from snntoolbox.ir.network import Population, Projection, Readout, SpikingNetwork
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.parts import Saturation

@@ -10,7 +10,7 @@ from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
-from snntoolbox.ir.nodes import MaxPool
+from snntoolbox.ir.nodes import Delay, MaxPool
 
 _GATE = "max pooling by a gate, which needs its input's spikes step by step"
 
@@ -43,6 +43,9 @@ def not_plain(network: SpikingNetwork) -> list[Unsupported]:
     offenders = []
     for population in network.populations.values():
         offenders += [Unsupported(population.label, reason) for reason in _reasons(population)]
+    for node in network.wiring.nodes.values():
+        if isinstance(node, Delay):
+            offenders.append(Unsupported(node.label, "a delay of its own"))
     for name, coding in network.encodings.items():
         if not isinstance(coding, (ConstantCurrent, Poisson)):
             offenders.append(Unsupported(name, f"{type(coding).__name__} input, which has times of its own"))

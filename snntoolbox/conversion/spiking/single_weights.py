@@ -10,34 +10,42 @@ import numpy as np
 from snntoolbox.conversion.exact.drop_identities import DropIdentities
 from snntoolbox.conversion.exact.fold_scales import FoldScales
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph, needed
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, LinearNode, Node
-from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, Mean, Scale, Sparse
+from snntoolbox.ir.nodes import Add, AveragePool, Conv, Delay, Dense, Input, Mean, Scale, Sparse
 from snntoolbox.ir.paths import paths
 
 
-def distributed(maps: Sequence[Graph], name: str) -> Graph | None:
-    """The sum, named so, of maps of one source each, as a sum of paths without branches; None where they are too many.
-
-    Sums in the maps must have no coefficients.
-    """
-    nodes: list[Node] = []
+def distributed(projections: Sequence[Projection], name: str) -> Graph | None:
+    """The sum of projections, named so, as a sum of paths without branches; None where they are too many."""
+    nodes: dict[str, Node] = {}
     ends: list[str] = []
-    for graph in maps:
-        (source,) = graph.inputs
-        apart = paths(graph)
+    for projection in projections:
+        apart = paths(_undivided(projection.map))
         if apart is None:
             return None
-        nodes.append(Input(name=source, shape=graph.shapes[source]))
+        begin = _begin(projection, nodes)
         for path in apart:
-            last = source
+            last = begin
             for node in path.nodes:
-                nodes.append(node.renamed(f"{node.name}/{name}{len(ends)}").with_inputs(last))
-                last = nodes[-1].name
+                moved = node.renamed(f"{node.name}/{name}{len(ends)}").with_inputs(last)
+                nodes[moved.name], last = moved, moved.name
             ends.append(last)
-    return Graph([*nodes, Add(name=name, inputs=tuple(ends))], [name])
+    return Graph([*nodes.values(), Add(name=name, inputs=tuple(ends))], [name])
+
+
+def _begin(projection: Projection, nodes: dict[str, Node]) -> str:
+    """The name of a projection's spikes when they arrive: its source or a delay behind it, which `nodes` gets."""
+    source, lag = projection.source, projection.lag
+    nodes[source] = Input(name=source, shape=projection.map.shapes[source])
+    if not lag:
+        return source
+    name = f"{source}>{lag}"
+    nodes[name] = Delay(name=name, inputs=(source,), steps=lag)
+    return name
 
 
 _LARGEST_MATRIX = 50_000_000
@@ -59,15 +67,14 @@ class SingleWeights:
 
     def _distributed(self) -> Graph | None:
         """Each path with its own weights, a convolution staying one; None where that is not one set a path."""
-        maps = [_undivided(p.map) for p in self.network.projections if p.target == self.target]
-        graph = distributed(maps, f"{self.target}<")
+        graph = distributed([p for p in self.network.projections if p.target == self.target], f"{self.target}<")
         graph = None if graph is None else self._simplified(graph)
         return graph if graph is not None and _one_weight_per_path(graph) else None
 
     def _composed(self) -> Graph:
         """One sparse matrix per source, summed."""
         projections = [p for p in self.network.projections if p.target == self.target]
-        nodes: list[Node] = []
+        nodes: dict[str, Node] = {}
         for projection in projections:
             source, shape = projection.source, projection.map.shapes[projection.map.outputs[0]]
             matrix = projection.synapses()
@@ -77,12 +84,12 @@ class SingleWeights:
                     layer=self.target,
                     hint="put a rectifier between the layers, or weight_bits = 0",
                 )
-            nodes.append(Input(name=source, shape=projection.map.shapes[source]))
-            name = f"{self.target}<{source}"
+            begin = _begin(projection, nodes)
+            name = f"{self.target}<{begin}"
             shapes = (projection.map.shapes[source], shape)
-            nodes.append(Sparse(name=name, inputs=(source,), matrix=matrix, shape_in=shapes[0], shape_out=shapes[1]))
-        total = Add(name=f"{self.target}<", inputs=tuple(n.name for n in nodes if isinstance(n, Sparse)))
-        return DropIdentities()(Graph([*nodes, total], [total.name]))
+            nodes[name] = Sparse(name=name, inputs=(begin,), matrix=matrix, shape_in=shapes[0], shape_out=shapes[1])
+        total = Add(name=f"{self.target}<", inputs=tuple(n.name for n in nodes.values() if isinstance(n, Sparse)))
+        return DropIdentities()(Graph([*nodes.values(), total], [total.name]))
 
     def analogue(self, graph: Graph) -> set[str]:
         """Nodes that only inputs coded as constant current reach: the host computes them, unrounded."""

@@ -1,6 +1,7 @@
 """The node types of a graph, by family; ``NODE_TYPES`` maps each type's name to it (for saved files)."""
 
 from snntoolbox.ir.node import Node
+from snntoolbox.ir.nodes.delaying import Delay
 from snntoolbox.ir.nodes.elementwise import Elementwise
 from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape, Take
 from snntoolbox.ir.nodes.nonlinear import Floor, Input, MaxPool, ReLU, Softmax
@@ -13,7 +14,7 @@ NODE_TYPES: dict[str, type[Node]] = {
         *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise),
         *(Dense, Conv, Scale, Sparse),
         *(Add, AveragePool, Mean),
-        *(Reshape, Permute, Take, Pad, Concat),
+        *(Reshape, Permute, Take, Pad, Concat, Delay),
     )
 }
 
@@ -23,6 +24,7 @@ __all__ = [
     "AveragePool",
     "Concat",
     "Conv",
+    "Delay",
     "Dense",
     "Elementwise",
     "Floor",

@@ -8,10 +8,9 @@ from textwrap import fill, wrap
 from types import MappingProxyType
 from typing import Any
 
-from snntoolbox.ir import summary
+from snntoolbox.ir import features, summary
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.feature import Feature
-from snntoolbox.ir.features import FEATURES
 
 ROLE = "what it does"
 """The first row: whether a column runs networks, writes them, or both."""
@@ -30,7 +29,7 @@ VALUES: Mapping[str, Callable[[Capabilities], str]] = {
 def rows_of(capabilities: Mapping[str, Capabilities]) -> tuple[Feature, ...]:
     """The features in order: those of the table, then what backends of others have beside them, by name."""
     held = {feature for c in capabilities.values() for feature in c.features if feature.given is None}
-    return (*FEATURES, *sorted(held - set(FEATURES), key=lambda feature: feature.name))
+    return (*features.FEATURES, *sorted(held - set(features.FEATURES), key=lambda feature: feature.name))
 
 
 def _installer(capabilities: Capabilities) -> str:

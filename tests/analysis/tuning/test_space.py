@@ -1,5 +1,7 @@
 """The space of a search: its axes, what is no candidate, and that a configuration can have every value."""
 
+from dataclasses import fields
+
 import pytest
 
 from snntoolbox.analysis.settings import written
@@ -14,7 +16,8 @@ from snntoolbox.workflow.config.values import show
 
 def plain(recipe, *without):
     """The fields of a recipe, its neuron's too, for comparison."""
-    return {k: v for k, v in {**vars(recipe), **vars(recipe.neuron), "neuron": None}.items() if k not in without}
+    neuron = {field.name: getattr(recipe.neuron, field.name) for field in fields(recipe.neuron)}
+    return {k: v for k, v in {**vars(recipe), **neuron, "neuron": None}.items() if k not in without}
 
 
 VALUES = [(axis, name) for axis, values in axes().items() for name in values]

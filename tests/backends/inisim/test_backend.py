@@ -144,12 +144,12 @@ def test_no_samples_give_empty_results(network):
     assert result.outputs_per_step["out"].shape == (3, 0, 3)
 
 
-def test_recurrent_network_is_refused():
+def test_a_loop_without_a_delay_is_refused():
     nodes = [Input(name="x", shape=(3,)), Input(name="a", shape=(3,)), Add(name="sum", inputs=("x", "a"))]
     readout = Readout(name="out", current="sum", shape=(3,))
     wiring = Graph(nodes, ["sum"])
     recurrent = SpikingNetwork(wiring, {"x": ConstantCurrent()}, [population("a", "sum")], [readout])
-    with pytest.raises(UnsupportedError, match="recurrent"):
+    with pytest.raises(UnsupportedError, match="a loop without a delay"):
         InisimBackend().build(recurrent, device="cpu")
 
 

@@ -1,0 +1,208 @@
+"""Who depends on whom in a spiking network, and how many steps later: order, loops, depths, projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+import scipy.sparse as sp
+
+from snntoolbox.errors import GraphError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import LinearNode
+from snntoolbox.ir.nodes import Delay, Input
+from snntoolbox.ir.paths import between
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Projection:
+    """The linear map from one source (an input or a population) to one target (a population or a read-out).
+
+    `map` is a graph of linear nodes with the source as its only input; parallel paths are part of the same map, so a
+    pair of populations has exactly one projection for each `lag`, the steps by which the delays on the way hold its
+    spikes back. On a target whose least delay is one step a spike has its effect `delay` steps later: the lag, and
+    the difference of the depths.
+    """
+
+    source: str
+    target: str
+    map: Graph
+    lag: int
+    delay: int
+
+    def synapses(self) -> sp.csr_array:
+        """The map as one sparse matrix (target neurons x source neurons, both flattened in C order)."""
+        composed: dict[str, sp.csr_array] = {self.source: sp.eye_array(self.map.size(self.source), format="csr")}
+        for name, node in self.map.nodes.items():
+            if isinstance(node, LinearNode):
+                parts = node.synapses(*self.map.input_shapes(name))
+                pairs = zip(parts, node.inputs, strict=True)
+                composed[name] = sp.csr_array(sum(part @ composed[i] for part, i in pairs))
+        return composed[self.map.outputs[0]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Circuit:
+    """The wiring, and the node that gives its current to each population and to each read-out."""
+
+    wiring: Graph
+    inputs: tuple[str, ...]
+    populations: Mapping[str, str]
+    readouts: Mapping[str, str]
+
+    # -- order and loops ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def delays(self) -> Mapping[str, int]:
+        """The delays of the wiring and their steps."""
+        return {name: node.steps for name, node in self.wiring.nodes.items() if isinstance(node, Delay)}
+
+    @cached_property
+    def looping(self) -> frozenset[str]:
+        """The delays that lie in a loop: what they give in a step is known before it."""
+        if not self.delays:
+            return frozenset()
+        loops = nx.strongly_connected_components(self._dependencies())
+        return frozenset(n for loop in loops if len(loop) > 1 for n in loop if n in self.delays)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Wiring nodes and populations, each behind what it depends on within a step.
+
+        A population stands at its input node's name, a delay in a loop before what it reads. GraphError where there
+        is a loop without a delay, which has no such order.
+        """
+        rank = {name: i for i, name in enumerate(dict.fromkeys([*self.wiring.nodes, *self.populations]))}
+        try:
+            return tuple(nx.lexicographical_topological_sort(self._within_a_step, key=rank.__getitem__))
+        except nx.NetworkXUnfeasible:
+            told = f"the network is recurrent without a delay: {' -> '.join(self.cycle)}"
+            raise GraphError(told, hint="put a Delay of at least one step into it") from None
+
+    @cached_property
+    def cycle(self) -> tuple[str, ...]:
+        """The wiring nodes and populations of a loop without a delay, which has no meaning; empty if there is none."""
+        digraph = self._within_a_step
+        return () if nx.is_directed_acyclic_graph(digraph) else tuple(edge[0] for edge in nx.find_cycle(digraph))
+
+    @cached_property
+    def loop(self) -> tuple[str, ...]:
+        """The wiring nodes and populations of a loop with a delay; empty if there is none."""
+        if not self.looping:
+            return ()
+        start = min(self.looping, key=list(self.delays).index)
+        return tuple(edge[0] for edge in nx.find_cycle(self._dependencies(), start))
+
+    @cached_property
+    def _within_a_step(self) -> nx.DiGraph:
+        """The dependencies without those that a delay in a loop takes to a later step."""
+        digraph = self._dependencies()
+        digraph.remove_edges_from([(i, name) for name in self.looping for i in self.wiring.nodes[name].inputs])
+        return digraph
+
+    def _dependencies(self) -> nx.DiGraph:
+        digraph = nx.DiGraph()
+        digraph.add_nodes_from(self.wiring.nodes)
+        digraph.add_edges_from((i, n.name) for n in self.wiring.nodes.values() for i in n.inputs)
+        digraph.add_edges_from((current, name) for name, current in self.populations.items())
+        return digraph
+
+    # -- what reaches what --------------------------------------------------------------------------------------
+
+    @cached_property
+    def targets(self) -> Mapping[str, str]:
+        """For each population, in order, and each read-out the wiring node that gives its current."""
+        return {**{n: self.populations[n] for n in self.order if n in self.populations}, **self.readouts}
+
+    @cached_property
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """For each wiring node the inputs and populations that it depends on through linear nodes only."""
+        found: dict[str, frozenset[str]] = {}
+        for name, node in self.wiring.nodes.items():
+            own = [name] if isinstance(node, Input) else []
+            found[name] = frozenset(own).union(*(found[i] for i in node.inputs))
+        return found
+
+    @cached_property
+    def arrivals(self) -> Mapping[str, frozenset[tuple[str, int]]]:
+        """For each wiring node its sources, each with the steps by which its spikes come later on some way."""
+        found: dict[str, frozenset[tuple[str, int]]] = {}
+        for name, node in self.wiring.nodes.items():
+            own = [(name, 0)] if isinstance(node, Input) else []
+            steps = self.delays.get(name, 0)
+            found[name] = frozenset(own).union(*(((s, lag + steps) for s, lag in found[i]) for i in node.inputs))
+        return found
+
+    @cached_property
+    def delayed(self) -> frozenset[str]:
+        """The wiring nodes that some spikes reach later than in their step."""
+        return frozenset(name for name, found in self.arrivals.items() if any(lag for _, lag in found))
+
+    # -- on a target where a spike takes a step -----------------------------------------------------------------
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """For each input, population and read-out the step in which it can begin where each projection takes one.
+
+        The longest path to it from an input, counted in projections; a delay on the way makes up for as many. Where
+        `quick_loop` leaves no such step, loops are followed once.
+        """
+        return self._depths[0]
+
+    @cached_property
+    def quick_loop(self) -> tuple[str, ...]:
+        """A loop through more projections than its delays have steps: none that takes a step each can be as fast."""
+        return self._depths[1]
+
+    @cached_property
+    def _depths(self) -> tuple[Mapping[str, int], tuple[str, ...]]:
+        depths = dict.fromkeys(self.inputs, 0) | dict.fromkeys(self.targets, 1)
+        for _ in range(len(self.targets) + 1):
+            before = dict(depths)
+            for target, current in self.targets.items():
+                ways = (depths[s] + 1 - lag for s, lag in self.arrivals[current])
+                depths[target] = max((depths[target], *ways))
+            if depths == before:
+                return depths, ()
+        return self._depths_once(), self._fastest_loop()
+
+    def _depths_once(self) -> Mapping[str, int]:
+        """The depths by ways that no delay is on: there are no loops then."""
+        depths = dict.fromkeys(self.inputs, 0)
+        for target, current in self.targets.items():
+            depths[target] = 1 + max((depths[s] for s, lag in self.arrivals[current] if not lag), default=0)
+        return depths
+
+    def _fastest_loop(self) -> tuple[str, ...]:
+        """Populations of a loop of more projections than steps."""
+        digraph = nx.DiGraph()
+        for target, current in self.populations.items():
+            for source, lag in sorted(self.arrivals[current], key=lambda arrival: -arrival[1]):
+                digraph.add_edge(source, target, weight=lag - 1)  # the least lag of a pair comes last
+        for start in self.populations:
+            try:
+                return tuple(nx.find_negative_cycle(digraph, start))[:-1]
+            except nx.NetworkXError:
+                continue
+        return ()
+
+    # -- projections --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def projections(self) -> tuple[Projection, ...]:
+        """One projection for each source, target and lag that are joined, targets in order."""
+        found = []
+        rank = {name: i for i, name in enumerate(self.wiring.nodes)}
+        for target, current in self.targets.items():
+            for source, lag in sorted(self.arrivals[current], key=lambda arrival: (rank[arrival[0]], arrival[1])):
+                delay = lag + self.depths[target] - self.depths[source]
+                part = self.submap(source, current, lag)
+                found.append(Projection(source=source, target=target, map=part, lag=lag, delay=delay))
+        return tuple(found)
+
+    def submap(self, source: str, current: str, lag: int = 0) -> Graph:
+        """The linear map from one source alone to a wiring node by ways of this lag: others are cut away as zeros."""
+        nodes, end = between(self.wiring, source, current, lag, self.arrivals)
+        return Graph(nodes, [end], name=f"{source}->{current}")
