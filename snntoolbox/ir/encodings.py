@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,17 +40,15 @@ class Encoding:
         return str(self)
 
 
-class Spiking(Encoding):
+class Spiking(Encoding, ABC):
     """An input that reaches the network as spikes, which the wiring multiplies by `amplitude`."""
 
-    @property
-    def amplitude(self) -> float:
-        """The value that one spike per step stands for."""
-        raise NotImplementedError
+    amplitude: float
+    """The value that one spike per step stands for."""
 
+    @abstractmethod
     def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
         """Signed spikes (steps, batch, *shape), int8, of samples and steps that are numbered from the first ones on."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
