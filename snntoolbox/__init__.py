@@ -6,7 +6,7 @@
     result = stb.simulate(snn, x_test, duration=64)
     result.accuracy(y_test)
 
-The names are those of the stub beside this file; each is imported on first use, so importing the package costs nothing.
+The names are those of the stub beside this file; each is imported on first use, so importing the package costs little.
 """
 
 from importlib.metadata import version

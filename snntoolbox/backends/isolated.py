@@ -192,7 +192,11 @@ def serve(pipe: Connection, log: str, name: str) -> None:
     executable: Executable | None = None
     with contextlib.suppress(EOFError, OSError):
         while True:
-            request = pipe.recv()
+            try:
+                request = pipe.recv()
+            except (ImportError, AttributeError) as error:  # its class is not to be had here
+                pipe.send(("error", _unknown(error, name)))
+                continue
             try:
                 executable, answer = _answer(request, executable, pipe)
             except Exception as error:
@@ -225,6 +229,11 @@ def _answer(request: tuple[Any, ...], executable: Executable | None, pipe: Conne
     x, given, wanted = content
     report = (lambda steps: pipe.send(("progress", steps))) if wanted else None
     return executable, executable.run(*x, **given, progress=report)
+
+
+def _unknown(error: Exception, name: str) -> BackendError:
+    hint = "define classes of your own in a module that can be imported, not in a script or a notebook"
+    return BackendError(f"simulator '{name}' runs in a process that lacks a part of the network: {error}", hint=hint)
 
 
 def _told(error: Exception, name: str) -> SNNToolboxError:

@@ -150,5 +150,8 @@ TORCH: Mapping[type[Part], Make] = {
     FiringWindow: lambda part, target, potential: part.open,
 }
 
-RESTING: frozenset[type[Part]] = frozenset(TORCH) - {Leak, RefractoryPeriod}
+RESTING: tuple[type[Part], ...] = (
+    *(Delta, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
+    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow),
+)
 """Parts with which nothing changes in steps without any current in which no spike may be fired."""

@@ -14,6 +14,7 @@ from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Delay
+from snntoolbox.ir.part import Part
 
 __all__ = [
     "FEATURES",
@@ -195,7 +196,18 @@ def _of_parts(layer: Layer) -> list[Feature]:
         return list(layer.encoding.asks())
     if not isinstance(layer, Population) or not isinstance(layer.neuron, IF):
         return []
-    return list(dict.fromkeys(feature for part in layer.neuron.parts for feature in part.asks()))
+    asked = dict.fromkeys(feature for part in layer.neuron.parts for feature in part.asks())
+    return [*asked, *dict.fromkeys(_by_name(part) for part in layer.neuron.special if _unnamed(part))]
+
+
+def _unnamed(part: Part) -> bool:
+    """Whether a part from elsewhere asks for nothing that tells it from ours: a backend without it must refuse it."""
+    kind = type(part)
+    return kind.__module__ != parts.__name__ and ("features" not in vars(kind) or not part.asks())
+
+
+def _by_name(part: Part) -> Feature:
+    return Feature(f"the part {type(part).__name__}")
 
 
 def _layers(network: SpikingNetwork) -> Iterator[tuple[str, Layer]]:

@@ -103,7 +103,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.window < 1 or (self.steps is not None and self.steps < 1):
-            raise GraphError(f"a schedule of {self.steps} steps with windows of {self.window} cannot be")
+            raise GraphError(f"invalid schedule: {self.steps} steps with windows of {self.window}")
 
 
 @dataclass(frozen=True)

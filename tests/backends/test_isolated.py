@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -254,3 +255,12 @@ def test_a_process_that_may_start_none_says_so(start, monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
     with pytest.raises(BackendError, match=r"'fake' needs a process of its own[^$]*DAEMON=False"):
         start()
+
+
+def test_a_class_that_the_process_lacks_is_named(monkeypatch):
+    module = ModuleType("only_here")
+    exec("class Mine: pass", vars(module))
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    with pytest.raises(BackendError, match=r"lacks a part of the network: No module named 'only_here'") as caught:
+        Isolated("nothing:nobody", module.Mine(), name="x")
+    assert "a module that can be imported" in caught.value.hint

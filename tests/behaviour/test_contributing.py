@@ -6,7 +6,7 @@ package goes through `touch`, which notes the file; together they are the files 
 
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import house
 import numpy as np
 import pytest
-import scipy.sparse as sp
+from own_node import Reversed
 
 import snntoolbox as stb
 from snntoolbox.analysis.advice.remedies import Reason, Remedy
@@ -24,7 +24,6 @@ from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.features import of_populations
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
-from snntoolbox.ir.node import LinearNode
 from snntoolbox.ir.nodes import Dense, Input
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
@@ -93,20 +92,6 @@ def row(*names):
 
 
 # -- networks ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Reversed(LinearNode):
-    """The values from the last to the first."""
-
-    def output_shape(self, *shapes):
-        return self.one(shapes)
-
-    def linear(self, x):
-        return x[:, ::-1]
-
-    def synapses(self, *shapes):
-        return (sp.csr_array(np.eye(shapes[0][0])[::-1]),)
 
 
 @row("layer that is linear", "layer that is not")

@@ -15,6 +15,7 @@ from snntoolbox.errors import DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.part import Threshold
+from snntoolbox.ir.parts import Leak
 from snntoolbox.ir.result import Record
 
 WORDS = "thresholds that tire"
@@ -137,3 +138,17 @@ def test_a_part_that_is_no_class_of_a_module_is_not_saved(tmp_path):
     with pytest.raises(DataError, match="Hidden cannot be saved"):
         stb.save(network(hidden), tmp_path / "net")
     assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True, eq=False)
+class Quicker(Leak):
+    """A part that says nothing of its own: it has the features of another."""
+
+    def integrated(self, potential, current, memory):
+        return super().integrated(potential, 2 * current, memory)
+
+
+@pytest.mark.parametrize("name", ["brian2", "nest", "pynn.nest", "verilog"])
+def test_a_part_without_words_of_its_own_is_refused_by_its_name(name):
+    own = network(stb.IF(special=(Quicker(0.5),)))
+    assert "the part Quicker" in [u.reason for u in backend_named(name).capabilities.missing(own)]

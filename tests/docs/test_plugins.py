@@ -137,3 +137,10 @@ def test_exporter_that_loses_a_bias_does_not(tmp_path):
     run = python(["-c", CONFORMANCE], tmp_path, tmp_path)
     assert run.returncode == 1
     assert "what is read back is not what was written: bias of population 'population0' is array(0.)" in run.stderr
+
+
+def test_backend_example_conforms(tmp_path):
+    installed("docs/writing_a_backend.md", "stb_sparse", tmp_path / "packages")
+    code = "import snntoolbox as stb; print(*sorted({*stb.check_backend('sparse').values()}))"
+    run = python(["-c", code], tmp_path / "packages", tmp_path)
+    assert (run.returncode, run.stdout) == (0, "passed refused\n"), run.stderr

@@ -19,6 +19,7 @@ from snntoolbox.ir import parts
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.part import features_of
 from snntoolbox.ir.result import Record
 
 CASES = {case.name: case for case in cases()}
@@ -32,6 +33,7 @@ def population(neuron, size=3):
 def test_every_part_of_ours_has_code_in_torch():
     assert set(TORCH) == set(parts.PARTS)
     assert set(RESTING) < set(TORCH)
+    assert features_of(TORCH) <= InisimBackend.capabilities.features
 
 
 def test_who_has_code_runs_in_torch_and_others_in_numpy():

@@ -16,7 +16,7 @@ from snntoolbox.analysis.comparison.rasters import RasterTotals, StoredRasters
 from snntoolbox.analysis.comparison.side import Progress, Runner, Task
 from snntoolbox.backends.protocol import Backend
 from snntoolbox.backends.registry import backend_named, backend_names
-from snntoolbox.errors import BackendError, DataError
+from snntoolbox.errors import ArgumentError, BackendError, DataError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
@@ -50,6 +50,9 @@ def compare(
     DataError for samples that do not fit.
     """
     backends = backends_of(simulators)
+    if strangers := set(options or {}) - {backend.name for backend in backends}:
+        hint = f"compared are {', '.join(backend.name for backend in backends)}"
+        raise ArgumentError(f"compare: options for {', '.join(sorted(strangers))}, which are not compared", hint=hint)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     _check(network, arrays, labels, predictions, batch_size)
     task = Task(network, arrays, run_steps(network, duration), batch_size)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
+from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.features import FEATURES, LASTING_CURRENTS
 from snntoolbox.ir.network import SpikingNetwork
 
 if TYPE_CHECKING:
@@ -51,7 +51,13 @@ class InisimBackend:
 
     name = "INI"
     capabilities = Capabilities(
-        features=frozenset(FEATURES) - {LASTING_CURRENTS},
+        # Of parts of neurons what `engine.parts` has code for: a test compares, as that imports torch.
+        features=f.INPUTS
+        | f.PER_NEURON
+        | f.RECORDINGS
+        | f.RESETS
+        | {f.MAX_POOLING, f.PULSES, f.WINDOWS, f.TIMED_INPUT, f.DELAYS, f.RECURRENT, f.QUICK_LOOPS, f.OWN_PARTS}
+        | {f.LEAK, f.REFRACTORY, f.SATURATION, f.SIGNED_SPIKES, f.SPIKE_VALUES, f.FLOAT_WEIGHTS, f.BATCHES},
         exact_bits=53,
         modules=("torch",),
     )

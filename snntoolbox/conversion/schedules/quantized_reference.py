@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from snntoolbox.backends.protocol import Backend
-from snntoolbox.errors import GraphError
+from snntoolbox.errors import DataError, GraphError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
@@ -57,6 +57,8 @@ def quantized_reference(
 def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> Graph:
     """The same as a graph, for start potentials of half a threshold: one pass instead of a simulation."""
     rectifiers = [n for n in graph.nodes.values() if isinstance(n, ReLU)]
+    if lacking := [n.label for n in rectifiers if n.name not in scales]:
+        raise DataError(f"there is no scale for {', '.join(lacking)}", hint="give one for every rectifier, by its name")
     return graph.edited([replace(n, max_value=np.asarray(scales[n.name]), levels=levels) for n in rectifiers])
 
 
