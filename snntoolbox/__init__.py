@@ -9,9 +9,21 @@
 The names are those of the stub beside this file; each is imported on first use, so importing the package costs little.
 """
 
-from importlib.metadata import version
+from typing import Any
 
 import lazy_loader
 
-__version__ = version("snntoolbox")
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_of_stub, _, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*_names, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("snntoolbox")
+    return _of_stub(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, cast
 
 from snntoolbox import plugins
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.protocol import Frontend
+
+log = logging.getLogger(__name__)
 
 FRONTENDS = "snntoolbox.frontends"
 """The group of entry points."""
@@ -28,9 +31,20 @@ def frontend_named(name: str) -> Frontend:
     return cast(Frontend, plugins.load(FRONTENDS, name, "frontend", FrontendError))
 
 
+def loadable_frontends() -> list[Frontend]:
+    """All frontends; one of others that cannot be loaded is left out with a warning, as it may not be needed."""
+    frontends = []
+    for name in frontend_names():
+        try:
+            frontends.append(frontend_named(name))
+        except FrontendError as error:
+            log.warning("%s", error.message)
+    return frontends
+
+
 def frontend_for(model: Any) -> Frontend:
     """The frontend that reads this file (by its ending) or takes this live object."""
-    candidates = [frontend_named(name) for name in frontend_names()]
+    candidates = loadable_frontends()
     if isinstance(model, (str, Path)):
         if Path(model).is_dir():
             raise FrontendError(f"'{model}' is a folder, not a model", hint=FOLDER_HINT)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 from snntoolbox.errors import SNNToolboxError
 from snntoolbox.workflow.commands import COMMANDS, command, parser
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = next((a for a in arguments if not a.startswith("-")), None)
     if first is not None and first not in COMMANDS:
+        if not os.path.exists(first) and (near := get_close_matches(first, COMMANDS, 1)):
+            return _fail(f"there is no command or file '{first}'\n  hint: did you mean {near[0]}?")
         arguments.insert(0, "run")  # `snntoolbox config.ini` is `snntoolbox run config.ini`
     options = parser(*COMMANDS.keys() & set(arguments[:1])).parse_args(arguments)
     # Threads that wait for work must sleep: on a busy machine spinning ones make a run ten times as long.

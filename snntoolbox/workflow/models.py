@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snntoolbox.errors import ConfigError
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, frontend_names
+from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_frontends
 
 
 def check_folder(folder: Path) -> None:
@@ -24,8 +24,7 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     `model_lib` is a frontend's name or ``auto``. ConfigError where the folder or file is missing, or several fit.
     """
     check_folder(folder)
-    libraries = frontend_names() if model_lib == "auto" else [model_lib]
-    frontends = [frontend_named(name) for name in libraries]
+    frontends = loadable_frontends() if model_lib == "auto" else [frontend_named(model_lib)]
     path = folder / filename
     if path.is_file():
         return _reader_of(path, frontends, model_lib), path

@@ -95,6 +95,18 @@ def test_a_package_that_does_not_import_is_named(tmp_path):
     assert "the frontend 'broken' (broken:Frontend) cannot be loaded: No module named 'nothing_of_this_name'" in text
 
 
+def test_one_that_does_not_import_does_not_stop_the_others(tmp_path):
+    entry_points = "[snntoolbox.frontends]\nbroken = broken:Frontend\n[snntoolbox.backends]\nworse = broken:Backend\n"
+    install(tmp_path, "broken", "import nothing_of_this_name", entry_points)
+    code = (
+        "import snntoolbox as stb; from snntoolbox.workflow.cli import main\n"
+        "print(len(stb.load(stb.demo.folder() / 'digits_cnn.onnx')), main(['capabilities']))\n"
+    )
+    text = run(tmp_path, code)
+    assert text.splitlines()[-1].endswith(" 0")
+    assert "brian2" in text
+
+
 @pytest.fixture
 def installed(monkeypatch):
     """A function that sets the entry points of a group."""

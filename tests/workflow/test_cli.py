@@ -245,3 +245,8 @@ def test_a_signal_that_a_callback_drops_is_sent_again(sent, code, monkeypatch, c
     assert time.monotonic() - begin < 5
     assert sys.unraisablehook is hook
     assert capsys.readouterr().err.count("results of earlier runs are as they were") == 1
+
+
+def test_a_command_that_is_mistyped_is_named(capsys):
+    assert main(["compar", "config.ini"]) == 2
+    assert "no command or file 'compar'\n  hint: did you mean compare?" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from snntoolbox.analysis.comparison.replay import replayable
 from snntoolbox.analysis.comparison.side import Task
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.analysis.conformance.networks import NETWORKS
-from snntoolbox.errors import BackendError, DataError, TooLargeError
+from snntoolbox.errors import ArgumentError, BackendError, DataError, TooLargeError
 from snntoolbox.ir import features
 from snntoolbox.ir.files import write_json
 from snntoolbox.ir.interpreter import interpret
@@ -381,3 +381,8 @@ def test_spikes_of_any_value_are_not_replayed():
     assert replayable(np.array([0.5, -0.5, 3.0, 1e30, 0.0]))
     assert not replayable(np.array([np.nan]))
     assert replayable(np.ones(3, bool))
+
+
+def test_options_for_nobody_are_refused():
+    with pytest.raises(ArgumentError, match="options for ini, which are not compared"):
+        compared(drawn("perceptron"), Fake(), options={"ini": {"engine": "dense"}})

@@ -18,7 +18,7 @@ from snntoolbox.conversion.schedules.quantized_reference import (
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.engine.quantized import QuantizedRun
-from snntoolbox.errors import ConversionError, GraphError, UnsupportedError
+from snntoolbox.errors import ConversionError, DataError, GraphError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -286,3 +286,9 @@ def test_the_reference_by_hand():
     assert found.ravel().tolist() == [0, 0.5, 1.0, 1.0, 2.0]
     floored = quantized_reference(graph, {"r": np.array([2.0])}, 4, [x], start=0.0)["r"]
     assert floored.ravel().tolist() == [0, 0, 0.5, 1.0, 2.0]
+
+
+def test_rectifiers_without_a_scale_are_named():
+    nodes = [Input(name="x", shape=(2,)), ReLU(name="r", inputs=("x",))]
+    with pytest.raises(DataError, match="there is no scale for r"):
+        quantized_graph(Graph(nodes, ["r"]), {}, 4)
