@@ -1,8 +1,7 @@
 """Delays through the whole house: converted, corrected, quantised, run, compared, diagnosed, or refused by name."""
 
-from dataclasses import replace
-
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
