@@ -16,6 +16,7 @@ from snntoolbox.backends.workers.batches import Job, run_batches
 from snntoolbox.backends.workers.cluster import check as check_workers
 from snntoolbox.errors import DataError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.data_range import tell_differences
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
@@ -62,7 +63,9 @@ def simulate(
     kept, record = record, _with_outputs(record) if rule else record
     results = []
     spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
-    for result in simulate_batches(network, x, duration, simulator, batch_size, record, **spread):
+    arrays = _checked(network, x)
+    tell_differences(network.calibrated, network.encodings, arrays)
+    for result in _batches(network, arrays, duration, simulator, batch_size, record, **spread):
         results.append(result if rule is None else _with_exits(result, rule, kept))
         if progress:
             progress(result.samples)
@@ -121,7 +124,28 @@ def simulate_batches(
     **options: Any,
 ) -> Iterator[Result]:
     """The results of consecutive batches, each handed out as soon as it is there; `workers` as for `simulate`."""
-    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
+    spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
+    yield from _batches(network, _checked(network, x), duration, simulator, batch_size, record, **spread)
+
+
+def _checked(network: SpikingNetwork, x: Array | Sequence[Array]) -> tuple[Array, ...]:
+    return checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
+
+
+def _batches(
+    network: SpikingNetwork,
+    arrays: Sequence[Array],
+    duration: float | None,
+    simulator: str,
+    batch_size: int,
+    record: Record | None,
+    *,
+    force: bool,
+    workers: int,
+    scheduler: str,
+    **options: Any,
+) -> Iterator[Result]:
+    """The same for arrays that are checked."""
     steps = run_steps(network, duration)
     if record is not None:
         record.check(network.populations)

@@ -21,6 +21,7 @@ from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.data_range import DataRange, ranges_of
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -88,7 +89,8 @@ def spiking(
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, whatever is set")
-    network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes)
+    calibrated = _calibrated(lowered, data, recipe)
+    network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes, calibrated=calibrated)
     schedule = recipe.chosen_schedule
     if duration is not None and data is not None and recipe.layer_correction != "none":
         network = schedule.corrected(network, lowered, [a[: recipe.correction_samples] for a in data], duration)
@@ -108,3 +110,10 @@ def spiking(
     fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
     corrected = min(samples, len(data[0])) if layers is not None or readouts else 0
     return network.replaced(duration=float(duration), corrected=corrected) if fitted else network
+
+
+def _calibrated(lowered: Graph, data: Sequence[Array] | None, recipe: Recipe) -> dict[str, DataRange]:
+    """The range of the values that thresholds were chosen for, by input; of the recipe where there are no samples."""
+    if data is not None:
+        return ranges_of(lowered.inputs, data)
+    return dict.fromkeys(lowered.inputs, DataRange(*recipe.input_range, 0)) if recipe.normalize else {}

@@ -20,6 +20,7 @@ import scipy.sparse as sp
 
 from snntoolbox.errors import DataError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
@@ -40,7 +41,7 @@ _DAMAGE = (
     *(SyntaxError, SNNToolboxError),
 )
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
-_PARTS = (Origin, Population, Readout, Grid, Schedule, IF, MaxGate, ConstantCurrent, Poisson, SpikeTimes)
+_PARTS = (Origin, Population, Readout, Grid, Schedule, IF, MaxGate, ConstantCurrent, Poisson, SpikeTimes, DataRange)
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
@@ -94,6 +95,7 @@ def load_network(path: str | Path) -> SpikingNetwork:
             notes=tuple(str(note) for note in structure.get("notes", ())),
             duration=structure.get("duration"),
             corrected=int(structure.get("corrected", 0)),
+            calibrated=_decoded(structure.get("calibrated"), arrays),
         )
 
     return _decoding(path, decode)
@@ -108,7 +110,7 @@ def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any
     return {
         "kind": "network",
         "wiring": _graph(network.wiring, arrays),
-        "encodings": {"type": "dict", "items": {k: _encoded(v, arrays) for k, v in network.encodings.items()}},
+        "encodings": _by_name(network.encodings, arrays),
         "populations": [_encoded(p, arrays) for p in network.populations.values()],
         "readouts": [_encoded(r, arrays) for r in network.readouts],
         "dt": network.dt,
@@ -117,7 +119,12 @@ def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any
         "notes": list(network.notes),
         "duration": None if network.duration is None else float(network.duration),
         "corrected": network.corrected,
+        "calibrated": _by_name(network.calibrated, arrays),
     }
+
+
+def _by_name(items: Mapping[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
+    return {"type": "dict", "items": {name: _encoded(item, arrays) for name, item in items.items()}}
 
 
 def _encoded(value: Any, arrays: dict[str, Array]) -> Any:

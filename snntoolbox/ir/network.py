@@ -13,6 +13,7 @@ import numpy as np
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.circuit import Circuit, Projection
+from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
@@ -135,8 +136,8 @@ class SpikingNetwork:
     (under the population's name, values 0 or 1); each population and read-out names the wiring node that gives its
     current. Shared linear work is thus done once, and a backend without a notion of layers asks `projections`.
     `notes` are what its making has to tell the user, for the summary, `duration` the run (ms) that it was fitted to,
-    None for any, and `corrected` how many of its calibration samples, the first ones, it was corrected on; they change
-    nothing in it.
+    None for any, `corrected` how many of its calibration samples, the first ones, it was corrected on, and `calibrated`
+    the range of these samples by input, as far as there were any; they change nothing in it.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class SpikingNetwork:
         notes: tuple[str, ...] = (),
         duration: float | None = None,
         corrected: int = 0,
+        calibrated: Mapping[str, DataRange] | None = None,
     ) -> None:
         self.wiring = wiring
         self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
@@ -163,6 +165,7 @@ class SpikingNetwork:
         self.notes = notes
         self.duration = duration
         self.corrected = corrected
+        self.calibrated: Mapping[str, DataRange] = MappingProxyType(dict(calibrated or {}))
         self._check(len(populations))
 
     @property
@@ -174,6 +177,8 @@ class SpikingNetwork:
         names = {*self.populations, *self.encodings, *(r.name for r in self.readouts)}
         if len(names) != count + len(self.encodings) + len(self.readouts):
             raise GraphError("two populations, inputs or read-outs have the same name")
+        if not all(isinstance(span, DataRange) for span in self.calibrated.values()):
+            raise GraphError("the ranges of its calibration data are no ranges")
         for name in self.wiring.inputs:
             if name not in self.encodings and name not in self.populations:
                 raise GraphError("is neither an encoded input nor a population", layer=name)
@@ -242,6 +247,7 @@ class SpikingNetwork:
         notes: tuple[str, ...] | None = None,
         duration: float | None = None,
         corrected: int | None = None,
+        calibrated: Mapping[str, DataRange] | None = None,
     ) -> Self:
         """A copy with some parts exchanged."""
         return type(self)(
@@ -255,12 +261,13 @@ class SpikingNetwork:
             notes=self.notes if notes is None else notes,
             duration=self.duration if duration is None else duration,
             corrected=self.corrected if corrected is None else corrected,
+            calibrated=self.calibrated if calibrated is None else calibrated,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the network is made of, not what follows from it."""
         parts = (self.wiring, dict(self.encodings), tuple(self.populations.values()), self.readouts)
-        return _rebuilt, (type(self), parts, {n: getattr(self, n) for n in _CHOICES})
+        return _rebuilt, (type(self), parts, {n: getattr(self, n) for n in _CHOICES}, dict(self.calibrated))
 
     @property
     def window(self) -> int | None:
@@ -328,5 +335,7 @@ class SpikingNetwork:
 _CHOICES = ("dt", "grid", "schedule", "notes", "duration", "corrected")
 
 
-def _rebuilt(kind: type[SpikingNetwork], parts: tuple[Any, ...], choices: Mapping[str, Any]) -> SpikingNetwork:
-    return kind(*parts, **choices)
+def _rebuilt(
+    kind: type[SpikingNetwork], parts: tuple[Any, ...], choices: Mapping[str, Any], calibrated: Mapping[str, DataRange]
+) -> SpikingNetwork:
+    return kind(*parts, **choices, calibrated=calibrated)

@@ -14,6 +14,7 @@ from snntoolbox.conversion.load import check_on_random_input, simplify
 from snntoolbox.conversion.lowering.lower_sigmoid import is_binary, sigmoid_at
 from snntoolbox.errors import ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.data_range import difference, range_of
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.network import SpikingNetwork
@@ -157,11 +158,12 @@ class Inputs:
 
     def check_scales(self) -> None:
         """Warn where test and calibration set are scaled differently, as no choice of steps mends that."""
-        if self.calibration is None:
-            return
-        test, calibration = _largest(self.test.x), _largest(self.calibration)
-        if not 0.5 <= (test or 1.0) / (calibration or 1e-30) <= 2:
-            self.warn(f"x_test reaches {test:.3g}, x_norm {calibration:.3g}: are both scaled in the same way?")
+        if self.network is not None:  # converted by an earlier run: on what it was calibrated, it says itself
+            calibration = next(iter(self.network.calibrated.values()), None)
+        else:
+            calibration = None if self.calibration is None else range_of(self.calibration)
+        if told := difference(range_of(self.test.x), calibration, ("x_test", "x_norm")):
+            self.warn(told)
 
 
 def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:

@@ -162,9 +162,9 @@ class Plan:
 def _planned(inputs: Inputs, check: Check) -> Plan:
     """The recipe that the settings name and the graph lowered for it, refused here where it cannot be converted."""
     settings, graph = inputs.settings, inputs.graph
+    inputs.check_scales()
     if graph is None:
         return Plan()
-    inputs.check_scales()
     recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range())
     if settings.tools.convert:
         check(smallest_network(recipe))

@@ -21,6 +21,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.scales import choose_scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.data_range import tell_differences
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -55,7 +56,10 @@ def diagnose(
     network = convert(graph, calibration_data, duration=duration, recipe=recipe, **choices)
     recipe = replace(recipe or Recipe(), **choices)
     data = checked_arrays({n: graph.shapes[n] for n in graph.inputs}, calibration_data)
-    samples = [a[:SAMPLES] for a in data] if x is None else x
+    samples = tuple(a[:SAMPLES] for a in data)
+    if x is not None:
+        samples = checked_arrays({n: graph.shapes[n] for n in graph.inputs}, x)
+        tell_differences(network.calibrated, network.encodings, samples)
     diagnosis = observed(network, graph, samples, recipe, duration, simulator, batch_size)
     return advised(diagnosis, graph, data, network, recipe, duration, simulator, seconds)
 

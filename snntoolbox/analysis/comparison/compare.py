@@ -18,6 +18,7 @@ from snntoolbox.backends.protocol import Backend
 from snntoolbox.backends.registry import backend_named, backend_names
 from snntoolbox.errors import ArgumentError, BackendError, DataError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.data_range import tell_differences
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -55,6 +56,7 @@ def compare(
         raise ArgumentError(f"compare: options for {', '.join(sorted(strangers))}, which are not compared", hint=hint)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     _check(network, arrays, labels, predictions, batch_size)
+    tell_differences(network.calibrated, network.encodings, arrays)
     task = Task(network, arrays, run_steps(network, duration), batch_size)
     comparing = _Comparing(task, labels, predictions)
     with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import tokenize
 import zipfile
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.regular_files import check_regular
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".npz", ".npy")
 """Endings of array files, in the order in which they are looked for."""
@@ -23,8 +27,13 @@ _DAMAGE = (  # what numpy and zipfile raise on bytes that are not theirs
 
 
 def find_array(folder: Path, name: str) -> Path | None:
-    """Return the file `name` with the first of `SUFFIXES` that exists in `folder`, or None."""
-    return next((path for path in (folder / (name + end) for end in SUFFIXES) if path.exists()), None)
+    """Return the file `name` with the first of `SUFFIXES` that exists in `folder`, or None; others are told."""
+    paths = [path for path in (folder / (name + end) for end in SUFFIXES) if path.exists()]
+    others = [path for path in sorted(folder.glob(f"{name}.*")) if path not in paths[:1]]
+    if others:
+        read = f"{paths[0]} is" if paths else f"{' and '.join(SUFFIXES)} files are"
+        log.warning("%s read, not %s", read, ", ".join(path.name for path in others))
+    return paths[0] if paths else None
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -32,6 +41,7 @@ def read_array(path: Path) -> np.ndarray:
 
     Of an .npz file it is the array ``arr_0``, or the only one. DataError if the file is damaged or is something else.
     """
+    check_regular(path)
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty", hint="save the file again")
@@ -48,6 +58,8 @@ def _the_array(archive: Any, path: Path) -> np.ndarray:
     names = archive.files
     if "arr_0" in names:
         name = "arr_0"
+        if len(names) > 1:
+            log.warning("%s: arr_0 is read, not %s", path, ", ".join(sorted({*names} - {name})))
     elif len(names) == 1:
         name = names[0]
     else:

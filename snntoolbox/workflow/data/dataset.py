@@ -16,8 +16,9 @@ class Dataset:
 
     `y` holds class indices (int64, one per sample), or regression targets (float32, any shape) if `regression` is
     True, or is None. `x` and `y` may lie in a file that is mapped into memory and may be read-only.
-    `class_names` maps class indices to the folder names of an image data set. `span` is the lowest and the highest
-    class of the whole file that `y` is a part of; `truths` says that these were True and False.
+    `class_names` maps class indices to the folder names of an image data set, and `numbered` says that the user has
+    numbered them, not the order of the names. `span` is the lowest and the highest class of the whole file that `y` is
+    a part of; `truths` says that these were True and False.
     """
 
     x: np.ndarray
@@ -26,6 +27,7 @@ class Dataset:
     class_names: Mapping[int, str] = field(default_factory=dict)
     span: tuple[int, int] | None = None
     truths: bool = False
+    numbered: bool = False
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray | None = None, *, source: str = "x", labels: str = "y") -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,21 +15,23 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.regular_files import check_regular
+from snntoolbox.workflow.data.pixels import COLOR_MODES, INTERPOLATIONS, RESIZED, Pixels, pixels_of
 
+log = logging.getLogger(__name__)
 _AS_ARRAYS = "prepare the images as the model needs them and save x_test.npz, y_test.npz and x_norm.npz"
-COLOR_MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
-INTERPOLATIONS = {"nearest": "NEAREST", "bilinear": "BILINEAR", "bicubic": "BICUBIC"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFormat:
     """How an image file becomes an array.
 
-    `size` is (height, width), None keeps that of the file; `rescale` multiplies pixel values of 0..255; `classes` are
-    the class folders in order, empty for all in sorted order.
+    `size` is (height, width), None keeps that of the file, and `size_asked` says that the user has named it; `rescale`
+    multiplies pixel values of 0..255; `classes` are the class folders in order, empty for all in sorted order.
     """
 
     size: tuple[int, int] | None = None
+    size_asked: bool = False
     color_mode: str = "rgb"
     interpolation: str = "nearest"
     rescale: float = 1.0
@@ -99,61 +102,75 @@ def image_format(
                 values[option.field] = option.convert(value)
     if wrong:
         raise DataError("; ".join(wrong), hint=_AS_ARRAYS)
-    return ImageFormat(**values)
+    return ImageFormat(**values, size_asked="target_size" in dataflow)
 
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 IN_MEMORY = 2**28
 """Images that need more bytes are kept in a temporary file."""
 
-
-def images_in(folder: Path) -> list[Path]:
-    """Return the image files in `folder` and below, in order of their names."""
-    if not folder.is_dir():
-        raise DataError(f"class folder {folder} does not exist", hint="correct classes in dataflow_kwargs")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+_ZEROS = bytes(2**20)
 
 
 def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
     """Return the images at `paths` as float32 of shape (images, height, width, channels), or channels first if asked.
 
-    DataError names a file that cannot be read, or one whose shape differs from the first.
+    What is lost on the way is told once for all of them. DataError names a file that cannot be read, or one whose shape
+    differs from the first.
     """
     pillow = _pillow()
-    first = _read_image(paths[0], form, pillow)
-    x = _room((len(paths), *first.shape))
-    x[0] = first
-    for i, path in enumerate(paths[1:], start=1):
+    remarks: dict[str, list[Path]] = {}
+    x = np.empty(0, np.float32)
+    for i, path in enumerate(paths):
         image = _read_image(path, form, pillow)
-        if image.shape != first.shape:
+        values = np.moveaxis(image.values, -1, 0) if form.channels_first else image.values
+        if not i:
+            x = _room((len(paths), *values.shape))
+        if values.shape != x.shape[1:]:
             raise DataError(
-                f"image {path} has shape {image.shape}, but {paths[0]} has {first.shape}",
+                f"image {path} has shape {values.shape}, but {paths[0]} has {x.shape[1:]}",
                 hint="set target_size in input.dataflow_kwargs",
             )
-        x[i] = image
+        x[i] = values
+        for remark in image.remarks:
+            remarks.setdefault(remark, []).append(path)
+    for remark, concerned in remarks.items():
+        log.warning("%d of %d images %s (first: %s)", len(concerned), len(paths), remark, concerned[0])
     return x
 
 
 def _room(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of this shape, float32; a large one lies in a temporary file, so that it does not fill the memory."""
-    if 4 * math.prod(shape) < IN_MEMORY:
+    """An array of this shape, float32; a large one lies in a temporary file, so that it does not fill the memory.
+
+    All of that file is laid out at once: writing to a mapped file on a full disk would end the process.
+    """
+    size = 4 * math.prod(shape)
+    if size < IN_MEMORY:
         return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile(prefix="snntoolbox-images-") as file:  # is gone as soon as nothing maps it any more
-        return np.memmap(file, np.float32, "w+", shape=shape)
+    try:
+        with tempfile.TemporaryFile(prefix="snntoolbox-images-") as file:  # is gone as soon as nothing maps it any more
+            for start in range(0, size, len(_ZEROS)):
+                file.write(_ZEROS[: size - start])
+            file.flush()
+            return np.memmap(file, np.float32, "r+", shape=shape)
+    except OSError as error:
+        raise DataError(
+            f"the images need {size / 2**30:.1f} GiB in {tempfile.gettempdir()}: {error.strerror or error}",
+            hint="set TMPDIR to a folder with room, or test fewer samples (simulation.num_to_test)",
+        ) from error
 
 
-def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> np.ndarray:
+def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:
+    check_regular(path)
     try:
         with pillow.open(path) as opened:
-            image = opened.convert(COLOR_MODES[form.color_mode])
-        if form.size and image.size != form.size[::-1]:
-            image = image.resize(form.size[::-1], pillow.Resampling[INTERPOLATIONS[form.interpolation]])
+            resized = form.size is not None and opened.size != form.size[::-1] and not form.size_asked
+            image = pixels_of(opened, form.color_mode, form.size, form.interpolation, pillow)
+    except DataError as error:
+        raise DataError(f"image {path}: {error.message}", hint=error.hint) from None
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise DataError(f"image {path} cannot be read ({error})", hint="remove or repair the file") from error
-    pixels = np.asarray(image, dtype=np.float32)
-    pixels = pixels.reshape(*pixels.shape[:2], -1) * np.float32(form.rescale)
-    return np.moveaxis(pixels, -1, 0) if form.channels_first else pixels
+    remarks = (*image.remarks, RESIZED) if resized else image.remarks
+    return Pixels(image.values * np.float32(form.rescale), remarks)
 
 
 def _pillow() -> ModuleType:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from snntoolbox.errors import DataError
-
-_CHUNK = 1 << 22  # elements looked at together, so that a mapped file is never wholly copied
+from snntoolbox.ir.samples import flaw_of, kind_hint, tell_rounding
 
 
 def check_samples(array: np.ndarray, source: str) -> np.ndarray:
     """Return `array` as float32 samples, itself if it is that already. DataError naming `source` if it cannot be."""
     if array.dtype.kind not in "buif":
-        raise DataError(f"{source} holds {array.dtype} values", hint="save an array of numbers")
+        raise DataError(f"{source} holds {array.dtype} values", hint=kind_hint(array))
     if array.ndim < 2 and array.size:
         raise DataError(
             f"{source} has shape {array.shape}, which is not (samples, ...)",
@@ -26,23 +22,15 @@ def check_samples(array: np.ndarray, source: str) -> np.ndarray:
         )
     if not array.size:
         raise DataError(f"{source} is empty: its shape is {array.shape}", hint="save at least one sample")
-    with np.errstate(over="ignore"):
-        samples = array.astype(np.float32, copy=False)
-    check_finite(samples, source)
-    return samples
+    check_finite(array, source)
+    tell_rounding(array, source)
+    return array.astype(np.float32, copy=False)
 
 
 def check_finite(array: np.ndarray, source: str) -> None:
-    """DataError that names the first sample with a NaN or an infinite value."""
-    step = max(1, _CHUNK // max(1, array[0].size))
-    for start in range(0, len(array), step):
-        finite = np.isfinite(array[start : start + step])
-        if not finite.all():
-            bad = int(np.argmin(finite.reshape(len(finite), -1).all(axis=1))) + start
-            raise DataError(
-                f"{source} holds NaN or infinite values, first in sample {bad}",
-                hint="remove or repair these samples",
-            )
+    """DataError that names the first sample with a NaN, an infinite value, or one that float32 has no place for."""
+    if flaw := flaw_of(array):
+        raise DataError(f"{source} holds {flaw}", hint="remove or repair these samples")
 
 
 def check_same_length(x: np.ndarray, source: str, y: np.ndarray, labels: str) -> None:
@@ -128,41 +116,3 @@ def _is_one_hot(y: np.ndarray) -> bool:
 def _is_distribution(y: np.ndarray) -> bool:
     """Whether every row sums to one, to the rounding of half precision, and holds nothing negative."""
     return bool(y.min() >= 0 and (np.abs(y.sum(axis=1, dtype=np.float64) - 1) < 2e-3).all())
-
-
-def class_numbers(folder: Path, classes: Sequence[str] = (), class_file: Path | None = None) -> dict[str, int]:
-    """Return sub-folder name -> class index.
-
-    The folders are `classes`, or all of `folder` in sorted order, and are counted in that order unless the JSON file
-    `class_file` of the form ``{"0": ["name", ...], ...}`` numbers them. Hidden folders do not count.
-    """
-    names = tuple(classes) or _sub_folders(folder)
-    if class_file is None:
-        return {name: number for number, name in enumerate(names)}
-    numbers = _read_numbers(class_file)
-    missing = [name for name in names if name not in numbers]
-    if missing:
-        raise DataError(f"{class_file} has no number for the class folders {', '.join(missing)}", hint="add them to it")
-    return {name: numbers[name] for name in names}
-
-
-def _sub_folders(folder: Path) -> tuple[str, ...]:
-    names = tuple(sorted(item.name for item in folder.iterdir() if item.is_dir() and not item.name.startswith(".")))
-    if not names:
-        raise DataError(
-            f"{folder} has no sub-folders", hint="put the images of each class into a sub-folder of its own"
-        )
-    return names
-
-
-def _read_numbers(path: Path) -> dict[str, int]:
-    try:
-        table = json.loads(path.read_text("utf-8"))
-        rows = [(int(number), [names] if isinstance(names, str) else names) for number, names in table.items()]
-        return {str(name): number for number, names in rows for name in names}
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist", hint="correct paths.class_idx_path") from None
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"{path} cannot be read as numbers of classes ({error})", hint='its form is {"0": ["name", ...], ...}'
-        ) from error

@@ -11,10 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.samples import matches, shape_hint
 from snntoolbox.workflow.data.arrays import find_array, read_array
 from snntoolbox.workflow.data.dataset import Dataset
-from snntoolbox.workflow.data.images import SUFFIXES, image_format, images_in, read_images
-from snntoolbox.workflow.data.labels import check_same_length, check_samples, class_numbers, interpret_labels
+from snntoolbox.workflow.data.folders import (
+    CALIBRATION,
+    NAME_CLASSES,
+    SUFFIXES,
+    class_folders,
+    images_in,
+    images_of_classes,
+)
+from snntoolbox.workflow.data.images import image_format, read_images
+from snntoolbox.workflow.data.labels import check_same_length, check_samples, interpret_labels
 
 log = logging.getLogger(__name__)
 _NO_OPTIONS: Mapping[str, object] = {}
@@ -43,12 +52,12 @@ def load_test(
         return _test_arrays(folder, limit, indices)
     root = _test_root(folder)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
-    numbers = class_numbers(root, form.classes, class_idx_path)
-    files = [(file, number) for name, number in numbers.items() for file in images_in(root / name)]
-    chosen = _choice(len(files), limit, indices, str(root), spread=True)
-    x = read_images([files[i][0] for i in chosen], form)
-    y = np.array([files[i][1] for i in chosen], np.int64)
-    return Dataset(x, y, class_names={number: name for name, number in numbers.items()})
+    folders = class_folders(root, form.classes, class_idx_path)
+    chosen = _choice(len(folders.files), limit, indices, str(root), spread=True)
+    x = read_images([folders.files[i][0] for i in chosen], form)
+    y = np.array([folders.files[i][1] for i in chosen], np.int64)
+    span = (min(folders.names), max(folders.names))
+    return Dataset(x, y, class_names=folders.names, numbered=folders.numbered, span=span)
 
 
 def load_calibration(
@@ -66,15 +75,18 @@ def load_calibration(
     and without either the test images serve. `limit` is as for `load_test`.
     """
     folder = _folder(path)
-    images = folder / "x_norm" if (folder / "x_norm").is_dir() else None
-    file = find_array(folder, "x_norm")
-    if dataset_format == "npz" or (images is None and file is not None):
+    images, file = folder / CALIBRATION, find_array(folder, CALIBRATION)
+    if dataset_format == "npz" or (file is not None and not images.is_dir()):
         return None if file is None else Dataset(_samples(file, limit, None, calibration=True))
-    if images is None:
+    form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
+    if not images.is_dir():
         images = _test_root(folder)
         log.warning("no x_norm in %s: the test images also serve for calibration", folder)
-    form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
-    files = images_in(images)
+        files = images_of_classes(images, form.classes)
+    else:
+        files = images_in(images)
+        if file is not None:
+            log.warning("%s is not read: the images in %s serve for calibration", file, images)
     chosen = _choice(len(files), limit, None, str(images), spread=True, calibration=True)
     return Dataset(read_images([files[i] for i in chosen], form))
 
@@ -165,10 +177,10 @@ def check_fits(
     `n_classes` is None; regression targets must be so many values a sample. `source` names the samples in the message.
     """
     shape, expected = dataset.x.shape[1:], tuple(input_shape)
-    if not _matches(shape, expected):
+    if not matches(shape, expected):
         shown = "(" + ", ".join("any" if size is None else str(size) for size in expected) + ")"
         raise DataError(
-            f"samples of {source} have shape {shape}, the model takes {shown}", hint=_shape_hint(shape, expected)
+            f"samples of {source} have shape {shape}, the model takes {shown}", hint=shape_hint(shape, expected)
         )
     if dataset.y is not None and n_classes is not None:
         if dataset.regression:
@@ -179,33 +191,25 @@ def check_fits(
                     f"the labels are True and False, but the model has {n_classes} classes",
                     hint="save class indices, or one-hot rows of shape (samples, classes)",
                 )
-            _check_labels(dataset.span or (int(dataset.y.min()), int(dataset.y.max())), n_classes)
+            _check_labels(dataset, n_classes)
 
 
-def _matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
-    return len(shape) == len(expected) and all(w is None or f == w for f, w in zip(shape, expected, strict=True))
-
-
-def _shape_hint(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> str:
-    if len(shape) > 1 and _matches((shape[-1], *shape[:-1]), expected):
-        return "only the channel order differs: save np.moveaxis(x, -1, 1), channels first"
-    if len(shape) > 1 and _matches((*shape[1:], shape[0]), expected):
-        return "only the channel order differs: save np.moveaxis(x, 1, -1), channels last"
-    if None not in expected and prod(shape) == prod(size or 0 for size in expected):
-        return f"the number of values is right: save x.reshape(len(x), {', '.join(map(str, expected))})"
-    return "prepare the samples as they were when the model was trained"
-
-
-def _check_labels(span: tuple[int, int], n_classes: int) -> None:
+def _check_labels(dataset: Dataset, n_classes: int) -> None:
     """All labels of the file count, not only those of the samples that are run: off by one shows in the last class."""
-    low, high = span
+    assert dataset.y is not None
+    low, high = dataset.span or (int(dataset.y.min()), int(dataset.y.max()))
+    names = ", ".join(f"{number} {name}" for number, name in sorted(dataset.class_names.items()))
     if high < max(n_classes, 2):  # one output tells two classes apart
+        if names and not dataset.numbered and high + 1 < n_classes:
+            told = "there are %d class folders, the model has %d classes: they are numbered %s; %s"
+            log.warning(told, high + 1, n_classes, names, NAME_CLASSES)
         return
-    hint = (
-        "subtract 1 from the labels"
-        if low == 1 and high == n_classes
-        else "check that labels and model belong together"
-    )
+    if names:
+        hint = f"the class folders are numbered {names}; {NAME_CLASSES}"
+    elif low == 1 and high == n_classes:
+        hint = "subtract 1 from the labels"
+    else:
+        hint = "check that labels and model belong together"
     raise DataError(f"labels reach {high}, but the model has {n_classes} classes, counted from 0", hint=hint)
 
 

@@ -46,12 +46,12 @@ def test_fitting_shapes(shape):
 @pytest.mark.parametrize(
     ("samples", "shape", "hint"),
     [
-        ((4, 4, 3), (3, 4, 4), "only the channel order differs: save np.moveaxis(x, -1, 1)"),
-        ((3, 4, 5), (4, 5, 3), "only the channel order differs: save np.moveaxis(x, 1, -1)"),
+        ((4, 4, 3), (3, 4, 4), "only the channel order differs: give np.moveaxis(x, -1, 1)"),
+        ((3, 4, 5), (4, 5, 3), "only the channel order differs: give np.moveaxis(x, 1, -1)"),
         ((4, 4, 3), (3, None, None), "only the channel order differs"),
         ((7, 2), (2, 7), "only the channel order differs"),
-        ((4, 4), (16,), "save x.reshape(len(x), 16)"),
-        ((4, 4), (4, 4, 1), "save x.reshape(len(x), 4, 4, 1)"),
+        ((4, 4), (16,), "give x.reshape(len(x), 16)"),
+        ((4, 4), (4, 4, 1), "give x.reshape(len(x), 4, 4, 1)"),
         ((4, 4, 3), (5, 5, 3), "prepare the samples"),
         ((4, 4, 3), (None, 5), "prepare the samples"),
     ],

@@ -136,7 +136,7 @@ def with_nan(value):
     [
         (with_nan(np.nan), LABELS, "x_test.npz holds NaN or infinite values, first in sample 2"),
         (with_nan(np.inf), LABELS, "first in sample 2"),
-        (np.full((4, 1), 1e300), LABELS, "NaN or infinite"),
+        (np.full((4, 1), 1e300), LABELS, "values beyond the range of float32, first in sample 0"),
         (X, LABELS[:3], "holds 4 samples, but .*y_test.npz holds 3 labels"),
         (X[:0], LABELS[:0], "x_test.npz holds no samples"),
         (np.float32(1), LABELS, "holds 0 samples, but .* 4 labels"),
@@ -197,7 +197,7 @@ def test_damaged_header(tmp_path):
 
 @pytest.mark.parametrize("chunk", [1, 6, 12, 18, 1000])
 def test_bad_samples_are_found_in_every_chunk(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr("snntoolbox.workflow.data.labels._CHUNK", chunk)
+    monkeypatch.setattr("snntoolbox.ir.samples._VALUES_AT_ONCE", chunk)
     save(tmp_path, x_test=with_nan(np.nan))
     with pytest.raises(DataError, match="first in sample 2"):
         load_test(tmp_path)
