@@ -22,6 +22,7 @@ from .ir.encodings import ConstantCurrent as ConstantCurrent
 from .ir.encodings import Poisson as Poisson
 from .ir.encodings import SpikeTimes as SpikeTimes
 from .ir.graph import Graph as Graph
+from .ir.head import Head as Head
 from .ir.io import load_graph as load_graph
 from .ir.io import save as save
 from .ir.network import SpikingNetwork as SpikingNetwork

@@ -135,47 +135,27 @@ class PopulationStatistics:
         return {name: spikes / self.samples if self.samples else math.nan for name, spikes in self._spikes.items()}
 
 
-def class_labels(labels: Array) -> Array:
-    """Indices of the classes, from indices or one-hot rows."""
-    labels = np.asarray(labels)
-    return labels.argmax(axis=1) if labels.ndim > 1 and labels.shape[1] > 1 else labels.reshape(len(labels))
-
-
 def agreement(predictions: Array, others: Array) -> float:
     """The share of samples that two networks put into the same class."""
     _same_samples(predictions, others)
     return float(np.mean(np.asarray(predictions) == np.asarray(others)))
 
 
-def accuracy(outputs: Array, labels: Array) -> float:
-    """The share of samples whose largest output is the label's; labels are indices or one-hot."""
-    return top_k_accuracy(outputs, labels, 1)
-
-
-def top_k_accuracy(outputs: Array, labels: Array, k: int) -> float:
-    """The share of samples whose label is among the k largest outputs; of equal outputs the first class is larger."""
-    _same_samples(outputs, labels)
-    classes, scores = class_labels(labels), np.asarray(outputs).reshape(len(outputs), -1)
-    if not 1 <= k <= scores.shape[1]:
-        raise DataError(f"top {k} of {scores.shape[1]} classes does not exist", hint="choose a smaller k")
-    own = np.take_along_axis(scores, classes[:, None], axis=1)
-    before = np.arange(scores.shape[1]) < classes[:, None]
-    rank = np.sum((scores > own) | ((scores == own) & before), axis=1)
-    return float(np.mean(rank < k))
-
-
 def accuracy_per_step(predictions: Array, labels: Array) -> Array:
-    """The share of right predictions (steps, samples) after each step, shape (steps,)."""
-    expected = class_labels(labels)
-    _same_samples(predictions.T, expected)
-    return np.asarray(np.mean(predictions == expected, axis=1))
+    """The share of right predictions (steps, samples, *places) after each step, for labels (samples, *places)."""
+    _same_samples(predictions.swapaxes(0, 1), labels)
+    right = np.asarray(predictions == labels)
+    return np.asarray(right.reshape(len(right), -1).mean(axis=1))
 
 
 def confusion_matrix(predictions: Array, labels: Array, classes: int) -> Array:
-    """How many samples of each class (rows) were put into each class (columns), (classes, classes) int64."""
-    expected = class_labels(labels)
-    _same_samples(predictions, expected)
-    pairs = expected.astype(np.int64) * classes + np.asarray(predictions, np.int64)
+    """How many samples (or places) of each class (rows) were put into each class (columns), (classes, classes) int64.
+
+    Those without a prediction (-1) are in no column.
+    """
+    _same_samples(predictions, labels)
+    decided = np.asarray(predictions) >= 0
+    pairs = np.asarray(labels, np.int64)[decided] * classes + np.asarray(predictions, np.int64)[decided]
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 

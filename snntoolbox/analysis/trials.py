@@ -25,6 +25,7 @@ from snntoolbox.conversion.settle import candidates, settle
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DataError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import fan_out
@@ -93,8 +94,18 @@ class Trials:
     @cached_property
     def original(self) -> Array:
         """The first output of the original on the samples held back; of a softmax what goes into it."""
+        return Executor(self._plain).run(*self.held)
+
+    @cached_property
+    def _plain(self) -> Graph:
+        """The original, its outputs as the read-outs of a spiking network say them."""
         plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule=Rate.name)
-        return Executor(lower(self.graph, plain)).run(*self.held)
+        return lower(self.graph, plain)
+
+    @property
+    def head(self) -> Head:
+        """What the first output says."""
+        return self._plain.heads[0]
 
     @cached_property
     def _chosen(self) -> dict[tuple[object, ...], tuple[str, str]]:
@@ -103,9 +114,8 @@ class Trials:
 
     @property
     def classifies(self) -> bool:
-        """Whether the first output is one value per class."""
-        shape: tuple[int, ...] = self.original.shape[1:]
-        return math.prod(shape) > 1 and max(shape) == math.prod(shape)
+        """Whether the first output says classes."""
+        return self.head.decides
 
     def fewer(self, held: int, fitted: int) -> Trials:
         """The same with less of the samples: of those held back, and of those that choose thresholds, every k-th."""
@@ -142,7 +152,7 @@ class Trials:
 
     def outcome(self, result: Result) -> Outcome:
         """How near a result is to the original, and after how many steps."""
-        original = self.original.reshape(len(self.original), -1)
+        original = self.original
         output = result.output.reshape(original.shape)
         unit = float(np.sqrt(np.mean(original**2))) or 1.0
         error = float(np.sqrt(np.mean((output - original) ** 2))) / unit
@@ -150,8 +160,10 @@ class Trials:
             if self.early_exit:
                 raise DataError("an early exit needs classes")
             return Outcome(agreement=None, output_error=error, steps=result.steps)
+        if self.early_exit and not self.head.decides_once(original.shape[1:]):
+            raise DataError("an early exit needs one class per sample")
         predictions, steps = (result.predictions, float(result.steps)) if not self.early_exit else self._exits(result)
-        agreement = float(np.mean(predictions == original.argmax(axis=1)))
+        agreement = float(np.mean(predictions == self.head.decisions(original)))
         return Outcome(agreement=agreement, output_error=error, steps=steps)
 
     def _exits(self, result: Result) -> tuple[Array, float]:

@@ -42,7 +42,7 @@ class Exits:
         report = {"target": self.rule.agreement, "assured": self.rule.assured, "margin": self.rule.margin}
         report |= {"mean_steps": whole.mean_steps, "agreement": whole.agreement}
         if labels is not None:
-            report["accuracy"] = float(np.mean(whole.predictions == labels))
+            report["accuracy"] = whole.accuracy(labels)
         return report
 
 
@@ -93,9 +93,9 @@ def early_exit(result: Result, rule: ExitRule) -> EarlyExit:
     predictions = result.predictions_per_step
     last = _last(reached, rule.margin)
     chosen: Array = np.take_along_axis(predictions, last[None], axis=0)[0]
-    classes = result.output.size // max(result.samples, 1)
+    shape, kept = result.output.shape[1:], chosen == predictions[-1]
     return EarlyExit(
-        predictions=chosen, steps=last + 1, kept=chosen == predictions[-1], rule=rule, classes=classes
+        predictions=chosen, steps=last + 1, kept=kept, rule=rule, head=result.head, shape=shape
     )
 
 
@@ -117,11 +117,11 @@ def _margins(result: Result) -> Array:
     if not result.outputs_per_step:
         raise DataError("outputs per step were not recorded", hint="run with Record(outputs_per_step=True)")
     values = next(iter(result.outputs_per_step.values()))
-    flat = values.reshape(*values.shape[:2], -1)
-    if flat.shape[2] < 2:
-        raise DataError("an early exit needs at least two outputs per sample")
-    top = np.partition(flat, -2, axis=2)[..., -2:]
-    share = np.arange(1, len(flat) + 1)[:, None] / len(flat)
+    if not result.head.decides_once(values.shape[2:]):
+        raise DataError("an early exit needs an output that says one class per sample")
+    scores = result.head.scores(values.reshape(-1, *values.shape[2:]))
+    top = np.partition(scores, -2, axis=-1)[:, -2:].reshape(*values.shape[:2], 2)
+    share = np.arange(1, len(values) + 1)[:, None] / len(values)
     return np.asarray((top[..., 1] - top[..., 0]) * (1.0 if result.window else share))
 
 

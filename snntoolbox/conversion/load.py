@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.frontends.registry import frontend_for, frontend_named
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.node import Array
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,22 @@ TOLERANCE = 1e-5
 
 
 @checked
-def load(model: Any, *, frontend: str | None = None, input_shape: Any = None, check: bool = True) -> Graph:
+def load(
+    model: Any,
+    *,
+    frontend: str | None = None,
+    input_shape: Any = None,
+    head: str | Head | Mapping[str, str | Head] | None = None,
+    check: bool = True,
+) -> Graph:
     """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
 
     `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
     needed for a PyTorch module that does not say it: a tuple of shapes for several inputs, or example inputs (an array
-    or a tuple of arrays, with batch). With `check` the graph's output is compared with the
-    framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once), GraphError.
+    or a tuple of arrays, with batch). `head` says what the first output means where the model does not (classes,
+    logits, values, or a `Head`), or for each output by its name: see `Head`. With `check` the graph's output is
+    compared with the framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once),
+    GraphError.
     """
     reader = frontend_named(frontend) if frontend else frontend_for(model)
     opened = reader.open(model, input_shape=input_shape)
@@ -40,7 +50,9 @@ def load(model: Any, *, frontend: str | None = None, input_shape: Any = None, ch
             check_on_random_input(graph, reader, opened)
         except NoReferenceError as error:
             log.warning("%s: parsing was checked for shapes and weights only", error.message)
-    return graph
+    if head is None:
+        return graph
+    return graph.with_heads(head if isinstance(head, Mapping) else {graph.outputs[0]: head})
 
 
 def simplify(graph: Graph, check: bool = False) -> Graph:

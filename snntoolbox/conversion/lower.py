@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
-from snntoolbox.conversion.lowering.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
-from snntoolbox.conversion.lowering.lower_sigmoid import LowerSigmoid
+from snntoolbox.conversion.lowering.lower_logits import LowerLogits
+from snntoolbox.conversion.lowering.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs, why_kept
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import MaxPool
 
@@ -21,23 +21,34 @@ log = logging.getLogger(__name__)
 
 def lower(graph: Graph, recipe: Recipe) -> Graph:
     """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
+    kept = why_kept(graph)
     graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
-    graph = LowerSigmoid(keep="sigmoid" in recipe.approximate)(graph)
+    graph = LowerLogits(keep_sigmoid="sigmoid" in recipe.approximate)(graph)
     graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     if recipe.readout == "spikes":
+        _check_spikes_can_say(graph)
         graph = RectifyOutputs()(graph)
     if recipe.avgpool_neurons:
         graph = SpikingAveragePools()(graph)
-    if offenders := unsupported_nodes(graph):
+    if offenders := unsupported_nodes(graph, kept):
         raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
     schedule = recipe.chosen_schedule
     if offenders := schedule.unsupported(graph):
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=schedule.hint)
     return graph
+
+
+def _check_spikes_can_say(graph: Graph) -> None:
+    """UnsupportedError where an output says several labels by the sign of its values, which spikes do not show."""
+    signs = [o for o, head in zip(graph.outputs, graph.heads, strict=True) if head.kind == "logits"]
+    if signs:
+        why = "says several labels by the signs of its values, which spikes do not show"
+        offenders = [Unsupported(f"the output '{output}'", why) for output in signs]
+        raise UnsupportedError("a read-out by spikes", offenders, hint="readout = linear")
 
 
 def _not_gateable(graph: Graph) -> frozenset[str]:

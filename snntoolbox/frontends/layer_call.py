@@ -73,6 +73,7 @@ def stand_in(builder: GraphBuilder, origin: Origin, shape: Sequence[int] | None)
 
 CONTROL_FLOW = "control flow"
 QUANTISED = "quantised arithmetic"
+CHOICE = "the choice of the largest values"
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "a recurrent layer": (
         *("LSTM", "GRU", "RNN", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"),
@@ -90,6 +91,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "a saturating activation": ("Softsign", "softsign"),
     "an embedding": ("Embedding", "embedding"),
     "a product of two activations": ("Dot", "bmm"),
+    CHOICE: ("ArgMax", "ArgMin", "TopK", "ZipMap", "NonMaxSuppression", "argmax", "argmin", "topk"),
     CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),
     QUANTISED: (
         *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"),
@@ -97,7 +99,10 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _DESCRIBED = {kind: words for words, kinds in _KINDS.items() for kind in kinds}
-_HINTS = {QUANTISED: "give the model as it was before its quantisation"}
+_HINTS = {
+    QUANTISED: "give the model as it was before its quantisation",
+    CHOICE: "let the model end with the values that are compared: the result of a run has the class of each sample",
+}
 
 
 def not_supported(kind: str, otherwise: str = "this layer") -> Refusal:

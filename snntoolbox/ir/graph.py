@@ -12,18 +12,24 @@ import networkx as nx
 import numpy as np
 
 from snntoolbox.errors import GraphError
+from snntoolbox.ir.head import Head
+from snntoolbox.ir.heads import told, worked_out
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape, broadcasts
 from snntoolbox.ir.nodes import Floor, Input, ReLU
 
 
 class Graph:
-    """Nodes by name in topological order, the names of the inputs and outputs, and every node's shape.
+    """Nodes by name in topological order, the names of the inputs and outputs, every node's shape, each output's head.
 
-    Arrays are channels first and without batch; an `Input` keeps the user's own layout. Construction checks that
-    names are unique, every input exists, there is no cycle, and shapes fit; GraphError otherwise.
+    `heads` say what the outputs mean, in their order; where they are not given they are worked out from what stands at
+    the outputs (see `worked_out`), once: an edited graph keeps them. Arrays are channels first and without batch; an
+    `Input` keeps the user's own layout. Construction checks that names are unique, every input exists, there is no
+    cycle, and shapes fit; GraphError otherwise.
     """
 
-    def __init__(self, nodes: Iterable[Node], outputs: Sequence[str], *, name: str = "model") -> None:
+    def __init__(
+        self, nodes: Iterable[Node], outputs: Sequence[str], *, name: str = "model", heads: Sequence[Head] = ()
+    ) -> None:
         listed = list(nodes)
         by_name: dict[str, Node] = {}
         for node in listed:
@@ -49,10 +55,18 @@ class Graph:
             if bias is not None and not (bias.ndim == len(shapes[key]) and broadcasts(bias.shape, shapes[key])):
                 raise node.misfit(f"bias of shape {bias.shape} does not fit output {shapes[key]}")
         self.shapes: Mapping[str, Shape] = MappingProxyType(shapes)
+        if heads and len(heads) != len(self.outputs):
+            raise GraphError(f"{len(heads)} heads for {len(self.outputs)} outputs")
+        self._heads = tuple(heads)
+
+    @cached_property
+    def heads(self) -> tuple[Head, ...]:
+        """What each output says."""
+        return self._heads or worked_out(self.nodes, self.shapes, self.outputs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the graph is made of, not what follows from it."""
-        return _rebuilt, (list(self.nodes.values()), self.outputs, self.name)
+        return _rebuilt, (list(self.nodes.values()), self.outputs, self.name, self._heads)
 
     @staticmethod
     def _sort(by_name: Mapping[str, Node]) -> list[str]:
@@ -135,8 +149,11 @@ class Graph:
         *,
         redirect: Mapping[str, str] | None = None,
         outputs: Sequence[str] | None = None,
+        heads: Sequence[Head] = (),
     ) -> Graph:
         """A new graph with nodes added or replaced by name, readers redirected, and what nobody reads dropped.
+
+        Its outputs say what they said; of other `outputs` the `heads` say so, or it is worked out from them.
 
         `redirect` maps a node's name to the one that its readers (and the outputs) read instead; chains are
         followed. It does not apply to the nodes in `changed`, which read what they say.
@@ -158,7 +175,16 @@ class Graph:
                 merged[name] = node if wanted == node.inputs else node.with_inputs(*wanted)
         merged.update(new)
         ends = [target(o) for o in (self.outputs if outputs is None else outputs)]
-        return Graph(needed(merged, ends), ends, name=self.name)
+        kept = heads or (self.heads if outputs is None else ())
+        return Graph(needed(merged, ends), ends, name=self.name, heads=kept)
+
+    def with_heads(self, heads: Mapping[str, Head | str]) -> Graph:
+        """The same graph whose outputs of these names say this (a head, or its kind); GraphError, ArgumentError."""
+        if unknown := sorted(set(heads) - set(self.outputs)):
+            raise GraphError(f"the output '{unknown[0]}' does not exist", hint=f"outputs: {', '.join(self.outputs)}")
+        pairs = zip(self.outputs, self.heads, strict=True)
+        every = [told(heads[o], self.nodes, self.shapes, o) if o in heads else h for o, h in pairs]
+        return Graph(self.nodes.values(), self.outputs, name=self.name, heads=every)
 
     def fresh(self, stem: str, taken: Iterable[str] = ()) -> str:
         """A name beginning with `stem` that no node has."""
@@ -184,8 +210,8 @@ class Graph:
         return math.prod(self.shapes[name])
 
 
-def _rebuilt(nodes: Iterable[Node], outputs: Sequence[str], name: str) -> Graph:
-    return Graph(nodes, outputs, name=name)
+def _rebuilt(nodes: Iterable[Node], outputs: Sequence[str], name: str, heads: Sequence[Head]) -> Graph:
+    return Graph(nodes, outputs, name=name, heads=heads)
 
 
 def needed(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:

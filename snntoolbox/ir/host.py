@@ -109,6 +109,7 @@ def assembled(
         steps=host.steps,
         samples=host.samples,
         window=network.window,
+        heads=network.heads,
         counts={n: spikes[n].sum(axis=0, dtype=np.int64) for n in network.populations},
         outputs={n: v[-1] for n, v in outputs.items()},
         outputs_per_step=outputs if per_step else {},

@@ -138,6 +138,7 @@ class _Run:
             steps=self.steps,
             samples=self.batch,
             window=self.network.window,
+            heads=self.network.heads,
             counts={n: s.count if s.graded else s.count.astype(np.int64) for n, s in self.neurons.items()},
             fired={n: s.fired for n, s in self.neurons.items() if s.graded},
             outputs={n: v[-1] for n, v in self.outputs.items()},

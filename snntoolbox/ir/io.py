@@ -23,6 +23,7 @@ from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Array, Origin
@@ -41,7 +42,10 @@ _DAMAGE = (
     *(SyntaxError, SNNToolboxError),
 )
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
-_PARTS = (Origin, Population, Readout, Grid, Schedule, IF, MaxGate, ConstantCurrent, Poisson, SpikeTimes, DataRange)
+_PARTS = (
+    *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
+    *(ConstantCurrent, Poisson, SpikeTimes),
+)
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
@@ -103,7 +107,8 @@ def load_network(path: str | Path) -> SpikingNetwork:
 
 def _graph(graph: Graph, arrays: dict[str, Array]) -> dict[str, Any]:
     nodes = [_encoded(node, arrays) for node in graph.nodes.values()]
-    return {"kind": "graph", "name": graph.name, "outputs": list(graph.outputs), "nodes": nodes}
+    heads = [_encoded(head, arrays) for head in graph.heads]
+    return {"kind": "graph", "name": graph.name, "outputs": list(graph.outputs), "heads": heads, "nodes": nodes}
 
 
 def _network(network: SpikingNetwork, arrays: dict[str, Array]) -> dict[str, Any]:
@@ -152,7 +157,8 @@ def _encoded(value: Any, arrays: dict[str, Array]) -> Any:
 
 def _graph_of(structure: dict[str, Any], arrays: dict[str, Array]) -> Graph:
     nodes = [_decoded(node, arrays) for node in structure["nodes"]]
-    return Graph(nodes, structure["outputs"], name=structure["name"])
+    heads = _decoded(structure.get("heads", []), arrays)
+    return Graph(nodes, structure["outputs"], name=structure["name"], heads=heads)
 
 
 def _decoded(value: Any, arrays: dict[str, Array]) -> Any:

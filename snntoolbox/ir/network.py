@@ -16,6 +16,7 @@ from snntoolbox.ir.circuit import Circuit, Projection
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
@@ -60,7 +61,8 @@ class Readout:
 
     With `start` it forgets the first steps, in which rates have not settled: as soon as as many more have passed
     (t >= 2 start), the sum is over the steps start + 1 ... t and divided by t - start. In a network with a schedule
-    the sum is divided by its `window` instead, whatever t.
+    the sum is divided by its `window` instead, whatever t. `head` says what the value means; by default what an output
+    of this shape usually does.
     """
 
     name: str
@@ -69,6 +71,11 @@ class Readout:
     bias: Array | None = None
     scale: float = 1.0
     start: int = 0
+    head: Head = None  # type: ignore[assignment] # worked out from the shape
+
+    def __post_init__(self) -> None:
+        if self.head is None:
+            object.__setattr__(self, "head", usual_head(self.shape))
 
     def values(self, sums: Array, first: int, at_start: Array | None, window: int | None = None) -> Array:
         """The values after steps `first`, first + 1, ... for the currents summed from step 1 to each, (steps, ...).
@@ -268,6 +275,11 @@ class SpikingNetwork:
         """Pickle what the network is made of, not what follows from it."""
         parts = (self.wiring, dict(self.encodings), tuple(self.populations.values()), self.readouts)
         return _rebuilt, (type(self), parts, {n: getattr(self, n) for n in _CHOICES}, dict(self.calibrated))
+
+    @property
+    def heads(self) -> Mapping[str, Head]:
+        """What each read-out says."""
+        return {readout.name: readout.head for readout in self.readouts}
 
     @property
     def window(self) -> int | None:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 import numpy as np
 
 from snntoolbox.errors import ArgumentError, DataError
 from snntoolbox.ir.arguments import misfits
-from snntoolbox.ir.node import Array
+from snntoolbox.ir.head import Head, usual_head
+from snntoolbox.ir.labels import share_right
+from snntoolbox.ir.node import Array, Shape
 
-
-def class_indices(labels: Array, samples: int, classes: int) -> Array:
-    """The class of each sample, (samples,); labels are indices, alone or in a column, or one-hot rows. DataError."""
-    labels = np.asarray(labels)
-    if labels.ndim == 0 or len(labels) != samples:
-        raise DataError(f"{labels.size} labels for {samples} samples")
-    if labels.ndim > 2:
-        raise DataError(f"labels have shape {labels.shape}", hint="give class indices, or one row per sample")
-    if labels.dtype.kind == "b" and labels.size == samples and classes > 2:
-        raise DataError(f"the labels are True and False, but there are {classes} classes", hint="give class indices")
-    wanted = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(samples)
-    if np.any(wanted != np.floor(wanted)) or np.any((wanted < 0) | (wanted >= classes)):
-        raise DataError(f"labels must be whole numbers from 0 to {classes - 1}, the model's classes")
-    return np.asarray(wanted)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,14 +38,16 @@ class ExitRule:
 class EarlyExit:
     """What a rule does to a result: `predictions` and `steps`, (samples,), and `kept`, (samples,) bool.
 
-    `kept` says whether a prediction is that after the last step; `rule` is the rule, `classes` how many there are.
+    `kept` says whether a prediction is that after the last step; `rule` is the rule, `head` and `shape` are those of
+    the output that decides.
     """
 
     predictions: Array
     steps: Array
     kept: Array
     rule: ExitRule
-    classes: int
+    head: Head
+    shape: Shape
 
     @property
     def mean_steps(self) -> float:
@@ -69,13 +61,13 @@ class EarlyExit:
 
     def accuracy(self, labels: Array) -> float:
         """The share of samples whose prediction is the label; labels are indices, alone or in a column, or one-hot."""
-        return float(np.mean(self.predictions == class_indices(labels, len(self.predictions), self.classes)))
+        return share_right(self.predictions, labels, self.head, self.shape)
 
 
 def joined_exits(parts: Sequence[EarlyExit]) -> EarlyExit:
     """The exits of consecutive batches, which have the same rule, as one."""
     predictions, steps, kept = (np.concatenate([getattr(p, n) for p in parts]) for n in _FIELDS)
-    return EarlyExit(predictions=predictions, steps=steps, kept=kept, rule=parts[0].rule, classes=parts[0].classes)
+    return replace(parts[0], predictions=predictions, steps=steps, kept=kept)
 
 
 _FIELDS = ("predictions", "steps", "kept")
@@ -133,6 +125,7 @@ class Result:
     once), reference, and on CUDA scan (dense, and one kernel for the neurons over all steps of a chunk) and tf32 (a
     product on tensor cores).
     early_exit: when each sample ended, with its prediction then, if that was asked for; all else is after all steps.
+    heads: read-out -> what it says.
     """
 
     steps: int
@@ -146,6 +139,7 @@ class Result:
     window: int | None = None
     engine_paths: Mapping[str, frozenset[str]] = field(default_factory=dict)
     early_exit: EarlyExit | None = None
+    heads: Mapping[str, Head] = field(default_factory=dict)
 
     @property
     def mean_steps(self) -> float:
@@ -167,35 +161,54 @@ class Result:
         """The first read-out's value after the last step, (samples, *shape)."""
         return next(iter(self.outputs.values()))
 
+    def read_out(self, name: str | None = None) -> tuple[Array, Head]:
+        """The value of a read-out (samples, *shape), the first unless it is named, and what it says; DataError."""
+        if name is None and len(self.outputs) > 1:
+            first, *others = self.outputs
+            log.warning("'%s' decides, the first of the outputs; output= names another: %s", first, ", ".join(others))
+        name = next(iter(self.outputs)) if name is None else name
+        if name not in self.outputs:
+            raise DataError(f"there is no output '{name}'", hint=f"outputs: {', '.join(self.outputs)}")
+        values = self.outputs[name]
+        return values, self.heads.get(name) or usual_head(values.shape[1:])
+
+    @property
+    def head(self) -> Head:
+        """What the first read-out says."""
+        return next(iter(self.heads.values()), None) or usual_head(self.output.shape[1:])
+
     @property
     def predictions(self) -> Array:
-        """The class of each sample: the index of the largest output; -1 where all are equal (no output has spiked)."""
-        return _classes(self.output)
+        """The class of each sample that the first read-out says, (samples,), or of its places, (samples, *places).
+
+        -1 where all its values are equal (no output has spiked). DataError where it says no classes.
+        """
+        return self.head.decisions(self.output)
 
     @property
     def predictions_per_step(self) -> Array:
-        """The class after each step, (steps, samples); -1 where all outputs are equal."""
+        """The same after each step, (steps, samples, *places)."""
         if not self.outputs_per_step:
             raise DataError("outputs per step were not recorded", hint="run with Record(outputs_per_step=True)")
-        return np.stack([_classes(values) for values in next(iter(self.outputs_per_step.values()))])
+        return np.stack([self.head.decisions(values) for values in next(iter(self.outputs_per_step.values()))])
 
-    def accuracy(self, labels: Array) -> float:
-        """The share of samples whose class is the label; labels are indices, alone or in a column, or one-hot."""
-        classes = max(self.output.size // max(self.samples, 1), 2)
-        return float(np.mean(self.predictions == class_indices(labels, self.samples, classes)))
+    def classes(self, output: str | None = None) -> Array:
+        """The classes that a read-out says, as `predictions`; the first read-out unless it is named."""
+        values, head = self.read_out(output)
+        return head.decisions(values)
+
+    def accuracy(self, labels: Array, output: str | None = None) -> float:
+        """The share of samples, or of their places, whose class is the label.
+
+        Labels are indices, alone or in a column, or one-hot along the axis of the classes; `output` names the read-out,
+        the first unless it is given. DataError where they are none of these, or it says no classes.
+        """
+        values, head = self.read_out(output)
+        return share_right(head.decisions(values), labels, head, values.shape[1:])
 
     def rates(self, population: str) -> Array:
         """Spikes per step of a window and neuron, (samples, *shape)."""
         return np.asarray(self.counts[population] / self.span)
-
-
-def _classes(outputs: Array) -> Array:
-    """The index of each sample's largest output, -1 where all are equal; DataError where outputs are no vectors."""
-    if sum(n > 1 for n in outputs.shape[1:]) > 1:
-        raise DataError(f"an output of shape {outputs.shape[1:]} is no class per sample", hint="use the output itself")
-    flat = outputs.reshape(len(outputs), -1)
-    undecided = (flat == flat[:, :1]).all(axis=1) if flat.shape[1] > 1 else np.zeros(len(flat), bool)
-    return np.where(undecided, -1, flat.argmax(axis=1))
 
 
 def joined(results: list[Result]) -> Result:
@@ -219,4 +232,5 @@ def joined(results: list[Result]) -> Result:
         window=results[0].window,
         engine_paths={n: frozenset().union(*(r.engine_paths[n] for r in results)) for n in results[0].engine_paths},
         early_exit=joined_exits(exits) if exits else None,
+        heads=results[0].heads,
     )

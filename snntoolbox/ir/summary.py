@@ -38,7 +38,8 @@ def graph_summary(graph: Graph, width: int = 0) -> str:
     total = ("total", f"{len(graph)} nodes", "", f"{graph.node_weights():,}", "", "")
     header = ("node", "operation", "shape", "parameters", "layer", "reads")
     table = text_table(header, [*rows, total], right={3}, width=width)
-    return f"{graph.name}\n{table}\noutputs: {', '.join(graph.outputs)}"
+    ends = [f"{output} ({head})" for output, head in zip(graph.outputs, graph.heads, strict=True)]
+    return f"{graph.name}\n{table}\noutputs: {', '.join(ends)}"
 
 
 def network_summary(network: SpikingNetwork, width: int = 0) -> str:

@@ -12,6 +12,7 @@ from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.analysis.metrics import OutputErrors, PopulationStatistics, accuracy_per_step, agreement
 from snntoolbox.backends.early_exit import Exits
 from snntoolbox.errors import DiedError
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import synaptic_operations
@@ -161,18 +162,18 @@ class EnginePaths:
 class Outputs:
     """The outputs of all samples, held against labels or targets, and against the classes of the parsed network.
 
-    `parsed` are the outputs of that network, None where it was not run; `classifies` says whether outputs are classes.
+    `parsed` are the classes of that network, None where there are none; `head` is what the outputs mean.
     """
 
-    def __init__(self, test: Dataset, parsed: Array | None, *, classifies: bool, top_k: int) -> None:
-        self._test, self._parsed, self._classifies, self._top_k = test, parsed, classifies, top_k
+    def __init__(self, test: Dataset, parsed: Array | None, *, head: Head, top_k: int) -> None:
+        self._test, self._parsed, self._head, self._top_k = test, parsed, head, top_k
         self._outputs: list[Array] = []
         self._predictions: list[Array] = []
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
         self._outputs.append(batch.result.output)
-        if self._classifies:
+        if self._head.decides:
             self._predictions.append(batch.result.predictions_per_step)
 
     @property
@@ -182,7 +183,7 @@ class Outputs:
 
     @property
     def predictions(self) -> Array | None:
-        """The classes found after each step, (steps, samples); None where outputs are no classes."""
+        """The classes found after each step, (steps, samples, *places); None where outputs are no classes."""
         return np.concatenate(self._predictions, axis=1) if self._predictions else None
 
     @property
@@ -200,16 +201,15 @@ class Outputs:
         if self.classified is not None:
             predictions, labels = self.classified
             # An undecided sample counts as wrong.
-            share = float(np.mean(predictions[-1] == labels)) if k == 1 else accuracy(test, outputs, k)
+            share = float(np.mean(predictions[-1] == labels)) if k == 1 else accuracy(test, outputs, self._head, k)
             return {"snn_accuracy": share, "snn_accuracy_per_step": accuracy_per_step(predictions, labels)}
         return {} if test.y is None else {"snn_error": regression_error(outputs, test.y[: len(outputs)])}
 
     def _agreement(self) -> dict[str, Any]:
         predictions = self.predictions
-        if self._parsed is None or self._test.regression or predictions is None:
+        if self._parsed is None or predictions is None:
             return {}
-        analogue = self._parsed.reshape(len(self._parsed), -1).argmax(axis=1)[: self.samples]
-        per_step = [agreement(p, analogue) for p in predictions]
+        per_step = [agreement(p, self._parsed[: self.samples]) for p in predictions]
         return {"agreement": per_step[-1], "agreement_per_step": per_step}
 
 

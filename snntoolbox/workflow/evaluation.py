@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.analysis.metrics import RegressionError, top_k_accuracy
+from snntoolbox.analysis.metrics import RegressionError
 from snntoolbox.conversion.load import compare_outputs
-from snntoolbox.conversion.lowering.lower_sigmoid import both_classes
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
+from snntoolbox.ir.labels import top_k_share
 from snntoolbox.ir.node import Array
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.inputs import UNCHECKED, Inputs
@@ -24,7 +25,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """The first output of the parsed graph for each sample, None where it was not run, and what a report says of it."""
+    """The scored output of the parsed graph, None where it was not run, and what a report says of it."""
 
     parsed: Array | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -33,16 +34,15 @@ class Evaluated:
 def evaluated(inputs: Inputs, graph: Graph, advance: Advance) -> Evaluated:
     """Run the graph and the original on the test set; GraphError where their outputs are not equal."""
     ours, theirs = _outputs(inputs, graph, advance)
-    # Of a binary classifier both classes, from the probability of one.
-    parsed = both_classes(ours[0]) if inputs.binary else ours[0]
+    parsed, head = ours[inputs.scored], inputs.head
     test, k = inputs.test, inputs.settings.simulation.top_k
-    report: dict[str, Any] = {"parsed_accuracy": accuracy(test, parsed, k)}
+    report: dict[str, Any] = {"parsed_accuracy": accuracy(test, parsed, head, k)}
     if test.y is not None and test.regression:
         report["parsed_error"] = regression_error(parsed, test.y)
     if theirs is not None:
         report["parsed_difference"] = compare_outputs(ours, theirs, _rounded(inputs, graph))
-        original = both_classes(theirs[0]) if inputs.binary else theirs[0]
-        report["ann_accuracy"] = accuracy(test, original, k)
+        original = theirs[inputs.scored].reshape(parsed.shape)
+        report["ann_accuracy"] = accuracy(test, original, head, k)
     return Evaluated(parsed, report)
 
 
@@ -78,11 +78,11 @@ def _rounded(inputs: Inputs, graph: Graph) -> list[Array]:
     return [np.concatenate([part[o] for part in parts]) for o in graph.outputs]
 
 
-def accuracy(test: Dataset, outputs: Array, k: int) -> float | None:
+def accuracy(test: Dataset, outputs: Array, head: Head, k: int) -> float | None:
     """Top-k accuracy on the first samples of the test set, as many as there are outputs; None without class labels."""
     if test.y is None or test.regression:
         return None
-    return top_k_accuracy(outputs, test.y[: len(outputs)], k)
+    return top_k_share(outputs, test.y[: len(outputs)], head, k)
 
 
 def regression_error(outputs: Array, targets: Array) -> dict[str, float]:

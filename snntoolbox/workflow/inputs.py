@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.conversion.load import check_on_random_input, simplify
-from snntoolbox.conversion.lowering.lower_sigmoid import is_binary, sigmoid_at
-from snntoolbox.errors import ConfigError, DataError, NoReferenceError
+from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
+from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.data_range import difference, range_of
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
@@ -61,46 +62,85 @@ class Inputs:
         assert self.network is not None
         return [self.network.wiring.shapes[i] for i in self.network.encodings]
 
-    @property
-    def output_shape(self) -> Shape:
-        """The shape of the first output."""
-        if self.graph is not None:
-            return self.graph.shapes[self.graph.outputs[0]]
-        assert self.network is not None
-        return self.network.readouts[0].shape
+    @cached_property
+    def scored(self) -> int:
+        """The position of the output that is held against labels; the first unless the settings name another."""
+        names = self.output_names
+        name = self.settings.input.scored_output
+        if name and name not in names:
+            known = f"outputs: {_list(names)}"
+            raise ConfigError(f"[input] scored_output = {name}: there is no such output", hint=known)
+        return names.index(name) if name else 0
 
     @property
-    def classes(self) -> int:
-        """The number of values of the first output; 2 where it is a single sigmoid, see `LowerSigmoid`."""
-        return 2 if self.binary else math.prod(self.output_shape)
+    def output_names(self) -> list[str]:
+        """The outputs, in order."""
+        if self.graph is not None:
+            return list(self.graph.outputs)
+        assert self.network is not None
+        return [readout.name for readout in self.network.readouts]
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output that is scored."""
+        if self.graph is not None:
+            return self.graph.shapes[self.graph.outputs[self.scored]]
+        assert self.network is not None
+        return self.network.readouts[self.scored].shape
+
+    @property
+    def head(self) -> Head:
+        """What the output that is scored means."""
+        if self.graph is not None:
+            return self.graph.heads[self.scored]
+        assert self.network is not None
+        return self.network.readouts[self.scored].head
+
+    @cached_property
+    def leading(self) -> Graph | None:
+        """The graph with the output that is scored in front, as everything behind reads the first."""
+        if self.graph is None or not self.scored:
+            return self.graph
+        order = [self.scored, *(i for i in range(len(self.graph.outputs)) if i != self.scored)]
+        outputs, heads = ([of[i] for i in order] for of in (self.graph.outputs, self.graph.heads))
+        return self.graph.edited(outputs=outputs, heads=heads)  # type: ignore[arg-type]
 
     @property
     def binary(self) -> bool:
-        """Whether the first output is the probability of class 1."""
-        kept = "sigmoid" in self.settings.conversion.approximate
-        return self.graph is not None and not kept and is_binary(self.graph)
+        """Whether the output that is scored is a single logit, which is converted to two classes."""
+        kept = "sigmoid" in self.settings.conversion.approximate and self.head.threshold
+        return self.graph is not None and self.head.kind == "logits" and math.prod(self.output_shape) == 1 and not kept
+
+    @property
+    def readout_size(self) -> int:
+        """How many values the converted output has."""
+        return 2 if self.binary else math.prod(self.output_shape)
 
     @property
     def classifies(self) -> bool:
-        """Whether the first output is one value per class: a vector of two or more."""
-        return self.binary or (self.classes > 1 and max(self.output_shape) == self.classes)
+        """Whether the output that is scored says classes."""
+        return self.head.decides
 
     @cached_property
     def test(self) -> Dataset:
         """The test set, checked against the model."""
-        dataset = self._read_test()
+        dataset, shape = self._read_test(), self.output_shape
         labels = dataset.y is not None and not dataset.regression
-        if labels and self.classes == 1:
-            self.warn("the model has one output: y_test is taken as targets, and no accuracy is measured")
+        if dataset.y is not None and len(self.output_names) > 1 and not self.settings.input.scored_output:
+            first, *others = self.output_names
+            told = f"the model has {len(others) + 1} outputs: y_test is held against the first, '{first}'"
+            self.warn(f"{told}; [input] scored_output names another ({_list(others)})")
+        if labels and not self.classifies and math.prod(shape) == 1:  # class folders
             dataset = replace(dataset, y=np.asarray(dataset.y, np.float32), regression=True)
-        elif labels and not self.classifies:
+        elif labels and (not self.classifies or _shape_of(dataset) != self.head.places(shape)):
             raise DataError(
-                f"the model's output has shape {self.output_shape}, which is not one value per class",
-                hint="give targets of that shape as y_test, or leave y_test out",
+                f"the model's output has shape {shape}, which is not one value per class",
+                hint="give targets of that shape as y_test, or leave y_test out; [input] class_axis names the axis of "
+                "classes",
             )
         if dataset.regression:
             self._check_targets()
-        check_fits(dataset, self.input_shape, self.classes)
+        check_fits(dataset, self.input_shape, self.head.classes(shape), outputs=math.prod(shape))
         return dataset
 
     def _read_test(self) -> Dataset:
@@ -114,15 +154,21 @@ class Inputs:
             dataflow_kwargs=data.dataflow_kwargs,
             class_idx_path=paths.class_idx_path,
             image_size=_image_size(self.input_shape),
+            head=self.head,
+            output_shape=self.output_shape,
         )
 
     def _check_targets(self) -> None:
         """What cannot be, or may not be meant, where the test set has targets of a regression."""
-        if self.classifies:
+        kept = "sigmoid" in self.settings.conversion.approximate
+        if self.head.decides and not (kept and self.head.threshold):
             neither = "y_test holds neither class indices nor one-hot rows"
             self.warn(f"{neither}: it is taken as targets of a regression, and no accuracy is measured")
-        dropped = self.graph is not None and sigmoid_at(self.graph, self.graph.outputs[0]) is not None
-        if dropped and "sigmoid" not in self.settings.conversion.approximate:
+        elif not self.head.decides and math.prod(self.output_shape) == 1:
+            told = "the model has one output: y_test is taken as targets, and no accuracy is measured"
+            self.warn(f"{told}; [input] head = logits reads its sign as the class")
+        dropped = self.graph is not None and sigmoid_at(self.graph, self.graph.outputs[self.scored]) is not None
+        if dropped and not kept:
             raise DataError(
                 "y_test holds targets, but the sigmoid at the output is dropped: the network gives logits",
                 hint="[conversion] approximate = sigmoid keeps its values; or give class indices as y_test",
@@ -179,6 +225,7 @@ def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
         graph = _parsed(frontend, model, warn, check=not tools.evaluate_ann)
     elif tools.convert or saved_file(settings, paths.filename_parsed_model) is not None:
         graph = load_graph(needed_file(settings, paths.filename_parsed_model))
+    graph = None if graph is None else _with_head(graph, settings)
     if not tools.convert and (tools.simulate or saved_file(settings, paths.filename_snn) is not None):
         network = load_network(needed_file(settings, paths.filename_snn))
     names = [loaded.name for loaded in (graph, network) if loaded is not None]
@@ -187,6 +234,24 @@ def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
     source = next(filter(None, (source, *names)), "")
     opened: dict[str, Any] = {"frontend": frontend, "model": model, "graph": graph, "network": network}
     return Inputs(settings=settings, warn=warn, source=source, **opened)
+
+
+def _with_head(graph: Graph, settings: Settings) -> Graph:
+    """The graph whose scored output means what the settings say."""
+    head, axis, name = settings.input.head, settings.input.class_axis, settings.input.scored_output
+    if axis is not None and head not in ("auto", "classes"):
+        raise ConfigError(f"[input] class_axis goes with head = classes, not {head}")
+    if (head == "auto" and axis is None) or (name and name not in graph.outputs):  # an unknown name is refused later
+        return graph
+    meant = head if axis is None else Head(kind="classes", axis=axis)
+    try:
+        return graph.with_heads({name or graph.outputs[0]: meant})
+    except ArgumentError as error:
+        raise ConfigError(f"[input] head, class_axis: {error.message}", hint=error.hint) from None
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def _opened(settings: Settings) -> tuple[Frontend, Any, str]:
@@ -204,6 +269,10 @@ def _parsed(frontend: Frontend, model: Any, warn: Callable[[str], None], *, chec
         except NoReferenceError as error:
             warn(f"{error.message}: {UNCHECKED}")
     return graph
+
+
+def _shape_of(dataset: Dataset) -> Shape:
+    return () if dataset.y is None else tuple(dataset.y.shape[1:])
 
 
 def _largest(x: Array) -> float:

@@ -52,7 +52,8 @@ class Prepared:
     """What a story goes on with.
 
     `recipe` and `lowered` are None without a graph, `network` where nothing is converted or loaded, `unquantized` where
-    it is on no grid, `parsed` (the outputs of the parsed graph) where it was not run. `report` is what ``report.json``
+    it is on no grid, `parsed` (the scored output of the parsed graph) where it was not run. Where there are several
+    outputs, the first of `lowered` and of the networks is the one that is scored. `report` is what ``report.json``
     holds so far, the seconds and warnings of the `journal` included.
     """
 
@@ -66,6 +67,13 @@ class Prepared:
     network: SpikingNetwork | None = None
     unquantized: SpikingNetwork | None = None
 
+    @property
+    def parsed_classes(self) -> Array | None:
+        """The classes that the parsed graph says, None where it was not run or its output is held against targets."""
+        if self.parsed is None or not self.inputs.classifies or self.inputs.test.regression:
+            return None
+        return self.inputs.head.decisions(self.parsed)
+
 
 def prepare(settings: Settings, check: Check) -> Prepared:
     """All stages up to the spiking network; whatever can be refused is refused before the long ones."""
@@ -76,7 +84,7 @@ def prepare(settings: Settings, check: Check) -> Prepared:
     check_settings(inputs)
     if inputs.network is not None:
         check(inputs.network)
-        check_saved(inputs.network, settings, inputs.input_shapes, inputs.classes, journal.warn)
+        check_saved(inputs.network, settings, inputs.input_shapes, inputs.readout_size, journal.warn)
     plan = _planned(inputs, check)
     measured = _evaluated(inputs, journal)
     converted = _converted(inputs, plan, journal, check)
@@ -134,11 +142,13 @@ def check_settings(inputs: Inputs) -> None:
     simulation, output = inputs.settings.simulation, inputs.settings.output
     steps_of(simulation.duration, simulation.dt)
     device_named(simulation.device)
-    if simulation.early_exit and (not inputs.classifies or inputs.calibration is None):
-        lacking = "x_norm to choose its margin on" if inputs.classifies else "classes"
+    once = inputs.head.decides_once(inputs.output_shape)
+    if simulation.early_exit and (not once or inputs.calibration is None):
+        lacking = "x_norm to choose its margin on" if once else "one class per sample"
         raise ConfigError(f"[simulation] early_exit needs {lacking}", hint="early_exit = 0 turns it off")
-    if simulation.top_k > inputs.classes:
-        raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {inputs.classes} outputs")
+    classes = inputs.head.classes(inputs.output_shape)
+    if inputs.classifies and simulation.top_k > classes:
+        raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {classes} classes")
     if output.plot_vars:
         canvas.check_properties(output.plotproperties)
     if inputs.settings.tools.simulate:
@@ -161,7 +171,7 @@ class Plan:
 
 def _planned(inputs: Inputs, check: Check) -> Plan:
     """The recipe that the settings name and the graph lowered for it, refused here where it cannot be converted."""
-    settings, graph = inputs.settings, inputs.graph
+    settings, graph = inputs.settings, inputs.leading
     inputs.check_scales()
     if graph is None:
         return Plan()
@@ -170,7 +180,7 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
         check(smallest_network(recipe))
     lowered = lower(graph, recipe)
     if inputs.binary:
-        inputs.warn("one output, a sigmoid, is read as two classes: class 1 where its logit is above 0")
+        inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}
     if errors := ApproximateActivations(recipe.approximate).errors(graph):
         report["approximation_errors"] = errors

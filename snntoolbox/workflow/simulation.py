@@ -116,7 +116,7 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
     exits = () if rule is None else (EarlyExits(rule, test),)
     return Collectors(
         populations=Populations(network),
-        outputs=Outputs(test, prepared.parsed, classifies=inputs.classifies, top_k=k),
+        outputs=Outputs(test, prepared.parsed_classes, head=network.readouts[0].head, top_k=k),
         recorder=Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties),
         diagnosing=None if observer is None else Diagnosing(observer),
         others=(differences, *exits, EnginePaths(), Operations(network)),
@@ -192,7 +192,7 @@ def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:
     record = Record(outputs_per_step=False)
     results = _results(prepared, network, record, simulator, force=force)
     outputs = np.concatenate([result.output for result in results])
-    share = accuracy(prepared.inputs.test, outputs, settings.simulation.top_k)
+    share = accuracy(prepared.inputs.test, outputs, network.readouts[0].head, settings.simulation.top_k)
     return {"snn_accuracy_unquantized": share, "weight_bits": settings.conversion.weight_bits}
 
 

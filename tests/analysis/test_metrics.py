@@ -7,11 +7,9 @@ from snntoolbox.analysis.metrics import (
     Pearson,
     PopulationStatistics,
     RegressionError,
-    accuracy,
     accuracy_per_step,
     agreement,
     confusion_matrix,
-    top_k_accuracy,
 )
 from snntoolbox.errors import DataError
 from snntoolbox.ir.encodings import ConstantCurrent
@@ -87,29 +85,6 @@ def test_population_statistics_without_samples_or_activations_are_not_known():
     assert statistics.mean_rates["z"] == 0.5
 
 
-SCORES = np.array([[0.1, 0.7, 0.2], [0.5, 0.1, 0.4], [0.3, 0.3, 0.3], [0.0, 0.0, 1.0]])
-
-
-@pytest.mark.parametrize(
-    ("labels", "k", "expected"),
-    [
-        ([1, 0, 0, 2], 1, 1.0),
-        ([1, 2, 1, 2], 1, 0.5),
-        ([1, 2, 1, 2], 2, 1.0),
-        ([0, 1, 2, 0], 2, 0.25),
-        ([0, 1, 2, 1], 3, 1.0),
-    ],
-)
-def test_top_k_accuracy(labels, k, expected):
-    assert top_k_accuracy(SCORES, np.array(labels), k) == expected
-    assert top_k_accuracy(SCORES, np.eye(3)[labels], k) == expected
-
-
-def test_top_one_is_the_largest_output():
-    scores, labels = RNG.integers(0, 4, (200, 5)), RNG.integers(0, 5, 200)
-    assert accuracy(scores, labels) == np.mean(scores.argmax(axis=1) == labels)
-
-
 def test_accuracy_per_step():
     predictions = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 2, 2]])
     np.testing.assert_array_equal(accuracy_per_step(predictions, np.array([1, 0, 2, 3])), [0.25, 0.5, 0.75])
@@ -122,6 +97,8 @@ def test_agreement():
 def test_confusion_matrix():
     matrix = confusion_matrix(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), 3)
     np.testing.assert_array_equal(matrix, [[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    undecided = confusion_matrix(np.array([-1, 1, -1, 2]), np.array([0, 0, 1, 2]), 3)
+    np.testing.assert_array_equal(undecided, [[0, 1, 0], [0, 0, 0], [0, 0, 1]])
 
 
 def test_regression_error_over_batches():
@@ -138,13 +115,9 @@ def test_regression_error_over_batches():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: accuracy(SCORES, np.zeros(3, int)),
-        lambda: accuracy(SCORES[:0], np.zeros(0, int)),
         lambda: agreement(np.zeros(3), np.zeros(4)),
         lambda: accuracy_per_step(np.zeros((5, 3)), np.zeros(2, int)),
-        lambda: top_k_accuracy(SCORES, np.zeros(4, int), 4),
-        lambda: top_k_accuracy(SCORES, np.zeros(4, int), 0),
-        lambda: RegressionError().add(SCORES, SCORES[:2]),
+        lambda: RegressionError().add(np.zeros((4, 3)), np.zeros((2, 3))),
     ],
 )
 def test_what_does_not_fit_is_refused(call):

@@ -134,7 +134,7 @@ def test_batches_are_put_together():
 
 
 def test_what_cannot_end_early_is_refused():
-    with pytest.raises(DataError, match="two outputs"):
+    with pytest.raises(DataError, match="one class per sample"):
         early_exit(result(np.zeros((3, 2, 1))), ExitRule(margin=1.0, agreement=1.0))
     bare = Result(steps=3, samples=1, counts={}, outputs={"o": np.zeros((1, 2))})
     with pytest.raises(DataError, match="not recorded"):

@@ -72,7 +72,7 @@ def test_graph_summary_tells_shapes_parameters_layers_and_branches():
     assert lines["total"].split() == ["total", "4", "nodes", "2,752"]
     ends = {line.index(n) + len(n) for line, n in ((lines["a"], "448"), (lines["b"], "2,304"), (header, "parameters"))}
     assert len(ends) == 1, "numbers are aligned on the right"
-    assert text.splitlines()[-1] == "outputs: sum"
+    assert text.splitlines()[-1] == "outputs: sum (values)"
 
 
 def network(encoding=None, neuron=None, grid=None, dt=1.0):

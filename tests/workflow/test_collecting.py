@@ -13,6 +13,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DiedError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.result import ExitRule, Record
 from snntoolbox.workflow.collecting import (
@@ -76,7 +77,7 @@ def test_set(lowered, samples):
 
 def collectors(lowered, network, test_set, folder):
     """One of each kind: a new one is listed here."""
-    parsed = Executor(lowered).run(test_set.x)
+    parsed = Executor(lowered).run(test_set.x).argmax(axis=1)
     rule = ExitRule(margin=0.1, agreement=0.9, assured=0.9, samples=5)
     return [
         Populations(network),
@@ -85,7 +86,7 @@ def collectors(lowered, network, test_set, folder):
         EarlyExits(rule, test_set),
         Operations(network),
         EnginePaths(),
-        Outputs(test_set, parsed, classifies=True, top_k=1),
+        Outputs(test_set, parsed, head=CLASSES, top_k=1),
         Recorder(network, folder, frozenset({"input_b_l_t"}), frozenset()),
     ]
 
@@ -143,7 +144,7 @@ def dying(batches, after):
 
 
 def test_a_simulator_that_dies_leaves_what_it_finished(batches, network, test_set):
-    outputs = Outputs(test_set, None, classifies=True, top_k=1)
+    outputs = Outputs(test_set, None, head=CLASSES, top_k=1)
     failure = collect(dying(batches(5), 2), [outputs], lambda n: None)
     assert failure.message == "gone"
     assert outputs.samples == 10
@@ -160,28 +161,31 @@ def test_enough_samples_are_diagnosed(batches, lowered, network, monkeypatch):
     assert diagnosing.report()["diagnosis"]["samples"] == 6
 
 
+CLASSES = Head(kind="classes")
+
 KINDS = {
     "labels": ({}, {"snn_accuracy", "snn_accuracy_per_step", "agreement", "agreement_per_step"}),
     "no labels": ({"y": None}, {"agreement", "agreement_per_step"}),
     "no parsed network": ({"parsed": None}, {"snn_accuracy", "snn_accuracy_per_step"}),
-    "targets": ({"y": np.zeros((SAMPLES, 3), np.float32), "regression": True}, {"snn_error"}),
-    "no classes": ({"y": np.zeros((SAMPLES, 3), np.float32), "regression": True, "classifies": False}, {"snn_error"}),
+    "targets": ({"y": np.zeros((SAMPLES, 3), np.float32), "regression": True, "parsed": None}, {"snn_error"}),
+    "no classes": ({"y": np.zeros((SAMPLES, 3)), "regression": True, "head": Head(), "parsed": None}, {"snn_error"}),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_outputs_are_held_against(kind, batches, lowered, test_set):
     changes, keys = KINDS[kind]
-    held = {"y": test_set.y, "parsed": Executor(lowered).run(test_set.x), "classifies": True, "regression": False}
+    parsed = Executor(lowered).run(test_set.x).argmax(axis=1)
+    held = {"y": test_set.y, "parsed": parsed, "head": CLASSES, "regression": False}
     held |= changes
     test = Dataset(test_set.x, held["y"], held["regression"])
-    outputs = Outputs(test, held["parsed"], classifies=held["classifies"], top_k=1)
+    outputs = Outputs(test, held["parsed"], head=held["head"], top_k=1)
     collect(batches(5), [outputs], lambda n: None)
     assert outputs.report().keys() == keys
     assert (outputs.classified is not None) == ("snn_accuracy" in keys)
 
 
 def test_top_k_counts_what_is_among_the_best(batches, test_set):
-    outputs = Outputs(test_set, None, classifies=True, top_k=3)
+    outputs = Outputs(test_set, None, head=CLASSES, top_k=3)
     collect(batches(5), [outputs], lambda n: None)
     assert outputs.report()["snn_accuracy"] == 1.0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.errors import GraphError, NoReferenceError
+from snntoolbox.ir.head import Head
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.data.dataset import Dataset
@@ -65,11 +66,14 @@ def test_an_original_that_differs_stops(inputs, monkeypatch):
         evaluated(opened, opened.graph, lambda n: None)
 
 
+CLASSES = Head(kind="classes")
+
+
 def test_accuracy_is_of_the_samples_that_are_there():
     test = Dataset.of(np.zeros((3, 2)), np.array([0, 1, 1]))
     outputs = np.array([[1.0, 0.0], [1.0, 0.0]])
-    assert accuracy(test, outputs, 1) == 0.5
-    assert accuracy(test, outputs, 2) == 1.0
-    assert accuracy(Dataset(np.zeros((3, 2))), outputs, 1) is None
-    assert accuracy(Dataset(np.zeros((3, 2)), np.zeros((3, 2)), regression=True), outputs, 1) is None
+    assert accuracy(test, outputs, CLASSES, 1) == 0.5
+    assert accuracy(test, outputs, CLASSES, 2) == 1.0
+    assert accuracy(Dataset(np.zeros((3, 2))), outputs, CLASSES, 1) is None
+    assert accuracy(Dataset(np.zeros((3, 2)), np.zeros((3, 2)), regression=True), outputs, CLASSES, 1) is None
     assert regression_error(outputs, np.zeros((2, 2))) == {"rmse": pytest.approx(0.5**0.5), "largest": 1.0}

@@ -20,6 +20,7 @@ from snntoolbox.errors import ArgumentError, BackendError, DataError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import tell_differences
 from snntoolbox.ir.encodings import Spiking
+from snntoolbox.ir.labels import class_labels
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.samples import checked_arrays
@@ -44,7 +45,8 @@ def compare(
 
     Without a duration as long as `simulate` would.
 
-    `labels` and `predictions` (classes that the original network gives) are one number per sample. `options`:
+    `labels` are as for `Result.accuracy`, `predictions` (classes that the original network gives) as in a result.
+    `options`:
     simulator -> options of its `build`; `force` takes networks that are too large for one. A simulator that is
     missing, refuses or dies is listed with the reason, and the others still run; the first that runs is the
     reference. Rasters are recorded some samples at a time and kept on disk. BackendError for an unknown simulator,
@@ -55,7 +57,9 @@ def compare(
         hint = f"compared are {', '.join(backend.name for backend in backends)}"
         raise ArgumentError(f"compare: options for {', '.join(sorted(strangers))}, which are not compared", hint=hint)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
-    _check(network, arrays, labels, predictions, batch_size)
+    _check(network, arrays, predictions, batch_size)
+    if labels is not None:
+        labels = _labels(network, labels, len(arrays[0]))
     tell_differences(network.calibrated, network.encodings, arrays)
     task = Task(network, arrays, run_steps(network, duration), batch_size)
     comparing = _Comparing(task, labels, predictions)
@@ -92,7 +96,7 @@ def backends_of(simulators: Sequence[str | Backend]) -> list[Backend]:
 
 
 def _check(
-    network: SpikingNetwork, x: Sequence[Array], labels: Array | None, predictions: Array | None, batch_size: int
+    network: SpikingNetwork, x: Sequence[Array], predictions: Array | None, batch_size: int
 ) -> None:
     if not len(x[0]):
         raise DataError("there are no samples to simulate")
@@ -100,12 +104,20 @@ def _check(
         raise DataError("the network has no populations to compare")
     if batch_size < 1:
         raise DataError(f"batch_size = {batch_size} is not at least 1")
-    for what, classes in {"labels": labels, "predictions": predictions}.items():
-        if classes is not None and np.shape(classes) != (len(x[0]),):
-            raise DataError(f"{what} have shape {np.shape(classes)}, there are {len(x[0])} samples")
+    if predictions is not None and network.readouts:
+        expected = (len(x[0]), *network.readouts[0].head.places(network.readouts[0].shape))
+        if np.shape(predictions) != expected:
+            raise DataError(f"predictions have shape {np.shape(predictions)}, not {expected}")
     for (name, encoding), array in zip(network.encodings.items(), x, strict=True):
         if isinstance(encoding, Spiking):
             encoding.check(array, name)
+
+
+def _labels(network: SpikingNetwork, labels: Array, samples: int) -> Array:
+    """The classes that labels say, for the first read-out."""
+    if not network.readouts:
+        raise DataError("the network has no read-out to hold labels against")
+    return class_labels(labels, network.readouts[0].head, network.readouts[0].shape, samples)
 
 
 class _Comparing:
@@ -116,8 +128,7 @@ class _Comparing:
     def __init__(self, task: Task, labels: Array | None, predictions: Array | None) -> None:
         self.task, self.labels, self.predictions = task, labels, predictions
         self.order = tuple(n for n in task.network.targets if n in task.network.populations)
-        shape = task.network.readouts[0].shape if task.network.readouts else ()
-        self.classifies = bool(shape) and int(np.prod(shape)) == max(shape) > 1
+        self.classifies = bool(task.network.readouts) and task.network.readouts[0].head.decides
         self.reference: Runner | None = None
         self.reference_totals: RasterTotals | None = None
 

@@ -96,7 +96,7 @@ class RasterTotals:
 
     @property
     def predictions(self) -> Array | None:
-        """The class of each sample so far, None where outputs are no classes."""
+        """The classes of the samples so far, None where the first output says none."""
         return np.concatenate(self._predictions) if self._predictions else None
 
     def add(self, result: Result, expected: Raster) -> None:

@@ -286,7 +286,9 @@ def _sliced(result: Result, part: slice) -> Result:
     counts = {n: c[part] for n, c in result.counts.items()}
     outputs = {n: v[part] for n, v in result.outputs.items()}
     samples = len(next(iter(outputs.values())))
-    return Result(steps=result.steps, samples=samples, counts=counts, outputs=outputs, window=result.window)
+    return Result(
+        steps=result.steps, samples=samples, counts=counts, outputs=outputs, window=result.window, heads=result.heads
+    )
 
 
 def _at_rest(lowered: Graph, keep: set[str]) -> dict[str, Array]:

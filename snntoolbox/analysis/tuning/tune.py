@@ -144,7 +144,9 @@ def check_target(
     if not (budget > 0 and math.isfinite(budget)):
         wrong.append(f"budget = {budget:g} seconds is not above 0")
     if not trials.classifies and (agreement is not None or early_exit):
-        wrong.append("the model's output is not one class per sample: agreement and early_exit need classes")
+        wrong.append("the model's output says no classes: agreement and early_exit need them")
+    elif early_exit and not trials.head.decides_once(trials.original.shape[1:]):
+        wrong.append("the model's output says several classes per sample: early_exit needs one")
     if not trials.recipe.normalize:
         wrong.append("normalize must be on: without it no thresholds are chosen, and there is nothing to tune")
     if wrong:

@@ -245,12 +245,13 @@ def _saturation(loss: Saturation | None) -> str:
         )
         for layer, met in zip(loss.layers, loss.at_limits, strict=True)
     ]  # fmt: skip
+    same = "" if loss.agreement is None else f"{loss.agreement:.2%} of the samples are classified as without saturation. "
     head = ("layer", "bits without", "limits", "updates to a limit", "of all", "neurons")
     return (
         f"{text}{table(head, rows)}\n\n"
         "Updates that end at a limit and neurons that ever do, in a sample (means of the samples of the test bench). "
-        f"Of {loss.samples} samples {loss.agreement:.2%} are classified as without saturation; the outputs differ by "
-        f"{loss.rmse:.3g} (root mean square, in the units of the original)."
+        f"{same}The outputs of {loss.samples} samples differ by {loss.rmse:.3g} from those without saturation (root mean "
+        "square, in the units of the original)."
     )
 
 

@@ -54,14 +54,14 @@ class AtLimits:
 class Saturation:
     """What saturation at `bits` bits does: the layers, and for `samples` samples how the outputs change.
 
-    agreement: share of the predictions that stay the same. rmse: of the outputs, in the user's units. at_limits: for
+    agreement: share of the samples whose classes stay the same, None where outputs say none. rmse: of the outputs, in the user's units. at_limits: for
     each layer how often its potentials were clipped, for the samples of the test bench.
     """
 
     bits: int
     layers: tuple[Saturating, ...]
     samples: int
-    agreement: float
+    agreement: float | None
     rmse: float
     at_limits: tuple[AtLimits, ...] = ()
 
@@ -131,14 +131,18 @@ def saturation(
     for before, after in zip(_runs(wide, x, steps), _runs(narrow, x, steps), strict=True):
         alike = np.ones(before.samples, bool)
         for name, values in before.outputs.items():
-            first, second = (v.reshape(before.samples, -1) for v in (values, after.outputs[name]))
-            alike &= first.argmax(axis=1) == second.argmax(axis=1)
+            first, second, head = values, after.outputs[name], before.heads[name]
+            if head.decides:
+                same_classes = head.decisions(first) == head.decisions(second)
+                alike &= same_classes.reshape(before.samples, -1).all(axis=1)
             squares += float(np.square(second - first).sum())
             count += first.size
         same += int(alike.sum())
     samples = len(x[0])
     rmse = float(np.sqrt(squares / max(count, 1)))
-    return Saturation(bits=bits, layers=layers, samples=samples, agreement=same / samples, rmse=rmse)
+    decides = any(head.decides for head in wide.heads.values())
+    agreement = same / samples if decides else None
+    return Saturation(bits=bits, layers=layers, samples=samples, agreement=agreement, rmse=rmse)
 
 
 def _runs(network: SpikingNetwork, x: Sequence[Array], steps: int) -> list[Result]:

@@ -47,7 +47,7 @@ class Kept:
         self.steps, self.samples, self.record = steps, samples, record
         shapes = {p.name: p.shape for p in network.populations.values()}
         read = {r.name: r.shape for r in network.readouts}
-        self.window = network.window
+        self.window, self.heads = network.window, network.heads
         graded = {n for n, p in network.populations.items() if isinstance(p.neuron, IF) and p.neuron.graded}
         types = {n: np.float64 if n in graded else bool for n in shapes}
         self.spikes = {n: self._array(s, types[n]) for n, s in shapes.items() if record.wants_spikes(n)}
@@ -72,6 +72,7 @@ class Kept:
             steps=self.steps,
             samples=self.samples,
             window=self.window,
+            heads=self.heads,
             counts={n: _joined(parts) for n, parts in self.counts.items()},
             fired={n: _joined(parts) for n, parts in self.fired.items()},
             outputs={n: _joined(parts) for n, parts in self.outputs.items()},

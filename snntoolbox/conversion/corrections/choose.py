@@ -10,6 +10,7 @@ import numpy as np
 
 from snntoolbox.conversion.corrections.correct import Correct, correctable, timed
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 
@@ -110,8 +111,10 @@ class Choose:
         for rule, layers in candidates[:count]:
             correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
             pairs = correct.outputs(network_of(rule), graph, data, held)
-            errors.append(np.sum([output_errors(outputs, targets) for outputs, targets in pairs], axis=0))
-            tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0])))
+            heads = dict(zip(graph.outputs, graph.heads, strict=True)).values()
+            each = [output_errors(*pair, head) for pair, head in zip(pairs, heads, strict=True)]
+            errors.append(np.sum(each, axis=0))
+            tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0], next(iter(heads)))))
             log.info("tried %s", tried[-1])
         return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
 
@@ -135,33 +138,27 @@ def _tried(rule: str, layers: str, errors: Array, first: Array, agreement: float
     return Tried(rule=rule, layers=layers, error=float(errors.mean()), uncertain=uncertain, agreement=agreement)
 
 
-def output_errors(outputs: Array, targets: Array) -> Array:
-    """How far each sample's outputs (samples, *shape) are from the targets.
+def output_errors(outputs: Array, targets: Array, head: Head) -> Array:
+    """How far each sample's outputs (samples, *shape) are from the targets, for an output of this head.
 
-    Where an output is one value per class, the Kullback-Leibler divergence of its softmax from the original's,
+    Where it says classes, the Kullback-Leibler divergence of its softmax from the original's,
     ``sum p log(p / q)``, outputs being measured in half the original's standard deviation about each sample's mean: it
-    sees how near to a change of class a sample is, where a share of equal classes sees none, and no unit matters.
-    Else the squared error over the variance.
+    sees how near to a change of class a sample is, where a share of equal classes sees none, and no unit matters; of
+    several places their mean. Else the squared error over the variance.
     """
-    flat, other = (a.reshape(len(a), -1).astype(np.float64) for a in (targets, outputs))
-    if not _classifies(targets):
-        return np.asarray(((other - flat) ** 2).mean(axis=1) / (np.var(flat) or 1.0))
-    unit = float((flat - flat.mean(axis=1, keepdims=True)).std()) / 2 or 1.0
+    flat, other = (a.astype(np.float64) for a in (targets, outputs))
+    if not head.decides:
+        return np.asarray(((other - flat) ** 2).reshape(len(flat), -1).mean(axis=1) / (np.var(flat) or 1.0))
+    flat, other = head.scores(flat), head.scores(other)
+    unit = float((flat - flat.mean(axis=-1, keepdims=True)).std()) / 2 or 1.0
     p, q = _log_softmax(flat / unit), _log_softmax(other / unit)
-    return np.asarray((np.exp(p) * (p - q)).sum(axis=1))
+    return np.asarray((np.exp(p) * (p - q)).sum(axis=-1).reshape(len(p), -1).mean(axis=1))
 
 
-def _classifies(outputs: Array) -> bool:
-    return bool(outputs[0].size > 1 and max(outputs[0].shape) == outputs[0].size)
-
-
-def _agreement(outputs: Array, targets: Array) -> float | None:
-    if not _classifies(targets):
-        return None
-    one, other = (a.reshape(len(a), -1).argmax(axis=1) for a in (outputs, targets))
-    return float(np.mean(one == other))
+def _agreement(outputs: Array, targets: Array, head: Head) -> float | None:
+    return float(np.mean(head.decisions(outputs) == head.decisions(targets))) if head.decides else None
 
 
 def _log_softmax(outputs: Array) -> Array:
-    flat = outputs - outputs.max(axis=1, keepdims=True)
-    return np.asarray(flat - np.log(np.exp(flat).sum(axis=1, keepdims=True)))
+    flat = outputs - outputs.max(axis=-1, keepdims=True)
+    return np.asarray(flat - np.log(np.exp(flat).sum(axis=-1, keepdims=True)))

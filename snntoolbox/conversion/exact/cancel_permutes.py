@@ -73,7 +73,8 @@ class _Sweep:
             if isinstance(node, Input) and (axes := _axes_behind_rectifiers(self.graph, name)) is not None:
                 self.views[name] = self._turned(self.views[name], axes)
         outputs = [self._value(self.views[o]) for o in self.graph.outputs]
-        return Graph(self.nodes.values(), outputs, name=self.graph.name).edited()
+        heads = self.graph.heads
+        return Graph(self.nodes.values(), outputs, name=self.graph.name, heads=heads).edited()
 
     def _emit(self, node: Node, axes: Axes | None = None, order: tuple[int, ...] = ()) -> View:
         if node.name in self.nodes:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.heads import end_of, softmax_head
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Reshape, Softmax
+from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Softmax
 
 
 def node_at(graph: Graph, output: str) -> Node | None:
-    """The node whose values, reshaped at most, are this output alone; None where others read them too."""
-    name, readers = output, 0
-    while len(graph.consumers[name]) == readers:
-        node = graph.nodes[name]
-        if not isinstance(node, Reshape) or node.bias is not None:
-            return node
-        name, readers = node.inputs[0], 1
-        if name in graph.outputs:
-            return None
-    return None
+    """The node whose values, moved at most, are this output alone; None where others read them too."""
+    end = end_of(graph.nodes, output)
+    path = [end.node.name, *(move.name for move in end.moves)]
+    alone = all(len(graph.consumers[name]) == (name != path[-1]) for name in path)
+    inner = any(name in graph.outputs for name in path[:-1])
+    return end.node if alone and not inner else None
 
 
 @dataclass(frozen=True)
 class LowerSoftmax:
-    """A softmax at an output is dropped (the class does not change) or, with `to_relu`, replaced by a rectifier.
+    """A softmax at an output is dropped (no class changes) or, with `to_relu`, replaced by a rectifier.
 
-    Only one that nobody else reads, reshapes behind it aside: a softmax between layers stays and is refused at
-    conversion.
+    Only one that nobody else reads, whose classes are those of the output's head: any other stays, and is refused at
+    conversion, see `why_kept`.
     """
 
     to_relu: bool = False
@@ -38,12 +36,37 @@ class LowerSoftmax:
         redirect = {}
         for output in dict.fromkeys(graph.outputs):
             node = node_at(graph, output)
-            if isinstance(node, Softmax):
+            if isinstance(node, Softmax) and not _kept(graph, output):
                 if self.to_relu:
                     changed.append(ReLU(name=node.name, inputs=node.inputs, origin=node.origin))
                 else:
                     redirect[node.name] = node.inputs[0]
         return graph.edited(changed, redirect=redirect)
+
+
+def why_kept(graph: Graph) -> dict[str, str]:
+    """For each softmax at an output that cannot be dropped, by name, why, and what to do."""
+    reasons = {output: _kept(graph, output) for output in dict.fromkeys(graph.outputs)}
+    return {end_of(graph.nodes, output).node.name: reason for output, reason in reasons.items() if reason}
+
+
+def _kept(graph: Graph, output: str) -> str:
+    """Why the softmax at an output must stay; empty where it may go, or is none."""
+    end = end_of(graph.nodes, output)
+    if not isinstance(end.node, Softmax):
+        return ""
+    before = graph.shapes[end.node.name]
+    heads = {h for h, o in zip(graph.heads, graph.outputs, strict=True) if o == output}
+    classes, told = softmax_head(end, before, graph.shapes[output]), "a softmax at the output "
+    length, values = before[end.node.axis], math.prod(before)
+    if length == 1:
+        return f"{told}over an axis of length one gives 1 whatever comes in: name the axis of the classes"
+    if classes is None:
+        along = f"{told}runs over {length} of the {values} values of a sample, which are mixed or left out behind it"
+        return f"{along}: let the model end with the softmax, in the shape it has there, or without it"
+    if heads != {classes}:
+        return f"{told}cannot be kept, and the head that was given wants its values: give the one of its classes"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +84,7 @@ class RectifyOutputs:
             name = graph.fresh(f"{output}.spiking", changed)
             changed[name] = ReLU(name=name, inputs=(output,), origin=graph.nodes[output].origin)
             outputs.append(name)
-        return graph.edited(changed.values(), outputs=outputs)
+        return graph.edited(changed.values(), outputs=outputs, heads=graph.heads)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ factors and the thresholds are folded into the weights, so every target sees thr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,7 +25,8 @@ from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
 from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, ReLU, Scale
 
 _HINTS = {
-    "Softmax": "softmax between layers has no spiking form; only one at the output is dropped or rectified",
+    "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that ends "
+    "an output is dropped or rectified",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }
@@ -70,8 +73,9 @@ class Convert:
                 current=currents[f"{o}/output"],
                 shape=graph.shapes[o],
                 bias=biases[f"{o}/output"],
+                head=head,
             )
-            for o in dict.fromkeys(graph.outputs)
+            for o, head in dict(zip(graph.outputs, graph.heads, strict=True)).items()
         ]
         encodings = dict.fromkeys(graph.inputs, self.encoding)
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
@@ -91,8 +95,8 @@ def gateable(graph: Graph, pool: MaxPool) -> bool:
     return isinstance(graph.nodes[pool.inputs[0]], (ReLU, MaxPool))
 
 
-def unsupported_nodes(graph: Graph) -> list[Unsupported]:
-    """Every node that has no spiking form, with the reason."""
+def unsupported_nodes(graph: Graph, reasons: Mapping[str, str] = MappingProxyType({})) -> list[Unsupported]:
+    """Every node that has no spiking form, with the reason: by its name in `reasons`, else by its kind."""
     offenders = []
     for node in graph.nodes.values():
         if isinstance(node, MaxPool):
@@ -101,7 +105,8 @@ def unsupported_nodes(graph: Graph) -> list[Unsupported]:
         elif isinstance(node, Elementwise):
             offenders.append(Unsupported(node.label, node.why_not_exact))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
-            offenders.append(Unsupported(node.label, _HINTS.get(node.kind, f"{node.kind} has no spiking form")))
+            usual = _HINTS.get(node.kind, f"{node.kind} has no spiking form")
+            offenders.append(Unsupported(node.label, reasons.get(node.name, usual)))
     return offenders
 
 

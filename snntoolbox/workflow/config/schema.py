@@ -94,6 +94,23 @@ class Input:
         "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
         "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
     )
+    head: str = key(
+        "auto",
+        "What the output means: classes (the largest value), logits (each value says 1 above 0), values (numbers of a "
+        "regression). auto: as the model says by a softmax or sigmoid, else classes for a vector of two or more.",
+        choices=("auto", "classes", "logits", "values"),
+    )
+    class_axis: int | None = key(
+        None,
+        "Axis of the output's sample along which the classes stand, where there are several per sample (a map); 0 is "
+        "the first.",
+        derived="the axis of a softmax, else none",
+    )
+    scored_output: str = key(
+        "",
+        "Output that y_test is held against, where the model has several.",
+        derived="the first",
+    )
     poisson_input: bool = key(
         False,
         "Present samples as Poisson spike trains instead of a constant current.",

@@ -117,6 +117,7 @@ def unquoted(text: str) -> str:
 _PARSERS: dict[Any, Callable[[str], object]] = {
     bool: _boolean,
     int: _integer,
+    int | None: lambda text: _integer(text) if text else None,
     float: _number,
     str: unquoted,
     Path: lambda text: Path(unquoted(text)),

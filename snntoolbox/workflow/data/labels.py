@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.head import Head
+from snntoolbox.ir.labels import class_labels, is_distribution, is_one_hot
+from snntoolbox.ir.node import Shape
 from snntoolbox.ir.samples import flaw_of, kind_hint, tell_rounding
 
 
@@ -60,12 +64,14 @@ class Labels:
     truths: bool = False
 
 
-def interpret_labels(y: np.ndarray, source: str) -> Labels:
-    """Return the labels in `y`.
+def interpret_labels(y: np.ndarray, source: str, head: Head | None = None, shape: Shape = ()) -> Labels:
+    """Return the labels in `y`, for an output of this `head` and `shape` where they are known.
 
-    One value per sample is a class index if all of them are integers, whatever their type, else a target. Rows with
-    a single 1 among zeros are one-hot, rows of probabilities (smoothed or predicted labels) mean their most likely
-    class; other rows are targets if they are floats. DataError naming `source` else.
+    What a head of plain values is held against are targets, integers too. Else one value per sample is a class index if
+    all of them are integers, whatever their type, else a target. Rows with a single 1 among zeros are one-hot, rows of
+    probabilities (smoothed or predicted labels) mean their most likely class; other rows are targets if they are
+    floats. Where a head says several classes per sample, the same holds for each of its places. DataError
+    naming `source` else.
     """
     if y.dtype.kind not in "buif":
         raise DataError(f"{source} holds {y.dtype} values", hint="save class indices, counted from 0")
@@ -74,19 +80,38 @@ def interpret_labels(y: np.ndarray, source: str) -> Labels:
     check_finite(y, source)
     if y.ndim > 1 and y[0].size == 1:
         y = y.reshape(len(y))
+    if head is not None and not head.decides and y[0].size == math.prod(shape):
+        return Labels(y.astype(np.float32, copy=False), regression=True)
+    if head is not None and head.places(shape):
+        return _of_places(y, source, head, shape)
     if y.ndim == 1:
         return _one_value_each(y, source)
-    if y.ndim == 2 and _is_one_hot(y):
+    if y.ndim == 2 and is_one_hot(y):
         return _rows(y)
-    if y.ndim == 2 and _is_distribution(y):
+    if y.ndim == 2 and is_distribution(y):
         log.warning("%s holds rows of probabilities: the class of each sample is its most likely one", source)
         return _rows(y)
     if y.dtype.kind == "f":
         return Labels(y.astype(np.float32, copy=False), regression=True)
+    if head is not None and not head.decides:
+        known = f"{source} holds integers of shape {y.shape}, the model's output has shape {shape}, plain values"
+        raise DataError(known, hint="[input] class_axis names the axis of the classes, if there are classes in it")
     raise DataError(
         f"{source} holds integers of shape {y.shape}, which are neither class indices nor one-hot rows",
-        hint="save class indices of shape (samples,), one-hot rows, or regression targets as floats",
+        hint="save class indices of shape (samples,), one-hot rows, or regression targets as floats; several labels a "
+        "sample need [input] head = logits",
     )
+
+
+def _of_places(y: np.ndarray, source: str, head: Head, shape: Shape) -> Labels:
+    """The labels for an output that says several classes per sample; targets where they are floats of its shape."""
+    try:
+        values = class_labels(y, head, shape, len(y), source)
+    except DataError:
+        if y.dtype.kind == "f" and y[0].size == math.prod(shape):
+            return Labels(y.astype(np.float32, copy=False), regression=True)
+        raise
+    return Labels(values, regression=False, span=(int(values.min()), head.classes(shape) - 1))
 
 
 def _one_value_each(y: np.ndarray, source: str) -> Labels:
@@ -109,10 +134,3 @@ def _rows(y: np.ndarray) -> Labels:
     return Labels(indices, regression=False, span=(int(indices.min()), y.shape[1] - 1))
 
 
-def _is_one_hot(y: np.ndarray) -> bool:
-    return bool(((y == 0) | (y == 1)).all() and (np.count_nonzero(y, axis=1) == 1).all())
-
-
-def _is_distribution(y: np.ndarray) -> bool:
-    """Whether every row sums to one, to the rounding of half precision, and holds nothing negative."""
-    return bool(y.min() >= 0 and (np.abs(y.sum(axis=1, dtype=np.float64) - 1) < 2e-3).all())

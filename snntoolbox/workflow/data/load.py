@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.head import Head
+from snntoolbox.ir.node import Shape
 from snntoolbox.ir.samples import matches, shape_hint
 from snntoolbox.workflow.data.arrays import find_array, read_array
 from snntoolbox.workflow.data.dataset import Dataset
@@ -39,17 +41,20 @@ def load_test(
     dataflow_kwargs: Mapping[str, object] = _NO_OPTIONS,
     class_idx_path: Path | None = None,
     image_size: tuple[int, int] | None = None,
+    head: Head | None = None,
+    output_shape: Shape = (),
 ) -> Dataset:
     """Return the test set in the folder `path`.
 
     With `dataset_format` npz it is ``x_test`` and, if there is one, ``y_test``, as .npz or .npy. Otherwise it is the
     images in the class folders of ``path/x_test`` if that exists, else of `path`; `image_size` (height, width) counts
     where the options give no target_size. `indices`, if any, chooses the samples. Otherwise `limit` takes so many: the
-    first ones, of images spread evenly over all classes; None or -1 takes all.
+    first ones, of images spread evenly over all classes; None or -1 takes all. `head` and `output_shape` are those of
+    the output that the labels are held against.
     """
     folder = _folder(path)
     if dataset_format == "npz":
-        return _test_arrays(folder, limit, indices)
+        return _test_arrays(folder, limit, indices, head, output_shape)
     root = _test_root(folder)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     folders = class_folders(root, form.classes, class_idx_path)
@@ -104,7 +109,9 @@ def _test_root(folder: Path) -> Path:
     return folder / "x_test" if (folder / "x_test").is_dir() else folder
 
 
-def _test_arrays(folder: Path, limit: int | None, indices: Sequence[int] | None) -> Dataset:
+def _test_arrays(
+    folder: Path, limit: int | None, indices: Sequence[int] | None, head: Head | None, shape: Shape
+) -> Dataset:
     x_file, y_file = find_array(folder, "x_test"), find_array(folder, "y_test")
     if x_file is None:
         raise DataError(
@@ -118,7 +125,8 @@ def _test_arrays(folder: Path, limit: int | None, indices: Sequence[int] | None)
     check_same_length(x, str(x_file), y, str(y_file))
     chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
     samples = check_samples(x[chosen], str(x_file))
-    labels = interpret_labels(y, str(y_file))  # of the whole file: a few rows of targets may look like classes
+    # Of the whole file: a few rows of targets may look like classes.
+    labels = interpret_labels(y, str(y_file), head, shape)
     return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span, truths=labels.truths)
 
 
@@ -169,12 +177,18 @@ def _as_index(chosen: Sequence[int]) -> slice | np.ndarray:
 
 
 def check_fits(
-    dataset: Dataset, input_shape: Sequence[int | None], n_classes: int | None = None, *, source: str = "x_test"
+    dataset: Dataset,
+    input_shape: Sequence[int | None],
+    n_classes: int | None = None,
+    *,
+    outputs: int | None = None,
+    source: str = "x_test",
 ) -> None:
     """DataError if samples or labels of `dataset` cannot belong to a model.
 
     `input_shape` is that of one sample, with None where any size will do. Labels must lie in 0..n_classes-1, unless
-    `n_classes` is None; regression targets must be so many values a sample. `source` names the samples in the message.
+    `n_classes` is None; regression targets must be `outputs` values a sample (by default as many). `source` names the
+    samples in the message.
     """
     shape, expected = dataset.x.shape[1:], tuple(input_shape)
     if not matches(shape, expected):
@@ -184,7 +198,7 @@ def check_fits(
         )
     if dataset.y is not None and n_classes is not None:
         if dataset.regression:
-            _check_targets(dataset.y, n_classes)
+            _check_targets(dataset.y, n_classes if outputs is None else outputs)
         else:
             if dataset.truths and n_classes > 2:
                 raise DataError(

@@ -53,9 +53,8 @@ def _any_network(network: SpikingNetwork) -> None:
 
 
 def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[str], force: bool) -> Comparison:
-    test, simulation, parsed = prepared.inputs.test, prepared.settings.simulation, prepared.parsed
+    test, simulation = prepared.inputs.test, prepared.settings.simulation
     classes = prepared.inputs.classifies and not test.regression
-    analogue = None if parsed is None or not classes else parsed.reshape(len(parsed), -1).argmax(axis=1)
     options = {name: options_of(prepared.settings, name) for name in simulators}
     with prepared.journal.timed("compare"), ExitStack() as stack:
         advance = stack.enter_context(prepared.journal.progress("Comparing", len(test) * len(simulators)))
@@ -65,7 +64,7 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
             simulators=simulators,
             duration=simulation.duration,
             labels=test.y if classes else None,
-            predictions=analogue,
+            predictions=prepared.parsed_classes,
             batch_size=simulation.batch_size,
             options=options,
             force=force,

@@ -48,5 +48,5 @@ def _spiking(prepared: Prepared, network: SpikingNetwork) -> float | None:
     how = (simulation.duration, BUILT_IN, simulation.batch_size, Record(outputs_per_step=False))
     with prepared.journal.timed("simulate"):
         parts = simulate_batches(network, test.x, *how, **options_of(prepared.settings, BUILT_IN))
-        predicted = [r.output.reshape(r.samples, -1).argmax(axis=1) for r in parts]
-    return float(np.mean(np.concatenate(predicted) == test.y))
+        predicted = np.concatenate([r.predictions for r in parts])
+    return float(np.mean(predicted == test.y))

@@ -23,13 +23,13 @@ def diagnose_settings(settings: Settings, seconds: float) -> FinishedRun:
 def _advise(prepared: Prepared, diagnosis: Diagnosis | None, *, seconds: float) -> Diagnosis:
     """The diagnosis with advice; ConfigError where there is none."""
     inputs, simulation = prepared.inputs, prepared.settings.simulation
-    if diagnosis is None or prepared.recipe is None or prepared.network is None or inputs.graph is None:
+    if diagnosis is None or prepared.recipe is None or prepared.network is None or inputs.leading is None:
         raise ConfigError("the errors of this network cannot be split", hint="`snntoolbox run` simulates it")
     if inputs.calibration is None:
         return untried(diagnosis, prepared.recipe, simulation.duration, as_key)
     return advised(
         diagnosis,
-        inputs.graph,
+        inputs.leading,
         [inputs.calibration],
         prepared.network,
         prepared.recipe,

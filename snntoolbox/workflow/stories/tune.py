@@ -86,11 +86,11 @@ def tune_config(
 def _searched(inputs: Inputs, settings: Settings, search: Search) -> Tuning:
     """The search itself, around the recipe of the settings."""
     data, simulation = _calibration(inputs), settings.simulation
-    assert inputs.graph is not None
+    assert inputs.leading is not None
     low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0) or 1.0
     with _bar(settings, search.budget) as spent, _quietly():
         return tune(
-            inputs.graph,
+            inputs.leading,
             data,
             duration=simulation.duration,
             recipe=recipe_of(settings, max(-low, high), (low, high)),

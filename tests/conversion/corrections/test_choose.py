@@ -27,6 +27,7 @@ from snntoolbox.conversion.settle import candidates, settle
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.engine.layerwise import Layerwise
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.io import load_network, save
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Dense, Input, ReLU
@@ -100,17 +101,29 @@ def test_what_leaves_nothing_to_choose():
 # -- how it is judged ---------------------------------------------------------------------------------------------
 
 
+CLASSES = Head(kind="classes")
+
+
 def test_the_error_of_classes_is_a_divergence():
     """Outputs of -1 and 1 have a standard deviation of 1: in halves of it they are -2 and 2."""
     wanted, said = np.array([[-1.0, 1.0], [1.0, -1.0]]), np.array([[0.0, 0.0], [1.0, -1.0]])
     p = 1 / (1 + np.exp(-4))
-    np.testing.assert_allclose(output_errors(said, wanted), [p * np.log(2 * p) + (1 - p) * np.log(2 - 2 * p), 0])
-    np.testing.assert_allclose(output_errors(100 * said, 100 * wanted), output_errors(said, wanted))
+    np.testing.assert_allclose(output_errors(said, wanted, CLASSES), [p * np.log(2 * p) + (1 - p) * np.log(2 - 2 * p), 0])
+    np.testing.assert_allclose(output_errors(100 * said, 100 * wanted, CLASSES), output_errors(said, wanted, CLASSES))
+
+
+def test_of_a_map_it_is_the_mean_over_places():
+    wanted, said = np.random.default_rng(0).normal(size=(2, 5, 3, 4))
+    centred = wanted - wanted.mean(axis=1, keepdims=True)
+    wanted = centred / centred.std(axis=(0, 1))  # one unit for all places
+    along = output_errors(said, wanted, Head(kind="classes", axis=0))
+    single = [output_errors(said[..., i], wanted[..., i], CLASSES) for i in range(4)]
+    np.testing.assert_allclose(along, np.mean(single, axis=0))
 
 
 def test_the_error_of_other_outputs_is_relative():
     wanted = np.array([[1.0], [3.0]])
-    np.testing.assert_allclose(output_errors(np.array([[1.5], [3.0]]), wanted), [0.25, 0])
+    np.testing.assert_allclose(output_errors(np.array([[1.5], [3.0]]), wanted, Head()), [0.25, 0])
 
 
 def tried(rule, error, uncertain):

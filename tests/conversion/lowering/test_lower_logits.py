@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from snntoolbox.conversion.lowering.lower_sigmoid import LowerSigmoid, both_classes, is_binary
+from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.nodes import Dense, Elementwise, Input, ReLU, Reshape
 
 RANDOM = np.random.default_rng(0)
@@ -27,8 +28,8 @@ def net(outputs, shape=None, function="sigmoid", behind=False):
 @pytest.mark.parametrize("shape", [None, (1, 1), (1, 1, 1)])
 def test_one_output_becomes_two_classes(shape):
     graph = net(1, shape)
-    assert is_binary(graph)
-    lowered, probability = LowerSigmoid()(graph), graph.run(X).reshape(-1)
+    assert graph.heads == (Head(kind="logits", threshold=0.5),)
+    lowered, probability = LowerLogits()(graph), graph.run(X).reshape(-1)
     found = lowered.run(X)
     assert lowered.outputs == graph.outputs
     assert found.shape == (50, 2)
@@ -36,13 +37,16 @@ def test_one_output_becomes_two_classes(shape):
     np.testing.assert_allclose(1 / (1 + np.exp(found[:, 0] - found[:, 1])), probability, rtol=1e-12)
     np.testing.assert_array_equal(found.argmax(1), probability > 0.5)
     assert 5 < (probability > 0.5).sum() < 45, "both classes are there"
-    np.testing.assert_array_equal(both_classes(graph.run(X)).argmax(1), found.argmax(1))
+    assert lowered.heads == (Head(kind="classes"),)
+    for each in (graph, lowered):
+        decided = probability != 0.5  # where no rectifier is active nothing is decided
+        decisions = each.heads[0].decisions(each.run(X))
+        np.testing.assert_array_equal(decisions[decided], probability[decided] > 0.5)
 
 
 def test_of_several_outputs_it_is_dropped():
     graph = net(3)
-    assert not is_binary(graph)
-    found = LowerSigmoid()(graph).run(X)
+    found = LowerLogits()(graph).run(X)
     np.testing.assert_allclose(1 / (1 + np.exp(-found)), graph.run(X), rtol=1e-12)
     np.testing.assert_array_equal(found.argmax(1), graph.run(X).argmax(1))
 
@@ -58,14 +62,35 @@ STAYS = {
 @pytest.mark.parametrize("name", STAYS)
 def test_elsewhere_it_stays(name):
     graph = STAYS[name]()
-    lowered = LowerSigmoid()(graph)
+    lowered = LowerLogits()(graph)
     assert list(lowered.nodes) == list(graph.nodes)
-    assert not is_binary(graph)
+
+
+def test_a_logit_without_a_sigmoid_becomes_two_classes_where_that_is_said():
+    nodes = [n for n in net(1).nodes.values() if n.name != "s"]
+    unsaid = Graph(nodes, ["z"])
+    assert LowerLogits()(unsaid).outputs == ("z",)
+    graph = unsaid.with_heads({"z": "logits"})
+    lowered = LowerLogits()(graph)
+    np.testing.assert_array_equal(lowered.run(X), graph.run(X) * [[-0.5, 0.5]])
+    np.testing.assert_array_equal(lowered.heads[0].decisions(lowered.run(X)), graph.run(X)[:, 0] > 0)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 2)])
+def test_several_logits_lose_their_sigmoid_where_that_is_said(shape):
+    """Each value keeps its yes or no: above 1/2 before, above 0 behind."""
+    graph = net(4, shape)
+    graph = graph.with_heads({graph.outputs[0]: "logits"})
+    lowered = LowerLogits()(graph)
+    assert (graph.heads[0].threshold, lowered.heads[0].threshold) == (0.5, 0.0)
+    before, behind = (g.heads[0].decisions(g.run(X)) for g in (graph, lowered))
+    np.testing.assert_array_equal(before, behind)
+    np.testing.assert_array_equal(behind, lowered.run(X) > 0)
 
 
 def test_values_that_are_asked_for_are_kept():
     graph = net(1)
-    assert list(LowerSigmoid(keep=True)(graph).nodes) == list(graph.nodes)
+    assert list(LowerLogits(keep_sigmoid=True)(graph).nodes) == list(graph.nodes)
 
 
 def test_the_whole_way():
