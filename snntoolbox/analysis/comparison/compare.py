@@ -58,11 +58,9 @@ def compare(
         raise ArgumentError(f"compare: options for {', '.join(sorted(strangers))}, which are not compared", hint=hint)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     _check(network, arrays, predictions, batch_size)
-    if labels is not None:
-        labels = _labels(network, labels, len(arrays[0]))
     tell_differences(network.calibrated, network.encodings, arrays)
     task = Task(network, arrays, run_steps(network, duration), batch_size)
-    comparing = _Comparing(task, labels, predictions)
+    comparing = _Comparing(task, _labels(network, labels, len(arrays[0])), predictions)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snntoolbox-")))
         comparing.rasters = StoredRasters(folder)
@@ -113,8 +111,10 @@ def _check(
             encoding.check(array, name)
 
 
-def _labels(network: SpikingNetwork, labels: Array, samples: int) -> Array:
+def _labels(network: SpikingNetwork, labels: Array | None, samples: int) -> Array | None:
     """The classes that labels say, for the first read-out."""
+    if labels is None:
+        return None
     if not network.readouts:
         raise DataError("the network has no read-out to hold labels against")
     return class_labels(labels, network.readouts[0].head, network.readouts[0].shape, samples)

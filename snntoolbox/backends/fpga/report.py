@@ -245,13 +245,13 @@ def _saturation(loss: Saturation | None) -> str:
         )
         for layer, met in zip(loss.layers, loss.at_limits, strict=True)
     ]  # fmt: skip
-    same = "" if loss.agreement is None else f"{loss.agreement:.2%} of the samples are classified as without saturation. "
+    same = "" if loss.agreement is None else f"{loss.agreement:.2%} of the samples keep their classes. "
     head = ("layer", "bits without", "limits", "updates to a limit", "of all", "neurons")
     return (
         f"{text}{table(head, rows)}\n\n"
         "Updates that end at a limit and neurons that ever do, in a sample (means of the samples of the test bench). "
-        f"{same}The outputs of {loss.samples} samples differ by {loss.rmse:.3g} from those without saturation (root mean "
-        "square, in the units of the original)."
+        f"Of {loss.samples} samples the outputs differ by {loss.rmse:.3g} from those without saturation (root mean "
+        f"square, in the units of the original). {same}".rstrip()
     )
 
 

@@ -54,8 +54,9 @@ class AtLimits:
 class Saturation:
     """What saturation at `bits` bits does: the layers, and for `samples` samples how the outputs change.
 
-    agreement: share of the samples whose classes stay the same, None where outputs say none. rmse: of the outputs, in the user's units. at_limits: for
-    each layer how often its potentials were clipped, for the samples of the test bench.
+    agreement: share of the samples whose classes stay the same, None where outputs say none.
+    rmse: of the outputs, in the user's units. at_limits: for each layer how often its potentials were clipped, for the
+    samples of the test bench.
     """
 
     bits: int

@@ -25,8 +25,8 @@ from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
 from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, ReLU, Scale
 
 _HINTS = {
-    "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that ends "
-    "an output is dropped or rectified",
+    "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that "
+    "ends an output is dropped or rectified",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }

@@ -245,7 +245,7 @@ WRONG = {
     "one": (["INI"], {}, BackendError, "two simulators or more"),
     "twice": (["INI", "INI"], {}, BackendError, "INI is named twice"),
     "unknown": (["INI", "nix"], {}, BackendError, "no simulator named 'nix'|no backend named 'nix'"),
-    "labels": (["INI", Fake()], {"labels": np.zeros(3)}, DataError, "labels have shape"),
+    "labels": (["INI", Fake()], {"labels": np.zeros(3)}, DataError, "3 labels for 4 samples"),
     "time": (["INI", Fake()], {"duration": 2.5}, stb.SNNToolboxError, "no whole number of steps"),
     "batch": (["INI", Fake()], {"batch_size": 0}, DataError, "batch_size = 0"),
 }

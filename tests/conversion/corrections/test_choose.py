@@ -108,7 +108,8 @@ def test_the_error_of_classes_is_a_divergence():
     """Outputs of -1 and 1 have a standard deviation of 1: in halves of it they are -2 and 2."""
     wanted, said = np.array([[-1.0, 1.0], [1.0, -1.0]]), np.array([[0.0, 0.0], [1.0, -1.0]])
     p = 1 / (1 + np.exp(-4))
-    np.testing.assert_allclose(output_errors(said, wanted, CLASSES), [p * np.log(2 * p) + (1 - p) * np.log(2 - 2 * p), 0])
+    expected = [p * np.log(2 * p) + (1 - p) * np.log(2 - 2 * p), 0]
+    np.testing.assert_allclose(output_errors(said, wanted, CLASSES), expected)
     np.testing.assert_allclose(output_errors(100 * said, 100 * wanted, CLASSES), output_errors(said, wanted, CLASSES))
 
 
