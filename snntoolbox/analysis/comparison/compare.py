@@ -53,9 +53,7 @@ def compare(
     DataError for samples that do not fit.
     """
     backends = backends_of(simulators)
-    if strangers := set(options or {}) - {backend.name for backend in backends}:
-        hint = f"compared are {', '.join(backend.name for backend in backends)}"
-        raise ArgumentError(f"compare: options for {', '.join(sorted(strangers))}, which are not compared", hint=hint)
+    _check_options(options or {}, backends)
     arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
     _check(network, arrays, predictions, batch_size)
     tell_differences(network.calibrated, network.encodings, arrays)
@@ -91,6 +89,14 @@ def backends_of(simulators: Sequence[str | Backend]) -> list[Backend]:
         known = ", ".join(backend_names())
         raise BackendError(f"a comparison needs two simulators or more, got {len(names)}", hint=f"known: {known}")
     return backends
+
+
+def _check_options(options: Mapping[str, Mapping[str, Any]], backends: Sequence[Backend]) -> None:
+    """ArgumentError for options of simulators that are not compared."""
+    names = [backend.name for backend in backends]
+    if strangers := sorted(set(options) - set(names)):
+        wrong = f"compare: options for {', '.join(strangers)}, which are not compared"
+        raise ArgumentError(wrong, hint=f"compared are {', '.join(names)}")
 
 
 def _check(
