@@ -99,6 +99,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _DESCRIBED = {kind: words for words, kinds in _KINDS.items() for kind in kinds}
+COMPLEX = "complex numbers"
 _HINTS = {
     QUANTISED: "give the model as it was before its quantisation",
     CHOICE: "let the model end with the values that are compared: the result of a run has the class of each sample",
@@ -109,6 +110,18 @@ def not_supported(kind: str, otherwise: str = "this layer") -> Refusal:
     """The refusal of a layer or operation of this kind, in the field's words where it is a well-known one."""
     words = _DESCRIBED.get(kind, otherwise)
     return Refusal(f"{words} is not supported", hint=_HINTS.get(words))
+
+
+def hint_for(reason: str) -> str | None:
+    """What to do about a layer that was refused in the words of `not_supported`, where more is known."""
+    return _HINTS.get(reason.removesuffix(" is not supported"))
+
+
+def real(array: Array) -> Array:
+    """The array; Refusal where it holds complex numbers, of which a conversion to float would keep the real part."""
+    if array.dtype.kind == "c":
+        raise Refusal(f"{COMPLEX} are not supported", hint="make two real layers of it: real and imaginary part")
+    return array
 
 
 # -- sizes ----------------------------------------------------------------------------------------------------------

@@ -90,8 +90,12 @@ class GraphBuilder:
     def finish(self, outputs: Sequence[str], name: str) -> Graph:
         """The graph; UnsupportedError if anything was refused, or weights are no finite numbers."""
         self.check()
+        if odd := [n for n in self._nodes.values() if not _of_numbers(n)]:
+            offenders = [Unsupported(n.label, "its weights are complex numbers, or none at all") for n in odd]
+            raise UnsupportedError(f"the {self.framework} frontend", offenders, hint=_REPLACE)
         if broken := [n for n in self._nodes.values() if isinstance(n, LinearNode) and not _finite(n)]:
-            offenders = [Unsupported(n.label, "its weights hold NaN or infinite values") for n in broken]
+            reason = "its weights hold NaN, infinite values, or such as float32 has no place for"
+            offenders = [Unsupported(n.label, reason) for n in broken]
             raise UnsupportedError(f"the {self.framework} frontend", offenders, hint=_UNTRAINED)
         return Graph(self._nodes.values(), outputs, name=name)
 
@@ -235,9 +239,15 @@ class GraphBuilder:
         return pooled if keepdims else self.reshape(f"{name}_flat", pooled, (channels,), origin)
 
 
+def _of_numbers(node: Node) -> bool:
+    """Whether every array in it holds real numbers: elsewhere complex ones would lose their imaginary part."""
+    return all(v.dtype.kind in "biuf" for v in vars(node).values() if isinstance(v, np.ndarray))
+
+
 def _finite(node: LinearNode) -> bool:
-    """Whether weights and bias are finite numbers."""
-    return all(bool(np.isfinite(a).all()) for a in (node.weights, node.bias) if a is not None)
+    """Whether weights and bias are finite numbers, of float32 too."""
+    with np.errstate(over="ignore"):
+        return all(bool(np.isfinite(a.astype(np.float32)).all()) for a in (node.weights, node.bias) if a is not None)
 
 
 def _of_rank(array: Array, rank: int) -> Array:

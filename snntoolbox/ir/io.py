@@ -30,6 +30,7 @@ from snntoolbox.ir.node import Array, Origin
 from snntoolbox.ir.nodes import NODE_TYPES
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.part_names import UnknownPartError, part_name, part_named
+from snntoolbox.ir.regular_files import check_regular
 
 T = TypeVar("T")
 FORMAT = 1
@@ -188,6 +189,7 @@ def _decoded(value: Any, arrays: dict[str, Array]) -> Any:
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
     """The structure and the arrays of a file."""
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}

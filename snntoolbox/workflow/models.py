@@ -9,6 +9,7 @@ from pathlib import Path
 from snntoolbox.errors import ConfigError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_frontends
+from snntoolbox.ir.regular_files import check_regular
 
 
 def check_folder(folder: Path) -> None:
@@ -26,6 +27,7 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     check_folder(folder)
     frontends = loadable_frontends() if model_lib == "auto" else [frontend_named(model_lib)]
     path = folder / filename
+    check_regular(path, ConfigError)
     if path.is_file():
         return _reader_of(path, frontends, model_lib), path
     # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself

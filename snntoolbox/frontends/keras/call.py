@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.keras.records import Layer, Net
-from snntoolbox.frontends.layer_call import Activation, LayerCall, Operand, Refusal, per_axis
+from snntoolbox.frontends.layer_call import Activation, LayerCall, Operand, Refusal, per_axis, real
 from snntoolbox.ir.node import Array
 
 
@@ -81,6 +81,6 @@ def constant(value: Any) -> Array:
     if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
         value = value["config"]["value"]
     try:
-        return np.asarray(value, dtype=np.float64)
+        return real(np.asarray(value)).astype(np.float64)
     except (TypeError, ValueError):
         raise Refusal("a constant that is not made of numbers") from None

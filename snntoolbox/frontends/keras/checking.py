@@ -11,8 +11,9 @@ from snntoolbox.frontends.keras.activations import BY_NAME, LAYERS, activation_n
 from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID, operation_kind, translated
+from snntoolbox.frontends.keras.records import is_quantised
 from snntoolbox.frontends.keras.weights import MODELS
-from snntoolbox.frontends.layer_call import not_supported
+from snntoolbox.frontends.layer_call import QUANTISED, not_supported
 
 _CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 # The parts of Keras from which a model is made; its others (files, downloads) have no place in a model.
@@ -93,6 +94,8 @@ def _unsupported(entry: Mapping[str, Any], saved: Saved) -> str | None:
     if _kind(entry).startswith("keras.ops."):
         return None if _kind(entry) in HANDLERS else not_supported(_kind(entry)).reason
     known, config, reason = _translated(entry, saved)
+    if is_quantised(config):
+        return not_supported(known, QUANTISED).reason
     if reason:
         return reason
     if known not in (*HANDLERS, *MODELS, "InputLayer"):

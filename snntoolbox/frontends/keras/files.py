@@ -15,6 +15,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.hdf5 import array, brief, names, open_h5, text
 from snntoolbox.frontends.keras.legacy import modern
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.regular_files import check_regular
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK"
@@ -72,6 +73,7 @@ def read_saved(path: Path) -> Saved:
 
 
 def _start(path: Path) -> bytes:
+    check_regular(path, FrontendError)
     try:
         with path.open("rb") as file:
             start = file.read(8)

@@ -20,6 +20,7 @@ from snntoolbox.frontends.keras.rebuilding import rebuilt
 from snntoolbox.frontends.keras.records import Net
 from snntoolbox.frontends.keras.runtime import has_own_layer, import_keras, own_layer
 from snntoolbox.frontends.keras.wiring import read_net
+from snntoolbox.frontends.layer_call import hint_for
 from snntoolbox.ir.node import Shape
 
 
@@ -75,8 +76,11 @@ def _checked_net(keras: ModuleType, saved: Saved, input_shape: Shape | None, off
             raise
     else:
         return net
+    hints = dict.fromkeys(filter(None, (hint_for(o.reason) for o in offenders)))
     raise UnsupportedError(
-        f"the keras frontend, reading {saved.path.name},", offenders, hint="replace these layers and train again"
+        f"the keras frontend, reading {saved.path.name},",
+        offenders,
+        hint="; ".join(hints) or "replace these layers and train again",
     )
 
 

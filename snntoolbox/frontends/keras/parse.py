@@ -12,7 +12,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.keras.call import KerasCall
 from snntoolbox.frontends.keras.handlers import HANDLERS
-from snntoolbox.frontends.keras.records import Net, Ref, Use, leaves
+from snntoolbox.frontends.keras.records import Net, Ref, Use, is_quantised, leaves
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
@@ -61,17 +61,18 @@ def _handled(builder: GraphBuilder, net: Net, use: Use, values: Values) -> Activ
 def _check(use: Use) -> None:
     """Refuse what would change a layer's meaning behind its handler's back."""
     layer = use.layer
+    if is_quantised(layer.config or {}):
+        raise layer_call.not_supported(layer.kind, layer_call.QUANTISED)
     if layer.refused is not None:
         raise Refusal(layer.refused)
     if layer.config is None and layer.kind in HANDLERS:
         raise Refusal("its configuration cannot be read")
-    if "Quantized" in str((layer.config or {}).get("dtype")):
-        raise layer_call.not_supported(layer.kind, layer_call.QUANTISED)
     for key, value in use.kwargs.items():
         # At inference Keras overrides whatever `training` a layer was called with.
         if key not in ("inputs", "training") and not (value is None or value is False):
             raise Refusal(f"called with {key}={'a tensor' if leaves(value, Ref) else value}")
     for name, weight in layer.weights.items():
+        layer_call.real(weight)
         if layer.kind in HANDLERS and not np.isfinite(weight).all():
             raise Refusal(f"'{name}' holds NaN or infinity")
 

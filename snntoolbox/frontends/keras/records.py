@@ -33,6 +33,15 @@ class Layer:
     refused: str | None = None
 
 
+def is_quantised(config: Mapping[str, Any]) -> bool:
+    """Whether a layer computes in integers, or floats of 8 bits: its policy names a mode, in words or by its parts."""
+    policy = config.get("dtype")
+    if isinstance(policy, Mapping):
+        inner = policy.get("config")
+        return isinstance(inner, Mapping) and "mode" in inner
+    return "_from_" in str(policy) or "Quantized" in str(policy)
+
+
 @dataclass(frozen=True)
 class Use:
     """One use of a layer: arguments with `Ref` for each tensor, and the keys and sample shapes of its outputs.

@@ -113,6 +113,8 @@ class _Tracer:
 
     def _array(self, value: Any) -> Array:
         array = np.array(self.keras.ops.convert_to_numpy(value))
+        if array.dtype.kind == "c":  # refused when it is read: a conversion would drop the imaginary part
+            return array
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from snntoolbox.errors import FrontendError
@@ -35,7 +36,7 @@ _SHORT = re.compile(rf"(?:^|_)({'|'.join(('depthwise_kernel', 'pointwise_kernel'
 def assigned(saved: Saved) -> Weights:
     """The weights of every layer that is known to have any; FrontendError where file and architecture do not fit."""
     if saved.by_path is not None:
-        return dict(_from_paths(saved.config, "", "", saved.by_path))
+        return _from_paths(saved, saved.by_path)
     assert saved.by_layer is not None
     weights: Weights = {}
     for entry in saved.config["config"]["layers"]:
@@ -63,9 +64,40 @@ def variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tu
 # -- .keras: by place -----------------------------------------------------------------------------------------------
 
 
-def _from_paths(
-    entry: Mapping[str, Any], scope: str, path: str, stored: ByPath
-) -> Iterator[tuple[str, dict[str, Array]]]:
+@dataclass(frozen=True)
+class _Place:
+    """A layer that has weights: its full name and kind, their names, what is stored at its path, and its identity.
+
+    A layer that is in several models is stored once, with whichever Keras met first; all its entries have the same
+    `shared` number.
+    """
+
+    name: str
+    kind: str
+    weights: tuple[str, ...]
+    stored: Sequence[Array]
+    shared: Any
+
+
+def _from_paths(saved: Saved, stored: ByPath) -> Weights:
+    """The weights of all layers, each from its own path or from that of the same layer in another model."""
+    places = list(_places(saved.config, "", "", stored))
+    known = {p.shared: p.stored for p in places if p.shared is not None and len(p.stored) >= len(p.weights)}
+    weights: Weights = {}
+    for place in places:
+        values = place.stored or known.get(place.shared, ())
+        if len(values) < len(place.weights):
+            raise FrontendError(
+                f"{len(values)} weights are stored, it has {len(place.weights)}",
+                layer=f"{place.name} (keras {place.kind})",
+                hint="of a layer that several models share the file may not tell; then Keras cannot load it either: "
+                "save the model as .h5, or give the live one",
+            )
+        weights[place.name] = dict(zip(place.weights, values, strict=False))
+    return weights
+
+
+def _places(entry: Mapping[str, Any], scope: str, path: str, stored: ByPath) -> Iterator[_Place]:
     """Keras numbers the layers of one class within a model: 'layers/dense', 'layers/dense_1'."""
     used: dict[str, int] = {}
     for layer in entry["config"]["layers"]:
@@ -76,16 +108,13 @@ def _from_paths(
         number = used[snake] = used.get(snake, -1) + 1
         place = f"{path}layers/{snake}" + (f"_{number}" if number else "")
         if kind in MODELS:
-            yield from _from_paths(layer, f"{scope}{name}/", f"{place}/", stored)
+            yield from _places(layer, f"{scope}{name}/", f"{place}/", stored)
             continue
-        names = [n for part in variables(kind, layer["config"]) for n in part]
+        names = tuple(n for part in variables(kind, layer["config"]) for n in part)
         old = place.replace("layers", "_layer_checkpoint_dependencies")
-        values = stored.get(place) or stored.get(old) or []
-        if names and len(values) < len(names):
-            label = f"{scope}{name} (keras {kind})"
-            raise FrontendError(f"{len(values)} weights are stored, it has {len(names)}", layer=label)
         if names:
-            yield f"{scope}{name}", dict(zip(names, values, strict=False))
+            values = stored.get(place) or stored.get(old) or []
+            yield _Place(f"{scope}{name}", kind, names, values, layer.get("shared_object_id"))
 
 
 def _snake(kind: str) -> str:
@@ -151,7 +180,8 @@ def _by_name(needed: list[tuple[str, str]], stored_names: list[str], layer: str,
         if short is None or (owner, short) not in known:
             break
         identified.append(known[owner, short])
-    if len(identified) != len(needed) or len(set(identified)) != len(needed) or len(known) != len(needed):
+    counts = (len(identified), len(stored_names), len(set(identified)), len(known))
+    if any(count != len(needed) for count in counts):
         shorts = ", ".join(short for _, short in needed)
         raise FrontendError(
             f"the weights stored for it are {', '.join(stored_names) or 'none'}; it has {shorts}",

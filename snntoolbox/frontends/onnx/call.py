@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Lost, Operand, Refusal, per_axis
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Lost, Operand, Refusal, per_axis, real
 from snntoolbox.ir.node import Array
 
 # Two batch sizes at which what depends on the batch alone is worked out: see `Known`.
 PROBES = (61, 67)
 
-EVALUATE = "export the model in evaluation mode"
+EVALUATE = "export the model in evaluation mode; training that its code forces on stays on there"
 FREE_BATCH = f"export the model with a free first axis, and {TREAT_ALONE}"
 
 
@@ -164,5 +164,5 @@ def _one_sample(value: Known) -> Array:
 
 def _wide(array: Array) -> Array:
     """Float types shorter than four bytes as float32."""
-    short_float = array.dtype.kind not in "fiub" or array.dtype == np.float16
+    short_float = real(array).dtype.kind not in "fiub" or array.dtype == np.float16
     return array.astype(np.float32) if short_float else array

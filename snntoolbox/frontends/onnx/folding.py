@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from snntoolbox.frontends.layer_call import CONTROL_FLOW, Refusal, not_supported
+from snntoolbox.frontends.layer_call import CONTROL_FLOW, Refusal, not_supported, real
 from snntoolbox.frontends.onnx.call import Known
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.ir.node import Array
@@ -52,6 +52,9 @@ class Folder:
     def _evaluate(self, node: Any, arrays: list[Array | None]) -> list[Array]:
         from onnx.reference import ReferenceEvaluator
 
+        for array in arrays:
+            if array is not None:
+                real(array)
         model = self._model(node, arrays)
         self._spend(node, model)
         feeds = {name: a for name, a in zip(node.input, arrays, strict=True) if a is not None}

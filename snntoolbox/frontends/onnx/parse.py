@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +55,8 @@ class _Walk:
             self.values[spec.name] = Activation(self.builder.input(spec.name, spec.shape))
         for node in self._needed(graph):
             self._take(node)
+        if twice := [name for name, often in Counter(self.model.outputs).items() if often > 1]:
+            raise FrontendError(f"the model is damaged: two outputs are called '{twice[0]}'")
         outputs = [self._output(name) for name in self.model.outputs]
         return self.builder.finish([o for o in outputs if o is not None], self.model.name).edited()
 

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import external_data_helper, inliner, version_converter
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def read_proto(source: Any) -> tuple[Any, str]:
 
 def _content(path: Path) -> bytes:
     """The bytes of a file that is small enough for one protobuf message."""
+    check_regular(path, FrontendError)
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:

@@ -17,10 +17,14 @@ from snntoolbox.frontends.layer_call import (
     Refusal,
     check_size,
     per_axis,
+    real,
 )
 from snntoolbox.ir.node import Array, Shape
 
-EVALUATE = "call model.eval() before torch.export"
+EVALUATE = (
+    "call model.eval() before torch.export; where forward() itself turns training on, as F.dropout(x, training=True) "
+    "does, write training=self.training"
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,6 +81,8 @@ class TorchCall(LayerCall):
             return as_array(value)
         if isinstance(value, (bool, int, float)):
             return np.asarray(float(value))
+        if isinstance(value, complex):
+            return real(np.asarray(value))
         raise Refusal(f"{self.op} computes with the batch size", hint=TREAT_ALONE)
 
     def number(self, name: str, default: float | None = None) -> float | None:
@@ -130,7 +136,7 @@ def as_array(value: torch.Tensor) -> Array:
     value = value.detach().cpu()
     if value.dtype in (torch.bfloat16, torch.float16):
         value = value.float()
-    if value.is_complex() or value.is_quantized or value.is_sparse:
-        raise Refusal("complex, quantised and sparse constants are not supported")
-    array: Array = np.asarray(value.numpy())
+    if value.is_quantized or value.layout is not torch.strided:
+        raise Refusal("quantised and sparse constants are not supported", hint="give them as dense floats")
+    array: Array = real(np.asarray(value.resolve_conj().resolve_neg().numpy()))
     return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)

@@ -17,6 +17,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.archive import is_program, load_program
 from snntoolbox.frontends.pytorch.model import TorchModel, check_runs, export_module, wrap_program
 from snntoolbox.frontends.pytorch.sizes import quiet
+from snntoolbox.ir.regular_files import check_regular
 
 _WEIGHTS = (".pkl", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -62,6 +63,7 @@ def _locate(path: Path) -> tuple[Path | None, Path | None]:
     """The code and the weights that belong to a path, None for what is not there."""
     if path.is_dir():
         raise FrontendError(f"'{path}' is a folder", hint="give the file, or its name without suffix")
+    check_regular(path, FrontendError)
     known = path.suffix in (".py", ".pt2", *_WEIGHTS) or path.is_file()
     stem = path.with_suffix("") if known else path
 

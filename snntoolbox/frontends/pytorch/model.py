@@ -15,7 +15,7 @@ import torch
 from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.layer_call import MOST_VALUES
+from snntoolbox.frontends.layer_call import MOST_VALUES, QUANTISED, not_supported
 from snntoolbox.frontends.pytorch.sizes import check_sizes, quiet
 from snntoolbox.ir.node import Array, Shape
 
@@ -155,6 +155,9 @@ def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
         raise FrontendError(f"the module cannot be copied by copy.deepcopy: {_short(error)}") from error
     if any(t.is_meta for t in (*module.parameters(), *module.buffers())):
         raise FrontendError("the module lies on the device 'meta', without values", hint="load its weights first")
+    if any(".quantized" in type(m).__module__ for m in module.modules()):
+        refusal = not_supported(type(module).__name__, QUANTISED)
+        raise FrontendError(refusal.reason, hint=refusal.hint)
     module = module.cpu().eval()
     halves = (torch.float16, torch.bfloat16)
     return module.float() if any(p.dtype in halves for p in module.parameters()) else module

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snntoolbox.errors import ConfigError
+from snntoolbox.ir.regular_files import check_regular
 from snntoolbox.workflow.config.schema import MODEL_SUFFIXES
 
 _AGAIN = "\N{SYMBOL FOR SUBSTITUTE}"  # marks the second [section] or key while parsing; no file has it
@@ -51,6 +52,7 @@ def read_overrides(overrides: Iterable[str]) -> RawConfig:
 
 
 def _text_of(path: Path) -> str:
+    check_regular(path, ConfigError)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

@@ -105,7 +105,7 @@ def test_hints_say_what_to_do(build):
                   weights={"r": floats(0.5).reshape(()), "t": np.array(True)})  # fmt: skip
     with pytest.raises(UnsupportedError) as caught:
         OnnxFrontend().parse(OnnxFrontend().open(model))
-    assert caught.value.hint == "export the model in evaluation mode"
+    assert caught.value.hint.startswith("export the model in evaluation mode")
 
 
 def test_control_flow_is_refused(build):

@@ -62,7 +62,10 @@ def transposed(call: TorchCall) -> str:
 def batch_norm(call: TorchCall) -> str:
     """Batch normalisation with its running statistics; statistics of the batch are refused."""
     mean, variance = call.constant("running_mean"), call.constant("running_var")
-    if call.get("training", False) or mean is None or variance is None:
+    if mean is None or variance is None:
+        hint = "train it with track_running_stats=True: a sample alone has no statistics of a batch"
+        raise Refusal("batch normalisation by the statistics of the batch", hint=hint)
+    if call.get("training", False):
         raise Refusal("batch normalisation by the statistics of the batch", hint=EVALUATE)
     return call.builder.batch_norm(
         call.name,
