@@ -15,10 +15,12 @@ from snntoolbox.backends.protocol import Exported, Exporter, HasOptions
 from snntoolbox.backends.registry import exporter_named, exporter_names
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.arguments import checked
-from snntoolbox.ir.files import MARKER, OutputError, RunFolder
+from snntoolbox.ir.files import RunFolder, holds_files
+from snntoolbox.ir.merging import MARKER
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.samples import checked_arrays
+from snntoolbox.ir.writing import OutputError
 
 
 @checked
@@ -34,8 +36,8 @@ def export(
     """Write a network by the exporter called `to` into a folder, which appears when all is written, or not at all.
 
     `samples` are for exporters that lay a target out for its input, or write test vectors. With `force` an earlier
-    export in the folder is replaced, and what is too large for a target is written all the same. `options` are those
-    of the exporter: for fpga see `deploy`.
+    export in the folder is replaced (other files in it stay), and what is too large for a target is written all the
+    same. `options` are those of the exporter: for fpga see `deploy`.
     UnsupportedError lists every part that the exporter cannot write, and who can; OutputError says that the folder is
     not empty; BackendError that there is no such exporter or option.
     """
@@ -51,9 +53,10 @@ def export(
         arrays = checked_arrays(shapes, samples, network.encodings)
     network = legalized(network, exporter, arrays)
     check_exporter(exporter, network)
-    with RunFolder(folder) as temporary:
+    target = RunFolder(folder)
+    with target as temporary:
         exported = exporter.export(network, temporary, arrays, **options)
-    return replace(exported, folder=folder)
+    return replace(exported, folder=folder if target.path == folder.resolve() else target.path)
 
 
 def option_names(exporter: Exporter) -> frozenset[str]:
@@ -78,7 +81,7 @@ def refuse_used(folder: Path, force: bool) -> None:
         return
     if not folder.is_dir():
         raise OutputError(f"'{folder}' is a file, not a folder", hint="choose another output folder")
-    used = any(folder.iterdir())
+    used = holds_files(folder)
     if used and not force:
         hint = "choose another output folder; --force replaces what snntoolbox wrote there"
         raise OutputError(f"'{folder}' is not empty", hint=hint)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from snntoolbox.backends.estimates import Cost
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.files import MARKER
+from snntoolbox.ir.merging import MARKER
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import Concat, Dense, Elementwise, Input, MaxPool, Mean, Pad, Permute, Reshape, Scale, Take
@@ -39,7 +40,7 @@ class GraphBuilder:
 
     def fresh(self, stem: str) -> str:
         """`stem`, or `stem` with a number behind it where that name is taken."""
-        stem = stem.strip("/").replace("/", ".") or "node"
+        stem = shortened(shown(stem.strip("/").replace("/", "."))) or "node"
         name, i = stem, 2
         while name in self._nodes:
             name, i = f"{stem}_{i}", i + 1

@@ -6,12 +6,10 @@ import dataclasses
 import io
 import json
 import math
-import os
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +29,7 @@ from snntoolbox.ir.nodes import NODE_TYPES
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.part_names import UnknownPartError, part_name, part_named
 from snntoolbox.ir.regular_files import check_regular
+from snntoolbox.ir.writing import replacing
 
 T = TypeVar("T")
 FORMAT = 1
@@ -55,24 +54,15 @@ _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
     """Write a graph or network; the file appears whole or not at all. Returns the path, which ends in ``.npz``.
 
-    DataError where the folder is missing or cannot be written to.
+    OutputError where the folder is missing or cannot be written to.
     """
     path = Path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays: dict[str, Array] = {}
     structure = {"format": FORMAT, **(_graph(item, arrays) if isinstance(item, Graph) else _network(item, arrays))}
     text = json.dumps(structure).encode()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(text, np.uint8)}, **arrays)
-        temporary.replace(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        reason = "its folder does not exist" if isinstance(error, FileNotFoundError) else error.strerror
-        raise DataError(f"cannot write '{path}': {reason}", hint="create the folder, or choose another one") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with replacing(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(text, np.uint8)}, **arrays)
     return path
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.errors import GraphError
+from snntoolbox.ir.foreign import shortened, shown
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
@@ -24,7 +25,7 @@ class Origin:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.framework} {self.kind})"
+        return f"{shortened(shown(self.name))} ({self.framework} {shortened(shown(self.kind))})"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,7 +39,7 @@ class Node(ABC):
     @property
     def label(self) -> str:
         """The node as the user knows it: the layer's own name and type where known."""
-        return str(self.origin) if self.origin else f"{self.name} ({self.kind})"
+        return str(self.origin) if self.origin else f"{shortened(shown(self.name))} ({self.kind})"
 
     @property
     def kind(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Negative, Reset
@@ -39,7 +40,7 @@ def graph_summary(graph: Graph, width: int = 0) -> str:
     header = ("node", "operation", "shape", "parameters", "layer", "reads")
     table = text_table(header, [*rows, total], right={3}, width=width)
     ends = [f"{output} ({head})" for output, head in zip(graph.outputs, graph.heads, strict=True)]
-    return f"{graph.name}\n{table}\noutputs: {', '.join(ends)}"
+    return f"{shown(graph.name)}\n{table}\noutputs: {shown(', '.join(ends))}"
 
 
 def network_summary(network: SpikingNetwork, width: int = 0) -> str:
@@ -74,7 +75,7 @@ def network_summary(network: SpikingNetwork, width: int = 0) -> str:
     count = f"{len(network.populations)} populations"
     rows.append(("total", "", f"{network.neurons:,}", f"{sum(synapses.values()):,}", "", "", count, "", ""))
     header = ("population", "shape", "neurons", "synapses", "threshold", "scale", "map into it", "layer", "reads")
-    return "\n".join([network.name, text_table(header, rows, right={2, 3}, width=width), *_notes(network)])
+    return "\n".join([shown(network.name), text_table(header, rows, right={2, 3}, width=width), *_notes(network)])
 
 
 def text_table(
@@ -84,6 +85,7 @@ def text_table(
 
     Where a `width` is given, columns that do not fit into it stand on lines of their own below each row.
     """
+    rows = [[shown(cell) for cell in row] for row in rows]
     used = [c for c in range(len(header)) if any(row[c] for row in rows)]
     sizes = {c: max(len(row[c]) for row in (header, *rows)) for c in used}
     fitting = len(used)
@@ -104,12 +106,6 @@ _INDENTED: Mapping[str, Any] = {"initial_indent": "    ", "subsequent_indent": "
 
 
 # -- cells --------------------------------------------------------------------------------------------------------
-
-
-def shortened(name: str, most: int) -> str:
-    """A name in at most so many letters: of a longer one the beginning and, as names differ there, more of the end."""
-    begin = (most - 1) // 3
-    return name if len(name) <= most else f"{name[:begin]}…{name[len(name) - (most - 1 - begin):]}"
 
 
 def shape_text(shape: Shape) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,14 @@ ENOUGH_AGREEMENT = 0.95
 class Simulated:
     """What came of a simulation, if there was one: what a report says of it, statistics of populations, errors split.
 
-    `failure` is what the simulator died of, where some batches were finished before.
+    `failure` is what the simulator died of, where some batches were finished before. `plot` draws what was asked for.
     """
 
     report: Mapping[str, Any] = field(default_factory=dict)
     statistics: PopulationStatistics | None = None
     diagnosis: Diagnosis | None = None
     failure: DiedError | None = None
+    plot: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,7 @@ class Collectors:
 def simulated(
     prepared: Prepared, network: SpikingNetwork, folder: Path, *, force: bool = False, advised: bool = False
 ) -> Simulated:
-    """Run the test set; what is logged and drawn is written into `folder`.
+    """Run the test set; what is logged, and later drawn, is written into `folder`.
 
     With `force` also a network that is too large for the simulator; where settings are `advised` later, a warning does
     not point to it.
@@ -97,9 +99,9 @@ def simulated(
     _warn_of_disagreement(prepared, report.get("agreement"), diagnosis, advised)
     if failure is None:
         report.update(_unquantized(prepared, force))
-    _plot(prepared, collectors, diagnosis)
     statistics = collectors.populations.statistics
-    return Simulated(report=report, statistics=statistics, diagnosis=diagnosis, failure=failure)
+    plot = partial(_plot, prepared, collectors, diagnosis)
+    return Simulated(report=report, statistics=statistics, diagnosis=diagnosis, failure=failure, plot=plot)
 
 
 # -- before -----------------------------------------------------------------------------------------------------------
@@ -199,6 +201,7 @@ def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:
 def _plot(prepared: Prepared, collectors: Collectors, diagnosis: Diagnosis | None) -> None:
     classified = collectors.outputs.classified
     collectors.recorder.plot(
+        prepared.journal.warn,
         error_per_step=None if classified is None else 1 - accuracy_per_step(*classified),
         ann_accuracy=prepared.report.get("parsed_accuracy"),
         ann_operations=prepared.report.get("ann_operations"),

@@ -1,6 +1,7 @@
 """Whatever is wrong with the input: a message, exit code 2, no traceback, earlier results byte for byte as before."""
 
 import errno
+import json
 import os
 import pickle
 import re
@@ -24,6 +25,7 @@ from snntoolbox.ir.files import MARKER
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.report import canvas
+from snntoolbox.workflow.stories import run as story
 
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=20", "simulation.duration=4"]
 CONFIG = "demo_onnx.ini"
@@ -277,7 +279,6 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 DISK = {
     "saved networks": (np, "savez_compressed", FULL, []),
     "logged variables": (np, "savez_compressed", FULL, ["output.log_vars=activations_n_b_l"]),
-    "plots": (canvas, "save", FULL, ["output.plot_vars=error_t"]),
     "report": (os, "fsync", FULL, []),
     "array cut short": (np, "savez_compressed", OSError("4000 requested and 12 written"), []),
 }
@@ -287,6 +288,27 @@ DISK = {
 def test_a_full_disk(module, function, error, keys, workspace, capsys, monkeypatch):
     monkeypatch.setattr(module, function, raising(error))
     assert re.search(r"cannot write .*no space is left", refusal(workspace, keys, capsys))
+
+
+def test_pictures_that_find_no_room_cost_no_numbers(workspace, capsys, monkeypatch):
+    monkeypatch.setattr(canvas, "save", raising(FULL))
+    assert main(arguments(workspace / CONFIG, ["output.plot_vars={'error_t', 'spikerates'}"])) == 0
+    assert "error_t.png could not be drawn: No space left on device" in capsys.readouterr().err
+    report = json.loads((workspace / "log" / "demo_onnx" / "report.json").read_text())
+    assert report["samples"] == 30
+    assert "relu1: spikerates.png could not be drawn: No space left on device" in report["warnings"]
+
+
+def test_a_report_that_finds_no_room_is_shown(workspace, capsys, monkeypatch):
+    """The long work is done: what it gave is told, though nothing can be written."""
+    earlier = files_in(workspace / "log")
+    monkeypatch.setattr(story, "write_json", raising(FULL))
+    assert main(arguments(workspace / CONFIG, [])) == 2
+    told = capsys.readouterr()
+    assert "SNN, 4 ms on INI" in told.out
+    assert "report.json" not in told.out
+    assert re.search(r"cannot write .*no space is left", told.err)
+    assert files_in(workspace / "log") == earlier
 
 
 def test_no_permission_to_write(workspace, capsys, monkeypatch):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from snntoolbox.ir.labels import class_labels
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.samples import checked_arrays
+from snntoolbox.ir.scratch import Scratch
 from snntoolbox.ir.timing import run_steps
 
 
@@ -60,8 +59,7 @@ def compare(
     task = Task(network, arrays, run_steps(network, duration), batch_size)
     comparing = _Comparing(task, _labels(network, labels, len(arrays[0])), predictions)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snntoolbox-")))
-        comparing.rasters = StoredRasters(folder)
+        comparing.rasters = StoredRasters(stack.enter_context(Scratch(prefix="snntoolbox-compare-")).path)
         sides = []
         for backend in backends:
             runner = Runner(backend, task, (options or {}).get(backend.name, {}), force=force)

@@ -11,6 +11,7 @@ import numpy as np
 
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Result
+from snntoolbox.ir.writing import replacing
 
 Raster = Mapping[str, Array]
 """Population -> spikes (steps, samples, *shape): bool, or the values that they carry."""
@@ -37,7 +38,8 @@ class StoredRasters:
         count = next(iter(raster.values())).shape[1]
         path = self.folder / f"{first}.npz"
         # Names of populations may hold anything: arrays are numbered.
-        np.savez(path, allow_pickle=False, **{f"a{i}": _packed(s) for i, s in enumerate(raster.values())})
+        with replacing(path, sync=False) as file:
+            np.savez(file, allow_pickle=False, **{f"a{i}": _packed(s) for i, s in enumerate(raster.values())})
         self._files.append((first, first + count, path, {n: (s.shape, s.dtype == bool) for n, s in raster.items()}))
 
     def read(self, first: int, stop: int) -> dict[str, Array]:

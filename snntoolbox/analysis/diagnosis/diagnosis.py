@@ -10,7 +10,8 @@ from typing import Any
 
 from snntoolbox.analysis.diagnosis import terms
 from snntoolbox.analysis.diagnosis.terms import LOCAL
-from snntoolbox.ir.summary import shortened, text_table
+from snntoolbox.ir.foreign import shortened
+from snntoolbox.ir.summary import text_table
 
 WIDTH = 80
 _NAME = 18

@@ -51,17 +51,17 @@ def run_goal(folder: Path, goal: str, needs: Iterable[str], seconds: float, *set
 
 def clocks(folder: Path, log: str) -> list[int]:
     """The clocks of each sample of a simulation that has run."""
-    return [int(count) for _, count in _CLOCKS.findall((folder / "out" / f"{log}.log").read_text())]
+    return [int(count) for _, count in _CLOCKS.findall((folder / "out" / f"{log}.log").read_text("utf-8"))]
 
 
 def synthesised(folder: Path) -> Resources:
     """What the netlist takes."""
-    return resources(cells_of((folder / "out" / "cells.json").read_text()))
+    return resources(cells_of((folder / "out" / "cells.json").read_text("utf-8")))
 
 
 def routed_mhz(folder: Path) -> float | None:
     """The clock that place and route has reached, None where it names none."""
-    data = json.loads((folder / "out" / "route.json").read_text())
+    data = json.loads((folder / "out" / "route.json").read_text("utf-8"))
     reached = [float(clock["achieved"]) for clock in data.get("fmax", {}).values()]
     return min(reached, default=None)
 

@@ -23,6 +23,7 @@ from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.writing import write_text
 
 _BATCH = 100
 
@@ -96,7 +97,7 @@ class Project:
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            write_text(path, text, sync=False)
 
 
 def project(network: SpikingNetwork, x: Sequence[Array], steps: int, build: Build) -> Project:

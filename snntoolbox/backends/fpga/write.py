@@ -16,13 +16,13 @@ from snntoolbox.backends.fpga.report import Report, report_data, report_text, sp
 from snntoolbox.backends.fpga.saturation import Saturation, at_limits, saturation
 from snntoolbox.backends.protocol import Exported
 from snntoolbox.errors import DataError
-from snntoolbox.ir.files import write_json
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
 from snntoolbox.ir.timing import run_steps
+from snntoolbox.ir.writing import write_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def write_project(
     )  # fmt: skip
     data = report_data(report)
     write_json(folder / "report.json", data)
-    (folder / "report.md").write_text(report_text(report))
+    write_text(folder / "report.md", report_text(report))
     checks = spoken_checks(measurements)
     return Deployment(folder=folder, project=built, measured=measurements, checks=checks, report=data)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.writing import write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _compile(source: bytes, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             made = Path(name) / folder.name
             made.mkdir()
-            (made / SOURCE).write_bytes(source)
+            write_bytes(made / SOURCE, source)
             done = subprocess.run(command, cwd=made, capture_output=True, text=True)
             if done.returncode:
                 last = "\n".join((done.stdout + done.stderr).splitlines()[-15:])

@@ -12,6 +12,7 @@ from snntoolbox.backends.verilog.layer_text import LayerText
 from snntoolbox.backends.verilog.top_text import TopText
 from snntoolbox.backends.verilog.writing import Files
 from snntoolbox.ir.network import Readout
+from snntoolbox.ir.writing import write_text
 
 LIBRARY = (
     "snn_arbiter", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram", "snn_rom",
@@ -23,7 +24,7 @@ LIBRARY = (
 def library() -> dict[str, str]:
     """The text of each file of the library."""
     folder = files("snntoolbox.backends.verilog") / "rtl"
-    return {f"{name}.v": (folder / f"{name}.v").read_text() for name in LIBRARY}
+    return {f"{name}.v": (folder / f"{name}.v").read_text("utf-8") for name in LIBRARY}
 
 
 def hardware(design: Design) -> dict[str, str]:
@@ -81,4 +82,4 @@ def write(folder: Path, texts: dict[str, str]) -> None:
     """Write files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (folder / name).write_text(text)
+        write_text(folder / name, text, sync=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from snntoolbox.ir.host import HostInput, assembled, checked_batch
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.scratch import Scratch
 
 log = logging.getLogger(__name__)
 FEW_CLOCKS = 200_000
@@ -37,7 +37,7 @@ class Simulation:
 
     def __init__(self, network: SpikingNetwork, options: Options) -> None:
         self.network, self.options = network, options
-        self.folder: tempfile.TemporaryDirectory[str] | None = tempfile.TemporaryDirectory(prefix="snntoolbox-verilog-")
+        self.folder: Scratch | None = Scratch(prefix="snntoolbox-verilog-")
         self.choices: Choices | None = None
         self.design: Design
         self.commands: dict[str, list[str]] = {}
@@ -89,7 +89,7 @@ class Simulation:
         """The folder with the hardware for these inputs."""
         if self.folder is None:
             raise BackendError("the simulation is closed", hint="build the network again")
-        folder, wanted = Path(self.folder.name), largest_currents(self.network, host)
+        folder, wanted = self.folder.path, largest_currents(self.network, host)
         known = self.choices
         if known is None or host.steps > known.steps or any(c > known.currents[n] for n, c in wanted.items()):
             # Room for batches like this one.
@@ -132,7 +132,7 @@ class Simulation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.folder is not None:
-            self.folder.cleanup()
+            self.folder.close()
             self.folder = None
 
 
@@ -148,5 +148,5 @@ def largest_currents(network: SpikingNetwork, host: HostInput) -> dict[str, int]
 
 def _words(file: Path) -> Array:
     """The words of a file of hexadecimal numbers."""
-    text = file.read_text().split()
+    text = file.read_text("utf-8").split()
     return np.fromiter((int(word, 16) for word in text), np.int64, len(text))

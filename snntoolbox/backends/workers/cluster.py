@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from snntoolbox.backends.workers.local import dask, local_workers, silenced
 from snntoolbox.errors import BackendError, SNNToolboxError
+from snntoolbox.ir.interrupts import held_back
 
 VERSION = version("snntoolbox")
 
@@ -74,7 +75,8 @@ class Cluster:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
+        # Dask, stopped while it starts or ends, says so in tracebacks and leaves processes behind.
+        with held_back(), ExitStack() as stack:
             stack.enter_context(dask("dask").config.set(_SETTINGS))
             dask("distributed")
             stack.enter_context(silenced())
@@ -88,7 +90,8 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client = None
-        self._stack.close()
+        with held_back():
+            self._stack.close()
 
     def __len__(self) -> int:
         """How many workers there are now."""

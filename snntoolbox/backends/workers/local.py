@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,6 +13,7 @@ from typing import Any
 
 from snntoolbox.backends.main_module import no_main_module
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ def local_workers(workers: int) -> Iterator[Any]:
     """Worker processes on this machine that share its cores; a worker that ends is replaced."""
     distributed = dask("distributed")
     threads = {name: str(_threads(workers)) for name in _THREAD_VARIABLES}
-    with tempfile.TemporaryDirectory(prefix="snntoolbox-workers-") as folder:
-        with _interrupts_only_here(), dask("dask").config.set({"temporary-directory": folder}):
+    with Scratch(prefix="snntoolbox-workers-") as folder:
+        with _interrupts_only_here(), dask("dask").config.set({"temporary-directory": str(folder.path)}):
             cluster = distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -77,13 +77,16 @@ def _threads(workers: int) -> int:
 
 @contextmanager
 def _interrupts_only_here() -> Iterator[None]:
-    """Ctrl-C reaches this process, which ends its workers: threads and processes started meanwhile never see it."""
+    """Ctrl-C, or a terminal that is closed, reaches this process, which ends its workers.
+
+    Threads and processes started meanwhile never see it.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     # It would unblock the signal where it is started: in the thread that all others come from.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

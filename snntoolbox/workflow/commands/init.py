@@ -18,6 +18,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Write the file, with what shape its samples must have."""
     from snntoolbox.errors import ConfigError
+    from snntoolbox.ir.foreign import shown
+    from snntoolbox.ir.writing import write_text
     from snntoolbox.workflow.config.template import default_config_text
     from snntoolbox.workflow.models import find_model
 
@@ -32,9 +34,6 @@ def execute(options: argparse.Namespace) -> None:
         values["paths.path_wd"] = str(path.parent.resolve())
     shape = ", ".join(str(n) for n in graph.shapes[graph.inputs[0]])
     arrays = f"x_test.npz and x_norm.npz hold arrays (samples, {shape})"
-    head = f"# {path.name} takes samples of shape ({shape}): {arrays}.\n"
-    try:
-        target.write_text(head + default_config_text(values))
-    except OSError as error:
-        raise ConfigError(f"cannot write '{target}': {error.strerror}") from None
+    head = f"# {shown(path.name)} takes samples of shape ({shape}): {arrays}.\n"
+    write_text(target, head + default_config_text(values))
     print(f"Wrote {target}. Put x_test.npz, y_test.npz and x_norm.npz beside the model, then: snntoolbox {target}")

@@ -40,13 +40,15 @@ def run_and_show(settings: Settings, *, force: bool = False) -> None:
 
 def show(done: FinishedRun, more: str = "") -> None:
     """The short tables of a run, `more`, and where its report is; raises what the simulator died of at the end."""
+    from snntoolbox.ir.writing import OutputError
     from snntoolbox.workflow.report.terminal import run_paragraphs
 
     for paragraph in run_paragraphs(done.report, done.network, done.statistics, columns()):
         print(paragraph)
     if more:
         print(more)
-    print(f"Report: {done.folder / 'report.json'}")
+    if not isinstance(done.failure, OutputError):
+        print(f"Report: {done.folder / 'report.json'}")
     if done.failure is not None:
         raise done.failure
 

@@ -6,11 +6,12 @@ Digits, UCI Machine Learning Repository, CC BY 4.0). ``examples/train_demo.py`` 
 
 from __future__ import annotations
 
-import shutil
+import os
 from importlib import resources
 from pathlib import Path
 
 from snntoolbox.errors import ConfigError, DataError
+from snntoolbox.ir.writing import write_bytes, write_text
 from snntoolbox.workflow.config.template import default_config_text
 
 MODELS = {"onnx": "digits_cnn.onnx", "pytorch": "digits_cnn.pt2", "keras": "digits_cnn.keras"}
@@ -18,6 +19,9 @@ MODELS = {"onnx": "digits_cnn.onnx", "pytorch": "digits_cnn.pt2", "keras": "digi
 
 DATA = ("x_test.npz", "y_test.npz", "x_norm.npz")
 """500 test samples (500, 8, 8) in [0, 1], their classes, and 500 training samples that set the thresholds."""
+
+
+_ELSEWHERE = "choose another folder"
 
 
 def folder() -> Path:
@@ -41,20 +45,27 @@ def config(framework: str = "onnx") -> str:
 def copy_to(destination: str | Path, framework: str = "onnx") -> Path:
     """Copy the network and its data, write its configuration; returns the path of that file.
 
-    A configuration that is already there is kept, as it may have been changed. DataError where it cannot be written.
+    A configuration that is already there is kept, as it may have been changed. DataError where it cannot be written,
+    or where a file of the user's has a name that one of these has.
     """
     destination = Path(destination)
     target = destination / f"demo_{framework}.ini"
     text = config(framework)
+    if destination.resolve() == folder().resolve():
+        raise DataError(f"the demo cannot be written to '{destination}', where it comes from", hint=_ELSEWHERE)
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        for name in (MODELS[framework], *DATA):
-            shutil.copyfile(folder() / name, destination / name)
+        files = {name: (folder() / name).read_bytes() for name in (MODELS[framework], *DATA)}
+        there = {name for name in files if os.path.lexists(destination / name)}
+        if others := sorted(name for name in there if (destination / name).read_bytes() != files[name]):
+            raise DataError(f"'{destination}' has other files of the names {', '.join(others)}", hint=_ELSEWHERE)
+        for name in files.keys() - there:
+            write_bytes(destination / name, files[name])
         if not target.exists():
-            target.write_text(text, encoding="utf-8")
+            write_text(target, text)
     except OSError as error:
         raise DataError(
-            f"the demo cannot be written to '{destination}': {error.strerror or error}", hint="choose another folder"
+            f"the demo cannot be written to '{destination}': {error.strerror or error}", hint=_ELSEWHERE
         ) from error
     return target
 

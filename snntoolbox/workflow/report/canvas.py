@@ -5,8 +5,10 @@ Figures are made as objects, without pyplot: nothing touches matplotlib's global
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,11 +28,53 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#444444"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
 
+LONGEST = 60
+"""Letters of a name that are drawn."""
+
 
 def save(figure: Figure, path: Path | str, dpi: int = 130) -> Path:
     """Write the figure as a file of the suffix's kind and return its path."""
-    figure.savefig(path, dpi=dpi)
-    return Path(path)
+    path = Path(path)
+    with replacing(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # of a name in letters that the font has not
+        figure.savefig(file, dpi=dpi, format=path.suffix[1:] or None)
+    return path
+
+
+def save_if_possible(draw: Callable[[], Figure | None], path: Path, warn: Callable[[str], None]) -> None:
+    """Draw and write a figure, if there is one; what fails is told, as the numbers are there without it."""
+    try:
+        figure = draw()
+        if figure is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(figure, path)
+    except Exception as error:
+        warn(f"{path.name} could not be drawn: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """What failed, in one line, for whoever cannot mend it."""
+    if isinstance(error, SNNToolboxError):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {shortened(shown(str(error).split(chr(10))[0]))}"
+
+
+def drawn_name(name: str, most: int = LONGEST) -> str:
+    """The name of a layer or simulator as it is, for titles, legends and axes.
+
+    Matplotlib would read what stands between two dollars as a formula, and leave out of a legend what begins with "_".
+    """
+    from matplotlib import rcParams
+
+    name = shortened(shown(name), most)
+    if rcParams["text.usetex"]:
+        return "".join(_TEX.get(c, f"\\{c}" if c in "$%&#_{}" else c) for c in name)
+    return f"{' ' if name.startswith('_') else ''}{name}".replace("$", r"\$")
+
+
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "…": r"\ldots{}"}
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -72,12 +118,17 @@ def check_properties(properties: Mapping[str, object]) -> None:
     """SNNToolboxError where matplotlib is missing or does not take these settings: told before any long work."""
     new_figure(1, 1)
     try:
-        with styled(properties):
-            pass
-    except (KeyError, ValueError, TypeError) as error:
+        with styled(properties), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            figure, axes = canvas(3, 2)
+            axes.plot([1, 2], [1, 2], label="a line")
+            axes.legend()
+            say(axes, "title", "x", "y")
+            figure.savefig(io.BytesIO(), format="png", dpi=20)
+    except Exception as error:  # whatever a setting leads to: fonts, LaTeX, colours, sizes
         raise SNNToolboxError(
-            f"[output] plotproperties: {str(error.args[0]).splitlines()[0]}",
-            hint="they are matplotlib's rcParams, such as {'font.size': 13}",
+            f"[output] plotproperties: {shortened(shown(str(error).split(chr(10))[0]))}",
+            hint="they are matplotlib's rcParams, such as {'font.size': 13}; text.usetex needs LaTeX",
         ) from error
 
 

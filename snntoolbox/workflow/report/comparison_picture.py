@@ -12,6 +12,7 @@ from snntoolbox.workflow.report.canvas import (
     GREEN,
     GREY,
     ORANGE,
+    drawn_name,
     engineering_units,
     new_figure,
     say,
@@ -44,7 +45,8 @@ def picture(comparison: Comparison) -> Figure:
 
 def _shares(axes: Any, ran: list[Side], comparison: Comparison) -> None:
     kinds = {"accuracy": BLUE, "ann_agreement": ORANGE, "agreement": GREEN}
-    labels = {"accuracy": "right", "ann_agreement": "same class as ANN", "agreement": f"same as {comparison.reference}"}
+    same = f"same as {drawn_name(comparison.reference)}"
+    labels = {"accuracy": "right", "ann_agreement": "same class as ANN", "agreement": same}
     known = {k: c for k, c in kinds.items() if any(getattr(s, k) is not None for s in ran)}
     height = 0.8 / max(len(known), 1)
     for i, (kind, colour) in enumerate(known.items()):
@@ -56,7 +58,7 @@ def _shares(axes: Any, ran: list[Side], comparison: Comparison) -> None:
                 inside = value > 0.2
                 x, shade = (2, "white") if inside else (100 * value + 2, "black")
                 axes.text(x, place, f"{value:.1%}", va="center", fontsize=8, color=shade)
-    axes.set_yticks(range(len(ran)), [side.simulator for side in ran])
+    axes.set_yticks(range(len(ran)), [drawn_name(side.simulator) for side in ran])
     axes.set_ylim(len(ran) - 0.4, -0.6)
     axes.set_xlim(0, 100)
     say(axes, "Predictions", "samples (%)", "")
@@ -86,8 +88,8 @@ def _bars(axes: Any, values: dict[str, list[float]], names: list[str], offset: i
     colours = shades(len(values) + offset)[offset:]
     for i, (simulator, lengths) in enumerate(values.items()):
         places = np.arange(len(names)) - 0.4 + (i + 0.5) * height
-        axes.barh(places, lengths, height * 0.9, color=colours[i], label=simulator)
-    axes.set_yticks(range(len(names)), [n if len(n) <= LONGEST else f"…{n[1 - LONGEST:]}" for n in names])
+        axes.barh(places, lengths, height * 0.9, color=colours[i], label=drawn_name(simulator))
+    axes.set_yticks(range(len(names)), [drawn_name(name, LONGEST) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)
     if values:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from textwrap import indent, wrap
 
 from snntoolbox.analysis.comparison.comparison import Comparison, Divergence, Membrane, Side, Status
-from snntoolbox.ir.summary import shortened, text_table
+from snntoolbox.ir.foreign import shortened
+from snntoolbox.ir.summary import text_table
 from snntoolbox.workflow.report.terminal import LONGEST_NAME
 
 

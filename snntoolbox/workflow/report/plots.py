@@ -20,6 +20,7 @@ from snntoolbox.workflow.report.canvas import (
     ORANGE,
     PINK,
     canvas,
+    drawn_name,
     engineering_units,
     new_figure,
     powers_of_two,
@@ -52,7 +53,8 @@ def rates_against_activations(rates: Array, activations: Array, layer: str) -> F
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", label="identity", zorder=3)
     axes.scatter(x[shown], y[shown], s=6, color=BLUE, alpha=0.25, linewidths=0, rasterized=True, zorder=2)
     some = "" if len(shown) == x.size else f"\n{len(shown):,} of {x.size:,} points shown"
-    say(axes, f"{layer}: r = {pearson.value:.4f}{some}", "ANN activation", "SNN rate × scale (activation units)")
+    title = f"{drawn_name(layer)}: r = {pearson.value:.4f}{some}"
+    say(axes, title, "ANN activation", "SNN rate × scale (activation units)")
     axes.set_aspect("equal", adjustable="box")
     axes.legend(loc="upper left", frameon=False)
     return figure
@@ -63,7 +65,8 @@ def correlations(values: Mapping[str, float], title: str = "Agreement of rates a
     figure, axes = canvas(7, 1.6 + 0.32 * len(values))
     names, heights = list(values), np.array([values[n] for n in values], float)
     known = np.nan_to_num(heights)
-    axes.barh(names, known, color=BLUE, height=0.7)
+    axes.barh(range(len(names)), known, color=BLUE, height=0.7)
+    axes.set_yticks(range(len(names)), [drawn_name(name) for name in names])
     for row, value in enumerate(heights):
         text = "not known" if math.isnan(value) else f"{value:.4f}"
         axes.text(max(known[row], 0) + 0.01, row, text, va="center", fontsize=9)
@@ -105,7 +108,7 @@ def raster(spikes: Array, layer: str, dt: float = 1.0) -> Figure:
     axes.set_yticks(places, [f"{rows[p]:,}" for p in places])
     mean = float(trains.mean())
     some = "" if len(rows) == trains.shape[1] else f", {len(rows):,} of {trains.shape[1]:,} neurons shown"
-    say(axes, f"{layer}: spikes of one sample\nmean rate {mean:.3f} per step{some}", "time (ms)", "neuron")
+    say(axes, f"{drawn_name(layer)}: spikes of one sample\nmean rate {mean:.3f} per step{some}", "time (ms)", "neuron")
     axes.grid(visible=False)
     return figure
 
@@ -116,7 +119,7 @@ def potentials(traces: Array, threshold: float, layer: str, dt: float = 1.0) -> 
     chosen = spread(values.shape[1], MOST_TRACES)
     figure = new_figure(7.5, 1.2 + 0.9 * len(chosen))
     rows: Any = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
-    title = f"{layer}: membrane potentials of one sample after the reset\n(network units)"
+    title = f"{drawn_name(layer)}: membrane potentials of one sample after the reset\n(network units)"
     for axes, neuron in zip(rows, chosen, strict=True):
         tidy(axes)
         axes.plot(times(len(values), dt), values[:, neuron], color=BLUE, linewidth=1.3)
@@ -150,7 +153,7 @@ def histograms(rates: Array, activations: Array, layer: str) -> Figure:
         axes.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.25)
         axes.hist(values, edges, histtype="step", color=colour, linewidth=1.5, label=label)
     axes.set_yscale("log")
-    say(axes, f"{layer}: distribution of activations", "activation", "neurons × samples")
+    say(axes, f"{drawn_name(layer)}: distribution of activations", "activation", "neurons × samples")
     axes.legend(frameon=False)
     return figure
 
@@ -179,7 +182,7 @@ def confusion(matrix: Array, classes: Sequence[str] | None = None) -> Figure:
     """Samples of each class (rows) by the class that the network gave (columns); colours are shares of the row."""
     matrix = np.asarray(matrix)
     size = len(matrix)
-    names = list(classes) if classes is not None else [str(i) for i in range(size)]
+    names = [drawn_name(c) for c in classes] if classes is not None else [str(i) for i in range(size)]
     side = float(np.clip(1.8 + 0.45 * size, 4.2, 11))
     figure, axes = canvas(side + 0.9, side)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -224,7 +227,7 @@ def input_image(sample: Array, title: str = "Input") -> Figure:
 def _lines(series: Mapping[str, Array], title: str, y: str, dt: float) -> Figure:
     figure, axes = canvas(7.5, 4.2)
     for (name, values), colour in zip(series.items(), shades(len(series)), strict=True):
-        axes.plot(times(len(values), dt), values, color=colour, linewidth=1.4, label=name)
+        axes.plot(times(len(values), dt), values, color=colour, linewidth=1.4, label=drawn_name(name))
     axes.set_ylim(bottom=0)
     say(axes, title, "time (ms)", y)
     columns = 1 + (len(series) - 1) // 18
@@ -252,7 +255,7 @@ def _maps(values: Array, layer: str, what: str, unit: str, colours: str) -> Figu
     bar = figure.colorbar(image, ax=grid, shrink=0.85, label=unit)
     bar.ax.tick_params(labelsize=9)
     some = f"\n{len(shown)} of {len(maps)} channels shown" if len(shown) < len(maps) else ""
-    figure.suptitle(f"{layer}: {what}{some}", fontsize=11, x=0.02, ha="left")
+    figure.suptitle(f"{drawn_name(layer)}: {what}{some}", fontsize=11, x=0.02, ha="left")
     return figure
 
 
@@ -296,7 +299,7 @@ def error_terms(diagnosis: Diagnosis) -> Figure:
 
 
 def _label(layer: LayerDiagnosis) -> str:
-    return f"{layer.name} (not split)" if layer.undefined else layer.name
+    return f"{drawn_name(layer.name)}{' (not split)' if layer.undefined else ''}"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,13 @@ import numpy as np
 
 from snntoolbox.analysis import metrics
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
+from snntoolbox.ir.foreign import file_names, shown
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import synaptic_operations_per_step
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.writing import replacing
 from snntoolbox.workflow.collecting import Batch
 from snntoolbox.workflow.report import canvas, plots
 from snntoolbox.workflow.report.plots import error_terms
@@ -80,15 +82,17 @@ class Recorder:
         arrays: dict[str, Array] = {"input": x} if "input_b_l_t" in self.log_vars else {}
         for variable, (group, values) in groups.items():
             if variable in self.log_vars:
-                arrays.update({f"{group}/{name}": value for name, value in values.items()})
+                arrays.update({f"{group}/{shown(name)}": value for name, value in values.items()})
         if "synaptic_operations_b_t" in self.log_vars:
             arrays["synaptic_operations"] = synaptic_operations_per_step(self.network, result.spikes)
         folder = self.folder / "log_vars"
         folder.mkdir(exist_ok=True)
-        np.savez_compressed(folder / f"{self._batch}.npz", allow_pickle=False, **arrays)
+        with replacing(folder / f"{self._batch}.npz") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def plot(
         self,
+        warn: Callable[[str], None],
         *,
         error_per_step: Array | None,
         ann_accuracy: float | None,
@@ -97,7 +101,10 @@ class Recorder:
         correlations: Mapping[str, float],
         diagnosis: Diagnosis | None = None,
     ) -> None:
-        """Draw what was asked; `predictions` are the classes found and the labels of all samples."""
+        """Draw what was asked; `predictions` are the classes found and the labels of all samples.
+
+        `warn` is told of each picture that cannot be drawn.
+        """
         if self._first is None:
             return
         x, result, activations = self._first
@@ -114,44 +121,39 @@ class Recorder:
         }
         with canvas.styled(self.properties):
             for name, draw in whole.items():
-                figure = draw() if name in self.plot_vars else None
-                if figure is not None:
-                    _save(figure, folder / f"{name}.png")
+                if name in self.plot_vars:
+                    canvas.save_if_possible(draw, folder / f"{name}.png", warn)
+            folders = file_names(self.network.populations)
             for population in self.network.populations.values():
-                for name, figure in self._layer_plots(population, result, activations.get(population.name)):
-                    _save(figure, folder / _file_name(population.name) / f"{name}.png")
+                for name, draw in self._layer_plots(population, result, activations.get(population.name)):
+                    told = partial(_of_layer, warn, population.name)
+                    canvas.save_if_possible(draw, folder / folders[population.name] / f"{name}.png", told)
 
     def _layer_plots(
         self, population: Population, result: Result, activation: Array | None
-    ) -> Iterator[tuple[str, Figure]]:
+    ) -> Iterator[tuple[str, Callable[[], Figure]]]:
         """The plots of one population: traces of the first sample, distributions over the batch."""
         name, drawn, dt = population.name, self.plot_vars, self.network.dt
         if "spiketrains" in drawn:
-            yield "spiketrains", plots.raster(result.spikes[name][:, 0], name, dt)
+            yield "spiketrains", lambda: plots.raster(result.spikes[name][:, 0], name, dt)
         if "v_mem" in drawn and isinstance(population.neuron, IF):
             threshold = float(np.mean(population.neuron.threshold))
-            yield "v_mem", plots.potentials(result.potentials[name][:, 0], threshold, name, dt)
+            yield "v_mem", lambda: plots.potentials(result.potentials[name][:, 0], threshold, name, dt)
         if "spikerates" in drawn:
-            yield "spikerates", plots.rate_maps(result.rates(name)[0], name)
+            yield "spikerates", lambda: plots.rate_maps(result.rates(name)[0], name)
         if activation is None:
             return
         rates = result.rates(name) * population.scale
         if "activations" in drawn:
-            yield "activations", plots.activation_maps(activation[0], name)
+            yield "activations", lambda: plots.activation_maps(activation[0], name)
         if "correlation" in drawn:
-            yield "correlation", plots.rates_against_activations(rates, activation, name)
+            yield "correlation", lambda: plots.rates_against_activations(rates, activation, name)
         if "hist_spikerates_activations" in drawn:
-            yield "hist_spikerates_activations", plots.histograms(rates, activation, name)
+            yield "hist_spikerates_activations", lambda: plots.histograms(rates, activation, name)
 
 
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(figure, path)
-
-
-def _file_name(population: str) -> str:
-    """A population's name as that of a folder: inside ours, whatever a layer is called."""
-    return re.sub(r"[^\w.+-]", "_", population).lstrip(".")[:200] or "_"
+def _of_layer(warn: Callable[[str], None], layer: str, message: str) -> None:
+    warn(f"{shown(layer)}: {message}")
 
 
 def _error(error_per_step: Array | None, ann_accuracy: float | None, dt: float) -> Figure | None:

@@ -11,13 +11,13 @@ from textwrap import fill
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from snntoolbox.analysis.metrics import PopulationStatistics
+from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
-from snntoolbox.ir.summary import incoming, shape_text, shortened, text_table
+from snntoolbox.ir.summary import incoming, shape_text, text_table
 
 WEAK_CORRELATION = 0.9
 """Layers that follow the analogue network less closely than this are marked."""
@@ -138,9 +138,10 @@ def progress(description: str, total: int, console: Console | None = None) -> It
     if console is None and not sys.stderr.isatty():
         yield lambda steps: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console or Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(escape(description), total=total)
+    raw = getattr(sys.stderr, "raw", sys.stderr)  # a bar is drawn by what is escaped in foreign text
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console or Console(file=raw), transient=True) as bar:
+        task = bar.add_task(shown(description), total=total)
         yield lambda steps: bar.advance(task, steps)
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from snntoolbox.analysis.comparison.compare import backends_of, compare
 from snntoolbox.analysis.comparison.comparison import Comparison
-from snntoolbox.errors import ConfigError, SNNToolboxError
-from snntoolbox.ir.files import RunFolder, write_json
+from snntoolbox.errors import ConfigError
+from snntoolbox.ir.files import RunFolder
+from snntoolbox.ir.foreign import longer
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.writing import write_json, write_text
 from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
@@ -38,7 +40,7 @@ def compare_settings(
     backends = backends_of([SIMULATOR_ALIASES.get(name, name) for name in simulators])
     check_folder(settings.paths.path_wd)
     place = settings.paths.log_dir_of_current_run
-    target = RunFolder(place.with_name(place.name + COMPARED), overwrite=settings.output.overwrite)
+    target = RunFolder(place.with_name(longer(place.name, COMPARED)), overwrite=settings.output.overwrite)
     with target as folder:
         prepared = prepare(settings, _any_network)
         if prepared.network is None:
@@ -77,8 +79,5 @@ def _write(prepared: Prepared, network: SpikingNetwork, comparison: Comparison, 
     report = {k: v for k, v in prepared.report.items() if v is not None and k not in _OF_A_RUN}
     write_json(folder / "compare.json", {**report, **comparison.as_dict()})
     save(network, folder / f"{Path(prepared.settings.paths.filename_snn).name}.npz")
-    (folder / "config.ini").write_text(config_text(prepared.settings))
-    try:
-        canvas.save(picture(comparison), folder / "compare.png")
-    except SNNToolboxError as error:  # matplotlib is an extra, and the numbers are there without the picture
-        prepared.journal.warn(error.message)
+    write_text(folder / "config.ini", config_text(prepared.settings))
+    canvas.save_if_possible(lambda: picture(comparison), folder / "compare.png", prepared.journal.warn)

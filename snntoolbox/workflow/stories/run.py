@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.analysis.metrics import PopulationStatistics
 from snntoolbox.conversion.converted import ConvertedNetwork
 from snntoolbox.errors import ConfigError, DiedError
-from snntoolbox.ir.files import RunFolder, write_json
+from snntoolbox.ir.files import RunFolder
+from snntoolbox.ir.foreign import longer
 from snntoolbox.ir.io import save
+from snntoolbox.ir.writing import OutputError, write_json, write_text
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
@@ -31,7 +34,8 @@ class FinishedRun:
     """What came of a run: its `report` is what ``report.json`` in its `folder` holds.
 
     `network` is None where nothing was converted or loaded, `statistics` and `diagnosis` where nothing was simulated or
-    errors are not split. `failure` is what the simulator died of, where some batches were finished before.
+    errors are not split. `failure` is what the simulator died of, where some batches were finished before, or why there
+    are no files.
     """
 
     report: Mapping[str, Any]
@@ -39,7 +43,7 @@ class FinishedRun:
     network: ConvertedNetwork | None = None
     statistics: PopulationStatistics | None = None
     diagnosis: Diagnosis | None = None
-    failure: DiedError | None = None
+    failure: DiedError | OutputError | None = None
 
 
 def run(
@@ -53,20 +57,27 @@ def run(
     """
     check_folder(settings.paths.path_wd)
     target = RunFolder(into or settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)
-    with target as folder:
-        prepared = prepare(settings, runs_on(settings.simulation.simulator, force=force))
-        if advise is not None and prepared.inputs.graph is None:
-            raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
-        outcome = _simulate(prepared, folder, force=force, advised=advise is not None)
-        if advise is not None and outcome.failure is None:
-            outcome = _with_advice(prepared, outcome, advise)
-        report = _write(prepared, outcome, folder)
-        if outcome.failure is not None:
-            target.path = target.path.with_name(target.path.name + UNFINISHED)
+    outcome, unwritten = Simulated(), None
+    try:
+        with target as folder:
+            prepared = prepare(settings, runs_on(settings.simulation.simulator, force=force))
+            if advise is not None and prepared.inputs.graph is None:
+                raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
+            _write_networks(prepared, folder)
+            outcome = _simulate(prepared, folder, force=force, advised=advise is not None)
+            if advise is not None and outcome.failure is None:
+                outcome = _with_advice(prepared, outcome, advise)
+            _write_report(prepared, outcome, folder)
+            if outcome.failure is not None:
+                target.path = target.path.with_name(longer(target.path.name, UNFINISHED))
+    except OutputError as error:
+        if not outcome.report:
+            raise
+        unwritten = error  # what was measured can still be shown
     network = None if prepared.network is None else ConvertedNetwork.of(prepared.network)
     return FinishedRun(
-        report=report, folder=target.path, network=network,
-        statistics=outcome.statistics, diagnosis=outcome.diagnosis, failure=outcome.failure,
+        report=_reported(prepared, outcome), folder=target.path, network=network,
+        statistics=outcome.statistics, diagnosis=outcome.diagnosis, failure=unwritten or outcome.failure,
     )  # fmt: skip
 
 
@@ -84,14 +95,29 @@ def _with_advice(prepared: Prepared, outcome: Simulated, advise: Advise) -> Simu
     return replace(outcome, diagnosis=diagnosis, report={**outcome.report, "diagnosis": diagnosis.data()})
 
 
-def _write(prepared: Prepared, outcome: Simulated, folder: Path) -> Mapping[str, Any]:
-    """Save the networks, the settings and the report, which is returned."""
-    paths, report = prepared.settings.paths, {**prepared.report, **outcome.report}
+def _write_networks(prepared: Prepared, folder: Path) -> None:
+    """Save the settings and the networks, before the long work: there must be room for them."""
+    paths = prepared.settings.paths
+    write_text(folder / "config.ini", config_text(prepared.settings))
     if prepared.inputs.graph is not None:
         save(prepared.inputs.graph, folder / f"{Path(paths.filename_parsed_model).name}.npz")
     if prepared.network is not None:
         save(prepared.network, folder / f"{Path(paths.filename_snn).name}.npz")
+
+
+def _write_report(prepared: Prepared, outcome: Simulated, folder: Path) -> None:
+    """Write the numbers, then the pictures, and what these had to say."""
+    before = len(prepared.journal.warnings)
+    write_json(folder / "report.json", _reported(prepared, outcome))
+    outcome.plot()
+    if len(prepared.journal.warnings) > before:
+        with suppress(OutputError):  # it is there without them
+            write_json(folder / "report.json", _reported(prepared, outcome))
+
+
+def _reported(prepared: Prepared, outcome: Simulated) -> Mapping[str, Any]:
+    """What ``report.json`` holds."""
+    report = {**prepared.report, **outcome.report}
+    if prepared.network is not None:
         report["neurons_per_layer"] = {n: p.size for n, p in prepared.network.populations.items()}
-    (folder / "config.ini").write_text(config_text(prepared.settings))
-    write_json(folder / "report.json", report)
     return report

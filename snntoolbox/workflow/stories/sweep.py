@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -14,7 +13,9 @@ from snntoolbox.backends.workers import cluster
 from snntoolbox.backends.workers.cluster import Cluster
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
-from snntoolbox.ir.files import RunFolder, write_json
+from snntoolbox.ir.files import RunFolder
+from snntoolbox.ir.foreign import file_names
+from snntoolbox.ir.writing import write_json
 from snntoolbox.workflow.config.checks import problems_of_sweep, swept_key
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings
@@ -72,7 +73,7 @@ def sweep(
     values = tuple(values) or settings.parameter_sweep.param_values
     points = _points(Path(config), overrides, name, values)
     cluster.check(settings.simulation.workers, settings.simulation.scheduler)
-    place, labels = settings.paths.log_dir_of_current_run, [_label(name, value) for value in values]
+    place, labels = settings.paths.log_dir_of_current_run, _labels(name, values)
     with RunFolder(place, overwrite=settings.output.overwrite) as folder:
         tasks = [
             (_at(point, place / label), folder / label, f"{name} = {show(value)}", force)
@@ -108,9 +109,11 @@ def _at(point: Settings, folder: Path) -> Settings:
     return replace(point, paths=paths, simulation=replace(point.simulation, workers=0, scheduler=""))
 
 
-def _label(name: str, value: object) -> str:
-    """The name of a point's folder."""
-    return re.sub(r"[^\w.+-]", "_", f"{swept_key(name).split('.')[1]}_{show(value)}")[:100]
+def _labels(name: str, values: Sequence[object]) -> list[str]:
+    """The names of the points' folders."""
+    texts = [f"{swept_key(name).split('.')[1]}_{show(value)}" for value in values]
+    names = file_names(texts)
+    return [names[text] for text in texts]
 
 
 def _reports(settings: Settings, tasks: list[tuple[Settings, Path, str, bool]]) -> Iterator[Mapping[str, Any]]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from snntoolbox.analysis.settings import written
 from snntoolbox.analysis.tuning.tune import tune
 from snntoolbox.analysis.tuning.tuning import Trial, Tuning
-from snntoolbox.errors import ConfigError, SNNToolboxError
-from snntoolbox.ir.files import RunFolder, write_json
+from snntoolbox.errors import ConfigError
+from snntoolbox.ir.files import RunFolder
+from snntoolbox.ir.foreign import longer
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
 from snntoolbox.workflow.choices import as_key, recipe_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.raw_config import read_file, read_overrides
@@ -70,16 +72,16 @@ def tune_config(
     target = _target(config, output, force)
     _check(settings)
     place = settings.paths.log_dir_of_current_run
-    folder = RunFolder(place.with_name(place.name + TUNED), overwrite=settings.output.overwrite)
+    folder = RunFolder(place.with_name(longer(place.name, TUNED)), overwrite=settings.output.overwrite)
     with folder as into:
         inputs = open_inputs(_without_test(settings), log.warning)
         tuning = _searched(inputs, settings, search)
         text = tuned_text(config, overrides, settings, tuning, target)
         about = {"model": inputs.source, "config": config, "tuned": target}
         write_json(into / "tune.json", {**about, **tuning.data(as_key)})
-        (into / "config.ini").write_text(config_text(settings))
-        _draw(tuning, into / "tune.png")
-        _write(target, text)
+        write_text(into / "config.ini", config_text(settings))
+        canvas.save_if_possible(lambda: pareto(points(tuning), **_about(tuning)), into / "tune.png", log.warning)
+    _write(target, text)
     return Tuned(tuning, target, folder.path)
 
 
@@ -110,6 +112,7 @@ def _target(config: Path, output: Path | None, force: bool) -> Path:
         raise ConfigError(f"'{target}' is the configuration itself", hint="-o names another file")
     if not target.parent.is_dir():
         raise ConfigError(f"there is no folder '{target.parent}' to write to")
+    check_writable(target)
     return target
 
 
@@ -204,21 +207,11 @@ def _head(config: Path, tuning: Tuning) -> list[str]:
 
 
 def _write(target: Path, text: str) -> None:
-    try:
-        target.write_text(text, encoding="utf-8")
-        load_config(target)
-    except OSError as error:
-        raise ConfigError(f"cannot write '{target}': {error.strerror}") from None
-
-
-def _draw(tuning: Tuning, path: Path) -> None:
-    """The picture, unless matplotlib is missing: it is an extra, and the numbers are there without it."""
-    try:
-        figure = pareto(points(tuning), **_about(tuning))
-    except SNNToolboxError as error:
-        log.info("no picture: %s", error.message)
-        return
-    canvas.save(figure, path)
+    """Write the best configuration, if it can be read."""
+    with replacing(target) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.flush()
+        load_config(Path(file.name))
 
 
 def points(tuning: Tuning) -> list[Point]:

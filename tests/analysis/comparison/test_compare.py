@@ -18,9 +18,9 @@ from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.analysis.conformance.networks import NETWORKS
 from snntoolbox.errors import ArgumentError, BackendError, DataError, TooLargeError
 from snntoolbox.ir import features
-from snntoolbox.ir.files import write_json
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
+from snntoolbox.ir.writing import write_json
 
 STEPS = 24
 

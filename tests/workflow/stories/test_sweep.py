@@ -8,7 +8,7 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.errors import ConfigError, ConversionError
-from snntoolbox.ir.files import _plain
+from snntoolbox.ir.writing import _plain
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config

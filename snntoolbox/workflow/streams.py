@@ -1,0 +1,66 @@
+"""Standard output and error as a terminal can take them: no foreign signs that it obeys, none that it does not know."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
+
+from snntoolbox.ir.foreign import shown_lines
+
+_TYPEWRITTEN = str.maketrans({"…": "...", "×": "x", "±": "+-", "–": "-", "→": "->", "’": "'", "·": ".", "≤": "<="})
+"""What stands for our own signs where a terminal knows ASCII alone."""
+
+
+class SafeStream:
+    """A stream for people: what is written to it is plain text in letters that `raw` knows."""
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        """Write a text, see the class."""
+        self.raw.write(encodable(shown_lines(text), self.raw.encoding))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """A text in letters that an encoding has; others as Python writes them."""
+    encoding = encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_TYPEWRITTEN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Standard output and error as `SafeStream`s; where one is closed, what is written to it is lost, nothing else."""
+    before = sys.stdout, sys.stderr
+    out, err = (SafeStream(stream or _nowhere()) for stream in before)
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def give_up_output() -> None:
+    """Whoever reads standard output is gone, or its disk is full: what is still to be written there is dropped."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
