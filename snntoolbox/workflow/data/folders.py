@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snntoolbox.errors import DataError
-from snntoolbox.ir.files import MARKER
+from snntoolbox.ir.merging import MARKER
 from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
