@@ -49,8 +49,8 @@ def problems_of_sweep(name: str, values: Sequence[object]) -> list[str]:
 
 def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
-    problems = [*_files(settings), *_label(settings), *_time(settings), *_images(settings, user_keys)]
-    return [*problems, *_workers(settings), *_sweep(settings)]
+    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings)]
+    return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
 
 
 def _files(settings: Settings) -> list[str]:
@@ -64,6 +64,19 @@ def _files(settings: Settings) -> list[str]:
     if tools.simulate and not tools.convert and not paths.filename_snn:
         problems.append("paths.filename_snn: is required when tools.convert = False and no filename_ann is set")
     return problems
+
+
+def _saved(settings: Settings) -> list[str]:
+    """Both networks are saved in one folder, under the last part of their names."""
+    paths, tools = settings.paths, settings.tools
+    names = {"filename_parsed_model": paths.filename_parsed_model, "filename_snn": paths.filename_snn}
+    wrong = [name for name, text in names.items() if text and not PurePath(text).name]
+    if wrong:
+        return [f"paths.{name} = {names[name]}: must be the name of a file" for name in wrong]
+    parsed, snn = (PurePath(text).name.casefold() for text in names.values())
+    if tools.parse and tools.convert and parsed and parsed == snn:
+        return [f"paths.filename_snn = {paths.filename_snn}: is also the name of the parsed network; choose another"]
+    return []
 
 
 def _label(settings: Settings) -> list[str]:

@@ -9,11 +9,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.checks import problems_across_keys
+from snntoolbox.workflow.config.interpolation import References
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.presets import PRESETS
-from snntoolbox.workflow.config.raw_config import RawConfig, read_file, read_overrides
+from snntoolbox.workflow.config.raw_config import RawConfig, problems_of, read_file, read_overrides
 from snntoolbox.workflow.config.refusals import REFUSED_SECTIONS, refused
 from snntoolbox.workflow.config.schema import MODEL_SUFFIXES, Paths, Settings, keys, sections
 from snntoolbox.workflow.config.values import is_default, parse, unquoted
@@ -84,7 +84,9 @@ def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: st
         name for name in (*file.sections, *changes.sections) if name not in _known_sections()
     )
     problems += [_unknown_section(name) for name in unknown_sections]
-    for (section, name), text in {**file.texts, **changes.texts}.items():
+    texts = {**file.texts, **changes.texts}
+    references = References(texts, folder)
+    for (section, name), text in texts.items():
         if section in unknown_sections:
             continue
         try:
@@ -92,14 +94,13 @@ def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: st
             if row is None:
                 _check_refused(section, name, text)
             else:
-                values[row.path] = value_of(row, text)
+                values[row.path] = value_of(row, references.text(section, name))
         except ValueError as error:
             problems.append(f"{section}.{name}{error}")
     settings = with_derived(_settings(values), frozenset(values), folder)
     problems += problems_across_keys(settings, frozenset(values))
     if problems:
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError("\n    ".join([f"{source} has {count}:", *problems]))
+        raise problems_of(source, problems)
     return settings
 
 

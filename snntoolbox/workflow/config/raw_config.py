@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from snntoolbox.ir.regular_files import check_regular
 from snntoolbox.workflow.config.schema import MODEL_SUFFIXES
 
 _AGAIN = "\N{SYMBOL FOR SUBSTITUTE}"  # marks the second [section] or key while parsing; no file has it
+MOST_PROBLEMS = 30
+"""So many are told; a file with more is none that a user wrote by hand."""
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # no text holds these
 _INIT_HINT = "write one with: snntoolbox init MODEL"
 
 
@@ -51,10 +54,17 @@ def read_overrides(overrides: Iterable[str]) -> RawConfig:
     return RawConfig(texts, tuple({section for section, _ in texts}), tuple(problems))
 
 
+def problems_of(source: str, problems: Sequence[str], *, more: bool = False) -> ConfigError:
+    """One error of all problems; of very many the first. With `more` there may be others that were not looked for."""
+    count = "a problem" if len(problems) == 1 else f"{'at least ' if more else ''}{len(problems)} problems"
+    rest = ["..."] if len(problems) > MOST_PROBLEMS or more else []
+    return ConfigError("\n    ".join([f"{source} has {count}:", *problems[:MOST_PROBLEMS], *rest]))
+
+
 def _text_of(path: Path) -> str:
     check_regular(path, ConfigError)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _decoded(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"configuration file {path} does not exist", hint=_INIT_HINT) from None
     except IsADirectoryError:
@@ -70,6 +80,19 @@ def _text_of(path: Path) -> str:
     return text
 
 
+def _decoded(data: bytes) -> str:
+    """The text of a file; UnicodeDecodeError where it is none.
+
+    Names of files need not be UTF-8: their bytes are kept, as the saved configuration of such a run has them.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if _BINARY.search(data):
+            raise
+        return data.decode("utf-8-sig", "surrogateescape")
+
+
 def _instead(path: Path) -> str:
     if path.suffix in MODEL_SUFFIXES:
         return f"for a model file, write a configuration first: snntoolbox init {path}"
@@ -78,9 +101,11 @@ def _instead(path: Path) -> str:
 
 def _parsed(path: Path, text: str) -> tuple[configparser.ConfigParser, list[str]]:
     """Parse `text`; of a key or section that comes again only the first counts and the others are problems."""
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # splitlines() splits at odd characters too
     problems: list[str] = []
     while True:
+        if len(problems) > MOST_PROBLEMS:  # each one that is found takes another look at the whole file
+            raise problems_of(f"configuration {path}", problems, more=True)
         parser = configparser.ConfigParser(interpolation=None, default_section=_AGAIN)
         parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys are case-sensitive
         try:

@@ -10,7 +10,7 @@ from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.load import value_of
 from snntoolbox.workflow.config.refusals import REFUSED, REFUSED_SECTIONS
 from snntoolbox.workflow.config.schema import Settings, keys, sections
-from snntoolbox.workflow.config.values import show
+from snntoolbox.workflow.config.values import show, spelled
 
 _PAGE_HEAD = """\
 # Configuration
@@ -20,6 +20,10 @@ _PAGE_HEAD = """\
 A configuration is an INI file: sections in brackets, one `key = value` a line, a comment on a line of its own after
 `#`. Keys are case-sensitive and all optional except `filename_ann`. Sets, lists and dictionaries are written as in
 Python. `snntoolbox init MODEL` writes a commented file; `--set section.key=value` changes one key for one run.
+
+In a value, in a file or behind `--set`, `%(key)s` stands for the value of another key of the section (of `path_wd` as
+an absolute path) and `%%` for a percent sign, as Python's `configparser` has it. Quotes around the whole of a text are
+left out, so that it may begin or end with a space; `%(newline)s` is a line break.
 """
 
 _REFUSED_HEAD = """\
@@ -79,9 +83,10 @@ def default_config_text(values: Mapping[str, object] | None = None) -> str:
     for which a better value than the default is suggested. ConfigError if a name or value is not valid.
     """
     values = dict(values or {})
-    texts = {row.path: show(row.suggested) for row in keys().values() if row.suggested is not None}
+    texts = {row.path: spelled(row.suggested) for row in keys().values() if row.suggested is not None}
     for path, value in values.items():
-        texts[path] = _checked(path, show(value))
+        _check(path, show(value))
+        texts[path] = spelled(value)
     blocks = [_HEAD]
     for section, kind in sections().items():
         about = "\n".join(_comment((kind.__doc__ or "").strip()))
@@ -96,7 +101,7 @@ def config_text(settings: Settings) -> str:
     for section in sections():
         rows = [row for row in keys().values() if row.section == section]
         part = getattr(settings, section)
-        lines += [f"[{section}]", *(f"{row.name} = {show(getattr(part, row.name))}".rstrip() for row in rows), ""]
+        lines += [f"[{section}]", *(f"{row.name} = {spelled(getattr(part, row.name))}".rstrip() for row in rows), ""]
     return "\n".join(lines)
 
 
@@ -117,17 +122,14 @@ def default_text(row: Key) -> str:
     return row.derived or show(row.default)
 
 
-def _checked(path: str, text: str) -> str:
+def _check(path: str, text: str) -> None:
     row = keys().get(path)
     if row is None:
         raise ConfigError(f"{path}: unknown key")
-    if "\n" in text or "\r" in text:
-        raise ConfigError(f"{path}: a value must be one line")
     try:
         value_of(row, text)
     except ValueError as error:
         raise ConfigError(f"{path}{error}") from None
-    return text
 
 
 def _entry(row: Key, text: str | None) -> str:

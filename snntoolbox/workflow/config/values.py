@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+CHARACTERS = {"newline": "\n", "return": "\r"}
+"""What no line of a file can hold: the names by which values refer to it, as ``%(newline)s``."""
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _NAMES = re.compile(r"[A-Za-z_]\w*(\s*,\s*[A-Za-z_]\w*)*")
 
@@ -156,4 +158,14 @@ def show(value: object) -> str:
         return "{" + ", ".join(repr(item) for item in sorted(value)) + "}"
     if isinstance(value, tuple):
         return repr(list(value))
-    return str(value)
+    text = str(value)
+    # Spaces at the ends would be cut off, and quotes around the whole of it too.
+    return f"'{text}'" if isinstance(value, str | Path) and (text != text.strip() or text != unquoted(text)) else text
+
+
+def spelled(value: object) -> str:
+    """Return what stands for `value` in a file or an override: `show`, with what has a meaning there spelled out."""
+    text = show(value).replace("%", "%%")
+    for name, character in CHARACTERS.items():
+        text = text.replace(character, f"%({name})s")
+    return text

@@ -19,7 +19,7 @@ from snntoolbox.ir.writing import write_json
 from snntoolbox.workflow.config.checks import problems_of_sweep, swept_key
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings
-from snntoolbox.workflow.config.values import show
+from snntoolbox.workflow.config.values import show, spelled
 from snntoolbox.workflow.report.terminal import progress
 from snntoolbox.workflow.stories.run import run
 
@@ -94,7 +94,7 @@ def _points(config: Path, overrides: list[str], name: str, values: Sequence[obje
     points, wrong = [], []
     for value in values:
         try:
-            one = [*overrides, "parameter_sweep.param_values=[]", f"{swept_key(name)}={show(value)}"]
+            one = [*overrides, "parameter_sweep.param_values=[]", f"{swept_key(name)}={spelled(value)}"]
             points.append(load_config(config, one))
         except ConfigError as error:
             wrong.append(error.message)

@@ -14,7 +14,7 @@ from snntoolbox.analysis.tuning.tune import tune
 from snntoolbox.analysis.tuning.tuning import Trial, Tuning
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.files import RunFolder
-from snntoolbox.ir.foreign import longer
+from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
 from snntoolbox.workflow.choices import as_key, recipe_of
@@ -22,7 +22,7 @@ from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.raw_config import read_file, read_overrides
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
-from snntoolbox.workflow.config.values import show
+from snntoolbox.workflow.config.values import spelled
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
@@ -187,7 +187,7 @@ def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, tunin
         chosen["paths.runlabel"] = f"{settings.paths.runlabel}-tuned"
     if target.parent.resolve() != config.parent.resolve() or "paths.path_wd" in values:
         chosen["paths.path_wd"] = str(settings.paths.path_wd.resolve())
-    values.update({key: show(value) for key, value in chosen.items()})
+    values.update({key: spelled(value) for key, value in chosen.items()})
     sections: dict[str, list[str]] = {}
     for key, text in values.items():
         section, _, name = key.partition(".")
@@ -200,7 +200,7 @@ def _head(config: Path, tuning: Tuning) -> list[str]:
     best, outcome = tuning.best, tuning.best.measured.outcome
     score = f"error {outcome.output_error:.1%}" if outcome.agreement is None else f"agreement {outcome.agreement:.1%}"
     return [
-        f"{config.name} as `snntoolbox tune` would have it:",
+        f"{shown(config.name)} as `snntoolbox tune` would have it:",
         f"{score}, {best.steps:.4g} steps, {best.measured.operations:,.0f} synaptic operations",
         f"on {best.samples} calibration samples that were held back.",
     ]

@@ -171,8 +171,8 @@ def test_overrides_win_over_the_file_and_the_last_one_counts(load):
     assert load(text, "simulation.duration=5", "simulation.duration = 7").simulation.duration == 7
 
 
-def test_percent_signs_and_equal_signs_are_plain_text(load):
-    assert load("runlabel = 50%(x)s=y\n").paths.runlabel == "50%(x)s=y"
+def test_doubled_percent_signs_and_equal_signs_are_plain_text(load):
+    assert load("runlabel = 50%%(x)s=y\n").paths.runlabel == "50%(x)s=y"
 
 
 def test_default_paths(load, tmp_path):

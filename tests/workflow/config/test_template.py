@@ -67,7 +67,6 @@ def test_uncommented_the_new_file_still_loads(tmp_path):
     [
         ({"simulation.duraton": 3}, "simulation.duraton: unknown key"),
         ({"simulation.duration": 0}, "simulation.duration = 0: must be at least 1"),
-        ({"paths.filename_ann": "a\nb = c"}, "must be one line"),
     ],
 )
 def test_values_of_the_new_file_are_checked(values, words):

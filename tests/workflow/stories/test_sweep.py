@@ -13,6 +13,7 @@ from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.stories.run import run
+from snntoolbox.workflow.stories.sweep import _labels
 
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=16", "simulation.duration=8"]
 
@@ -107,3 +108,9 @@ def test_the_section_is_checked_when_it_is_read(config):
         load_config(config, ["parameter_sweep.param_name=cell.no", "parameter_sweep.param_values=[1]"])
     with pytest.raises(ConfigError, match="must be a list of values such as"):
         load_config(config, ["parameter_sweep.param_values=3"])
+
+
+def test_points_whose_values_look_alike_have_folders_of_their_own():
+    values = ["a/b", "a_b", "a b", "A_B", "a_b_2", "x" * 200, "x" * 201]
+    labels = _labels("paths.dataset_path", values)
+    assert len({label.lower() for label in labels}) == len(values)
