@@ -12,6 +12,7 @@ from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.early_exit import early_exit as exits_by
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
+from snntoolbox.backends.room import bytes_per_step, check_room
 from snntoolbox.backends.workers.batches import Job, run_batches
 from snntoolbox.backends.workers.cluster import check as check_workers
 from snntoolbox.errors import DataError
@@ -158,8 +159,10 @@ def _batches(
         raise DataError(f"batch_size = {batch_size} is not at least 1")
     for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
         encoding.check(array, name)
-    check_workers(workers, scheduler)
     starts = range(0, len(arrays[0]), batch_size)
+    workers = min(workers, len(starts))
+    check_workers(workers, scheduler)
+    check_room(steps, bytes_per_step(network, record), min(batch_size, len(arrays[0])))
     batches = ((start, [a[start : start + batch_size] for a in arrays]) for start in starts)
     if workers > 1 or scheduler:
         run = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)

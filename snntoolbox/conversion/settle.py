@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, Choice, Choose
 from snntoolbox.conversion.corrections.correct_layers import STARTING
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
@@ -58,6 +59,9 @@ def settle(
     if data is not None:
         check_not_silent(data)
     steps = None if duration is None else steps_of(duration, recipe.dt)
+    if steps is not None and data is not None:  # what the outputs would be, and what the network says
+        samples = min(len(data[0]), max(recipe.correction_samples, recipe.readout_correction))
+        check_room(steps, 2 * BYTES * sum(map(lowered.size, lowered.outputs)), samples)
     pairs = [("weights", "none")] if data is None else candidates(recipe, steps)
 
     @cache

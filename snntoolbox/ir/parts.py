@@ -214,6 +214,10 @@ class Saturation(Limits):
             yield f"saturation {(self.low, self.high)} is no range around 0"
 
 
+MOST_STEPS = 2**31
+"""Simulators count the steps of a pause in 32 bits."""
+
+
 @dataclass(frozen=True, eq=False)
 class RefractoryPeriod(Pause):
     """I[t] = 0, z[t] = 0 in the `steps` steps after a spike; the leak goes on."""
@@ -236,8 +240,8 @@ class RefractoryPeriod(Pause):
 
     def misfits(self) -> Iterator[str]:
         """What is no number of steps."""
-        if self.steps < 0 or self.steps != int(self.steps):
-            yield f"refractory {self.steps} is no number of steps"
+        if not 0 <= self.steps < MOST_STEPS or self.steps != int(self.steps):
+            yield f"refractory {self.steps} is no number of steps below {MOST_STEPS}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int], None]
 """Told how many samples more are done."""
 
-_VALUES_AT_ONCE = 2**22
+_VALUES_AT_ONCE = 2**20
 _EXACT = 2**24  # whole numbers up to this are exact in float32
 _HINTS = {
     "c": "give real numbers: their real and imaginary parts as channels of their own, for instance",

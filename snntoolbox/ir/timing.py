@@ -18,10 +18,19 @@ def steps_of(duration: float, dt: float) -> int:
     """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
     if not isinstance(duration, Real) or isinstance(duration, bool):
         raise ConversionError(f"a duration of {duration!r} is no number of ms")
-    steps = round(duration / dt) if np.isfinite(duration) and dt > 0 else 0
-    if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
+    steps = whole_steps(float(duration), dt)
+    if not steps:
         raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")
     return steps
+
+
+def whole_steps(time: float, dt: float) -> int | None:
+    """The number of steps of `dt` ms in `time` ms; None where it is no whole number, or beyond all numbers."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        exact = float(np.divide(time, dt))
+    if not np.isfinite(exact) or exact < 0:
+        return None
+    return round(exact) if abs(round(exact) * dt - time) <= 1e-9 * time else None
 
 
 def run_steps(network: SpikingNetwork, duration: float | None) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from snntoolbox.backends.checking import check_simulator
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
+from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.backends.workers import cluster
 from snntoolbox.conversion.convert import spiking
 from snntoolbox.conversion.lower import lower
@@ -152,7 +153,7 @@ def check_settings(inputs: Inputs) -> None:
     if output.plot_vars:
         canvas.check_properties(output.plotproperties)
     if inputs.settings.tools.simulate:
-        cluster.check(simulation.workers, simulation.scheduler)
+        cluster.check(min(simulation.workers, -(-len(inputs.test) // simulation.batch_size)), simulation.scheduler)
         if simulation.scheduler:
             cluster.check_reachable(simulation.scheduler)
 
@@ -179,6 +180,11 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     if settings.tools.convert:
         check(smallest_network(recipe))
     lowered = lower(graph, recipe)
+    if settings.tools.simulate:
+        steps, samples = steps_of(settings.simulation.duration, settings.simulation.dt), len(inputs.test)
+        outputs = sum(map(lowered.size, lowered.outputs))
+        check_room(steps, BYTES * outputs, min(settings.simulation.batch_size, samples))
+        check_room(steps, BYTES, samples)  # the classes after each step
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}

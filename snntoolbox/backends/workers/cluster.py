@@ -14,7 +14,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from snntoolbox.backends.workers.local import dask, local_workers, silenced
+from snntoolbox.backends.workers.local import cores, dask, local_workers, silenced
 from snntoolbox.errors import BackendError, SNNToolboxError
 from snntoolbox.ir.interrupts import held_back
 
@@ -27,6 +27,9 @@ AHEAD = 2
 
 TRIES = 4
 """How often a piece is begun whose worker ends each time."""
+
+MOST_PER_CORE = 16
+"""Beyond so many processes per core a number of workers is a slip of the pen."""
 
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
@@ -50,6 +53,9 @@ def check(workers: int, scheduler: str) -> None:
     """BackendError where these worker processes cannot be asked for, or Dask is missing."""
     if workers < 0:
         raise BackendError(f"workers = {workers} is below 0")
+    if workers > (most := MOST_PER_CORE * cores()):
+        hint = f"workers = {cores()} keeps all cores busy"
+        raise BackendError(f"workers = {workers} is too many for {cores()} cores: {most} at most", hint=hint)
     if workers and scheduler:
         raise BackendError("both workers and a scheduler are given", hint="a scheduler has workers of its own")
     if (workers > 1 or scheduler) and find_spec("distributed") is None:

@@ -51,7 +51,8 @@ def local_workers(workers: int) -> Iterator[Any]:
     distributed = dask("distributed")
     threads = {name: str(_threads(workers)) for name in _THREAD_VARIABLES}
     with Scratch(prefix="snntoolbox-workers-") as folder:
-        with _interrupts_only_here(), dask("dask").config.set({"temporary-directory": str(folder.path)}):
+        settings = {"temporary-directory": str(folder.path), **_NO_PAGES}
+        with _interrupts_only_here(), dask("dask").config.set(settings):
             cluster = distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -60,6 +61,7 @@ def local_workers(workers: int) -> Iterator[Any]:
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
                 silence_logs=False,  # it would silence every logger of the user
+                security=_keys(distributed),
                 env=threads,
             )
         try:
@@ -68,11 +70,28 @@ def local_workers(workers: int) -> Iterator[Any]:
             cluster.close(timeout=_CLOSE_SECONDS)
 
 
+_NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+"""Web pages show to every user of the machine what is computed."""
+
+
+def _keys(distributed: Any) -> Any:
+    """Keys made for this run: a port on loopback is open to every user of the machine, and who connects runs code."""
+    try:
+        return distributed.Security.temporary()
+    except ImportError:
+        hint = "pip install 'snntoolbox[dask]'"
+        raise BackendError("workers on this machine need the package cryptography", hint=hint) from None
+
+
 def _threads(workers: int) -> int:
     """Threads per worker, so that all of them together have as many as there are cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(told) if told.isdigit() else cores) // workers)
+    return max(1, min(cores(), int(told) if told.isdigit() else cores()) // workers)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

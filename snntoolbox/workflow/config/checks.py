@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import PurePath
 
+from snntoolbox.ir.timing import whole_steps
 from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.config.values import show
 
@@ -93,7 +94,7 @@ def _time(settings: Settings) -> list[str]:
         problems.append(
             f"simulation.dt = {simulation.dt}: must be at most simulation.duration, which is {simulation.duration}"
         )
-    if abs(round(cell.tau_refrac / simulation.dt) * simulation.dt - cell.tau_refrac) > 1e-9 * cell.tau_refrac:
+    if whole_steps(cell.tau_refrac, simulation.dt) is None:
         problems.append(f"cell.tau_refrac = {cell.tau_refrac}: must be a whole number of steps of {simulation.dt} ms")
     if settings.input.poisson_input and settings.input.input_rate * simulation.dt > 1000:
         problems.append(

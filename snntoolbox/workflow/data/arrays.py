@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import struct
 import tokenize
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.backends.estimates import readable
 from snntoolbox.errors import DataError
 from snntoolbox.ir.regular_files import check_regular
 
@@ -81,8 +83,9 @@ def _unreadable(path: Path, error: BaseException) -> DataError:
         return DataError(f"{path} cannot be read: {error.strerror}", hint="change the permissions of the file")
     if isinstance(error, IsADirectoryError):
         return DataError(f"{path} is a folder, not a file", hint="save the array with np.savez_compressed")
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM:
         return DataError(
-            f"{path} does not fit into memory", hint="save it as .npy, which is mapped, or use fewer samples"
+            f"{path} does not fit into memory: it has {readable(path.stat().st_size)}",
+            hint="save it as .npy, which is mapped as far as a process may address, or use fewer samples",
         )
     return DataError(f"{path} is damaged or is no NumPy file ({error})", hint="copy or save the file again")

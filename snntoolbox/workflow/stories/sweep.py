@@ -72,7 +72,7 @@ def sweep(
     name = name or settings.parameter_sweep.param_name
     values = tuple(values) or settings.parameter_sweep.param_values
     points = _points(Path(config), overrides, name, values)
-    cluster.check(settings.simulation.workers, settings.simulation.scheduler)
+    cluster.check(min(settings.simulation.workers, len(points)), settings.simulation.scheduler)
     place, labels = settings.paths.log_dir_of_current_run, _labels(name, values)
     with RunFolder(place, overwrite=settings.output.overwrite) as folder:
         tasks = [

@@ -67,6 +67,13 @@ def cluster(pieces):
 
 
 @pytest.fixture(scope="session")
-def address(cluster):
-    """Where these can be had as a cluster that lives elsewhere."""
-    return cluster.address
+def address(pieces):
+    """Where two others can be had as a cluster that somebody else has started."""
+    distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
+    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
+    with (
+        dask.config.set({"distributed.admin.low-level-log-length": 2, "distributed.worker.daemon": False}),
+        distributed.LocalCluster(**options, silence_logs=False) as running,
+    ):
+        yield running.scheduler_address

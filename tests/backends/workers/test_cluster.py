@@ -2,17 +2,25 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 from multiprocessing import resource_tracker
 
+import numpy as np
 import pytest
 
 from snntoolbox import __version__
+from snntoolbox.backends import simulate as simulating
 from snntoolbox.backends.workers import cluster as module
-from snntoolbox.backends.workers.cluster import AHEAD, TRIES, Cluster, check
+from snntoolbox.backends.workers.cluster import AHEAD, MOST_PER_CORE, TRIES, Cluster, check
+from snntoolbox.backends.workers.local import cores
+from snntoolbox.conversion.convert import convert
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import Dense, Input, ReLU
 
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
@@ -193,7 +201,10 @@ def test_no_scheduler_at_the_address(where, monkeypatch):
     assert "tcp://host:8786" in caught.value.hint
 
 
-WRONG = {"below": (-1, "", "below 0"), "both": (2, "tcp://host:1", "both")}
+WRONG = {
+    "slip of the pen": (MOST_PER_CORE * cores() + 1, "", "too many for"),
+    "below": (-1, "", "below 0"), "both": (2, "tcp://host:1", "both"),
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -212,6 +223,60 @@ def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask", None)
     with pytest.raises(BackendError, match=r"\[dask\]"), Cluster(workers=2):
         pass
+
+
+# -- nobody else gets in --------------------------------------------------------------------------------------------
+
+
+def listening(process):
+    """The ports that a process and its children listen at."""
+    tree = [process, *process.children(recursive=True)]
+    return {c.laddr.port for p in tree for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+
+
+PAGES = ("/status", "/health", "/metrics", "/info/main/workers.html", "/json/counts.json", "/api/v1/")
+
+
+def test_who_lacks_the_keys_of_the_run_does_not_get_in():
+    """Every port of ours wants them, so that no other user of the machine runs code here; pages there are none."""
+    before = listening(psutil.Process())
+    with Cluster(workers=1) as alone:
+        assert alone.address.startswith("tls://127.0.0.1:")
+        strangers = distributed.Security.temporary()
+        port = alone.address.rpartition(":")[2]
+        for address, keys in ((f"tcp://127.0.0.1:{port}", None), (alone.address, strangers)):
+            with pytest.raises(OSError), distributed.Client(address, security=keys, timeout=2):
+                pass
+        ports = listening(psutil.Process()) - before
+        assert len(ports) >= 3
+        answers = [answer(port, path) for port in ports for path in PAGES]
+    assert not [a for a in answers if a.startswith(b"HTTP/1.1 200")]
+
+
+def answer(port, path):
+    """The beginning of what a port says to plain HTTP."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return connection.recv(64)
+    return b""
+
+
+def test_without_keys_nothing_is_started(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(BackendError, match="cryptography") as caught, Cluster(workers=2):
+        pass
+    assert "[dask]" in caught.value.hint
+
+
+@pytest.mark.parametrize("batch_size", [20, 7])
+def test_no_more_workers_than_batches(batch_size, monkeypatch):
+    asked = []
+    monkeypatch.setattr(simulating, "run_batches", lambda job, batches, **how: asked.append(how["workers"]) or [])
+    weight = np.ones((2, 3))
+    nodes = [Input(name="x", shape=(3,)), Dense(name="y", inputs=("x",), weight=weight), ReLU(name="r", inputs=("y",))]
+    network = convert(Graph(nodes, ["r"]), np.ones((4, 3)))
+    list(simulating.simulate_batches(network, np.ones((20, 3)), 4, "INI", batch_size, workers=10**6))
+    assert asked == ([3] if batch_size == 7 else [])
 
 
 # -- nothing is left behind -----------------------------------------------------------------------------------------
