@@ -29,6 +29,8 @@ _SURROUNDINGS = {
 }
 """Error numbers that tell of the machine and not of a defect; others keep their traceback."""
 
+_NO_MEMORY = "not enough memory\n  hint: a smaller [simulation] batch_size needs less"
+
 _CLEANING_SECONDS = 10.0
 """For so long a second signal does not stop what the first one has begun: the removal of what is not finished."""
 
@@ -131,6 +133,8 @@ def _guarded(options: argparse.Namespace, places: list[Path]) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         give_up_output()
     except OSError as error:
+        if _out_of_memory(error):
+            return _fail(_NO_MEMORY)
         if error.errno not in _SURROUNDINGS:
             raise
         give_up_output()
@@ -138,7 +142,7 @@ def _guarded(options: argparse.Namespace, places: list[Path]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        return _fail("not enough memory\n  hint: a smaller [simulation] batch_size needs less")
+        return _fail(_NO_MEMORY)
     return code
 
 
@@ -152,9 +156,10 @@ def _results(places: list[Path]) -> str:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; PyTorch tells it in RuntimeErrors."""
+    """Whether memory ran out; PyTorch tells it in RuntimeErrors, and what maps files in OSErrors."""
     text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    known = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
+    return known or "out of memory" in text or "can't allocate memory" in text
 
 
 def _fail(message: str) -> int:

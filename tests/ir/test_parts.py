@@ -16,6 +16,12 @@ BEFORE = np.array([[-3.0, 0.5, 1.0, 2.5]])
 SPIKES = np.array([[0.0, 0.0, 1.0, 1.0]])
 
 
+@pytest.mark.parametrize("steps", [-1, 1.5, 2**31, 10**300])
+def test_a_pause_is_a_number_of_steps(steps):
+    assert list(parts.RefractoryPeriod(steps).misfits())
+    assert not list(parts.RefractoryPeriod(2**31 - 1).misfits())
+
+
 def kinds(neuron):
     return [type(part).__name__ for part in neuron.parts]
 

@@ -268,6 +268,11 @@ def _probe() -> Callable[[], str]:
 def _connected(where: Any) -> Iterator[Any]:
     try:
         client = dask("distributed").Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
+    except TypeError:  # Dask's way to say that it has no certificate for a tls:// address
+        raise BackendError(
+            f"the scheduler {where} wants certificates, and Dask is configured with none",
+            hint="DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its kin name them (docs: large runs)",
+        ) from None
     except (OSError, ValueError) as error:
         raise BackendError(
             f"no Dask scheduler answers at {where}: {error}",

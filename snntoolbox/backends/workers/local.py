@@ -70,7 +70,7 @@ def local_workers(workers: int) -> Iterator[Any]:
             cluster.close(timeout=_CLOSE_SECONDS)
 
 
-_NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+_NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 """Web pages show to every user of the machine what is computed."""
 
 

@@ -149,7 +149,7 @@ def _room(shape: tuple[int, ...]) -> np.ndarray:
     try:
         with tempfile.TemporaryFile(prefix="snntoolbox-images-") as file:  # is gone as soon as nothing maps it any more
             for start in range(0, size, len(_ZEROS)):
-                file.write(_ZEROS[: size - start])
+                file.write(memoryview(_ZEROS)[: size - start])
             file.flush()
             return np.memmap(file, np.float32, "r+", shape=shape)
     except OSError as error:

@@ -253,6 +253,30 @@ def test_who_lacks_the_keys_of_the_run_does_not_get_in():
     assert not [a for a in answers if a.startswith(b"HTTP/1.1 200")]
 
 
+@pytest.mark.long
+def test_a_cluster_with_certificates_takes_who_has_one(pieces, tmp_path):
+    """As large_runs.md says, by Dask's own configuration; without it nobody gets in."""
+    keys = distributed.Security.temporary()
+    names = {"ca": keys.tls_ca_file, "cert": keys.tls_client_cert, "key": keys.tls_client_key}
+    for name, text in names.items():
+        (tmp_path / name).write_text(text)
+    roles, parts = ("client", "worker", "scheduler"), ("cert", "key")
+    own = {f"{role}.{part}": str(tmp_path / part) for role in roles for part in parts}
+    tls = {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": str(tmp_path / "ca")}
+    tls |= {f"distributed.comm.tls.{name}": file for name, file in own.items()}
+    dask = pytest.importorskip("dask")
+    with dask.config.set(tls), distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, protocol="tls://", security=distributed.Security(), dashboard_address=":0"
+    ) as there:  # fmt: skip
+        address = there.scheduler_address
+        assert address.startswith("tls://")
+        with Cluster(scheduler=address) as running:
+            assert list(running.ordered(pieces.square, None, [(2,), (3,)], name="square")) == [4, 9]
+        bare = dict.fromkeys(tls)
+        with dask.config.set(bare), pytest.raises(BackendError, match="wants certificates"):
+            Cluster(scheduler=address).__enter__()
+
+
 def answer(port, path):
     """The beginning of what a port says to plain HTTP."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
