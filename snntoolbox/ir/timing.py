@@ -5,10 +5,9 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.time_steps import whole_steps
 
 DEFAULT_DURATION = 64
 """Milliseconds of a run that nobody gave a duration."""
@@ -22,15 +21,6 @@ def steps_of(duration: float, dt: float) -> int:
     if not steps:
         raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")
     return steps
-
-
-def whole_steps(time: float, dt: float) -> int | None:
-    """The number of steps of `dt` ms in `time` ms; None where it is no whole number, or beyond all numbers."""
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        exact = float(np.divide(time, dt))
-    if not np.isfinite(exact) or exact < 0:
-        return None
-    return round(exact) if abs(round(exact) * dt - time) <= 1e-9 * time else None
 
 
 def run_steps(network: SpikingNetwork, duration: float | None) -> int:

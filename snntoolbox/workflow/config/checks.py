@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import PurePath
 
-from snntoolbox.ir.timing import whole_steps
+from snntoolbox.ir.time_steps import whole_steps
 from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.config.values import show
 
