@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from snntoolbox.conversion.effort import check_effort
 from snntoolbox.conversion.exact import EXACT
 from snntoolbox.conversion.spiking.invariants import check_same_function
-from snntoolbox.errors import GraphError, NoReferenceError
+from snntoolbox.errors import FrontendError, GraphError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.frontends.registry import frontend_for, frontend_named
 from snntoolbox.ir.arguments import checked
@@ -43,16 +45,32 @@ def load(
     GraphError.
     """
     reader = frontend_named(frontend) if frontend else frontend_for(model)
-    opened = reader.open(model, input_shape=input_shape)
-    graph = simplify(reader.parse(opened), check=check)
-    if check:
-        try:
-            check_on_random_input(graph, reader, opened)
-        except NoReferenceError as error:
-            log.warning("%s: parsing was checked for shapes and weights only", error.message)
+    with _bounded():
+        opened = reader.open(model, input_shape=input_shape)
+        parsed = reader.parse(opened)
+        check_effort(parsed)
+        graph = simplify(parsed, check=check)
+        if check:
+            try:
+                check_on_random_input(graph, reader, opened)
+            except NoReferenceError as error:
+                log.warning("%s: parsing was checked for shapes and weights only", error.message)
     if head is None:
         return graph
     return graph.with_heads(head if isinstance(head, Mapping) else {graph.outputs[0]: head})
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """FrontendError where a model ends the program, or is nested or large beyond what this machine can hold."""
+    try:
+        yield
+    except SystemExit as end:
+        raise FrontendError(f"code of the model ends the program: it calls exit({end.code!r})") from end
+    except RecursionError as error:
+        raise FrontendError("the model is nested too deeply to be read") from error
+    except MemoryError as error:
+        raise FrontendError("the model needs more memory than there is") from error
 
 
 def simplify(graph: Graph, check: bool = False) -> Graph:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.errors import GraphError, Unsupported, UnsupportedError
 from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
@@ -148,7 +148,12 @@ class GraphBuilder:
         """Batch normalisation at inference over `axis` of the sample, as a diagonal map.
 
         gain = gamma / sqrt(variance + epsilon), bias = beta - mean * gain (Ioffe & Szegedy 2015), in float64.
+        GraphError where there is not one value of each for each channel: frameworks read behind the end of fewer.
         """
+        shape = self.shape(source)
+        for values in (mean, variance, gamma, beta):
+            if values is not None and (not shape or np.shape(values) != (shape[axis % len(shape)],)):
+                raise GraphError(f"its parameters of shape {np.shape(values)} do not fit an input of shape {shape}")
         with np.errstate(invalid="ignore", divide="ignore"):  # `finish` refuses what is no number
             gain = 1 / np.sqrt(np.asarray(variance, np.float64) + epsilon)
         if gamma is not None:
@@ -156,9 +161,8 @@ class GraphBuilder:
         bias = -np.asarray(mean, np.float64) * gain
         if beta is not None:
             bias = bias + beta
-        rank = len(self.shape(source))
-        along = [1] * rank
-        along[axis % rank] = -1
+        along = [1] * len(shape)
+        along[axis % len(shape)] = -1
         return self.affine(name, source, gain.reshape(along), bias.reshape(along), origin)
 
     def dense(

@@ -130,6 +130,8 @@ def _guarded(options: argparse.Namespace, places: list[Path]) -> int:
     except _Ended as error:
         _fail(f"ended by {signal.Signals(error.number).name}; {_results(places)}")
         return 128 + error.number
+    except SystemExit as end:  # of a plug-in, or a layer of the user's: no command of ours ends so
+        return _fail(f"code that was run for this command ends the program: it calls exit({end.code!r})")
     except BrokenPipeError:  # whoever read our output has seen enough
         give_up_output()
     except OSError as error:

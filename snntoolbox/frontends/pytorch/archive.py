@@ -23,8 +23,9 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.sizes import quiet
 
 _OPERATOR = re.compile(
-    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\._?sym_\w+|math\.[a-z]+"
-    r"|_operator\.(getitem|add|sub|mul|truediv|floordiv|mod|pow|neg|eq|ne|lt|le|gt|ge|and_|or_|not_)",
+    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\.sym_(int|float|max|min|not|ite)"
+    r"|math\.(trunc|floor|ceil)|_operator\.(getitem|add|sub|mul|truediv|floordiv|mod|neg|eq|ne|lt|le|gt|ge)"
+    r"|_operator\.(and_|or_|not_)",
     re.ASCII,
 )
 _NAME = re.compile(r"(?:[A-Za-z_]\w*)?", re.ASCII)
@@ -120,13 +121,14 @@ def _checked(name: str, content: bytes, parts: dict[str, bytes]) -> bytes:
 
 
 def _check_payloads(name: str, config: dict[str, Any], parts: dict[str, bytes]) -> None:
-    """Weights must be plain tensors no larger than their data."""
-    folder = name.rpartition("/")[0]
+    """Weights must be plain tensors no larger than their data, but for some that repeat a few values."""
+    folder, spare = name.rpartition("/")[0], _ITEM_LIMIT
     for key, entry in config["config"].items():
         if entry["use_pickle"] or entry["path_name"].startswith(("custom_obj_", "opaque_obj_")):
             raise FrontendError(f"holds the pickled Python object '{key}', which is not loaded")
         items = math.prod(int(s["as_int"]) for s in entry["tensor_meta"]["sizes"])
-        if items > max(len(parts[f"{folder}/{entry['path_name']}"]), _ITEM_LIMIT):
+        spare -= max(items - len(parts[f"{folder}/{entry['path_name']}"]), 0)
+        if spare < 0:
             raise FrontendError(f"asks for {items} values for '{key}' without holding them")
 
 
@@ -172,7 +174,7 @@ def _check_expression(text: str) -> None:
     """A size expression is arithmetic of symbols and integers."""
     words = re.findall(r"[A-Za-z_]\w*", re.sub(r"'\w*'", "", text))
     known = all(w in _FUNCTIONS or re.fullmatch(r"[a-z]+\d+", w) for w in words)
-    if not known or not _EXPRESSION.fullmatch(text) or "**" in text or len(text) > 2000:
+    if not known or not _EXPRESSION.fullmatch(text) or "**" in text or len(text) > 300:
         raise FrontendError(f"holds the size expression {text[:60]!r}, which is not evaluated")
 
 

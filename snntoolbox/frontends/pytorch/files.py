@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,11 +17,15 @@ import torch
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.archive import is_program, load_program
-from snntoolbox.frontends.pytorch.model import TorchModel, check_runs, export_module, wrap_program
+from snntoolbox.frontends.pytorch.model import TorchModel, check_fits, export_module, wrap_program
+from snntoolbox.frontends.pytorch.operators import without_idle
 from snntoolbox.frontends.pytorch.sizes import quiet
 from snntoolbox.ir.regular_files import check_regular
 
+log = logging.getLogger(__name__)
+
 _WEIGHTS = (".pkl", ".pth", ".pt")
+_SPARE_BYTES = 1 << 26
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _SAVE = "save torch.save(model.state_dict(), 'NAME.pth') beside NAME.py, or the model with torch.export.save"
 
@@ -51,10 +57,12 @@ def open_path(path: Path, input_shape: Any) -> TorchModel:
 
 
 def _opened_program(path: Path) -> TorchModel:
-    """An exported program that loads and runs."""
+    """An exported program that loads, and whose parts fit; none of it has run."""
     program = load_program(path)
+    without_idle(program.graph)
+    program.graph_module.recompile()
     try:
-        return check_runs(wrap_program(program, path.stem))
+        return check_fits(wrap_program(program, path.stem))
     except FrontendError as error:
         raise FrontendError(f"'{path}': {error.message}", hint=error.hint) from error
 
@@ -109,6 +117,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
         isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()
     ):
         raise FrontendError(f"'{path}' holds no state dict (a dictionary of named tensors)", hint=_SAVE)
+    _check_tensors(content, path)
     if content and all(k.startswith("module.") for k in content):
         content = {k.removeprefix("module."): v for k, v in content.items()}
     return dict(content)
@@ -125,6 +134,16 @@ def _check_entries(path: Path) -> None:
         raise FrontendError(f"'{path}' is damaged or no PyTorch file: it unpacks to {unpacked:,} bytes", hint=_SAVE)
 
 
+def _check_tensors(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """FrontendError where tensors are not plain ones, or hold more than the file does: strides repeat, or reach out."""
+    odd = [k for k, v in state.items() if v.layout != torch.strided or v.is_quantized or v.device.type != "cpu"]
+    if odd:
+        raise FrontendError(f"'{path}' holds tensors that are sparse, quantised or without data: {_some(odd)}")
+    size = sum(v.numel() * v.element_size() for v in state.values())
+    if size > path.stat().st_size + _SPARE_BYTES:
+        raise FrontendError(f"'{path}' is damaged: it asks for {size:,} bytes of weights without holding them")
+
+
 def build_model(code: Path) -> tuple[torch.nn.Module, Any]:
     """``Model(**kwargs)`` of the user's file and its `input_shape`; runs that file."""
     module = _run_code(code)
@@ -134,13 +153,9 @@ def build_model(code: Path) -> tuple[torch.nn.Module, Any]:
     kwargs = getattr(module, "kwargs", {})
     if not isinstance(kwargs, Mapping):
         raise FrontendError(f"`kwargs` in '{code}' is a {type(kwargs).__name__}, not a dictionary")
-    try:
+    hint = "arguments of Model go into a dictionary `kwargs` in that file"
+    with _failing(f"Model({', '.join(map(str, kwargs))}) in '{code}'", hint):
         model = cls(**kwargs)
-    except Exception as error:
-        raise FrontendError(
-            f"Model({', '.join(map(str, kwargs))}) in '{code}' failed: {type(error).__name__}: {error}",
-            hint="arguments of Model go into a dictionary `kwargs` in that file",
-        ) from error
     return model, getattr(model, "input_shape", getattr(module, "input_shape", None))
 
 
@@ -152,11 +167,25 @@ def _run_code(code: Path) -> ModuleType:
         raise FrontendError(f"'{code}' cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
-    try:
+    log.warning("'%s' is code, and is run to build the model", code)
+    with _failing(f"'{code}'"):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise FrontendError(f"'{code}' failed: {type(error).__name__}: {error}") from error
     return module
+
+
+@contextmanager
+def _failing(what: str, hint: str | None = None) -> Iterator[None]:
+    """FrontendError where the user's code raises anything, or ends the program as scripts do."""
+    try:
+        yield
+    except SystemExit as end:
+        raise FrontendError(
+            f"{what} ends the program: it calls exit({'' if end.code is None else end.code!r})",
+            hint="only the definition of Model belongs in this file; put what trains or prints under "
+            "`if __name__ == '__main__':`",
+        ) from end
+    except Exception as error:
+        raise FrontendError(f"{what} failed: {type(error).__name__}: {error}", hint=hint) from error
 
 
 def _load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:

@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.layer_call import MOST_VALUES, QUANTISED, not_supported
-from snntoolbox.frontends.pytorch.sizes import check_sizes, quiet
+from snntoolbox.frontends.pytorch.sizes import quiet, value_shapes
 from snntoolbox.ir.node import Array, Shape
 
 _CHUNK = 128
@@ -239,18 +239,18 @@ def run_batches(model: TorchModel, x: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
 
-def check_runs(model: TorchModel) -> TorchModel:
-    """The model, after it ran once: a file may hold a program whose parts do not fit."""
-    declared = [
-        str(n.meta["val"].shape[1:]) for n in output_nodes(model.program) if isinstance(n.meta.get("val"), torch.Tensor)
-    ]
+def check_fits(model: TorchModel) -> TorchModel:
+    """The model, after the sizes of all its values were worked out: a file may hold a program whose parts do not fit.
+
+    Nothing is run: torch would only find out what an operation reads and writes when it is too late.
+    """
     if any(model.least * math.prod(shape) > MOST_VALUES for shape in model.shapes):
         raise FrontendError(f"it takes samples of shape {model.shapes}, more than {MOST_VALUES} values")
-    zeros = [torch.zeros(model.least, *s, dtype=d) for s, d in zip(model.shapes, model.dtypes, strict=True)]
-    check_sizes(model.program, zeros)
-    outputs = run_batches(model, [_as_numpy(z) for z in zeros])
-    if [str(torch.Size(a.shape[1:])) for a in outputs] != declared:
-        raise FrontendError("its outputs have not the shapes that it says: the file is damaged")
+    shapes = value_shapes(model.program, model.least, model.shapes, model.dtypes)
+    for node in output_nodes(model.program):
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and str(value.shape[1:]) != str(torch.Size(shapes[node.name][1:])):
+            raise FrontendError("its outputs have not the shapes that it says: the file is damaged")
     return model
 
 

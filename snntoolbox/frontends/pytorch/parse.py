@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 from typing import Any
 
@@ -12,21 +13,27 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
-from snntoolbox.frontends.pytorch.folding import fold, reads_shape_only
+from snntoolbox.frontends.pytorch.folding import Folder, reads_shape_only
 from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
+from snntoolbox.frontends.pytorch.operators import is_known, op_name, unknown_nodes, writes
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Origin
 
+log = logging.getLogger(__name__)
+
+# What wrong arguments in a file make torch, numpy and Python raise.
+MALFORMED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 _LAYERS = ("torch.nn.modules.", "snntoolbox.training.")
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
 def parse_program(program: ExportedProgram, name: str) -> Graph:
     """The graph of a program; UnsupportedError lists every operation that it cannot take."""
-    return _Walk(functional(program)).graph(name)
+    known = next(unknown_nodes(program.graph), None) is None  # only then is it run, even on tensors without data
+    return _Walk(functional(program) if known else program).graph(name)
 
 
 class _Walk:
@@ -36,6 +43,7 @@ class _Walk:
         self.program = program
         self.builder = GraphBuilder("pytorch")
         self.values: dict[torch.fx.Node, Any] = {}
+        self.folder = Folder(program)
         self.samples = user_inputs(program)[0].meta["val"].shape[0]
 
     def graph(self, name: str) -> Graph:
@@ -50,6 +58,8 @@ class _Walk:
                 self.values[node] = _attribute(self.program, str(node.target))
             elif node.op == "call_function" and node in live:
                 self.values[node] = self._call(node)
+            elif node.op == "call_function" and writes(node.target) and not is_known(node.target):
+                self.builder.refuse(self._origin(node), layer_call.not_supported(op_name(node.target)).reason)
         for buffer in self.program.graph_signature.buffers_to_mutate.values():
             reason = "forward() changes it, so outputs depend on earlier calls"
             self.builder.refuse(self.builder.origin("buffer", buffer), reason)
@@ -103,7 +113,7 @@ class _Walk:
         if any(isinstance(v, Activation) for v in read):
             return self._handled(node, args, kwargs)
         with layer_call.refusals_noted(self.builder, self._origin(node)):
-            return fold(node.target, args, kwargs, self.samples)
+            return self.folder.fold(node.target, args, kwargs, self.samples)
         return LOST
 
     def _handled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
@@ -112,16 +122,20 @@ class _Walk:
         with layer_call.refusals_noted(self.builder, origin):
             if reads_shape_only(op, args[0]):
                 shapes = torch.fx.node.map_arg(node.args, self._shape_only)
-                return fold(node.target, shapes, kwargs, self.samples)
+                return self.folder.fold(node.target, shapes, kwargs, self.samples)
             if origin.kind in WHOLE_LAYERS:
                 raise layer_call.not_supported(origin.kind)
             handler = HANDLERS.get(op)
             if handler is None:
                 raise layer_call.not_supported(op, f"{op} ({node.target})")
-            call = self._call_of(node, op, origin, _by_name(node.target, args, kwargs))
-            added = handler(call)
-            result = [added] if isinstance(added, str) else added
-            self._verify(result, call)
+            try:
+                call = self._call_of(node, op, origin, _by_name(node.target, args, kwargs))
+                added = handler(call)
+                result = [added] if isinstance(added, str) else added
+                self._verify(result, call)
+            except MALFORMED as error:
+                log.debug("malformed operation %s", node.name, exc_info=True)
+                raise Refusal(f"malformed: {error}") from error
             values = [None if name is None else Activation(name) for name in result]
             return values[0] if isinstance(added, str) else values
         return self._stand_in(node)
@@ -203,16 +217,6 @@ class _Walk:
         if path and kind.startswith(_LAYERS):
             return path
         return f"{path}.{op_name(node.target)}" if path else op_name(node.target)
-
-
-def op_name(target: Any) -> str:
-    """``'conv2d'`` for ``aten.conv2d.default``; in-place operations are named like the others."""
-    if isinstance(target, torch._ops.OpOverload):
-        name = target._schema.name.partition("::")[2]
-        namespace = target.namespace
-        name = name[:-1] if name.endswith("_") and not name.endswith("__") else name
-        return name if namespace == "aten" else f"{namespace}.{name}"
-    return str(getattr(target, "__name__", target))
 
 
 def _by_name(target: Any, args: Any, kwargs: Any) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch_nets import FRONTEND, Bomb, agrees, net
 
+from snntoolbox.conversion.load import load
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.files import read_state_dict
+from snntoolbox.workflow.cli import main
 
 MODEL_PY = """
 import torch
@@ -206,3 +208,48 @@ def test_a_state_dict_that_unpacks_to_more_is_refused(tmp_path):
             new.writestr(name, old.read(name))
     with pytest.raises(FrontendError, match="unpacks to"):
         FRONTEND.open(tmp_path / "net.pth")
+
+
+EXITS = {
+    "in the file": code(module="import sys\nsys.exit(0)"),
+    "with a word": code(module="import sys\nsys.exit('done')"),
+    "raised": code(module="raise SystemExit"),
+    "in the class": code(of_class="quit()"),
+    "in the constructor": code(instance="exit(3)"),
+    "in forward": code().replace("return self.last", "exit(0)\n        return self.last"),
+}
+
+
+@pytest.mark.parametrize("where", EXITS)
+def test_code_that_ends_the_program(tmp_path, where, capsys):
+    (tmp_path / "net.py").write_text(EXITS[where])
+    torch.save(net().state_dict(), tmp_path / "net.pth")
+    with pytest.raises(FrontendError, match=r"ends the program: it calls exit\("):
+        load(tmp_path / "net.pth")
+    assert main(["inspect", str(tmp_path / "net.pth")]) == 2
+    assert "ends the program" in capsys.readouterr().err
+
+
+def test_that_code_is_run_is_told(tmp_path, caplog):
+    (tmp_path / "net.py").write_text(code())
+    torch.save(net().state_dict(), tmp_path / "net.pth")
+    FRONTEND.open(tmp_path / "net.pth")
+    assert "net.py' is code, and is run" in caplog.text
+
+
+def test_weights_that_repeat_beyond_their_data(tmp_path):
+    torch.save({"w": torch.zeros(1).expand(10**9)}, tmp_path / "net.pth")
+    with pytest.raises(FrontendError, match="without holding them"):
+        read_state_dict(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("kind", ["sparse", "meta", "quantised"])
+def test_weights_that_are_no_plain_tensors(tmp_path, kind):
+    weight = {
+        "sparse": lambda: torch.eye(3).to_sparse(),
+        "meta": lambda: torch.ones(3, device="meta"),
+        "quantised": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    }[kind]()
+    torch.save({"fine": torch.ones(2), "odd": weight}, tmp_path / "net.pth")
+    with pytest.raises(FrontendError, match="sparse, quantised or without data: odd"):
+        read_state_dict(tmp_path / "net.pth")

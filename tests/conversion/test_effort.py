@@ -1,0 +1,56 @@
+"""Networks that no machine computes are refused by their sizes alone."""
+
+import time
+
+import numpy as np
+import pytest
+
+from snntoolbox.conversion.effort import check_effort
+from snntoolbox.conversion.load import simplify
+from snntoolbox.errors import FrontendError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, MaxPool, ReLU
+
+
+def chain(shape, *nodes):
+    """A graph of nodes, each behind the one before it."""
+    before, placed = "x", [Input(name="x", shape=shape)]
+    for i, make in enumerate(nodes):
+        placed.append(make(name=f"n{i}", inputs=(before,)))
+        before = f"n{i}"
+    return Graph(placed, [before])
+
+
+def conv(size):
+    weight = np.broadcast_to(np.float32(1), (1, 1, size, size))
+    settings = {"stride": (1, 1), "dilation": (1, 1), "padding": ((size // 2, size // 2),) * 2}
+    return lambda **where: Conv(weight=weight, **settings, **where)
+
+
+def pool(kind, size):
+    settings = {"kernel": (size, size), "stride": (1, 1), "padding": ((0, 0), (0, 0))}
+    settings |= {"dilation": (1, 1)} if kind is MaxPool else {}
+    return lambda **where: kind(**settings, **where)
+
+
+TOO_MUCH = {
+    "values": ((2**14, 2**14), [lambda **where: ReLU(**where)] * 3, "values per sample.*largest"),
+    "convolution": ((1, 2**13, 2**13), [conv(2049)], "multiplications per sample.*n0"),
+    "average": ((1, 2**13, 2**13), [pool(AveragePool, 2**12)], "multiplications per sample.*n0"),
+    "maximum": ((1, 2**13, 2**13), [pool(MaxPool, 2**12)], "multiplications per sample.*n0"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_too_much_is_refused_at_once(name):
+    shape, nodes, message = TOO_MUCH[name]
+    graph, start = chain(shape, *nodes), time.perf_counter()
+    with pytest.raises(FrontendError, match=f"(?s){message}"):
+        check_effort(graph)
+    assert time.perf_counter() - start < 1
+
+
+def test_a_real_size_is_taken():
+    weight = np.broadcast_to(np.float32(1), (4096, 25088))
+    check_effort(chain((25088,), lambda **where: Dense(weight=weight, **where)))  # the largest layer of VGG-16
+    check_effort(simplify(chain((1, 2048, 2048), conv(3))))
