@@ -200,7 +200,16 @@ def _by_layer(root: Any, name: str) -> ByLayer:
     layers = names(root.attrs, "layer_names")
     if not layers and len(root):
         raise FrontendError(f"{name} does not say which weights belong to which layer")
-    return {layer: [(w, array(root[layer][w])) for w in names(root[layer].attrs, "weight_names")] for layer in layers}
+    weights: dict[str, list[tuple[str, Array]]] = {}
+    read: set[str] = set()
+    for layer in layers:
+        stored = [(w, root[layer][w]) for w in names(root[layer].attrs, "weight_names")]
+        places = [item.name for _, item in stored]
+        if read.intersection(places) or len(set(places)) < len(places):
+            raise FrontendError(f"{name} gives the same weights to '{layer}' twice, or to two layers")
+        read.update(places)
+        weights[layer] = [(w, array(item)) for w, item in stored]
+    return weights
 
 
 def _by_path(file: Any) -> ByPath:

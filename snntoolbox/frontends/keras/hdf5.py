@@ -20,6 +20,7 @@ _MAX_BYTES = 8 * 2**30
 # Trained weights hardly compress; what claims to be this much larger than what is stored is no weight.
 _MAX_RATIO = 100
 _SMALL = 2**16
+_MAX_DEPTH = 100
 
 
 @contextmanager
@@ -48,10 +49,16 @@ def brief(error: BaseException) -> str:
 
 
 def _check(h5py: Any, file: Any, name: str) -> None:
-    """FrontendError where an object of the file lies outside it or claims more than is stored; reads no data."""
-    todo, seen, total = [file], set(), 0
+    """FrontendError where an object of the file lies outside it or claims more than is stored; reads no data.
+
+    Each object has one name: a group with a second one may hold itself, and a dataset be read any number of times.
+    """
+    todo, total = [(file, 0)], 0
+    seen = {h5py.h5o.get_info(file.id).addr}
     while todo:
-        group = todo.pop()
+        group, depth = todo.pop()
+        if depth > _MAX_DEPTH:
+            raise FrontendError(f"{name} holds groups within groups, more than {_MAX_DEPTH} deep")
         for key in group:
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
@@ -59,12 +66,12 @@ def _check(h5py: Any, file: Any, name: str) -> None:
             item = group[key]
             address = h5py.h5o.get_info(item.id).addr
             if address in seen:
-                continue
+                raise FrontendError(f"{name} holds '{item.name}' a second time under another name")
             seen.add(address)
             if len(seen) > _MAX_OBJECTS:
                 raise FrontendError(f"{name} holds too many objects to be a model")
             if isinstance(item, h5py.Group):
-                todo.append(item)
+                todo.append((item, depth + 1))
             elif isinstance(item, h5py.Dataset):
                 total += _bytes(item, name)
     if total > _MAX_BYTES:
@@ -75,19 +82,22 @@ def _bytes(item: Any, name: str) -> int:
     """The size of a dataset in bytes, which its file really holds."""
     if item.is_virtual or item.external:
         raise FrontendError(f"{name} keeps '{item.name}' in another file, which is not followed")
-    size = math.prod(item.shape or (0,)) * item.dtype.itemsize
-    if size > max(_SMALL, _MAX_RATIO * item.id.get_storage_size()):
+    size, most = math.prod(item.shape or (0,)) * item.dtype.itemsize, _MAX_RATIO * item.id.get_storage_size()
+    # HDF5 unpacks whole chunks, which may be larger than what is in them.
+    chunk = math.prod(item.chunks or (0,)) * item.dtype.itemsize
+    if max(size, chunk) > max(_SMALL, most):
         raise FrontendError(
-            f"{name} claims {size / 2**20:.0f} MiB for '{item.name}' {tuple(item.shape)}, and does not hold them"
+            f"{name} claims {max(size, chunk) / 2**20:.0f} MiB for '{item.name}' {tuple(item.shape)}, "
+            "and does not hold them"
         )
     return int(size)
 
 
 def array(item: Any) -> Array:
     """A dataset as an array, floats as float32 or float64."""
-    value = np.asarray(item[()])
-    if value.dtype.kind not in "fiub":
+    if not hasattr(item, "dtype") or item.dtype.kind not in "fiub":
         raise FrontendError(f"'{item.name}' does not hold numbers")
+    value = np.asarray(item[()])
     return value if value.dtype in (np.float32, np.float64) else value.astype(np.float32)
 
 
@@ -95,9 +105,7 @@ def text(attributes: Any, name: str) -> str | None:
     """A text among the attributes; None where there is none of that name."""
     if name not in attributes:
         return None
-    if attributes.get_id(name).get_storage_size() > _MAX_TEXT:
-        raise FrontendError(f"the attribute '{name}' is too large to be a text")
-    value = attributes[name]
+    value = _bounded(attributes, name)
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -108,4 +116,17 @@ def names(attributes: Any, name: str) -> list[str]:
         if (part := f"{name}{len(parts)}") not in attributes:
             break
         parts.append(part)
-    return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in attributes[part]]
+    texts = [
+        n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in np.ravel(_bounded(attributes, part))
+    ]
+    if len(set(texts)) < len(texts):
+        raise FrontendError(f"the attribute '{name}' names the same thing twice")
+    return texts
+
+
+def _bounded(attributes: Any, name: str) -> Any:
+    """The value of an attribute that is no larger than a text may be."""
+    stored = attributes.get_id(name)
+    if math.prod(stored.shape or ()) * stored.dtype.itemsize > _MAX_TEXT:
+        raise FrontendError(f"the attribute '{name}' is too large to be a text")
+    return attributes[name]

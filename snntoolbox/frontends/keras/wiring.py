@@ -15,6 +15,9 @@ from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use, r
 from snntoolbox.frontends.keras.weights import MODELS, Weights, assigned
 from snntoolbox.ir.node import Shape
 
+# Models within models that call one another twice double the layers with every level.
+_MOST_CALLS = 20_000
+
 
 def read_net(saved: Saved, input_shape: Shape | None, backend: str, image_data_format: str) -> Net:
     """The model in a file as plain data; what a layer needs of its backend is that of `backend`, where Keras runs."""
@@ -36,6 +39,7 @@ class _Reader:
         self.weights = weights
         self.uses: list[Use] = []
         self._layers: dict[str, Layer] = {}
+        self._calls = 0
 
     def walk(self, model: Mapping[str, Any], scope: str, inputs: Sequence[str]) -> list[str]:
         """Follow a model whose inputs have the keys `inputs`; the keys of its outputs."""
@@ -55,6 +59,9 @@ class _Reader:
 
     def _use(self, entry: Mapping[str, Any], scope: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[str]:
         name = f"{scope}{name_of(entry)}"
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise FrontendError(f"its models call one another so often that it has more than {_MOST_CALLS:,} layers")
         if entry["class_name"] in MODELS:
             return self.walk(entry, f"{name}/", [r.key for r in refs((args, kwargs))])
         outputs = [f"use:{len(self.uses)}:0"]

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from snntoolbox.frontends.budget import Budget
 from snntoolbox.frontends.layer_call import CONTROL_FLOW, Refusal, not_supported, real
 from snntoolbox.frontends.onnx.call import Known
+from snntoolbox.frontends.onnx.evaluated import SIZES, Question, work
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.ir.node import Array
 
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
-SMALL = 1024  # inputs of up to so many integers are shown to shape inference, which needs the targets of Reshape
-SPARE_BYTES = 2**28
 EVALUATED_FROM = {"DequantizeLinear": 19}
 """The opset from which on the reference implementation has an operator that means the same in older ones."""
 Inputs = Sequence[Known | None]
 
 
 class Folder:
-    """Evaluates single nodes with the ONNX reference implementation, within a budget of memory.
-
-    The budget is `SPARE_BYTES` and a few times the model's own size: a small file cannot ask for much.
-    """
+    """Evaluates single nodes with the ONNX reference implementation: operators of a list, within a `Budget`."""
 
     def __init__(self, proto: Any) -> None:
         self._opsets = list(proto.opset_import)
         self._ir_version = min(max(int(proto.ir_version), 3), int(onnx.IR_VERSION))
-        self._budget = SPARE_BYTES + 8 * proto.ByteSize()
+        self._budget = Budget(proto.ByteSize())
 
     def fold(self, node: Any, inputs: Inputs) -> tuple[Known, ...]:
         """The node's outputs; Refusal where it cannot be evaluated."""
@@ -43,7 +40,9 @@ class Folder:
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             raise not_supported(node.op_type, CONTROL_FLOW)
         if node.op_type == "Constant":
-            return (stored(constant_attribute(node)),)
+            return (stored(self.constant(node)),)
+        if node.op_type not in SIZES:
+            raise Refusal("its output is a constant, and this operator is not worked out on constants")
         first = self._evaluate(node, [None if k is None else k.first for k in inputs])
         if all(k is None or k.first is k.second for k in inputs):
             return tuple(Known(a, a) for a in first)
@@ -55,12 +54,10 @@ class Folder:
         for array in arrays:
             if array is not None:
                 real(array)
-        model = self._model(node, arrays)
-        self._spend(node, model)
+        self._spend(node, arrays)
         feeds = {name: a for name, a in zip(node.input, arrays, strict=True) if a is not None}
         try:
-            del model.graph.initializer[:]
-            outputs = ReferenceEvaluator(model).run(None, feeds)
+            outputs = ReferenceEvaluator(self._model(node, feeds)).run(None, feeds)
         except NotImplementedError as error:
             raise not_supported(node.op_type) from error
         except (*DAMAGE, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
@@ -69,57 +66,60 @@ class Folder:
             raise Refusal("its output is not a tensor")
         return [np.asarray(o) for o in outputs]
 
-    def _model(self, node: Any, arrays: list[Array | None]) -> Any:
-        """A model of this node alone; small integer inputs also as initializers."""
-        values, small = {}, {}
-        for name, array in zip(node.input, arrays, strict=True):
-            if array is None:
-                continue
-            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-            values[name] = helper.make_tensor_value_info(name, kind, array.shape)
-            if array.size <= SMALL and array.dtype.kind in "if":
-                small[name] = numpy_helper.from_array(array, name)
+    def _model(self, node: Any, feeds: Mapping[str, Array]) -> Any:
+        """A model of this node alone."""
+        values = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for name, a in feeds.items()
+        ]
         outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-        graph = helper.make_graph([node], "folded", list(values.values()), outputs, list(small.values()))
+        graph = helper.make_graph([node], "folded", values, outputs)
         opsets, least = self._opsets, EVALUATED_FROM.get(node.op_type, 0)
         if any(entry.domain in DOMAINS and entry.version < least for entry in opsets):
             opsets = [helper.make_opsetid("", least)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=self._ir_version)
 
-    def _spend(self, node: Any, model: Any) -> None:
-        """Take the outputs' sizes from the budget; Refusal where it does not suffice or a size cannot be known."""
+    def _spend(self, node: Any, arrays: list[Array | None]) -> None:
+        """Take the outputs' sizes from the budget; Refusal where it does not suffice, or with text."""
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        text = any(a is not None and a.dtype.kind in "OSU" for a in arrays)
+        if text or (node.op_type == "Cast" and attributes.get("to") == TensorProto.STRING):
+            raise Refusal("it works on text")
+        question = Question(arrays, attributes, len(node.output))
         try:
-            graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-        except DAMAGE as error:
+            made = SIZES[node.op_type](question)
+        except (*DAMAGE, IndexError, ArithmeticError) as error:
             raise Refusal(f"malformed: {error}") from error
-        for value in graph.output:
-            kind = value.type.tensor_type
-            if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
-                raise Refusal("the size of its constant output is not known beforehand")
-            if kind.elem_type == TensorProto.STRING:
-                raise Refusal("its output is text")
-            size = math.prod(d.dim_value for d in kind.shape.dim)
-            if any(d.dim_value < 0 for d in kind.shape.dim) or size * 8 > self._budget:
-                raise Refusal(f"its constant output of {size:,} values is too large")
-            self._budget -= size * 8
+        self._budget.spend(made, work(node.op_type, question, made))
+
+    def constant(self, node: Any) -> Array:
+        """The value of a Constant node, in whichever attribute it is."""
+        for attribute in node.attribute:
+            if attribute.name == "sparse_value":
+                return self.sparse_tensor(attribute.sparse_tensor)
+            if attribute.name == "value":
+                return tensor(attribute.t)
+            if attribute.name in ("value_float", "value_floats", "value_int", "value_ints"):
+                dtype = np.float32 if "float" in attribute.name else np.int64
+                return np.asarray(helper.get_attribute_value(attribute), dtype)
+        raise Refusal("its value is not a number")
+
+    def sparse_tensor(self, proto: Any) -> Array:
+        """A stored sparse tensor (coordinates, or positions in the flat array) as a dense one."""
+        shape = tuple(proto.dims)
+        if not shape or min(shape) < 1:
+            raise Refusal(f"a sparse tensor of shape {shape}")
+        self._budget.spend(math.prod(shape))
+        values, indices = tensor(proto.values), tensor(proto.indices)
+        flat = np.ravel_multi_index(tuple(indices.T), shape) if indices.ndim == 2 else indices
+        dense = np.zeros(math.prod(shape), values.dtype)
+        dense[flat] = values
+        return dense.reshape(shape)
 
 
 def stored(array: Array) -> Known:
     """A constant."""
     return Known(array, array)
-
-
-def constant_attribute(node: Any) -> Array:
-    """The value of a Constant node, in whichever attribute it is."""
-    for attribute in node.attribute:
-        if attribute.name == "sparse_value":
-            return sparse_tensor(attribute.sparse_tensor)
-        if attribute.name == "value":
-            return tensor(attribute.t)
-        if attribute.name in ("value_float", "value_floats", "value_int", "value_ints"):
-            dtype = np.float32 if "float" in attribute.name else np.int64
-            return np.asarray(helper.get_attribute_value(attribute), dtype)
-    raise Refusal("its value is not a number")
 
 
 def tensor(proto: Any) -> Array:
@@ -129,15 +129,3 @@ def tensor(proto: Any) -> Array:
     except (*DAMAGE, NotImplementedError) as error:
         raise Refusal(f"the tensor '{proto.name}' is damaged: {error}") from error
     return array
-
-
-def sparse_tensor(proto: Any) -> Array:
-    """A stored sparse tensor (coordinates, or positions in the flat array) as a dense one."""
-    shape = tuple(proto.dims)
-    if not shape or min(shape) < 1 or math.prod(shape) * 8 > SPARE_BYTES:
-        raise Refusal(f"a sparse tensor of shape {shape} is too large")
-    values, indices = tensor(proto.values), tensor(proto.indices)
-    flat = np.ravel_multi_index(tuple(indices.T), shape) if indices.ndim == 2 else indices
-    dense = np.zeros(math.prod(shape), values.dtype)
-    dense[flat] = values
-    return dense.reshape(shape)

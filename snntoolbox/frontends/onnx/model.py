@@ -12,7 +12,7 @@ import onnx
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.layer_call import MOST_VALUES
-from snntoolbox.frontends.onnx.proto import DAMAGE, opset
+from snntoolbox.frontends.onnx.proto import DAMAGE, broken_rule, opset
 from snntoolbox.ir.node import Shape
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,10 @@ def _sample(name: str, declared: list[int | None] | None, input_shape: Shape | N
 
 
 def _inferred(proto: Any, inputs: list[Any], specs: tuple[InputSpec, ...]) -> dict[str, Shape]:
-    """Sample shapes of all tensors whose every size but the batch ONNX can infer; stand-ins, nothing rests on them."""
+    """Sample shapes of all tensors whose every size but the batch ONNX can infer; stand-ins, nothing rests on them.
+
+    Values are not inferred: of them a small file can ask for any number.
+    """
     for value, spec in zip(inputs, specs, strict=True):
         dims = value.type.tensor_type.shape.dim
         if not dims:
@@ -129,11 +132,12 @@ def _inferred(proto: Any, inputs: list[Any], specs: tuple[InputSpec, ...]) -> di
             dims[0].dim_param = "batch"
         for dim, size in zip(list(dims)[1:], spec.shape, strict=True):
             dim.dim_value = size
+    graph = proto.graph
     try:
-        graph = onnx.shape_inference.infer_shapes(proto, strict_mode=False, data_prop=True).graph
+        if broken_rule(proto) is None:
+            graph = onnx.shape_inference.infer_shapes(proto, strict_mode=False).graph
     except DAMAGE as error:
         log.warning("ONNX cannot infer the shapes of this model: %s", error)
-        graph = proto.graph
     shapes = {}
     for value in (*graph.value_info, *graph.output):
         dims = dimensions(value) or ()

@@ -66,7 +66,7 @@ class _Walk:
             for tensor in graph.initializer:
                 self.values[tensor.name] = folding.stored(folding.tensor(tensor))
             for sparse in graph.sparse_initializer:
-                self.values[sparse.values.name] = folding.stored(folding.sparse_tensor(sparse))
+                self.values[sparse.values.name] = folding.stored(self.folder.sparse_tensor(sparse))
         except (Refusal, *MALFORMED) as error:
             raise FrontendError(f"the model is damaged: {error}") from error
 
@@ -80,8 +80,9 @@ class _Walk:
         links = [(makers[i], k) for k, node in enumerate(graph.node) for i in node.input if i in makers]
         order = nx.DiGraph(links)
         order.add_nodes_from(range(len(graph.node)))
-        ends = {makers[o] for o in self.model.outputs if o in makers}
-        needed = ends.union(*(nx.ancestors(order, e) for e in ends))
+        end = len(graph.node)  # behind all outputs
+        order.add_edges_from((makers[o], end) for o in self.model.outputs if o in makers)
+        needed = nx.ancestors(order, end) if end in order else set()
         try:
             return [graph.node[k] for k in nx.lexicographical_topological_sort(order) if k in needed]
         except nx.NetworkXUnfeasible:

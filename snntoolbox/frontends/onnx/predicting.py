@@ -70,28 +70,47 @@ def _filled(array: Array, size: int) -> Array:
 
 def _runner(model: OnnxModel) -> Run:
     """A function from feeds to outputs, by onnxruntime where it is installed and knows the model's opset."""
+    proto = _without_idle(model.proto)
     try:
         import onnxruntime
     except ImportError:
-        return _reference_runner(model)
+        return _reference_runner(proto)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
-            model.proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's own kinds, which have no common base but this
         log.info("onnxruntime cannot load the model, the ONNX reference evaluator runs it: %s", error)
-        return _reference_runner(model)
+        return _reference_runner(proto)
     return lambda feeds: _guarded(session.run, feeds)
 
 
-def _reference_runner(model: OnnxModel) -> Run:
+def _without_idle(proto: Any) -> Any:
+    """A copy with only those nodes that the outputs depend on: of the others nobody knows what they take."""
+    nodes = proto.graph.node
+    makers = {output: i for i, node in enumerate(nodes) for output in node.output if output}
+    todo = [output.name for output in proto.graph.output]
+    needed: set[int] = set()
+    while todo:
+        i = makers.get(todo.pop())
+        if i is not None and i not in needed:
+            needed.add(i)
+            todo.extend(nodes[i].input)
+    copy = type(proto)()
+    copy.CopyFrom(proto)
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes[i] for i in sorted(needed))
+    return copy
+
+
+def _reference_runner(proto: Any) -> Run:
     """The same by the ONNX reference evaluator: slow, but it is always there and knows every opset."""
     from onnx.reference import ReferenceEvaluator
 
     try:
-        evaluator = ReferenceEvaluator(model.proto)
+        evaluator = ReferenceEvaluator(proto)
     except Exception as error:  # of many kinds, see above
         raise FrontendError(
             f"neither onnxruntime nor the ONNX reference evaluator can load the model: {error}",

@@ -10,9 +10,10 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import external_data_helper, inliner, version_converter
+from onnx import external_data_helper, version_converter
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.onnx.inlined import inlined
 from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
@@ -91,20 +92,22 @@ def checked(proto: Any, what: str, folder: Path | None) -> Any:
         for tensor in tensors(proto):
             _check_tensor(tensor, what)
         _load_external(proto, what, folder)
-        _check_validity(proto, what)
-        proto = inliner.inline_local_functions(proto) if len(proto.functions) else proto
+        if broken := broken_rule(proto):  # many files that break a rule of the checker still have one meaning
+            log.warning("%s is not strictly valid ONNX: %s", what, broken)
+        proto = inlined(proto, what)
     except DAMAGE as error:
         raise FrontendError(f"{what} is damaged: {_first_line(error)}") from error
     return _known_opset(proto, what)
 
 
-def _check_validity(proto: Any, what: str) -> None:
-    """Log what the ONNX checker says: many files that break a rule of its still have one meaning."""
+def broken_rule(proto: Any) -> str | None:
+    """What the ONNX checker says of a model, None where all is well; other parts of ONNX can crash on what is not."""
     try:
         if proto.ByteSize() <= MOST_BYTES:
             onnx.checker.check_model(proto)
     except DAMAGE as error:
-        log.warning("%s is not strictly valid ONNX: %s", what, _first_line(error))
+        return _first_line(error)
+    return None
 
 
 def opset(proto: Any) -> int:
@@ -123,13 +126,16 @@ def _known_opset(proto: Any, what: str) -> Any:
         )
     if version >= OLDEST_OPSET:
         return proto
+    broken = broken_rule(proto)
     try:
-        return version_converter.convert_version(proto, OLDEST_OPSET)
+        if broken is None:
+            return version_converter.convert_version(proto, OLDEST_OPSET)
     except DAMAGE as error:
-        raise FrontendError(
-            f"{what} uses opset {version}, older than {OLDEST_OPSET}, and cannot be converted: {_first_line(error)}",
-            hint="export the model again with a newer opset",
-        ) from error
+        broken = _first_line(error)
+    raise FrontendError(
+        f"{what} uses opset {version}, older than {OLDEST_OPSET}, and cannot be converted: {broken}",
+        hint="export the model again with a newer opset",
+    )
 
 
 def _texts(graph: Any) -> Iterator[Any]:
