@@ -18,7 +18,7 @@ MOST_VALUES = 2**27
 """Of one tensor, per sample: far above any real network, far below any machine's memory."""
 
 LARGEST = 2**24
-"""Of a kernel, a stride, a dilation or a padding along one axis."""
+"""Of an axis, and of a kernel, a stride, a dilation or a padding along it."""
 
 TREAT_ALONE = "let every sample be computed alone: leave the first axis, which is the batch, as it is"
 
@@ -66,7 +66,7 @@ def refusals_noted(builder: GraphBuilder, origin: Origin) -> Iterator[None]:
 
 def stand_in(builder: GraphBuilder, origin: Origin, shape: Sequence[int] | None) -> Activation | Lost:
     """An input in the place of a refused layer's output, so that what follows is examined; LOST without a shape."""
-    if shape is None or math.prod(shape) > MOST_VALUES:
+    if shape is None or math.prod(shape) > MOST_VALUES or max(shape, default=0) > LARGEST:
         return LOST
     return Activation(builder.input(origin.name, tuple(shape)))
 
@@ -129,7 +129,7 @@ def real(array: Array) -> Array:
 
 def check_size(shape: Sequence[int]) -> None:
     """Refuse an output that no real network has, before it is made."""
-    if math.prod(shape) > MOST_VALUES:
+    if math.prod(shape) > MOST_VALUES or max(shape, default=0) > LARGEST:
         raise Refusal(f"its output of shape {tuple(shape)} is too large")
 
 

@@ -111,6 +111,7 @@ def adaptive_average(call: LayerCall, source: str, axis: int, count: int) -> str
     if count == size:
         return source
     check_size((count, size))
+    call.builder.spend(count * size)
     matrix = np.zeros((count, size))
     for row, window in zip(matrix, adaptive_windows(size, count), strict=True):
         row[window] = 1 / len(window)

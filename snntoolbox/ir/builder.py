@@ -14,6 +14,8 @@ from snntoolbox.ir.nodes import Concat, Dense, Elementwise, Input, MaxPool, Mean
 
 _REPLACE = "replace these layers, or add a handler for them (docs: writing a frontend)"
 
+MOST_MADE = 2**26
+
 _UNTRAINED = "the training diverged or the file is damaged: save the model with finite weights"
 
 
@@ -29,6 +31,7 @@ class GraphBuilder:
         self._shapes: dict[str, Shape] = {}
         self._refused: list[Unsupported] = []
         self._hints: list[str] = []
+        self._made = 0
 
     def shape(self, name: str) -> Shape:
         """The shape of a node added before."""
@@ -54,6 +57,15 @@ class GraphBuilder:
             raise node.misfit(f"bias of shape {node.bias.shape} has not the rank of output {shape}")
         self._nodes[node.name], self._shapes[node.name] = node, shape
         return node.name
+
+    def spend(self, values: int) -> None:
+        """Note that so many values are about to be made for a map that the model does not hold; GraphError beyond all.
+
+        Matrices of resizing and pooling, and indices: a small file may ask for many.
+        """
+        self._made += values
+        if self._made > MOST_MADE:
+            raise GraphError(f"the matrices made for resizing and pooling would hold more than {MOST_MADE:,} values")
 
     def origin(self, kind: str, name: str) -> Origin:
         """An origin in this builder's framework."""
@@ -220,6 +232,7 @@ class GraphBuilder:
         axis %= len(self.shape(source))
         if list(indices) == list(range(self.shape(source)[axis])):
             return source
+        self.spend(len(indices))
         return self.add(Take(name=name, inputs=(source,), axis=axis, indices=tuple(indices), origin=origin))
 
     def slice(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from snntoolbox.errors import GraphError, UnsupportedError
-from snntoolbox.ir.builder import GraphBuilder, ceil_overhang, same_padding
+from snntoolbox.ir.builder import MOST_MADE, GraphBuilder, ceil_overhang, same_padding
 from snntoolbox.ir.nodes import Add, AveragePool, MaxPool, ReLU
 from snntoolbox.ir.nodes.windows import window_output
 
@@ -181,3 +181,22 @@ def test_ceil_mode_is_that_of_torch(n, kernel, stride, pad):
         (over,) = ceil_overhang((n,), (kernel,), (stride,), pads, (dilation,))
         node = MaxPool(name="p", kernel=(kernel,), stride=(stride,), padding=((pad, pad + over),), dilation=(dilation,))
         np.testing.assert_array_equal(node.apply(x), expected)
+
+
+def test_matrices_made_for_layers_are_bounded_together():
+    builder = GraphBuilder("test")
+    for _ in range(4):
+        builder.spend(MOST_MADE // 4)
+    with pytest.raises(GraphError, match="would hold more"):
+        builder.spend(1)
+
+
+@pytest.mark.parametrize("name", ["mean", "variance", "gamma", "beta"])
+@pytest.mark.parametrize("shape", [(1,), (2,), (4,), (3, 1), ()])
+def test_batch_norm_needs_one_value_for_each_channel(name, shape):
+    builder = GraphBuilder("test")
+    source = builder.input("x", (3, 5, 5))
+    values = {"mean": np.ones(3), "variance": np.ones(3), "gamma": np.ones(3), "beta": np.ones(3)}
+    builder.batch_norm("bn", source, **values, epsilon=1e-5)
+    with pytest.raises(GraphError, match="do not fit"):
+        builder.batch_norm("bn", source, **(values | {name: np.ones(shape)}), epsilon=1e-5)

@@ -97,6 +97,8 @@ def upsampling(call: KerasCall) -> str:
         if mode == "nearest":
             x = call.builder.take(call.name, x, axis, (positions // factor).tolist(), call.origin)
         elif factor > 1:  # between the centres of pixels
+            check_size((len(positions), shape[axis]))
+            call.builder.spend(len(positions) * shape[axis])
             matrix = interpolation((positions + 0.5) / factor - 0.5, shape[axis])
             x = call.builder.dense(call.name, x, matrix, None, axis=axis, origin=call.origin)
     return x

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.layer_call import Refusal
-from snntoolbox.ir.node import Array
+from snntoolbox.ir.node import Array, Shape
 
 Inputs = Sequence[Array | None]
 
@@ -42,8 +42,12 @@ class Question:
         value = self.inputs[i] if i < len(self.inputs) else None
         return [] if value is None else [int(n) for n in np.ravel(value)]
 
+    def size(self, i: int) -> int:
+        """The number of values of input i."""
+        return math.prod(self.array(i).shape)
+
     @property
-    def shapes(self) -> list[tuple[int, ...]]:
+    def shapes(self) -> list[Shape]:
         """The shapes of all inputs."""
         return [a.shape for a in self.inputs if a is not None]
 
@@ -53,11 +57,15 @@ Size = Callable[[Question], int]
 
 
 def _first(question: Question) -> int:
-    return question.array(0).size
+    return question.size(0)
+
+
+def _broadcast(*shapes: Shape) -> int:
+    return int(math.prod(np.broadcast_shapes(*shapes)))
 
 
 def _together(question: Question) -> int:
-    return math.prod(np.broadcast_shapes(*question.shapes))
+    return _broadcast(*question.shapes)
 
 
 def _concat(question: Question) -> int:
@@ -67,27 +75,27 @@ def _concat(question: Question) -> int:
 def _split(question: Question) -> int:
     if int(question.attributes.get("num_outputs", question.outputs)) != question.outputs:
         raise Refusal("names another number of parts than it has outputs")
-    return question.array(0).size
+    return question.size(0)
 
 
 def _gather(question: Question) -> int:
-    data, axis = question.array(0), int(question.attributes.get("axis", 0))
-    return data.size // max(data.shape[axis], 1) * question.array(1).size
+    axis = int(question.attributes.get("axis", 0))
+    return question.size(0) // max(question.array(0).shape[axis], 1) * question.size(1)
 
 
 def _picked(question: Question) -> int:
     data, places = question.array(0), question.array(1)
     rank = int(question.attributes.get("batch_dims", 0)) + places.shape[-1]
-    return places.size // max(places.shape[-1], 1) * math.prod(data.shape[rank:])
+    return question.size(1) // max(places.shape[-1], 1) * math.prod(data.shape[rank:])
 
 
 def _expand(question: Question) -> int:
     target = tuple(question.integers("shape", 1))
-    return math.prod(np.broadcast_shapes(question.array(0).shape, target))
+    return _broadcast(question.array(0).shape, target)
 
 
 def _tile(question: Question) -> int:
-    return question.array(0).size * math.prod(question.integers("repeats", 1))
+    return question.size(0) * math.prod(question.integers("repeats", 1))
 
 
 def _filled(question: Question) -> int:
@@ -110,22 +118,22 @@ def _pad(question: Question) -> int:
 
 
 def _one_hot(question: Question) -> int:
-    return question.array(0).size * int(question.array(1).item())
+    return question.size(0) * int(question.array(1).item())
 
 
 def _scaled(question: Question) -> int:
     block = int(question.attributes.get("block_size", 0))
-    return max(question.array(0).size, question.array(1).size * block)
+    return max(question.size(0), question.size(1) * block)
 
 
 def _matmul(question: Question) -> int:
-    a, b = (question.array(i).shape for i in (0, 1))
+    a, b = question.shapes[:2]
     ends = (*a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
-    return math.prod(np.broadcast_shapes(a[:-2], b[:-2])) * math.prod(ends)
+    return _broadcast(a[:-2], b[:-2]) * math.prod(ends)
 
 
 def _gemm(question: Question) -> int:
-    a, b = (question.array(i).shape for i in (0, 1))
+    a, b = question.shapes[:2]
     rows, columns = question.attributes.get("transA", 0), question.attributes.get("transB", 0)
     return a[1 if rows else 0] * b[0 if columns else 1]
 
@@ -164,5 +172,5 @@ IN_PYTHON = {"ScatterND": 1000, "GatherND": 1000}
 def work(kind: str, question: Question, made: int) -> int:
     """The steps beside one for each value that is made: what is read, or multiplied."""
     inner = max(question.array(0).shape, default=1) if kind in PRODUCTS else 0
-    loop = IN_PYTHON[kind] * question.array(1).size if kind in IN_PYTHON else 0
+    loop = IN_PYTHON[kind] * question.size(1) if kind in IN_PYTHON else 0
     return sum(map(math.prod, question.shapes)) + made * inner + loop

@@ -78,6 +78,7 @@ def _resize(call: OnnxCall, scales: list[float] | None, sizes: list[int] | None,
             source = call.builder.take(call.name, source, axis, picked.tolist(), call.origin)
         else:
             check_size((n, m))
+            call.builder.spend(n * m)
             source = call.builder.dense(
                 call.name, source, interpolation(places, n), None, axis=axis, origin=call.origin
             )

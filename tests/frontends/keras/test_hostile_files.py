@@ -118,6 +118,23 @@ def test_hostile_file(tmp_path, name):
         tracemalloc.stop()
 
 
+def test_a_matrix_of_interpolation_is_bounded(tmp_path):
+    """Few values, and a factor as large as they are many: their product is what the matrix holds, per value."""
+    net = keras.Sequential([keras.Input((64, 64, 1)), L.UpSampling2D(2, interpolation="bilinear")])
+    net.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    config["config"]["layers"][0]["config"]["batch_shape"] = [None, 4096, 1, 1]
+    config["config"]["layers"][1]["config"]["size"] = [2048, 1]
+    parts["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(SNNToolboxError, match="too large"):
+        FRONTEND.open(tmp_path / "m.keras")
+
+
 def test_loop_of_layers(tmp_path):
     layers = [old.layer("InputLayer", "in", [], batch_input_shape=[None, 4])]
     layers += [old.layer("Add", a, [[[b, 0, 0, {}], ["in", 0, 0, {}]]]) for a, b in (("a", "b"), ("b", "a"))]
@@ -207,3 +224,105 @@ def _spots(value):
     for key in keys:
         yield value, key
         yield from _spots(value[key])
+
+
+# -- links and models in circles -------------------------------------------------------------------------------------
+
+
+def _weights_edited(path, change):
+    """A ``.keras`` file with a Dense layer, after `change` of its weights' HDF5 file."""
+    keras.Sequential([keras.Input((4,)), L.Dense(3, name="d"), L.Dense(3, name="e")]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    inner = path.with_suffix(".inner.h5")
+    inner.write_bytes(parts["model.weights.h5"])
+    with h5py.File(inner, "a") as file:
+        change(file)
+    parts["model.weights.h5"] = inner.read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def _deep(file):
+    group = file
+    for _ in range(2000):
+        group = group.create_group("g")
+
+
+def _chunk(file):
+    del file["layers/dense/vars/0"]
+    kernel = file["layers/dense/vars"].create_dataset(
+        "0", (4, 3), "f4", maxshape=(None, None), chunks=(2**12, 2**12), compression=9
+    )
+    kernel[:] = 1
+
+
+def _text(file):
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars"].create_dataset("0", data=["text"] * 12)
+
+
+
+SECOND = "a second time"
+CIRCLES = {
+    "root in itself": (lambda f: f.__setitem__("loop", f["/"]), SECOND),
+    "root deep inside": (lambda f: f["layers/dense"].__setitem__("loop", f["/"]), SECOND),
+    "group in itself": (lambda f: f["layers"].__setitem__("layers", f["layers"]), SECOND),
+    "two groups in each other": (
+        lambda f: (f["layers/dense"].__setitem__("a", f["layers/dense_1"]),
+                   f["layers/dense_1"].__setitem__("b", f["layers/dense"])), SECOND),
+    "one dataset many times": (
+        lambda f: [f["layers/dense/vars"].__setitem__(str(i), f["layers/dense/vars/0"]) for i in range(2, 99)], SECOND),
+    "soft link to a parent": (lambda f: f.__setitem__("loop", h5py.SoftLink("/layers")), "not followed"),
+    "link to another file": (lambda f: f.__setitem__("x", h5py.ExternalLink("/etc/hosts", "/")), "not followed"),
+    "deep": (_deep, "deep"),
+    "large chunk": (_chunk, "does not hold them"),
+    "text": (_text, "does not hold numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", CIRCLES)
+def test_links_in_weights(tmp_path, how):
+    change, message = CIRCLES[how]
+    _weights_edited(tmp_path / "m.keras", change)
+    start = time.monotonic()
+    with pytest.raises(FrontendError, match=message):
+        FRONTEND.open(tmp_path / "m.keras")
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("key", ["weight_names", "layer_names"])
+def test_names_that_come_twice(tmp_path, key):
+    path = _h5(tmp_path / "m.h5")
+    with h5py.File(path, "a") as file:
+        attributes = file["model_weights" if key == "layer_names" else "model_weights/d"].attrs
+        attributes[key] = [*attributes[key]] * 2
+    with pytest.raises(FrontendError, match="twice"):
+        FRONTEND.open(path)
+
+
+def test_one_weight_under_two_paths(tmp_path):
+    path = _h5(tmp_path / "m.h5")
+    with h5py.File(path, "a") as file:
+        file["model_weights/d"].attrs["weight_names"] = ["d/kernel", "/model_weights/d/d/kernel"]
+    with pytest.raises(FrontendError, match="twice"):
+        FRONTEND.open(path)
+
+
+@pytest.mark.parametrize("empty", [True, False], ids=["of nothing", "of layers"])
+def test_models_that_call_one_another_twice(tmp_path, empty):
+    """Forty levels of a model that calls the one inside twice: 2^40 layers in a file of some kilobytes."""
+    inside = [] if empty else [old.layer("ReLU", "r", [[["in", 0, 0, {}]]])]
+    model = old.functional([old.layer("InputLayer", "in", [], batch_input_shape=[None, 4]), *inside], ["in"],
+                           ["in" if empty else "r"])  # fmt: skip
+    for i in range(40):
+        model["config"]["name"] = f"m{i}"
+        inner = {**model, "name": f"m{i}", "inbound_nodes": [[["in", 0, 0, {}]], [[f"m{i}", 0, 0, {}]]]}
+        first = old.layer("InputLayer", "in", [], batch_input_shape=[None, 4])
+        model = old.functional([first, inner], ["in"], [f"m{i}"])
+        model["config"]["output_layers"] = [[f"m{i}", 1, 0]]
+    path, start = old.write_h5(tmp_path / "m.h5", model, {}), time.monotonic()
+    with pytest.raises(FrontendError, match="so often"):
+        FRONTEND.open(path)
+    assert time.monotonic() - start < 10

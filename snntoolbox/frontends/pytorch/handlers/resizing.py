@@ -49,6 +49,7 @@ def interpolate(call: TorchCall) -> str:
     source = call.source()
     for axis, size in enumerate(call.shape(source)[1:]):
         check_size((size, call.sample_shape()[axis + 1]))
+        call.builder.spend(size * call.sample_shape()[axis + 1])
         matrix = _resized(call, torch.eye(size, dtype=call.out.dtype), axis).T
         if matrix.shape[0] != size or np.any(matrix != np.eye(size)):
             source = call.builder.dense(call.name, source, matrix, None, axis=axis + 1, origin=call.origin)
