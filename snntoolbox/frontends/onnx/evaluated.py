@@ -61,7 +61,7 @@ def _first(question: Question) -> int:
 
 
 def _broadcast(*shapes: Shape) -> int:
-    return int(math.prod(np.broadcast_shapes(*shapes)))
+    return math.prod(np.broadcast_shapes(*shapes))
 
 
 def _together(question: Question) -> int:
@@ -80,13 +80,13 @@ def _split(question: Question) -> int:
 
 def _gather(question: Question) -> int:
     axis = int(question.attributes.get("axis", 0))
-    return question.size(0) // max(question.array(0).shape[axis], 1) * question.size(1)
+    return int(question.size(0) // max(question.array(0).shape[axis], 1) * question.size(1))
 
 
 def _picked(question: Question) -> int:
     data, places = question.array(0), question.array(1)
     rank = int(question.attributes.get("batch_dims", 0)) + places.shape[-1]
-    return question.size(1) // max(places.shape[-1], 1) * math.prod(data.shape[rank:])
+    return int(question.size(1) // max(places.shape[-1], 1) * math.prod(data.shape[rank:]))
 
 
 def _expand(question: Question) -> int:
@@ -104,7 +104,7 @@ def _filled(question: Question) -> int:
 
 def _range(question: Question) -> int:
     start, limit, step = (question.array(i).item() for i in range(3))
-    return max(math.ceil((limit - start) / step), 0)
+    return int(max(math.ceil((limit - start) / step), 0))
 
 
 def _pad(question: Question) -> int:
