@@ -31,7 +31,7 @@ class Frontend(Protocol):
         ...
 
     def predict(self, model: Any, *x: Array) -> tuple[Array, ...]:
-        """The outputs that the framework itself computes for a batch of each input; called where `parse` took the model.
+        """The outputs that the framework itself computes for a batch of each input, called behind `parse`.
 
         NoReferenceError where it cannot run the model: then parsing is checked for shapes and weights only.
         """
