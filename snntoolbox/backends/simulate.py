@@ -18,6 +18,7 @@ from snntoolbox.backends.workers.cluster import check as check_workers
 from snntoolbox.errors import DataError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import tell_differences
+from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
@@ -163,7 +164,7 @@ def _batches(
     workers = min(workers, len(starts))
     check_workers(workers, scheduler)
     check_room(steps, bytes_per_step(network, record), min(batch_size, len(arrays[0])))
-    batches = ((start, [a[start : start + batch_size] for a in arrays]) for start in starts)
+    batches = ((start, [piece(a, start, start + batch_size) for a in arrays]) for start in starts)
     if workers > 1 or scheduler:
         run = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
         job = replace(run, samples=len(arrays[0]))

@@ -13,6 +13,7 @@ from snntoolbox.engine.kernels import Kernel, prepare
 from snntoolbox.engine.tensors import Target, plain_arithmetic, short_products
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Input
 
@@ -92,7 +93,7 @@ class Executor:
         """`values` of one slice of the samples after the other; memory does not grow with their number."""
         kept = self.graph.outputs if keep is None else tuple(keep)
         for start in range(0, len(x[0]), batch_size):
-            yield self.values(*(array[start : start + batch_size] for array in x), keep=kept)
+            yield self.values(*(piece(array, start, start + batch_size) for array in x), keep=kept)
 
     def run(self, *x: Array, batch_size: int = 128) -> Array:
         """The first output for all samples, shape (samples, *shape)."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.encodings import Encoding, SpikeTimes
+from snntoolbox.ir.large_arrays import pieces
 from snntoolbox.ir.node import Array
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,10 @@ class DataRange:
 
 def range_of(x: Array) -> DataRange | None:
     """The range of samples, without a copy: they may lie in a file that is larger than the memory; None of none."""
-    return DataRange(float(x.min()), float(x.max()), len(x)) if x.size else None
+    if not x.size:
+        return None
+    lows, highs = zip(*((float(part.min()), float(part.max())) for part in pieces(x)), strict=True)
+    return DataRange(min(lows), max(highs), len(x))
 
 
 def ranges_of(names: Sequence[str], arrays: Sequence[Array]) -> dict[str, DataRange]:

@@ -12,6 +12,7 @@ import numpy as np
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.feature import Feature, Lowering
+from snntoolbox.ir.large_arrays import pieces
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.parts import ONLY_SCHEDULES, RATE
 
@@ -185,7 +186,8 @@ def _check_steps(steps: int | None) -> None:
 
 def _largest(x: Array) -> float:
     """max |x|, without a copy of |x|: the samples may lie in a mapped file that is larger than the memory."""
-    return max(-float(x.min(initial=0)), float(x.max(initial=0)))
+    parts = (max(-float(part.min(initial=0)), float(part.max(initial=0))) for part in pieces(x))
+    return max(parts, default=0.0)
 
 
 def _first_steps(steps: int | None) -> str:

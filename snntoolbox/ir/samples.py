@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.errors import DataError
 from snntoolbox.ir.encodings import Encoding
+from snntoolbox.ir.large_arrays import pieces
 from snntoolbox.ir.node import Array, Shape
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int], None]
 """Told how many samples more are done."""
 
-_VALUES_AT_ONCE = 2**20
 _EXACT = 2**24  # whole numbers up to this are exact in float32
 _HINTS = {
     "c": "give real numbers: their real and imaginary parts as channels of their own, for instance",
@@ -56,7 +56,7 @@ def checked_arrays(
 
 def check_not_silent(arrays: Sequence[Array]) -> None:
     """DataError where calibration data are nothing but zeros: no layer would show what its activations are."""
-    if any(len(a) for a in arrays) and not any(bool(part.any()) for a in arrays for part in _pieces(a)):
+    if any(len(a) for a in arrays) and not any(bool(part.any()) for a in arrays for part in pieces(a)):
         raise DataError(
             "the calibration data are all zero: they say nothing about activations",
             hint="give samples such as the network was trained on, or none for thresholds from the weights alone",
@@ -73,7 +73,7 @@ def flaw_of(array: Array) -> str:
     if array.dtype.kind != "f":
         return ""
     start = 0
-    for part in _pieces(array):
+    for part in pieces(array):
         with np.errstate(over="ignore"):
             finite = np.isfinite(part.astype(np.float32, copy=False))
         if not finite.all():
@@ -87,7 +87,7 @@ def flaw_of(array: Array) -> str:
 
 def tell_rounding(array: Array, source: str) -> None:
     """Warn where whole numbers are too long for float32; that fractions are rounded to it goes without saying."""
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and any(_rounds(part) for part in _pieces(array)):
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and any(_rounds(part) for part in pieces(array)):
         log.warning("%s hold whole numbers beyond 2^24, which are rounded to the 24 bits of float32", source)
 
 
@@ -97,7 +97,7 @@ def shape_hint(shape: Shape, expected: tuple[int | None, ...]) -> str:
         return "only the channel order differs: give np.moveaxis(x, -1, 1), channels first"
     if len(shape) > 1 and matches((*shape[1:], shape[0]), expected):
         return "only the channel order differs: give np.moveaxis(x, 1, -1), channels last"
-    if None not in expected and prod(shape) == prod(size or 0 for size in expected):
+    if None not in expected and math.prod(shape) == math.prod(size or 0 for size in expected):
         return f"the number of values is right: give x.reshape(len(x), {', '.join(map(str, expected))})"
     return "prepare the samples as they were when the model was trained"
 
@@ -146,9 +146,3 @@ def _rounds(part: Array) -> bool:
     if max(-int(part.min()), int(part.max())) <= _EXACT:
         return False
     return bool(np.any(part.astype(np.float32).astype(np.longdouble) != part.astype(np.longdouble)))
-
-
-def _pieces(array: Array) -> Iterator[Array]:
-    """An array in parts, as it may lie in a file larger than the memory."""
-    step = max(1, _VALUES_AT_ONCE // max(1, array[:1].size))
-    return (array[i : i + step] for i in range(0, len(array), step))

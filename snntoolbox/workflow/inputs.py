@@ -196,11 +196,12 @@ class Inputs:
     def largest_input(self) -> float:
         """The largest |x| of the test and the calibration set."""
         sets = [self.test.x] if self.calibration is None else [self.test.x, self.calibration]
-        return max(_largest(x) for x in sets)
+        return max(span.reach for x in sets if (span := range_of(x)) is not None)
 
     def input_range(self) -> tuple[float, float]:
         """The least and the largest value of the test set, zero included."""
-        return min(float(self.test.x.min()), 0.0), max(float(self.test.x.max()), 0.0) or 1.0
+        span = range_of(self.test.x)
+        return (0.0, 1.0) if span is None else (min(span.low, 0.0), max(span.high, 0.0) or 1.0)
 
     def check_scales(self) -> None:
         """Warn where test and calibration set are scaled differently, as no choice of steps mends that."""
@@ -273,11 +274,6 @@ def _parsed(frontend: Frontend, model: Any, warn: Callable[[str], None], *, chec
 
 def _shape_of(dataset: Dataset) -> Shape:
     return () if dataset.y is None else tuple(dataset.y.shape[1:])
-
-
-def _largest(x: Array) -> float:
-    """The largest absolute value, without a copy: the samples may lie in a file that is larger than the memory."""
-    return max(abs(float(x.min())), abs(float(x.max())))
 
 
 def _image_size(shape: Shape) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.simulate import simulate, simulate_batches
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DiedError
+from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result
@@ -148,7 +149,7 @@ def _batches(prepared: Prepared, network: SpikingNetwork, record: Record, force:
     stood_for = {p.activation for p in network.populations.values()}
     keep = [] if lowered is None else [*(stood_for & lowered.nodes.keys()), *lowered.outputs]
     for result in _results(prepared, network, record, force=force):
-        samples = x[done : done + result.samples]
+        samples = piece(x, done, done + result.samples)
         yield Batch(samples, result, {} if analogue is None else analogue.values(samples, keep=keep))
         done += result.samples
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from snntoolbox.ir.large_arrays import LARGE, room
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.result import Record, Result
 
-ON_DISK = 2**28
+ON_DISK = LARGE
 """Recordings of more bytes than this lie in a temporary file instead of memory."""
 
 
 def recording(shape: Shape, dtype: Any) -> Array:
-    """An array to be filled, of constant memory however large: a big one is a file that vanishes with it."""
-    if math.prod(shape) * np.dtype(dtype).itemsize <= ON_DISK:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="snntoolbox-") as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+    """An array to be filled, of constant memory however large."""
+    return room(shape, dtype, ON_DISK)
 
 
 @dataclass(frozen=True, eq=False)

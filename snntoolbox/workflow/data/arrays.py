@@ -15,12 +15,16 @@ import numpy as np
 
 from snntoolbox.backends.estimates import readable
 from snntoolbox.errors import DataError
+from snntoolbox.ir.large_arrays import LARGE, array_file, check_unchanged
 from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".npz", ".npy")
 """Endings of array files, in the order in which they are looked for."""
+
+IN_MEMORY = LARGE
+"""Files of more bytes are mapped into memory, and read part by part."""
 
 _DAMAGE = (  # what numpy and zipfile raise on bytes that are not theirs
     *(ValueError, OSError, EOFError, KeyError, SyntaxError, MemoryError, OverflowError, RuntimeError),
@@ -38,8 +42,8 @@ def find_array(folder: Path, name: str) -> Path | None:
     return paths[0] if paths else None
 
 
-def read_array(path: Path) -> np.ndarray:
-    """Return the array in the file at `path`; that of an .npy file is mapped, not loaded.
+def read_array(path: Path, *, whole: bool = False) -> np.ndarray:
+    """Return the array in the file at `path`; that of a large .npy file is mapped, not loaded, unless it is `whole`.
 
     Of an .npz file it is the array ``arr_0``, or the only one. DataError if the file is damaged or is something else.
     """
@@ -47,13 +51,20 @@ def read_array(path: Path) -> np.ndarray:
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty", hint="save the file again")
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        loaded = np.load(path, allow_pickle=False) if whole else array_file(path, IN_MEMORY)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
             return _the_array(loaded, path)
     except _DAMAGE as error:
         raise _unreadable(path, error) from error
+
+
+def taken(array: np.ndarray, chosen: slice | np.ndarray) -> np.ndarray:
+    """Some samples of an array; in memory, unless they are many of a mapped file."""
+    check_unchanged(array)
+    part = array[chosen]
+    return part if part.nbytes > IN_MEMORY else np.array(part)
 
 
 def _the_array(archive: Any, path: Path) -> np.ndarray:

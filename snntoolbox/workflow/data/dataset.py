@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from snntoolbox.ir.large_arrays import check_unchanged
 from snntoolbox.workflow.data.labels import check_same_length, check_samples, interpret_labels
 
 
@@ -50,4 +51,5 @@ class Dataset:
     def batches(self, size: int) -> Iterator[Dataset]:
         """Yield the data set in pieces of `size` samples; the last may be smaller."""
         for start in range(0, len(self), size):
+            check_unchanged(self.x)
             yield self.take(slice(start, start + size))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.large_arrays import LARGE, room
 from snntoolbox.ir.regular_files import check_regular
 from snntoolbox.workflow.data.pixels import COLOR_MODES, INTERPOLATIONS, RESIZED, Pixels, pixels_of
 
@@ -105,10 +104,8 @@ def image_format(
     return ImageFormat(**values, size_asked="target_size" in dataflow)
 
 
-IN_MEMORY = 2**28
+IN_MEMORY = LARGE
 """Images that need more bytes are kept in a temporary file."""
-
-_ZEROS = bytes(2**20)
 
 
 def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
@@ -124,7 +121,7 @@ def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
         image = _read_image(path, form, pillow)
         values = np.moveaxis(image.values, -1, 0) if form.channels_first else image.values
         if not i:
-            x = _room((len(paths), *values.shape))
+            x = room((len(paths), *values.shape), np.float32, IN_MEMORY)
         if values.shape != x.shape[1:]:
             raise DataError(
                 f"image {path} has shape {values.shape}, but {paths[0]} has {x.shape[1:]}",
@@ -136,27 +133,6 @@ def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
     for remark, concerned in remarks.items():
         log.warning("%d of %d images %s (first: %s)", len(concerned), len(paths), remark, concerned[0])
     return x
-
-
-def _room(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of this shape, float32; a large one lies in a temporary file, so that it does not fill the memory.
-
-    All of that file is laid out at once: writing to a mapped file on a full disk would end the process.
-    """
-    size = 4 * math.prod(shape)
-    if size < IN_MEMORY:
-        return np.empty(shape, np.float32)
-    try:
-        with tempfile.TemporaryFile(prefix="snntoolbox-images-") as file:  # is gone as soon as nothing maps it any more
-            for start in range(0, size, len(_ZEROS)):
-                file.write(memoryview(_ZEROS)[: size - start])
-            file.flush()
-            return np.memmap(file, np.float32, "r+", shape=shape)
-    except OSError as error:
-        raise DataError(
-            f"the images need {size / 2**30:.1f} GiB in {tempfile.gettempdir()}: {error.strerror or error}",
-            hint="set TMPDIR to a folder with room, or test fewer samples (simulation.num_to_test)",
-        ) from error
 
 
 def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:

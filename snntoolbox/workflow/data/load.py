@@ -14,7 +14,7 @@ from snntoolbox.errors import DataError
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.node import Shape
 from snntoolbox.ir.samples import matches, shape_hint
-from snntoolbox.workflow.data.arrays import find_array, read_array
+from snntoolbox.workflow.data.arrays import find_array, read_array, taken
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.data.folders import (
     CALIBRATION,
@@ -121,10 +121,10 @@ def _test_arrays(
     if y_file is None:
         log.warning("no y_test in %s: accuracy cannot be measured", folder)
         return Dataset(_samples(x_file, limit, indices))
-    x, y = read_array(x_file), read_array(y_file)
+    x, y = read_array(x_file), read_array(y_file, whole=True)
     check_same_length(x, str(x_file), y, str(y_file))
     chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
-    samples = check_samples(x[chosen], str(x_file))
+    samples = check_samples(taken(x, chosen), str(x_file))
     # Of the whole file: a few rows of targets may look like classes.
     labels = interpret_labels(y, str(y_file), head, shape)
     return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span, truths=labels.truths)
@@ -135,7 +135,7 @@ def _samples(
 ) -> np.ndarray:
     x = read_array(file)
     if x.ndim:
-        x = x[_as_index(_choice(len(x), limit, indices, str(file), calibration=calibration))]
+        x = taken(x, _as_index(_choice(len(x), limit, indices, str(file), calibration=calibration)))
     return check_samples(x, str(file))
 
 

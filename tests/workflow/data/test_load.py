@@ -81,7 +81,8 @@ def test_arr_0_counts_among_several(tmp_path):
     np.testing.assert_array_equal(load_test(tmp_path).x, X)
 
 
-def test_npy_is_mapped_and_not_copied(tmp_path):
+def test_large_npy_is_mapped_and_not_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr("snntoolbox.workflow.data.arrays.IN_MEMORY", 0)
     np.save(tmp_path / "x_test.npy", X)
     data = load_test(tmp_path, limit=3)
     base = data.x
@@ -197,7 +198,7 @@ def test_damaged_header(tmp_path):
 
 @pytest.mark.parametrize("chunk", [1, 6, 12, 18, 1000])
 def test_bad_samples_are_found_in_every_chunk(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr("snntoolbox.ir.samples._VALUES_AT_ONCE", chunk)
+    monkeypatch.setattr("snntoolbox.ir.large_arrays._VALUES_AT_ONCE", chunk)
     save(tmp_path, x_test=with_nan(np.nan))
     with pytest.raises(DataError, match="first in sample 2"):
         load_test(tmp_path)
