@@ -110,7 +110,7 @@ class GraphBuilder:
             reason = "its weights hold NaN, infinite values, or such as float32 has no place for"
             offenders = [Unsupported(n.label, reason) for n in broken]
             raise UnsupportedError(f"the {self.framework} frontend", offenders, hint=_UNTRAINED)
-        return Graph(self._nodes.values(), outputs, name=name)
+        return Graph(self._nodes.values(), outputs, name=shortened(shown(name)))
 
     # -- lowerings that several frameworks share ----------------------------------------------------------------
 

@@ -52,9 +52,11 @@ class RunFolder:
             self._scratch = _scratch_for(self.path)
             new = self._scratch.path / NEW
             new.mkdir()
-        except OSError as error:
+        except BaseException as error:
             self._discard()
-            raise explained(error, self.path) from error
+            if isinstance(error, OSError):
+                raise explained(error, self.path) from error
+            raise
         return new
 
     def __exit__(

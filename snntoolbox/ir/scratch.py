@@ -33,13 +33,15 @@ class Scratch:
     def __init__(self, where: Path | None = None, *, prefix: str = PREFIX) -> None:
         where = Path(tempfile.gettempdir()) if where is None else where
         clear(where, prefix)
-        with held_back():
-            self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
-            try:
-                self._lock = _held(self.path)
-            except OSError:
-                remove(self.path)
-                raise
+        made: list[Path] = []
+        try:
+            with held_back():
+                made.append(Path(tempfile.mkdtemp(prefix=prefix, dir=where)))
+                self.path, self._lock = made[0], _held(made[0])
+        except BaseException:
+            for path in made:
+                remove(path)
+            raise
 
     def close(self) -> None:
         """Remove it with all that is in it."""

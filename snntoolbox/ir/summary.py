@@ -98,7 +98,7 @@ def text_table(
         return "\n".join(["  ".join(cells).rstrip(), *wrap(below, width or 1, **_INDENTED)])
 
     lines = [line(header, more=False), *map(line, rows[:-1]), line(rows[-1], more=not total)]
-    rule = "-" * max(len(part) for whole in lines for part in whole.splitlines())
+    rule = "-" * max(len(part) for whole in lines for part in whole.split("\n"))
     return "\n".join([lines[0], rule, *lines[1:-1], *([rule] if total else []), lines[-1]])
 
 

@@ -13,6 +13,8 @@ import time
 import pytest
 
 from snntoolbox import __version__
+from snntoolbox.ir.files import RunFolder
+from snntoolbox.ir.writing import write_text
 from snntoolbox.workflow import cli, demo
 from snntoolbox.workflow.cli import main
 
@@ -245,6 +247,46 @@ def test_a_signal_that_a_callback_drops_is_sent_again(sent, code, monkeypatch, c
     assert time.monotonic() - begin < 5
     assert sys.unraisablehook is hook
     assert capsys.readouterr().err.count("results of earlier runs are as they were") == 1
+
+
+def ended(monkeypatch, capsys, work):
+    """What a command that does this work ends with, and what it says."""
+    monkeypatch.setattr("snntoolbox.workflow.commands.capabilities.execute", work)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return main(["capabilities"]), capsys.readouterr().err
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_after_a_signal_it_says_what_has_been_written(number, tmp_path, monkeypatch, capsys):
+    def work(options):
+        write_text(tmp_path / "done", "x")
+        with RunFolder(tmp_path / "run") as folder:
+            write_text(folder / "report.json", "x")
+        signal.raise_signal(number)
+
+    code, told = ended(monkeypatch, capsys, work)
+    assert code == (2 if number == signal.SIGINT else 143)
+    assert f"written before that, and whole: '{tmp_path / 'done'}', '{tmp_path / 'run'}'" in told
+    assert "earlier" not in told
+    assert "partial" not in told
+
+
+def test_a_second_signal_does_not_stop_what_the_first_has_begun(tmp_path, monkeypatch, capsys):
+    def work(options):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            write_text(tmp_path / "cleaned", "x")
+
+    code, told = ended(monkeypatch, capsys, work)
+    assert code == 2
+    assert told.startswith("snntoolbox: interrupted; ")
+    assert (tmp_path / "cleaned").exists()
 
 
 def test_a_command_that_is_mistyped_is_named(capsys):

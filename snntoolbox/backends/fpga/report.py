@@ -15,6 +15,7 @@ from snntoolbox.backends.fpga.targets import Device
 from snntoolbox.backends.protocol import Check
 from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.hardware import meanings
+from snntoolbox.ir.foreign import code, markdown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,12 +106,12 @@ def _head(project: Project) -> str:
     device = "" if build.device is None else f" {build.device.name} ({build.device.part})"
     bits = "" if network.grid is None else f", weights of {network.grid.weight_bits} bits"
     neurons = sum(layer.neurons for layer in project.design.layers if layer.spikes)
-    text = f"# {network.name} on {build.target.name}{device}\n\n"
+    text = f"# {markdown(network.name)} on {build.target.name}{device}\n\n"
     text += f"Module `{project.top}`: {neurons} neurons, {project.steps} steps a sample{bits}. "
     text += f"Layers update {'one neuron' if build.lanes == 1 else f'up to {build.lanes} neurons'} at once; each path "
     text += f"of spikes into a layer has a queue of {build.queue} word{'s' if build.queue > 1 else ''}."
     for name, most in project.design.choices.currents.items():
-        text += f"\nInput currents of `{name}` up to ±{most}: the host must not send larger ones."
+        text += f"\nInput currents of {code(name)} up to ±{most}: the host must not send larger ones."
     for line in meanings(project.design):
         text += f"\nOutput {line}."
     return text
@@ -209,7 +210,7 @@ def _growth(project: Project, cost: InferenceCost) -> str:
 
 
 def _named(layer: LayerCost) -> str:
-    return f"`{layer.module}`" if layer.name in ("", layer.module) else f"`{layer.module}` ({layer.name})"
+    return f"`{layer.module}`" if layer.name in ("", layer.module) else f"`{layer.module}` ({markdown(layer.name)})"
 
 
 def _dense(project: Project, cost: InferenceCost) -> str:
@@ -240,7 +241,7 @@ def _saturation(loss: Saturation | None) -> str:
     text += "At the end of a step potentials are clipped to what leaves room for the next one:\n\n"
     rows = [
         (
-            f"`{layer.label}`", layer.needed, f"{layer.low} to {layer.high}", f"{met.updates:,.1f}", f"{met.share:.3%}",
+            code(layer.label), layer.needed, f"{layer.low} to {layer.high}", f"{met.updates:,.1f}", f"{met.share:.3%}",
             f"{met.neurons:,.1f}",
         )
         for layer, met in zip(loss.layers, loss.at_limits, strict=True)

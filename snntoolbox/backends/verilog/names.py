@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from snntoolbox.ir.foreign import file_name
+
 _KEYWORDS = frozenset(
     re.findall(
         r"\w+",
@@ -29,6 +31,10 @@ _KEYWORDS = frozenset(
 )
 
 
+LONGEST = 100
+"""Letters of a name: files are called like modules, with more behind."""
+
+
 class Names:
     """Gives every part a name of its own that is one in Verilog."""
 
@@ -37,8 +43,8 @@ class Names:
 
     def module(self, wanted: str) -> str:
         """A name like the wanted one."""
-        name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "layer"
-        if name[0].isdigit() or name.lower() in _KEYWORDS or name.startswith(("snn_", "tb")):
+        name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_")[:LONGEST] or "layer"
+        if name[0].isdigit() or name.lower() in _KEYWORDS or file_name(name) != name or name.startswith(("snn_", "tb")):
             name = f"layer_{name}"
         unique, number = name, 2
         while unique.lower() in self.taken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from snntoolbox.ir.foreign import comment
 from snntoolbox.ir.node import Array
 
 WAIVER = "// Outputs that are not needed here stay open.\n/* verilator lint_off PINCONNECTEMPTY */\n"
@@ -17,10 +18,10 @@ class Files:
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def memory(self, name: str, words: Iterable[int], bits: int, comment: str) -> str:
+    def memory(self, name: str, words: Iterable[int], bits: int, about: str) -> str:
         """Add a memory of unsigned words for $readmemh; returns its name."""
         digits = -(-bits // 4)
-        lines = [f"// {comment}; {bits} bits a word", *(f"{int(word):0{digits}x}" for word in words)]
+        lines = [f"// {comment(about)}; {bits} bits a word", *(f"{int(word):0{digits}x}" for word in words)]
         self.texts[name] = "\n".join(lines) + "\n"
         return name
 
@@ -86,7 +87,7 @@ def either(expressions: Sequence[str]) -> str:
 
 def header(lines: Iterable[str]) -> str:
     """Lines as a comment; what a user has named cannot break out of it."""
-    return "".join(f"// {' '.join(line.split())}\n" for line in lines)
+    return "".join(f"// {comment(line)}\n" for line in lines)
 
 
 def ports_text(ports: Sequence[tuple[str, int, str]]) -> str:

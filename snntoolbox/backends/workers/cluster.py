@@ -81,14 +81,14 @@ class Cluster:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        # Dask, stopped while it starts or ends, says so in tracebacks and leaves processes behind.
-        with held_back(), ExitStack() as stack:
-            stack.enter_context(dask("dask").config.set(_SETTINGS))
-            dask("distributed")
-            stack.enter_context(silenced())
-            where = self.scheduler or stack.enter_context(local_workers(self.workers))
-            self._client = stack.enter_context(_connected(where))
-            self._check_versions()
+        with ExitStack() as stack:
+            with held_back():  # Dask, stopped while it starts, leaves processes behind
+                stack.enter_context(dask("dask").config.set(_SETTINGS))
+                dask("distributed")
+                stack.enter_context(silenced())
+                where = self.scheduler or stack.enter_context(local_workers(self.workers))
+                self._client = stack.enter_context(_connected(where))
+                self._check_versions()
             self._stack = stack.pop_all()
         return self
 

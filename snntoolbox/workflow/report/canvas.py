@@ -36,7 +36,7 @@ def save(figure: Figure, path: Path | str, dpi: int = 130) -> Path:
     """Write the figure as a file of the suffix's kind and return its path."""
     path = Path(path)
     with replacing(path) as file, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # of a name in letters that the font has not
+        warnings.simplefilter("ignore")  # letters that the font has not, names that leave no room for the axes
         figure.savefig(file, dpi=dpi, format=path.suffix[1:] or None)
     return path
 
@@ -68,7 +68,7 @@ def drawn_name(name: str, most: int = LONGEST) -> str:
     """
     from matplotlib import rcParams
 
-    name = shortened(shown(name), most)
+    name = shortened(shown(name), most) or " "
     if rcParams["text.usetex"]:
         return "".join(_TEX.get(c, f"\\{c}" if c in "$%&#_{}" else c) for c in name)
     return f"{' ' if name.startswith('_') else ''}{name}".replace("$", r"\$")

@@ -1,5 +1,6 @@
 """Worker processes: order, bounded memory, errors, workers that are killed, and clusters that cannot be used."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -367,3 +368,38 @@ def test_a_cluster_ends_with_its_block(caplog):
     assert len(during) >= 2
     assert caplog.records == []  # nor does Dask talk to our user
     assert psutil.wait_procs(list(during), timeout=10)[1] == []
+
+
+@pytest.mark.parametrize("moment", ["starting", "connecting", "checking"])
+def test_a_signal_while_workers_start_waits_and_ends_them(moment, monkeypatch):
+    """Dask is not stopped half way: it is up, and then it is closed."""
+    log = []
+
+    def step(name):
+        @contextlib.contextmanager
+        def context(*arguments):
+            if name == moment:
+                signal.raise_signal(signal.SIGINT)
+            log.append(name)
+            try:
+                yield name
+            finally:
+                log.append(f"no longer {name}")
+
+        return context
+
+    def checked(self):
+        with step("checking")():
+            pass
+
+    monkeypatch.setattr(module, "local_workers", step("starting"))
+    monkeypatch.setattr(module, "_connected", step("connecting"))
+    monkeypatch.setattr(Cluster, "_check_versions", checked)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), Cluster(2):
+            pytest.fail("the work began")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert log[:4] == ["starting", "connecting", "checking", "no longer checking"]
+    assert log[4:] == ["no longer connecting", "no longer starting"]
