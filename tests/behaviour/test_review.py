@@ -185,5 +185,12 @@ def test_data_scaled_in_two_ways(workspace, capsys):
     assert "scaled in the same way" in capsys.readouterr().err
 
 
+def test_a_saved_network_knows_the_scale_of_its_calibration(workspace, capsys):
+    np.savez(workspace / "x_test.npz", 255 * np.load(workspace / "x_test.npz")["arr_0"])
+    (workspace / "x_norm.npz").unlink()
+    assert run(workspace, **RELOAD) == 0
+    assert "scaled in the same way" in capsys.readouterr().err
+
+
 def test_config_errors_are_config_errors():
     assert issubclass(ConfigError, stb.SNNToolboxError)
