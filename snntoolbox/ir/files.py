@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from snntoolbox.ir.foreign import longer
+from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.interrupts import held_back
 from snntoolbox.ir.merging import MARKER, NEW, merge, record, undo
 from snntoolbox.ir.places import note
@@ -39,7 +39,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path | str, *, overwrite: bool = True) -> None:
-        self.path = Path(path).resolve()
+        self.path = Path(os.path.realpath(path))
         self.overwrite = overwrite
         self._scratch: Scratch | None = None
 
@@ -91,7 +91,7 @@ class RunFolder:
                 continue
             note(place)
             if place != self.path:
-                log.warning("the results are in '%s': %s", place, failures[0])
+                log.warning("the results are in '%s': %s", shown(place), failures[0])
                 self.path = place
             return
         raise failures[0]
@@ -115,15 +115,16 @@ def refuse_foreign(folder: Path, *, overwrite: bool) -> None:
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
-        raise OutputError(f"'{folder}' is a file, not a folder", hint=_LABEL)
+        raise OutputError(f"'{shown(folder)}' is a file, not a folder", hint=_LABEL)
     if not holds_files(folder):
         return
     if not overwrite:
         raise OutputError(
-            f"'{folder}' exists already", hint="choose another runlabel, set overwrite = True, or remove it"
+            f"'{shown(folder)}' exists already", hint="choose another runlabel, set overwrite = True, or remove it"
         )
     if not (folder / MARKER).exists():
-        raise OutputError(f"'{folder}' holds files that are not results of a run, and is not replaced", hint=_LABEL)
+        reason = "holds files that are not results of a run, and is not replaced"
+        raise OutputError(f"'{shown(folder)}' {reason}", hint=_LABEL)
 
 
 def holds_files(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -12,8 +13,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from snntoolbox.ir.foreign import longer
+from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.writing import write_json
+
+log = logging.getLogger(__name__)
 
 MARKER = ".snntoolbox"
 """A file that tells our folders from the user's, and in them our files, by content, from the user's."""
@@ -76,6 +79,8 @@ def merge(scratch: Path, place: Path) -> None:
     except BaseException:
         undo(scratch)
         raise
+    for name, free in moves.kept.items():
+        log.warning("a file of yours in '%s' is kept as %s: the results have a %s", shown(place), shown(free), shown(name))
 
 
 def _planned(new: Path, place: Path) -> Moves:

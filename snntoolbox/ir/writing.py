@@ -17,6 +17,7 @@ from uuid import uuid4
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.places import note
 
 HIDDEN = ".snntoolbox-"
@@ -47,7 +48,7 @@ def explained(error: OSError, path: Path) -> OutputError:
     """What keeps us from writing there, and what to do."""
     number = errno.ENOSPC if cut_short(error) else error.errno
     reason, hint = _REASONS.get(number or 0, (error.strerror or str(error), _ELSEWHERE))
-    return OutputError(f"cannot write '{path}': {reason}; earlier results are untouched", hint=hint)
+    return OutputError(f"cannot write '{shown(path)}': {reason}; earlier results are untouched", hint=hint)
 
 
 def cut_short(error: OSError) -> bool:
@@ -70,7 +71,7 @@ def replacing(path: Path | str, *, sync: bool = True) -> Iterator[BinaryIO]:
     partial = place.with_name(f"{HIDDEN}{uuid4().hex}.partial")
     try:
         if os.path.lexists(place) and not place.is_file():
-            raise OutputError(f"cannot write '{path}': it is no file", hint="choose another name")
+            raise OutputError(f"cannot write '{shown(path)}': it is no file", hint="choose another name")
         with partial.open("xb") as file:
             yield file
             file.flush()

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.interrupts import ENDING
 from snntoolbox.ir.places import noted
 from snntoolbox.workflow.commands import COMMANDS, command, parser
@@ -150,7 +151,7 @@ def _guarded(options: argparse.Namespace, places: list[Path]) -> int:
 
 def _results(places: list[Path]) -> str:
     """What there is of results after an interruption."""
-    there = [f"'{place}'" for place in dict.fromkeys(places) if os.path.lexists(place)]
+    there = [f"'{shown(place)}'" for place in dict.fromkeys(places) if os.path.lexists(place)]
     if not there:
         return "results of earlier runs are as they were"
     more = f" and {len(there) - 3} more" if len(there) > 3 else ""

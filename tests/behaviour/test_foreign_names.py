@@ -85,6 +85,23 @@ def test_names_on_the_command_line(command, tmp_path, capsys, monkeypatch):
         assert "Traceback" not in told.err
 
 
+def test_names_of_folders(tmp_path, capsys):
+    """A line of the screen is a line of ours."""
+    folder = tmp_path / "a\nsnntoolbox: all is well \x1b[31m"
+    demo.copy_to(folder)
+    short = [word for key in ("num_to_test=4", "duration=2") for word in ("--set", f"simulation.{key}")]
+    again = [*short, "--set", "output.overwrite=False"]
+    calls = {("demo_onnx.ini", *short): 0, ("demo_onnx.ini", *again): 2}
+    calls |= {("inspect", "digits_cnn.onnx"): 0, ("init", "digits_cnn.onnx"): 0}
+    for call, code in calls.items():
+        words = [str(folder / word) if word.endswith(("ini", "onnx")) else word for word in call]
+        assert main(words) == code
+        told = capsys.readouterr()
+        assert "all is well" in told.out + told.err
+        assert not re.search("^snntoolbox: all", told.out + told.err, re.MULTILINE)
+        assert plain(told.out + told.err)
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 alone")
 def test_a_folder_whose_name_is_no_utf_8(tmp_path, capsys):
     folder = tmp_path / os.fsdecode(b"caf\xe9")

@@ -160,12 +160,13 @@ OWN = {
 
 
 @pytest.mark.parametrize("case", OWN)
-def test_files_of_the_user_stay(tmp_path, case):
+def test_files_of_the_user_stay(tmp_path, case, caplog):
     put, kept = OWN[case]
     path = earlier(tmp_path / "run")
     put(path)
     results(path, "report.json", "tables/a")
     assert content(path) == {"report.json": "later", "tables/a": "later", **kept}
+    assert ("is kept as" in caplog.text) == any(".kept" in name for name in kept)
     assert os.listdir(tmp_path) == ["run"]
     results(path, "report.json", text="third")
     assert content(path) == {"report.json": "third", **kept}
@@ -217,6 +218,12 @@ def test_a_link_to_a_folder(tmp_path, there):
     results(link, "report.json")
     assert link.is_symlink()
     assert content(real) == {"report.json": "later"}
+
+
+def test_links_that_lead_to_one_another(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "run")
+    with pytest.raises(OutputError), RunFolder(tmp_path / "run"):
+        pytest.fail("the run began")
 
 
 def test_the_folder_one_is_in(tmp_path, monkeypatch):

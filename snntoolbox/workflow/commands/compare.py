@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 
@@ -34,7 +35,7 @@ def execute(options: argparse.Namespace) -> int:
     if compared:
         print(population_table(comparison, width), end="\n\n")
     print(in_words(comparison, width))
-    print(f"Report: {folder / 'compare.json'}")
+    print(f"Report: {shown(folder / 'compare.json')}")
     if compared and not comparison.as_expected:
         return 1
     return 0 if comparison.complete else 2

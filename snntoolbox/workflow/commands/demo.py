@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.run import run_and_show
 from snntoolbox.workflow.commands.shared_options import set_log_level
 
@@ -21,7 +22,7 @@ def execute(options: argparse.Namespace) -> None:
     from snntoolbox.workflow.config.load import load_config
 
     config = demo.copy_to(options.folder, options.framework)
-    print(f"Converting {config} …")
+    print(f"Converting {shown(config)} …")
     settings = load_config(config)
     set_log_level(settings.output.verbose)
     run_and_show(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.export import exit_code, print_checks
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
 
@@ -43,5 +44,5 @@ def execute(options: argparse.Namespace) -> int:
     own = {name: getattr(options, name) for name in _OPTIONS}
     deployment = deploy_settings(settings, options.output, force=options.force, bench_samples=options.samples, **own)
     print_checks(deployment)
-    print(f"Report: {deployment.folder / 'report.md'}")
+    print(f"Report: {shown(deployment.folder / 'report.md')}")
     return exit_code(deployment)

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     set_log_level(settings.output.verbose)
     exported = export_settings(settings, exporter, options.output, force=options.force, **own)
     print_checks(exported)
-    print(f"Written: {len(exported.files)} files in {exported.folder}")
+    print(f"Written: {len(exported.files)} files in {shown(exported.folder)}")
     return exit_code(exported)
 
 

@@ -36,4 +36,5 @@ def execute(options: argparse.Namespace) -> None:
     arrays = f"x_test.npz and x_norm.npz hold arrays (samples, {shape})"
     head = f"# {shown(path.name)} takes samples of shape ({shape}): {arrays}.\n"
     write_text(target, head + default_config_text(values))
-    print(f"Wrote {target}. Put x_test.npz, y_test.npz and x_norm.npz beside the model, then: snntoolbox {target}")
+    name = shown(target)
+    print(f"Wrote {name}. Put x_test.npz, y_test.npz and x_norm.npz beside the model, then: snntoolbox {name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def show(done: FinishedRun, more: str = "") -> None:
     if more:
         print(more)
     if not isinstance(done.failure, OutputError):
-        print(f"Report: {done.folder / 'report.json'}")
+        print(f"Report: {shown(done.folder / 'report.json')}")
     if done.failure is not None:
         raise done.failure
 
@@ -60,4 +61,4 @@ def _sweep(options: argparse.Namespace, settings: Settings) -> None:
 
     swept = sweep(options.config, overrides=options.set, force=options.force)
     print(sweep_table(swept.name, swept.values, swept.reports, columns()), end="\n\n")
-    print(f"All results: {settings.paths.log_dir_of_current_run}")
+    print(f"All results: {shown(settings.paths.log_dir_of_current_run)}")

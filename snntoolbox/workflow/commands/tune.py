@@ -6,6 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
 
 
@@ -31,8 +32,8 @@ def execute(options: argparse.Namespace) -> int:
     set_log_level(load_config(options.config, options.set).output.verbose)
     search = Search(**{field.name: getattr(options, field.name) for field in fields(Search)})
     tuned = tune_config(options.config, options.set, search=search, output=options.output, force=options.force)
-    print(f"{tuning_text(tuned.tuning, as_key)}\n\nReport: {tuned.folder / 'tune.json'}")
-    print(f"Wrote {tuned.config}: snntoolbox {tuned.config}")
+    print(f"{tuning_text(tuned.tuning, as_key)}\n\nReport: {shown(tuned.folder / 'tune.json')}")
+    print(f"Wrote {shown(tuned.config)}: snntoolbox {shown(tuned.config)}")
     return 0 if tuned.tuning.reached else 1
 
 

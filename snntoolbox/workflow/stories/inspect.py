@@ -16,6 +16,7 @@ from snntoolbox.conversion.load import check_on_random_input, simplify
 from snntoolbox.conversion.lower import lower
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.summary import graph_summary, network_summary
@@ -49,7 +50,7 @@ def inspect(
     opened = frontend.open(path)
     parsed = frontend.parse(opened)
     graph = simplify(parsed)
-    yield f"{path} ({frontend.name})\n"
+    yield f"{shown(path)} ({frontend.name})\n"
     yield graph_summary(graph, width)
     yield f"\n{fill(_compared(graph, frontend, opened), width)}"
     yield from _folded(parsed, graph, width)
