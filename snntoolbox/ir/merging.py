@@ -80,7 +80,8 @@ def merge(scratch: Path, place: Path) -> None:
         undo(scratch)
         raise
     for name, free in moves.kept.items():
-        log.warning("a file of yours in '%s' is kept as %s: the results have a %s", shown(place), shown(free), shown(name))
+        where, mine, ours = shown(place), shown(free), shown(name)
+        log.warning("a file of yours in '%s' is kept as %s: the results have a %s", where, mine, ours)
 
 
 def _planned(new: Path, place: Path) -> Moves:
