@@ -90,10 +90,7 @@ def _program_call(program: ExportedProgram) -> Callable[..., Any]:
 
     def call(*tensors: torch.Tensor) -> Any:
         if "module" not in state:  # building it costs more than parsing does
-            try:
-                state["module"] = program.module(check_guards=False)
-            except TypeError:  # before torch 2.9 there was no such argument and no guard
-                state["module"] = program.module()
+            state["module"] = program.module(check_guards=False)
         flat = iter(tensors)
         known = program.graph_signature.user_inputs
         tensor_names = {n.name for n in user_inputs(program)}
