@@ -1,4 +1,4 @@
-"""Which versions of other packages may be installed: none with a known hole in what is used, and those that are pinned."""
+"""Which versions of other packages may be installed: none with a known hole in what is used, and the pinned ones."""
 
 import configparser
 import re
