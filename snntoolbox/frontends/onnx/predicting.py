@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,8 @@ def _filled(array: Array, size: int) -> Array:
 def _runner(model: OnnxModel) -> Run:
     """A function from feeds to outputs, by onnxruntime where it is installed and knows the model's opset."""
     proto = _without_idle(model.proto)
+    # Unless told otherwise it tells its makers about runs, and leaves a file of that among the temporary ones.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:

@@ -1,5 +1,9 @@
 """The model's own output: by onnxruntime or the reference evaluator, for any number of samples."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -42,3 +46,21 @@ def test_wrong_shapes_are_told(model):
         FRONTEND.predict(opened, np.zeros((2, 7, 7, 1), np.float32))
     with pytest.raises(FrontendError, match="1 inputs, got 2"):
         FRONTEND.predict(opened, np.zeros((2, 1, 7, 7)), np.zeros((2, 1, 7, 7)))
+
+
+LEAVING = """
+import sys
+from pathlib import Path
+from snntoolbox.frontends.onnx import OnnxFrontend
+from snntoolbox.workflow import demo
+import numpy as np
+frontend = OnnxFrontend()
+model = frontend.open(demo.folder() / "digits_cnn.onnx")
+frontend.predict(model, np.zeros((1, 8, 8), "f4"))
+"""
+
+
+def test_nothing_is_left_among_temporary_files(tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", LEAVING], env=environment, check=True)
+    assert os.listdir(tmp_path) == []
