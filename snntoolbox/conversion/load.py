@@ -45,11 +45,9 @@ def load(
     GraphError.
     """
     reader = frontend_named(frontend) if frontend else frontend_for(model)
-    with _bounded():
+    with bounded():
         opened = reader.open(model, input_shape=input_shape)
-        parsed = reader.parse(opened)
-        check_effort(parsed)
-        graph = simplify(parsed, check=check)
+        graph = simplify(reader.parse(opened), check=check)
         if check:
             try:
                 check_on_random_input(graph, reader, opened)
@@ -61,7 +59,7 @@ def load(
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def bounded() -> Iterator[None]:
     """FrontendError where a model ends the program, or is nested or large beyond what this machine can hold."""
     try:
         yield
@@ -76,8 +74,10 @@ def _bounded() -> Iterator[None]:
 def simplify(graph: Graph, check: bool = False) -> Graph:
     """The same function with permutations cancelled, batch normalisation folded and identities dropped.
 
-    With `check` it is seen to be the same on a random sample after every pass.
+    With `check` it is seen to be the same on a random sample after every pass. FrontendError where the network is
+    larger than any that can be meant.
     """
+    check_effort(graph)
     for rewrite in EXACT:
         before, graph = graph, rewrite(graph)
         if check:

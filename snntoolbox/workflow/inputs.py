@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.load import check_on_random_input, simplify
+from snntoolbox.conversion.load import bounded, check_on_random_input, simplify
 from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
@@ -258,17 +258,19 @@ def _list(names: Sequence[str]) -> str:
 def _opened(settings: Settings) -> tuple[Frontend, Any, str]:
     """The frontend, the model as its framework has it, and the file."""
     frontend, file = find_model(settings.paths.path_wd, settings.paths.filename_ann, settings.input.model_lib)
-    return frontend, frontend.open(file), str(file)
+    with bounded():
+        return frontend, frontend.open(file), str(file)
 
 
 def _parsed(frontend: Frontend, model: Any, warn: Callable[[str], None], *, check: bool) -> Graph:
     """The graph in its simplest form; with `check` compared with the framework on random input."""
-    graph = simplify(frontend.parse(model))
-    if check:
-        try:
-            check_on_random_input(graph, frontend, model)
-        except NoReferenceError as error:
-            warn(f"{error.message}: {UNCHECKED}")
+    with bounded():
+        graph = simplify(frontend.parse(model))
+        if check:
+            try:
+                check_on_random_input(graph, frontend, model)
+            except NoReferenceError as error:
+                warn(f"{error.message}: {UNCHECKED}")
     return graph
 
 

@@ -4,12 +4,14 @@ import time
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from snntoolbox.conversion.effort import check_effort
 from snntoolbox.conversion.load import simplify
 from snntoolbox.errors import FrontendError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import AveragePool, Conv, Dense, Input, MaxPool, ReLU
+from snntoolbox.workflow.cli import main
 
 
 def chain(shape, *nodes):
@@ -48,6 +50,31 @@ def test_too_much_is_refused_at_once(name):
     with pytest.raises(FrontendError, match=f"(?s){message}"):
         check_effort(graph)
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("command", ["inspect", "run"])
+def test_the_command_line_refuses_it_too(command, tmp_path, capsys):
+    """A weight that the file makes of ones, over a picture that it makes of one value: 900 bytes."""
+    ones = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    nodes = [
+        helper.make_node("Expand", ["x", "large"], ["e"]),
+        helper.make_node("ConstantOfShape", ["kernel"], ["w"], value=ones),
+        helper.make_node("Conv", ["e", "w"], ["c"], pads=[256] * 4),
+        helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["y"]),
+    ]
+    shapes = {"large": (1, 16, 1024, 1024), "kernel": (16, 16, 100, 100)}
+    sizes = [numpy_helper.from_array(np.array(shape), name) for name, shape in shapes.items()]
+    x, y = (helper.make_tensor_value_info(n, 1, ["N", 16, *s]) for n, s in (("x", [1, 1]), ("y", [])))
+    graph = helper.make_graph(nodes, "net", [x], [y], sizes)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    np.savez(tmp_path / "x_test.npz", np.zeros((4, 16, 1, 1), np.float32))
+    (tmp_path / "c.ini").write_text("[paths]\nfilename_ann = m.onnx\n[simulation]\nduration = 4\n")
+    start = time.perf_counter()
+    assert main([command, str(tmp_path / ("m.onnx" if command == "inspect" else "c.ini"))]) == 2
+    assert "multiplications per sample" in capsys.readouterr().err
+    assert time.perf_counter() - start < 10
 
 
 def test_a_real_size_is_taken():

@@ -17,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Write the file, with what shape its samples must have."""
+    from snntoolbox.conversion.load import bounded
     from snntoolbox.errors import ConfigError
     from snntoolbox.ir.foreign import shown
     from snntoolbox.ir.writing import write_text
@@ -28,7 +29,8 @@ def execute(options: argparse.Namespace) -> None:
     target: Path = options.output or path.with_name("config.ini")
     if target.exists() and not options.force:
         raise ConfigError(f"'{target}' exists", hint="--force replaces it, -o names another file")
-    graph = frontend.parse(frontend.open(path))
+    with bounded():
+        graph = frontend.parse(frontend.open(path))
     values = {"paths.filename_ann": path.name, "input.model_lib": frontend.name}
     if target.parent.resolve() != path.parent.resolve():
         values["paths.path_wd"] = str(path.parent.resolve())

@@ -12,7 +12,7 @@ from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Backend
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.convert import convert
-from snntoolbox.conversion.load import check_on_random_input, simplify
+from snntoolbox.conversion.load import bounded, check_on_random_input, simplify
 from snntoolbox.conversion.lower import lower
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
@@ -47,9 +47,10 @@ def inspect(
         simulator = settings.simulation.simulator
     backend = backend_named(SIMULATOR_ALIASES.get(simulator, simulator)) if simulator else None
     frontend, path = find_model(model.parent, model.name, "auto")
-    opened = frontend.open(path)
-    parsed = frontend.parse(opened)
-    graph = simplify(parsed)
+    with bounded():
+        opened = frontend.open(path)
+        parsed = frontend.parse(opened)
+        graph = simplify(parsed)
     yield f"{shown(path)} ({frontend.name})\n"
     yield graph_summary(graph, width)
     yield f"\n{fill(_compared(graph, frontend, opened), width)}"
