@@ -36,8 +36,8 @@ from torch import nn
 from zoo import load_zoo
 
 from snntoolbox.backends.inisim.simulation import Simulation
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import load
+from snntoolbox.conversion.stages import convert
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.result import Record
 

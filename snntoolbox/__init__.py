@@ -9,10 +9,14 @@
 The names are those of the stub beside this file; each is imported on first use, so importing the package costs little.
 """
 
+from pathlib import Path
 from typing import Any
 
 import lazy_loader
 
+from snntoolbox.workflow.namesakes import tell_of_namesakes
+
+tell_of_namesakes(Path(__file__).parent)
 _of_stub, _, _names = lazy_loader.attach_stub(__name__, __file__)
 __all__ = [*_names, "__version__"]
 

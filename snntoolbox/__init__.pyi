@@ -10,13 +10,13 @@ from .backends.export import export as export
 from .backends.fpga.deploy import deploy as deploy
 from .backends.fpga.write import Deployment as Deployment
 from .backends.simulate import simulate as simulate
-from .conversion.convert import convert as convert
 from .conversion.converted import ConvertedNetwork as ConvertedNetwork
 from .conversion.converted import load_network as load_network
 from .conversion.load import load as load
 from .conversion.recipe import Recipe as Recipe
 from .conversion.schedules.quantized_reference import quantized_graph as quantized_graph
 from .conversion.schedules.quantized_reference import quantized_reference as quantized_reference
+from .conversion.stages import convert as convert
 from .errors import SNNToolboxError as SNNToolboxError
 from .ir.encodings import ConstantCurrent as ConstantCurrent
 from .ir.encodings import Poisson as Poisson
@@ -32,6 +32,8 @@ from .ir.neurons import Reset as Reset
 from .ir.result import Record as Record
 from .ir.result import Result as Result
 from .ir.summary import summary as summary
+from .training.pytorch.named_by_others import QCFSActivation as QCFSActivation
+from .training.pytorch.named_by_others import replace_relu_with_qcfs as replace_relu_with_qcfs
 from .workflow import demo as demo
 from .workflow.stories.sweep import sweep as sweep
 

@@ -17,11 +17,11 @@ from snntoolbox.backends.early_exit import calibrated_exit, early_exit
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.simulate import simulate, simulate_batches
-from snntoolbox.conversion.convert import spiking
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.settle import candidates, settle
+from snntoolbox.conversion.stages import spiking
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DataError
 from snntoolbox.ir.graph import Graph

@@ -23,7 +23,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
 from snntoolbox.ir.samples import Progress, checked_arrays
-from snntoolbox.ir.timing import run_steps
+from snntoolbox.ir.timing import duration_of, run_steps
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def simulate(
     x: Array | Sequence[Array],
     *,
     duration: float | None = None,
+    T: int | None = None,
     simulator: str = "INI",
     batch_size: int = 100,
     record: Record | None = None,
@@ -45,8 +46,9 @@ def simulate(
     calibration_data: Array | Sequence[Array] | None = None,
     **options: Any,
 ) -> Result:
-    """Run samples for `duration` ms on a simulator, in batches; `progress` is told the number of samples done.
+    """Run samples for `duration` ms, or `T` steps, on a simulator; `progress` is told the number of samples done.
 
+    They run in batches; a single sample may come without a batch axis.
     Without a duration the one that the network was fitted to (else 64 ms), and a phased network as long as it takes;
     one that is given must be that of its windows.
     With `workers` the batches are spread over so many processes, with `scheduler` (tcp://host:port) over a Dask
@@ -58,6 +60,7 @@ def simulate(
     DataError where samples do not fit, or nothing can choose a margin; UnsupportedError lists what the simulator cannot
     run; TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
+    duration = duration_of(duration, T, network.dt)
     if duration is not None and network.duration not in (None, duration) and network.schedule is None:
         warning = "the network was fitted to a run of %g ms, not %s ms: convert it for that duration"
         log.warning(warning, network.duration, duration)

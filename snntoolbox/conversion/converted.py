@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from snntoolbox.backends.simulate import simulate
 from snntoolbox.ir import io
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
+from snntoolbox.ir.samples import is_single
 from snntoolbox.ir.summary import network_summary
+from snntoolbox.ir.timing import run_steps
 
 
 class ConvertedNetwork(SpikingNetwork):
@@ -30,8 +36,28 @@ class ConvertedNetwork(SpikingNetwork):
         return simulate(self, x, duration=duration, **options)
 
     def classify(self, x: Array | Sequence[Array], *, duration: float | None = None, **options: Any) -> Array:
-        """The class of each sample after `duration` ms."""
-        return self.run(x, duration=duration, **options).predictions
+        """The class of each sample after `duration` ms; of a single one, without an axis of samples, its class."""
+        predictions = self.run(x, duration=duration, **options).predictions
+        shapes = {name: self.wiring.shapes[name] for name in self.encodings}
+        return predictions[0] if is_single(shapes, x) else predictions
+
+    @property
+    def T(self) -> int:  # noqa: N802 - the field's name
+        """The steps that a run takes unless another number is given."""
+        return run_steps(self, None)
+
+    @property
+    def n_layers(self) -> int:
+        """The layers of neurons and the read-outs."""
+        return len(self.populations) + len(self.readouts)
+
+    @property
+    def initial_membrane_fraction(self) -> float:
+        """Where potentials start, as a share of the threshold; nan where neurons differ in it."""
+        neurons = [p.neuron for p in self.populations.values() if isinstance(p.neuron, IF)]
+        starts = [np.unique(np.asarray(n.initial) / np.asarray(n.threshold)) for n in neurons]
+        shares = np.unique(np.concatenate(starts)) if starts else np.array([np.nan])
+        return float(shares[0]) if len(shares) == 1 else math.nan
 
     def summary(self) -> str:
         """A table of the populations: shape, neurons, thresholds, synapses, and the user's layer."""

@@ -37,7 +37,8 @@ def choose_scales(
         }
     if calibration_data is None or recipe.threshold_rule == "weights":
         low, high = recipe.input_range
-        if calibration_data is None:
+        trained = all(n.levels for n in lowered.nodes.values() if isinstance(n, ReLU))
+        if calibration_data is None and not trained:
             log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
         return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
     settings = RuleSettings(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
-from snntoolbox.errors import DataError, SNNToolboxError
+from snntoolbox.errors import ArgumentError, DataError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
@@ -32,6 +32,11 @@ from snntoolbox.ir.regular_files import check_regular
 from snntoolbox.ir.writing import replacing
 
 T = TypeVar("T")
+_OF_OTHERS = frozenset(
+    f".{ending}" for ending in ["h5", "hdf5", "json", "keras", "nir", "npy", "onnx", "pb", "pkl", "pt", "pt2", "pth", "tflite", "v", "zip"]
+)
+"""Endings of files that hold something else."""
+
 FORMAT = 1
 _STRUCTURE = "structure"
 _PART = "part"
@@ -57,6 +62,9 @@ def save(item: Graph | SpikingNetwork, path: str | Path) -> Path:
     OutputError where the folder is missing or cannot be written to.
     """
     path = Path(path)
+    if path.suffix.lower() in _OF_OTHERS:
+        hint = f"{path.with_suffix('.npz').name}; snntoolbox.export writes a network in other forms"
+        raise ArgumentError(f"save writes its own form, .npz, and '{path.name}' has the ending of another", hint=hint)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays: dict[str, Array] = {}
     structure = {"format": FORMAT, **(_graph(item, arrays) if isinstance(item, Graph) else _network(item, arrays))}

@@ -33,8 +33,13 @@ _HINTS = {
 def checked_arrays(
     shapes: Mapping[str, Shape], x: Array | Sequence[Array], encodings: Mapping[str, Encoding] | None = None
 ) -> tuple[Array, ...]:
-    """One array per input, checked: number, shapes, equal numbers of samples, no NaN or infinity; DataError."""
+    """One array per input, checked: number, shapes, equal numbers of samples, no NaN or infinity; DataError.
+
+    A single sample, which has the shape of one, becomes a batch of one.
+    """
     arrays = tuple(_as_array(a) for a in _one_for_each(x))
+    if len(arrays) == len(shapes) and is_single(shapes, arrays):
+        arrays = tuple(array[None] for array in arrays)
     if len(arrays) != len(shapes):
         stacked = "stack the samples of one input: np.stack(samples)" if len(shapes) == 1 else None
         raise DataError(f"{len(arrays)} arrays given, the model has {len(shapes)} inputs", hint=stacked)
@@ -52,6 +57,12 @@ def checked_arrays(
             raise DataError(f"the data hold {flaw}", layer=name)
         tell_rounding(array, f"the data of {name}")
     return arrays
+
+
+def is_single(shapes: Mapping[str, Shape], x: Any) -> bool:
+    """Whether the arrays of all inputs are one sample each, without an axis of samples."""
+    arrays = [np.shape(a) for a in _one_for_each(x)]
+    return bool(shapes) and arrays == list(shapes.values())
 
 
 def check_not_silent(arrays: Sequence[Array]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
-from snntoolbox.errors import ConversionError
+from snntoolbox.errors import ArgumentError, ConversionError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.time_steps import whole_steps
 
@@ -21,6 +21,20 @@ def steps_of(duration: float, dt: float) -> int:
     if not steps:
         raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")
     return steps
+
+
+def duration_of(duration: float | None, T: int | None, dt: float) -> float | None:
+    """The duration in ms of a run for which that or its number of steps T is given; None where neither is.
+
+    ArgumentError where T is no number of steps, or both are given and differ.
+    """
+    if T is None:
+        return duration
+    if not isinstance(T, Integral) or isinstance(T, bool) or T < 1:
+        raise ArgumentError(f"T = {T!r} is no number of steps", hint="T=32, for instance")
+    if duration is not None and steps_of(duration, dt) != T:
+        raise ArgumentError(f"T = {T} steps of {dt:g} ms are not duration = {duration:g} ms", hint="give one of them")
+    return int(T) * dt
 
 
 def run_steps(network: SpikingNetwork, duration: float | None) -> int:

@@ -19,6 +19,11 @@ def check_folder(folder: Path) -> None:
         raise ConfigError(f"the working folder '{folder}' {reason}", hint="set [paths] path_wd")
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file has the ending of a model."""
+    return path.suffix.lower() in {suffix for frontend in loadable_frontends() for suffix in frontend.suffixes}
+
+
 def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:
     """The frontend and the file of the model called `filename` in `folder`, with or without its ending.
 

@@ -14,12 +14,12 @@ from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.backends.workers import cluster
-from snntoolbox.conversion.convert import spiking
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.smallest_network import smallest_network
+from snntoolbox.conversion.stages import spiking
 from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.graph import Graph

@@ -11,8 +11,8 @@ import pytest
 
 from snntoolbox.analysis.comparison.compare import compare
 from snntoolbox.backends.registry import backend_named
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import simplify
+from snntoolbox.conversion.stages import convert
 from snntoolbox.frontends.registry import frontend_named
 
 FOLDER = Path(os.environ.get("SNNTOOLBOX_ZOO", Path(__file__).parents[3] / "shared"))

@@ -8,8 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import load
+from snntoolbox.conversion.stages import convert
 
 keras = pytest.importorskip("keras")
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import load
+from snntoolbox.conversion.stages import convert
 from snntoolbox.engine.fast import jit
 from snntoolbox.errors import ArgumentError, ConversionError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, poisson_spikes

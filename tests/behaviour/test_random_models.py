@@ -11,8 +11,8 @@ from random_models import FRAMEWORKS, drawn, laid_out
 
 from snntoolbox.backends.inisim import simulation
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import load
+from snntoolbox.conversion.stages import convert
 from snntoolbox.engine.fast import jit
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.frontends.registry import frontend_named

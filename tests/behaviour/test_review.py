@@ -5,9 +5,9 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.stages import convert
 from snntoolbox.conversion.thresholds.thresholds import PercentileThresholds
 from snntoolbox.errors import ArgumentError, ConfigError, ConversionError, DataError
 from snntoolbox.ir.graph import Graph

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import load
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import UnsupportedError
 
 keras = pytest.importorskip("keras")

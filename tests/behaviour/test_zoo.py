@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import compare_outputs, simplify
+from snntoolbox.conversion.stages import convert
 from snntoolbox.frontends.registry import frontend_named
 
 FOLDER = Path(os.environ.get("SNNTOOLBOX_ZOO", Path(__file__).parents[3] / "shared"))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_catalogue import CASES, graph_of
 
-from snntoolbox.errors import DataError
+from snntoolbox.errors import ArgumentError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network, save
@@ -128,6 +128,15 @@ def scheduled():
     ]
     coded = {"x": ConstantCurrent(steps=4, largest=0.1), "y": Poisson(amplitude=1 / 3, steps=4)}
     return base.replaced(populations=cells, encodings=coded)
+
+
+@pytest.mark.parametrize("name", ["a.nir", "a.onnx", "a.H5", "a.b.pt"])
+def test_endings_of_other_forms_are_refused(name, tmp_path):
+    graph = Graph([Input(name="x", shape=(2,))], ["x"])
+    with pytest.raises(ArgumentError, match="ending of another"):
+        save(graph, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    assert save(graph, tmp_path / "a.v2").name == "a.v2.npz"
 
 
 def test_schedules_and_graded_neurons_come_back_exactly(tmp_path):

@@ -7,9 +7,9 @@ import pytest
 
 from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.backends.simulate import simulate_batches
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.stages import convert
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DiedError
 from snntoolbox.ir.graph import Graph

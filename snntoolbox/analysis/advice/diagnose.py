@@ -15,10 +15,10 @@ from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.analysis.settings import Notation, as_argument
 from snntoolbox.analysis.trials import Trials
 from snntoolbox.backends.simulate import simulate_batches
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.scales import choose_scales
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import tell_differences

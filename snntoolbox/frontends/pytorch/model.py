@@ -163,10 +163,12 @@ def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
 def _examples(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Tensor, ...]:
     """Batches of two of the module's floating type (or of the example inputs' own type, if they are whole numbers)."""
     input_shape = getattr(module, "input_shape", None) if input_shape is None else input_shape
+    input_shape = _first_features(module) if input_shape is None else input_shape
     if input_shape is None:
         raise FrontendError(
             "the shape of its input is not known",
-            hint="give input_shape=(channels, height, width), or set an attribute `input_shape` on the module",
+            hint="give input_shape=(channels, height, width) without the batch, set an attribute `input_shape` on the "
+            "module, or convert(model, calibration_data)",
         )
     if _is_array(input_shape):
         input_shape = (input_shape,)
@@ -178,6 +180,17 @@ def _examples(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Tensor, 
     if any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules()):
         return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(input_shape))
     return tuple(torch.randn(2, *shape, dtype=dtype) for shape in sample_shapes(input_shape))
+
+
+def _first_features(module: torch.nn.Module) -> Shape | None:
+    """The shape of a sample of a sequence of layers that begins with a dense one, which says it; None else."""
+    while isinstance(module, torch.nn.Sequential):
+        passed = (torch.nn.Flatten, torch.nn.Identity, torch.nn.Dropout)
+        first = next((layer for layer in module if not isinstance(layer, passed)), None)
+        if first is None:
+            return None
+        module = first
+    return (module.in_features,) if isinstance(module, torch.nn.Linear) else None
 
 
 def _is_array(value: Any) -> bool:

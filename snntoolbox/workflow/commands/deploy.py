@@ -18,7 +18,7 @@ _OPTIONS = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The device, and how the hardware is built and checked."""
-    add_config(parser)
+    add_config(parser, or_model=True)
     parser.add_argument("--target", required=True, metavar="NAME", help="artix7, ice40, ecp5 or generic")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to write")
     parser.add_argument("--device", default="", metavar="NAME", help="another device of the target than its first")
@@ -36,13 +36,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
     from snntoolbox.backends.fpga.exporter import FpgaExporter
+    from snntoolbox.workflow.stories.bare_model import export_model, is_bare
     from snntoolbox.workflow.stories.deploy import deploy_settings
     from snntoolbox.workflow.stories.export import settings_for
 
-    settings = settings_for(FpgaExporter(), options.config, options.set)
-    set_log_level(settings.output.verbose)
-    own = {name: getattr(options, name) for name in _OPTIONS}
-    deployment = deploy_settings(settings, options.output, force=options.force, bench_samples=options.samples, **own)
+    own = {**{name: getattr(options, name) for name in _OPTIONS}, "bench_samples": options.samples}
+    own["force"] = options.force
+    if is_bare(options.config):
+        deployment = export_model(options.config, FpgaExporter(), options.output, options.set, **own)
+    else:
+        settings = settings_for(FpgaExporter(), options.config, options.set)
+        set_log_level(settings.output.verbose)
+        deployment = deploy_settings(settings, options.output, **own)
     print_checks(deployment)
     print(f"Report: {shown(deployment.folder / 'report.md')}")
     return exit_code(deployment)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The exporter, its own options, and the folder."""
-    add_config(parser)
+    add_config(parser, or_model=True)
     parser.add_argument(
         "--to", required=True, metavar="NAME", help="the exporter (see `snntoolbox capabilities`)"
     )
@@ -28,13 +28,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
     from snntoolbox.backends.registry import exporter_named
+    from snntoolbox.workflow.stories.bare_model import export_model, is_bare
     from snntoolbox.workflow.stories.export import export_settings, exporter_options, settings_for
 
     exporter = exporter_named(options.to)
     own = exporter_options(exporter, options.option)
-    settings = settings_for(exporter, options.config, options.set)
-    set_log_level(settings.output.verbose)
-    exported = export_settings(settings, exporter, options.output, force=options.force, **own)
+    if is_bare(options.config):
+        exported = export_model(options.config, exporter, options.output, options.set, force=options.force, **own)
+    else:
+        settings = settings_for(exporter, options.config, options.set)
+        set_log_level(settings.output.verbose)
+        exported = export_settings(settings, exporter, options.output, force=options.force, **own)
     print_checks(exported)
     print(f"Written: {len(exported.files)} files in {shown(exported.folder)}")
     return exit_code(exported)

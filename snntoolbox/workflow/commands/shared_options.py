@@ -16,9 +16,10 @@ _LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 """What is logged for each [output] verbose."""
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """The configuration file, and keys that it is overridden by."""
-    parser.add_argument("config", type=Path, help="the configuration file")
+def add_config(parser: argparse.ArgumentParser, *, or_model: bool = False) -> None:
+    """The configuration file, and keys that it is overridden by; a model file in its place where that is enough."""
+    model = ", or a model file for the default settings" if or_model else ""
+    parser.add_argument("config", type=Path, help=f"the configuration file{model}")
     add_set(parser, "override one key")
 
 

@@ -13,10 +13,10 @@ from snntoolbox.backends.export import checked_options, export, option_names, re
 from snntoolbox.backends.protocol import Exported, Exporter, HasOptions
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.features import FLOAT_WEIGHTS
-from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.load import load_config, model_settings
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.values import parse
-from snntoolbox.workflow.models import check_folder
+from snntoolbox.workflow.models import check_folder, is_model
 from snntoolbox.workflow.preparation import Prepared, prepare
 
 WEIGHT_BITS = 8
@@ -56,12 +56,16 @@ def _value(text: str, kind: Any) -> Any:
 
 
 def settings_for(exporter: Exporter, config: Path, overrides: Sequence[str]) -> Settings:
-    """The settings of a configuration file, with weights of 8 bits where they have none and the exporter needs some."""
-    settings = load_config(config, overrides)
+    """The settings of a configuration or, by default, of a model file.
+
+    Weights have 8 bits where the settings name none and the exporter needs some.
+    """
+    read = model_settings if is_model(config) else load_config
+    settings = read(config, overrides)
     float_weights = FLOAT_WEIGHTS in exporter.capabilities.features
     if settings.conversion.weight_bits or not settings.tools.convert or float_weights:
         return settings
-    return load_config(config, [*overrides, f"conversion.weight_bits={WEIGHT_BITS}"])
+    return read(config, [*overrides, f"conversion.weight_bits={WEIGHT_BITS}"])
 
 
 def prepared_for(

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from snntoolbox.analysis.diagnosis import observer as observing
 from snntoolbox.analysis.diagnosis import terms
 from snntoolbox.analysis.diagnosis.observer import MeanCurrents, Observer
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import ConversionError, DataError, GraphError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph

@@ -10,9 +10,9 @@ import snntoolbox as stb
 from snntoolbox.analysis import trials
 from snntoolbox.analysis.tuning import tune as tuning
 from snntoolbox.backends.simulate import simulate_batches
-from snntoolbox.conversion.convert import spiking
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.settle import settle
+from snntoolbox.conversion.stages import spiking
 from snntoolbox.errors import ArgumentError, ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, Reset

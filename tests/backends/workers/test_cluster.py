@@ -18,7 +18,7 @@ from snntoolbox.backends import simulate as simulating
 from snntoolbox.backends.workers import cluster as module
 from snntoolbox.backends.workers.cluster import AHEAD, MOST_PER_CORE, TRIES, Cluster, check
 from snntoolbox.backends.workers.local import cores
-from snntoolbox.conversion.convert import convert
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Dense, Input, ReLU

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.corrections import choose
 from snntoolbox.conversion.corrections.choose import (
     CANDIDATES,
@@ -25,6 +24,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.scales import choose_scales
 from snntoolbox.conversion.settle import candidates, settle
 from snntoolbox.conversion.spiking.populations import Convert
+from snntoolbox.conversion.stages import convert
 from snntoolbox.engine.layerwise import Layerwise
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head

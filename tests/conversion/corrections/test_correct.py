@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.corrections.correct import Correct
 from snntoolbox.conversion.corrections.correct_layers import (
     CORRECTIONS,
@@ -17,6 +16,7 @@ from snntoolbox.conversion.corrections.correct_layers import (
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.populations import Convert
+from snntoolbox.conversion.stages import convert
 from snntoolbox.engine import layerwise
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import jit

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.conversion.convert import convert
+from snntoolbox.conversion.stages import convert
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.host import readout_values
 from snntoolbox.ir.interpreter import constant_currents, interpret

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.corrections import simulated_readouts as reading
 from snntoolbox.conversion.corrections.correct_readouts import fitted
 from snntoolbox.conversion.corrections.simulated_readouts import with_read_outs_fitted
+from snntoolbox.conversion.stages import convert
 from snntoolbox.ir.encodings import Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations, piecewise
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Dense, Elementwise, Input

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from snntoolbox.conversion import load as loading
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import simplify
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
@@ -14,6 +13,7 @@ from snntoolbox.conversion.scales import choose_scales
 from snntoolbox.conversion.spiking.invariants import check_grid, check_same_function, check_scales, random_sample
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.neurons import IF

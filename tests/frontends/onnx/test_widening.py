@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.convert import convert
 from snntoolbox.conversion.load import load
+from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import UnsupportedError
 
 RNG = np.random.default_rng(4)

@@ -15,6 +15,7 @@ from snntoolbox.conversion.corrections.correct import Correct
 from snntoolbox.conversion.corrections.correct_layers import STARTING
 from snntoolbox.conversion.corrections.simulated_readouts import with_read_outs_fitted
 from snntoolbox.conversion.lower import lower
+from snntoolbox.conversion.models import graph_of
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import uncorrected
 from snntoolbox.conversion.settle import settle
@@ -27,28 +28,31 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
 from snntoolbox.ir.samples import Progress, checked_arrays
-from snntoolbox.ir.timing import run_steps
+from snntoolbox.ir.timing import duration_of, run_steps
 
 log = logging.getLogger(__name__)
 
 
 @checked
 def convert(
-    graph: Graph,
+    model: Any,
     calibration_data: Array | Sequence[Array] | None = None,
     *,
     duration: float | None = None,
+    T: int | None = None,
+    input_shape: Any = None,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
     device: str = "cpu",
     **choices: Any,
 ) -> ConvertedNetwork:
-    """The spiking network of a graph; `choices` are fields of `Recipe`.
+    """The spiking network of a graph, or of a model or file that `load` takes; `choices` are fields of `Recipe`.
 
+    `load` has more to say about a model than its `input_shape`, which the calibration data tell where it is not given.
     `calibration_data` is an array of a few hundred samples (one array per input for several inputs); without it
     thresholds follow from the weights alone, which needs many more steps. With the `duration` (ms) that the network
-    is meant to run, thresholds are chosen for that many steps, and layers and read-outs are corrected for what these
-    leave over; `device` (cpu, cuda, auto) is where corrections are computed.
+    is meant to run, or its number of steps `T`, thresholds are chosen for that many steps, and layers and read-outs are
+    corrected for what these leave over; `device` (cpu, cuda, auto) is where corrections are computed.
     """
     known = [f.name for f in fields(Recipe)]
     if unknown := [name for name in choices if name not in known]:
@@ -57,6 +61,8 @@ def convert(
         raise ConversionError(f"unknown conversion setting '{unknown[0]}'", hint=hint)
     recipe = replace(recipe or Recipe(), **choices)
     recipe.check_correction()
+    graph = graph_of(model, calibration_data, input_shape)
+    duration = duration_of(duration, T, recipe.dt)
     if recipe.layer_correction not in ("auto", "none") and (duration is None or calibration_data is None):
         lacking = "calibration data" if calibration_data is None else "a duration"
         log.warning("layer_correction = %s needs %s: no layer is corrected", recipe.layer_correction, lacking)
@@ -69,7 +75,17 @@ def convert(
     if changed in STARTING and duration is not None and data is not None:
         warning = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
         log.warning(warning, changed)
-    return ConvertedNetwork.of(spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes))
+    network = spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes)
+    return ConvertedNetwork.of(_with_trained_steps(network, lowered, recipe.dt))
+
+
+def _with_trained_steps(network: SpikingNetwork, lowered: Graph, dt: float) -> SpikingNetwork:
+    """The network of quantised rectifiers of one number of levels, meant to run for so many steps unless others are."""
+    levels = {n.levels for n in lowered.nodes.values() if isinstance(n, ReLU)}
+    if network.duration is not None or network.schedule is not None or len(levels) != 1 or None in levels:
+        return network
+    (steps,) = (level for level in levels if level is not None)
+    return network.replaced(duration=steps * dt)
 
 
 def spiking(

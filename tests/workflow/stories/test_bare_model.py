@@ -1,0 +1,85 @@
+"""A model file alone is deployed with defaults; data beside it are used, and what is missing is said."""
+
+import json
+
+import numpy as np
+import pytest
+
+from snntoolbox.workflow.cli import main
+from snntoolbox.workflow.stories.bare_model import is_bare
+
+torch = pytest.importorskip("torch")
+
+MODULE = """
+from torch import nn
+class Model(nn.Sequential):
+    input_shape = (6,)
+    def __init__(self):
+        super().__init__(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+"""
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A state dict with its module beside it."""
+    (tmp_path / "model_weights.py").write_text(MODULE)
+    space = {}
+    exec(MODULE, space)
+    torch.manual_seed(0)
+    torch.save(space["Model"]().state_dict(), tmp_path / "model_weights.pt")
+    return tmp_path / "model_weights.pt"
+
+
+@pytest.fixture(autouse=True)
+def no_tools(monkeypatch, tmp_path):
+    """What is written is the matter here: no simulator and no synthesis check it again."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def deployed(weights, *more):
+    folder = weights.parent / "build"
+    return main(["deploy", str(weights), "--target", "generic", "-o", str(folder), *more]), folder
+
+
+def test_a_state_dict_is_deployed_with_defaults(weights, capsys):
+    assert is_bare(weights)
+    code, folder = deployed(weights)
+    assert code == 0
+    assert {"rtl", "sim", "network.npz", "report.json"} <= {path.name for path in folder.iterdir()}
+    assert "random ones stand for them" in capsys.readouterr().err
+    import snntoolbox as stb
+
+    network = stb.load_network(folder / "network.npz")
+    assert network.grid.weight_bits == 8
+    assert deployed(weights)[0] == 2, "what is there stays"
+
+
+def test_calibration_samples_beside_it_are_used(weights, capsys):
+    x = 5 * np.random.default_rng(0).random((40, 6)).astype(np.float32)
+    np.savez(weights.parent / "x_norm.npz", x)
+    code, folder = deployed(weights, "--set", "conversion.weight_bits=6")
+    assert code == 0
+    assert "random ones" not in capsys.readouterr().err
+    import snntoolbox as stb
+
+    assert stb.load_network(folder / "network.npz").grid.weight_bits == 6
+
+
+def test_with_a_test_set_it_is_a_run_with_its_accuracy(weights):
+    x = np.random.default_rng(0).random((40, 6)).astype(np.float32)
+    for name, array in {"x_norm": x, "x_test": x, "y_test": np.zeros(40, int)}.items():
+        np.savez(weights.parent / f"{name}.npz", array)
+    assert not is_bare(weights)
+    code, folder = deployed(weights, "--set", "simulation.num_to_test=8")
+    assert code == 0
+    assert json.loads((folder / "report.json").read_text())["accuracy"]["samples"] == 8
+
+
+def test_without_its_module_it_says_what_is_missing(weights, capsys):
+    (weights.parent / "model_weights.py").unlink()
+    assert deployed(weights)[0] == 2
+    assert "model_weights.py" in capsys.readouterr().err
+
+
+def test_a_configuration_is_no_model(tmp_path):
+    assert not is_bare(tmp_path / "config.ini")
