@@ -33,8 +33,9 @@ from snntoolbox.ir.writing import replacing
 
 T = TypeVar("T")
 _OF_OTHERS = frozenset(
-    f".{ending}" for ending in ["h5", "hdf5", "json", "keras", "nir", "npy", "onnx", "pb", "pkl", "pt", "pt2", "pth", "tflite", "v", "zip"]
-)
+    (*(".h5", ".hdf5", ".json", ".keras", ".nir", ".npy", ".onnx", ".pb", ".pkl"),
+     *(".pt", ".pt2", ".pth", ".tflite", ".v", ".zip"))
+)  # fmt: skip
 """Endings of files that hold something else."""
 
 FORMAT = 1

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 import snntoolbox as stb
 from snntoolbox import plugins
 from snntoolbox.conversion.load import compare_outputs
-from snntoolbox.errors import BackendError, DataError, FrontendError, GraphError, UnsupportedError
+from snntoolbox.errors import ArgumentError, BackendError, DataError, FrontendError, GraphError, UnsupportedError
 from snntoolbox.ir.nodes import Add, Dense, Elementwise, Input, ReLU
 from snntoolbox.ir.samples import checked_arrays
 
@@ -157,7 +157,6 @@ BAD = {
     "NaN": (np.where(np.arange(8) == 3, np.nan, X[:4]), "x: the data hold NaN or infinite"),
     "infinite": (np.where(np.arange(8) == 3, np.inf, X[:4]), "x: the data hold NaN or infinite"),
     "features": (X[:4, :7], r"x: samples have shape \(7,\), the model takes \(8,\)"),
-    "one sample without a batch": (X[0], r"x: samples have shape \(\)"),
     "images": (X[:4, :, None], r"samples have shape \(8, 1\)"),
     "two inputs": ([X[:4], X[:4]], "2 arrays given, the model has 1 inputs"),
     "no input": ([], "0 arrays given"),
@@ -280,3 +279,26 @@ def test_a_quantised_network_is_checked_so(monkeypatch):
     monkeypatch.setattr(plugins, "load", lambda *named: Liar(lambda y: (y + 0.3,), levels=4))
     with pytest.raises(GraphError, match="differs"):
         stb.load("model.lie", frontend="liar")
+
+
+def test_one_sample_needs_no_axis_of_samples(snn):
+    alone, first = snn.run(X[0], duration=8), snn.run(X[:1], duration=8)
+    np.testing.assert_array_equal(alone.output, first.output)
+    assert snn.classify(X[0], duration=64) == snn.classify(X[:1], duration=64)[0]
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, True, "8"])
+def test_a_number_of_steps(snn, graph, steps):
+    for call in (lambda: snn.run(X[:1], T=steps), lambda: stb.convert(graph, X, T=steps)):
+        with pytest.raises(ArgumentError, match="T = "):
+            call()
+
+
+def test_steps_stand_for_a_duration(snn, graph, model):
+    assert stb.convert(graph, X, T=8, dt=0.5).duration == 4.0
+    assert stb.convert(model, X, T=8).T == 8
+    np.testing.assert_array_equal(snn.run(X[:5], T=8).output, snn.run(X[:5], duration=8).output)
+    with pytest.raises(ArgumentError, match="are not duration = 9 ms"):
+        snn.run(X[:1], T=8, duration=9)
+    with pytest.raises(ArgumentError, match="converted already"):
+        stb.convert(snn)

@@ -135,6 +135,6 @@ def test_recipe_of_2017_is_described():
 def test_choices_shown_in_python_exist():
     calls = re.findall(r"stb\.convert\((.*)\)", text_of(USAGE))
     shown = {name for call in calls for name in re.findall(r"(\w+)=", call)}
-    fields = set(Recipe.__dataclass_fields__) | {"calibration_data", "duration"}
+    fields = set(Recipe.__dataclass_fields__) | {"calibration_data", "duration", "T"}
     inner = set(stb.IF.__dataclass_fields__) | {"seed", "amplitude"}
     assert shown <= fields | inner
