@@ -69,7 +69,7 @@ class Executor:
                 values[name] = self.zeros(name, batch)
             for source in done:
                 del values[source]
-        return {name: values[name] for name in self.graph.nodes if name in kept}
+        return {name: values[name] for name in sorted(kept, key=self.graph.rank.__getitem__)}
 
     def reads_short(self, name: str) -> bool:
         """Whether a product with shorter factors, of the `short` ones, is part of a node's value."""
@@ -103,11 +103,7 @@ class Executor:
 
     def _planned(self, keep: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
         """The nodes to compute in order, each with the values that nobody needs after it."""
-        nodes, wanted = self.graph.nodes, set(keep)
-        for name in reversed(list(nodes)):
-            if name in wanted:
-                wanted.update(nodes[name].inputs)
-        order = [n for n in nodes if n in wanted]
+        nodes, order = self.graph.nodes, self.graph.above(keep)
         last_use = {i: n for n in order for i in nodes[n].inputs}
         plan = []
         for name in order:

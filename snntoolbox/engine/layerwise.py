@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -189,7 +189,7 @@ class Layerwise:
         if not steady:
             return None
         if self.network.grid:  # rounded once, by the function that all simulators share
-            found = constant_currents(self.network, *(a[part] for a in self.x))[target]
+            found = constant_currents(self.network, *(a[part] for a in self.x), targets=[target])[target]
             return self.wiring.target.tensor(found)
         inputs = dict(zip(self.network.encodings, self.x, strict=True))
         given = {n: self.wiring.target.tensor(inputs[n][part]) for n in steady}
@@ -308,7 +308,7 @@ class _Analogue:
 
     def __init__(self, graph: Graph, x: Sequence[Array], network: SpikingNetwork, *, device: torch.device) -> None:
         self.graph = graph
-        ends = [n.name for n in graph.nodes.values() if not isinstance(n, (Input, LinearNode))]
+        ends = {n.name: None for n in graph.nodes.values() if not isinstance(n, (Input, LinearNode))}
         cut = [Input(name=e, shape=graph.shapes[e]) for e in ends]
         read = {graph.nodes[e].inputs[0]: None for e in ends} | dict.fromkeys(graph.outputs)
         nodes = [n for n in graph.nodes.values() if n.name not in ends]
@@ -316,6 +316,7 @@ class _Analogue:
         self.kept = {n: np.asarray(a, np.float32) for n, a in zip(graph.inputs, x, strict=True)}
         self.samples = len(x[0])
         self.last = self._uses(network)
+        self._done = _turned(self.last)
 
     def _uses(self, network: SpikingNetwork) -> dict[str, str]:
         """For each rectifier (and input) the last target whose value is computed from it."""
@@ -356,5 +357,13 @@ class _Analogue:
             return np.asarray(self.executor.tensors(tensors, [name])[name].cpu().numpy())
 
     def done(self, target: str) -> None:
-        for name in [n for n, last in self.last.items() if last == target]:
+        for name in self._done.get(target, ()):
             self.kept.pop(name, None)
+
+
+def _turned(last: Mapping[str, str]) -> dict[str, list[str]]:
+    """For each target what nobody reads behind it."""
+    done: dict[str, list[str]] = {}
+    for source, target in last.items():
+        done.setdefault(target, []).append(source)
+    return done

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain, count
 from types import MappingProxyType
 from typing import Any
 
@@ -71,10 +72,12 @@ class Graph:
     @staticmethod
     def _sort(by_name: Mapping[str, Node]) -> list[str]:
         """Topological order that keeps the given order where it can, so that listings read like the model."""
+        rank = {name: i for i, name in enumerate(by_name)}
+        if all(rank[i] < rank[n.name] for n in by_name.values() for i in n.inputs):
+            return list(by_name)
         digraph = nx.DiGraph()
         digraph.add_nodes_from(by_name)
         digraph.add_edges_from((i, n.name) for n in by_name.values() for i in n.inputs)
-        rank = {name: i for i, name in enumerate(by_name)}
         try:
             return list(nx.lexicographical_topological_sort(digraph, key=rank.__getitem__))
         except nx.NetworkXUnfeasible:
@@ -97,6 +100,15 @@ class Graph:
             for source in node.inputs:
                 found[source].append(node.name)
         return {name: tuple(names) for name, names in found.items()}
+
+    @cached_property
+    def rank(self) -> Mapping[str, int]:
+        """The place of each node in the order."""
+        return {name: i for i, name in enumerate(self.nodes)}
+
+    def above(self, names: Iterable[str]) -> list[str]:
+        """These nodes and all that they depend on, in order; takes as long as there are of them, however many nodes."""
+        return sorted(_reached(self.nodes, names), key=self.rank.__getitem__)
 
     def input_shapes(self, name: str) -> tuple[Shape, ...]:
         """The shapes that a node reads."""
@@ -159,22 +171,16 @@ class Graph:
         followed. It does not apply to the nodes in `changed`, which read what they say.
         """
         redirect = dict(redirect or {})
-
-        def target(name: str) -> str:
-            while name in redirect:
-                name = redirect[name]
-            return name
-
         new = {node.name: node for node in changed}
         merged: dict[str, Node] = {}
         for name, node in self.nodes.items():
             if name in new:
                 merged[name] = new.pop(name)
             else:
-                wanted = tuple(target(i) for i in node.inputs)
+                wanted = tuple(followed(redirect, i) for i in node.inputs)
                 merged[name] = node if wanted == node.inputs else node.with_inputs(*wanted)
         merged.update(new)
-        ends = [target(o) for o in (self.outputs if outputs is None else outputs)]
+        ends = [followed(redirect, o) for o in (self.outputs if outputs is None else outputs)]
         kept = heads or (self.heads if outputs is None else ())
         return Graph(needed(merged, ends), ends, name=self.name, heads=kept)
 
@@ -186,12 +192,9 @@ class Graph:
         every = [told(heads[o], self.nodes, self.shapes, o) if o in heads else h for o, h in pairs]
         return Graph(self.nodes.values(), self.outputs, name=self.name, heads=every)
 
-    def fresh(self, stem: str, taken: Iterable[str] = ()) -> str:
-        """A name beginning with `stem` that no node has."""
-        used = {*self.nodes, *taken}
-        if stem not in used:
-            return stem
-        return next(f"{stem}_{i}" for i in range(2, len(used) + 3) if f"{stem}_{i}" not in used)
+    def fresh(self, stem: str, taken: Container[str] = ()) -> str:
+        """A name beginning with `stem` that no node has, and none of `taken` is."""
+        return first_free(stem, self.nodes, taken)
 
     @property
     def jumps(self) -> bool:
@@ -214,15 +217,35 @@ def _rebuilt(nodes: Iterable[Node], outputs: Sequence[str], name: str, heads: Se
     return Graph(nodes, outputs, name=name, heads=heads)
 
 
+def first_free(stem: str, *taken: Container[str]) -> str:
+    """`stem`, or `stem` with the least number behind it that makes it none of the names taken."""
+    numbered = (f"{stem}_{i}" for i in count(2))
+    return next(name for name in chain((stem,), numbered) if not any(name in names for names in taken))
+
+
+def followed(redirect: Mapping[str, str], name: str) -> str:
+    """Where the chain of redirections from `name` ends."""
+    while name in redirect:
+        name = redirect[name]
+    return name
+
+
 def needed(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:
     """The nodes that the outputs depend on, and all inputs, in the given order."""
-    wanted, todo = set(), list(outputs)
+    wanted = _reached(nodes, outputs)
+    return [n for name, n in nodes.items() if name in wanted or isinstance(n, Input)]
+
+
+def _reached(nodes: Mapping[str, Node], names: Iterable[str]) -> set[str]:
+    """These names and those of all nodes that they depend on."""
+    reached: set[str] = set()
+    todo = list(names)
     while todo:
         name = todo.pop()
-        if name in wanted:
+        if name in reached:
             continue
         if name not in nodes:
             raise GraphError(f"'{name}' does not exist")
-        wanted.add(name)
+        reached.add(name)
         todo.extend(nodes[name].inputs)
-    return [n for name, n in nodes.items() if name in wanted or isinstance(n, Input)]
+    return reached

@@ -6,7 +6,7 @@ Slow and obvious. Every backend must give its rasters; docs/semantics.md says th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -17,17 +17,22 @@ from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.result import Record, Result
 
 
-def constant_currents(network: SpikingNetwork, *x: Array) -> dict[str, Array]:
+def constant_currents(
+    network: SpikingNetwork, *x: Array, targets: Iterable[str] | None = None
+) -> dict[str, Array]:
     """What inputs coded as constant current add each step: {population or read-out: (batch, *shape)}, float64.
 
     Where they are presented for the first steps alone (`SpikingNetwork.presented`), in those. The host computes this
-    once; on an integer grid it is rounded (half to even) to the grid. Targets that no such input reaches are left out.
+    once; on an integer grid it is rounded (half to even) to the grid. Targets that no such input reaches are left out,
+    and all but `targets` where these are named.
     """
     constant = {n for n, e in network.encodings.items() if isinstance(e, ConstantCurrent)}
     values: dict[str, Array | None] = {}
     given = dict(zip(network.encodings, x, strict=True))
     batch = len(x[0])
-    for name, node in network.wiring.nodes.items():
+    ends = {t: network.targets[t] for t in (network.targets if targets is None else targets)}
+    for name in network.wiring.above(ends.values()):
+        node = network.wiring.nodes[name]
         if not constant & network.sources[name]:
             values[name] = None
         elif isinstance(node, LinearNode):
@@ -38,7 +43,7 @@ def constant_currents(network: SpikingNetwork, *x: Array) -> dict[str, Array]:
         else:
             values[name] = np.asarray(given[name], np.float64)
     currents = {}
-    for target, current in network.targets.items():
+    for target, current in ends.items():
         value = values[current]
         if value is not None:
             currents[target] = np.rint(value) if network.grid else value

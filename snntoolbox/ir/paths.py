@@ -74,7 +74,8 @@ def between(wiring: Graph, source: str, current: str, lag: int, arrivals: Arriva
     """
     nodes: dict[str, Node] = {}
     names: dict[tuple[str, int], str] = {}
-    for name, node in wiring.nodes.items():
+    for name in wiring.above([current]):
+        node = wiring.nodes[name]
         for here in sorted(steps for s, steps in arrivals[name] if s == source and steps <= lag):
             if isinstance(node, Delay):
                 names[name, here] = names[node.inputs[0], here - node.steps]

@@ -13,11 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, add_biases, collapse, uniform_along
 from snntoolbox.ir.nodes import MaxPool, Scale
 
 Edits = dict[str, Node]
+
+_Above = tuple[str, Node, Array, Array | None]
+"""A node, the one that reads it alone, and the gain and bias that it has to take."""
+
+_Below = tuple[str, Array, Array | None]
+"""A node, and the gain and bias that all its readers have to take."""
 
 
 @dataclass(frozen=True)
@@ -26,65 +33,71 @@ class FoldScales:
 
     def __call__(self, graph: Graph) -> Graph:
         """The same function with as few `Scale` nodes as possible."""
-        stuck: set[str] = set()
-        while True:
-            scale = next((n for n in graph.nodes.values() if isinstance(n, Scale) and n.name not in stuck), None)
-            if scale is None:
-                return graph
-            edits = _Upwards(graph).fold(scale) or _Downwards(graph).fold(scale) or _Together(graph).fold(scale)
-            if edits is None:
-                stuck.add(scale.name)
-            else:
-                graph = graph.edited(edits.values(), redirect={scale.name: scale.inputs[0]})
-                stuck.clear()  # its neighbours may fold now
+        editing = Editing(graph)
+        while _swept(editing):  # a fold may let those in front of it fold too
+            pass
+        return editing.graph()
+
+
+def _swept(editing: Editing) -> bool:
+    """Fold what folds, from the inputs to the outputs; whether anything did."""
+    ways = (_Upwards(editing), _Downwards(editing), _Together(editing))
+    folded = False
+    for name in [n.name for n in editing.nodes.values() if isinstance(n, Scale)]:
+        scale = editing.nodes.get(name)
+        if isinstance(scale, Scale) and (edits := next(filter(None, (way.fold(scale) for way in ways)), None)):
+            editing.edit(edits.values(), redirect={name: scale.inputs[0]})
+            folded = True
+    return folded
 
 
 class _Upwards:
     """Tries to fold a scale into what it reads."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Editing) -> None:
         self.graph = graph
 
     def fold(self, scale: Scale) -> Edits | None:
-        return self._into(scale.inputs[0], scale.name, scale.gain, scale.bias, {})
+        """Edits that make what the scale reads yield ``gain * value + bias``."""
+        edits: Edits = {}
+        waiting: list[_Above] = [(scale.inputs[0], scale, scale.gain, scale.bias)]
+        while waiting:
+            name, reader, gain, bias = waiting.pop()
+            if self.graph.only_reader(name) is not reader:
+                return None
+            node = self.graph.nodes[name]
+            above = self._above(node, gain, bias)
+            if above is None:
+                return None
+            edits[name], further = above
+            waiting += further
+        return edits
 
-    def _into(self, name: str, reader: str, gain: Array, bias: Array | None, edits: Edits) -> Edits | None:
-        """Edits that make node `name`, read by `reader` alone, yield ``gain * value + bias``."""
-        node = self.graph.nodes[name]
-        if self.graph.consumers[name] != (reader,) or name in self.graph.outputs or name in edits:
-            return None
-        if isinstance(node, MaxPool):
-            return self._through_max(node, gain, bias, edits)
+    def _above(self, node: Node, gain: Array, bias: Array | None) -> tuple[Node, list[_Above]] | None:
+        """The node that yields ``gain * value + bias``, and what its own sources have to yield for that."""
+        if isinstance(node, MaxPool) and _commutes_with_max(gain, bias):
+            return node, [(node.inputs[0], node, _per_channel(gain), _per_channel(bias))]
         if not isinstance(node, LinearNode):
             return None
         absorbed = node.absorb_output(gain)
         if absorbed is not None:
-            return {**edits, name: absorbed.with_bias(add_biases(absorbed.bias, bias))}
-        gains = node.gain_above(gain, *self.graph.input_shapes(name))
+            return absorbed.with_bias(add_biases(absorbed.bias, bias)), []
+        gains = node.gain_above(gain, *self.graph.input_shapes(node.name))
         if gains is None:
             return None
         own = None if node.bias is None else node.bias * gain
-        edits = {**edits, name: node.with_bias(add_biases(own, bias))}
-        for source, part in zip(node.inputs, gains, strict=True):
-            folded = self._into(source, name, part, None, edits)
-            if folded is None:
-                return None
-            edits = folded
-        return edits
-
-    def _through_max(self, pool: MaxPool, gain: Array, bias: Array | None, edits: Edits) -> Edits | None:
-        if not _commutes_with_max(gain, bias):
-            return None
-        return self._into(pool.inputs[0], pool.name, _per_channel(gain), _per_channel(bias), {**edits, pool.name: pool})
+        sources: list[_Above] = [(source, node, part, None) for source, part in zip(node.inputs, gains, strict=True)]
+        return node.with_bias(add_biases(own, bias)), sources
 
 
 class _Downwards:
     """Tries to fold a scale into everything that reads it."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Editing) -> None:
         self.graph = graph
 
     def fold(self, scale: Scale) -> Edits | None:
+        """Edits that make its readers act as if the scale were there; they read what it reads."""
         # Removing the scale redirects its readers, but not edited ones: those are made to read its input here.
         edits = self._into_readers(scale.name, scale.gain, scale.bias, {})
         if edits is None:
@@ -93,47 +106,58 @@ class _Downwards:
         return {n: e.with_inputs(*(above.get(i, i) for i in e.inputs)) for n, e in edits.items()}
 
     def _into_readers(self, name: str, gain: Array, bias: Array | None, edits: Edits) -> Edits | None:
-        """Edits that make all readers of `name` act as if they read ``gain * value + bias``."""
-        if name in self.graph.outputs or not self.graph.consumers[name]:
-            return None
-        for reader in self.graph.consumers[name]:
-            node = self.graph.nodes[reader]
-            if len(node.inputs) != 1 or reader in edits:
+        """`edits`, and those that make all readers of `name` act as if they read ``gain * value + bias``."""
+        waiting: list[_Below] = [(name, gain, bias)]
+        while waiting:
+            name, gain, bias = waiting.pop()
+            if not self._could_take(name):
                 return None
-            folded = self._into_one(name, node, gain, bias, edits)
-            if folded is None:
-                return None
-            edits = folded
+            for reader in self.graph.readers(name):
+                below = self._below(name, self.graph.nodes[reader], gain, bias)
+                if below is None:
+                    return None
+                edits[reader], further = below
+                waiting += further
         return edits
 
-    def _into_one(self, name: str, node: Node, gain: Array, bias: Array | None, edits: Edits) -> Edits | None:
+    def _could_take(self, name: str) -> bool:
+        """Whether nothing but readers of this one input, whose kinds let scales in, sees the value of `name`."""
+        readers = [self.graph.nodes[reader] for reader in self.graph.readers(name)]
+        kinds = all(isinstance(n, (LinearNode, MaxPool)) and len(n.inputs) == 1 for n in readers)
+        return bool(readers) and kinds and not self.graph.is_output(name)
+
+    def _below(self, name: str, node: Node, gain: Array, bias: Array | None) -> tuple[Node, list[_Below]] | None:
+        """The node that acts on `name` as on ``gain * value + bias``, up to what its own readers have to take."""
         shape = self.graph.shapes[name]
-        if isinstance(node, MaxPool):
-            if not _commutes_with_max(gain, bias):
-                return None
-            return self._into_readers(node.name, _per_channel(gain), _per_channel(bias), {**edits, node.name: node})
+        if isinstance(node, MaxPool) and _commutes_with_max(gain, bias):
+            return node, [(node.name, _per_channel(gain), _per_channel(bias))]
         if not isinstance(node, LinearNode):
             return None
         shift = None if bias is None else _shift(node, np.broadcast_to(bias, shape))
         absorbed = node.absorb_input(gain)
         if absorbed is not None:
-            return {**edits, node.name: absorbed.with_bias(add_biases(node.bias, shift))}
+            return absorbed.with_bias(add_biases(node.bias, shift)), []
         below = node.gain_below(np.broadcast_to(gain, shape))
         if below is None:
             return None
         # node(g x + c) + b = g' node(x) + (node(c) + b): the node itself loses its bias, the readers get it.
-        total = add_biases(node.bias, shift)
-        return self._into_readers(node.name, below, total, {**edits, node.name: node.with_bias(None)})
+        return node.with_bias(None), [(node.name, below, add_biases(node.bias, shift))]
 
 
 class _Together(_Downwards):
-    """Tries to fold all scales in front of one join (or sum) into everything that reads it."""
+    """Tries to fold all scales in front of one join (or sum) into everything that reads it, once for each join."""
+
+    def __init__(self, graph: Editing) -> None:
+        super().__init__(graph)
+        self.tried: set[str] = set()
 
     def fold(self, scale: Scale) -> Edits | None:
-        join = self.graph.nodes[next(iter(self.graph.consumers[scale.name]), scale.name)]
-        if not isinstance(join, LinearNode) or len(join.inputs) < 2:
+        """Edits that let the join read what its scales read, and its readers take their gains and biases."""
+        join = self.graph.nodes[next(iter(self.graph.readers(scale.name)), scale.name)]
+        if not isinstance(join, LinearNode) or len(join.inputs) < 2 or join.name in self.tried:
             return None
-        scales = [self._scale_for(i, join) for i in join.inputs]
+        self.tried.add(join.name)
+        scales = [self._scale_for(i, join) for i in join.inputs] if self._could_take(join.name) else []
         if scale not in scales:
             return None
         shapes = self.graph.input_shapes(join.name)
@@ -153,7 +177,7 @@ class _Together(_Downwards):
     def _scale_for(self, name: str, join: Node) -> Scale | None:
         """The node of this name where it is a scale that only `join` reads."""
         node = self.graph.nodes[name]
-        alone = set(self.graph.consumers[name]) == {join.name} and name not in self.graph.outputs
+        alone = list(self.graph.readers(name)) == [join.name] and not self.graph.is_output(name)
         return node if isinstance(node, Scale) and alone else None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node, Origin
 from snntoolbox.ir.nodes import Floor, ReLU, Scale
@@ -24,17 +25,19 @@ class ReadQuantizers:
 
     def __call__(self, graph: Graph) -> Graph:
         """The same function; a floor that stands for anything else stays and is refused at conversion."""
-        for floor in [n for n in graph.nodes.values() if isinstance(n, Floor)]:
-            if (chain := _read(graph, floor)) is not None:
+        editing = Editing(graph)
+        for name in list(editing.nodes):
+            floor = editing.nodes.get(name)
+            if isinstance(floor, Floor) and (chain := _read(editing, floor)) is not None:
                 nodes, last = chain
-                graph = graph.edited(nodes, redirect={} if nodes[-1].name == last else {last: nodes[-1].name})
-        return graph
+                editing.edit(nodes, redirect={} if nodes[-1].name == last else {last: nodes[-1].name})
+        return editing.graph()
 
 
-def _read(graph: Graph, floor: Floor) -> tuple[list[Node], str] | None:
+def _read(graph: Editing, floor: Floor) -> tuple[list[Node], str] | None:
     """The nodes that replace the chain around a floor, and the name of the chain's last node."""
     source, gain, shift = _affine_above(graph, floor.inputs[0])
-    clip = _only_reader(graph, floor.name)
+    clip = graph.only_reader(floor.name)
     if isinstance(clip, ReLU) and clip.levels is None and clip.max_value is not None:
         top, last = np.asarray(clip.max_value, np.float64), clip.name
     elif isinstance(bounded := graph.nodes[source], ReLU) and bounded.levels is None and bounded.max_value is not None:
@@ -64,7 +67,7 @@ def _quantizer(
     return [front, ReLU(name=name, inputs=(front.name,), max_value=high, levels=levels, origin=origin)]
 
 
-def _affine_above(graph: Graph, name: str) -> tuple[str, Array, Array]:
+def _affine_above(graph: Editing, name: str) -> tuple[str, Array, Array]:
     """The node x that ``name = gain * x + shift`` starts from, and both arrays, of the sample's rank."""
     ones = (1,) * len(graph.shapes[name])
     gain, shift = np.ones(ones), np.zeros(ones)
@@ -75,26 +78,21 @@ def _affine_above(graph: Graph, name: str) -> tuple[str, Array, Array]:
     return name, gain, shift
 
 
-def _factor_below(graph: Graph, name: str, rank: int) -> tuple[Array, str]:
+def _factor_below(graph: Editing, name: str, rank: int) -> tuple[Array, str]:
     """The product of the positive factors that alone read a node one after the other, and the last one's name."""
     factor = np.ones((1,) * rank)
-    while isinstance(reader := _only_reader(graph, name), Scale) and reader.bias is None and np.all(reader.gain > 0):
+    while isinstance(reader := graph.only_reader(name), Scale) and reader.bias is None and np.all(reader.gain > 0):
         factor, name = factor * reader.gain, reader.name
     return factor, name
 
 
-def _name(graph: Graph, floor: Floor, source: str, last: str) -> str:
+def _name(graph: Editing, floor: Floor, source: str, last: str) -> str:
     """The shortest name among the nodes of the user's layer that are replaced: one that nobody needs any more."""
     free, name = [], last
     while name != source and isinstance(node := graph.nodes[name], (Floor, ReLU, Scale)):
-        if name == last or _only_reader(graph, name) is not None:
+        if name == last or graph.only_reader(name) is not None:
             free.append(name)
         else:
             break
         (name,) = node.inputs
     return min((n for n in free if graph.nodes[n].origin == floor.origin), key=len, default=last)
-
-
-def _only_reader(graph: Graph, name: str) -> Node | None:
-    readers = graph.consumers[name]
-    return graph.nodes[readers[0]] if len(readers) == 1 and name not in graph.outputs else None

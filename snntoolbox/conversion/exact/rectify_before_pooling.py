@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import MaxPool, ReLU
 
@@ -17,20 +17,20 @@ class RectifyBeforePooling:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with each pair exchanged where nobody else reads the pooled value."""
-        while pair := next(self._pairs(graph), None):
-            pool, relu = pair
-            inner = relu.with_inputs(*pool.inputs)
-            graph = graph.edited([inner, pool.with_inputs(relu.name)], redirect={relu.name: pool.name})
-        return graph
+        editing = Editing(graph)
+        for name in [n.name for n in editing.nodes.values() if isinstance(n, ReLU)]:
+            while (pool := _pool_above(editing, name)) is not None:
+                inner = editing.nodes[name].with_inputs(*pool.inputs)
+                editing.edit([inner, pool.with_inputs(name)], redirect={name: pool.name})
+        return editing.graph()
 
-    @staticmethod
-    def _pairs(graph: Graph) -> Iterator[tuple[MaxPool, ReLU]]:
-        for relu in graph.nodes.values():
-            if isinstance(relu, ReLU):
-                pool = graph.nodes[relu.inputs[0]]
-                alone = graph.consumers[pool.name] == (relu.name,) and pool.name not in graph.outputs
-                if isinstance(pool, MaxPool) and alone and _one_per_channel(relu):
-                    yield pool, relu
+
+def _pool_above(editing: Editing, name: str) -> MaxPool | None:
+    """The pool that a rectifier alone reads, if they can be exchanged."""
+    relu = editing.nodes[name]
+    pool = editing.nodes[relu.inputs[0]]
+    alone = editing.only_reader(pool.name) is relu
+    return pool if isinstance(pool, MaxPool) and alone and isinstance(relu, ReLU) and _one_per_channel(relu) else None
 
 
 def _one_per_channel(relu: ReLU) -> bool:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node
 from snntoolbox.ir.nodes import Add, ReLU, Scale
@@ -31,10 +33,13 @@ class ApproximateActivations:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with those functions replaced."""
-        for node in [n for n in graph.nodes.values() if isinstance(n, Elementwise) and n.function in self.functions]:
-            nodes = self._nodes(graph, node)
-            graph = graph.edited(nodes, redirect={node.name: nodes[-1].name})
-        return graph
+        editing = Editing(graph)
+        for node in list(editing.nodes.values()):
+            node = editing.nodes[node.name]  # it reads the sums of those replaced before
+            if isinstance(node, Elementwise) and node.function in self.functions:
+                nodes = self._nodes(node, len(editing.shapes[node.name]))
+                editing.edit(nodes, redirect={node.name: nodes[-1].name})
+        return editing.graph()
 
     def errors(self, graph: Graph) -> dict[str, float]:
         """For each such node the largest difference between the function and its replacement, anywhere in [-20, 20]."""
@@ -46,10 +51,10 @@ class ApproximateActivations:
                 errors[node.name] = float(np.abs(difference).max())
         return errors
 
-    def _nodes(self, graph: Graph, node: Elementwise) -> list[Node]:
+    def _nodes(self, node: Elementwise, rank: int) -> list[Node]:
         """A shifted rectifier per segment, and last the node that sums them."""
         start, segments = _segments(node.function, self.segments)
-        ones = (1,) * len(graph.shapes[node.name])
+        ones = (1,) * rank
         shifts = [
             Scale(
                 name=f"{node.name}.from_{k}",
@@ -89,7 +94,8 @@ def piecewise(function: str, segments: int, x: Array) -> Array:
     return np.asarray(start + sum(p.slope * np.clip(x - p.knot, 0, p.width) for p in pieces))
 
 
-def _segments(function: str, segments: int) -> tuple[float, list[_Segment]]:
+@cache
+def _segments(function: str, segments: int) -> tuple[float, tuple[_Segment, ...]]:
     """The value in front of the first knot, and the pieces; all functions are flat towards minus infinity."""
     f = FUNCTIONS[function]
     x = np.linspace(-_REACH, _REACH, 20001)
@@ -105,4 +111,4 @@ def _segments(function: str, segments: int) -> tuple[float, list[_Segment]]:
     last_slope = float(f(np.array([101.0]))[0] - f(np.array([100.0]))[0])
     if last_slope > 0.5:
         pieces.append(_Segment(float(knots[-1]), None, last_slope))
-    return float(values[0]), pieces
+    return float(values[0]), tuple(pieces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Add, MaxPool, ReLU, Take
@@ -23,11 +24,14 @@ class MaxPoolTree:
 
     def __call__(self, graph: Graph) -> Graph:
         """The same function without `MaxPool`."""
-        while pool := next((n for n in graph.nodes.values() if isinstance(n, MaxPool) and self._lowers(n)), None):
-            tree = _Tree(graph, pool)
-            result = tree.build()
-            graph = graph.edited(tree.nodes.values(), redirect={pool.name: result})
-        return graph
+        editing = Editing(graph)
+        for name in list(editing.nodes):
+            pool = editing.nodes[name]
+            if isinstance(pool, MaxPool) and self._lowers(pool):
+                tree = _Tree(editing, pool)
+                result = tree.build()
+                editing.edit(tree.nodes.values(), redirect={name: result})
+        return editing.graph()
 
     def _lowers(self, pool: MaxPool) -> bool:
         return self.only is None or pool.name in self.only
@@ -36,7 +40,7 @@ class MaxPoolTree:
 class _Tree:
     """The nodes that replace one pool."""
 
-    def __init__(self, graph: Graph, pool: MaxPool) -> None:
+    def __init__(self, graph: Editing, pool: MaxPool) -> None:
         self.graph = graph
         self.pool = pool
         self.nodes: dict[str, Node] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import AveragePool, MaxPool, Mean, MovingNode, ReLU
@@ -15,17 +16,16 @@ class SpikingAveragePools:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with those rectifiers; averages of values of any sign stay linear maps."""
-        positive: list[str] = []
-        for name, node in graph.nodes.items():
+        editing = Editing(graph)
+        positive: dict[str, Node] = {}
+        for name, node in editing.nodes.items():
             if isinstance(node, ReLU) or (_keeps_sign(node) and all(i in positive for i in node.inputs)):
-                positive.append(name)
-        for name in positive:
-            node = graph.nodes[name]
+                positive[name] = node
+        for name, node in positive.items():
             if isinstance(node, (AveragePool, Mean)):
-                spiking = graph.fresh(f"{name}.spiking")
-                relu = ReLU(name=spiking, inputs=(name,), origin=node.origin)
-                graph = graph.edited([node, relu], redirect={name: spiking})
-        return graph
+                relu = ReLU(name=editing.fresh(f"{name}.spiking"), inputs=(name,), origin=node.origin)
+                editing.edit([editing.nodes[name], relu], redirect={name: relu.name})
+        return editing.graph()
 
 
 def _keeps_sign(node: Node) -> bool:

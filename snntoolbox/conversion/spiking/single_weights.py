@@ -12,7 +12,7 @@ from snntoolbox.conversion.exact.fold_scales import FoldScales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.encodings import ConstantCurrent
-from snntoolbox.ir.graph import Graph, needed
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, LinearNode, Node
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Delay, Dense, Input, Mean, Scale, Sparse
@@ -142,9 +142,7 @@ class SingleWeights:
 
 def _alone(wiring: Graph, current: str) -> Graph:
     """The part of the wiring that one current depends on."""
-    kept = needed(wiring.nodes, [current])
-    read = {i for n in kept for i in n.inputs} | {current}
-    return Graph([n for n in kept if n.name in read], [current])
+    return Graph([wiring.nodes[name] for name in wiring.above([current])], [current])
 
 
 def _undivided(graph: Graph) -> Graph:
