@@ -13,7 +13,7 @@ from snntoolbox.errors import GraphError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import LinearNode
 from snntoolbox.ir.nodes import Delay, Input
-from snntoolbox.ir.paths import between
+from snntoolbox.ir.paths import Arrivals, between, later
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,24 +121,31 @@ class Circuit:
         """For each wiring node the inputs and populations that it depends on through linear nodes only."""
         found: dict[str, frozenset[str]] = {}
         for name, node in self.wiring.nodes.items():
-            own = [name] if isinstance(node, Input) else []
-            found[name] = frozenset(own).union(*(found[i] for i in node.inputs))
+            if len(node.inputs) == 1:
+                found[name] = found[node.inputs[0]]
+            else:
+                own = [name] if isinstance(node, Input) else []
+                found[name] = frozenset(own).union(*(found[i] for i in node.inputs))
         return found
 
     @cached_property
-    def arrivals(self) -> Mapping[str, frozenset[tuple[str, int]]]:
+    def arrivals(self) -> Arrivals:
         """For each wiring node its sources, each with the steps by which its spikes come later on some way."""
-        found: dict[str, frozenset[tuple[str, int]]] = {}
+        found: dict[str, Mapping[str, tuple[int, ...]]] = {}
         for name, node in self.wiring.nodes.items():
-            own = [(name, 0)] if isinstance(node, Input) else []
             steps = self.delays.get(name, 0)
-            found[name] = frozenset(own).union(*(((s, lag + steps) for s, lag in found[i]) for i in node.inputs))
+            if isinstance(node, Input):
+                found[name] = {name: (0,)}
+            elif len(node.inputs) == 1 and not steps:
+                found[name] = found[node.inputs[0]]
+            else:
+                found[name] = later([found[i] for i in node.inputs], steps)
         return found
 
     @cached_property
     def delayed(self) -> frozenset[str]:
         """The wiring nodes that some spikes reach later than in their step."""
-        return frozenset(name for name, found in self.arrivals.items() if any(lag for _, lag in found))
+        return frozenset(name for name, found in self.arrivals.items() if any(lags[-1] for lags in found.values()))
 
     # -- on a target where a spike takes a step -----------------------------------------------------------------
 
@@ -162,7 +169,7 @@ class Circuit:
         for _ in range(len(self.targets) + 1):
             before = dict(depths)
             for target, current in self.targets.items():
-                ways = (depths[s] + 1 - lag for s, lag in self.arrivals[current])
+                ways = (depths[s] + 1 - lags[0] for s, lags in self.arrivals[current].items())
                 depths[target] = max((depths[target], *ways))
             if depths == before:
                 return depths, ()
@@ -172,15 +179,15 @@ class Circuit:
         """The depths by ways that no delay is on: there are no loops then."""
         depths = dict.fromkeys(self.inputs, 0)
         for target, current in self.targets.items():
-            depths[target] = 1 + max((depths[s] for s, lag in self.arrivals[current] if not lag), default=0)
+            depths[target] = 1 + max((depths[s] for s, lags in self.arrivals[current].items() if not lags[0]), default=0)
         return depths
 
     def _fastest_loop(self) -> tuple[str, ...]:
         """Populations of a loop of more projections than steps."""
         digraph = nx.DiGraph()
         for target, current in self.populations.items():
-            for source, lag in sorted(self.arrivals[current], key=lambda arrival: -arrival[1]):
-                digraph.add_edge(source, target, weight=lag - 1)  # the least lag of a pair comes last
+            for source, lags in self.arrivals[current].items():
+                digraph.add_edge(source, target, weight=lags[0] - 1)
         for start in self.populations:
             try:
                 return tuple(nx.find_negative_cycle(digraph, start))[:-1]
@@ -194,9 +201,10 @@ class Circuit:
     def projections(self) -> tuple[Projection, ...]:
         """One projection for each source, target and lag that are joined, targets in order."""
         found = []
-        rank = {name: i for i, name in enumerate(self.wiring.nodes)}
         for target, current in self.targets.items():
-            for source, lag in sorted(self.arrivals[current], key=lambda arrival: (rank[arrival[0]], arrival[1])):
+            arrivals = self.arrivals[current]
+            sources = sorted(arrivals, key=self.wiring.rank.__getitem__)
+            for source, lag in ((source, lag) for source in sources for lag in arrivals[source]):
                 delay = lag + self.depths[target] - self.depths[source]
                 part = self.submap(source, current, lag)
                 found.append(Projection(source=source, target=target, map=part, lag=lag, delay=delay))

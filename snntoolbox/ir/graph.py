@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, count
 from types import MappingProxyType
@@ -106,9 +106,12 @@ class Graph:
         """The place of each node in the order."""
         return {name: i for i, name in enumerate(self.nodes)}
 
-    def above(self, names: Iterable[str]) -> list[str]:
-        """These nodes and all that they depend on, in order; takes as long as there are of them, however many nodes."""
-        return sorted(_reached(self.nodes, names), key=self.rank.__getitem__)
+    def above(self, names: Iterable[str], within: Callable[[str], bool] | None = None) -> list[str]:
+        """These nodes and all that they depend on, in order, on ways through nodes `within` alone.
+
+        Takes as long as there are of them, however large the graph is.
+        """
+        return sorted(_reached(self.nodes, names, within), key=self.rank.__getitem__)
 
     def input_shapes(self, name: str) -> tuple[Shape, ...]:
         """The shapes that a node reads."""
@@ -236,8 +239,10 @@ def needed(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:
     return [n for name, n in nodes.items() if name in wanted or isinstance(n, Input)]
 
 
-def _reached(nodes: Mapping[str, Node], names: Iterable[str]) -> set[str]:
-    """These names and those of all nodes that they depend on."""
+def _reached(
+    nodes: Mapping[str, Node], names: Iterable[str], within: Callable[[str], bool] | None = None
+) -> set[str]:
+    """These names and those of all nodes that they depend on, on ways through those `within`."""
     reached: set[str] = set()
     todo = list(names)
     while todo:
@@ -247,5 +252,6 @@ def _reached(nodes: Mapping[str, Node], names: Iterable[str]) -> set[str]:
         if name not in nodes:
             raise GraphError(f"'{name}' does not exist")
         reached.add(name)
-        todo.extend(nodes[name].inputs)
+        inputs = nodes[name].inputs
+        todo.extend(inputs if within is None else filter(within, inputs))
     return reached

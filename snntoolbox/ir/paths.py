@@ -63,8 +63,17 @@ def _part_of(node: Concat, whole: Shape, start: int, part: Shape) -> Pad:
     return Pad(name=node.name, inputs=node.inputs[:1], pads=tuple(pads), origin=node.origin)
 
 
-Arrivals = Mapping[str, frozenset[tuple[str, int]]]
-"""For each wiring node its sources, each with the steps by which its spikes come later."""
+Arrivals = Mapping[str, Mapping[str, tuple[int, ...]]]
+"""For each wiring node its sources, each with the steps by which its spikes come later on some way, ascending."""
+
+
+def later(arrivals: Sequence[Mapping[str, tuple[int, ...]]], steps: int) -> dict[str, tuple[int, ...]]:
+    """What arrives by either of several inputs, so many steps later."""
+    joined: dict[str, set[int]] = {}
+    for arrived in arrivals:
+        for source, lags in arrived.items():
+            joined.setdefault(source, set()).update(lag + steps for lag in lags)
+    return {source: tuple(sorted(lags)) for source, lags in joined.items()}
 
 
 def between(wiring: Graph, source: str, current: str, lag: int, arrivals: Arrivals) -> tuple[list[Node], str]:
@@ -74,24 +83,31 @@ def between(wiring: Graph, source: str, current: str, lag: int, arrivals: Arriva
     """
     nodes: dict[str, Node] = {}
     names: dict[tuple[str, int], str] = {}
-    for name in wiring.above([current]):
-        node = wiring.nodes[name]
-        for here in sorted(steps for s, steps in arrivals[name] if s == source and steps <= lag):
+    for name in wiring.above([current], lambda name: source in arrivals[name]):
+        node, lags = wiring.nodes[name], arrivals[name][source]
+        for here in (steps for steps in lags if steps <= lag):
             if isinstance(node, Delay):
                 names[name, here] = names[node.inputs[0], here - node.steps]
                 continue
+            if (kept := _only_summand(node, source, here, arrivals)) is not None:
+                names[name, here] = names[kept, here]
+                continue
             # A node is there once for each lag that it is reached with.
-            own = names[name, here] = name if here == _first(arrivals[name], source) else f"{name}+{here}"
-            inside = [(source, here) in arrivals[i] for i in node.inputs]
+            own = names[name, here] = name if here == lags[0] else f"{name}+{here}"
+            inside = [here in arrivals[i].get(source, ()) for i in node.inputs]
             read = tuple(names.get((i, here), i) for i in node.inputs)
             there = node if (own, read) == (name, node.inputs) else node.with_inputs(*read).renamed(own)
-            nodes |= {part.name: part for part in _part(wiring, node, there, inside)}
+            nodes.update((part.name, part) for part in _part(wiring, node, there, inside))
     end = names[current, lag]
     return needed(nodes, [end]), end
 
 
-def _first(arrivals: frozenset[tuple[str, int]], source: str) -> int:
-    return min(steps for s, steps in arrivals if s == source)
+def _only_summand(node: Node, source: str, lag: int, arrivals: Arrivals) -> str | None:
+    """The input of a sum that alone is reached with this lag, if it is added as it stands."""
+    if not isinstance(node, Add):
+        return None
+    reached = [(i, c) for i, c in zip(node.inputs, node.factors, strict=True) if lag in arrivals[i].get(source, ())]
+    return reached[0][0] if len(reached) == 1 and reached[0][1] == 1 else None
 
 
 def _part(wiring: Graph, node: Node, there: Node, inside: Sequence[bool]) -> Iterator[Node]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -35,40 +35,55 @@ from snntoolbox.ir.nodes.windows import Padding, window_indices
 from snntoolbox.ir.support import Pattern, Support, all_to_all
 
 
-def node_support(node: Node, shapes: Sequence[Shape], supports: Sequence[Support | None]) -> Support:
-    """`supports` of the node's inputs (None: not reached by the source) carried through the node."""
+def node_support(node: Node, shapes: Sequence[Shape], supports: Mapping[int, Support]) -> Support:
+    """`supports` of those of the node's inputs, by position, that a source reaches, carried through the node."""
     rule = _RULES.get(type(node))
     if rule is not None:
-        found = [rule(node, s) for s in supports if s is not None]
+        found = [rule(node, support) for support in supports.values()]
     elif isinstance(node, Concat):
-        found = [s for s in _joined(node, shapes, supports) if s is not None]
+        found = list(_joined(node, shapes, supports))
     else:
-        found = [s for s in _by_synapses(node, shapes, supports) if s is not None]
+        found = list(_by_synapses(node, shapes, supports))
     return reduce(Support.union, found)
 
 
 def own_support(node: Node, shape: Shape) -> Support:
     """The support of a node with one input of this shape, taken for itself."""
-    return node_support(node, [shape], [Support.identity(shape)])
+    return node_support(node, [shape], {0: Support.identity(shape)})
 
 
 def source_supports(network: SpikingNetwork) -> dict[str, dict[str, Support]]:
     """For each population (in order) and read-out the support from each input and population that feeds it."""
-    wiring = network.wiring
+    wiring, identity = network.wiring, cache(Support.identity)
     reach: dict[str, dict[str, Support]] = {}
     for name, node in wiring.nodes.items():
         if isinstance(node, Input):
-            reach[name] = {name: Support.identity(wiring.shapes[name])}
-            continue
-        shapes = wiring.input_shapes(name)
-        sources = dict.fromkeys(s for i in node.inputs for s in reach[i])
-        reach[name] = {s: node_support(node, shapes, [reach[i].get(s) for i in node.inputs]) for s in sources}
+            reach[name] = {name: identity(wiring.shapes[name])}
+        else:
+            reach[name] = _carried(node, wiring.input_shapes(name), [reach[i] for i in node.inputs])
     return {target: reach[current] for target, current in network.targets.items()}
+
+
+def _carried(node: Node, shapes: Sequence[Shape], reach: Sequence[Mapping[str, Support]]) -> dict[str, Support]:
+    """The supports from all sources of a node's inputs, carried through it; alike ones, which are one object, once."""
+    ways: dict[str, dict[int, Support]] = {}
+    for position, reached in enumerate(reach):
+        for source, support in reached.items():
+            ways.setdefault(source, {})[position] = support
+    done: dict[frozenset[tuple[int, int]], Support] = {}
+    carried: dict[str, Support] = {}
+    for source, supports in ways.items():
+        alike = frozenset((position, id(support)) for position, support in supports.items())
+        if alike not in done:
+            done[alike] = node_support(node, shapes, supports)
+        carried[source] = done[alike]
+    return carried
 
 
 # -- one rule per node type: the support behind the node for the support in front of it ---------------------------
 
 
+@lru_cache(maxsize=256)
 def _window_axis(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> sp.csr_array:
     """Windows x positions along one spatial axis."""
     positions = window_indices((size,), (kernel,), (stride,), (pads,), (dilation,))
@@ -157,21 +172,23 @@ _RULES: Mapping[type[Node], Callable[[Any, Support], Support]] = {
 }
 
 
-def _joined(node: Concat, shapes: Sequence[Shape], supports: Sequence[Support | None]) -> Iterator[Support | None]:
+def _joined(node: Concat, shapes: Sequence[Shape], supports: Mapping[int, Support]) -> Iterator[Support]:
     """Each input of a concatenation at its place in the whole."""
     sizes = [shape[node.axis] for shape in shapes]
-    for position, support in enumerate(supports):
+    for position, support in supports.items():
         pads = sum(sizes[:position]), sum(sizes[position + 1 :])
-        yield None if support is None else support.on_axis(node.axis, _shifted(sizes[position], *pads))
+        yield support.on_axis(node.axis, _shifted(sizes[position], *pads))
 
 
-def _by_synapses(node: Node, shapes: Sequence[Shape], supports: Sequence[Support | None]) -> Iterator[Support | None]:
+def _by_synapses(node: Node, shapes: Sequence[Shape], supports: Mapping[int, Support]) -> Iterator[Support]:
     """The fall-back for any other linear node: the stored entries of its matrices."""
     if not isinstance(node, LinearNode):
         raise node.misfit("is not a linear map and has no synapses")
     shape = node.output_shape(*shapes)
-    for support, matrix in zip(supports, node.synapses(*shapes), strict=True):
+    matrices = node.synapses(*shapes)
+    for position, support in supports.items():
+        matrix = matrices[position]
         entries = (np.ones(matrix.nnz, bool), matrix.indices, matrix.indptr)
         pattern = sp.csr_array(entries, shape=matrix.shape)
-        flat = None if support is None else support.reshaped((math.prod(support.shape),))
-        yield None if flat is None else flat.on_axis(0, pattern).reshaped(shape)
+        flat = support.reshaped((math.prod(support.shape),))
+        yield flat.on_axis(0, pattern).reshaped(shape)

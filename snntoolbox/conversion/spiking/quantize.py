@@ -19,7 +19,7 @@ from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.node import Node
+from snntoolbox.ir.node import Array, Node
 
 __all__ = ["Quantize", "bounded_anew"]
 
@@ -67,18 +67,20 @@ class Quantize:
         if not 2 <= self.weight_bits <= 16:
             raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
         _check_neurons(network)
+        gains: dict[str, Array] = {}
         raised: list[str] = []
-        unbounded: list[str] = []
         for name in [n for n in network.order if n in network.populations]:
             population = network.populations[name]
             if not isinstance(population.neuron, IF):
+                if population.current in gains:  # a gate hands on what it reads
+                    gains[name] = gains[population.current]
                 continue
-            peaks = SingleWeights(network, name, population.current).channel_peaks()
+            peaks = SingleWeights(network, name, population.current, gains).channel_peaks()
             if np.any(peaks > self.limit):
-                network = raise_scales(network, {name: np.maximum(peaks / self.limit, 1.0)})
+                gains[name] = np.maximum(peaks / self.limit, 1.0)
                 raised.append(f"{population.label} ({int((peaks > self.limit).sum())} of {peaks.size} channels)")
-                if _above_bound(network.populations[name]):
-                    unbounded.append(population.label)
+        fitting = raise_scales(network, gains) if gains else network
+        unbounded = [fitting.populations[name].label for name in gains if _above_bound(fitting.populations[name])]
         if raised:
             log.warning(
                 "weights above %d thresholds: %s spike less often, so that they fit %d bits",
@@ -91,7 +93,7 @@ class Quantize:
                 "the upper bound of %s no longer holds where one spike per step stands for more: more bits keep it",
                 ", ".join(unbounded),
             )
-        return network
+        return fitting
 
     def _population(self, network: SpikingNetwork, population: Population, nodes: dict[str, Node]) -> Population:
         if not isinstance(population.neuron, IF):

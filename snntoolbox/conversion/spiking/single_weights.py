@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from snntoolbox.conversion.exact.drop_identities import DropIdentities
 from snntoolbox.conversion.exact.fold_scales import FoldScales
 from snntoolbox.errors import ConversionError
-from snntoolbox.ir.circuit import Projection
+from snntoolbox.ir.circuit import Circuit, Projection
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
@@ -52,12 +52,18 @@ _LARGEST_MATRIX = 50_000_000
 
 
 class SingleWeights:
-    """The wiring of one target alone; where paths have several sets of weights, or none, they are composed."""
+    """The wiring of one target alone; where paths have several sets of weights, or none, they are composed.
 
-    def __init__(self, network: SpikingNetwork, target: str, current: str) -> None:
+    The spikes of sources in `gains` stand for so much more.
+    """
+
+    def __init__(
+        self, network: SpikingNetwork, target: str, current: str, gains: Mapping[str, Array] | None = None
+    ) -> None:
         self.network = network
         self.target = target
-        self.graph = self._simplified(_undivided(_alone(network.wiring, current)))
+        self.alone = _alone(network.wiring, current, gains or {})
+        self.graph = self._simplified(_undivided(self.alone))
         if not _one_weight_per_path(self.graph):
             self.graph = self._distributed() or self._composed()
 
@@ -65,15 +71,20 @@ class SingleWeights:
     def _simplified(graph: Graph) -> Graph:
         return DropIdentities()(FoldScales()(graph))
 
+    def _projections(self) -> Sequence[Projection]:
+        """Those to this target, by the wiring of it alone."""
+        end = {self.target: self.alone.outputs[0]}
+        return Circuit(wiring=self.alone, inputs=self.alone.inputs, populations={}, readouts=end).projections
+
     def _distributed(self) -> Graph | None:
         """Each path with its own weights, a convolution staying one; None where that is not one set a path."""
-        graph = distributed([p for p in self.network.projections if p.target == self.target], f"{self.target}<")
+        graph = distributed(self._projections(), f"{self.target}<")
         graph = None if graph is None else self._simplified(graph)
         return graph if graph is not None and _one_weight_per_path(graph) else None
 
     def _composed(self) -> Graph:
         """One sparse matrix per source, summed."""
-        projections = [p for p in self.network.projections if p.target == self.target]
+        projections = self._projections()
         nodes: dict[str, Node] = {}
         for projection in projections:
             source, shape = projection.source, projection.map.shapes[projection.map.outputs[0]]
@@ -140,9 +151,11 @@ class SingleWeights:
         return names[graph.outputs[0]]
 
 
-def _alone(wiring: Graph, current: str) -> Graph:
-    """The part of the wiring that one current depends on."""
-    return Graph([wiring.nodes[name] for name in wiring.above([current])], [current])
+def _alone(wiring: Graph, current: str, gains: Mapping[str, Array]) -> Graph:
+    """The part of the wiring that one current depends on, with gains behind its sources."""
+    alone = Graph([wiring.nodes[name] for name in wiring.above([current])], [current])
+    raised = [Scale(name=f"{name}*", inputs=(name,), gain=gains[name]) for name in alone.inputs if name in gains]
+    return alone.edited(raised, redirect={s.inputs[0]: s.name for s in raised}) if raised else alone
 
 
 def _undivided(graph: Graph) -> Graph:
