@@ -179,7 +179,8 @@ class Circuit:
         """The depths by ways that no delay is on: there are no loops then."""
         depths = dict.fromkeys(self.inputs, 0)
         for target, current in self.targets.items():
-            depths[target] = 1 + max((depths[s] for s, lags in self.arrivals[current].items() if not lags[0]), default=0)
+            at_once = (depths[s] for s, lags in self.arrivals[current].items() if not lags[0])
+            depths[target] = 1 + max(at_once, default=0)
         return depths
 
     def _fastest_loop(self) -> tuple[str, ...]:
@@ -203,8 +204,8 @@ class Circuit:
         found = []
         for target, current in self.targets.items():
             arrivals = self.arrivals[current]
-            sources = sorted(arrivals, key=self.wiring.rank.__getitem__)
-            for source, lag in ((source, lag) for source in sources for lag in arrivals[source]):
+            ways = [(s, lag) for s in sorted(arrivals, key=self.wiring.rank.__getitem__) for lag in arrivals[s]]
+            for source, lag in ways:
                 delay = lag + self.depths[target] - self.depths[source]
                 part = self.submap(source, current, lag)
                 found.append(Projection(source=source, target=target, map=part, lag=lag, delay=delay))

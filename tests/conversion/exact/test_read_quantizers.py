@@ -142,3 +142,12 @@ def test_bounds_follow_their_axes(new_net, assert_same_function):
     assert not [n for n in found.nodes.values() if n.kind == "Permute"]
     assert [type(n) for n in found.nodes.values()][-1] is Dense
     assert_same_function(found, net.graph())
+
+
+def test_one_right_behind_another(new_net, assert_same_function):
+    """The second reads what stands for the first."""
+    net = new_net(3)
+    first = net.relu(net.add(Floor, scaled(net, net.dense("x", 3), 5.0, 0.5)), max_value=4.0)
+    net.dense(net.relu(net.add(Floor, first), max_value=2.0), 2)
+    graph = net.graph()
+    assert_same_function(ReadQuantizers()(graph), graph)

@@ -59,3 +59,14 @@ def test_converted_network_approaches_the_original():
     result = simulate(network, x, duration=256)
     scale = np.abs(graph.run(x)).max()
     assert np.abs(result.output - graph.run(x)).max() < 0.05 * scale
+
+
+def test_functions_one_behind_the_other_are_all_replaced():
+    """One that reads another one reads what stands for it."""
+    nodes = [Input(name="x", shape=(6,))]
+    reads = ("x", "f0", "f1")
+    nodes += [Elementwise(name=f"f{i}", inputs=(read,), function="tanh") for i, read in enumerate(reads)]
+    graph, x = Graph(nodes, ["f2"]), np.linspace(-3, 3, 60).reshape(10, 6)
+    found = ApproximateActivations(("tanh",), segments=64)(graph)
+    assert not any(isinstance(n, Elementwise) for n in found.nodes.values())
+    np.testing.assert_allclose(found.run(x), graph.run(x), atol=0.01)
