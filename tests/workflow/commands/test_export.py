@@ -132,6 +132,7 @@ def test_the_same_files_as_a_deployment_but_for_the_accuracy(workspace):
     folders = [workspace / "out", workspace / "deployed"]
     files = [{p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders]
     assert {str(p) for p in files[0].keys() | files[1].keys() if files[0].get(p) != files[1].get(p)} == {
+        ".snntoolbox",  # lists the files with their digests
         "report.json",
         "report.md",
     }
