@@ -80,3 +80,16 @@ def test_fine_tuning_helps_at_few_steps(tmp_path):
     assert tuned[2] >= tuned[0] - 0.04, "as many steps as levels lose little of it"
     assert tuned[1] >= 0.8
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attacks_on_the_original_reach_the_spikes(tmp_path):
+    for package in ("sklearn", "matplotlib"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    _, *rows = run(EXAMPLES / "robustness.py", cwd=tmp_path).splitlines()
+    shares = {(row.split()[0], float(row.split()[1])): [float(a) for a in row.split()[2:]] for row in rows}
+    assert all(min(of) > 0.9 for (_, epsilon), of in shares.items() if epsilon == 0)
+    assert all(max(of) < 0.2 for (_, epsilon), of in shares.items() if epsilon >= 0.2)
+    assert all(abs(of[-1] - of[0]) <= 0.03 for of in shares.values()), "with many steps the spikes err as the original"
+    assert all(shares["PGD", e][0] <= shares["FGSM", e][0] + 0.01 for e in (0.1, 0.15, 0.2)), "many steps attack better"
+    assert [path.name for path in tmp_path.iterdir()] == ["robustness.png"]
