@@ -33,7 +33,6 @@ from .ir.result import Record as Record
 from .ir.result import Result as Result
 from .ir.summary import summary as summary
 from .training.pytorch.named_by_others import QCFSActivation as QCFSActivation
-from .training.pytorch.named_by_others import replace_relu_with_qcfs as replace_relu_with_qcfs
 from .workflow import demo as demo
 from .workflow.stories.sweep import sweep as sweep
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
 from snntoolbox.errors import BackendError
-from snntoolbox.ir.arguments import misfits_of
+from snntoolbox.ir.arguments import misfits_of, nearest
 
 T = TypeVar("T")
 
@@ -16,7 +16,9 @@ def chosen_options(backend: str, kind: type[T], options: Mapping[str, Any]) -> T
     """The options as a `kind`, a dataclass; BackendError names those that it does not have, and those that it lacks."""
     known: tuple[Field[Any], ...] = fields(kind)  # type: ignore[arg-type]
     if unknown := sorted(set(options) - {f.name for f in known}):
-        raise BackendError(f"backend '{backend}' has no option {', '.join(unknown)}", hint=f"it has {_usage(known)}")
+        steps = "" if nearest(unknown[0], ["T"]) is None else "; T is the number of steps"
+        hint = f"it has {_usage(known)}{steps}"
+        raise BackendError(f"backend '{backend}' has no option {', '.join(unknown)}", hint=hint)
     # Before the options check their values against one another, which takes their types for granted.
     if wrong := misfits_of(kind, options):
         raise BackendError(f"backend '{backend}': {'; '.join(wrong)}", hint=f"it has {_usage(known)}")

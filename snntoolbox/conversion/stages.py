@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from snntoolbox.conversion.scales import uncorrected
 from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
-from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.arguments import checked, nearest
 from snntoolbox.ir.data_range import DataRange, ranges_of
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
@@ -56,8 +55,8 @@ def convert(
     """
     known = [f.name for f in fields(Recipe)]
     if unknown := [name for name in choices if name not in known]:
-        near = get_close_matches(unknown[0], known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        near = nearest(unknown[0], [*known, "calibration_data", "duration", "T", "input_shape", "device"])
+        hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
         raise ConversionError(f"unknown conversion setting '{unknown[0]}'", hint=hint)
     recipe = replace(recipe or Recipe(), **choices)
     recipe.check_correction()

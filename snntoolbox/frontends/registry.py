@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,6 +43,15 @@ def loadable_frontends() -> list[Frontend]:
     return frontends
 
 
+def _object_hint(model: Any) -> str:
+    """What to give in place of an object that is no model."""
+    if isinstance(model, type):
+        return f"give a trained model, not its class: {model.__name__}(...) with its weights loaded"
+    if isinstance(model, Mapping):
+        return "a state dict has weights alone: give the model, with model.load_state_dict(weights)"
+    return f"frontends asked: {', '.join(frontend_names())}"
+
+
 def frontend_for(model: Any) -> Frontend:
     """The frontend that reads this file (by its ending) or takes this live object."""
     candidates = loadable_frontends()
@@ -55,7 +65,7 @@ def frontend_for(model: Any) -> Frontend:
     else:
         fitting = [f for f in candidates if f.accepts(model)]
         what = f"an object of type {type(model).__module__}.{type(model).__qualname__}"
-        hint = f"frontends asked: {', '.join(frontend_names())}"
+        hint = _object_hint(model)
     if not fitting:
         raise FrontendError(f"no frontend takes {what}", hint=hint)
     if len(fitting) > 1:

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import cache, wraps
 from inspect import Parameter, signature
 from numbers import Integral, Real
@@ -48,7 +49,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         hints = _hints(function)
-        given = signature(function).bind(*args, **kwargs).arguments
+        try:
+            given = signature(function).bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise ArgumentError(f"{function.__name__}: {error}", hint=_how_to_call(function, kwargs)) from None
         known = {n: v for n, v in given.items() if n in hints and n not in variadic and not _data(hints[n])}
         wrong = {n: text for n, v in known.items() if (text := misfit(v, hints[n]))}
         if wrong:
@@ -58,6 +62,25 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return call
+
+
+STEPS = ("steps", "timesteps", "time_steps", "num_steps", "n_steps", "num_timesteps", "n_timesteps", "timestep")
+"""What other packages call the number of steps, `T`."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was meant by one that is not known."""
+    known = list(known)
+    if name.lower() in STEPS and "T" in known:
+        return "T"
+    return next(iter(get_close_matches(name, known, 1)), None)
+
+
+def _how_to_call(function: Callable[..., Any], named: Mapping[str, Any]) -> str:
+    """The nearest name of an argument that is not known, else all of them."""
+    known = [n for n, p in signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD]
+    near = [f"did you mean {meant} instead of {n}?" for n in named if n not in known and (meant := nearest(n, known))]
+    return near[0] if near else f"it takes {', '.join(known)}; by name all behind the first few"
 
 
 def misfits(item: Any, names: Iterable[str] = ()) -> list[str]:

@@ -139,7 +139,7 @@ SUMMED_READOUT = Feature("read-out of summed currents", by_form=True)
 FLOAT_WEIGHTS = Feature(
     "weights that are not on an integer grid",
     asked_by=of_networks(lambda network: network.grid is None),
-    lowered_by=Lowering("[conversion] weight_bits = 8"),
+    lowered_by=Lowering("[conversion] weight_bits = 8, in Python convert(..., weight_bits=8)"),
 )
 BATCHES = Feature("samples side by side", why_not="samples run one after the other")
 RECORDED_SPIKES = Feature("recording of spikes", why_not=_RECORDS)

@@ -42,12 +42,16 @@ def checked_arrays(
         arrays = tuple(array[None] for array in arrays)
     if len(arrays) != len(shapes):
         stacked = "stack the samples of one input: np.stack(samples)" if len(shapes) == 1 else None
+        if len(shapes) == 1 and len(arrays) == 2 and arrays[1].ndim < 2:
+            stacked = "give the samples alone, without their labels"
         raise DataError(f"{len(arrays)} arrays given, the model has {len(shapes)} inputs", hint=stacked)
     for (name, shape), array in zip(shapes.items(), arrays, strict=True):
         if encodings:
             shape = encodings[name].sample_shape(shape, array)
         if array.shape[1:] != shape:
-            told = f"samples have shape {array.shape[1:]}, the model takes {shape}"
+            alone = array.ndim == len(shape)
+            shown = f"one sample has shape {array.shape}" if alone else f"samples have shape {array.shape[1:]}"
+            told = f"{shown}, the model takes {shape}"
             raise DataError(told, layer=name, hint=shape_hint(array.shape[1:], shape))
         if len(array) != len(arrays[0]):
             raise DataError(f"{len(array)} samples, {len(arrays[0])} for the first input", layer=name)
