@@ -22,7 +22,7 @@ USUAL_START = 0.5
 
 _CHECKED = (
     *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
-    *("correction_samples", "readout_correction", "batch_size", "percentile", "input_range", "schedule"),
+    *("correction_samples", "readout_correction", "batch_size", "percentile", "headroom", "input_range", "schedule"),
     *("neuron", "encoding"),
 )
 """Fields of which a value of another type would be taken for something else: the text "False", for one, is true."""
@@ -35,9 +35,10 @@ class Recipe:
     `approximate` names the smooth functions (`Elementwise`) that may be replaced by line segments.
     Without `normalize` every scale is 1: activations must lie in [0, 1].
     `threshold_rule` names one of `RULES` ('auto': see `rule_for`), `percentile` is for the rule of that name,
-    `per_channel` gives each channel its own threshold; `max_pool` is a tree of rectifiers or a gate on spike
-    counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout` is
-    linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `layer_correction` names what
+    `per_channel` gives each channel its own threshold, `headroom` is the share of the neuron's fastest rate
+    (`IF.fastest_rate`) that the activation chosen by the rule comes to; `max_pool` is a tree of rectifiers or a gate on
+    spike counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
+    is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `layer_correction` names what
     is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
     `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
     is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire, by a
@@ -49,6 +50,7 @@ class Recipe:
     threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = "auto"
     percentile: float = 99.9
     per_channel: bool = True
+    headroom: float = 1.0
     max_pool: Literal["relu_tree", "gate"] = "relu_tree"
     max2avg_pool: bool = False
     avgpool_neurons: bool = False
@@ -95,6 +97,10 @@ class Recipe:
         wrong = []
         if not 0 < self.percentile <= 100:
             wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
+        if not 0 < self.headroom <= 1:
+            wrong.append(f"headroom = {self.headroom} is not above 0 and at most 1")
+        elif self.headroom < 1 and not self.normalize:
+            wrong.append(f"headroom = {self.headroom} needs normalize = True: without, every spike stands for 1")
         if self.max_pool not in ("relu_tree", "gate"):
             wrong.append(f"max_pool = {self.max_pool!r} is neither 'relu_tree' nor 'gate'")
         if self.readout not in ("linear", "spikes"):

@@ -12,7 +12,7 @@ from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, r
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
-from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales
+from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales, with_headroom
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -40,15 +40,18 @@ def choose_scales(
         trained = all(n.levels for n in lowered.nodes.values() if isinstance(n, ReLU))
         if calibration_data is None and not trained:
             log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
-        return ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
+        chosen = ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
+        return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom)
     settings = RuleSettings(
         steps=None if duration is None or not recipe.chosen_schedule.counts_steps else steps_of(duration, recipe.dt),
         initial=float(np.mean(recipe.neuron.initial)),
+        refractory=round(1 / recipe.neuron.fastest_rate) - 1,
         percentile=recipe.percentile,
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
     )
-    return rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, progress)
+    chosen = rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, progress)
+    return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom)
 
 
 def uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:

@@ -92,8 +92,9 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     rule = rule_name(recipe.threshold_rule, steps if schedule.counts_steps else None, recipe.percentile)
     if recipe.layer_correction != "auto":
         return [(rule, recipe.layer_correction)]
-    if steps is None or steps > FEW_STEPS:  # in long runs there is little to mend, less than what few samples get wrong
-        return [(rule, "none")]
+    if steps is None or steps > FEW_STEPS:
+        # In long runs there is little to mend, less than what few samples get wrong; but for what pauses take away.
+        return [(rule, "none" if steps is None or recipe.neuron.parts.pause is None else "bias")]
     if not schedule.always_fires:
         return [(rule, untried)]
     kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))

@@ -60,7 +60,7 @@ class IF:
     Potentials are in units of the network (threshold 1 unless it is on an integer grid); arrays broadcast to the
     population's shape. `initial` is V before the first step, `leak` the factor that remains of V each step
     (exp(-dt / tau_m); 1 is none), `refractory` the number of steps after a spike in which input and bias are
-    dropped and no spike is fired.
+    dropped and no spike is fired: after one in step t the next may come in step t + refractory + 1.
 
     `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
 
@@ -108,6 +108,23 @@ class IF:
             yield RefractoryPeriod(self.refractory)
         if self.window is not None:
             yield FiringWindow(*self.window)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether all that comes in is sent or kept, so that in enough steps its rate is its mean current."""
+        plain = self.reset is Reset.SUBTRACT and self.leak == 1 and not self.refractory and not self.special
+        return plain and self.saturation is None
+
+    @property
+    def fastest_rate(self) -> float:
+        """The most spikes that it fires per step in a long run: 1, or fewer with a refractory period."""
+        return 1.0 if self.parts.pause is None else self.parts.pause.fastest
+
+    @property
+    def largest_rate(self) -> float:
+        """The largest sum of values that it sends per step in a long run, in thresholds."""
+        spikes = self.parts.spikes
+        return self.fastest_rate * (max(spikes.levels) if isinstance(spikes, GradedSpikes) else 1.0)
 
     @property
     def special_words(self) -> tuple[str, ...]:

@@ -105,6 +105,11 @@ class Limits(Part):
 class Pause(Part):
     """When a neuron takes no current and fires no spike, because of spikes before."""
 
+    @property
+    def fastest(self) -> float:
+        """The fastest rate that it leaves a neuron, in spikes per step: above 0 and at most 1."""
+        return 1.0
+
     @abstractmethod
     def awake(self, memory: Memory) -> Array:
         """Whether each neuron takes part in this step, bool."""

@@ -226,6 +226,11 @@ class RefractoryPeriod(Pause):
 
     steps: int
 
+    @property
+    def fastest(self) -> float:
+        """A spike, and then so many steps without one."""
+        return 1.0 / (1 + self.steps)
+
     def start(self, shape: Shape) -> Memory:
         """Steps that each neuron still waits."""
         return {"waiting": np.zeros(shape, np.int64)}

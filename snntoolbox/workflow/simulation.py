@@ -22,6 +22,7 @@ from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DiedError
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result
 from snntoolbox.ir.timing import timing
@@ -178,10 +179,18 @@ def _warn_of_disagreement(
     duration, remedy = prepared.settings.simulation.duration, ""
     if diagnosis is not None and prepared.recipe is not None:
         remedy = likely_remedy(diagnosis, prepared.recipe, duration, as_key)
-    remedy = remedy or f"more steps may help ([simulation] duration = {2 * duration})"
+    remedy = remedy or _longer(prepared.network, duration)
     hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
     only = f"the spiking network agrees with the original on only {share:.1%} of the samples"
     prepared.journal.warn(f"{only}; {remedy}{hint}")
+
+
+def _longer(network: SpikingNetwork | None, duration: int) -> str:
+    """What a longer run would do."""
+    neurons = [] if network is None else [p.neuron for p in network.populations.values()]
+    if any(isinstance(neuron, IF) and not neuron.lossless for neuron in neurons):
+        return "its neurons lose input (refractory period, leak, reset or saturation), which no number of steps mends"
+    return f"more steps may help ([simulation] duration = {2 * duration})"
 
 
 def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:

@@ -3,13 +3,19 @@
 import math
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.neurons import IF, Negative, Reset
+from snntoolbox.ir.nodes import Input, ReLU
+from snntoolbox.ir.result import Record
 from snntoolbox.workflow.choices import OF_A_RUN, as_key, recipe_keys, recipe_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import keys
@@ -44,7 +50,8 @@ CHOSEN = {
     "cell.reset=zero": ("neuron.reset", Reset.ZERO),
     "cell.spikes=signed": ("neuron.negative", Negative.MEMORY),
     "cell.levels=[2, 1]": ("neuron.levels", (2.0, 1.0)),
-    "cell.tau_refrac=3": ("neuron.refractory", 3),
+    "cell.tau_refrac=3": ("neuron.refractory", 2),
+    "normalization.headroom=0.8": ("headroom", 0.8),
     "conversion.initial_potential=0.25": ("neuron.initial", 0.25),
     "conversion.threshold_scope=layer": ("per_channel", False),
     "conversion.maxpool_type=fir_max": ("max_pool", "gate"),
@@ -68,7 +75,17 @@ def test_fields_that_follow_from_several_keys(settings):
     recipe = recipe_of(settings("cell.reset=zero", "cell.v_thresh=2", "cell.v_reset=-1"), 1.0, (0.0, 1.0))
     assert recipe.neuron.reset_potential == -0.5
     recipe = recipe_of(settings("cell.tau_refrac=3", "simulation.dt=0.5"), 1.0, (0.0, 1.0))
-    assert recipe.neuron.refractory == 6
+    assert recipe.neuron.refractory == 5
+
+
+@pytest.mark.parametrize(("tau", "dt", "gap"), [(0, 1, 1), (1, 1, 1), (2, 1, 2), (3, 1, 3), (1, 0.5, 2), (4, 2, 2)])
+def test_a_refractory_period_is_the_shortest_time_between_spikes(tau, dt, gap, settings):
+    """A neuron that is driven far above its threshold fires again after so many steps."""
+    recipe = recipe_of(settings(f"cell.tau_refrac={tau}", f"simulation.dt={dt}"), 1.0, (0.0, 1.0))
+    graph = Graph([Input(name="x", shape=(1,)), ReLU(name="r", inputs=("x",))], ["r"])
+    network = Convert(neuron=recipe.neuron, dt=recipe.dt)(graph, {"r": np.ones(1)})
+    trains = interpret(network, np.array([[5.0]]), steps=12, record=Record(spikes=True)).spikes["r"]
+    assert np.flatnonzero(trains).tolist() == list(range(0, 12, gap))
 
 
 def test_the_data_scale_poisson_input(settings):

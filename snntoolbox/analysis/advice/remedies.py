@@ -27,6 +27,8 @@ MATTERS = 0.2
 MANY_STEPS = 16
 """From so many steps on an early exit is worth trying."""
 
+REFRACTORY = "input during a refractory period is lost, the more the faster a neuron fires"
+
 _NAMES = {
     CLIPPING: "clipping (activations above the scale)",
     QUANTISATION: "quantisation (rates are multiples of one spike)",
@@ -157,9 +159,7 @@ def _phased(situation: Situation) -> Changes:
 
 def _plain(recipe: Recipe) -> bool:
     """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
-    neuron = recipe.neuron
-    lossless = neuron.reset is Reset.SUBTRACT and neuron.leak == 1 and not neuron.refractory and not neuron.special
-    return recipe.chosen_schedule.always_fires and lossless and not neuron.graded and neuron.saturation is None
+    return recipe.chosen_schedule.always_fires and recipe.neuron.lossless and not recipe.neuron.graded
 
 
 def _coarse(situation: Situation) -> Reason | None:
@@ -231,8 +231,13 @@ REMEDIES: tuple[Remedy, ...] = (
         changes=_neuron_to(leak=1.0),
     ),
     Remedy(
-        when=where(lambda s: s.recipe.neuron.refractory, "input during a refractory period is lost"),
+        when=where(lambda s: s.recipe.neuron.refractory, REFRACTORY),
         changes=_neuron_to(refractory=0),
+    ),
+    Remedy(
+        when=where(lambda s: s.recipe.neuron.refractory and s.recipe.normalize and s.recipe.headroom > 0.2, REFRACTORY),
+        changes=lambda s: {"headroom": s.recipe.headroom / 2},
+        cost="half the spikes, so rates are coarser",
     ),
     Remedy(
         when=where(lambda s: s.recipe.max_pool == "gate", "a gate passes the spikes of one input at a time", 0.3),

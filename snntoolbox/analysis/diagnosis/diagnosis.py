@@ -145,10 +145,11 @@ class LayerDiagnosis:
 
     unit: the RMS of the activation in the user's units; errors are shares of it (of the scale, where the activation
     is zero throughout). total: the whole error. terms: what it is made of, by name; empty where the split is not
-    defined, and `undefined` says why. clipped: share of the positive activations above the scale. saturated: share
-    of neurons and samples that fire at every step. Channels (axis 0 of the shape) are counted: `dead` ones never
-    fire although their activation is positive somewhere, `silent` ones are zero in the analogue network as well and
-    do not fire, `full` ones fire at every step in more than 5 % of the cases where their activation is positive.
+    defined, and `undefined` says why. clipped: share of the positive activations above the scale times the fastest
+    rate. saturated: share of neurons and samples that fire at every step, or as often as a refractory period lets
+    them. Channels (axis 0 of the shape) are counted: `dead` ones never fire although their activation is positive
+    somewhere, `silent` ones are zero in the analogue network as well and do not fire, `full` ones are saturated in
+    more than 5 % of the cases where their activation is positive.
     """
 
     name: str

@@ -10,6 +10,7 @@ import numpy as np
 
 from snntoolbox.analysis.diagnosis.diagnosis import LayerDiagnosis, Size
 from snntoolbox.ir.network import Population
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 
 FULL = 0.05
@@ -59,6 +60,7 @@ class LayerSums:
         self._fired = np.zeros(channels, bool)
         self._positive = np.zeros(channels, np.int64)
         self._full = np.zeros(channels, np.int64)
+        self._fastest = population.neuron.fastest_rate if isinstance(population.neuron, IF) else 1.0
         self._clipped = 0
         self._saturated = 0
 
@@ -67,11 +69,11 @@ class LayerSums:
         self.sizes.add(activation, {"total": error, **terms})
         # Rounding errors of the analogue network are no activation.
         positive = activation > 1e-6 * np.max(self.population.scale)
-        at_most = counts >= steps
+        at_most = counts >= math.ceil(steps * self._fastest - 1e-9)
         self._fired |= self._by_channel(counts > 0) > 0
         self._positive += self._by_channel(positive)
         self._full += self._by_channel(at_most & positive)
-        self._clipped += int(np.sum(activation > self.population.scale * (1 + 1e-6)))
+        self._clipped += int(np.sum(activation > self.population.scale * self._fastest * (1 + 1e-6)))
         self._saturated += int(np.sum(at_most))
 
     def _by_channel(self, events: Array) -> Array:

@@ -33,7 +33,7 @@ class Correct:
     """The pass, for runs of `steps` steps.
 
     `layers` names what is done to each population (see `CORRECTIONS`); `readouts` whether read-outs are fitted.
-    Rectifiers with levels (QCFS) and networks with a schedule are exact as they are: their layers are left alone. One
+    Networks with a schedule and most rectifiers with levels (see `correctable`) are exact: they are left alone. One
     pass over the network: each layer's maps run once over all steps, its neurons two to sixteen times; so it takes
     about as long as simulating the samples two to five times. Memory is bounded: where it does not suffice, fewer
     samples are used.
@@ -104,7 +104,11 @@ def timed(network: SpikingNetwork) -> bool:
 
 
 def correctable(network: SpikingNetwork, graph: Graph, population: Population) -> bool:
-    """Whether a population is rectifiers that fire all the time; those with levels (QCFS) are exact as they are."""
-    node = graph.nodes[population.activation]
-    rectifies = isinstance(population.neuron, IF) and isinstance(node, ReLU) and node.levels is None
-    return rectifies and network.schedule is None
+    """Whether a population is rectifiers that fire all the time.
+
+    Those with levels (QCFS) are exact as they are, unless a refractory period takes input from them.
+    """
+    node, neuron = graph.nodes[population.activation], population.neuron
+    if network.schedule is not None or not isinstance(neuron, IF) or not isinstance(node, ReLU):
+        return False
+    return node.levels is None or neuron.parts.pause is not None

@@ -37,8 +37,9 @@ class Convert:
     """Graph and scales to a spiking network; exact in the sense that rates approach activations as steps grow.
 
     `neuron` is the model of every population (its `initial` potential in units of the threshold); `encoding` is the
-    input coding; bias b becomes a current of b / scale each step. An upper bound of a rectifier bounds its scale,
-    whatever was chosen; a rectifier with `levels` keeps its bound as scale and starts at half a threshold.
+    input coding; bias b becomes a current of b / scale each step. An upper bound of a rectifier, over the largest rate
+    of the neuron, bounds its scale, whatever was chosen; one with `levels` has it as scale and starts at half a
+    threshold.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
@@ -48,7 +49,7 @@ class Convert:
     def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
         """The network; UnsupportedError lists every node that has no spiking form."""
         _check_convertible(graph)
-        wiring = _Wiring(graph, scales, self.encoding)
+        wiring = _Wiring(graph, scales, self.encoding, self.neuron.largest_rate)
         folded, biases = wiring.folded()
         currents = dict(zip(wiring.currents, folded.outputs, strict=True))
         populations = []
@@ -118,8 +119,9 @@ def _check_convertible(graph: Graph) -> None:
 class _Wiring:
     """Builds the linear wiring: scales on every edge, then folded and freed of biases."""
 
-    def __init__(self, graph: Graph, scales: Scales, encoding: Encoding) -> None:
+    def __init__(self, graph: Graph, scales: Scales, encoding: Encoding, largest_rate: float) -> None:
         self.graph = graph
+        self._largest_rate = largest_rate
         self.nodes: dict[str, Node] = {}
         self.currents: dict[str, str] = {}
         self.scales: dict[str, Array] = {}
@@ -146,7 +148,7 @@ class _Wiring:
 
     def _scale(self, name: str) -> Array:
         node, scale = self.graph.nodes[name], np.asarray(self._given[name], np.float64)
-        scale = node.bounded(scale) if isinstance(node, ReLU) else scale
+        scale = node.bounded(scale, self._largest_rate) if isinstance(node, ReLU) else scale
         if np.any(scale <= 0) or not np.all(np.isfinite(scale)):
             raise ConversionError("its scale is not positive and finite", layer=self.graph.nodes[name].label)
         return scale

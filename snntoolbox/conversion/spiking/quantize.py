@@ -128,7 +128,9 @@ class Quantize:
 
 def _above_bound(population: Population) -> bool:
     """Whether a neuron can say more than the upper bound of the rectifier that it stands for."""
-    return population.bound is not None and bool(np.any(population.scale > population.bound * (1 + 1e-9)))
+    if population.bound is None or not isinstance(population.neuron, IF):
+        return False
+    return bool(np.any(population.scale * population.neuron.largest_rate > population.bound * (1 + 1e-9)))
 
 
 def _check_neurons(network: SpikingNetwork) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from snntoolbox.engine.histograms import ChannelHistogram
 
 GRID = np.geomspace(0.03, 1.0, 120)
-"""The scales that are tried, as shares of the largest activation."""
+"""The activations at the fastest rate that are tried, as shares of the largest activation."""
+
+SLOWER = np.geomspace(1.03, 8.0, 60)
+"""More of them for neurons with a refractory period, whose rates bend less the lower they are."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,14 @@ class MMSEThresholds:
 
     The bracket is what a neuron with threshold s and start potential v0 s sends in T = `steps` steps for a constant
     current a. At few steps a smaller scale saturates more often and rounds finer. (Li et al. 2021, eq. 12 and its
-    grid search; here with v0, per channel, from streamed histograms.) `initial` is v0, in thresholds.
+    grid search; here with v0, per channel, from streamed histograms.) `initial` is v0, in thresholds. Neurons that are
+    `refractory` for k steps fire n times where ``a / s >= (n - v0) / (T - k (n - 1))``, at most once in k + 1 steps:
+    what is chosen is the activation s / (k + 1) at that rate.
     """
 
     steps: int
     initial: float = 0.5
+    refractory: int = 0
     per_channel: bool = True
     batch_size: int = 100
 
@@ -53,23 +59,30 @@ class MMSEThresholds:
         for channel, counts in enumerate(histogram.counts.numpy()):
             if np.any(counts):
                 filled = np.flatnonzero(counts)
-                tried = GRID * float(histogram.maximum[channel])
-                error = squared_errors(centres[channel, filled], counts[filled], tried, self.steps, self.initial)
+                tried = (np.r_[GRID, SLOWER] if self.refractory else GRID) * float(histogram.maximum[channel])
+                error = squared_errors(
+                    centres[channel, filled], counts[filled], tried * (1 + self.refractory), self.steps, self.initial,
+                    self.refractory,
+                )  # fmt: skip
                 scales[channel] = tried[error.argmin()]
         return scales
 
 
-def squared_errors(values: Array, weights: Array, scales: Array, steps: int, initial: float) -> Array:
+def squared_errors(
+    values: Array, weights: Array, scales: Array, steps: int, initial: float, refractory: int = 0
+) -> Array:
     """The weighted sum of ``(a - s / T clip(floor(T a / s + v0), 0, T))^2`` over ascending `values` a for each scale s.
 
-    With m_k the weight and a_k the weighted sum of the values that make at least k spikes, those from
-    ``s (k - v0) / T`` on, it is ``sum w a^2 + sum_k ((2 k - 1) (s / T)^2 m_k - 2 (s / T) a_k)``.
+    With m_n the weight and a_n the weighted sum of the values that make at least n spikes, those from
+    ``s (n - v0) / T`` on, it is ``sum w a^2 + sum_n ((2 n - 1) (s / T)^2 m_n - 2 (s / T) a_n)``. In place of T in the
+    former, neurons that are `refractory` for k steps have the steps ``T - k (n - 1)`` that the spikes before leave.
     """
-    most = min(steps, int(np.ceil(steps * values[-1] / scales.min() + initial)))
+    most = min(-(-steps // (1 + refractory)), int(np.ceil(steps * values[-1] / scales.min() + initial)))
     spikes = np.arange(1, most + 1)
+    first_rates = (spikes - initial) / (steps - refractory * (spikes - 1))
     weight = np.concatenate([np.cumsum(weights[::-1], dtype=np.float64)[::-1], [0.0]])
     first = np.concatenate([np.cumsum((weights * values)[::-1])[::-1], [0.0]])
     one = scales[:, None] / steps
-    from_here = np.searchsorted(values, one * (spikes - initial))
+    from_here = np.searchsorted(values, scales[:, None] * first_rates)
     terms = (2 * spikes - 1) * one**2 * weight[from_here] - 2 * one * first[from_here]
     return np.asarray(np.sum(weights * values**2) + terms.sum(axis=1))

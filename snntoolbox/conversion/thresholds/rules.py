@@ -20,10 +20,14 @@ USUAL = 99.9
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSettings:
-    """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds."""
+    """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds.
+
+    `refractory` is the number of steps without a spike after each.
+    """
 
     steps: int | None
     initial: float = 0.5
+    refractory: int = 0
     percentile: float = USUAL
     per_channel: bool = True
     batch_size: int = 100
@@ -33,7 +37,7 @@ def _mmse(s: RuleSettings) -> ThresholdRule:
     if s.steps is None:
         hint = "give the duration, or threshold_rule = ltb"
         raise ConversionError("threshold_rule = mmse needs the number of steps", hint=hint)
-    return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.per_channel, s.batch_size)
+    return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.refractory, s.per_channel, s.batch_size)
 
 
 RULES: Mapping[str, Callable[[RuleSettings], ThresholdRule]] = {

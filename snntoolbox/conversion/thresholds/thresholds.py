@@ -10,6 +10,7 @@ import numpy as np
 
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode, Shape
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, MaxPool, Mean, MovingNode, ReLU, Scale, Sparse
 
@@ -102,6 +103,17 @@ def completed(graph: Graph, scales: Scales) -> Scales:
 def _filled(own: Array, layer: float, noise: float) -> Array:
     """The scales of channels, those within the noise set to the layer's, that to 1 where it is within the noise too."""
     return np.where(own > noise, own, layer if layer > noise else 1.0)
+
+
+def with_headroom(graph: Graph, scales: Scales, neuron: IF, headroom: float) -> Scales:
+    """The scales with which the activations that were chosen lie at a share `headroom` of the neuron's fastest rate.
+
+    A rule says which activation is to be the largest; one spike per step stands for more where no neuron fires in
+    every step: ``s = a / (headroom f)``. What rectifiers are bounded at stays the end of their rates.
+    """
+    share = headroom * neuron.fastest_rate
+    rectifiers = {name: node for name in scales if isinstance(node := graph.nodes[name], ReLU)}
+    return {name: node.bounded(scales[name] / share, neuron.largest_rate) for name, node in rectifiers.items()}
 
 
 @dataclass(frozen=True)

@@ -61,16 +61,18 @@ class ReLU(Node):
         level = bound / self.levels
         return np.asarray(level * np.clip(np.floor(x / level + 0.5), 0, self.levels))
 
-    def bounded(self, scale: Array) -> Array:
+    def bounded(self, scale: Array, largest_rate: float = 1.0) -> Array:
         """The scale of its neurons where a rule chose `scale`: at most the bound, and with levels the bound itself.
 
-        A neuron saturates at one spike per step, so with the bound as scale saturation *is* the bound.
+        A neuron saturates at its largest rate, one spike per step or what `IF.largest_rate` says, so with the bound
+        over that rate as scale saturation *is* the bound.
         """
         if self.max_value is None:
             return scale
+        top = np.asarray(self.max_value, np.float64) / largest_rate
         if self.levels is None:
-            return np.minimum(scale, self.max_value)
-        return np.broadcast_to(self.max_value, np.broadcast_shapes(scale.shape, np.shape(self.max_value))).astype(float)
+            return np.minimum(scale, top)
+        return np.broadcast_to(top, np.broadcast_shapes(scale.shape, top.shape)).astype(float)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

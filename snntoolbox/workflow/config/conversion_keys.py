@@ -26,6 +26,13 @@ class Normalization:
         rule=above(0, 100),
         recipe="percentile",
     )
+    headroom: float = key(
+        1.0,
+        "Share of the fastest rate of a neuron, such as 0.8, at which it fires for the activation that the threshold "
+        "rule chose; the fastest rate is a spike in every step, or in one of several with a refractory period.",
+        rule=above(0, 1),
+        recipe="headroom",
+    )
     num_samples: int = key(-1, "Number of samples of x_norm to use; -1 is all.", rule=exactly(-1, "all") | at_least(1))
 
 
@@ -158,11 +165,12 @@ class Cell:
     )
     tau_refrac: float = key(
         0.0,
-        "Refractory period after a spike in ms.",
+        "Refractory period in ms: the shortest time from one spike of a neuron to its next. That of one step blocks "
+        "nothing, of two steps the one step between them.",
         rule=at_least(0),
         recipe="neuron.refractory",
         means={0.0: 0},
-        value=lambda settings: round(settings.cell.tau_refrac / settings.simulation.dt),
+        value=lambda settings: max(round(settings.cell.tau_refrac / settings.simulation.dt) - 1, 0),
     )
     leak: bool = key(
         False,

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.thresholds.mmse import MMSEThresholds, squared_errors
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import PercentileThresholds
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 
 
@@ -25,6 +28,34 @@ def test_the_sum_is_that_of_the_equation(steps, initial):
     scales = np.geomspace(0.02, 1, 40) * values[-1] * 0.9917
     found = squared_errors(values, weights, scales, steps, initial)
     np.testing.assert_allclose(found, [plain(values, weights, s, steps, initial) for s in scales], atol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 20])
+@pytest.mark.parametrize("refractory", [1, 2, 5])
+@pytest.mark.parametrize("initial", [0.0, 0.5])
+def test_refractory_neurons_send_what_the_sum_takes_them_to_send(steps, refractory, initial):
+    random = np.random.default_rng(1)
+    values, weights = np.sort(random.exponential(size=40)), random.integers(1, 9, 40)
+    scales = np.geomspace(0.05, 4, 12) * values[-1] * 0.9917
+    graph, _ = rectifiers(values[:, None])
+    neuron = IF(initial=initial, refractory=refractory)
+    errors = []
+    for scale in scales:
+        network = Convert(neuron=neuron)(graph, {"r": np.array([scale])})
+        rates = interpret(network, values[:, None], steps=steps).rates("r")[:, 0]
+        errors.append(np.sum(weights * (values - scale * rates) ** 2))
+    sums = squared_errors(values, weights, scales, steps, initial, refractory)
+    np.testing.assert_allclose(sums, errors, rtol=1e-9)
+
+
+def test_refractory_neurons_get_higher_scales():
+    """A rate bends the less the lower it is, so in many steps lower ones are better."""
+    graph, x = rectifiers(np.linspace(0.01, 1, 200)[:, None])
+    settings = [RuleSettings(steps=t, refractory=k) for k in (0, 2) for t in (8, 64)]
+    plain_few, plain_many, few, many = (float(rule_for("mmse", s)(graph, x)["r"][0]) for s in settings)
+    assert few > plain_few
+    assert many > 1.5 * plain_many
+    assert many > few
 
 
 def rectifiers(values):
