@@ -93,6 +93,14 @@ def test_it_can_be_turned_off(workspace):
     assert "more steps may help ([simulation] duration = 2)" in found["warnings"][0]
 
 
+def test_no_steps_are_promised_to_mend_what_neurons_lose(workspace):
+    lossy = {"cell__tau_refrac": 4, "simulation__duration": 3}
+    assert call(workspace, output__diagnosis=False, **lossy) == 0
+    (warning,) = [w for w in report(workspace)["warnings"] if "agrees with" in w]
+    assert "lose input" in warning
+    assert "duration" not in warning
+
+
 WARNINGS = {
     "saturation": (
         {"normalization__percentile": 50, "simulation__duration": 4, **PLAIN}, "clipping", "percentile = 99.9"
