@@ -34,6 +34,7 @@ from .ir.result import Result as Result
 from .ir.summary import summary as summary
 from .training.pytorch.named_by_others import QCFSActivation as QCFSActivation
 from .workflow import demo as demo
+from .workflow.main import main as main
 from .workflow.stories.sweep import sweep as sweep
 
 __version__: str

@@ -79,6 +79,8 @@ class Prepared:
 def prepare(settings: Settings, check: Check) -> Prepared:
     """All stages up to the spiking network; whatever can be refused is refused before the long ones."""
     journal = Journal(settings.output.verbose)
+    for text in settings.without_effect:
+        journal.warn(text)
     with journal.timed("parse"):
         inputs = open_inputs(settings, journal.warn)
     about = {**_about(inputs), "seconds": journal.seconds, "warnings": journal.warnings}

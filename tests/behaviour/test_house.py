@@ -83,7 +83,7 @@ def functions(tree):
 
 def test_only_these_rooms():
     assert {house.room(m) for m in GRAPH} == set(chain.from_iterable(house.FLOORS))
-    assert len(house.entries()) <= 12
+    assert len(house.entries()) <= 13
     assert house.floors(GRAPH) <= 8
 
 
@@ -156,7 +156,7 @@ def test_nothing_is_printed_or_evaluated():
         (file, call)
         for file, tree in FILES.items()
         for call in {ast.unparse(n.func) for n in walk(tree) if isinstance(n, ast.Call)}
-        & (banned | (set() if file.startswith(PRINTING) or file == "__main__.py" else out))
+        & (banned | (set() if file.startswith(PRINTING) or file in ("__main__.py", "bin/run.py") else out))
     ]
     assert wrong == []
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
+    from snntoolbox.workflow.config.raw_config import Config
     from snntoolbox.workflow.config.schema import Settings
     from snntoolbox.workflow.stories.run import FinishedRun
 
@@ -22,21 +25,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """One run, or one for each value of [parameter_sweep]."""
+    carried_out(options.config, options.set, force=options.force)
+
+
+def carried_out(
+    config: str | Path | Config, overrides: Sequence[str] = (), *, force: bool = False
+) -> list[Mapping[str, Any]]:
+    """Do what a configuration asks for, and print the tables; the report of the run, or those of a sweep's points."""
     from snntoolbox.workflow.config.load import load_config
 
-    settings = load_config(options.config, options.set)
+    settings = load_config(config, overrides)
     set_log_level(settings.output.verbose)
     if settings.parameter_sweep.param_values:
-        _sweep(options, settings)
-    else:
-        run_and_show(settings, force=options.force)
+        return _sweep(config, overrides, settings, force)
+    return [run_and_show(settings, force=force)]
 
 
-def run_and_show(settings: Settings, *, force: bool = False) -> None:
-    """A run and the short tables at its end."""
+def run_and_show(settings: Settings, *, force: bool = False) -> Mapping[str, Any]:
+    """A run and the short tables at its end; its report."""
     from snntoolbox.workflow.stories.run import run
 
-    show(run(settings, force=force))
+    done = run(settings, force=force)
+    show(done)
+    return done.report
 
 
 def show(done: FinishedRun, more: str = "") -> None:
@@ -54,11 +65,14 @@ def show(done: FinishedRun, more: str = "") -> None:
         raise done.failure
 
 
-def _sweep(options: argparse.Namespace, settings: Settings) -> None:
+def _sweep(
+    config: str | Path | Config, overrides: Sequence[str], settings: Settings, force: bool
+) -> list[Mapping[str, Any]]:
     """One run for each value, and a table of all of them."""
     from snntoolbox.workflow.report.terminal import sweep_table
     from snntoolbox.workflow.stories.sweep import sweep
 
-    swept = sweep(options.config, overrides=options.set, force=options.force)
+    swept = sweep(config, overrides=overrides, force=force)
     print(sweep_table(swept.name, swept.values, swept.reports, columns()), end="\n\n")
     print(f"All results: {shown(settings.paths.log_dir_of_current_run)}")
+    return list(swept.reports)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from snntoolbox.workflow.config.key import POSITIVE, above, at_least, between, exactly, key
 
@@ -14,6 +14,14 @@ _CODES_REFUSED = dict.fromkeys(
     ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
     "not available yet in this version; use spike_code = temporal_mean_rate",
 )
+
+
+def _no_percentile(settings: Any) -> str:
+    """Why there is no percentile, if so."""
+    rule = settings.conversion.threshold_rule
+    if not settings.tools.normalize:
+        return "normalize = False"
+    return "" if rule in ("auto", "percentile") else f"threshold_rule = {rule}"
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Normalization:
         "Percentile of the activations that becomes the threshold; 100 is their maximum.",
         rule=above(0, 100),
         recipe="percentile",
+        idle=lambda settings: _no_percentile(settings),
     )
     headroom: float = key(
         1.0,
@@ -134,11 +143,13 @@ class Cell:
         1.0,
         "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset.",
         rule=POSITIVE,
+        idle=lambda settings: "" if settings.cell.reset == "zero" else "it cancels, as weights are scaled to it",
     )
     v_reset: float = key(
         0.0,
         "Potential after a spike, in the unit of v_thresh; used by reset to zero.",
         recipe="neuron.reset_potential",
+        idle=lambda settings: "" if settings.cell.reset == "zero" else f"reset = {settings.cell.reset}",
         value=lambda settings: settings.cell.v_reset / settings.cell.v_thresh,
     )
     reset: Literal["subtract", "zero", "modulo"] = key(
@@ -180,5 +191,9 @@ class Cell:
         value=lambda settings: math.exp(-settings.simulation.dt / settings.cell.tau_m) if settings.cell.leak else 1.0,
     )
     tau_m: float = key(
-        1000.0, "Membrane time constant in ms; used when leak = True.", rule=POSITIVE, recipe="neuron.leak"
+        1000.0,
+        "Membrane time constant in ms; used when leak = True.",
+        rule=POSITIVE,
+        recipe="neuron.leak",
+        idle=lambda settings: "" if settings.cell.leak else "leak = False",
     )

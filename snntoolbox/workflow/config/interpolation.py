@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from snntoolbox.workflow.config.naming import known_key
 from snntoolbox.workflow.config.schema import keys
 from snntoolbox.workflow.config.values import CHARACTERS, show, unquoted
 
@@ -55,7 +56,7 @@ class References:
             return "%"
         if match[1] is None:
             raise ValueError("a percent sign is written %%, and another key of the section %(key)s")
-        return self._value(section, match[1], within)
+        return self._value(section, match[1] if match[1] in CHARACTERS else known_key(section, match[1]), within)
 
     def _value(self, section: str, name: str, within: tuple[str, ...]) -> str:
         """What a reference to a key stands for."""

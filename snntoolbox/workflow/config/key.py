@@ -57,6 +57,8 @@ class Key:
     values are written otherwise than the field has them, `means` maps the one to the other; where they follow from
     several keys, `value` gives the field's value from all settings. Several keys may name one field: the first of them
     sets it, and the others have a part in its `value`.
+
+    `also` are other names of the key. `idle` says why it has no effect beside other settings; empty where it has one.
     """
 
     section: str
@@ -76,6 +78,8 @@ class Key:
     recipe: str = ""
     means: Mapping[Any, Any] = field(default_factory=dict)
     value: Callable[[Any], Any] | None = None
+    also: tuple[str, ...] = ()
+    idle: Callable[[Any], str] | None = None
 
     @property
     def path(self) -> str:
@@ -99,12 +103,19 @@ class Key:
 
 @dataclass(frozen=True)
 class Refused:
-    """A key that is known, is accepted at its `default`, and else refused with `reason`, which ends in the way out."""
+    """A key that is known, is accepted at its `default`, and else refused with `reason`, which ends in the way out.
+
+    Where only some simulators have a use for it, `only` names them and `whose` says in words who they are: with any
+    other it has no effect, which is told. `same` decides from all settings whether a value means what happens anyway.
+    """
 
     section: str
     name: str
     default: Any
     reason: str
+    only: tuple[str, ...] = ()
+    whose: str = ""
+    same: Callable[[str, Any], bool] | None = None
 
     @property
     def path(self) -> str:

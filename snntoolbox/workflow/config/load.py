@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -12,11 +11,19 @@ from typing import Any
 from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.interpolation import References
 from snntoolbox.workflow.config.key import Key
+from snntoolbox.workflow.config.naming import Names, canonical, did_you_mean, known_sections
 from snntoolbox.workflow.config.presets import PRESETS
-from snntoolbox.workflow.config.raw_config import RawConfig, problems_of, read_file, read_overrides
-from snntoolbox.workflow.config.refusals import REFUSED_SECTIONS, refused
-from snntoolbox.workflow.config.schema import MODEL_SUFFIXES, Paths, Settings, keys, sections
-from snntoolbox.workflow.config.values import is_default, parse, unquoted
+from snntoolbox.workflow.config.raw_config import (
+    Config,
+    RawConfig,
+    problems_of,
+    read_file,
+    read_mapping,
+    read_overrides,
+)
+from snntoolbox.workflow.config.schema import EARLY_STOPPING, MODEL_SUFFIXES, Paths, Settings, keys, sections
+from snntoolbox.workflow.config.unused import idle, of_others
+from snntoolbox.workflow.config.values import parse, unquoted
 
 
 def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) -> Settings:
@@ -28,7 +35,12 @@ def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) ->
     tools = settings.tools
     if not paths.filename_ann and "tools.evaluate_ann" not in user_keys:
         tools = replace(tools, evaluate_ann=False)
-    return replace(settings, paths=paths, tools=tools)
+    if tools.serialise_only:
+        tools = replace(tools, simulate=False)
+    simulation = settings.simulation
+    if simulation.early_stopping and "simulation.early_exit" not in user_keys:
+        simulation = replace(simulation, early_exit=EARLY_STOPPING)
+    return replace(settings, paths=paths, tools=tools, simulation=simulation)
 
 
 def model_name(filename_ann: str) -> str:
@@ -60,12 +72,15 @@ def _absolute(path: Path, folder: Path) -> Path:
     return folder / path.expanduser()
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
-    """Return the settings in the file at `path`, changed by `overrides` of the form ``section.key=value``.
+def load_config(config: str | Path | Config, overrides: Iterable[str] = ()) -> Settings:
+    """Return the settings in a file, changed by `overrides` of the form ``section.key=value``.
 
-    All paths in the result are absolute. ConfigError names every unknown, refused or wrong key at once.
+    `config` may also be a `configparser.ConfigParser` or section -> key -> value; relative paths then start where
+    Python runs. All paths in the result are absolute. ConfigError names every unknown, refused or wrong key at once.
     """
-    path = Path(path).expanduser().absolute()
+    if isinstance(config, Mapping):
+        return _read_settings(read_mapping(config), read_overrides(overrides), Path.cwd(), "the configuration")
+    path = Path(config).expanduser().absolute()
     return _read_settings(read_file(path), read_overrides(overrides), path.parent, f"configuration {path}")
 
 
@@ -78,30 +93,37 @@ def model_settings(model: Path, overrides: Iterable[str] = ()) -> Settings:
 
 def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: str) -> Settings:
     """The settings of a file and its changes; `folder` is where paths begin, `source` names the file in errors."""
+    file, changes = canonical(file), canonical(changes)
     problems = [*file.problems, *changes.problems]
-    values: dict[str, Any] = {}
-    unknown_sections = dict.fromkeys(
-        name for name in (*file.sections, *changes.sections) if name not in _known_sections()
-    )
-    problems += [_unknown_section(name) for name in unknown_sections]
-    texts = {**file.texts, **changes.texts}
-    references = References(texts, folder)
-    for (section, name), text in texts.items():
-        if section in unknown_sections:
-            continue
-        try:
-            row = keys().get(f"{section}.{name}")
-            if row is None:
-                _check_refused(section, name, text)
-            else:
-                values[row.path] = value_of(row, references.text(section, name))
-        except ValueError as error:
-            problems.append(f"{section}.{name}{error}")
-    settings = with_derived(_settings(values), frozenset(values), folder)
-    problems += problems_across_keys(settings, frozenset(values))
+    problems += [_unknown_section(n) for n in dict.fromkeys((*file.sections, *changes.sections)) if not _is_known(n)]
+    texts = {key: text for key, text in {**file.texts, **changes.texts}.items() if _is_known(key[0])}
+    values, wrong = _values(References(texts, folder), [key for key in texts if ".".join(key) in keys()])
+    user_keys = frozenset(values)
+    settings = with_derived(_settings(values), user_keys, folder)
+    unused, refusals = of_others({k: text for k, text in texts.items() if ".".join(k) not in keys()}, settings)
+    across = problems_across_keys(settings, user_keys)
+    problems += [{**wrong, **refusals}[key] for key in texts if key in wrong or key in refusals]
+    # What is wrong itself is held against nothing: there a default stands in for it.
+    problems += [text for text in across if not any(".".join(key) in text for key in wrong)]
     if problems:
         raise problems_of(source, problems)
-    return settings
+    return replace(settings, without_effect=(*unused, *idle(settings, user_keys)))
+
+
+def _values(references: References, names: Iterable[Names]) -> tuple[dict[str, Any], dict[Names, str]]:
+    """The values of keys that are set, and what is wrong with the others."""
+    values, problems = {}, {}
+    for section, name in names:
+        row = keys()[f"{section}.{name}"]
+        try:
+            values[row.path] = value_of(row, references.text(section, name))
+        except ValueError as error:
+            problems[section, name] = f"{row.path}{error}"
+    return values, problems
+
+
+def _is_known(section: str) -> bool:
+    return section in known_sections()
 
 
 def value_of(row: Key, text: str) -> Any:
@@ -129,54 +151,22 @@ def _check_choice(row: Key, text: str) -> None:
     if text in row.refused:
         raise ValueError(f" = {text}: {row.refused[text]}")
     names = [*row.choices, *sorted(installed - set(row.choices))]
-    nearest = _did_you_mean(text, [*names, *row.aliases])
+    nearest = did_you_mean(text, [*names, *row.aliases])
     raise ValueError(f" = {text}: must be one of {', '.join(names)}{nearest}")
 
 
 def _expanded(row: Key, text: str, names: frozenset[str]) -> frozenset[str]:
     wrong = [f"{name} {row.refused[name]}" for name in sorted(names & row.refused.keys())]
     for name in sorted(names - row.refused.keys() - set(row.all_of) - {"all"}):
-        nearest = _did_you_mean(name, row.all_of)
+        nearest = did_you_mean(name, row.all_of)
         wrong.append(f"{name} is not known{nearest or '; known are all, ' + ', '.join(row.all_of)}")
     if wrong:
         raise ValueError(f" = {text}: {'; '.join(wrong)}")
     return frozenset(row.all_of) if "all" in names else names
 
 
-def _check_refused(section: str, name: str, text: str) -> None:
-    row = refused().get(f"{section}.{name}")
-    if row is None:
-        raise ValueError(f": unknown key{_nearest_key(section, name)}")
-    if not is_default(text, row.default):
-        raise ValueError(f" = {text}: {row.reason}")
-
-
-def _known_sections() -> list[str]:
-    return [*sections(), *dict.fromkeys(row.section for row in refused().values() if row.section not in sections())]
-
-
 def _unknown_section(name: str) -> str:
-    if name in REFUSED_SECTIONS:
-        return f"[{name}]: {REFUSED_SECTIONS[name]}"
-    return f"[{name}]: unknown section{_did_you_mean(name, _known_sections())}"
-
-
-def _nearest_key(section: str, name: str) -> str:
-    rows = [(row.section, row.name) for row in keys().values()]
-    rows += [(row.section, row.name) for row in refused().values()]
-    elsewhere = [other for other, known in rows if known == name]
-    if elsewhere:
-        return f"; it belongs to [{elsewhere[0]}]"
-    return _did_you_mean(name, [known for other, known in rows if other == section]) or _did_you_mean(
-        name, [f"{other}.{known}" for other, known in rows if other != section]
-    )
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean NEAREST?", or nothing if no known name is near; capitals do not count."""
-    folded = {item.lower(): item for item in reversed(list(known))}
-    near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[near[0]]}?" if near else ""
+    return f"[{name}]: unknown section{did_you_mean(name, known_sections())}"
 
 
 def _settings(user_values: Mapping[str, Any]) -> Settings:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.regular_files import check_regular
 from snntoolbox.workflow.config.schema import MODEL_SUFFIXES
+from snntoolbox.workflow.config.values import escaped, spelled
 
 _AGAIN = "\N{SYMBOL FOR SUBSTITUTE}"  # marks the second [section] or key while parsing; no file has it
 MOST_PROBLEMS = 30
 """So many are told; a file with more is none that a user wrote by hand."""
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # no text holds these
 _INIT_HINT = "write one with: snntoolbox init MODEL"
+
+
+Config = Mapping[str, Mapping[str, object]]
+"""A configuration in Python, as a `configparser.ConfigParser` is one."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,21 @@ def read_overrides(overrides: Iterable[str]) -> RawConfig:
             section, name, text = match.groups()
             texts[section, name] = text.strip()
     return RawConfig(texts, tuple({section for section, _ in texts}), tuple(problems))
+
+
+def read_mapping(config: Config) -> RawConfig:
+    """Return the raw content of a `configparser` or of section -> key -> value; values need not be texts."""
+    texts: dict[tuple[str, str], str] = {}
+    try:
+        for section in config:
+            for name, value in config[section].items():
+                texts[section, str(name)] = escaped(value) if isinstance(value, str) else spelled(value)
+    except configparser.Error as error:
+        raise ConfigError(f"the configuration cannot be read: {error.message}") from None
+    except (AttributeError, TypeError):
+        raise ConfigError("a configuration is a file, a configparser or {section: {key: value}}") from None
+    names = dict.fromkeys(str(section) for section in config if config[section] or section != configparser.DEFAULTSECT)
+    return RawConfig(texts, tuple(names), ())
 
 
 def problems_of(source: str, problems: Sequence[str], *, more: bool = False) -> ConfigError:

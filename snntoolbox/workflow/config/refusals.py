@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from snntoolbox.workflow.config.key import Refused
 
@@ -12,9 +14,24 @@ def _refused(section: str, reason: str, **defaults: object) -> tuple[Refused, ..
     return tuple(Refused(section, name, default, reason) for name, default in defaults.items())
 
 
+def _of_pynn(reason: str, **defaults: object) -> tuple[Refused, ...]:
+    """Keys of [cell] that the toolbox reads for simulators of PyNN alone."""
+    names = ("nest", "pynn.nest", "pynn.neuron", "pynn.brian2")
+    whose = "simulators of PyNN and NEST"
+    return tuple(Refused("cell", n, default, reason, names, whose) for n, default in defaults.items())
+
+
+def _one_step(text: str, settings: Any) -> bool:
+    """Whether a delay is the step that every spike takes there."""
+    try:
+        return float(text) in (0, settings.simulation.dt)
+    except ValueError:
+        return False
+
+
 _EVENTS = "event data cannot be read yet; save frames as x_test.npz and leave this key out"
-_LOIHI = "Loihi is not supported; leave the section out"
-_PYNN = "belongs to neurons of PyNN, which are not used: all simulators run the same ones; leave it out"
+_PYNN = "belongs to neurons of PyNN, which are not used: a spike moves a potential at once here; leave it out"
+_DELAY = "a spike takes one step from layer to layer on NEST and PyNN, and cannot take another time; set it to dt or 0"
 _ONLINE = "only online normalisation uses it, which is not available; leave it out"
 
 REFUSED: tuple[Refused, ...] = (
@@ -43,7 +60,6 @@ REFUSED: tuple[Refused, ...] = (
         do_clip_three_sigma=True,
     ),
     *_refused("input", "is not downloaded; save it as x_test.npz, y_test.npz and x_norm.npz", keras_dataset=""),
-    *_refused("tools", "there is nothing to serialise for INI; use simulate = False", serialise_only=False),
     *_refused(
         "normalization",
         "thresholds that differ by depth are not available; set one percentile",
@@ -61,38 +77,23 @@ REFUSED: tuple[Refused, ...] = (
         "Keras chooses its own backend; set the environment variable KERAS_BACKEND instead",
         keras_backend="tensorflow",
     ),
-    *_refused("simulation", "is now simulation.early_exit, the share of predictions to keep", early_stopping=False),
-    *_refused("spinnaker", "SpiNNaker is not supported; leave it out", number_of_neurons_per_core=64),
-    *_refused("cell", _PYNN, v_rest=0, cm=1, tau_syn_E=0.01, tau_syn_I=0.01, scaling_factor=10000000),
-    *_refused("cell", "spikes cross all layers within a time step in INI; leave it at 0", delay=0),
+    *_of_pynn(_PYNN, v_rest=0, cm=1, tau_syn_E=0.01, tau_syn_I=0.01, e_rev_E=10, e_rev_I=-10),
+    *(replace(row, same=_one_step) for row in _of_pynn(_DELAY, delay=0)),
+    Refused("cell", "scaling_factor", 10000000, "is for MegaSim; leave it out", ("MegaSim",), "MegaSim"),
     *_refused("cell", "is not available; train the model with binary weights instead", binarize_weights=False),
     *_refused("cell", "is not available; use conversion.weight_bits", quantize_weights=False),
     *_refused("cell", "payloads are cell.levels here, values that spikes carry; leave it out", payloads=False),
     *_refused("cell", "is not available; biases are constant currents here", bias_relaxation=False),
-    *_refused("parameter_sweep", "sweeps are not drawn; sweep.json holds the points", param_logscale=False),
     *_refused("output", "plots name layers as the model does", use_simple_labels=True),
-    *_refused(
-        "loihi",
-        _LOIHI,
-        reset_mode="",
-        desired_threshold_to_input_ratio="",
-        compartment_kwargs="",
-        connection_kwargs="",
-        validate_partitions="",
-        save_output="",
-        do_overflow_estimate="",
-        normalize_thresholds="",
-        profile_performance="",
-        partition="",
-        node="",
-    ),
 )
 """Known keys of the SNN Toolbox that are accepted only at their default."""
 
-REFUSED_SECTIONS: Mapping[str, str] = {
-    "restrictions": "what is supported is not a setting; leave the section out (frontends and simulators are plug-ins)"
+UNUSED_SECTIONS: Mapping[str, str] = {
+    "restrictions": "what is supported is not a setting: frontends and simulators are plug-ins",
+    "loihi": "it is for Loihi chips",
+    "spinnaker": "it is for SpiNNaker boards",
 }
-"""Known sections that are refused as a whole."""
+"""Sections that are read, whatever keys they have, and have no effect: why."""
 
 
 @cache

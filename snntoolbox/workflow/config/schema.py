@@ -10,7 +10,7 @@ not available in `refusals`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -21,6 +21,9 @@ from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exa
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
 """File endings that may be written after ``filename_ann``; names made from it drop them."""
 
+EARLY_STOPPING = 0.99
+"""The share of predictions that early_stopping keeps."""
+
 _SIMULATORS_REFUSED = {
     "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = INI",
@@ -28,6 +31,7 @@ _SIMULATORS_REFUSED = {
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
+_NO_SWEEP = "there are no param_values"
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
 
 
@@ -121,6 +125,7 @@ class Input:
         "Poisson rate in Hz of the largest input value; used when poisson_input = True.",
         rule=POSITIVE,
         recipe="encoding",
+        idle=lambda settings: "" if settings.input.poisson_input else "poisson_input = False",
     )
 
 
@@ -128,7 +133,9 @@ class Input:
 class Tools:
     """Which stages of the workflow run."""
 
-    evaluate_ann: bool = key(True, "Measure the accuracy of the model before conversion.")
+    evaluate_ann: bool = key(
+        True, "Measure the accuracy of the model before conversion.", also=("evaluateANN",)
+    )
     parse: bool = key(True, "Read the model; if False, the network saved as filename_parsed_model is loaded.")
     normalize: bool = key(
         True,
@@ -138,6 +145,11 @@ class Tools:
     )
     convert: bool = key(True, "Convert to a spiking network; if False, the one saved as filename_snn is loaded.")
     simulate: bool = key(True, "Run the spiking network on the test set.")
+    serialise_only: bool = key(
+        False,
+        "Convert for the simulator, write the network as filename_snn.npz, which convert = False reads again, and end.",
+        also=("serialize_only",),
+    )
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,13 @@ class Simulation:
     duration: int = key(200, "Simulated time per sample in ms.", rule=at_least(1), suggested=128)
     dt: float = key(1.0, "Time step in ms.", rule=POSITIVE, recipe="dt")
     batch_size: int = key(1, "Number of samples simulated at once.", rule=at_least(1), suggested=32)
-    num_to_test: int = key(1, "Number of test samples; -1 is all.", rule=exactly(-1, "all") | at_least(1), suggested=-1)
+    num_to_test: int = key(
+        1,
+        "Number of test samples; -1 is all.",
+        rule=exactly(-1, "all") | at_least(1),
+        suggested=-1,
+        idle=lambda settings: "sample_idxs_to_test says which" if settings.simulation.sample_idxs_to_test else "",
+    )
     sample_idxs_to_test: tuple[int, ...] = key(
         (), "Indices of the test samples to run, counted from 0; if given, num_to_test is not used."
     )
@@ -167,6 +185,10 @@ class Simulation:
         "Share of predictions to keep, such as 0.99, when each sample ends as soon as its read-out is clear; the mean "
         "number of steps is reported. 0 is off.",
         rule=between(0, 1),
+    )
+    early_stopping: bool = key(
+        False,
+        f"End a sample when its prediction is clear: early_exit = {EARLY_STOPPING}, unless early_exit is set.",
     )
     device: Literal["auto", "cpu", "cuda"] = key(
         "auto", "Where the built-in simulator runs; auto takes a GPU if any.", option="INI.device"
@@ -198,10 +220,23 @@ class Simulation:
 
 @dataclass(frozen=True)
 class ParameterSweep:
-    """One run for each value of one key; the values are set by param_values."""
+    """One run for each value of a key, or for each combination of values of several."""
 
-    param_name: str = key("v_thresh", "The key that is varied: section.key, or a key of [cell] by its name alone.")
-    param_values: tuple[object, ...] = key((), "Its values, such as [16, 32, 64]; without any there is a single run.")
+    param_name: tuple[str, ...] = key(
+        ("v_thresh",),
+        "The key that is varied: section.key, or a key of [cell] by its name alone; or a list of several.",
+        idle=lambda settings: "" if settings.parameter_sweep.param_values else _NO_SWEEP,
+    )
+    param_values: tuple[object, ...] = key(
+        (),
+        "Its values, such as [16, 32, 64]; without any there is a single run. Of several keys a list of lists, one for "
+        "each: all combinations run.",
+    )
+    param_logscale: bool = key(
+        False,
+        "Draw sweep.png, accuracy against the first key, on a logarithmic scale.",
+        idle=lambda settings: "" if settings.parameter_sweep.param_values else _NO_SWEEP,
+    )
 
 
 @dataclass(frozen=True)
@@ -244,7 +279,9 @@ class Output:
     )
     verbose: int = key(1, "0 prints only results, 1 also progress, 2 also details.", rule=between(0, 3))
     overwrite: bool = key(True, "Replace the results of an earlier run with the same runlabel; if False, stop instead.")
-    plotproperties: Mapping[str, object] = key({}, "Matplotlib settings (rcParams) for the plots.")
+    plotproperties: Mapping[str, object] = key(
+        {}, "Matplotlib settings (rcParams) for the plots, such as savefig.format, which is the format of their files."
+    )
 
 
 @dataclass(frozen=True)
@@ -260,13 +297,15 @@ class Settings:
     cell: Cell = field(default_factory=Cell)
     parameter_sweep: ParameterSweep = field(default_factory=ParameterSweep)
     output: Output = field(default_factory=Output)
+    without_effect: tuple[str, ...] = field(default=(), compare=False)
+    """What was said of keys that the user set and that change nothing beside the others."""
 
 
 @cache
 def sections() -> Mapping[str, type[Any]]:
     """Return section name -> its dataclass, in the order of the file."""
     hints = get_type_hints(Settings)
-    return {item.name: hints[item.name] for item in fields(Settings)}
+    return {item.name: hints[item.name] for item in fields(Settings) if is_dataclass(hints[item.name])}
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.load import value_of
-from snntoolbox.workflow.config.refusals import REFUSED, REFUSED_SECTIONS
+from snntoolbox.workflow.config.refusals import REFUSED, UNUSED_SECTIONS
 from snntoolbox.workflow.config.schema import Settings, keys, sections
 from snntoolbox.workflow.config.values import show, spelled
 
@@ -58,7 +58,7 @@ def _refusals() -> str:
         for row in keys().values()
         for value, reason in row.refused.items()
     ]
-    whole = [f"| `[{section}]` | | {_cell(reason)} |" for section, reason in REFUSED_SECTIONS.items()]
+    whole = [f"| `[{name}]` | anything | no effect, as is told: {why} |" for name, why in UNUSED_SECTIONS.items()]
     return _REFUSED_HEAD + "\n".join([*fixed, *values, *whole]) + "\n"
 
 

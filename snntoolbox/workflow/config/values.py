@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snntoolbox.workflow.config.arithmetic import worked_out
+
 CHARACTERS = {"newline": "\n", "return": "\r"}
 """What no line of a file can hold: the names by which values refer to it, as ``%(newline)s``."""
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _NAMES = re.compile(r"[A-Za-z_]\w*(\s*,\s*[A-Za-z_]\w*)*")
-
-
-def literal(text: str) -> Any:
-    """Return the Python literal in `text`; nothing is executed. ValueError if it is none."""
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        raise ValueError("a Python literal") from None
 
 
 def _boolean(text: str) -> bool:
@@ -31,19 +24,29 @@ def _boolean(text: str) -> bool:
 
 
 def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        return int(text)
+    value = _worked_out(text, "an integer")
+    if type(value) is not int or abs(value) >= 10**18:
         raise ValueError("an integer")
-    return int(text)
+    return value
 
 
 def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+        value = _worked_out(text, "a number")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError("a number")
-    return value
+    return float(value)
+
+
+def _worked_out(text: str, expected: str) -> Any:
+    try:
+        return worked_out(text)
+    except ValueError:
+        raise ValueError(expected) from None
 
 
 def _names(text: str) -> frozenset[str]:
@@ -51,10 +54,7 @@ def _names(text: str) -> frozenset[str]:
     if _NAMES.fullmatch(text):
         return frozenset(name.strip() for name in text.split(","))
     expected = "a set of names such as {'all'}"
-    try:
-        value = literal(text) if text else ()
-    except ValueError:
-        raise ValueError(expected) from None
+    value = _worked_out(text, expected) if text else ()
     items = (value,) if isinstance(value, str) else value
     if items != {} and not isinstance(items, (set, list, tuple)):
         raise ValueError(expected)
@@ -63,12 +63,20 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(items)
 
 
+def _name_list(text: str) -> tuple[str, ...]:
+    """A list of names in order, or bare ones separated by commas."""
+    expected = "a name or a list of names such as ['normalization.percentile', 'simulation.duration']"
+    bare = [part.strip() for part in text.split(",")]
+    items = bare if all(re.fullmatch(r"[\w.]+", part) for part in bare) else _worked_out(text, expected)
+    items = [items] if isinstance(items, str) else items
+    if not isinstance(items, (list, tuple)) or not items or not all(isinstance(item, str) and item for item in items):
+        raise ValueError(expected)
+    return tuple(items)
+
+
 def _indices(text: str) -> tuple[int, ...]:
     expected = "a list of integers, none below 0, such as [0, 4, 7]"
-    try:
-        value = literal(text)
-    except ValueError:
-        raise ValueError(expected) from None
+    value = _worked_out(text, expected)
     if not isinstance(value, (list, tuple)) or not all(type(item) is int and item >= 0 for item in value):
         raise ValueError(expected)
     return tuple(value)
@@ -76,10 +84,7 @@ def _indices(text: str) -> tuple[int, ...]:
 
 def _numbers(text: str) -> tuple[float, ...]:
     expected = "a list of different numbers above 0, such as [1, 0.5]"
-    try:
-        value = literal(text)
-    except ValueError:
-        raise ValueError(expected) from None
+    value = _worked_out(text, expected)
     items = value if isinstance(value, (list, tuple)) else (value,)
     if not items or not all(type(item) in (int, float) and 0 < item < math.inf for item in items):
         raise ValueError(expected)
@@ -90,10 +95,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _values(text: str) -> tuple[object, ...]:
     expected = "a list of values such as [16, 32, 64]"
-    try:
-        value = literal(text)
-    except ValueError:
-        raise ValueError(expected) from None
+    value = _worked_out(text, expected)
     if not isinstance(value, (list, tuple)):
         raise ValueError(expected)
     return tuple(value)
@@ -101,10 +103,7 @@ def _values(text: str) -> tuple[object, ...]:
 
 def _mapping(text: str) -> dict[str, object]:
     expected = "a dictionary with string keys such as {'rescale': 0.004}"
-    try:
-        value = literal(text)
-    except ValueError:
-        raise ValueError(expected) from None
+    value = _worked_out(text, expected)
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise ValueError(expected)
     return value
@@ -125,6 +124,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     Path: lambda text: Path(unquoted(text)),
     Path | None: lambda text: Path(unquoted(text)) if text else None,
     frozenset[str]: _names,
+    tuple[str, ...]: _name_list,
     tuple[int, ...]: _indices,
     tuple[float, ...]: _numbers,
     tuple[object, ...]: _values,
@@ -144,7 +144,7 @@ def is_default(text: str, default: Any) -> bool:
     try:
         if isinstance(default, bool):
             return _boolean(text) == default
-        value = literal(text)
+        value = worked_out(text)
     except ValueError:
         return False
     return bool(value == default and not isinstance(value, bool))
@@ -165,7 +165,12 @@ def show(value: object) -> str:
 
 def spelled(value: object) -> str:
     """Return what stands for `value` in a file or an override: `show`, with what has a meaning there spelled out."""
-    text = show(value).replace("%", "%%")
+    return escaped(show(value))
+
+
+def escaped(text: str) -> str:
+    """Return a text with spelled out what has a meaning in a file."""
+    text = text.replace("%", "%%")
     for name, character in CHARACTERS.items():
         text = text.replace(character, f"%({name})s")
     return text

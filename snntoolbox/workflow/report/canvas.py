@@ -28,13 +28,19 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#444444"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
 
+_DPI = 130
+"""Dots per inch, unless savefig.dpi is set."""
+
 LONGEST = 60
 """Letters of a name that are drawn."""
 
 
-def save(figure: Figure, path: Path | str, dpi: int = 130) -> Path:
+def save(figure: Figure, path: Path | str, dpi: float | None = None) -> Path:
     """Write the figure as a file of the suffix's kind and return its path."""
+    from matplotlib import rcParams
+
     path = Path(path)
+    dpi = dpi or (_DPI if rcParams["savefig.dpi"] == "figure" else rcParams["savefig.dpi"])
     with replacing(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font has not, names that leave no room for the axes
         figure.savefig(file, dpi=dpi, format=path.suffix[1:] or None)
@@ -59,6 +65,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__}: {shortened(shown(str(error).split(chr(10))[0]))}"
+
+
+def file_format(properties: Mapping[str, object]) -> str:
+    """The format of the files, and their suffix: png unless savefig.format is set."""
+    return str(properties.get("savefig.format", "png"))
 
 
 def drawn_name(name: str, most: int = LONGEST) -> str:
@@ -124,7 +135,7 @@ def check_properties(properties: Mapping[str, object]) -> None:
             axes.plot([1, 2], [1, 2], label="a line")
             axes.legend()
             say(axes, "title", "x", "y")
-            figure.savefig(io.BytesIO(), format="png", dpi=20)
+            figure.savefig(io.BytesIO(), format=file_format(properties), dpi=20)
     except Exception as error:  # whatever a setting leads to: fonts, LaTeX, colours, sizes
         raise SNNToolboxError(
             f"[output] plotproperties: {shortened(shown(str(error).split(chr(10))[0]))}",

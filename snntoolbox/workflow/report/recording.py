@@ -34,7 +34,8 @@ class Recorder:
     """Writes logged variables of each batch, and keeps the first batch for the plots.
 
     Files: ``log_vars/<batch>.npz``, one array ``<variable>/<population>`` each. Samples come first, in spike trains
-    and membranes steps come first. Plots: ``plots/<what>.png`` and ``plots/<population>/<what>.png``.
+    and membranes steps come first. Plots: ``plots/<what>.png`` and ``plots/<population>/<what>.png``, or of another
+    ``savefig.format``.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Recorder:
         if self._first is None:
             return
         x, result, activations = self._first
-        folder = self.folder / "plots"
+        folder, suffix = self.folder / "plots", canvas.file_format(self.properties)
         dt = self.network.dt
         whole: dict[str, Callable[[], Figure | None]] = {
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
@@ -122,12 +123,12 @@ class Recorder:
         with canvas.styled(self.properties):
             for name, draw in whole.items():
                 if name in self.plot_vars:
-                    canvas.save_if_possible(draw, folder / f"{name}.png", warn)
+                    canvas.save_if_possible(draw, folder / f"{name}.{suffix}", warn)
             folders = file_names(self.network.populations)
             for population in self.network.populations.values():
                 for name, draw in self._layer_plots(population, result, activations.get(population.name)):
                     told = partial(_of_layer, warn, population.name)
-                    canvas.save_if_possible(draw, folder / folders[population.name] / f"{name}.png", told)
+                    canvas.save_if_possible(draw, folder / folders[population.name] / f"{name}.{suffix}", told)
 
     def _layer_plots(
         self, population: Population, result: Result, activation: Array | None

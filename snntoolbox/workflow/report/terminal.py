@@ -105,8 +105,11 @@ def _mean_rate(rows: Sequence[LayerRow]) -> float:
     return sum(row.mean_rate * row.neurons for row in known) / weight if weight else math.nan
 
 
-def sweep_table(name: str, values: Sequence[object], reports: Sequence[Mapping[str, Any]], width: int = 0) -> str:
-    """One line per point of a sweep: its value, accuracy (or error), agreement, operations and seconds."""
+def sweep_table(
+    name: str | tuple[str, ...], values: Sequence[Any], reports: Sequence[Mapping[str, Any]], width: int = 0
+) -> str:
+    """One line per point of a sweep: its value or values, accuracy (or error), agreement, operations and seconds."""
+    names = (name,) if isinstance(name, str) else name
     cells = []
     for value, report in zip(values, reports, strict=True):
         accuracy, agreement, error = (report.get(k) for k in ("snn_accuracy", "agreement", "snn_error"))
@@ -114,15 +117,15 @@ def sweep_table(name: str, values: Sequence[object], reports: Sequence[Mapping[s
         operations = report.get("synaptic_operations")
         cells.append(
             (
-                str(value),
+                *map(str, (value,) if isinstance(name, str) else value),
                 rmse if accuracy is None else f"{accuracy:.2%}",
                 "-" if agreement is None else f"{agreement:.2%}",
                 "-" if operations is None else f"{operations:,.0f}",
                 f"{sum(report['seconds'].values()):.1f}",
             )
         )
-    header = (name, "accuracy", "agreement", "synaptic operations", "seconds")
-    return text_table(header, cells, {1, 2, 3, 4}, width, total=False)
+    header = (*names, "accuracy", "agreement", "synaptic operations", "seconds")
+    return text_table(header, cells, {*range(len(names), len(header))}, width, total=False)
 
 
 def _number(value: float) -> str:

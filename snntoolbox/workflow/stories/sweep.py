@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import file_names
 from snntoolbox.ir.writing import write_json
-from snntoolbox.workflow.config.checks import problems_of_sweep, swept_key
 from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.raw_config import Config
 from snntoolbox.workflow.config.schema import Settings
+from snntoolbox.workflow.config.sweeping import Varied, problems_of_sweep, varied
 from snntoolbox.workflow.config.values import show, spelled
+from snntoolbox.workflow.report.sweep_picture import draw
 from snntoolbox.workflow.report.terminal import progress
 from snntoolbox.workflow.stories.run import run
 
@@ -34,9 +37,12 @@ REPORTED = (
 
 @dataclass(frozen=True)
 class Sweep:
-    """The reports of all points: `values[i]` of the key `name` gave `reports[i]`, and files in `folders[i]`."""
+    """The reports of all points: `values[i]` of the key `name` gave `reports[i]`, and files in `folders[i]`.
 
-    name: str
+    Where several keys were varied, `name` is a tuple of them, and so is each of `values`.
+    """
+
+    name: str | tuple[str, ...]
     values: tuple[object, ...]
     reports: tuple[Mapping[str, Any], ...]
     folders: tuple[Path, ...]
@@ -53,8 +59,8 @@ class Sweep:
 
 @checked
 def sweep(
-    config: str | Path,
-    name: str = "",
+    config: str | Path | Config,
+    name: str | Sequence[str] = "",
     values: Sequence[object] = (),
     *,
     overrides: Iterable[str] = (),
@@ -62,45 +68,78 @@ def sweep(
 ) -> Sweep:
     """Run the configuration once for each of `values` of the key `name` (``section.key``).
 
-    Both are those of the section [parameter_sweep] unless given; `overrides` are ``section.key=value``, `force`
-    is for networks too large for the simulator. The results are in `log_dir_of_current_run`, all at once: a folder per
-    point, and `sweep.json`. With [simulation] workers or a scheduler the points are shared out among them; they must
-    then see the same files. ConfigError names every value that is not allowed, before the first run.
+    Of several names, `values` are one list for each, and all combinations run. Both are those of the section
+    [parameter_sweep] unless given; `overrides` are ``section.key=value``, `force` is for networks too large for the
+    simulator. The results are in `log_dir_of_current_run`, all at once: a folder per point, and `sweep.json`. With
+    [simulation] workers or a scheduler the points are shared out among them; they must then see the same files.
+    ConfigError names every value that is not allowed, before the first run.
     """
     overrides = list(overrides)
     settings = load_config(config, overrides)
-    name = name or settings.parameter_sweep.param_name
-    values = tuple(values) or settings.parameter_sweep.param_values
-    points = _points(Path(config), overrides, name, values)
+    names = ((name,) if isinstance(name, str) else tuple(name)) if name else settings.parameter_sweep.param_name
+    keys = _varied(names, tuple(values) or settings.parameter_sweep.param_values)
+    combined = tuple(product(*keys.values()))
+    points = _points(config, overrides, list(keys), combined)
     cluster.check(min(settings.simulation.workers, len(points)), settings.simulation.scheduler)
-    place, labels = settings.paths.log_dir_of_current_run, _labels(name, values)
+    place, labels = settings.paths.log_dir_of_current_run, _labels(list(keys), combined)
     with RunFolder(place, overwrite=settings.output.overwrite) as folder:
         tasks = [
-            (_at(point, place / label), folder / label, f"{name} = {show(value)}", force)
-            for point, label, value in zip(points, labels, values, strict=True)
+            (_at(point, place / label), folder / label, _told(names, each), force)
+            for point, label, each in zip(points, labels, combined, strict=True)
         ]
         reports = tuple(_reports(settings, tasks))
-        swept = Sweep(name, values, reports, tuple(place / label for label in labels))
-        write_json(folder / "sweep.json", {"parameter": swept_key(name), "points": swept.rows})
+        swept = _swept(names, combined, reports, tuple(place / label for label in labels))
+        parameter = [*keys] if len(keys) > 1 else next(iter(keys))
+        write_json(folder / "sweep.json", {"parameter": parameter, "points": swept.rows})
+        draw(folder, keys, combined, reports, settings, log.warning)
     return swept
 
 
-def _points(config: Path, overrides: list[str], name: str, values: Sequence[object]) -> list[Settings]:
-    """The settings of every point; ConfigError with the problems of all of them."""
+def _swept(
+    names: tuple[str, ...],
+    combined: tuple[tuple[object, ...], ...],
+    reports: tuple[Mapping[str, Any], ...],
+    folders: tuple[Path, ...],
+) -> Sweep:
+    if len(names) > 1:
+        return Sweep(names, combined, reports, folders)
+    return Sweep(names[0], tuple(value for (value,) in combined), reports, folders)
+
+
+def _told(names: Sequence[str], values: Sequence[object]) -> str:
+    return ", ".join(f"{name} = {show(value)}" for name, value in zip(names, values, strict=True))
+
+
+def _varied(names: Sequence[str], values: Sequence[object]) -> Varied:
+    """The keys and their values; ConfigError where they cannot be swept."""
     if not values:
         raise ConfigError("there are no values to sweep", hint="[parameter_sweep] param_values = [16, 32, 64]")
-    if problems := problems_of_sweep(name, values):
+    if problems := problems_of_sweep(names, values):
         raise ConfigError("; ".join(problems))
+    return varied(names, values)
+
+
+def _points(
+    config: str | Path | Config, overrides: list[str], names: Sequence[str], combined: Iterable[Sequence[object]]
+) -> list[Settings]:
+    """The settings of every point; ConfigError with the problems of all of them."""
     points, wrong = [], []
-    for value in values:
+    for values in combined:
+        own = [f"{name}={spelled(value)}" for name, value in zip(names, values, strict=True)]
         try:
-            one = [*overrides, "parameter_sweep.param_values=[]", f"{swept_key(name)}={spelled(value)}"]
-            points.append(load_config(config, one))
+            points.append(load_config(config, [*overrides, *_ALONE, *own]))
         except ConfigError as error:
             wrong.append(error.message)
     if wrong:
         raise ConfigError("\n".join(dict.fromkeys(wrong)))
     return points
+
+
+_ALONE = (
+    *("parameter_sweep.param_name=v_thresh", "parameter_sweep.param_values=[]"),
+    "parameter_sweep.param_logscale=False",
+)
+"""What makes the settings of a sweep those of one run."""
 
 
 def _at(point: Settings, folder: Path) -> Settings:
@@ -109,11 +148,12 @@ def _at(point: Settings, folder: Path) -> Settings:
     return replace(point, paths=paths, simulation=replace(point.simulation, workers=0, scheduler=""))
 
 
-def _labels(name: str, values: Sequence[object]) -> list[str]:
+def _labels(names: Sequence[str], combined: Iterable[Sequence[object]]) -> list[str]:
     """The names of the points' folders."""
-    texts = [f"{swept_key(name).split('.')[1]}_{show(value)}" for value in values]
-    names = file_names(texts)
-    return [names[text] for text in texts]
+    short = [name.split(".")[1] for name in names]
+    texts = ["_".join(f"{n}_{show(v)}" for n, v in zip(short, values, strict=True)) for values in combined]
+    folders = file_names(texts)
+    return [folders[text] for text in texts]
 
 
 def _reports(settings: Settings, tasks: list[tuple[Settings, Path, str, bool]]) -> Iterator[Mapping[str, Any]]:

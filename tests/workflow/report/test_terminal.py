@@ -99,6 +99,9 @@ def test_a_sweep_has_a_line_for_each_value():
     rows = words(sweep_table("simulation.duration", [4, "x"], reports))
     assert rows[1] == ["4", "95.00%", "90.00%", "1,234", "1.2"]
     assert rows[2] == ["x", "rmse 0.1235", "-", "-", "0.0"]
+    rows = words(sweep_table(("simulation.duration", "cell.reset"), [(4, "zero"), (8, "zero")], reports))
+    assert rows[0][:3] == ["simulation.duration", "cell.reset", "accuracy"]
+    assert rows[2][:3] == ["8", "zero", "rmse 0.1235"]
 
 
 def test_sentences_are_wrapped():

@@ -12,6 +12,7 @@ from snntoolbox.ir.writing import _plain
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.stories.run import run
 from snntoolbox.workflow.stories.sweep import _labels
 
@@ -32,7 +33,7 @@ def test_each_point_is_as_if_run_alone(config):
     found = stb.sweep(config, "simulation.duration", [4, 16], overrides=SHORT)
     folder = config.parent / "log" / "demo_onnx"
     assert found.values == (4, 16)
-    assert sorted(os.listdir(folder)) == [".snntoolbox", "duration_16", "duration_4", "sweep.json"]
+    assert sorted(os.listdir(folder)) == [".snntoolbox", "duration_16", "duration_4", "sweep.json", "sweep.png"]
     for value, report, place in zip(found.values, found.reports, found.folders, strict=True):
         alone = run(load_config(config, [*SHORT, f"simulation.duration={value}", "paths.runlabel=alone"])).report
         assert measured(report) == measured(alone)
@@ -112,5 +113,73 @@ def test_the_section_is_checked_when_it_is_read(config):
 
 def test_points_whose_values_look_alike_have_folders_of_their_own():
     values = ["a/b", "a_b", "a b", "A_B", "a_b_2", "x" * 200, "x" * 201]
-    labels = _labels("paths.dataset_path", values)
+    labels = _labels(["paths.dataset_path"], [(value,) for value in values])
     assert len({label.lower() for label in labels}) == len(values)
+
+
+# -- several keys, and the picture -----------------------------------------------------------------------------------
+
+
+def test_all_combinations_of_several_keys(config, capsys):
+    sets = [
+        *SHORT,
+        "parameter_sweep.param_name=['simulation.duration', 'RESET']",
+        "parameter_sweep.param_values=[[2, 4], ['subtract', 'zero']]",
+    ]
+    assert main([str(config), *(part for text in sets for part in ("--set", text))]) == 0
+    folder = config.parent / "log" / "demo_onnx"
+    written = json.loads((folder / "sweep.json").read_text())
+    assert written["parameter"] == ["simulation.duration", "cell.reset"]
+    assert [p["value"] for p in written["points"]] == [[2, "subtract"], [2, "zero"], [4, "subtract"], [4, "zero"]]
+    for point in written["points"]:
+        duration, reset = point["value"]
+        alone = run(load_config(config, [*SHORT, f"simulation.duration={duration}", f"cell.reset={reset}"])).report
+        assert point["synaptic_operations"] == alone["synaptic_operations"]
+    rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith(("2 ", "4 "))]
+    assert rows == [["2", "subtract"], ["2", "zero"], ["4", "subtract"], ["4", "zero"]]
+
+
+def test_several_keys_in_python(config):
+    keys = ["simulation.duration", "normalization.percentile"]
+    found = stb.sweep(config, keys, [[1, 2], [99.0, 50.0]], overrides=SHORT)
+    assert found.name == tuple(keys)
+    assert found.values == ((1, 99.0), (1, 50.0), (2, 99.0), (2, 50.0))
+    assert [row["value"] for row in found.rows] == list(found.values)
+    assert len({report["synaptic_operations"] for report in found.reports}) == 4
+
+
+SEVERAL = {
+    "no lists": (["cell.tau_m", "simulation.dt"], [1, 2], "a list of 2 lists, one for each of cell.tau_m, sim"),
+    "too few": (["cell.tau_m", "simulation.dt"], [[1, 2]], "a list of 2 lists"),
+    "an empty one": (["cell.tau_m", "simulation.dt"], [[1], []], "a list of 2 lists"),
+    "one key twice": (["cell.tau_m", "TAU_M"], [[1], [2]], "a key comes more than once"),
+    "both wrong": (["cell.no", "v_thresh"], [[1], [2]], r"cell\.no: is no key[^$]*every value gives the same"),
+    "a value": (["cell.tau_m", "simulation.dt"], [[1], [1, -1]], r"simulation\.dt = -1: must be greater than 0"),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_what_of_several_cannot_be_swept(case, config):
+    names, values, message = SEVERAL[case]
+    with pytest.raises(ConfigError, match=message):
+        stb.sweep(config, names, values)
+
+
+@pytest.mark.parametrize(("logarithmic", "scale"), [(True, "log"), (False, "linear")])
+def test_the_scale_of_the_picture(config, monkeypatch, logarithmic, scale):
+    drawn = []
+    monkeypatch.setattr(canvas, "save", lambda figure, path: drawn.append((path.name, figure.axes[0])))
+    sets = [*SHORT, f"parameter_sweep.param_logscale={logarithmic}", "output.plotproperties={'savefig.format': 'svg'}"]
+    stb.sweep(config, ["simulation.duration", "cell.reset"], [[1, 4], ["zero", "subtract"]], overrides=[
+        *sets, "parameter_sweep.param_name=simulation.duration", "parameter_sweep.param_values=[1]"
+    ])  # fmt: skip
+    ((name, axes),) = drawn
+    assert (name, axes.get_xscale()) == ("sweep.svg", scale)
+    assert [line.get_label() for line in axes.lines] == ["zero", "subtract"]
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1.0, 4.0]] * 2
+
+
+def test_a_logarithmic_scale_needs_numbers(config):
+    sets = ["parameter_sweep.param_logscale=True", "parameter_sweep.param_name=reset"]
+    with pytest.raises(ConfigError, match="param_logscale: needs numbers above 0 of reset"):
+        load_config(config, [*sets, "parameter_sweep.param_values=['zero', 'modulo']"])

@@ -1,0 +1,72 @@
+"""Which keys a sweep varies and by which values, and what keeps them from being swept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from snntoolbox.workflow.config.naming import known_key, known_section
+from snntoolbox.workflow.config.schema import keys
+from snntoolbox.workflow.config.values import show
+
+_FIXED_SECTIONS = ("output", "tools", "parameter_sweep")
+_FIXED = {
+    "cell.v_thresh": "weights are scaled to the threshold: every value gives the same; vary "
+    "normalization.percentile or simulation.duration",
+    **dict.fromkeys(
+        (
+            "paths.path_wd",
+            "paths.runlabel",
+            "paths.log_dir_of_current_run",
+            "simulation.workers",
+            "simulation.scheduler",
+        ),
+        "is the same for all points of a sweep",
+    ),
+}
+
+
+Varied = Mapping[str, tuple[object, ...]]
+"""``section.key`` -> its values; a sweep runs all combinations, the last key fastest."""
+
+
+def swept_key(name: str) -> str:
+    """Return ``section.key`` for the `name` in a configuration, where keys of [cell] stand alone."""
+    section, _, key = (name if "." in name else f"cell.{name}").partition(".")
+    section = known_section(section)
+    return f"{section}.{known_key(section, key)}"
+
+
+def varied(names: Sequence[str], values: Sequence[object]) -> Varied:
+    """The keys and their values: of several keys `values` are one list for each."""
+    lists = [values] if len(names) == 1 else values
+    return {swept_key(n): tuple(own) for n, own in zip(names, lists, strict=True) if isinstance(own, (list, tuple))}
+
+
+def problems_of_sweep(names: Sequence[str], values: Sequence[object], logarithmic: bool = False) -> list[str]:
+    """Return what keeps `values` of the keys from being swept; whether each one is allowed is told elsewhere."""
+    lists = [list(own) for own in ([values] if len(names) == 1 else values) if isinstance(own, (list, tuple)) and own]
+    if len(lists) != len(names) or (len(names) > 1 and len(values) != len(names)):
+        expected = f"must be a list of {len(names)} lists, one for each of {', '.join(names)}"
+        return [f"parameter_sweep.param_values = {show(tuple(values))}: {expected}"]
+    if len({swept_key(name) for name in names}) < len(names):
+        return [f"parameter_sweep.param_name = {', '.join(names)}: a key comes more than once"]
+    problems = [text for name, own in zip(names, lists, strict=True) for text in _problems_of_one(name, own)]
+    if logarithmic and not all(isinstance(value, (int, float)) and value > 0 for value in lists[0]):
+        problems.append(f"parameter_sweep.param_logscale: needs numbers above 0 of {names[0]}")
+    return problems
+
+
+def _problems_of_one(name: str, values: Sequence[object]) -> list[str]:
+    key = swept_key(name)
+    if key not in keys():
+        near = get_close_matches(key, keys(), 1) or get_close_matches(f"simulation.{name}", keys(), 1)
+        return [f"parameter_sweep.param_name = {name}: is no key{f'; did you mean {near[0]}?' if near else ''}"]
+    if key in _FIXED:
+        return [f"parameter_sweep.param_name = {name}: {_FIXED[key]}"]
+    if key.split(".")[0] in _FIXED_SECTIONS:
+        return [f"parameter_sweep.param_name = {name}: is the same for all points of a sweep"]
+    texts = [show(value) for value in values]
+    if again := sorted({text for text in texts if texts.count(text) > 1}):
+        return [f"parameter_sweep.param_values: {', '.join(again)} comes more than once"]
+    return []

@@ -1,0 +1,81 @@
+"""Keys without effect: told, once for each reason, and by which simulator they would be used."""
+
+import pytest
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.config.load import load_config
+
+
+def settings(*overrides):
+    return load_config({"paths": {"filename_ann": "net"}}, overrides)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "restrictions.snn_layers={'Dense'}", "restrictions.anything=1", "loihi.node=5", "Loihi.NODE=5", "loihi.x=5",
+        "spinnaker.number_of_neurons_per_core=128", "cell.scaling_factor=5", "cell.cm=0.09", "cell.tau_syn_E=5",
+        "cell.tau_syn_e=5", "cell.v_rest=-65", "cell.e_rev_E=0", "cell.delay=1",
+    ],
+)  # fmt: skip
+def test_told_and_not_refused(override):
+    told = settings(override).without_effect
+    assert len(told) == 1
+    assert override.partition("=")[0].partition(".")[2].casefold() in told[0].casefold()
+    assert "no effect with simulator = INI" in told[0]
+
+
+def test_one_line_for_each_reason():
+    told = settings("loihi.a=1", "loihi.b=2", "cell.cm=2", "cell.tau_syn_E=3").without_effect
+    assert [text.partition(": ")[2].partition(" (")[0] for text in told] == [
+        "loihi.a, loihi.b", "cell.cm, cell.tau_syn_E",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("simulator", ["nest", "pynn.nest", "pynn.neuron", "neuron", "brian"])
+@pytest.mark.parametrize("name", ["cm", "tau_syn_I", "v_rest"])
+def test_refused_where_it_would_be_used(simulator, name):
+    with pytest.raises(ConfigError, match=rf"cell\.{name} = 3: belongs to neurons of PyNN"):
+        settings(f"simulation.simulator={simulator}", f"cell.{name}=3")
+
+
+@pytest.mark.parametrize("simulator", ["nest", "pynn.nest", "pynn.neuron", "pynn.brian2"])
+@pytest.mark.parametrize(("delay", "dt"), [("1", 1), ("1.0", 1), ("0.5", 0.5), ("0", 1)])
+def test_a_delay_of_one_step_is_what_they_have(simulator, delay, dt):
+    set_to = settings(f"simulation.simulator={simulator}", f"cell.delay={delay}", f"simulation.dt={dt}")
+    assert set_to.without_effect == ()
+
+
+@pytest.mark.parametrize("delay", ["2", "0.5", "-1", "x"])
+def test_another_delay_is_refused_there_by_what_it_means_there(delay):
+    with pytest.raises(ConfigError, match="one step from layer to layer on NEST and PyNN") as caught:
+        settings("simulation.simulator=nest", f"cell.delay={delay}")
+    assert "INI" not in str(caught.value)
+
+
+@pytest.mark.parametrize("simulator", ["INI", "brian2", "verilog"])
+def test_elsewhere_it_has_no_effect_and_this_is_told(simulator):
+    (told,) = settings(f"simulation.simulator={simulator}", "cell.delay=2").without_effect
+    assert f"no effect with simulator = {simulator}: cell.delay" in told
+
+
+IDLE = {
+    "cell.v_thresh=2": "cell.reset=zero",
+    "cell.v_reset=-1": "cell.reset=zero",
+    "cell.tau_m=20": "cell.leak=True",
+    "input.input_rate=500": "input.poisson_input=True",
+    "simulation.num_to_test=7": "simulation.sample_idxs_to_test=[]",
+    "parameter_sweep.param_name=cell.tau_refrac": "parameter_sweep.param_values=[1, 2]",
+    "parameter_sweep.param_logscale=True": "parameter_sweep.param_values=[1, 2]",
+    "normalization.percentile=99": "conversion.threshold_rule=percentile",
+}
+
+
+@pytest.mark.parametrize("override", IDLE)
+def test_put_out_of_use_by_other_settings(override):
+    out = {"num_to_test": ["simulation.sample_idxs_to_test=[1]"], "percentile": ["conversion.threshold_rule=mmse"]}
+    name = override.partition("=")[0].partition(".")[2]
+    (told,) = settings(*out.get(name, []), override).without_effect
+    assert f"{name} has no effect: " in told
+    swept = ["parameter_sweep.param_name=cell.tau_refrac"] if name == "param_logscale" else []
+    assert settings(*out.get(name, []), *swept, override, IDLE[override]).without_effect == ()
