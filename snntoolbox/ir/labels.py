@@ -39,8 +39,10 @@ def class_labels(labels: Array, head: Head, shape: Shape, samples: int, source: 
     y = np.asarray(labels)
     if y.dtype.kind not in "buif":
         raise DataError(f"{source} hold {y.dtype} values", hint="give class indices, counted from 0")
-    if y.ndim == 0 or len(y) != samples:
-        raise DataError(f"{len(y) if y.ndim else 1} {source} for {samples} samples")
+    if y.ndim == 0:
+        y = y[None]  # that of a single sample
+    if len(y) != samples:
+        raise DataError(f"{len(y)} {source} for {samples} samples")
     if not samples:
         raise DataError("there are no samples to compare")
     places, classes = head.places(shape), head.classes(shape)

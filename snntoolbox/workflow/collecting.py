@@ -18,7 +18,7 @@ from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import synaptic_operations
 from snntoolbox.ir.result import ExitRule, Result
 from snntoolbox.workflow.data.dataset import Dataset
-from snntoolbox.workflow.evaluation import accuracy, regression_error
+from snntoolbox.workflow.evaluation import accuracies, regression_error
 
 DIAGNOSED = 500
 """About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
@@ -201,8 +201,9 @@ class Outputs:
         if self.classified is not None:
             predictions, labels = self.classified
             # An undecided sample counts as wrong.
-            share = float(np.mean(predictions[-1] == labels)) if k == 1 else accuracy(test, outputs, self._head, k)
-            return {"snn_accuracy": share, "snn_accuracy_per_step": accuracy_per_step(predictions, labels)}
+            right = {"snn_accuracy": float(np.mean(predictions[-1] == labels))}
+            per_step = {"snn_accuracy_per_step": accuracy_per_step(predictions, labels)}
+            return {**accuracies("snn_accuracy", test, outputs, self._head, k), **right, **per_step}
         return {} if test.y is None else {"snn_error": regression_error(outputs, test.y[: len(outputs)])}
 
     def _agreement(self) -> dict[str, Any]:

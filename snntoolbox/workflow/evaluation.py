@@ -19,6 +19,7 @@ from snntoolbox.ir.labels import top_k_share
 from snntoolbox.ir.node import Array
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.inputs import UNCHECKED, Inputs
+from snntoolbox.workflow.report.terminal import TOP_K
 
 Advance = Callable[[int], None]
 
@@ -36,13 +37,13 @@ def evaluated(inputs: Inputs, graph: Graph, advance: Advance) -> Evaluated:
     ours, theirs = _outputs(inputs, graph, advance)
     parsed, head = ours[inputs.scored], inputs.head
     test, k = inputs.test, inputs.settings.simulation.top_k
-    report: dict[str, Any] = {"parsed_accuracy": accuracy(test, parsed, head, k)}
+    report: dict[str, Any] = accuracies("parsed_accuracy", test, parsed, head, k)
     if test.y is not None and test.regression:
         report["parsed_error"] = regression_error(parsed, test.y)
     if theirs is not None:
         report["parsed_difference"] = compare_outputs(ours, theirs, _rounded(inputs, graph))
         original = theirs[inputs.scored].reshape(parsed.shape)
-        report["ann_accuracy"] = accuracy(test, original, head, k)
+        report.update(accuracies("ann_accuracy", test, original, head, k))
     return Evaluated(parsed, report)
 
 
@@ -78,11 +79,16 @@ def _rounded(inputs: Inputs, graph: Graph) -> list[Array]:
     return [np.concatenate([part[o] for part in parts]) for o in graph.outputs]
 
 
-def accuracy(test: Dataset, outputs: Array, head: Head, k: int) -> float | None:
-    """Top-k accuracy on the first samples of the test set, as many as there are outputs; None without class labels."""
+def accuracies(name: str, test: Dataset, outputs: Array, head: Head, k: int) -> dict[str, float | None]:
+    """Accuracy on the first samples of the test set, as many as there are outputs, and beside it the top-k one.
+
+    That has the name with `TOP_K` behind it, and is there where k is above 1. None without class labels.
+    """
+    names = {name: 1, **({f"{name}{TOP_K}": k} if k > 1 else {})}
     if test.y is None or test.regression:
-        return None
-    return top_k_share(outputs, test.y[: len(outputs)], head, k)
+        return dict.fromkeys(names)
+    labels = test.y[: len(outputs)]
+    return {name: top_k_share(outputs, labels, head, best) for name, best in names.items()}
 
 
 def regression_error(outputs: Array, targets: Array) -> dict[str, float]:

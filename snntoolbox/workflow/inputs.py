@@ -156,6 +156,7 @@ class Inputs:
             image_size=_image_size(self.input_shape),
             head=self.head,
             output_shape=self.output_shape,
+            sample_shape=self.input_shape,
         )
 
     def _check_targets(self) -> None:
@@ -186,6 +187,7 @@ class Inputs:
             datagen_kwargs=self.settings.input.datagen_kwargs,
             dataflow_kwargs=self.settings.input.dataflow_kwargs,
             image_size=_image_size(self.input_shape),
+            sample_shape=self.input_shape,
         )
         if dataset is None:
             self.warn("no x_norm: thresholds follow from the weights alone, which takes many more steps")

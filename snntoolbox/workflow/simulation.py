@@ -39,7 +39,7 @@ from snntoolbox.workflow.collecting import (
     Populations,
     collect,
 )
-from snntoolbox.workflow.evaluation import accuracy
+from snntoolbox.workflow.evaluation import accuracies
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 from snntoolbox.workflow.report.recording import Recorder
@@ -204,8 +204,9 @@ def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:
     record = Record(outputs_per_step=False)
     results = _results(prepared, network, record, simulator, force=force)
     outputs = np.concatenate([result.output for result in results])
-    share = accuracy(prepared.inputs.test, outputs, network.readouts[0].head, settings.simulation.top_k)
-    return {"snn_accuracy_unquantized": share, "weight_bits": settings.conversion.weight_bits}
+    head, k = network.readouts[0].head, settings.simulation.top_k
+    shares = accuracies("snn_accuracy_unquantized", prepared.inputs.test, outputs, head, k)
+    return {**shares, "weight_bits": settings.conversion.weight_bits}
 
 
 def _plot(prepared: Prepared, collectors: Collectors, diagnosis: Diagnosis | None) -> None:

@@ -8,7 +8,7 @@ from snntoolbox.ir.head import Head
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.data.dataset import Dataset
-from snntoolbox.workflow.evaluation import accuracy, evaluated, regression_error
+from snntoolbox.workflow.evaluation import accuracies, evaluated, regression_error
 from snntoolbox.workflow.inputs import open_inputs
 
 
@@ -39,7 +39,8 @@ def test_the_graph_and_the_original_are_run(inputs):
 
 def test_the_best_of_several(inputs):
     opened, _ = inputs("simulation.top_k=10")
-    assert evaluated(opened, opened.graph, lambda n: None).report["parsed_accuracy"] == 1.0
+    found = evaluated(opened, opened.graph, lambda n: None).report
+    assert found["parsed_accuracy_top_k"] == found["ann_accuracy_top_k"] == 1.0
 
 
 def test_an_original_that_cannot_be_run_is_told_once(inputs, monkeypatch):
@@ -72,8 +73,9 @@ CLASSES = Head(kind="classes")
 def test_accuracy_is_of_the_samples_that_are_there():
     test = Dataset.of(np.zeros((3, 2)), np.array([0, 1, 1]))
     outputs = np.array([[1.0, 0.0], [1.0, 0.0]])
-    assert accuracy(test, outputs, CLASSES, 1) == 0.5
-    assert accuracy(test, outputs, CLASSES, 2) == 1.0
-    assert accuracy(Dataset(np.zeros((3, 2))), outputs, CLASSES, 1) is None
-    assert accuracy(Dataset(np.zeros((3, 2)), np.zeros((3, 2)), regression=True), outputs, CLASSES, 1) is None
+    assert accuracies("a", test, outputs, CLASSES, 1) == {"a": 0.5}
+    assert accuracies("a", test, outputs, CLASSES, 2) == {"a": 0.5, "a_top_k": 1.0}
+    assert accuracies("a", Dataset(np.zeros((3, 2))), outputs, CLASSES, 2) == {"a": None, "a_top_k": None}
+    targets = Dataset(np.zeros((3, 2)), np.zeros((3, 2)), regression=True)
+    assert accuracies("a", targets, outputs, CLASSES, 1) == {"a": None}
     assert regression_error(outputs, np.zeros((2, 2))) == {"rmse": pytest.approx(0.5**0.5), "largest": 1.0}

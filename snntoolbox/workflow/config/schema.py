@@ -178,7 +178,7 @@ class Simulation:
         (), "Indices of the test samples to run, counted from 0; if given, num_to_test is not used."
     )
     top_k: int = key(
-        1, "A sample also counts in the top-k accuracy if its class is among the k best.", rule=at_least(1)
+        1, "Report a top-k accuracy too, in which a sample counts if its class is among the k best.", rule=at_least(1)
     )
     early_exit: float = key(
         0.0,

@@ -43,6 +43,7 @@ def load_test(
     image_size: tuple[int, int] | None = None,
     head: Head | None = None,
     output_shape: Shape = (),
+    sample_shape: Sequence[int | None] = (),
 ) -> Dataset:
     """Return the test set in the folder `path`.
 
@@ -50,11 +51,11 @@ def load_test(
     images in the class folders of ``path/x_test`` if that exists, else of `path`; `image_size` (height, width) counts
     where the options give no target_size. `indices`, if any, chooses the samples. Otherwise `limit` takes so many: the
     first ones, of images spread evenly over all classes; None or -1 takes all. `head` and `output_shape` are those of
-    the output that the labels are held against.
+    the output that the labels are held against. An array of the `sample_shape` is a single sample.
     """
     folder = _folder(path)
     if dataset_format == "npz":
-        return _test_arrays(folder, limit, indices, head, output_shape)
+        return _test_arrays(folder, limit, indices, head, output_shape, sample_shape)
     root = _test_root(folder)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     folders = class_folders(root, form.classes, class_idx_path)
@@ -73,16 +74,19 @@ def load_calibration(
     datagen_kwargs: Mapping[str, object] = _NO_OPTIONS,
     dataflow_kwargs: Mapping[str, object] = _NO_OPTIONS,
     image_size: tuple[int, int] | None = None,
+    sample_shape: Sequence[int | None] = (),
 ) -> Dataset | None:
     """Return the calibration samples in the folder `path`, or None if there are none; they have no labels.
 
     They are ``x_norm.npz`` or ``.npy``. For an image data set they may also be the images in the folder ``x_norm``,
-    and without either the test images serve. `limit` is as for `load_test`.
+    and without either the test images serve. `limit` and `sample_shape` are as for `load_test`.
     """
     folder = _folder(path)
     images, file = folder / CALIBRATION, find_array(folder, CALIBRATION)
     if dataset_format == "npz" or (file is not None and not images.is_dir()):
-        return None if file is None else Dataset(_samples(file, limit, None, calibration=True))
+        if file is None:
+            return None
+        return Dataset(_samples(_with_axis(read_array(file), sample_shape), file, limit, None, calibration=True))
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     if not images.is_dir():
         images = _test_root(folder)
@@ -110,7 +114,12 @@ def _test_root(folder: Path) -> Path:
 
 
 def _test_arrays(
-    folder: Path, limit: int | None, indices: Sequence[int] | None, head: Head | None, shape: Shape
+    folder: Path,
+    limit: int | None,
+    indices: Sequence[int] | None,
+    head: Head | None,
+    shape: Shape,
+    sample_shape: Sequence[int | None],
 ) -> Dataset:
     x_file, y_file = find_array(folder, "x_test"), find_array(folder, "y_test")
     if x_file is None:
@@ -120,8 +129,10 @@ def _test_arrays(
         )
     if y_file is None:
         log.warning("no y_test in %s: accuracy cannot be measured", folder)
-        return Dataset(_samples(x_file, limit, indices))
-    x, y = read_array(x_file), read_array(y_file, whole=True)
+        return Dataset(_samples(_with_axis(read_array(x_file), sample_shape), x_file, limit, indices))
+    x, y = _with_axis(read_array(x_file), sample_shape), read_array(y_file, whole=True)
+    if x.ndim and len(x) == 1 and y.shape in ((), shape):
+        y = y[None]  # the label of a single sample
     check_same_length(x, str(x_file), y, str(y_file))
     chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
     samples = check_samples(taken(x, chosen), str(x_file))
@@ -130,10 +141,14 @@ def _test_arrays(
     return Dataset(samples, labels.values[chosen], labels.regression, span=labels.span, truths=labels.truths)
 
 
+def _with_axis(x: np.ndarray, sample_shape: Sequence[int | None]) -> np.ndarray:
+    """The samples with an axis of samples: a single one may lack it."""
+    return x[None] if sample_shape and matches(x.shape, sample_shape) else x
+
+
 def _samples(
-    file: Path, limit: int | None, indices: Sequence[int] | None, *, calibration: bool = False
+    x: np.ndarray, file: Path, limit: int | None, indices: Sequence[int] | None, *, calibration: bool = False
 ) -> np.ndarray:
-    x = read_array(file)
     if x.ndim:
         x = taken(x, _as_index(_choice(len(x), limit, indices, str(file), calibration=calibration)))
     return check_samples(x, str(file))

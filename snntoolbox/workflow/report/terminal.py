@@ -22,6 +22,9 @@ from snntoolbox.ir.summary import incoming, shape_text, text_table
 WEAK_CORRELATION = 0.9
 """Layers that follow the analogue network less closely than this are marked."""
 
+TOP_K = "_top_k"
+"""Behind the name of an accuracy in a report: a sample counts if its class is among the k best."""
+
 LONGEST_NAME = 30
 """Letters of a layer's name that are shown."""
 
@@ -40,11 +43,12 @@ class LayerRow:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyRow:
-    """One network of the table: what was tested, the share of right predictions, and on how many samples."""
+    """One network of the table: what was tested, the share of right predictions, on how many samples; the top-k one."""
 
     network: str
     accuracy: float | None
     samples: int
+    top_k: float | None = None
 
 
 def layer_rows(
@@ -65,15 +69,20 @@ def layer_rows(
     ]
 
 
-def accuracy_table(rows: Sequence[AccuracyRow], width: int = 0) -> str:
-    """Accuracy of each network in percent, with the number of right samples; `width` as in `ir.summary.text_table`."""
+def accuracy_table(rows: Sequence[AccuracyRow], width: int = 0, k: int = 1) -> str:
+    """Accuracy of each network in percent, with the number of right samples; `width` as in `ir.summary.text_table`.
+
+    Where k is above 1 the top-k accuracy stands beside it.
+    """
     cells = []
     for row in rows:
         known = row.accuracy is not None and not math.isnan(row.accuracy)
         share = row.accuracy if row.accuracy is not None else math.nan
         right = f"{round(share * row.samples):,}" if known else "-"
-        cells.append((row.network, f"{share:.2%}" if known else "-", right, f"{row.samples:,}"))
-    return text_table(("network", "accuracy", "right", "samples"), cells, {1, 2, 3}, width, total=False)
+        best = ["-" if row.top_k is None else f"{row.top_k:.2%}"] if k > 1 else []
+        cells.append((row.network, f"{share:.2%}" if known else "-", *best, right, f"{row.samples:,}"))
+    header = ("network", "accuracy", *([f"top {k}"] if k > 1 else []), "right", "samples")
+    return text_table(header, cells, {*range(1, len(header))}, width, total=False)
 
 
 def layer_table(rows: Sequence[LayerRow], width: int = 0) -> str:
@@ -155,7 +164,7 @@ def run_paragraphs(
     if network is not None and statistics is not None:
         yield f"{layer_table(layer_rows(network, statistics.mean_rates, statistics.correlations), width)}\n"
     if rows := _accuracies(report):
-        yield f"{accuracy_table(rows, width)}\n"
+        yield f"{accuracy_table(rows, width, report.get('top_k', 1))}\n"
     yield from (fill(sentence, width, break_on_hyphens=False) for sentence in _sentences(report))
 
 
@@ -163,20 +172,24 @@ def _accuracies(report: Mapping[str, Any]) -> list[AccuracyRow]:
     names = {"ann_accuracy": "ANN", "parsed_accuracy": "parsed", "snn_accuracy_unquantized": "SNN, float weights"}
     names["snn_accuracy"] = f"SNN, {report['duration']} ms on {report['simulator']}"
     known = {k: n for k, n in names.items() if report.get(k) is not None}
-    return [AccuracyRow(network=n, accuracy=report[k], samples=report["samples"]) for k, n in known.items()]
+    return [
+        AccuracyRow(network=n, accuracy=report[k], samples=report["samples"], top_k=report.get(f"{k}{TOP_K}"))
+        for k, n in known.items()
+    ]
 
 
 def _sentences(report: Mapping[str, Any]) -> Iterator[str]:
     samples = report["samples"]
+    counted = f"{samples} sample{'' if samples == 1 else 's'}"
     if "agreement" in report:
-        share = f"{report['agreement']:.1%} of {samples} samples"
+        share = f"{report['agreement']:.1%} of {counted}"
         yield f"The spiking network agrees with the original on {share}."
     if report.get("throughput") and report["latency_steps"] * report["throughput"]["one_membrane"] > 1:
         one, two = (1 / report["throughput"][key] for key in ("one_membrane", "two_membranes"))
         latency = f"An answer takes {report['latency_steps']} steps"
         yield f"{latency}; a sample can follow every {one:.0f} ({two:.0f} with two membranes per neuron)."
     if exits := report.get("early_exit"):
-        kept = f"the prediction after all steps on {exits['agreement']:.1%} of {samples} samples"
+        kept = f"the prediction after all steps on {exits['agreement']:.1%} of {counted}"
         yield f"Early exit: {exits['mean_steps']:.1f} steps on average, {kept}."
     for key, name in {"parsed_error": "model", "snn_error": "spiking network"}.items():
         if key in report:

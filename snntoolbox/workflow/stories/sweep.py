@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 REPORTED = (
     *("snn_accuracy", "snn_error", "agreement", "ann_accuracy", "parsed_accuracy", "synaptic_operations"),
+    *("snn_accuracy_top_k", "ann_accuracy_top_k", "parsed_accuracy_top_k"),
     *("duration", "samples", "seconds"),
 )
 """What `sweep.json` repeats of each point's report."""

@@ -276,8 +276,38 @@ def test_chosen_samples(workspace):
     assert found["samples"] == 3
 
 
-def test_top_k(workspace):
-    assert report(workspace, simulation__top_k=10, simulation__duration=1)["snn_accuracy"] == 1.0
+def test_top_k(workspace, capsys):
+    plain = report(workspace, simulation__duration=1)
+    found = report(workspace, simulation__top_k=2, simulation__duration=1)
+    assert {k: found[k] for k in plain if "accuracy" in k} == {k: plain[k] for k in plain if "accuracy" in k}
+    assert found["snn_accuracy"] < found["snn_accuracy_top_k"] < 1
+    assert found["ann_accuracy_top_k"] == found["parsed_accuracy_top_k"] == 1.0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["network", "accuracy", "top", "2", "right", "samples"] in rows
+    snn = [f"{found['snn_accuracy']:.2%}", f"{found['snn_accuracy_top_k']:.2%}", f"{50 * found['snn_accuracy']:.0f}"]
+    assert ["SNN,", "1", "ms", "on", "INI", *snn, "50"] in rows
+    assert report(workspace, simulation__top_k=10, simulation__duration=1)["snn_accuracy_top_k"] == 1.0
+
+
+SINGLE = {
+    "no axis of samples": (lambda x: x[0], lambda y: y[:1]),
+    "a label alone": (lambda x: x[:1], lambda y: y[0]),
+    "both": (lambda x: x[0], lambda y: y[0]),
+    "one-hot": (lambda x: x[0], lambda y: np.eye(10)[y[0]]),
+    "a batch of one": (lambda x: x[:1], lambda y: y[:1]),
+}
+
+
+@pytest.mark.parametrize("case", SINGLE)
+def test_a_single_sample(workspace, case, capsys):
+    x, y, norm = (np.load(workspace / f"{name}.npz")["arr_0"] for name in ("x_test", "y_test", "x_norm"))
+    sample, label = SINGLE[case]
+    np.savez(workspace / "x_test.npz", sample(x))
+    np.savez(workspace / "y_test.npz", label(y))
+    np.savez(workspace / "x_norm.npz", norm[0])
+    found = report(workspace, simulation__duration=32, simulation__num_to_test=-1)
+    assert (found["samples"], found["snn_accuracy"]) == (1, 1.0)
+    assert "100.0% of 1 sample." in capsys.readouterr().out
 
 
 def test_too_few_steps_warn(workspace, caplog, monkeypatch):
@@ -503,3 +533,63 @@ def test_another_simulator_gives_the_same_spikes(workspace):
 def test_an_option_that_a_simulator_does_not_have(workspace, capsys):
     assert call(workspace, simulation__simulator="brian2", simulation__chunk=4) == 2
     assert "no option chunk" in capsys.readouterr().err
+
+
+# -- what the SNN Toolbox has too ------------------------------------------------------------------------------------
+
+
+def test_serialise_only_writes_the_network_and_ends(workspace, monkeypatch):
+    monkeypatch.setattr("snntoolbox.workflow.stories.run.simulated", None)  # would be called
+    found = report(workspace, tools__serialise_only=True)
+    assert found["snn_accuracy"] is None
+    assert load_network(results(workspace) / "digits_cnn_INI.npz").populations.keys() == set(LAYERS)
+
+
+def test_it_is_written_for_the_simulator(workspace, capsys):
+    assert call(workspace, tools__serialise_only=True, simulation__simulator="verilog") == 2
+    assert "verilog" in capsys.readouterr().err
+    assert not results(workspace).exists()
+
+
+def test_early_stopping_is_an_early_exit(workspace):
+    stopped = report(workspace, simulation__early_stopping=True, simulation__duration=64)
+    explicit = report(workspace, simulation__early_exit=0.99, simulation__duration=64)
+    assert stopped["early_exit"] == explicit["early_exit"]
+    assert stopped["early_exit"]["mean_steps"] < 64
+    assert "early_exit" not in report(workspace, simulation__early_stopping=True, simulation__early_exit=0)
+    lower = report(workspace, simulation__early_stopping=True, simulation__early_exit=0.9, simulation__duration=64)
+    assert lower["early_exit"]["mean_steps"] < stopped["early_exit"]["mean_steps"]
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "jpg"])
+def test_the_format_of_plots(workspace, kind):
+    properties = f"{{'savefig.format': '{kind}', 'savefig.dpi': 40}}"
+    report(workspace, output__plot_vars="{'error_t', 'v_mem'}", output__plotproperties=properties)
+    files = [p for p in (results(workspace) / "plots").rglob("*") if p.is_file()]
+    assert {p.suffix for p in files} == {f".{kind}"}
+    assert len(files) == 1 + len(LAYERS)
+    begin = {"svg": b"<?xml", "pdf": b"%PDF", "jpg": b"\xff\xd8"}[kind]
+    assert all(p.read_bytes().startswith(begin) for p in files)
+
+
+def test_dots_per_inch_of_plots(workspace):
+    sizes = []
+    for dpi in (30, 60):
+        report(workspace, output__plot_vars="{'error_t'}", output__plotproperties=f"{{'savefig.dpi': {dpi}}}")
+        data = (results(workspace) / "plots" / "error_t.png").read_bytes()
+        sizes.append(int.from_bytes(data[16:20], "big"))
+    assert sizes[1] == 2 * sizes[0]
+
+
+def test_a_format_that_there_is_not(workspace, capsys):
+    assert call(workspace, output__plot_vars="{'error_t'}", output__plotproperties="{'savefig.format': 'bmp2'}") == 2
+    assert "bmp2" in capsys.readouterr().err
+
+
+def test_what_has_no_effect_is_reported(workspace, capsys):
+    found = report(workspace, loihi__node=3, restrictions__snn_layers="{'Dense'}", cell__delay=1)
+    told = capsys.readouterr().err
+    assert len(found["warnings"]) == 3
+    for text in ("loihi.node", "restrictions.snn_layers", "cell.delay"):
+        assert any(text in warning for warning in found["warnings"])
+        assert told.count(text) == 1
