@@ -161,7 +161,8 @@ class IF:
         if self.saturation is not None and self.saturation[0] <= 0 <= self.saturation[1]:
             low, high = self.saturation
             if np.min(self.initial) < low or np.max(self.initial) > high:
-                yield f"initial {self.initial} is outside of saturation {self.saturation}"
+                found = f"from {np.min(self.initial):g} to {np.max(self.initial):g}"
+                yield f"initial {found} is outside of saturation {self.saturation}"
 
 
 _CHECKED = (

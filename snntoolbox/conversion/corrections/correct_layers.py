@@ -156,8 +156,11 @@ def _with_bias(run: Layerwise, population: Population, shift: Array) -> Populati
 
 
 def _starting(run: Layerwise, population: Population, initial: Array) -> Population:
-    initial = np.rint(initial) if run.network.grid else initial
-    return replace(population, neuron=replace(_neuron(population), initial=initial))
+    """The population whose potentials start there, as far as its neurons can hold them."""
+    initial, neuron = np.rint(initial) if run.network.grid else initial, _neuron(population)
+    if neuron.saturation is not None:
+        initial = initial.clip(*neuron.saturation)
+    return replace(population, neuron=replace(neuron, initial=initial))
 
 
 def _neuron(population: Population) -> IF:

@@ -231,3 +231,11 @@ def test_quantised_rectifiers_stay():
     x = [np.random.default_rng(0).random((40, 1), np.float32)]
     corrected = Correct(steps=4, layers="search")(network, quantised, x)
     assert corrected.populations["r"].bias is network.populations["r"].bias
+
+
+@pytest.mark.parametrize("correct", [correct_potential, search_start])
+def test_potentials_that_saturate_start_within_their_limits(correct):
+    graph, network, x = neuron(0.3, initial=0.0, saturation=(-0.1, 0.2))
+    run, population, wanted = run_of(graph, network, x, 8)
+    start = correct(run, population, wanted).neuron.initial
+    assert -0.1 <= np.min(start) <= np.max(start) <= 0.2
