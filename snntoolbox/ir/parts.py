@@ -199,7 +199,12 @@ class Modulo(ResetRule):
 class Saturation(Limits):
     """V[t] = min(max(V, low), high), once a step: what arrives within it is summed in full, whatever its order."""
 
-    features = (Feature("potentials that saturate", why_not="asked for by `snntoolbox deploy --saturate`, or `IF(saturation=...)` in Python"),)
+    features = (
+        Feature(
+            "potentials that saturate",
+            why_not="asked for by `snntoolbox deploy --saturate`, or `IF(saturation=...)` in Python",
+        ),
+    )
 
     low: float
     high: float
