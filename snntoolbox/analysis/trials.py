@@ -28,7 +28,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.operations import fan_out
+from snntoolbox.ir.operations import fan_out, input_events
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.ir.timing import steps_of
 
@@ -180,10 +180,14 @@ class Trials:
     def measured(self, recipe: Recipe, duration: float) -> Measurement:
         """Convert, simulate, compare; batch by batch, so that counts of many samples are never held at once."""
         network = self.converted(recipe, duration)
-        record, operations, parts = Record(outputs_per_step=self.early_exit > 0), 0.0, []
+        record, operations = Record(outputs_per_step=self.early_exit > 0), 0.0
+        parts: list[Result] = []
         fans = fan_out(network)
         for result in simulate_batches(network, self.held, duration, "INI", 100, record, **self.options):
-            operations += sum(float(np.vdot(z.sum(axis=0, dtype=float), fans[n])) for n, z in result.events.items())
+            done = sum(part.samples for part in parts)
+            inputs = input_events(network, [a[done : done + result.samples] for a in self.held], result.steps, done)
+            counts = {**result.events, **inputs}
+            operations += sum(float(np.vdot(z.sum(axis=0, dtype=float), fans[n])) for n, z in counts.items())
             parts.append(replace(result, counts={}, fired={}))
         result = joined(parts)
         return Measurement(self.outcome(result), operations / result.samples)

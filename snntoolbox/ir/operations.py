@@ -10,18 +10,21 @@ multiplies, or a sum adds to the first of its inputs. Moving values, rectifiers 
 *Spiking*, synaptic operations: one for each spike and each neuron (or output value) that it reaches. A projection is
 one linear map, however many nodes it is written with: pooling and diagonal maps are merged into the weights, and
 parallel paths between two neurons are one synapse, whatever their delays. This is what a target with a table of
-synapses does.
+synapses does. A spike into a gate of max pooling counts for each window that it is in.
+
+*Neuron updates*: one for each neuron, gates included, in each step, whether anything reaches it or not, also while it
+is refractory or outside of its window. This is what a target does that goes by a clock.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.encodings import ConstantCurrent, Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
@@ -51,6 +54,17 @@ def ann_operations_per_node(graph: Graph) -> dict[str, int]:
 def ann_operations(graph: Graph) -> int:
     """Operations per sample of the whole analogue network."""
     return sum(ann_operations_per_node(graph).values())
+
+
+def multiply_accumulates(graph: Graph) -> int:
+    """Multiply-accumulates per sample: of the operations those that come in pairs."""
+    return sum(_pairs(node, graph.input_shapes(name)) for name, node in graph.nodes.items()) // 2
+
+
+def _pairs(node: Node, shapes: tuple[Shape, ...]) -> int:
+    """The operations of a convolution, a matrix or another linear map with weights of its own."""
+    weighted = isinstance(node, (Conv, Dense)) or type(node) not in _COSTS
+    return _COSTS.get(type(node), _matrix_cost)(node, shapes) if weighted else 0
 
 
 def _operations(node: Node, shapes: tuple[Shape, ...]) -> int:
@@ -98,21 +112,49 @@ def fan_out(network: SpikingNetwork) -> dict[str, Array]:
 def synaptic_operations(network: SpikingNetwork, counts: Mapping[str, Array]) -> float:
     """Mean synaptic operations per sample for spike counts (samples, *shape) by population.
 
-    Counts are numbers of spikes, whatever values these carry: `Result.events`. Spikes of an input coded by Poisson are
-    counted where `counts` has them; see `input_operations` for currents.
+    Counts are numbers of spikes, whatever values these carry: `Result.events`. Spikes of inputs are counted where
+    `counts` has them, as from `input_events`; see `input_operations` for currents.
     """
     fans = fan_out(network)
     return sum(float(np.vdot(z.mean(axis=0, dtype=np.float64), fans[name])) for name, z in counts.items())
 
 
 def synaptic_operations_per_step(network: SpikingNetwork, spikes: Mapping[str, Array]) -> Array:
-    """Mean synaptic operations per sample in each step for spike trains (steps, samples, *shape); shape (steps,).
+    """Synaptic operations of each sample in each step for spike trains (steps, samples, *shape); (samples, steps).
 
-    A spike that carries a value counts as one.
+    A spike that carries a value counts as one. Trains of inputs count where `spikes` has them.
     """
-    fans = fan_out(network)
-    parts = [np.tensordot((z != 0).mean(axis=1), fans[name], fans[name].ndim) for name, z in spikes.items()]
-    return np.asarray(np.sum(parts, axis=0))
+    fans = {name: fan.ravel() for name, fan in fan_out(network).items()}
+    parts = [
+        [(step != 0).reshape(len(step), -1) @ fans[name] for step in train] for name, train in spikes.items()
+    ]
+    return np.asarray(np.sum(parts, axis=0).T)
+
+
+def neuron_updates_per_step(network: SpikingNetwork, samples: int, steps: int) -> Array:
+    """Neurons that are updated for each sample in each step, int64 (samples, steps)."""
+    return np.full((samples, steps), network.neurons, np.int64)
+
+
+_AT_ONCE = 32
+"""Steps of random trains that are held at once."""
+
+
+def input_trains(network: SpikingNetwork, x: Sequence[Array], steps: int, first_sample: int = 0) -> dict[str, Array]:
+    """The trains (steps, samples, *shape) of each spiking input, int8, of samples numbered from `first_sample`."""
+    pairs = zip(network.encodings.items(), x, strict=True)
+    return {n: spike_trains(a, steps, e, first_sample) for (n, e), a in pairs if isinstance(e, Spiking)}
+
+
+def input_events(network: SpikingNetwork, x: Sequence[Array], steps: int, first_sample: int = 0) -> dict[str, Array]:
+    """The number of spikes (samples, *shape) of each spiking input over so many steps."""
+    events = {}
+    for (name, coding), samples in zip(network.encodings.items(), x, strict=True):
+        if isinstance(coding, Spiking):
+            starts = range(0, steps, _AT_ONCE)
+            parts = (coding.train(samples, min(_AT_ONCE, steps - s), first_sample, s) for s in starts)
+            events[name] = np.sum([np.count_nonzero(part, axis=0) for part in parts], axis=0)
+    return events
 
 
 def input_operations(network: SpikingNetwork) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import MaxGate
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import (
     Add,
@@ -61,7 +62,16 @@ def source_supports(network: SpikingNetwork) -> dict[str, dict[str, Support]]:
             reach[name] = {name: identity(wiring.shapes[name])}
         else:
             reach[name] = _carried(node, wiring.input_shapes(name), [reach[i] for i in node.inputs])
-    return {target: reach[current] for target, current in network.targets.items()}
+    return {target: _into(network, target, reach[current]) for target, current in network.targets.items()}
+
+
+def _into(network: SpikingNetwork, target: str, reached: dict[str, Support]) -> dict[str, Support]:
+    """Where the target is gates of max pooling, by the windows of these."""
+    population = network.populations.get(target)
+    if population is None or not isinstance(gate := population.neuron, MaxGate):
+        return reached
+    geometry = (gate.kernel, gate.stride, gate.padding, gate.dilation)
+    return {source: _windows(support, *geometry) for source, support in reached.items()}
 
 
 def _carried(node: Node, shapes: Sequence[Shape], reach: Sequence[Mapping[str, Support]]) -> dict[str, Support]:

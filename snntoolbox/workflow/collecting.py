@@ -9,13 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from snntoolbox.analysis.diagnosis.observer import Observer
+from snntoolbox.analysis.energy import Work, energy, work_of
 from snntoolbox.analysis.metrics import OutputErrors, PopulationStatistics, accuracy_per_step, agreement
 from snntoolbox.backends.early_exit import Exits
 from snntoolbox.errors import DiedError
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.operations import synaptic_operations
+from snntoolbox.ir.operations import input_events, input_operations, synaptic_operations
 from snntoolbox.ir.result import ExitRule, Result
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.evaluation import accuracies, regression_error
@@ -128,19 +130,34 @@ class EarlyExits:
 
 
 class Operations:
-    """Synaptic operations per sample."""
+    """Operations of the spiking network per sample, and what they and those of the original `graph` would cost."""
 
-    def __init__(self, network: SpikingNetwork) -> None:
-        self._network, self._operations, self._samples = network, 0.0, 0
+    def __init__(self, network: SpikingNetwork, graph: Graph | None) -> None:
+        self._network, self._graph = network, graph
+        self._operations, self._samples, self._steps = 0.0, 0, 0
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
-        self._operations += synaptic_operations(self._network, batch.result.events) * batch.result.samples
-        self._samples += batch.result.samples
+        result = batch.result
+        counts = {**result.events, **input_events(self._network, [batch.x], result.steps, self._samples)}
+        self._operations += synaptic_operations(self._network, counts) * result.samples
+        self._samples += result.samples
+        self._steps = result.steps
 
     def report(self) -> Mapping[str, Any]:
-        """Their mean."""
-        return {"synaptic_operations": self._operations / self._samples}
+        """Their means."""
+        work = Work(
+            synaptic=self._operations / self._samples,
+            updates=self._network.neurons * self._steps,
+            inputs=input_operations(self._network),
+        )
+        estimate = energy(work, None if self._graph is None else work_of(self._graph))
+        return {
+            "synaptic_operations": work.synaptic,
+            "neuron_updates": work.updates,
+            "input_operations": work.inputs,
+            "energy": estimate,
+        }
 
 
 class EnginePaths:

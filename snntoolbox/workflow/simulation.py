@@ -123,7 +123,7 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
         outputs=Outputs(test, prepared.parsed_classes, head=network.readouts[0].head, top_k=k),
         recorder=Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties),
         diagnosing=None if observer is None else Diagnosing(observer),
-        others=(differences, *exits, EnginePaths(), Operations(network)),
+        others=(differences, *exits, EnginePaths(), Operations(network, inputs.leading)),
     )
 
 
@@ -219,4 +219,19 @@ def _plot(prepared: Prepared, collectors: Collectors, diagnosis: Diagnosis | Non
         predictions=None if classified is None else (classified[0][-1], classified[1]),
         correlations=collectors.populations.statistics.correlations,
         diagnosis=diagnosis,
+        calibration=partial(_calibration_activations, prepared),
     )
+
+
+NORMALIZATION_SAMPLES = 100
+"""So many calibration samples are drawn."""
+
+
+def _calibration_activations(prepared: Prepared) -> Mapping[str, Array]:
+    """What each population stands for on the first calibration samples; nothing without samples or the graph."""
+    data, lowered, network = prepared.inputs.calibration, prepared.lowered, prepared.network
+    if data is None or lowered is None or network is None:
+        return {}
+    stood_for = {n: p.activation for n, p in network.populations.items() if p.activation in lowered.nodes}
+    values = Executor(lowered).values(piece(data, 0, NORMALIZATION_SAMPLES), keep=[*set(stood_for.values())])
+    return {name: values[node] for name, node in stood_for.items()}

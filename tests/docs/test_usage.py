@@ -92,7 +92,7 @@ def test_log_vars_are_those_described(finished):
     assert shapes["input"] == (10, 8, 8)
     assert shapes["activations/relu1"] == (10, 16, 8, 8)
     assert shapes["spiketrains/relu1"] == shapes["membranes/relu1"] == (4, 10, 16, 8, 8)
-    assert shapes["synaptic_operations"] == (4,)
+    assert shapes["synaptic_operations"] == shapes["neuron_operations"] == (10, 4)
 
 
 def test_saved_networks_are_simulated_again(finished, tmp_path):

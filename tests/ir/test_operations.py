@@ -9,8 +9,10 @@ import scipy.sparse as sp
 from node_catalogue import CASES as CATALOGUE
 from node_catalogue import LINEAR, graph_of
 
+from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import LinearNode
@@ -36,10 +38,15 @@ from snntoolbox.ir.operations import (
     ann_operations,
     ann_operations_per_node,
     fan_out,
+    input_events,
     input_operations,
+    input_trains,
+    multiply_accumulates,
+    neuron_updates_per_step,
     synaptic_operations,
     synaptic_operations_per_step,
 )
+from snntoolbox.ir.result import Record
 
 ONES = np.ones(())
 
@@ -280,8 +287,94 @@ def test_synaptic_operations_are_spikes_times_fan_out():
     counts = {"z": spikes.sum(axis=0), "y": np.ones((3, *net.populations["y"].shape), np.int64)}
     assert synaptic_operations(net, counts) == pytest.approx(expected)
     per_step = synaptic_operations_per_step(net, {"z": spikes})
-    assert per_step.shape == (5,)
-    assert per_step.sum() == pytest.approx(expected)
+    assert per_step.shape == (3, 5)
+    assert per_step.sum() == pytest.approx(3 * expected)
+
+
+def layer(kind):
+    """A small graph with a convolution of this kind behind a rectifier, and what is behind that."""
+    weight, geometry = np.random.default_rng(2).normal(size=(4, 4, 3, 3)), {"stride": 1, "padding": 1}
+    if kind == "groups":
+        weight = weight[:, :2]
+    geometry |= {"strided": {"stride": 2}, "dilated": {"dilation": 2, "padding": ((2, 0), (1, 2))}}.get(kind, {})
+    geometry |= {"groups": {"groups": 2}}.get(kind, {})
+    nodes = [Input(name="x", shape=(2, 6, 5)), conv("first", "x", np.ones((4, 2, 1, 1)))]
+    nodes.append(ReLU(name="a", inputs=("first",)))
+    source = "a"
+    if kind == "transposed":  # zeros between the values, as transposed convolutions are read
+        nodes += [
+            Reshape(name="apart", inputs=("a",), shape=(4, 6, 1, 5, 1)),
+            Pad(name="zeros", inputs=("apart",), pads=((0, 0), (0, 0), (0, 1), (0, 0), (0, 1))),
+            Reshape(name="joined", inputs=("zeros",), shape=(4, 12, 10)),
+            Take(name="cut", inputs=("joined",), axis=1, indices=tuple(range(11))),
+        ]
+        source = "cut"
+    nodes.append(conv("second", source, weight, **geometry))
+    nodes.append(ReLU(name="b", inputs=("second",)))
+    shape = Graph(nodes, ["b"]).shapes["b"]
+    nodes += [Reshape(name="flat", inputs=("b",), shape=(math.prod(shape),))]
+    nodes += [Dense(name="out", inputs=("flat",), weight=ones(3, math.prod(shape)))]
+    return Graph(nodes, ["out"])
+
+
+NEURONS = {
+    "plain": IF(initial=0.5),
+    "bursts": IF(initial=0.5, levels=(1.0, 2.0)),
+    "signed": IF(initial=0.5, negative="memory"),
+    "refractory": IF(initial=0.5, refractory=2),
+}
+
+
+@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize("kind", ["plain", "strided", "dilated", "groups", "transposed"])
+def test_operations_of_each_sample_and_step_equal_brute_force(kind, name):
+    """Spike by spike: how many entries the matrices out of that neuron have."""
+    graph, x = layer(kind), np.random.default_rng(3).normal(size=(2, 2, 6, 5))
+    scales = {name: np.ones((1, 1, 1)) for name in ("a", "b")}
+    net = Convert(neuron=NEURONS[name], encoding=Poisson(amplitude=4.0, seed=5))(graph, scales)
+    result = interpret(net, x, steps=6, record=Record(spikes=True))
+    trains = {**result.spikes, **input_trains(net, [x], 6)}
+    fans = {source: brute_force(net, source) for source in trains}
+    expected = np.zeros((2, 6), np.int64)
+    for source, train in trains.items():
+        for step, sample, *neuron in zip(*np.nonzero(train), strict=True):
+            expected[sample, step] += fans[source][tuple(neuron)]
+    np.testing.assert_array_equal(synaptic_operations_per_step(net, trains), expected)
+    counts = {**result.events, **input_events(net, [x], 6)}
+    assert synaptic_operations(net, counts) == pytest.approx(expected.sum() / 2)
+    assert input_operations(net) == 0
+    assert neuron_updates_per_step(net, 2, 6).tolist() == [[sum(p.size for p in net.populations.values())] * 6] * 2
+
+
+def test_the_first_sample_of_a_batch_numbers_its_trains():
+    net = network((7,), *chain(plain(Dense, weight=ones(5, 7))), encoding=Poisson(amplitude=2.0, seed=1))
+    x = np.random.default_rng(0).random((6, 7))
+    whole = input_events(net, [x], 70)["x"]
+    np.testing.assert_array_equal(input_events(net, [x[4:]], 70, 4)["x"], whole[4:])
+    np.testing.assert_array_equal(np.count_nonzero(input_trains(net, [x], 70)["x"], axis=0), whole)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_spike_into_gates_counts_for_each_of_its_windows(stride):
+    geometry = {"kernel": (3, 2), "stride": (stride,) * 2, "padding": ((1, 1), (0, 0)), "dilation": (1, 1)}
+    node = MaxPool(name="p", inputs=("r",), **geometry)
+    graph = Graph([Input(name="x", shape=(2, 6, 6)), ReLU(name="r", inputs=("x",)), node], ["p"])
+    net = Convert()(graph, {"r": np.ones((1, 1, 1))})
+    taps = np.zeros((6, 6), np.int64)
+    for top in range(-1, 5, stride):
+        for left in range(0, 5, stride):
+            rows, columns = np.arange(top, top + 3), np.arange(left, left + 2)
+            taps[np.ix_(rows[(rows >= 0) & (rows < 6)], columns)] += 1
+    np.testing.assert_array_equal(fan_out(net)["r"], np.stack([taps, taps]))
+
+
+@pytest.mark.parametrize("kind", ["plain", "strided", "dilated", "groups"])
+def test_multiply_accumulates_are_the_entries_of_the_matrices(kind):
+    graph = layer(kind)
+    weighted = [graph.nodes[n] for n in ("first", "second", "out")]
+    entries = sum(int(m.nnz) for node in weighted for m in node.synapses(*graph.input_shapes(node.name)))
+    assert multiply_accumulates(graph) == entries
+    assert multiply_accumulates(_model()) == (ANN_COSTS["conv"] - 256 + ANN_COSTS["fc"] - 10) / 2
 
 
 def test_constant_input_is_paid_once_and_spiking_input_is_not():

@@ -84,7 +84,7 @@ def collectors(lowered, network, test_set, folder):
         OutputDifferences(lowered.outputs),
         Diagnosing(Observer(network, lowered)),
         EarlyExits(rule, test_set),
-        Operations(network),
+        Operations(network, lowered),
         EnginePaths(),
         Outputs(test_set, parsed, head=CLASSES, top_k=1),
         Recorder(network, folder, frozenset({"input_b_l_t"}), frozenset()),

@@ -245,15 +245,15 @@ class Output:
 
     log_vars: frozenset[str] = key(
         frozenset(),
-        "Variables to save: activations, spike trains, membrane potentials, input, synaptic operations.",
+        "Variables to save: activations, spike trains, membrane potentials, input, operations of synapses and neurons.",
         all_of=(
             "activations_n_b_l",
             "spiketrains_n_b_l_t",
             "mem_n_b_l_t",
             "input_b_l_t",
             "synaptic_operations_b_t",
+            "neuron_operations_b_t",
         ),
-        refused={"neuron_operations_b_t": "is not counted; use synaptic_operations_b_t"},
     )
     plot_vars: frozenset[str] = key(
         frozenset(),
@@ -271,8 +271,8 @@ class Output:
             "operations",
             "confusion_matrix",
             "input_image",
+            "normalization_activations",
         ),
-        refused={"normalization_activations": "is not drawn yet; use hist_spikerates_activations"},
     )
     diagnosis: bool = key(
         True, "Split the error of every layer into its causes, on up to 500 test samples, for report.json."

@@ -158,6 +158,31 @@ def histograms(rates: Array, activations: Array, layer: str) -> Figure:
     return figure
 
 
+def normalization(activations: Array, scale: Array, largest_rate: float, layer: str) -> Figure:
+    """The positive activations of calibration samples (samples, *shape) as they are, and as shares of their scales.
+
+    Left the scales are marked, right the rates that neurons cannot pass.
+    """
+    figure = new_figure(9, 3.8)
+    before, after = figure.subplots(1, 2)
+    shares = activations / scale
+    panels = ((before, activations, np.ravel(scale), ORANGE), (after, shares, np.array([largest_rate]), BLUE))
+    for axes, values, marks, colour in panels:
+        tidy(axes)
+        positive = values[values > 0]
+        axes.hist(positive, 60, histtype="stepfilled", color=colour, alpha=0.3)
+        if positive.size:  # else there is nothing to scale
+            axes.set_yscale("log")
+        for mark in np.unique(marks):
+            axes.axvline(float(mark), color=GREY, linewidth=1 if len(marks) > 1 else 1.5, alpha=0.6, linestyle="--")
+    above = float(np.mean(shares[shares > 0] > largest_rate)) if np.any(shares > 0) else 0.0
+    many = "scales of the channels" if np.size(scale) > 1 else "scale"
+    say(before, f"{drawn_name(layer)}: before normalisation\n(dashed: {many})", "activation", "neurons × samples")
+    title = f"after: activation / scale\n(dashed: fastest rate; {above:.2%} above it)"
+    say(after, title, "spikes per step", "")
+    return figure
+
+
 def spike_counts(counts: Mapping[str, Array], dt: float = 1.0) -> Figure:
     """Mean spikes per sample in each step, a line per layer (steps,)."""
     return _lines(counts, "Spikes over time", "spikes per step and sample", dt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from snntoolbox.ir.foreign import file_names, shown
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.operations import synaptic_operations_per_step
+from snntoolbox.ir.operations import input_trains, neuron_updates_per_step, synaptic_operations_per_step
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.writing import replacing
 from snntoolbox.workflow.collecting import Batch
@@ -51,7 +52,7 @@ class Recorder:
         self.log_vars = log_vars
         self.plot_vars = plot_vars
         self.properties = properties
-        self._batch = 0
+        self._batch = self._samples = 0
         self._first: tuple[Array, Result, Mapping[str, Array]] | None = None
 
     @property
@@ -69,6 +70,7 @@ class Recorder:
         if self._first is None and self.plot_vars:
             self._first = (batch.x, batch.result, named)
         self._batch += 1
+        self._samples += batch.result.samples
 
     def report(self) -> Mapping[str, Any]:
         """Nothing: all of it goes into files."""
@@ -80,12 +82,18 @@ class Recorder:
             "mem_n_b_l_t": ("membranes", result.potentials),
             "activations_n_b_l": ("activations", activations),
         }
-        arrays: dict[str, Array] = {"input": x} if "input_b_l_t" in self.log_vars else {}
+        wanted = self.log_vars & {"input_b_l_t", "synaptic_operations_b_t"}
+        trains = input_trains(self.network, [x], result.steps, self._samples) if wanted else {}
+        arrays: dict[str, Array] = {}
+        if "input_b_l_t" in self.log_vars:
+            arrays = {"input": x, **{f"input_spikes/{shown(name)}": train for name, train in trains.items()}}
         for variable, (group, values) in groups.items():
             if variable in self.log_vars:
                 arrays.update({f"{group}/{shown(name)}": value for name, value in values.items()})
         if "synaptic_operations_b_t" in self.log_vars:
-            arrays["synaptic_operations"] = synaptic_operations_per_step(self.network, result.spikes)
+            arrays["synaptic_operations"] = synaptic_operations_per_step(self.network, {**result.spikes, **trains})
+        if "neuron_operations_b_t" in self.log_vars:
+            arrays["neuron_operations"] = neuron_updates_per_step(self.network, result.samples, result.steps)
         folder = self.folder / "log_vars"
         folder.mkdir(exist_ok=True)
         with replacing(folder / f"{self._batch}.npz") as file:
@@ -101,10 +109,12 @@ class Recorder:
         predictions: tuple[Array, Array] | None,
         correlations: Mapping[str, float],
         diagnosis: Diagnosis | None = None,
+        calibration: Callable[[], Mapping[str, Array]] = dict,
     ) -> None:
         """Draw what was asked; `predictions` are the classes found and the labels of all samples.
 
-        `warn` is told of each picture that cannot be drawn.
+        `calibration` computes activations that thresholds were chosen for, by population. `warn` is told of each
+        picture that cannot be drawn.
         """
         if self._first is None:
             return
@@ -118,17 +128,34 @@ class Recorder:
             "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis),
             "correlation": lambda: plots.correlations(correlations),
             "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
-            "operations": lambda: _operations(self.network, result, ann_operations),
+            "operations": lambda: _operations(self.network, x, result, ann_operations),
         }
         with canvas.styled(self.properties):
             for name, draw in whole.items():
                 if name in self.plot_vars:
                     canvas.save_if_possible(draw, folder / f"{name}.{suffix}", warn)
-            folders = file_names(self.network.populations)
+            folders, chosen = file_names(self.network.populations), self._calibrated(calibration, warn)
             for population in self.network.populations.values():
-                for name, draw in self._layer_plots(population, result, activations.get(population.name)):
+                drawn = self._layer_plots(population, result, activations.get(population.name))
+                for name, draw in chain(drawn, chosen(population)):
                     told = partial(_of_layer, warn, population.name)
                     canvas.save_if_possible(draw, folder / folders[population.name] / f"{name}.{suffix}", told)
+
+    def _calibrated(
+        self, calibration: Callable[[], Mapping[str, Array]], warn: Callable[[str], None]
+    ) -> Callable[[Population], Iterator[tuple[str, Callable[[], Figure]]]]:
+        """What draws how the activations of a population were normalised; nothing, and a warning, without any."""
+        name = "normalization_activations"
+        values = calibration() if name in self.plot_vars else {}
+        if name in self.plot_vars and not values:
+            warn(f"{name} could not be drawn: it needs x_norm, and the parsed network")
+
+        def draw(population: Population) -> Iterator[tuple[str, Callable[[], Figure]]]:
+            if population.name in values:
+                own, rate = values[population.name], _largest_rate(population)
+                yield name, lambda: plots.normalization(own, population.scale, rate, population.name)
+
+        return draw
 
     def _layer_plots(
         self, population: Population, result: Result, activation: Array | None
@@ -153,6 +180,10 @@ class Recorder:
             yield "hist_spikerates_activations", lambda: plots.histograms(rates, activation, name)
 
 
+def _largest_rate(population: Population) -> float:
+    return population.neuron.largest_rate if isinstance(population.neuron, IF) else 1.0
+
+
 def _of_layer(warn: Callable[[str], None], layer: str, message: str) -> None:
     warn(f"{shown(layer)}: {message}")
 
@@ -174,5 +205,7 @@ def _mean_counts(result: Result) -> dict[str, Array]:
     return {n: (s != 0).reshape(len(s), result.samples, -1).sum(axis=2).mean(axis=1) for n, s in result.spikes.items()}
 
 
-def _operations(network: SpikingNetwork, result: Result, ann_operations: int | None) -> Figure:
-    return plots.operations(synaptic_operations_per_step(network, result.spikes), ann_operations, network.dt)
+def _operations(network: SpikingNetwork, x: Array, result: Result, ann_operations: int | None) -> Figure:
+    trains = input_trains(network, [x], result.steps)
+    per_step = synaptic_operations_per_step(network, {**result.spikes, **trains}).mean(axis=0)
+    return plots.operations(per_step, ann_operations, network.dt)

@@ -107,6 +107,25 @@ def layer_table(rows: Sequence[LayerRow], width: int = 0) -> str:
     return text_table(header, [*cells, total], {2, 3, 4}, width) + note
 
 
+def energy_table(energy: Mapping[str, Any], width: int = 0) -> str:
+    """One line per device: joules per sample of the spiking network, and of the original where it has costs for it."""
+    rows = [
+        (name, joules(device["spiking"]), "-" if device["original"] is None else joules(device["original"]))
+        for name, device in energy["devices"].items()
+    ]
+    table = text_table(("energy per sample", "SNN", "ANN"), rows, {1, 2}, width, total=False)
+    note = "An estimate: counted operations times published costs of one; docs/energy.md has sources and limits."
+    return f"{table}\n{fill(note, width or 120, break_on_hyphens=False)}"
+
+
+def joules(energy: float) -> str:
+    """With three digits and a prefix: ``'4.56 µJ'``."""
+    for prefix, unit in (("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9)):
+        if energy >= unit:
+            return f"{energy / unit:.3g} {prefix}J"
+    return f"{energy / 1e-12:.3g} pJ"
+
+
 def _mean_rate(rows: Sequence[LayerRow]) -> float:
     """Spikes per neuron and step of all layers whose rate is known."""
     known = [row for row in rows if not math.isnan(row.mean_rate)]
@@ -166,6 +185,8 @@ def run_paragraphs(
     if rows := _accuracies(report):
         yield f"{accuracy_table(rows, width, report.get('top_k', 1))}\n"
     yield from (fill(sentence, width, break_on_hyphens=False) for sentence in _sentences(report))
+    if report.get("energy"):
+        yield f"\n{energy_table(report['energy'], width)}"
 
 
 def _accuracies(report: Mapping[str, Any]) -> list[AccuracyRow]:

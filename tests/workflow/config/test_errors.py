@@ -74,8 +74,6 @@ def message(tmp_path):
         ("cell.v_thresh=-1", "must be greater than 0"),
         ("output.log_vars={'mem'}", "mem is not known"),
         ("output.log_vars={'spiketrains_n_b_l'}", "did you mean spiketrains_n_b_l_t?"),
-        ("output.log_vars={'neuron_operations_b_t'}", "is not counted; use synaptic_operations_b_t"),
-        ("output.plot_vars={'all', 'normalization_activations'}", "is not drawn yet"),
         ("output.plot_vars=__import__('os').getcwd()", "must be a set of names"),
         ("output.plot_vars={1}", "must be a set of names"),
         ("output.plot_vars=3", "must be a set of names"),

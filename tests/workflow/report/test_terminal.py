@@ -16,6 +16,8 @@ from snntoolbox.workflow.report.terminal import (
     AccuracyRow,
     LayerRow,
     accuracy_table,
+    energy_table,
+    joules,
     layer_rows,
     layer_table,
     progress,
@@ -102,6 +104,21 @@ def test_a_sweep_has_a_line_for_each_value():
     rows = words(sweep_table(("simulation.duration", "cell.reset"), [(4, "zero"), (8, "zero")], reports))
     assert rows[0][:3] == ["simulation.duration", "cell.reset", "accuracy"]
     assert rows[2][:3] == ["8", "zero", "rmse 0.1235"]
+
+
+@pytest.mark.parametrize(
+    ("energy", "text"),
+    [(2.5, "2.5 J"), (0.012, "12 mJ"), (4.56e-6, "4.56 µJ"), (8.9e-8, "89 nJ"), (1e-11, "10 pJ"), (0.0, "0 pJ")],
+)
+def test_energies_have_prefixes(energy, text):
+    assert joules(energy) == text
+
+
+def test_energy_per_device():
+    devices = {"this chip": {"spiking": 1e-6, "original": None}, "that": {"spiking": 2e-9, "original": 3e-9}}
+    rows = words(energy_table({"devices": devices}, 80).rpartition("An estimate")[0].strip())
+    assert rows[1] == ["this chip", "1 µJ", "-"]
+    assert rows[2] == ["that", "2 nJ", "3 nJ"]
 
 
 def test_sentences_are_wrapped():

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.nodes import AveragePool, MaxPool
+from snntoolbox.ir.operations import synaptic_operations_per_step
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
@@ -480,7 +481,8 @@ def test_all_variables_and_plots(workspace):
     with np.load(folder / "log_vars" / "0.npz") as first, np.load(folder / "log_vars" / "1.npz") as second:
         assert first["input"].shape == (32, 8, 8)
         assert second["input"].shape == (18, 8, 8)
-        assert first["synaptic_operations"].shape == (16,)
+        assert first["synaptic_operations"].shape == (32, 16)
+        assert set(first["neuron_operations"].ravel()) == {sum(SIZES)}
         assert first["spiketrains/relu1"].shape == (16, 32, 16, 8, 8)
         assert first["spiketrains/relu1"].dtype == bool
         assert second["membranes/relu3"].shape == (16, 18, 32, 4, 4)
@@ -494,6 +496,7 @@ def test_all_variables_and_plots(workspace):
         *("error_t", "diagnosis", "input_image", "confusion_matrix", "correlation", "spikecounts", "operations")
     }
     each = {"spiketrains", "v_mem", "spikerates", "activations", "correlation", "hist_spikerates_activations"}
+    each.add("normalization_activations")
     for layer in LAYERS:
         assert {p.stem for p in (folder / "plots" / layer).glob("*.png")} == each
     assert min(p.stat().st_size for p in (folder / "plots").rglob("*.png")) > 2000
@@ -504,6 +507,50 @@ def test_one_plot(workspace):
     assert [p.name for p in (results(workspace) / "plots").rglob("*")] == ["error_t.png"]
     with np.load(results(workspace) / "log_vars" / "0.npz") as logged:
         assert {name.split("/")[0] for name in logged.files} == {"activations"}
+
+
+def test_poisson_input_is_logged_and_counted(workspace):
+    """Its spikes cost operations like any others, batch by batch with the trains that the simulator had."""
+    variables = "{'input_b_l_t', 'synaptic_operations_b_t', 'spiketrains_n_b_l_t', 'neuron_operations_b_t'}"
+    keys = {"input__poisson_input": True, "simulation__batch_size": 30, "output__log_vars": variables}
+    found = report(workspace, **keys)
+    batches = [dict(np.load(results(workspace) / "log_vars" / f"{k}.npz")) for k in (0, 1)]
+    assert [b["input_spikes/x"].shape for b in batches] == [(16, 30, 8, 8), (16, 20, 8, 8)]
+    network = load_network(results(workspace) / "digits_cnn_INI.npz")
+    x = np.load(workspace / "x_test.npz")["arr_0"][:50]
+    trains = np.concatenate([b["input_spikes/x"] for b in batches], axis=1)
+    np.testing.assert_array_equal(trains, network.encodings["x"].train(x, 16, 0, 0))
+    operations = np.concatenate([b["synaptic_operations"] for b in batches])
+    assert operations.shape == (50, 16)
+    assert found["synaptic_operations"] == pytest.approx(operations.sum(axis=1).mean())
+    spikes = {name.partition("/")[2]: batches[0][name] for name in batches[0] if name.startswith("spiketrains/")}
+    assert np.all(batches[0]["synaptic_operations"] >= synaptic_operations_per_step(network, spikes))
+    assert operations.sum() > sum(synaptic_operations_per_step(network, spikes).sum(axis=1))
+    assert found["neuron_updates"] == 16 * sum(SIZES)
+    assert found["input_operations"] == 0
+
+
+def test_energy_is_reported_and_shown(workspace, capsys):
+    found = report(workspace)
+    shown = capsys.readouterr().out
+    cost = found["energy"]["devices"]["45 nm CMOS, float32"]
+    per_step = 0.9 * (found["synaptic_operations"] + found["neuron_updates"])
+    assert cost["spiking"] == pytest.approx(1e-12 * (per_step + 4.6 * found["input_operations"] / 2))
+    assert 1e-12 * 0.9 * found["ann_operations"] < cost["original"] < 1e-12 * 2.3 * found["ann_operations"]
+    assert "energy per sample" in shown
+    assert "An estimate" in shown
+    assert all(name in shown for name in found["energy"]["devices"])
+
+
+def test_normalised_activations_are_drawn_or_why_not_is_told(workspace):
+    keys = {"output__plot_vars": "normalization_activations", "simulation__num_to_test": 4}
+    report(workspace, **keys)
+    drawn = {p.parent.name for p in (results(workspace) / "plots").rglob("normalization_activations.png")}
+    assert drawn == set(LAYERS)
+    (workspace / "x_norm.npz").unlink()
+    found = report(workspace, **keys)
+    assert not (results(workspace) / "plots").exists()
+    assert any("normalization_activations could not be drawn: it needs x_norm" in w for w in found["warnings"])
 
 
 def test_plots_without_labels(workspace):
