@@ -32,6 +32,7 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
+from snntoolbox.workflow.offset_current import with_offset
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.saved import check_saved
 
@@ -227,7 +228,7 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
     with journal.progress("Choosing thresholds", 0 if data is None else len(data[0])) as advance:
         settled = settle(lowered, data, recipe, duration, advance, device)
     build = partial(spiking, lowered, settled.scales, data)
-    network = build(settled.recipe, duration, device, settled.notes)
+    network = with_offset(build(settled.recipe, duration, device, settled.notes), inputs.settings)
     unquantized = build(replace(settled.recipe, weight_bits=0), duration, device) if recipe.weight_bits else None
     check(network)
     return Converted(network, unquantized, {"recipe": settled.report()})

@@ -67,6 +67,6 @@ def _check_choices(now: Settings, warn: Callable[[str], None]) -> None:
 
 def _differing(now: Settings, then: Settings) -> list[str]:
     """The choices of the conversion that are not as they were: a converted network cannot change any of them."""
-    chosen = (row for row in keys().values() if row.recipe)
+    chosen = (row for row in keys().values() if row.recipe or row.saved)
     values = ((row.path, row.value_in(now), row.value_in(then)) for row in chosen)
     return [f"{path} = {value} (saved with {before})" for path, value, before in values if value != before]

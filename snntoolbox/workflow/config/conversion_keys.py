@@ -24,6 +24,12 @@ def _no_percentile(settings: Any) -> str:
     return "" if rule in ("auto", "percentile") else f"threshold_rule = {rule}"
 
 
+def _no_threshold(settings: Any) -> str:
+    """Why the threshold is the unit of nothing, if so."""
+    used = settings.cell.reset == "zero" or settings.cell.i_offset
+    return "" if used else "it cancels, as weights are scaled to it"
+
+
 @dataclass(frozen=True)
 class Normalization:
     """How thresholds are found."""
@@ -141,9 +147,9 @@ class Cell:
 
     v_thresh: float = key(
         1.0,
-        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset.",
+        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset and i_offset.",
         rule=POSITIVE,
-        idle=lambda settings: "" if settings.cell.reset == "zero" else "it cancels, as weights are scaled to it",
+        idle=lambda settings: _no_threshold(settings),
     )
     v_reset: float = key(
         0.0,
@@ -196,4 +202,10 @@ class Cell:
         rule=POSITIVE,
         recipe="neuron.leak",
         idle=lambda settings: "" if settings.cell.leak else "leak = False",
+    )
+    i_offset: float = key(
+        0.0,
+        "Constant current into every neuron, in the unit of v_thresh per ms, on top of the biases; with float weights "
+        "and schedule = rate.",
+        saved=True,
     )

@@ -58,7 +58,8 @@ class Key:
     several keys, `value` gives the field's value from all settings. Several keys may name one field: the first of them
     sets it, and the others have a part in its `value`.
 
-    `also` are other names of the key. `idle` says why it has no effect beside other settings; empty where it has one.
+    `saved`: a converted network holds it though no field of its recipe does. `also` are other names of the key. `idle`
+    says why it has no effect beside other settings; empty where it has one.
     """
 
     section: str
@@ -78,6 +79,7 @@ class Key:
     recipe: str = ""
     means: Mapping[Any, Any] = field(default_factory=dict)
     value: Callable[[Any], Any] | None = None
+    saved: bool = False
     also: tuple[str, ...] = ()
     idle: Callable[[Any], str] | None = None
 

@@ -1,0 +1,55 @@
+"""A constant current into every neuron: how large, where it comes from, what holds it."""
+
+import numpy as np
+import pytest
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.ir.io import load_network
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.stories.run import run
+
+SHORT = ["simulation.num_to_test=5", "simulation.duration=4", "output.diagnosis=False"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    return demo.copy_to(tmp_path)
+
+
+def network(config, *sets):
+    done = run(load_config(config, [*SHORT, *sets]))
+    return load_network(done.folder / "digits_cnn_INI.npz"), done.report
+
+
+@pytest.mark.parametrize(
+    ("sets", "per_step"),
+    [
+        (["cell.i_offset=0.25"], 0.25),
+        (["cell.i_offset=-0.25"], -0.25),
+        (["cell.i_offset=1/2", "cell.v_thresh=4"], 0.125),
+        (["cell.i_offset=0.5", "simulation.dt=0.5"], 0.25),
+    ],
+)
+def test_it_is_added_to_every_bias(config, sets, per_step):
+    dt = [text for text in sets if "dt" in text]
+    plain, before = network(config, *dt)
+    offset, after = network(config, *sets)
+    for name, population in offset.populations.items():
+        bias = 0 if plain.populations[name].bias is None else plain.populations[name].bias
+        np.testing.assert_allclose(population.bias - bias, per_step * population.neuron.threshold, rtol=1e-6)
+    spikes = [sum(report["spikes_per_layer"].values()) for report in (before, after)]
+    assert (spikes[1] > spikes[0]) == (per_step > 0)
+    assert after["warnings"] == [] or "agrees" in after["warnings"][0]
+
+
+def test_a_saved_network_fixes_it(config):
+    network(config, "cell.i_offset=0.25")
+    with pytest.raises(ConfigError, match=r"cell\.i_offset = 0\.0 \(saved with 0\.25\)"):
+        network(config, "tools.convert=False")
+
+
+@pytest.mark.parametrize("other", ["conversion.weight_bits=8", "conversion.schedule=phased"])
+def test_where_there_is_no_place_for_it(config, other):
+    with pytest.raises(ConfigError, match=r"cell\.i_offset = 0\.25: goes with"):
+        load_config(config, ["cell.i_offset=0.25", other])
