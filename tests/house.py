@@ -23,7 +23,7 @@ FLOORS = (
     {"conversion"},
     {"analysis"},
     {"workflow"},
-    {"__init__", "__main__", "bin"},
+    {"__init__", "__main__", "bin", "utils"},
 )
 """From the ground up: a room may import those before it, and none of its own line but itself."""
 
@@ -105,4 +105,4 @@ if __name__ == "__main__":
     print(f"floors {floors(whole)}")
     print(f"upward arrows {len(upwards(whole))}", *(f"  {a} -> {b}" for a, b in upwards(whole)), sep="\n")
     print(f"circles {len(circles(whole))}", *("  " + " ".join(c) for c in circles(whole)), sep="\n")
-    sys.exit(len(entries()) > 13 or floors(whole) > 8 or bool(upwards(whole) or circles(whole)))
+    sys.exit(len(entries()) > 14 or floors(whole) > 8 or bool(upwards(whole) or circles(whole)))
