@@ -9,12 +9,13 @@ from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs, why_kept
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
+from snntoolbox.conversion.lowering.split_bounds import SplitBounds
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.nodes import MaxPool
+from snntoolbox.ir.nodes import MaxPool, ReLU
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = MaxToAveragePooling()(graph)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
+    if not recipe.chosen_schedule.saturates:
+        graph = _without_bounds(graph, recipe.schedule)
     if recipe.readout == "spikes":
         _check_spikes_can_say(graph)
         graph = RectifyOutputs()(graph)
@@ -40,6 +43,15 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := schedule.unsupported(graph):
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=schedule.hint)
     return graph
+
+
+def _without_bounds(graph: Graph, schedule: str) -> Graph:
+    """The graph with two rectifiers for each that has an upper bound."""
+    if levels := [n.label for n in graph.nodes.values() if isinstance(n, ReLU) and n.levels is not None]:
+        log.warning("schedule = %s has no levels: %s are bounded and not rounded", schedule, ", ".join(levels))
+    split = SplitBounds()(graph)
+    check_same_function(graph, split, "rectifiers without bounds")
+    return split
 
 
 def _check_spikes_can_say(graph: Graph) -> None:

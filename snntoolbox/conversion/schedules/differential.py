@@ -28,6 +28,7 @@ class Differential:
     levels: tuple[float, ...] = LEVELS
     always_fires = False
     counts_steps = False
+    saturates = False
     rates = False
     ends_early = True
     own_start = True

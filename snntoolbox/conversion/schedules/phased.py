@@ -27,6 +27,7 @@ class Phased:
     levels: tuple[float, ...] = (1.0,)
     always_fires = False
     counts_steps = True
+    saturates = True
     rates = True
     ends_early = False
     own_start = False

@@ -22,6 +22,7 @@ class Rate:
     levels: tuple[float, ...] = (1.0,)
     always_fires = True
     counts_steps = True
+    saturates = True
     rates = True
     ends_early = True
     own_start = False

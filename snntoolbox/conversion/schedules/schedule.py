@@ -41,7 +41,8 @@ class Schedule(Protocol):
 
     always_fires: every layer fires in every step, so that spikes come unevenly and each layer can be corrected on the
     true spikes of the layers before it (`Correct`). counts_steps: the number of steps chooses thresholds, as in so many
-    steps there are so many rates. rates: counts are rates, which can be set against activations. ends_early: read-outs
+    steps there are so many rates. saturates: what a neuron says ends where it fires all the time, which is how an upper
+    bound of a rectifier is kept. rates: counts are rates, which can be set against activations. ends_early: read-outs
     tell something before the last step. own_start: it sets the start potentials itself, whatever they were.
     """
 
@@ -52,6 +53,7 @@ class Schedule(Protocol):
     levels: tuple[float, ...]
     always_fires: bool
     counts_steps: bool
+    saturates: bool
     rates: bool
     ends_early: bool
     own_start: bool
