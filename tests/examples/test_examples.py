@@ -93,3 +93,19 @@ def test_attacks_on_the_original_reach_the_spikes(tmp_path):
     assert all(abs(of[-1] - of[0]) <= 0.03 for of in shares.values()), "with many steps the spikes err as the original"
     assert all(shares["PGD", e][0] <= shares["FGSM", e][0] + 0.01 for e in (0.1, 0.15, 0.2)), "many steps attack better"
     assert [path.name for path in tmp_path.iterdir()] == ["robustness.png"]
+
+
+def test_variance_falls_with_the_square_of_the_steps_but_for_random_input(tmp_path):
+    if find_spec("matplotlib") is None:
+        pytest.skip("matplotlib is not installed")
+    _, *rows = run(EXAMPLES / "error_against_steps.py", cwd=tmp_path).splitlines()
+    values = {(row[:24].strip(), row[24:33].strip()): row[33:].split() for row in rows}
+    powers = {label: float(row[-1].removeprefix("T^")) for (label, what), row in values.items() if what == "variance"}
+    assert powers["constant, start at 0"] < -1.8
+    assert powers["constant, start at 1/2"] < -1.8
+    assert -1.2 < powers["Poisson"] < -0.8
+    biases = {label: [float(b) for b in row] for (label, what), row in values.items() if what == "bias"}
+    for bias, steps in zip(biases["constant, start at 0"], (8, 16, 32, 64, 128, 256), strict=True):
+        assert abs(bias + 0.5 / steps) < 0.1 / steps, "half a spike too low"
+    assert max(abs(b) * t for b, t in zip(biases["constant, start at 1/2"], (8, 16, 32, 64), strict=False)) < 0.1
+    assert [path.name for path in tmp_path.iterdir()] == ["error_against_steps.png"]

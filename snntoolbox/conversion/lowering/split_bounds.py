@@ -24,12 +24,12 @@ class SplitBounds:
             rank = len(graph.shapes[name])
             bound = np.broadcast_to(node.max_value, np.shape(node.max_value) or (1,) * rank).astype(np.float64)
             below, moved, above = (editing.fresh(f"{name}.{part}") for part in ("below", "moved", "above"))
-            plain = {"max_value": None, "levels": None}
+            plain = replace(node, max_value=None, levels=None)
             editing.edit(
                 [
-                    replace(node, name=below, **plain),
+                    replace(plain, name=below),
                     Scale(name=moved, inputs=node.inputs, gain=np.ones((1,) * rank), bias=-bound, origin=node.origin),
-                    replace(node, name=above, inputs=(moved,), **plain),
+                    replace(plain, name=above, inputs=(moved,)),
                     Add(name=name, inputs=(below, above), coefficients=(1.0, -1.0), origin=node.origin),
                 ]
             )
