@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from snntoolbox.engine.tensors import Target, channels_inside, extract_windows, padded
+from snntoolbox.engine.tensors import Target, channels_inside, extract_windows, lies_inside, padded
 from snntoolbox.ir.node import LinearNode, Node, Shape
 from snntoolbox.ir.nodes import (
     Add,
@@ -204,7 +204,12 @@ def _pad(node: Pad, shapes: tuple[Shape, ...], target: Target) -> Kernel:
 
 
 def _concat(node: Concat, shapes: tuple[Shape, ...], target: Target) -> Kernel:
-    return lambda *x: torch.cat(x, dim=node.axis + 1)
+    def join(*x: Tensor) -> Tensor:
+        # Of inputs laid out in different ways torch makes one with the channels apart, which all readers would turn.
+        inside = [lies_inside(value) for value in x]
+        return torch.cat(x if all(inside) or not any(inside) else [*map(channels_inside, x)], dim=node.axis + 1)
+
+    return join
 
 
 # -- non-linear -----------------------------------------------------------------------------------------------------

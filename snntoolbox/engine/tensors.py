@@ -86,6 +86,12 @@ def channels_inside(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=_LAYOUTS.get(x.ndim, torch.contiguous_format))
 
 
+def lies_inside(x: Tensor) -> bool:
+    """Whether the channels of one position lie side by side in memory, those of other positions somewhere else."""
+    layout = _LAYOUTS.get(x.ndim)
+    return layout is not None and not x.is_contiguous() and x.is_contiguous(memory_format=layout)
+
+
 def empty_inside(like: Tensor, samples: int) -> Tensor:
     """Memory for so many samples of the kind in `like`, laid out as by `channels_inside`."""
     layout = _LAYOUTS.get(like.ndim, torch.contiguous_format)

@@ -11,7 +11,7 @@ from node_catalogue import conv, draw, graph_of
 
 from snntoolbox.engine import kernels
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.tensors import Target
+from snntoolbox.engine.tensors import Target, channels_inside
 from snntoolbox.ir.node import LinearNode, Node
 from snntoolbox.ir.nodes import NODE_TYPES, Add, Concat, Elementwise, Input, MaxPool
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
@@ -125,3 +125,15 @@ def test_kernels_leave_their_inputs_alone():
         target = Target(torch.device("cpu"), torch.float64)
         kernels.prepare(node, tuple(tuple(v.shape[1:]) for v in inputs), target)(*inputs)
         assert all(torch.equal(a, b) for a, b in zip(before, x, strict=True)), node
+
+
+def test_joins_keep_the_channels_of_a_place_side_by_side():
+    """Zeros of inputs that send nothing lie in no order: a join with them is laid out as the others are."""
+    node = Concat(name="n", inputs=("a", "b"), axis=0)
+    kernel = kernels.prepare(node, ((3, 4, 5), (2, 4, 5)), Target(torch.device("cpu"), torch.float32))
+    inside = channels_inside(torch.rand(6, 3, 4, 5))
+    for other in (torch.zeros(()).expand(6, 2, 4, 5), torch.rand(6, 2, 4, 5), channels_inside(torch.rand(6, 2, 4, 5))):
+        joined = kernel(inside, other)
+        assert joined.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(joined, torch.cat([inside.contiguous(), other.contiguous()], 1), rtol=0, atol=0)
+    assert kernel(inside.contiguous(), torch.rand(6, 2, 4, 5)).is_contiguous()

@@ -24,10 +24,15 @@ _MOST = 16
 
 def four_products() -> bool:
     """Whether the processor adds four products of bytes at once in its widest registers (AVX-512 VNNI)."""
+    return _has("avx512vnni")
+
+
+def _has(feature: str) -> bool:
+    """Whether loops are compiled for a processor with this feature."""
     wanted = numba.config.CPU_FEATURES
     if wanted is None and numba.config.CPU_NAME in (None, "host"):
         wanted = llvmlite.binding.get_host_cpu_features().flatten()
-    return "+avx512vnni" in (wanted or "").split(",")
+    return f"+{feature}" in (wanted or "").split(",")
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,17 @@ def _multiply_tile(
         weight: Any, column: Any, width: Any, out: Any, to: Any,
     ) -> Any:  # fmt: skip
         _tile(places, lanes, each, values, at, hop, rows, line, groups, weight, column, width, out, to)
+
+    return call
+
+
+@overload(products_tile_loops.most_places, jit_options={"forceinline": True})
+def _most_places(each: Any) -> Any:
+    few, many = products_tile_loops.PLACES[1], products_tile_loops.PLACES[0]
+    doubles = many if _has("avx512f") else few  # of 16 registers of half the width 8 places would need all twice over
+
+    def call(each: Any) -> Any:
+        return doubles if each == 1 else many
 
     return call
 

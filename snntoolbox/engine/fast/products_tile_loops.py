@@ -41,6 +41,11 @@ def multiply_tile(
             out[to + p * width + f] = total
 
 
+def most_places(each: int) -> int:
+    """The largest of `PLACES` whose sums stay in registers; in compiled loops the processor's."""
+    return PLACES[0]
+
+
 def copy_line(values: Any, at: int, size: int, out: Any, to: int) -> None:
     """out[to:] = `size` of the values from `at` on."""
     out[to : to + size] = values[at : at + size]
@@ -52,10 +57,11 @@ def multiply_places(
 ) -> None:  # fmt: skip
     """The sums of `number` places by `width` filters, a multiple of 16; places of `out` lie `width` apart."""
     widest = 32 if each == 4 else 16
+    most = most_places(each)
     place = 0
     while place < number:
         left = number - place
-        tile = 8 if left >= 8 else 2 if left >= 2 else 1
+        tile = 8 if min(left, most) >= 8 else 2 if left >= 2 else 1
         column = 0
         while column < width:
             lanes = widest if width - column >= widest else 16

@@ -166,6 +166,33 @@ def test_every_size_of_tile(compiled, weight_type):
 
 
 @NUMBA
+@pytest.mark.parametrize(("features", "doubles"), [("+avx2,+fma", 2), ("+avx2,+avx512f", 8), ("", 2)])
+def test_tiles_are_as_large_as_the_registers(features, doubles, monkeypatch):
+    """Sums of float64 in more places than the processor's registers hold would go to memory and back each time."""
+    import numba
+
+    from snntoolbox.engine.fast.products_tile_intrinsics import _most_places
+
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", features)
+    most = _most_places(None)
+    assert (most(1), most(4)) == (doubles, 8)
+
+
+@pytest.mark.parametrize("number", range(1, 20))
+def test_tiles_of_any_size_give_the_same_sums(number, monkeypatch):
+    generator = np.random.default_rng(number)
+    values, weight = generator.random(number * 3), generator.random(3 * 32)
+    found = []
+    for most in (8, 2):
+        monkeypatch.setattr(products_tile_loops, "most_places", lambda each, most=most: most)
+        out = np.zeros(number * 32)
+        products_tile_loops.multiply_places(number, 1, values, 0, 3, 1, 0, 3, weight, 32, out, 0)
+        found.append(out)
+    np.testing.assert_array_equal(*found)
+    np.testing.assert_allclose(found[0].reshape(number, 32), values.reshape(number, 3) @ weight.reshape(3, 32))
+
+
+@NUMBA
 @pytest.mark.long
 def test_processors_without_the_newest_instructions(tmp_path):
     code = """
