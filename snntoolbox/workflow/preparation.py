@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 from snntoolbox.backends.checking import check_simulator
@@ -153,7 +154,7 @@ def check_settings(inputs: Inputs) -> None:
     classes = inputs.head.classes(inputs.output_shape)
     if inputs.classifies and simulation.top_k > classes:
         raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {classes} classes")
-    if output.plot_vars:
+    if output.plot_vars or (output.plotproperties and find_spec("matplotlib") is not None):
         canvas.check_properties(output.plotproperties)
     if inputs.settings.tools.simulate:
         cluster.check(min(simulation.workers, -(-len(inputs.test) // simulation.batch_size)), simulation.scheduler)

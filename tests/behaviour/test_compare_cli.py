@@ -68,6 +68,14 @@ def identical(workspace, capsys, names):
     assert (folder / "compare.png").stat().st_size > 10_000
 
 
+def test_the_format_of_the_picture(workspace):
+    pytest.importorskip("brian2")
+    properties = ("--set", "output.plotproperties={'savefig.format': 'svg'}")
+    assert compare("INI,brian2", *properties) == 0
+    files = os.listdir(workspace / "log" / "demo_onnx-compare")
+    assert sorted(name for name in files if name.startswith("compare.")) == ["compare.json", "compare.svg"]
+
+
 def test_the_demo_is_the_same_on_brian2_and_nest(workspace, capsys):
     identical(workspace, capsys, ["INI", *installed("brian2", "nest")])
 

@@ -86,6 +86,18 @@ def test_it_needs_the_parsed_network(workspace, capsys):
     assert "needs the parsed network" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("key", [{"tools__simulate": False}, {"tools__serialise_only": True}])
+def test_it_simulates_whatever_the_configuration_says(workspace, key):
+    assert call(workspace, "diagnose", "--seconds", "0", **key) == 0
+    assert report(workspace)["diagnosis"]["samples"] == 50
+
+
+def test_a_current_that_it_cannot_try(workspace, capsys):
+    assert call(workspace, "diagnose", cell__i_offset=0.1) == 2
+    assert "without [cell] i_offset" in capsys.readouterr().err
+    assert not (workspace / "log").exists()
+
+
 def test_it_can_be_turned_off(workspace):
     assert call(workspace, output__diagnosis=False, simulation__duration=1) == 0
     found = report(workspace)

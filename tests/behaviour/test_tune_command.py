@@ -100,6 +100,7 @@ REFUSED = {
         {"parameter_sweep__param_name": "simulation.duration", "parameter_sweep__param_values": "[1, 2]"},
         "[parameter_sweep]",
     ),
+    "a current": ((), {"cell__i_offset": 0.1}, "i_offset"),
     "normalize": ((), {"tools__normalize": False}, "normalize = True"),
     "too few": ((), {"normalization__num_samples": 8}, "too few"),
     "folder": (("-o", "nowhere/at/all.ini"), {}, "there is no folder"),

@@ -19,7 +19,7 @@ def execute(options: argparse.Namespace) -> None:
     from snntoolbox.workflow.config.load import load_config
     from snntoolbox.workflow.stories.diagnose import diagnose_settings
 
-    needed = ["output.diagnosis=True", "tools.simulate=True"]
+    needed = ["output.diagnosis=True", "tools.simulate=True", "tools.serialise_only=False"]
     settings = load_config(options.config, [*options.set, *needed])
     set_log_level(settings.output.verbose)
     done = diagnose_settings(settings, options.seconds)

@@ -93,7 +93,7 @@ def model_settings(model: Path, overrides: Iterable[str] = ()) -> Settings:
 
 def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: str) -> Settings:
     """The settings of a file and its changes; `folder` is where paths begin, `source` names the file in errors."""
-    file, changes = canonical(file), canonical(changes)
+    file, changes = canonical(file), canonical(changes, last=True)
     problems = [*file.problems, *changes.problems]
     problems += [_unknown_section(n) for n in dict.fromkeys((*file.sections, *changes.sections)) if not _is_known(n)]
     texts = {key: text for key, text in {**file.texts, **changes.texts}.items() if _is_known(key[0])}

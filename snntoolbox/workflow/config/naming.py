@@ -12,16 +12,17 @@ from snntoolbox.workflow.config.schema import keys, sections
 Names = tuple[str, str]
 
 
-def canonical(raw: RawConfig) -> RawConfig:
-    """The configuration with every known section and key by the name it has here; one that comes twice is a problem.
+def canonical(raw: RawConfig, *, last: bool = False) -> RawConfig:
+    """The configuration with every known section and key by the name it has here.
 
-    `configparser` writes keys in lower case: ``tau_syn_E`` as ``tau_syn_e``.
+    `configparser` writes keys in lower case: ``tau_syn_E`` as ``tau_syn_e``. One that comes twice is a problem, unless
+    the `last` one counts.
     """
     known, texts, problems = _spellings(), {}, [*raw.problems]
     written: dict[Names, Names] = {}
     for (section, name), text in raw.texts.items():
         key = _known(known, section, name)
-        if key in written:
+        if key in written and not last:
             problems.append(f"{section}.{name}: is set again, as {'.'.join(written[key])}")
         else:
             written[key], texts[key] = (section, name), text
@@ -41,6 +42,14 @@ def known_key(section: str, name: str) -> str:
 def known_sections() -> list[str]:
     """Those with keys that do something, and the others."""
     return list(dict.fromkeys([*sections(), *(row.section for row in refused().values()), *UNUSED_SECTIONS]))
+
+
+def nearest_path(name: str) -> str:
+    """``section.key`` of the key of ours that is called most like ``section.key`` or a bare name; "" where none is."""
+    section, _, key = name.rpartition(".")
+    named = [row for row in keys().values() if row.name.casefold() == key.casefold()]
+    near = difflib.get_close_matches(name if section else f"simulation.{key}", keys(), n=1, cutoff=_NEAR)
+    return named[0].path if named else "".join(near)
 
 
 def nearest_key(section: str, name: str) -> str:

@@ -127,7 +127,7 @@ def _parsed(path: Path, text: str) -> tuple[configparser.ConfigParser, list[str]
         if len(problems) > MOST_PROBLEMS:  # each one that is found takes another look at the whole file
             raise problems_of(f"configuration {path}", problems, more=True)
         parser = configparser.ConfigParser(interpolation=None, default_section=_AGAIN)
-        parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys are case-sensitive
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # as they are written, for messages
         try:
             parser.read_string("\n".join(lines), source=str(path))
             return parser, problems

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
-from snntoolbox.workflow.config.naming import known_key, known_section
+from snntoolbox.workflow.config.naming import known_key, known_section, nearest_path
 from snntoolbox.workflow.config.schema import keys
 from snntoolbox.workflow.config.values import show
 
@@ -60,8 +59,8 @@ def problems_of_sweep(names: Sequence[str], values: Sequence[object], logarithmi
 def _problems_of_one(name: str, values: Sequence[object]) -> list[str]:
     key = swept_key(name)
     if key not in keys():
-        near = get_close_matches(key, keys(), 1) or get_close_matches(f"simulation.{name}", keys(), 1)
-        return [f"parameter_sweep.param_name = {name}: is no key{f'; did you mean {near[0]}?' if near else ''}"]
+        near = nearest_path(name)
+        return [f"parameter_sweep.param_name = {name}: is no key{f'; did you mean {near}?' if near else ''}"]
     if key in _FIXED:
         return [f"parameter_sweep.param_name = {name}: {_FIXED[key]}"]
     if key.split(".")[0] in _FIXED_SECTIONS:

@@ -9,7 +9,7 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
 _DPI = 130
 """Dots per inch, unless savefig.dpi is set."""
 
+_NONE: Mapping[str, object] = {}
+
 LONGEST = 60
 """Letters of a name that are drawn."""
 
@@ -47,13 +49,20 @@ def save(figure: Figure, path: Path | str, dpi: float | None = None) -> Path:
     return path
 
 
-def save_if_possible(draw: Callable[[], Figure | None], path: Path, warn: Callable[[str], None]) -> None:
-    """Draw and write a figure, if there is one; what fails is told, as the numbers are there without it."""
+def save_if_possible(
+    draw: Callable[[], Figure | None], path: Path, warn: Callable[[str], None], properties: Mapping[str, object] = _NONE
+) -> None:
+    """Draw and write a figure, if there is one; what fails is told, as the numbers are there without it.
+
+    The suffix of `path` gives way to the format that `properties`, settings of matplotlib, name.
+    """
+    path = path.with_suffix(f".{file_format(properties)}") if properties else path
     try:
-        figure = draw()
-        if figure is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(figure, path)
+        with styled(properties) if properties else nullcontext():
+            figure = draw()
+            if figure is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save(figure, path)
     except Exception as error:
         warn(f"{path.name} could not be drawn: {_reason(error)}")
 

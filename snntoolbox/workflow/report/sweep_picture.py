@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,13 +36,8 @@ def draw(
         what, lines = "error (rmse)", _lines(combined, reports, "snn_error")
     if not lines or (find_spec("matplotlib") is None and not logarithmic):
         return
-    properties = settings.output.plotproperties
-    with canvas.styled(properties):
-        canvas.save_if_possible(
-            lambda: picture(key, what, lines, logarithmic=logarithmic),
-            folder / f"sweep.{canvas.file_format(properties)}",
-            warn,
-        )
+    draw_it = partial(picture, key, what, lines, logarithmic=logarithmic)
+    canvas.save_if_possible(draw_it, folder / "sweep.png", warn, settings.output.plotproperties)
 
 
 def picture(key: str, what: str, lines: Mapping[str, Points], *, logarithmic: bool) -> Figure:

@@ -80,4 +80,5 @@ def _write(prepared: Prepared, network: SpikingNetwork, comparison: Comparison, 
     write_json(folder / "compare.json", {**report, **comparison.as_dict()})
     save(network, folder / f"{Path(prepared.settings.paths.filename_snn).name}.npz")
     write_text(folder / "config.ini", config_text(prepared.settings))
-    canvas.save_if_possible(lambda: picture(comparison), folder / "compare.png", prepared.journal.warn)
+    drawn = prepared.settings.output.plotproperties
+    canvas.save_if_possible(lambda: picture(comparison), folder / "compare.png", prepared.journal.warn, drawn)

@@ -17,6 +17,8 @@ from snntoolbox.workflow.stories.run import FinishedRun, run
 def diagnose_settings(settings: Settings, seconds: float) -> FinishedRun:
     """Do what a configuration asks for, and try settings on its calibration data for about so many seconds."""
     check_seconds(seconds)
+    if settings.cell.i_offset:
+        raise ConfigError("a diagnosis tries networks without [cell] i_offset", hint="--set cell.i_offset=0")
     return run(settings, advise=partial(_advise, seconds=seconds))
 
 

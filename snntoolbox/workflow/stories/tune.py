@@ -80,7 +80,8 @@ def tune_config(
         about = {"model": inputs.source, "config": config, "tuned": target}
         write_json(into / "tune.json", {**about, **tuning.data(as_key)})
         write_text(into / "config.ini", config_text(settings))
-        canvas.save_if_possible(lambda: pareto(points(tuning), **_about(tuning)), into / "tune.png", log.warning)
+        drawn = settings.output.plotproperties
+        canvas.save_if_possible(lambda: pareto(points(tuning), **_about(tuning)), into / "tune.png", log.warning, drawn)
     _write(target, text)
     return Tuned(tuning, target, folder.path)
 
@@ -123,6 +124,8 @@ def _check(settings: Settings) -> None:
         raise ConfigError(
             "a search does not go with [parameter_sweep]", hint="--set parameter_sweep.param_values=[]"
         )
+    if settings.cell.i_offset:
+        raise ConfigError("a search tries networks without [cell] i_offset", hint="--set cell.i_offset=0")
     if not settings.tools.normalize:
         raise ConfigError("a search needs thresholds that are chosen by data", hint="set [tools] normalize = True")
     folder, files = settings.paths.dataset_path, ("x_norm", "x_norm.npz", "x_norm.npy")

@@ -55,6 +55,10 @@ def test_twice_in_different_cases(tmp_path, first, second):
         load_config(tmp_path / "c.ini")
 
 
+def test_the_last_override_counts_whatever_its_case():
+    assert load_config(config(), ["simulation.duration=ten", "Simulation.DURATION=4"]).simulation.duration == 4
+
+
 def test_an_override_in_another_case_overrides():
     assert load_config(config({"simulation": {"Duration": 3}}), ["simulation.dUration=4"]).simulation.duration == 4
 

@@ -77,6 +77,8 @@ def test_from_the_command_line(config, capsys):
 REFUSED = {
     "unknown": ("simulation.durations", [1], "did you mean simulation.duration?"),
     "bare": ("duration", [1], "did you mean simulation.duration?"),
+    "bare elsewhere": ("Percentile", [1], "did you mean normalization.percentile?"),
+    "misspelt": ("normalisation.percentile", [1], "did you mean normalization.percentile?"),
     "threshold": ("v_thresh", [1, 2], "every value gives the same"),
     "workers": ("simulation.workers", [1, 2], "is the same for all points"),
     "output": ("output.verbose", [1, 2], "is the same for all points"),
@@ -183,3 +185,9 @@ def test_a_logarithmic_scale_needs_numbers(config):
     sets = ["parameter_sweep.param_logscale=True", "parameter_sweep.param_name=reset"]
     with pytest.raises(ConfigError, match="param_logscale: needs numbers above 0 of reset"):
         load_config(config, [*sets, "parameter_sweep.param_values=['zero', 'modulo']"])
+
+
+@pytest.mark.parametrize("properties", ["{'no.such': 1}", "{'savefig.format': 'none'}", "{'font.size': 'big'}"])
+def test_properties_that_cannot_be_are_told_before_the_first_run(config, properties):
+    with pytest.raises(stb.SNNToolboxError, match="plotproperties"):
+        stb.sweep(config, "simulation.duration", [1, 2], overrides=[*SHORT, f"output.plotproperties={properties}"])
