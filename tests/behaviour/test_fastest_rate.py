@@ -143,3 +143,13 @@ def test_a_lower_rate_bends_less():
 def test_neurons_that_lose_input_say_so(lossy):
     assert PLAIN.lossless
     assert not replace(PLAIN, **lossy).lossless
+
+
+@pytest.mark.parametrize(("neuron", "longer"), [(replace(PLAIN, initial=0.0), True), (replace(PLAIN, leak=0.5), False)])
+def test_more_steps_are_no_advice_for_what_a_leak_silences(neuron, longer):
+    x = np.random.default_rng(0).random((40, 3)) * [1.0, 0.01, 0.01]
+    choices = {"neuron": neuron, "threshold_rule": "max", "per_channel": False, "layer_correction": "none"}
+    diagnosis = stb.diagnose(rectifier(), x, duration=60, seconds=0, **choices)
+    assert diagnosis.layers[0].dead == 2
+    here = Situation(diagnosis=diagnosis, recipe=Recipe(**choices), duration=60)
+    assert any("duration" in remedy.changes(here) for remedy, _ in applying(here)) == longer

@@ -280,7 +280,10 @@ REMEDIES: tuple[Remedy, ...] = (
         cost="layers fire one after the other, an answer takes as many times the steps",
     ),
     Remedy(
-        when=_any(caused_by(QUANTISATION, UNEVENNESS, SAMPLING), _silenced),
+        # What a leak silences stays silent.
+        when=_any(
+            caused_by(QUANTISATION, UNEVENNESS, SAMPLING), both(lambda r: r.neuron.leak == 1, _silenced)
+        ),
         changes=lambda s: {"duration": 2 * s.duration},
         cost="twice the time and spikes",
     ),
