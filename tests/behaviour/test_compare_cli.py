@@ -68,6 +68,7 @@ def identical(workspace, capsys, names):
     assert (folder / "compare.png").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_the_format_of_the_picture(workspace):
     pytest.importorskip("brian2")
     properties = ("--set", "output.plotproperties={'savefig.format': 'svg'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,6 @@ def _lines(
     for (first, *others), report in zip(combined, reports, strict=True):
         measured = report.get(kind)
         y = measured["rmse"] if isinstance(measured, Mapping) else measured
-        if y is not None and isinstance(first, (int, float)) and not isinstance(first, bool):
+        if y is not None and isinstance(first, Real) and not isinstance(first, bool):
             lines.setdefault(", ".join(map(show, others)), []).append((float(first), float(y)))
     return lines

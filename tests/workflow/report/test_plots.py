@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.errors import SNNToolboxError
-from snntoolbox.workflow.report import plots
+from snntoolbox.workflow.report import canvas, plots
 from snntoolbox.workflow.report.canvas import save, spread, square
 
 pytest.importorskip("matplotlib")
@@ -121,3 +121,23 @@ def test_square_keeps_the_values():
     assert picture.shape == (3, 3)
     np.testing.assert_array_equal(picture.ravel()[:7], np.arange(7))
     assert np.isnan(picture.ravel()[7:]).all()
+
+
+@pytest.mark.parametrize("properties", [{}, {"savefig.format": "svg"}, {"font.size": 20, "savefig.format": "pdf"}])
+def test_the_users_properties_hold_for_any_picture(tmp_path, properties):
+    sizes = []
+
+    def draw():
+        figure, axes = canvas.canvas(3, 2)
+        sizes.append(axes.set_xlabel("x").get_size())
+        return figure
+
+    canvas.save_if_possible(draw, tmp_path / "a.png", pytest.fail, properties)
+    assert [p.name for p in tmp_path.iterdir()] == [f"a.{properties.get('savefig.format', 'png')}"]
+    assert sizes == [properties.get("font.size", 10)]
+
+
+def test_properties_that_cannot_be_are_told(tmp_path):
+    told = []
+    canvas.save_if_possible(lambda: canvas.canvas(3, 2)[0], tmp_path / "a.png", told.append, {"no.such": 1})
+    assert "a.png could not be drawn" in told[0]
