@@ -52,7 +52,7 @@ def problems_of_sweep(names: Sequence[str], values: Sequence[object], logarithmi
     if len({swept_key(name) for name in names}) < len(names):
         return [f"parameter_sweep.param_name = {', '.join(names)}: a key comes more than once"]
     problems = [text for name, own in zip(names, lists, strict=True) for text in _problems_of_one(name, own)]
-    if logarithmic and not all(isinstance(value, Real) and value > 0 for value in lists[0]):
+    if logarithmic and not all(isinstance(value, Real) and float(value) > 0 for value in lists[0]):
         problems.append(f"parameter_sweep.param_logscale: needs numbers above 0 of {names[0]}")
     return problems
 
