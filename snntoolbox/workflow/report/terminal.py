@@ -119,8 +119,8 @@ def energy_table(energy: Mapping[str, Any], width: int = 0) -> str:
 
 
 def joules(energy: float) -> str:
-    """With three digits and a prefix: ``'4.56 µJ'``."""
-    for prefix, unit in (("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9)):
+    """With three digits and a prefix that every terminal has: ``'4.56 uJ'``."""
+    for prefix, unit in (("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)):
         if energy >= unit:
             return f"{energy / unit:.3g} {prefix}J"
     return f"{energy / 1e-12:.3g} pJ"

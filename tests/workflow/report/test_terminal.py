@@ -108,7 +108,7 @@ def test_a_sweep_has_a_line_for_each_value():
 
 @pytest.mark.parametrize(
     ("energy", "text"),
-    [(2.5, "2.5 J"), (0.012, "12 mJ"), (4.56e-6, "4.56 µJ"), (8.9e-8, "89 nJ"), (1e-11, "10 pJ"), (0.0, "0 pJ")],
+    [(2.5, "2.5 J"), (0.012, "12 mJ"), (4.56e-6, "4.56 uJ"), (8.9e-8, "89 nJ"), (1e-11, "10 pJ"), (0.0, "0 pJ")],
 )
 def test_energies_have_prefixes(energy, text):
     assert joules(energy) == text
@@ -117,7 +117,7 @@ def test_energies_have_prefixes(energy, text):
 def test_energy_per_device():
     devices = {"this chip": {"spiking": 1e-6, "original": None}, "that": {"spiking": 2e-9, "original": 3e-9}}
     rows = words(energy_table({"devices": devices}, 80).rpartition("An estimate")[0].strip())
-    assert rows[1] == ["this chip", "1 µJ", "-"]
+    assert rows[1] == ["this chip", "1 uJ", "-"]
     assert rows[2] == ["that", "2 nJ", "3 nJ"]
 
 
