@@ -62,6 +62,10 @@ class ConversionError(SNNToolboxError):
     """A network cannot be converted as asked."""
 
 
+class UnfinishedError(SNNToolboxError):
+    """Some points of a sweep have failed; the others are finished, or all have failed."""
+
+
 class BackendError(SNNToolboxError):
     """A simulator is missing or failed."""
 

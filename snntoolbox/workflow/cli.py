@@ -22,6 +22,7 @@ from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.interrupts import ENDING
 from snntoolbox.ir.places import noted
 from snntoolbox.workflow.commands import COMMANDS, command, parser
+from snntoolbox.workflow.memory import HINT, NO_MEMORY, out_of_memory
 from snntoolbox.workflow.streams import give_up_output, safe_streams
 
 _SURROUNDINGS = {
@@ -29,8 +30,6 @@ _SURROUNDINGS = {
     *(errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.ELOOP, errno.ESTALE),
 }
 """Error numbers that tell of the machine and not of a defect; others keep their traceback."""
-
-_NO_MEMORY = "not enough memory\n  hint: a smaller [simulation] batch_size needs less"
 
 _CLEANING_SECONDS = 10.0
 """For so long a second signal does not stop what the first one has begun: the removal of what is not finished."""
@@ -136,16 +135,16 @@ def _guarded(options: argparse.Namespace, places: list[Path]) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         give_up_output()
     except OSError as error:
-        if _out_of_memory(error):
-            return _fail(_NO_MEMORY)
+        if out_of_memory(error):
+            return _fail(f"{NO_MEMORY}\n  hint: {HINT}")
         if error.errno not in _SURROUNDINGS:
             raise
         give_up_output()
         return _fail(f"{error.strerror}: '{error.filename}'" if error.filename else f"cannot write: {error.strerror}")
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
-        return _fail(_NO_MEMORY)
+        return _fail(f"{NO_MEMORY}\n  hint: {HINT}")
     return code
 
 
@@ -156,13 +155,6 @@ def _results(places: list[Path]) -> str:
         return "results of earlier runs are as they were"
     more = f" and {len(there) - 3} more" if len(there) > 3 else ""
     return f"written before that, and whole: {', '.join(there[:3])}{more}"
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; PyTorch tells it in RuntimeErrors, and what maps files in OSErrors."""
-    text = str(error)
-    known = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
-    return known or "out of memory" in text or "can't allocate memory" in text
 
 
 def _fail(message: str) -> int:

@@ -117,6 +117,14 @@ class Inputs:
         return 2 if self.binary else math.prod(self.output_shape)
 
     @property
+    def output_values(self) -> int:
+        """How many values all outputs have together."""
+        if self.graph is not None:
+            return sum(math.prod(self.graph.shapes[name]) for name in self.graph.outputs)
+        assert self.network is not None
+        return sum(math.prod(readout.shape) for readout in self.network.readouts)
+
+    @property
     def classifies(self) -> bool:
         """Whether the output that is scored says classes."""
         return self.head.decides

@@ -145,7 +145,7 @@ def _versions() -> dict[str, str]:
 def check_settings(inputs: Inputs) -> None:
     """ConfigError where settings, model and data do not go together."""
     simulation, output = inputs.settings.simulation, inputs.settings.output
-    steps_of(simulation.duration, simulation.dt)
+    check_length(inputs.settings, inputs.output_values, len(inputs.test))
     device_named(simulation.device)
     once = inputs.head.decides_once(inputs.output_shape)
     if simulation.early_exit and (not once or inputs.calibration is None):
@@ -160,6 +160,18 @@ def check_settings(inputs: Inputs) -> None:
         cluster.check(min(simulation.workers, -(-len(inputs.test) // simulation.batch_size)), simulation.scheduler)
         if simulation.scheduler:
             cluster.check_reachable(simulation.scheduler)
+
+
+def check_length(settings: Settings, outputs: int, samples: int) -> None:
+    """Refuses a duration that is no whole number of steps, or more steps than there is room for.
+
+    `outputs` is how many values a sample's outputs have. Errors: ConversionError, TooLargeError.
+    """
+    simulation = settings.simulation
+    steps = steps_of(simulation.duration, simulation.dt)
+    if settings.tools.simulate:
+        check_room(steps, BYTES * outputs, min(simulation.batch_size, samples))
+        check_room(steps, BYTES, samples)  # the classes after each step
 
 
 # -- stages ---------------------------------------------------------------------------------------------------------
@@ -184,11 +196,6 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     if settings.tools.convert:
         check(smallest_network(recipe))
     lowered = lower(graph, recipe)
-    if settings.tools.simulate:
-        steps, samples = steps_of(settings.simulation.duration, settings.simulation.dt), len(inputs.test)
-        outputs = sum(map(lowered.size, lowered.outputs))
-        check_room(steps, BYTES * outputs, min(settings.simulation.batch_size, samples))
-        check_room(steps, BYTES, samples)  # the classes after each step
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import partial
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
 from snntoolbox.backends.workers import cluster
-from snntoolbox.backends.workers.cluster import Cluster
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
-from snntoolbox.ir.files import RunFolder
-from snntoolbox.ir.foreign import file_names
-from snntoolbox.ir.writing import write_json
+from snntoolbox.ir.files import RunFolder, restore
+from snntoolbox.ir.foreign import file_names, longer, shown
+from snntoolbox.ir.interrupts import held_back
+from snntoolbox.ir.writing import OutputError, write_json
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.raw_config import Config
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import Varied, problems_of_sweep, varied
 from snntoolbox.workflow.config.values import show, spelled
 from snntoolbox.workflow.report.sweep_picture import draw
-from snntoolbox.workflow.report.terminal import progress
-from snntoolbox.workflow.stories.run import run
+from snntoolbox.workflow.stories.points import Outcome, Point, outcomes, refused, together
+from snntoolbox.workflow.stories.run import UNFINISHED
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +54,11 @@ class Sweep:
     def rows(self) -> list[dict[str, Any]]:
         """For each point its value, its folder's name, and what is `REPORTED` of it."""
         points = zip(self.values, self.folders, self.reports, strict=True)
-        return [
-            {"value": value, "folder": folder.name, **{k: report[k] for k in REPORTED if k in report}}
-            for value, folder, report in points
-        ]
+        return [_row(value, folder.name, report) for value, folder, report in points]
+
+
+def _row(value: object, folder: str, report: Mapping[str, Any]) -> dict[str, Any]:
+    return {"value": value, "folder": folder, **{k: report[k] for k in REPORTED if k in report}}
 
 
 @checked
@@ -73,7 +76,9 @@ def sweep(
     [parameter_sweep] unless given; `overrides` are ``section.key=value``, `force` is for networks too large for the
     simulator. The results are in `log_dir_of_current_run`, all at once: a folder per point, and `sweep.json`. With
     [simulation] workers or a scheduler the points are shared out among them; they must then see the same files.
-    ConfigError names every value that is not allowed, before the first run.
+    ConfigError names every value that is not allowed, before the first run. A point that fails stops no other; where
+    one did, or the sweep was interrupted, the finished ones are in a folder of their own, ``...-unfinished``, and
+    UnfinishedError tells what the others failed of.
     """
     overrides = list(overrides)
     settings = load_config(config, overrides)
@@ -83,17 +88,105 @@ def sweep(
     points = _points(config, overrides, list(keys), combined)
     cluster.check(min(settings.simulation.workers, len(points)), settings.simulation.scheduler)
     place, labels = settings.paths.log_dir_of_current_run, _labels(list(keys), combined)
-    with RunFolder(place, overwrite=settings.output.overwrite) as folder:
-        tasks = [
-            (_at(point, place / label), folder / label, _told(names, each), force)
-            for point, label, each in zip(points, labels, combined, strict=True)
-        ]
-        reports = tuple(_reports(settings, tasks))
-        swept = _swept(names, combined, reports, tuple(place / label for label in labels))
-        parameter = [*keys] if len(keys) > 1 else next(iter(keys))
-        write_json(folder / "sweep.json", {"parameter": parameter, "points": swept.rows})
-        draw(folder, keys, combined, reports, settings, log.warning)
-    return swept
+    told = [_told(names, each) for each in combined]
+    at = [_at(point, place / label) for point, label in zip(points, labels, strict=True)]
+    target = RunFolder(place, overwrite=settings.output.overwrite)
+    with target as folder:
+        tasks = [Point(point, folder / label, text) for point, label, text in zip(at, labels, told, strict=True)]
+        if errors := refused(tasks):
+            raise together(errors)
+        record = _Record(folder / "sweep.json", tuple(keys), combined, labels)
+        picture = partial(draw, folder, keys, combined, settings=settings, warn=log.warning)
+        ended = _run(outcomes(settings, tasks, force=force), tasks, record, picture)
+        if not ended.whole:
+            if not ended.reports:
+                raise ended.error()
+            target.path = target.path.with_name(longer(target.path.name, UNFINISHED))
+    if not ended.whole:
+        raise ended.error(target.path)
+    return _swept(names, combined, ended.reports, tuple(place / label for label in labels))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """What came of each point, None for those that were not run, and what ended the sweep before the last."""
+
+    done: Sequence[Outcome | None]
+    stopped: BaseException | None = None
+
+    @property
+    def reports(self) -> tuple[Mapping[str, Any], ...]:
+        """Of the points that are finished."""
+        return tuple(outcome for outcome in self.done if isinstance(outcome, Mapping))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all are, and the picture of them."""
+        return self.stopped is None and len(self.reports) == len(self.done)
+
+    def error(self, place: Path | None = None) -> BaseException:
+        """What is to be raised; `place` is where the finished points are."""
+        count = f"({len(self.reports)} of {len(self.done)})"
+        finished = f"finished points {count} are in '{shown(place)}'" if place else ""
+        if self.stopped is not None and not isinstance(self.stopped, SNNToolboxError):
+            if finished and isinstance(self.stopped, Exception):  # of a signal the command tells what there is
+                log.warning(finished)
+            return self.stopped
+        failures = [error for error in (*self.done, self.stopped) if isinstance(error, SNNToolboxError)]
+        return together(failures, finished)
+
+
+@dataclass(frozen=True, eq=False)
+class _Record:
+    """Writes `sweep.json`: the points that are finished, and of the others why not."""
+
+    file: Path
+    keys: tuple[str, ...]
+    combined: Sequence[tuple[object, ...]]
+    labels: Sequence[str]
+
+    def write(self, done: Sequence[Outcome | None]) -> None:
+        """What is known so far; points behind the end of `done`, and None, have not been run."""
+        points, unfinished = [], []
+        for values, label, outcome in zip_longest(self.combined, self.labels, done):
+            value = values if len(self.keys) > 1 else values[0]
+            if isinstance(outcome, Mapping):
+                points.append(_row(value, label, outcome))
+            else:
+                unfinished.append({"value": value, "reason": "not run" if outcome is None else str(outcome)})
+        parameter = [*self.keys] if len(self.keys) > 1 else self.keys[0]
+        rest = {"unfinished": unfinished} if unfinished else {}
+        write_json(self.file, {"parameter": parameter, "points": points, **rest})
+
+
+def _run(
+    coming: Iterator[Outcome],
+    tasks: Sequence[Point],
+    record: _Record,
+    draw_all: Callable[[Sequence[Mapping[str, Any]]], None],
+) -> _Ended:
+    """Run all points and draw them; whatever comes in the way, those that are finished are kept."""
+    done: list[Outcome | None] = []
+    try:
+        for outcome in coming:
+            done.append(outcome)
+            record.write(done)  # as long as there is room
+        if (ended := _Ended(done)).whole:
+            draw_all(ended.reports)
+    except BaseException as error:  # a signal or a defect
+        with held_back(), suppress(OutputError):
+            restore(record.file.parent)  # workers that were ended leave what they had begun
+            done += [_found(task.folder) for task in tasks[len(done) :]]
+            record.write(done)
+        return _Ended(done, error)
+    return ended
+
+
+def _found(folder: Path) -> Mapping[str, Any] | None:
+    """The report of a point that was finished and not yet asked for: by a worker, or as a signal came."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads((folder / "report.json").read_text()))
+    return None
 
 
 def _swept(
@@ -155,46 +248,3 @@ def _labels(names: Sequence[str], combined: Iterable[Sequence[object]]) -> list[
     texts = ["_".join(f"{n}_{show(v)}" for n, v in zip(short, values, strict=True)) for values in combined]
     folders = file_names(texts)
     return [folders[text] for text in texts]
-
-
-def _reports(settings: Settings, tasks: list[tuple[Settings, Path, str, bool]]) -> Iterator[Mapping[str, Any]]:
-    """The report of each point, in order."""
-    simulation, verbose = settings.simulation, settings.output.verbose
-    if simulation.workers < 2 and not simulation.scheduler:
-        for number, task in enumerate(tasks, start=1):
-            log.info("%s (%d of %d)", task[2], number, len(tasks))
-            yield run_point(None, *task)
-        return
-    bar = progress("Sweeping", len(tasks)) if verbose else nullcontext[Callable[[int], None]](lambda points: None)
-    workers = min(simulation.workers, len(tasks))
-    with Cluster(workers, simulation.scheduler) as running, bar as advance:
-        for task, report in zip(tasks, running.ordered(run_quietly, None, tasks, name="a point"), strict=True):
-            for warning in report["warnings"]:
-                log.warning("%s: %s", task[2], warning)
-            advance(1)
-            yield report
-
-
-def run_point(shared: None, settings: Settings, folder: Path, label: str, force: bool) -> Mapping[str, Any]:
-    """Run one point into a folder and return its report; its errors begin with the point's `label`."""
-    try:
-        done = run(settings, into=folder, force=force)
-        if done.failure is not None:
-            raise done.failure
-        return done.report
-    except SNNToolboxError as error:
-        error.message = f"with {label}: {error.message}"
-        error.args = (f"with {label}: {error}",)
-        raise
-
-
-def run_quietly(shared: None, settings: Settings, folder: Path, label: str, force: bool) -> Mapping[str, Any]:
-    """Run one point on a worker: what it has to say is said where the sweep runs."""
-    ours = logging.getLogger("snntoolbox")
-    level = ours.level
-    ours.setLevel(logging.CRITICAL)
-    try:
-        quiet = replace(settings, output=replace(settings.output, verbose=0))
-        return run_point(shared, quiet, folder, label, force)
-    finally:
-        ours.setLevel(level)

@@ -1,5 +1,6 @@
 """Sweeps: one run per value of a key, each as it would be alone, here and on workers."""
 
+import errno
 import json
 import os
 
@@ -7,13 +8,22 @@ import numpy as np
 import pytest
 
 import snntoolbox as stb
-from snntoolbox.errors import ConfigError, ConversionError
-from snntoolbox.ir.writing import _plain
+from snntoolbox.errors import (
+    ConfigError,
+    ConversionError,
+    DataError,
+    DiedError,
+    SNNToolboxError,
+    UnfinishedError,
+)
+from snntoolbox.ir.files import RunFolder
+from snntoolbox.ir.writing import _plain, write_json
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.report import canvas
-from snntoolbox.workflow.stories.run import run
+from snntoolbox.workflow.stories import points
+from snntoolbox.workflow.stories.run import FinishedRun, run
 from snntoolbox.workflow.stories.sweep import _labels
 
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=16", "simulation.duration=8"]
@@ -191,3 +201,96 @@ def test_a_logarithmic_scale_needs_numbers(config):
 def test_properties_that_cannot_be_are_told_before_the_first_run(config, properties):
     with pytest.raises(stb.SNNToolboxError, match="plotproperties"):
         stb.sweep(config, "simulation.duration", [1, 2], overrides=[*SHORT, f"output.plotproperties={properties}"])
+
+
+# -- points that fail ------------------------------------------------------------------------------------------------
+
+FAILURES = {
+    "simulator": DiedError("the simulator is gone"),
+    "data": DataError("no such data"),
+    "memory": MemoryError(),
+    "memory in torch": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+    "disk": OSError(errno.EIO, "Input/output error"),
+    "defect": ZeroDivisionError("division by zero"),
+    "SIGINT": KeyboardInterrupt(),
+}
+GOES_ON = {"simulator", "data", "memory", "memory in torch"}
+
+
+def failing(monkeypatch, failures):
+    """Runs of these durations raise; the others write a report."""
+
+    def one(settings, into, force):
+        duration = settings.simulation.duration
+        report = {"duration": duration, "warnings": [], "seconds": {}}
+        with RunFolder(into) as folder:
+            if error := failures.get(duration):
+                raise error
+            write_json(folder / "report.json", report)
+        return FinishedRun(report=report, folder=into)
+
+    monkeypatch.setattr(points, "run", one)
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_what_is_finished_stays_where_another_point_fails(case, config, monkeypatch):
+    place = config.parent / "log" / "demo_onnx"
+    failing(monkeypatch, {})
+    stb.sweep(config, "simulation.duration", [1], overrides=SHORT)
+    earlier = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    failing(monkeypatch, {3: FAILURES[case]})
+    expected = UnfinishedError if case in GOES_ON else type(FAILURES[case])
+    with pytest.raises(expected) as failed:
+        stb.sweep(config, "simulation.duration", [2, 3, 4], overrides=SHORT)
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == earlier
+    folder = place.with_name("demo_onnx-unfinished")
+    written = json.loads((folder / "sweep.json").read_text())
+    finished = [2, 4] if case in GOES_ON else [2]
+    assert [point["value"] for point in written["points"]] == finished
+    assert [point["value"] for point in written["unfinished"]] == [v for v in (2, 3, 4) if v not in finished]
+    for point in written["points"]:
+        assert json.loads((folder / point["folder"] / "report.json").read_text())["duration"] == point["value"]
+    if case in GOES_ON:
+        assert written["unfinished"][0]["reason"].startswith("with simulation.duration = 3: ")
+        assert f"finished points (2 of 3) are in '{folder}'" in str(failed.value)
+    else:
+        assert [point["reason"] for point in written["unfinished"]] == ["not run", "not run"]
+    assert sorted(p.name for p in place.parent.iterdir()) == ["demo_onnx", "demo_onnx-unfinished"]
+
+
+def test_points_that_fail_from_the_command_line(config, monkeypatch, capsys):
+    failing(monkeypatch, {3: DiedError("the simulator is gone", hint="ask it"), 4: DataError("no data")})
+    sets = [*SHORT, "parameter_sweep.param_name=simulation.duration", "parameter_sweep.param_values=[3, 2, 4]"]
+    assert main([str(config), *(part for text in sets for part in ("--set", text))]) == 2
+    told = capsys.readouterr().err
+    for words in ("duration = 3: the simulator is gone", "hint: ask it", "duration = 4: no data", "(1 of 3)"):
+        assert words in told
+    assert "Traceback" not in told
+
+
+def test_where_no_point_is_finished_nothing_is_left(config, monkeypatch):
+    failing(monkeypatch, {2: DataError("no data"), 3: DataError("none here")})
+    with pytest.raises(UnfinishedError, match=r"= 2: no data[^$]*= 3: none here"):
+        stb.sweep(config, "simulation.duration", [2, 3], overrides=SHORT)
+    assert list((config.parent / "log").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "messages"),
+    [
+        ("simulation.duration", [2, 10**13, 10**14], ["= 10000000000000: what is kept", "= 100000000000000: what is"]),
+        ("simulation.dt", [1.0, 1e-13], ["simulation.dt = 1e-13: what is kept of"]),
+        ("paths.filename_ann", ["digits_cnn.onnx", "none.onnx"], ["filename_ann = none.onnx: "]),
+        ("paths.dataset_path", [".", "nowhere"], ["dataset_path = nowhere: "]),
+    ],
+)
+def test_what_cannot_be_done_is_known_before_the_first_point(name, values, messages, config, monkeypatch):
+    def none(settings, **options):
+        raise AssertionError("a point was run")
+
+    monkeypatch.setattr(points, "run", none)
+    with pytest.raises(SNNToolboxError) as refused:
+        stb.sweep(config, name, values, overrides=SHORT)
+    for message in messages:
+        assert message in str(refused.value)
+    assert list((config.parent / "log").iterdir()) == []
