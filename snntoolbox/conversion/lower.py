@@ -6,7 +6,13 @@ import logging
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
-from snntoolbox.conversion.lowering.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs, why_kept
+from snntoolbox.conversion.lowering.lower_outputs import (
+    LowerSoftmax,
+    MaxToAveragePooling,
+    OwnOutputs,
+    RectifyOutputs,
+    why_kept,
+)
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
@@ -22,9 +28,10 @@ log = logging.getLogger(__name__)
 
 def lower(graph: Graph, recipe: Recipe) -> Graph:
     """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
-    kept = why_kept(graph)
+    kept, names = why_kept(graph), graph.outputs
     graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
     graph = LowerLogits(keep_sigmoid="sigmoid" in recipe.approximate)(graph)
+    graph = OwnOutputs(names)(graph)
     graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)

@@ -13,6 +13,7 @@ import numpy as np
 from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, Choice, Choose
 from snntoolbox.conversion.corrections.correct_layers import STARTING
+from snntoolbox.conversion.lowering.spiking_outputs import tell_what_spikes_lose
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import choose_scales, uncorrected
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS, USUAL, rule_name
@@ -62,6 +63,8 @@ def settle(
     if steps is not None and data is not None:  # what the outputs would be, and what the network says
         samples = min(len(data[0]), max(recipe.correction_samples, recipe.readout_correction))
         check_room(steps, 2 * BYTES * sum(map(lowered.size, lowered.outputs)), samples)
+    if data is not None and recipe.readout == "spikes":
+        tell_what_spikes_lose(lowered, data)
     pairs = [("weights", "none")] if data is None else candidates(recipe, steps)
 
     @cache

@@ -20,7 +20,8 @@ _NO_CLASS = {
     "values": "an output of plain values holds no classes",
 }
 _SAY = {
-    "one": "load(..., head='logits') reads its sign as the class, or compare result.output with the targets",
+    "one": "load(..., head='logits') takes class 1 above 0, head=Head(kind='logits', threshold=0.5) above that; or "
+    "compare result.output with the targets",
     "map": "use the output itself, or name the axis of the classes: load(..., head=Head(kind='classes', axis=0))",
     "values": "use the output itself",
 }
@@ -43,6 +44,8 @@ class Head:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ArgumentError(f"a head of kind '{self.kind}' is unknown", hint=f"known: {', '.join(KINDS)}")
+        if not math.isfinite(self.threshold):
+            raise ArgumentError(f"a threshold of {self.threshold:g} is no number")
         if self.axis is not None and self.kind != "classes":
             raise ArgumentError(f"a head of kind '{self.kind}' has no axis of classes")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.errors import ArgumentError
 from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.node import Node, Shape
 from snntoolbox.ir.nodes.elementwise import Elementwise
@@ -57,6 +58,9 @@ def told(head: Head | str, nodes: Mapping[str, Node], shapes: Mapping[str, Shape
             return _head(nodes, shapes, output)
         if head.kind == "logits" and _is_sigmoid(end.node):
             return Head(kind="logits", threshold=0.5)
+    if head.kind == "logits" and _is_sigmoid(end.node) and not 0 < head.threshold < 1:
+        wrong = f"the output '{output}' is a sigmoid, whose values are never on both sides of {head.threshold:g}"
+        raise ArgumentError(wrong, hint="a threshold between 0 and 1; head='logits' means 0.5")
     return head.check(shape, output)
 
 

@@ -36,6 +36,8 @@ def class_labels(labels: Array, head: Head, shape: Shape, samples: int, source: 
     probabilities (smoothed or predicted labels) mean their most likely class.
     """
     head.require(shape)
+    if np.ma.is_masked(labels):
+        raise DataError(f"some of the {source} are masked", hint="give those samples alone that have a label")
     y = np.asarray(labels)
     if y.dtype.kind not in "buif":
         raise DataError(f"{source} hold {y.dtype} values", hint="give class indices, counted from 0")

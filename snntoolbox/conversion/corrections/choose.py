@@ -111,10 +111,9 @@ class Choose:
         for rule, layers in candidates[:count]:
             correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
             pairs = correct.outputs(network_of(rule), graph, data, held)
-            heads = dict(zip(graph.outputs, graph.heads, strict=True)).values()
-            each = [output_errors(*pair, head) for pair, head in zip(pairs, heads, strict=True)]
+            each = [output_errors(*pair, head) for pair, head in zip(pairs, graph.heads, strict=True)]
             errors.append(np.sum(each, axis=0))
-            tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0], next(iter(heads)))))
+            tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0], graph.heads[0])))
             log.info("tried %s", tried[-1])
         return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
 

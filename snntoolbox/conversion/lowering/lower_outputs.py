@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.heads import end_of, softmax_head
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Softmax
+from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Reshape, Softmax
 
 
 def node_at(graph: Graph, output: str) -> Node | None:
@@ -67,6 +67,27 @@ def _kept(graph: Graph, output: str) -> str:
     if heads != {classes}:
         return f"{told}cannot be kept, and the head that was given wants its values: give the one of its classes"
     return ""
+
+
+@dataclass(frozen=True)
+class OwnOutputs:
+    """Each of several outputs a node of its own, called as the output was before: each has a meaning of its own."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, graph: Graph) -> Graph:
+        """The graph in which no two outputs are one node."""
+        changed: dict[str, Node] = {}
+        ends: list[str] = []
+        for name, end in zip(self.names, graph.outputs, strict=True):
+            if len(self.names) == 1 or (end == name and end not in ends):
+                ends.append(end)
+                continue
+            own = graph.fresh(name, changed)
+            origin, shape = graph.nodes[end].origin, graph.shapes[end]
+            changed[own] = Reshape(name=own, inputs=(end,), shape=shape, origin=origin)
+            ends.append(own)
+        return graph.edited(changed.values(), outputs=ends, heads=graph.heads)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Convert:
                 bias=biases[f"{o}/output"],
                 head=head,
             )
-            for o, head in dict(zip(graph.outputs, graph.heads, strict=True)).items()
+            for o, head in zip(graph.outputs, graph.heads, strict=True)
         ]
         encodings = dict.fromkeys(graph.inputs, self.encoding)
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
