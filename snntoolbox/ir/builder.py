@@ -43,11 +43,16 @@ class GraphBuilder:
 
     def fresh(self, stem: str) -> str:
         """`stem`, or `stem` with a number behind it where that name is taken."""
-        stem = shortened(shown(stem.strip("/").replace("/", "."))) or "node"
+        stem = self.plain(stem)
         name, i = stem, 2
         while name in self._nodes:
             name, i = f"{stem}_{i}", i + 1
         return name
+
+    @staticmethod
+    def plain(name: str) -> str:
+        """A name of the user's as that of a node."""
+        return shortened(shown(name.strip("/").replace("/", "."))) or "node"
 
     def add(self, node: Node) -> str:
         """Add a node, renamed where its name is taken; GraphError where its inputs' shapes do not fit."""

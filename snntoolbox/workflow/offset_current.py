@@ -6,9 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.errors import ConfigError
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.workflow.config.schema import Settings
+
+
+def check_offset(settings: Settings, recipe: Recipe) -> None:
+    """ConfigError where neurons on an integer grid, or that fire in windows, would get such a current."""
+    schedule, cell = recipe.chosen_schedule, settings.cell
+    at_rates = schedule.rates and schedule.always_fires and not recipe.weight_bits
+    if cell.i_offset and settings.tools.convert and not at_rates:
+        wrong = f"cell.i_offset = {cell.i_offset}: goes with neurons that fire at rates, off the integer grid, only"
+        raise ConfigError(wrong, hint="conversion.schedule = rate and conversion.weight_bits = 0")
 
 
 def with_offset(network: SpikingNetwork, settings: Settings) -> SpikingNetwork:

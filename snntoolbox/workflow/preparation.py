@@ -33,7 +33,7 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
-from snntoolbox.workflow.offset_current import with_offset
+from snntoolbox.workflow.offset_current import check_offset, with_offset
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.saved import check_saved
 
@@ -193,6 +193,7 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     if graph is None:
         return Plan()
     recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range())
+    check_offset(settings, recipe)
     if settings.tools.convert:
         check(smallest_network(recipe))
     lowered = lower(graph, recipe)

@@ -8,7 +8,7 @@ import pytest
 import snntoolbox as stb
 from snntoolbox.errors import DataError, SNNToolboxError
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.nodes import Conv, Dense, Elementwise, Input, Permute, ReLU, Reshape, Softmax
+from snntoolbox.ir.nodes import Conv, Dense, Elementwise, Input, Permute, ReLU, Reshape, Softmax, Take
 from snntoolbox.workflow.cli import main
 
 RNG = np.random.default_rng(0)
@@ -110,6 +110,97 @@ def test_probabilities_that_are_wanted_as_values_are_refused():
     graph = vector(4, softmax(0))
     with pytest.raises(SNNToolboxError, match="wants its values"):
         stb.convert(graph.with_heads({graph.outputs[0]: "values"}), X)
+
+
+# -- outputs that share what they say ------------------------------------------------------------------------------
+
+
+def ends(graph, *more):
+    """The graph with further outputs that read its last node."""
+    last = graph.outputs[0]
+    nodes = [end(name=f"more{i}", inputs=(last,)) for i, end in enumerate(more)]
+    return graph.edited(nodes, outputs=[last, *(n.name for n in nodes)])
+
+
+def sigmoid(**names):
+    return Elementwise(function="sigmoid", **names)
+
+
+SHARED = {
+    "pixels and their shares": (ends(pixels(), softmax(0)), ["values", "classes along axis 0"]),
+    "shares over two axes": (
+        pixels().edited([softmax(a)(name=f"s{a}", inputs=("c2",)) for a in (0, 1)], outputs=["s0", "s1"]),
+        ["classes along axis 0", "classes along axis 1"],
+    ),
+    "logits and their shares": (ends(vector(4), softmax(0)), ["classes", "classes"]),
+    "a logit and its probability": (ends(vector(1), sigmoid), ["values", "class 1 above 0.5"]),
+    "an output twice": (vector(4).edited(outputs=["logits", "logits"]), ["classes", "classes"]),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_each_output_keeps_its_own_meaning_and_its_name(name, backwards):
+    graph, heads = SHARED[name]
+    if backwards:
+        graph = graph.edited(outputs=graph.outputs[::-1], heads=graph.heads[::-1])
+        heads = heads[::-1]
+    assert [str(h) for h in graph.heads] == heads
+    x = data_for(graph)
+    result = stb.convert(graph, x).run(x, duration=T)
+    assert len(result.outputs) == len(graph.outputs)
+    for output, read_out, head in zip(graph.outputs, result.outputs, graph.heads, strict=True):
+        if name != "a logit and its probability" and name != "an output twice":
+            assert read_out == output
+        if head.decides:
+            decided = head.decisions(graph.values(x)[output])
+            agree = result.classes(read_out) == decided
+            assert np.mean(agree[decided >= 0]) > 0.9
+
+
+def test_several_labels_beside_their_logits():
+    """What is said of one output is not lost to another that becomes the same values."""
+    graph = ends(vector(4), sigmoid)
+    labels = (graph.values(X)["logits"] > 0).astype(int)
+    for named in ({"logits": "logits"}, {"more0": "logits"}, {"logits": "logits", "more0": "logits"}):
+        result = stb.convert(graph.with_heads(named), X).run(X, duration=T)
+        for output in named:
+            assert result.accuracy(labels, output) > 0.9
+
+
+@pytest.mark.parametrize("probability", [0.02, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_other_thresholds_of_probabilities_are_kept(probability, outputs):
+    graph = vector(outputs, sigmoid)
+    last = graph.nodes["logits"]
+    graph = graph.edited([last.with_bias(last.bias - np.median(graph.values(X, keep=["logits"])["logits"], axis=0))])
+    said = graph.with_heads({"end0": stb.Head(kind="logits", threshold=probability)})
+    labels = (graph.run(X) > probability).astype(int)
+    assert stb.convert(said, X).run(X, duration=T).accuracy(labels) > 0.9
+    with pytest.raises(SNNToolboxError, match=r"never on both sides of 1\.5"):
+        graph.with_heads({"end0": stb.Head(kind="logits", threshold=1.5)})
+
+
+def test_one_of_several_probabilities():
+    graph = vector(4, sigmoid, lambda **names: Take(axis=0, indices=(1,), **names))
+    labels = (graph.run(X)[:, 0] > 0.5).astype(int)
+    assert stb.convert(graph, X).run(X, duration=T).accuracy(labels) > 0.9
+
+
+@pytest.mark.parametrize("shift", [0, -9])
+def test_what_spikes_cannot_say_is_said(shift, caplog):
+    graph = vector(4, softmax(0))
+    graph = graph.edited([graph.nodes["logits"].with_bias(graph.nodes["logits"].bias + shift)])
+    result = stb.convert(graph, X, readout="spikes").run(X, duration=T)
+    assert ("readout = linear keeps them" in caplog.text) == bool(np.any(result.predictions == -1))
+    assert (shift == 0) == bool(np.all(result.predictions >= 0))
+
+
+def test_masked_labels_are_refused():
+    graph = vector(4)
+    y = np.ma.masked_array(np.zeros(60, int), mask=np.arange(60) < 5)
+    with pytest.raises(DataError, match="masked"):
+        stb.convert(graph, X).run(X, duration=4).accuracy(y)
 
 
 # -- one value: a logit where that is said, else nothing is guessed ----------------------------------------------
@@ -307,6 +398,27 @@ def test_which_of_several_outputs_is_scored_is_said(name, tmp_path):
     assert report["output_error"].keys() == {"boxes", "logits"}
     if name == "logits":
         assert report["snn_accuracy"] > 0.9
+
+
+def test_outputs_of_onnx_files_are_called_as_they_are_there(tmp_path):
+    """Exporters name nodes otherwise than the tensors that are the outputs."""
+    import onnx
+
+    graph = vector(4)
+    onnx_file(tmp_path, graph.edited([ReLU(name="cut", inputs=("logits",))], outputs=["logits", "cut"]))
+    model = onnx.load(tmp_path / "net.onnx")
+    names = {"logits": "boxes", "cut": "classes"}
+    for node in model.graph.node:
+        node.input[:] = [names.get(i, i) for i in node.input]
+        node.output[:] = [names.get(o, o) for o in node.output]
+    for output in model.graph.output:
+        output.name = names[output.name]
+    loaded = stb.load(model, head={"boxes": "values"})
+    assert loaded.outputs == ("boxes", "classes")
+    assert [str(h) for h in loaded.heads] == ["values", "classes"]
+    x = RNG.random((5, 6)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.values(x)["classes"], np.maximum(loaded.values(x)["boxes"], 0))
+    assert list(stb.convert(loaded, X).run(X[:2], duration=8).outputs) == ["boxes", "classes/output"]
 
 
 def test_an_output_that_is_not_there_is_refused(tmp_path, capsys):

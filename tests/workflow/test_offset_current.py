@@ -52,4 +52,4 @@ def test_a_saved_network_fixes_it(config):
 @pytest.mark.parametrize("other", ["conversion.weight_bits=8", "conversion.schedule=phased"])
 def test_where_there_is_no_place_for_it(config, other):
     with pytest.raises(ConfigError, match=r"cell\.i_offset = 0\.25: goes with"):
-        load_config(config, ["cell.i_offset=0.25", other])
+        network(config, "cell.i_offset=0.25", other)

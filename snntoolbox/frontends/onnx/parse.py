@@ -21,6 +21,7 @@ from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import Input
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,22 @@ class _Walk:
         if twice := [name for name, often in Counter(self.model.outputs).items() if often > 1]:
             raise FrontendError(f"the model is damaged: two outputs are called '{twice[0]}'")
         outputs = [self._output(name) for name in self.model.outputs]
-        return self.builder.finish([o for o in outputs if o is not None], self.model.name).edited()
+        graph = self.builder.finish([o for o in outputs if o is not None], self.model.name).edited()
+        return self._with_named_outputs(graph) if len(outputs) > 1 else graph
+
+    def _with_named_outputs(self, graph: Graph) -> Graph:
+        """The graph whose several outputs are called as the model calls them, where the name is free."""
+        called: dict[str, str] = {}
+        for end, name in zip(graph.outputs, self.model.outputs, strict=True):
+            own = self.builder.fresh(name)
+            free = own not in called.values() and end not in called and not isinstance(graph.nodes[end], Input)
+            if free and own == self.builder.plain(name):
+                called[end] = own
+        nodes = [
+            graph.nodes[end].renamed(name).with_inputs(*(called.get(i, i) for i in graph.nodes[end].inputs))
+            for end, name in called.items()
+        ]
+        return graph.edited(nodes, redirect=called, outputs=[called.get(end, end) for end in graph.outputs])
 
     def _store(self, graph: Any) -> None:
         """Take in the stored tensors; those also listed as inputs (old files) are constants all the same."""

@@ -64,11 +64,6 @@ def _time(settings: Settings) -> list[str]:
         )
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
-    grid_or_windows = settings.conversion.weight_bits or settings.conversion.schedule != "rate"
-    if cell.i_offset and settings.tools.convert and grid_or_windows:
-        problems.append(
-            f"cell.i_offset = {cell.i_offset}: goes with conversion.schedule = rate and conversion.weight_bits = 0 only"
-        )
     return problems
 
 
