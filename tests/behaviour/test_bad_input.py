@@ -169,7 +169,7 @@ CASES = {
     # data
     "channels last": Case(r"x_test have shape \(8, 8, 1\).*x\.reshape", [], changed("x_test", lambda x: x[..., None])),
     "other size": Case(r"x_test have shape \(8, 7\)", [], changed("x_test", lambda x: x[..., :7])),
-    "one sample": Case(r"8 samples, but .*y_test\.npz holds 500", [], changed("x_test", lambda x: x[0])),
+    "one sample": Case(r"1 samples, but .*y_test\.npz holds 500", [], changed("x_test", lambda x: x[0])),
     "calibration of other size": Case(r"x_norm have shape", [], changed("x_norm", lambda x: x[..., :7])),
     "NaN": Case(r"x_test.*NaN or infinite.*in sample 7", [], changed("x_test", lambda x: with_value(x, np.nan))),
     "infinite": Case(r"x_norm.*NaN or infinite", [], changed("x_norm", lambda x: with_value(x, -np.inf))),

@@ -108,7 +108,7 @@ def half_of_the_weights(network):
 
 class WritesBeside(Saver):
     def export(self, network, folder, samples=(), **options):
-        (folder.parent / "notes.txt").write_text("of this export")
+        (folder.parent.parent / "notes.txt").write_text("of this export")
         return super().export(network, folder, samples)
 
 
@@ -195,13 +195,13 @@ class LeavesTraces(Saver):
     """Where it is interrupted: the second export is begun in the folder of the first."""
 
     def export(self, network, folder, samples=(), **options):
-        (folder.parent / "started.txt").write_text("yes")
+        (folder.parent.parent / "started.txt").write_text("yes")
         return super().export(network, folder, samples)
 
 
 class ChangesTheEarlier(Saver):
     def export(self, network, folder, samples=(), **options):
-        for earlier in folder.parent.glob("earlier/*.npz"):
+        for earlier in folder.parent.parent.glob("earlier/*.npz"):
             earlier.write_bytes(b"")
         return super().export(network, folder, samples)
 

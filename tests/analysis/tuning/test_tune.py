@@ -232,5 +232,5 @@ def test_no_data_and_no_graph(small):
 
 def test_an_agreement_needs_classes():
     graph, x = network(outputs=1)
-    with pytest.raises(SNNToolboxError, match="not one class per sample"):
+    with pytest.raises(SNNToolboxError, match="says no classes"):
         stb.tune(graph, x, agreement=0.9)
