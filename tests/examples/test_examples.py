@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,16 @@ def test_variance_falls_with_the_square_of_the_steps_but_for_random_input(tmp_pa
         assert abs(bias + 0.5 / steps) < 0.1 / steps, "half a spike too low"
     assert max(abs(b) * t for b, t in zip(biases["constant, start at 1/2"], (8, 16, 32, 64), strict=False)) < 0.1
     assert [path.name for path in tmp_path.iterdir()] == ["error_against_steps.png"]
+
+
+def test_synapses_that_last_take_jitter_away(tmp_path):
+    if find_spec("matplotlib") is None:
+        pytest.skip("matplotlib is not installed")
+    _, *rows = run(EXAMPLES / "synaptic_filtering.py", cwd=tmp_path).splitlines()
+    spread = {(int(row.split()[0]), row.split()[1]): [float(v) for v in row.split()[2:]] for row in rows}
+    for jitter in (2, 4, 8):
+        current, intervals = spread[jitter, "current"], spread[jitter, "intervals"]
+        assert all(later < 0.7 * earlier for earlier, later in pairwise(current)), "each longer synapse damps more"
+        assert intervals[-1] < intervals[0]
+    assert spread[0, "current"][0] < 0.01 < spread[2, "current"][0] <= spread[8, "current"][0]
+    assert [path.name for path in tmp_path.iterdir()] == ["synaptic_filtering.png"]
