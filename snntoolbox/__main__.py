@@ -1,7 +1,5 @@
 """``python -m snntoolbox`` is the command ``snntoolbox``."""
 
-import sys
+from snntoolbox.workflow.cli import program
 
-from snntoolbox.workflow.cli import main
-
-sys.exit(main())
+program()

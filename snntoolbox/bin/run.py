@@ -1,11 +1,9 @@
 """Runs a configuration: ``from snntoolbox.bin.run import main``, or this module with a configuration behind it."""
 
-import sys
-
 from snntoolbox.workflow import cli
 from snntoolbox.workflow.main import main
 
 __all__ = ["main"]
 
 if __name__ == "__main__":
-    sys.exit(cli.main())
+    cli.program()

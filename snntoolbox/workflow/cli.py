@@ -11,11 +11,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn, Self
 
 from snntoolbox.errors import SNNToolboxError
 from snntoolbox.ir.foreign import shown
@@ -37,7 +37,15 @@ _CLEANING_SECONDS = 10.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for anything that the user can mend, 1 if a check fails."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    return _main(list(sys.argv[1:] if argv is None else argv), _Signals())
+
+
+def program() -> NoReturn:
+    """The same as the whole process: signals that come while the interpreter ends change nothing any more."""
+    sys.exit(_main(sys.argv[1:], _Signals(to_the_end=True)))
+
+
+def _main(arguments: list[str], signals: _Signals) -> int:
     first = next((a for a in arguments if not a.startswith("-")), None)
     if first is not None and first not in COMMANDS:
         if not os.path.exists(first) and (near := get_close_matches(first, COMMANDS, 1)):
@@ -50,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         logging.basicConfig(level=logging.WARNING, force=True)
         logging.root.handlers[0].setFormatter(_Log())
-        with _ended_by_signals(), noted() as places:
-            return _guarded(options, places)
+        with signals, noted() as places:
+            return _guarded(options, places, signals)
 
 
 class _Log(logging.Formatter):
@@ -72,80 +80,103 @@ class _Ended(BaseException):
         self.number = number
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise, so that what was begun is cleaned up as after Ctrl-C, which they do not interrupt."""
-    last = -math.inf
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C. After a plain KeyboardInterrupt within `exec` the interpreter dies of it at its end, caught or not."""
 
-    def forget() -> None:
-        nonlocal last
-        last = -math.inf
 
-    def end(number: int, frame: object) -> None:
-        nonlocal last
-        if time.monotonic() - last < _CLEANING_SECONDS:
+class _Signals:
+    """SIGTERM and SIGHUP raise, so that what was begun is cleaned up as after Ctrl-C, which they do not interrupt.
+
+    A context manager. Once it is `over`, everything being written and told, signals change nothing within it, and with
+    `to_the_end` behind it neither.
+    """
+
+    def __init__(self, *, to_the_end: bool = False) -> None:
+        self.to_the_end = to_the_end
+        self.over = False
+        self._last = -math.inf
+        self._handlers: dict[int, Any] = {}
+        self._hook = sys.unraisablehook
+
+    def __enter__(self) -> Self:
+        main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+        handlers = {number: signal.getsignal(number) for number in ENDING}
+        plain = (signal.SIG_DFL, signal.default_int_handler)
+        self._handlers = {number: handler for number, handler in handlers.items() if main and handler in plain}
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._send_again
+        for number in self._handlers:
+            signal.signal(number, self._end)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over = True
+        sys.unraisablehook = self._hook
+        for number, handler in self._handlers.items():
+            signal.signal(number, signal.SIG_IGN if self.to_the_end else handler)
+
+    def _end(self, number: int, frame: object) -> None:
+        if self.over or time.monotonic() - self._last < _CLEANING_SECONDS:
             return
-        last = time.monotonic()
-        raise KeyboardInterrupt if number == signal.SIGINT else _Ended(number)
+        self._last = time.monotonic()
+        raise _Interrupted if number == signal.SIGINT else _Ended(number)
 
-    main = threading.current_thread() is threading.main_thread()  # no other may set handlers
-    handlers = {number: signal.getsignal(number) for number in ENDING}
-    plain = (signal.SIG_DFL, signal.default_int_handler)
-    ours = {number: handler for number, handler in handlers.items() if main and handler in plain}
-    hook = sys.unraisablehook
-    for number in ours:
-        signal.signal(number, end)
-    sys.unraisablehook = partial(_send_again, forget)
+    def _send_again(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """A signal that came within a callback of a compiled library, which drops what is raised, is sent once more."""
+        error = unraisable.exc_value
+        if not isinstance(error, (_Ended, KeyboardInterrupt)):
+            sys.__unraisablehook__(unraisable)
+            return
+        number = error.number if isinstance(error, _Ended) else signal.SIGINT
+        self._last = -math.inf
+        later = threading.Timer(0.05, os.kill, (os.getpid(), number))
+        later.daemon = True
+        later.start()
+
+
+def _guarded(options: argparse.Namespace, places: list[Path], signals: _Signals) -> int:
+    """Run the command; what the user can mend becomes one message and exit code 2. `places` is what has been written.
+
+    Where a signal comes before all is told, it is the message, whatever else there was to say.
+    """
     try:
-        yield
-    finally:
-        sys.unraisablehook = hook
-        for number, handler in ours.items():
-            signal.signal(number, handler)
+        code, message = _carried_out(options)
+        signals.over = True
+    except KeyboardInterrupt:
+        code, message = 2, f"interrupted; {_results(places)}"
+    except _Ended as error:
+        name = signal.Signals(error.number).name
+        code, message = 128 + error.number, f"ended by {name}; {_results(places)}"
+    signals.over = True
+    if message:
+        _fail(message)
+    return code
 
 
-def _send_again(forget: Callable[[], None], unraisable: sys.UnraisableHookArgs) -> None:
-    """A signal that came within a callback of a compiled library, which drops what is raised, is sent once more."""
-    error = unraisable.exc_value
-    if not isinstance(error, (_Ended, KeyboardInterrupt)):
-        sys.__unraisablehook__(unraisable)
-        return
-    number = error.number if isinstance(error, _Ended) else signal.SIGINT
-    forget()
-    later = threading.Timer(0.05, os.kill, (os.getpid(), number))
-    later.daemon = True
-    later.start()
-
-
-def _guarded(options: argparse.Namespace, places: list[Path]) -> int:
-    """Run the command; what the user can mend becomes a message and exit code 2. `places` is what has been written."""
+def _carried_out(options: argparse.Namespace) -> tuple[int, str]:
+    """Run the command: its exit code, and what is to be said of its end, if anything."""
     code = 0
     try:
         code = command(options.command).execute(options) or 0
         sys.stdout.flush()
+        return code, ""
     except SNNToolboxError as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        return _fail(f"interrupted; {_results(places)}")
-    except _Ended as error:
-        _fail(f"ended by {signal.Signals(error.number).name}; {_results(places)}")
-        return 128 + error.number
+        return 2, str(error)
     except SystemExit as end:  # of a plug-in, or a layer of the user's: no command of ours ends so
-        return _fail(f"code that was run for this command ends the program: it calls exit({end.code!r})")
+        return 2, f"code that was run for this command ends the program: it calls exit({end.code!r})"
     except BrokenPipeError:  # whoever read our output has seen enough
         give_up_output()
+        return code, ""
     except OSError as error:
         if out_of_memory(error):
-            return _fail(f"{NO_MEMORY}\n  hint: {HINT}")
+            return 2, f"{NO_MEMORY}\n  hint: {HINT}"
         if error.errno not in _SURROUNDINGS:
             raise
         give_up_output()
-        return _fail(f"{error.strerror}: '{error.filename}'" if error.filename else f"cannot write: {error.strerror}")
+        return 2, f"{error.strerror}: '{error.filename}'" if error.filename else f"cannot write: {error.strerror}"
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        return _fail(f"{NO_MEMORY}\n  hint: {HINT}")
-    return code
+        return 2, f"{NO_MEMORY}\n  hint: {HINT}"
 
 
 def _results(places: list[Path]) -> str:
@@ -170,4 +201,4 @@ def _indented(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

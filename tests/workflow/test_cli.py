@@ -13,6 +13,7 @@ import time
 import pytest
 
 from snntoolbox import __version__
+from snntoolbox.errors import DataError
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.writing import write_text
 from snntoolbox.workflow import cli, demo
@@ -287,6 +288,60 @@ def test_a_second_signal_does_not_stop_what_the_first_has_begun(tmp_path, monkey
     assert code == 2
     assert told.startswith("snntoolbox: interrupted; ")
     assert (tmp_path / "cleaned").exists()
+
+
+PROGRAM = """
+import atexit, os, signal, sys
+from snntoolbox.workflow import cli
+from snntoolbox.workflow.commands import capabilities
+
+def send():
+    os.kill(os.getpid(), signal.{name})
+
+def work(options):
+    print("all of it")
+    {when}
+
+capabilities.execute = work
+sys.argv[1:] = ["capabilities"]
+cli.program()
+"""
+
+ENDINGS = {
+    "as the interpreter ends": ("atexit.register(send)", 0),
+    "dropped and sent again too late": ("signals = cli._Ended(signal.{name}); sys.unraisablehook(type('U', (), "
+    "dict(exc_value=signals))()); atexit.register(lambda: __import__('time').sleep(0.2))", 0),
+    "within exec": ("exec('send()', globals())", None),
+    "twice": ("atexit.register(send); send()", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_signal_at_the_very_end_changes_nothing(ending, name):
+    when, code = ENDINGS[ending]
+    script = PROGRAM.format(name=name, when=when.format(name=name))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    expected = {"SIGINT": 2, "SIGTERM": 143, "SIGHUP": 129}[name] if code is None else code
+    messages = 1 if code is None else 0
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (expected, "all of it\n", messages), done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_a_signal_while_a_failure_is_told(number, monkeypatch, capsys):
+    """There is one message, whenever it comes."""
+
+    def work(options):
+        raise DataError("no data")
+
+    real = cli._fail
+
+    def fail(message):
+        signal.raise_signal(number)
+        return real(message)
+
+    monkeypatch.setattr(cli, "_fail", fail)
+    assert ended(monkeypatch, capsys, work) == (2, "snntoolbox: no data\n")
 
 
 def test_a_command_that_is_mistyped_is_named(capsys):

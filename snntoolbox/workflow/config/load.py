@@ -31,7 +31,7 @@ def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) ->
 
     `user_keys` are those that the user set, `folder` is where the configuration file lies.
     """
-    paths = _paths(settings.paths, settings.simulation.simulator, folder)
+    paths = _paths(settings.paths, user_keys, settings.simulation.simulator, folder)
     tools = settings.tools
     if not paths.filename_ann and "tools.evaluate_ann" not in user_keys:
         tools = replace(tools, evaluate_ann=False)
@@ -49,18 +49,17 @@ def model_name(filename_ann: str) -> str:
     return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in MODEL_SUFFIXES else name
 
 
-def _paths(paths: Paths, simulator: str, folder: Path) -> Paths:
+def _paths(paths: Paths, user_keys: frozenset[str], simulator: str, folder: Path) -> Paths:
     work = _absolute(paths.path_wd, folder)
     name = model_name(paths.filename_ann)
-    unset = Path()
     return replace(
         paths,
         path_wd=work,
         dataset_path=_absolute(paths.dataset_path, work),
         log_dir_of_current_run=(
-            work / "log" / paths.runlabel
-            if paths.log_dir_of_current_run == unset
-            else _absolute(paths.log_dir_of_current_run, work)
+            _absolute(paths.log_dir_of_current_run, work)
+            if "paths.log_dir_of_current_run" in user_keys
+            else work / "log" / paths.runlabel
         ),
         class_idx_path=_absolute(paths.class_idx_path, work) if paths.class_idx_path else None,
         filename_parsed_model=paths.filename_parsed_model or (name and f"{name}_parsed"),
@@ -116,7 +115,9 @@ def _values(references: References, names: Iterable[Names]) -> tuple[dict[str, A
     for section, name in names:
         row = keys()[f"{section}.{name}"]
         try:
-            values[row.path] = value_of(row, references.text(section, name))
+            text = references.text(section, name)
+            if row.kind is not Path or unquoted(text):  # an empty path is none, and not the folder "."
+                values[row.path] = value_of(row, text)
         except ValueError as error:
             problems[section, name] = f"{row.path}{error}"
     return values, problems

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -104,6 +106,11 @@ def image_format(
     return ImageFormat(**values, size_asked="target_size" in dataflow)
 
 
+FORMATS = ("JPEG", "PNG")
+"""All that is read: of others Pillow changes values without a word (PPM with 10 bits) or runs programs (EPS)."""
+_REPAIR = "remove or repair the file"
+_SAVE_AS = "save it as PNG, or save arrays"
+
 IN_MEMORY = LARGE
 """Images that need more bytes are kept in a temporary file."""
 
@@ -138,15 +145,35 @@ def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
 def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:
     check_regular(path)
     try:
-        with pillow.open(path) as opened:
+        with pillow.open(path, formats=FORMATS) as opened:
             resized = form.size is not None and opened.size != form.size[::-1] and not form.size_asked
             image = pixels_of(opened, form.color_mode, form.size, form.interpolation, pillow)
+    except pillow.UnidentifiedImageError as error:
+        kind = _kind_of(path, pillow)
+        known = " or ".join(FORMATS)
+        if kind and kind not in FORMATS:
+            raise DataError(f"image {path} is {kind}, not {known}, whatever its name", hint=_SAVE_AS) from error
+        reason = f"a damaged {kind}" if kind else f"no {known}"
+        raise DataError(f"image {path} cannot be read ({reason})", hint=_REPAIR) from error
     except DataError as error:
         raise DataError(f"image {path}: {error.message}", hint=error.hint) from None
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise DataError(f"image {path} cannot be read ({error})", hint="remove or repair the file") from error
+        raise DataError(f"image {path} cannot be read ({error})", hint=_REPAIR) from error
     remarks = (*image.remarks, RESIZED) if resized else image.remarks
     return Pixels(image.values * np.float32(form.rescale), remarks)
+
+
+def _kind_of(path: Path, pillow: ModuleType) -> str:
+    """The format that a file begins like, empty for none; nothing of it is decoded."""
+    pillow.init()
+    with path.open("rb") as file:
+        beginning = file.read(16)
+    for name in pillow.ID:
+        accepts = pillow.OPEN[name][1]
+        with suppress(SyntaxError, IndexError, TypeError, ValueError, struct.error):
+            if accepts is not None and accepts(beginning) is True:
+                return str(name)
+    return ""
 
 
 def _pillow() -> ModuleType:

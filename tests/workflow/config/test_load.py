@@ -258,7 +258,8 @@ def test_installed_plugins_add_choices(load, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("row", keys().values(), ids=lambda row: row.path)
 def test_every_default_can_be_written_down(load, row):
-    settings = load(f"[{row.section}]\n{row.name} = {show(row.default)}\n", "paths.filename_ann=net", head="")
+    written = "" if row.derived else show(row.default)  # as a new configuration has it
+    settings = load(f"[{row.section}]\n{row.name} = {written}\n", "paths.filename_ann=net", head="")
     plain = load("")
     assert getattr(settings, row.section) == getattr(plain, row.section)
 
@@ -281,3 +282,25 @@ def test_the_toolboxs_names_of_simulators_are_understood(name, meant, tmp_path):
     config = tmp_path / "config.ini"
     config.write_text(f"[paths]\nfilename_ann = m.onnx\n[simulation]\nsimulator = {name}\n")
     assert load_config(config).simulation.simulator == meant
+
+
+HERE = {
+    "log_dir_of_current_run": ("work", "work/log/test"),
+    "dataset_path": ("work", "work"),
+    "path_wd": ("", "work"),
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("text", [".", "./", "'.'", "", "''", None])
+def test_the_folder_itself_is_something_else_than_none(text, name, tmp_path):
+    here, unset = HERE[name]
+    file = tmp_path / "config.ini"
+    line = "" if text is None else f"{name} = {text}\n"
+    work = "" if name == "path_wd" else "path_wd = work\n"
+    file.write_text(f"[paths]\nfilename_ann = m\n{work}{line}")
+    expected = here if text and text.strip("'") else unset if work else ""
+    assert getattr(load_config(file).paths, name) == tmp_path / expected
+    assert (
+        getattr(load_config(file, [] if text is None else [f"paths.{name}={text}"]).paths, name) == tmp_path / expected
+    )

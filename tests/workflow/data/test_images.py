@@ -170,3 +170,39 @@ def test_without_pillow(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PIL.Image", None)
     with pytest.raises(DataError, match=r"needs Pillow\n.*snntoolbox\[images\]"):
         load(folder)
+
+
+OTHERS = {
+    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EndComments\nshowpage\n%%EOF\n",
+    "PPM": b"P6 6 4 1023\n" + bytes(6 * 4 * 3 * 2),
+    **dict.fromkeys(("BMP", "GIF", "TIFF", "WEBP", "ICO", "PCX", "JPEG2000", "SGI")),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_the_name_does_not_decide_the_format(kind, suffix, folder, monkeypatch):
+    monkeypatch.setattr("subprocess.check_call", lambda *a, **k: pytest.fail("a program was run"))
+    path = folder / f"emu/0.{suffix}"
+    if OTHERS[kind] is None:
+        try:
+            image_module.fromarray(PIXELS[0]).save(path, format=kind)
+        except (KeyError, OSError):
+            pytest.skip(f"this Pillow cannot write {kind}")
+    else:
+        path.write_bytes(OTHERS[kind])
+    with pytest.raises(DataError, match=rf"0\.{suffix} is {kind}, not JPEG or PNG"):
+        load(folder)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_one_of_the_two_under_the_name_of_the_other(kind, folder):
+    for name in ("emu/1.png", "emu/2.png"):
+        image_module.fromarray(PIXELS[0]).save(folder / name, format=kind)
+    assert np.abs(load(folder).x[-1] - PIXELS[0]).max() <= (0 if kind == "PNG" else 255)
+
+
+def test_a_damaged_file_of_a_known_format(folder):
+    (folder / "emu/1.png").write_bytes((folder / "emu/1.png").read_bytes()[:20])
+    with pytest.raises(DataError, match=r"1\.png cannot be read"):
+        load(folder)
