@@ -16,7 +16,7 @@ from snntoolbox.workflow.config.values import escaped, spelled
 _AGAIN = "\N{SYMBOL FOR SUBSTITUTE}"  # marks the second [section] or key while parsing; no file has it
 MOST_PROBLEMS = 30
 """So many are told; a file with more is none that a user wrote by hand."""
-_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # no text holds these
+_SECTION = re.compile(r"^\[\w+\]", re.MULTILINE)
 _INIT_HINT = "write one with: snntoolbox init MODEL"
 
 
@@ -108,9 +108,10 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        if _BINARY.search(data):
+        text = data.decode("utf-8-sig", "surrogateescape")
+        if not _SECTION.search(text):
             raise
-        return data.decode("utf-8-sig", "surrogateescape")
+        return text
 
 
 def _instead(path: Path) -> str:

@@ -110,8 +110,11 @@ def test_a_saved_configuration_repeats_the_run(tmp_path, text):
     assert load_config(tmp_path / "saved.ini") == settings
 
 
-def test_names_that_are_not_utf_8(tmp_path):
-    folder = tmp_path / os.fsdecode(b"caf\xe9")
+@pytest.mark.parametrize(
+    "controls", [b"", bytes(range(1, 32)), b"\x01", b"\x1b[31m", b"\x1c\x7f", b"\n\x0e"], ids=ascii
+)
+def test_names_that_are_not_utf_8(tmp_path, controls):
+    folder = tmp_path / os.fsdecode(b"caf\xe9" + controls + b"\xff")
     paths = Paths(path_wd=folder, dataset_path=folder, log_dir_of_current_run=folder / "log", filename_ann="m",
                   filename_parsed_model="p", filename_snn="s")  # fmt: skip
     settings = replace(Settings(), paths=paths)
