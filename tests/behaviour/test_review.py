@@ -9,7 +9,7 @@ from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.stages import convert
 from snntoolbox.conversion.thresholds.thresholds import PercentileThresholds
-from snntoolbox.errors import ArgumentError, ConfigError, ConversionError, DataError
+from snntoolbox.errors import ConfigError, ConversionError, DataError, FrontendError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Add, Dense, Input, MaxPool, ReLU
@@ -61,8 +61,8 @@ def test_impossible_neurons_are_refused(fields):
         IF(**fields)
 
 
-def test_a_model_is_not_a_graph():
-    with pytest.raises(ArgumentError, match=r"load"):
+def test_what_is_no_model_is_not_converted():
+    with pytest.raises(FrontendError, match="no frontend takes an object"):
         convert(object(), np.ones((4, 6)))
 
 
