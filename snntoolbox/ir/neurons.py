@@ -13,6 +13,7 @@ import numpy as np
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.feature import Feature
+from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes.windows import Padding
 from snntoolbox.ir.part import Part, Parts, role_of
@@ -155,6 +156,10 @@ class IF:
             yield "initial or reset_potential is no finite number"
         for part in self.parts:
             yield from part.misfits()
+        if not held(self.initial):
+            yield f"initial {self.initial} is {RANGE}"
+        if held(self.levels) and held(self.threshold) and not held(np.multiply.outer(self.levels, self.threshold)):
+            yield f"levels {self.levels} times threshold {self.threshold} are {RANGE}"
         subtracts = isinstance(self.parts.reset, Subtract)
         if isinstance(self.parts.spikes, GradedSpikes) and (self.parts.pause or not subtracts):
             yield "spikes with values or signs need reset = subtract and no refractory period"

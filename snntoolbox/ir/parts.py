@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.ir.feature import Feature, Lowering
+from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.part import (
     Limits,
@@ -98,6 +99,8 @@ class ConstantThreshold(Threshold):
         """Values that any potential is above."""
         if not np.all(np.asarray(self.value) > 0):
             yield f"threshold {self.value} is not above 0"
+        elif not held(self.value):
+            yield f"threshold {self.value} is {RANGE}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +161,8 @@ class GradedSpikes(SpikeRule):
             yield f"levels {self.levels} are not different values, at least one"
         elif not all(level > 0 and math.isfinite(level) for level in self.levels):
             yield f"levels {self.levels} are not all above 0 and finite"
+        elif not held(self.levels):
+            yield f"levels {self.levels} are {RANGE}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +187,11 @@ class ToPotential(ResetRule):
     def after(self, before: Array, spikes: Array, height: Array | float) -> Array:
         """The potential to reset to, where a spike is."""
         return np.where(spikes, self.potential, before)
+
+    def misfits(self) -> Iterator[str]:
+        """A potential that no simulator can hold."""
+        if not held(self.potential):
+            yield f"reset_potential {self.potential} is {RANGE}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +227,8 @@ class Saturation(Limits):
         """A range that 0 is not in."""
         if not self.low <= 0 <= self.high:
             yield f"saturation {(self.low, self.high)} is no range around 0"
+        elif not held(self.low, self.high):
+            yield f"saturation {(self.low, self.high)} is {RANGE}"
 
 
 MOST_STEPS = 2**31

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
@@ -62,6 +63,11 @@ def _time(settings: Settings) -> list[str]:
             f"input.input_rate = {settings.input.input_rate}: is more than one spike per step of {simulation.dt} ms; "
             f"at most {1000 / simulation.dt:g} Hz fit, or a smaller simulation.dt"
         )
+    units = {"v_reset": 1.0 if cell.reset == "zero" else 0.0, "i_offset": simulation.dt}
+    for name, factor in units.items():
+        value = getattr(cell, name)
+        if not held(value / cell.v_thresh * factor):
+            problems.append(f"cell.{name} = {value}: in units of cell.v_thresh, {cell.v_thresh}, it is {RANGE}")
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
     return problems

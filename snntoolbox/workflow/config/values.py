@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snntoolbox.ir.float32 import held
 from snntoolbox.workflow.config.arithmetic import worked_out
 
 CHARACTERS = {"newline": "\n", "return": "\r"}
@@ -37,9 +38,21 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = _worked_out(text, "a number")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a number")
-    return float(value)
+    return _in_range(value)
+
+
+def _in_range(value: float) -> float:
+    try:
+        value = float(value)
+    except OverflowError:  # of an integer
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValueError("a number")
+    if not held(value):
+        raise ValueError("a number that float32, in which simulators compute, can hold (1e-45 to 3e38)")
+    return value
 
 
 def _worked_out(text: str, expected: str) -> Any:
@@ -90,7 +103,7 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise ValueError(expected)
     if len({*items}) < len(items):
         raise ValueError(expected)
-    return tuple(float(item) for item in items)
+    return tuple(_in_range(item) for item in items)
 
 
 def _values(text: str) -> tuple[object, ...]:

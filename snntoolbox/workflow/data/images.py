@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import DataError
+from snntoolbox.ir.float32 import held
 from snntoolbox.ir.large_arrays import LARGE, room
 from snntoolbox.ir.regular_files import check_regular
 from snntoolbox.workflow.data.pixels import COLOR_MODES, INTERPOLATIONS, RESIZED, Pixels, pixels_of
@@ -53,7 +55,7 @@ def _one_of(names: Mapping[str, object], field: str) -> _Option:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and held(value)
 
 
 def _is_size(value: object) -> bool:
@@ -67,7 +69,7 @@ def _is_names(value: object) -> bool:
 _LAYOUTS = ("channels_last", "channels_first")
 _OPTIONS: Mapping[str, Mapping[str, _Option]] = {
     "datagen_kwargs": {
-        "rescale": _Option("a number", _is_number, "rescale", float),
+        "rescale": _Option("a number that float32 holds", _is_number, "rescale", float),
         "data_format": _Option(
             "one of " + ", ".join(_LAYOUTS), _LAYOUTS.__contains__, "channels_first", _LAYOUTS[1].__eq__
         ),

@@ -34,6 +34,14 @@ def message(tmp_path):
         ("simulation.dt=0", "must be greater than 0"),
         ("simulation.dt=nan", "must be a number"),
         ("simulation.dt=inf", "must be a number"),
+        ("simulation.dt=1e-60", "must be a number that float32, in which simulators compute, can hold"),
+        ("cell.levels=[1e300, 1]", "must be a number that float32"),
+        ("cell.levels=[1e-300, 1]", "must be a number that float32"),
+        ("cell.levels=[10**400, 1]", "must be a"),
+        ("cell.v_thresh=1e39", "must be a number that float32"),
+        ("cell.v_reset=-1e300", "must be a number that float32"),
+        ("cell.i_offset=1e-50", "must be a number that float32"),
+        ("input.input_rate=1e300", "must be a number that float32"),
         ("simulation.dt=201", "simulation.dt = 201.0: must be at most simulation.duration, which is 200"),
         ("simulation.batch_size=0", "must be at least 1"),
         ("simulation.top_k=0", "must be at least 1"),
@@ -224,3 +232,15 @@ def test_a_model_in_place_of_a_configuration(tmp_path):
 )
 def test_conditions_between_keys(message, text, words):
     assert words in message(text, head="")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "reset = zero\nv_reset = -1e30\nv_thresh = 1e-30",
+        "i_offset = 1e30\nv_thresh = 1e-30",
+        "i_offset=1e-40\nv_thresh=1e9",
+    ],
+)
+def test_what_is_beyond_float32_in_units_of_the_threshold(line, message):
+    assert "it is beyond float32, in which simulators compute" in message(f"[cell]\n{line}\n")

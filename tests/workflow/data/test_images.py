@@ -110,6 +110,8 @@ def test_folders_for_test_and_calibration(folder, tmp_path):
         ({"preprocessing_function": "f"}, {"batch_size": 3}, "preprocessing_function .*batch_size in dataflow_kwargs"),
         ({"rescale": "1/255"}, {}, "rescale = '1/255' in datagen_kwargs must be a number"),
         ({"data_format": "nchw"}, {}, "must be one of channels_last, channels_first"),
+        ({"rescale": 1e300}, {}, "must be a number that float32 holds"),
+        ({"rescale": 1e-300}, {}, "must be a number that float32 holds"),
         ({}, {"target_size": 32}, r"target_size = 32 in dataflow_kwargs must be \(height, width\)"),
         ({}, {"target_size": (0, 3)}, "target_size"),
         ({}, {"color_mode": ["rgb"]}, "must be one of rgb, grayscale, rgba"),
