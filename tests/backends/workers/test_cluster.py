@@ -331,6 +331,8 @@ def running(pieces, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests in the background of a shell has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert [script.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "4\n"]
     assert (tmp_path / "started").read_text() == "x"
