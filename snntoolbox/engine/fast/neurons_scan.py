@@ -135,8 +135,9 @@ def _agrees(target: Target, reset: Reset, given: bool, size: tuple[int, int]) ->
     """Whether both ways give the same spikes, potentials and counts, in two calls."""
     batch, n = size
     draw = np.random.default_rng(0)
-    # Ties, any numbers, which sums in another order would round otherwise, and some below the smallest normal one.
-    unit = np.where(draw.random(n) < 0.9, 1.0, float(torch.finfo(target.dtype).tiny) / 8)
+    # Ties, any numbers, which sums in another order would round otherwise, and some below the smallest normal one of
+    # float32: no neuron has a smaller threshold.
+    unit = np.where(draw.random(n) < 0.9, 1.0, float(torch.finfo(torch.float32).tiny) / 8)
     values = draw.normal(0.2, 0.5, (13, batch, n))
     values = np.where(draw.random(n) < 0.5, np.round(values * 8) / 8, values) * unit
     neuron = IF(threshold=unit, initial=unit / 2, reset=reset, reset_potential=0.1 if reset is Reset.ZERO else 0.0)
