@@ -1,12 +1,14 @@
 """The way in that scripts of the SNN Toolbox know."""
 
 import runpy
+import signal
 import sys
 
 import pytest
 
 import snntoolbox
 from snntoolbox.bin.run import main
+from snntoolbox.ir.interrupts import ENDING
 from snntoolbox.workflow import demo
 
 
@@ -14,7 +16,16 @@ def test_it_is_ours():
     assert main is snntoolbox.main
 
 
-def test_as_a_program(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def own_signals():
+    """A program ignores signals at its very end: of this process they are put back."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_as_a_program(own_signals, tmp_path, monkeypatch, capsys):
     config = demo.copy_to(tmp_path)
     sets = ["simulation.num_to_test=5", "simulation.duration=2", "output.diagnosis=False"]
     command = ["run.py", str(config), "-t", *(part for text in sets for part in ("--set", text))]

@@ -19,8 +19,8 @@ from snntoolbox.ir.result import Record
 
 MOST_VALUES = 64
 """So many values of spikes are told apart, the absent one included."""
-NEVER = 1e300
-"""A threshold that is not reached."""
+NEVER = 1e38
+"""A threshold that is not reached, and that float32 holds."""
 
 
 @dataclass(frozen=True, eq=False)
