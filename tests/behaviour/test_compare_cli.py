@@ -77,6 +77,7 @@ def test_the_format_of_the_picture(workspace):
     assert sorted(name for name in files if name.startswith("compare.")) == ["compare.json", "compare.svg"]
 
 
+@pytest.mark.long
 def test_the_demo_is_the_same_on_brian2_and_nest(workspace, capsys):
     identical(workspace, capsys, ["INI", *installed("brian2", "nest")])
 
@@ -181,6 +182,7 @@ def known(monkeypatch, add):
     return place
 
 
+@pytest.mark.long
 def test_a_run_whose_simulator_dies_keeps_the_finished_batches(workspace, capsys, known):
     known()
     assert run("brian2") == 0
@@ -219,6 +221,7 @@ def test_time_that_is_no_number_of_steps(simulator, workspace, capsys):
     assert "8 ms is no whole number of steps of 0.3 ms" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_steps_of_half_a_ms_are_kept(workspace, capsys):
     """A step is one of a simulator's own clock, whatever dt: none has to refuse one."""
     if not installed("nest"):

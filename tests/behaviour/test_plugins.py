@@ -73,6 +73,7 @@ print(stb.load(np.matrix([[2.0]])).name)
 """
 
 
+@pytest.mark.long
 def test_a_package_of_others_adds_a_frontend(tmp_path):
     install(tmp_path, "dummy_frontend", DUMMY, "[snntoolbox.frontends]\ndummy = dummy_frontend:DummyFrontend\n")
     np.savetxt(tmp_path / "model.dummy", [[1.0, 2.0], [-3.0, 1.0]])

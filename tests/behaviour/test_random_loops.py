@@ -132,6 +132,7 @@ def test_it_is_saved_summed_up_and_pickled(seed, tmp_path):
     assert "Delay" in str(stb.summary(again))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 3, 5])
 @pytest.mark.parametrize("name", ["brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron"])
 def test_other_simulators_have_the_same_spikes_where_no_loop_is_quick(name, seed):

@@ -167,6 +167,7 @@ def _quiet(caplog):
     caplog.set_level(logging.CRITICAL)
 
 
+@pytest.mark.long
 @settings(max_examples=16, **QUIET)
 @given(st.randoms(use_true_random=True))
 def test_through_onnx(chance):
@@ -179,6 +180,7 @@ def test_through_keras(chance):
     check(chance, "keras")
 
 
+@pytest.mark.long
 @settings(max_examples=4, **QUIET)
 @given(st.randoms(use_true_random=True))
 def test_through_pytorch(chance):

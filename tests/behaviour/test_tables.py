@@ -45,6 +45,7 @@ def printed(tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [None, "80"])
 @pytest.mark.parametrize("name", CALLS)
 def test_one_style_in_80_columns(name, columns, printed, monkeypatch):

@@ -71,6 +71,7 @@ def small_resnet(keras):
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("build", [small_cnn, small_resnet])
 def test_keras_on_ini(build, keras, tmp_path):
     model = build(keras)

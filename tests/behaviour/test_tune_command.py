@@ -29,6 +29,7 @@ def call(folder, *options, **keys):
 SHORT = ("--steps", "2,4", "--budget", "5")
 
 
+@pytest.mark.long
 def test_end_to_end_without_a_test_set(workspace, capsys):
     assert call(workspace, *SHORT, normalization__num_samples=120) == 0
     out = capsys.readouterr().out

@@ -30,6 +30,7 @@ def test_the_table(depth, monkeypatch, capsys):
     assert "| chain | 2 |" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_real_architectures_have_their_layers(depth):
     import deep_networks
 

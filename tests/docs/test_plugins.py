@@ -100,6 +100,7 @@ def test_exporter_example_writes(matrices):
     assert '\n    "name": ' in (folder / "out" / "network.json").read_text()
 
 
+@pytest.mark.long
 def test_exporter_is_known_to_the_command_line(matrices):
     """It stands in the table, and runs through `export` with its own option."""
     folder, _ = matrices

@@ -59,6 +59,7 @@ FAULTS = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named_and_mended(fault, digits):
     choices, duration, setting = FAULTS[fault]
@@ -186,6 +187,7 @@ def test_what_the_simulator_cannot_run_is_not_tried(digits, monkeypatch):
     assert advice.after is not None
 
 
+@pytest.mark.long
 def test_an_early_exit_that_is_set_is_measured_and_not_advised(digits):
     graph, x = digits
     advice = advise(Trials(graph, [x], 64, Recipe(), early_exit=0.9), 60)

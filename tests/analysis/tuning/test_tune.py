@@ -154,6 +154,7 @@ def test_a_target_that_is_not_reached_is_told(small):
     assert "NOT REACHED" in str(found)
 
 
+@pytest.mark.long
 def test_phased_takes_its_latency_as_steps(small):
     found = stb.tune(*small, steps=[4], budget=3, schedule="phased")
     phased = [t for t in found.trials if t.candidate.chosen["coding"] == "phased"]

@@ -46,6 +46,7 @@ def outcomes(found):
     return {check["goal"]: check["outcome"] for check in found["checks"]}
 
 
+@pytest.mark.long
 @needs("make", "iverilog", "verilator", "g++")
 def test_demo_is_exact_in_both_simulators(workspace, capsys):
     assert deploy("--synth-seconds", "0", "--sim-seconds", "300") == 0

@@ -159,6 +159,7 @@ def check(data):
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
 
+@pytest.mark.long
 @settings(max_examples=20, **QUIET)
 @given(st.data())
 def test_random_networks(data):

@@ -43,6 +43,7 @@ def same(one, other):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("coding", CODINGS)
 def test_the_same_on_workers(coding, graph, samples, address):
     snn = stb.convert(graph, samples["x_norm"][:50], **CODINGS[coding])

@@ -100,6 +100,7 @@ def test_what_all_share_survives_the_only_worker(pieces, tmp_path, caplog):
     assert caplog.messages == ["a worker process has ended: a new one is started, and what it had begun is done again"]
 
 
+@pytest.mark.long
 def test_what_a_restart_of_the_workers_cancels_is_sent_again(pieces):
     """As another user of the scheduler may do."""
     with (
@@ -113,6 +114,7 @@ def test_what_a_restart_of_the_workers_cancels_is_sent_again(pieces):
         assert [first, *results] == [n * n for n in range(8)]
 
 
+@pytest.mark.long
 def test_without_any_worker_it_ends(pieces, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.5)
     with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as there:

@@ -188,6 +188,7 @@ def test_an_early_exit_by_configuration(folder, capsys):
     assert "early" in capsys.readouterr().out.lower()
 
 
+@pytest.mark.long
 def test_an_early_exit_is_the_same_on_workers(folder):
     pytest.importorskip("distributed")
     keys = {"simulation.early_exit": 0.9, "simulation.duration": 8, "simulation.batch_size": 10}

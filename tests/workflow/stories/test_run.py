@@ -166,6 +166,7 @@ def same_but_for_batches(folder, **keys):
 POISSON = {"input__poisson_input": True, "input__input_rate": 500}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("keys", [{}, POISSON], ids=["constant", "poisson"])
 def test_batches_do_not_matter(keys, workspace):
     first, other = same_but_for_batches(workspace, **keys)
@@ -542,6 +543,7 @@ def test_energy_is_reported_and_shown(workspace, capsys):
     assert all(name in shown for name in found["energy"]["devices"])
 
 
+@pytest.mark.long
 def test_normalised_activations_are_drawn_or_why_not_is_told(workspace):
     keys = {"output__plot_vars": "normalization_activations", "simulation__num_to_test": 4}
     report(workspace, **keys)
@@ -598,6 +600,7 @@ def test_it_is_written_for_the_simulator(workspace, capsys):
     assert not results(workspace).exists()
 
 
+@pytest.mark.long
 def test_early_stopping_is_an_early_exit(workspace):
     stopped = report(workspace, simulation__early_stopping=True, simulation__duration=64)
     explicit = report(workspace, simulation__early_exit=0.99, simulation__duration=64)
@@ -608,6 +611,7 @@ def test_early_stopping_is_an_early_exit(workspace):
     assert lower["early_exit"]["mean_steps"] < stopped["early_exit"]["mean_steps"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["svg", "pdf", "jpg"])
 def test_the_format_of_plots(workspace, kind):
     properties = f"{{'savefig.format': '{kind}', 'savefig.dpi': 40}}"

@@ -132,6 +132,7 @@ def test_points_whose_values_look_alike_have_folders_of_their_own():
 # -- several keys, and the picture -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_all_combinations_of_several_keys(config, capsys):
     sets = [
         *SHORT,
@@ -151,6 +152,7 @@ def test_all_combinations_of_several_keys(config, capsys):
     assert rows == [["2", "subtract"], ["2", "zero"], ["4", "subtract"], ["4", "zero"]]
 
 
+@pytest.mark.long
 def test_several_keys_in_python(config):
     keys = ["simulation.duration", "normalization.percentile"]
     found = stb.sweep(config, keys, [[1, 2], [99.0, 50.0]], overrides=SHORT)
@@ -177,6 +179,7 @@ def test_what_of_several_cannot_be_swept(case, config):
         stb.sweep(config, names, values)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("logarithmic", "scale"), [(True, "log"), (False, "linear")])
 def test_the_scale_of_the_picture(config, monkeypatch, logarithmic, scale):
     drawn = []
