@@ -16,8 +16,9 @@ from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Conv, Dense, Scale
+from snntoolbox.ir.nodes import Conv, Dense, Input, ReLU, Scale
 
 
 @pytest.fixture
@@ -136,3 +137,20 @@ def test_a_wrong_pass_stops_a_conversion(graph, monkeypatch):
     monkeypatch.setattr(loading, "EXACT", (lambda g: changed(g, Dense, 0.1),))
     with pytest.raises(GraphError, match="changed the function of the graph"):
         simplify(graph, check=True)
+
+
+def test_what_rounding_leaves_of_sums_that_cancel_is_no_defect():
+    """0.3 x - 0.1 (3 x) is nought, or 1e-17 in one order of the operations and not in another."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        gains = random.random((6, 1)) + 0.1
+        nothing = np.where(np.arange(6) < 3, 1.0, -1.0) / gains.ravel()
+        nodes = [
+            Input(name="x", shape=(1,)),
+            Dense(name="h", inputs=("x",), weight=gains),
+            ReLU(name="r", inputs=("h",)),
+            Dense(name="z", inputs=("r",), weight=np.stack([nothing, -nothing])),
+            ReLU(name="s", inputs=("z",)),
+            Dense(name="y", inputs=("s",), weight=np.ones((2, 2))),
+        ]
+        convert(Graph(nodes, ["y"]), random.random((40, 1)))
