@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from snntoolbox.backends.estimates import check_size, network_size
 from snntoolbox.backends.protocol import Backend, Costly, Executable, Exporter, PreparesAhead
 from snntoolbox.backends.registry import backend_named, backend_names, exporter_named, exporter_names
-from snntoolbox.errors import BackendError, TooLargeError, UnsupportedError
+from snntoolbox.errors import BackendError, TooLargeError, Unsupported, UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.feature import Feature
+from snntoolbox.ir.features import RECORDED_POTENTIALS, RECORDED_SPIKES
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.result import Record
 
 
 def all_capabilities() -> dict[str, Capabilities]:
@@ -62,6 +65,21 @@ def check_simulator(backend: Backend, network: SpikingNetwork, *, force: bool = 
     backend.capabilities.check(backend.name, network, all_capabilities())
     if isinstance(backend, Costly):
         check_size(backend.name, network, backend.cost, force=force)
+
+
+def check_record(backend: Backend, record: Record) -> None:
+    """UnsupportedError if the simulator cannot record what is asked for: it names what, and who can."""
+    asked = {RECORDED_SPIKES: record.spikes, RECORDED_POTENTIALS: record.potentials}
+    lacking = {feature for feature, names in asked.items() if names} - backend.capabilities.features
+    if lacking:
+        offenders = [Unsupported("this run", feature.words) for feature in asked if feature in lacking]
+        able = recording_simulators(lacking)
+        raise UnsupportedError(f"backend '{backend.name}'", offenders, hint=f"simulator = {' or '.join(able)} can")
+
+
+def recording_simulators(recordings: Set[Feature]) -> list[str]:
+    """The simulators, installed or not, that record all of these."""
+    return [name for name, capabilities in all_capabilities().items() if recordings <= capabilities.features]
 
 
 def check_exporter(exporter: Exporter, network: SpikingNetwork) -> None:

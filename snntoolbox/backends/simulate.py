@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from snntoolbox.backends.checking import announce, build_network, check_simulator
+from snntoolbox.backends.checking import announce, build_network, check_record, check_simulator
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.early_exit import early_exit as exits_by
 from snntoolbox.backends.legalize import legalized
@@ -155,6 +155,7 @@ def _batches(
     if record is not None:
         record.check(network.populations)
     backend = backend_named(simulator)
+    check_record(backend, record or Record())
     network = legalized(network, backend, arrays)
     check_simulator(backend, network, force=force)
     if not len(arrays[0]):

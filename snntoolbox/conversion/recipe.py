@@ -72,7 +72,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
-            hint = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make those that are not plain"
+            objects = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make what is not plain"
+            hint = objects if any(text.startswith(("neuron", "encoding")) for text in wrong) else None
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
         if wrong := [*self._misfits_of_schedule(), *self._invalid_values()]:
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}")

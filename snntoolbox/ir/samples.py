@@ -37,7 +37,7 @@ def checked_arrays(
 
     A single sample, which has the shape of one, becomes a batch of one.
     """
-    arrays = tuple(_as_array(a) for a in _one_for_each(x))
+    arrays = arrays_of(x)
     if len(arrays) == len(shapes) and is_single(shapes, arrays):
         arrays = tuple(array[None] for array in arrays)
     if len(arrays) != len(shapes):
@@ -61,6 +61,11 @@ def checked_arrays(
             raise DataError(f"the data hold {flaw}", layer=name)
         tell_rounding(array, f"the data of {name}")
     return arrays
+
+
+def arrays_of(x: Any) -> tuple[Array, ...]:
+    """The arrays that data are: of one input the array itself may be given. DataError for what is no array."""
+    return tuple(_as_array(a) for a in _one_for_each(x))
 
 
 def is_single(shapes: Mapping[str, Shape], x: Any) -> bool:
@@ -134,7 +139,9 @@ def _one_for_each(x: Any) -> Sequence[Any]:
 def _no_arrays(x: Any) -> DataError:
     """What is no array, and how to make one of it."""
     if isinstance(x, Mapping):
-        hint = f"give a list of arrays: {', '.join(map(str, x))}"
+        names = [f"data[{name!r}]" for name in x]
+        several = f"[{', '.join(names)}], one array for each input"
+        hint = f"give {names[0] if len(names) == 1 else several}"
     elif isinstance(x, str | bytes) or hasattr(x, "__fspath__"):
         hint = "read the file first: np.load(file)"
     elif hasattr(x, "__iter__") or hasattr(x, "__getitem__"):

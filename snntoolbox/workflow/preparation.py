@@ -35,6 +35,7 @@ from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
 from snntoolbox.workflow.offset_current import check_offset, with_offset
 from snntoolbox.workflow.report import canvas
+from snntoolbox.workflow.report.variables import kept_variables
 from snntoolbox.workflow.saved import check_saved
 
 PACKAGES = ("snntoolbox", "numpy", "scipy", "networkx", "torch", "onnx", "onnxruntime", "keras")
@@ -154,6 +155,9 @@ def check_settings(inputs: Inputs) -> None:
     classes = inputs.head.classes(inputs.output_shape)
     if inputs.classifies and simulation.top_k > classes:
         raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {classes} classes")
+    for key in ("log_vars", "plot_vars"):
+        if left_out := kept_variables(inputs.settings, key)[1]:
+            inputs.warn(left_out)
     if output.plot_vars or (output.plotproperties and find_spec("matplotlib") is not None):
         canvas.check_properties(output.plotproperties)
     if inputs.settings.tools.simulate:

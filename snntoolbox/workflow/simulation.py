@@ -43,6 +43,7 @@ from snntoolbox.workflow.evaluation import accuracies
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 from snntoolbox.workflow.report.recording import Recorder
+from snntoolbox.workflow.report.variables import kept_variables
 
 ENOUGH_AGREEMENT = 0.95
 """Below this share of equal predictions a run warns."""
@@ -116,12 +117,13 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
     if output.diagnosis and lowered is not None and not incomparable(network):
         observer = Observer(network, lowered)
     rule = _exit_rule(prepared, network)
+    (log_vars, _), (plot_vars, _) = (kept_variables(settings, key) for key in ("log_vars", "plot_vars"))
     differences = OutputDifferences(() if lowered is None else lowered.outputs)
     exits = () if rule is None else (EarlyExits(rule, test),)
     return Collectors(
         populations=Populations(network),
         outputs=Outputs(test, prepared.parsed_classes, head=network.readouts[0].head, top_k=k),
-        recorder=Recorder(network, folder, output.log_vars, output.plot_vars, output.plotproperties),
+        recorder=Recorder(network, folder, log_vars, plot_vars, output.plotproperties),
         diagnosing=None if observer is None else Diagnosing(observer),
         others=(differences, *exits, EnginePaths(), Operations(network, inputs.leading)),
     )
@@ -176,12 +178,15 @@ def _warn_of_disagreement(
     """Where the spiking network often predicts otherwise than the original: say so, and what may help."""
     if share is None or share >= ENOUGH_AGREEMENT:
         return
+    only = f"the spiking network agrees with the original on only {share:.1%} of the samples"
+    if offset := prepared.settings.cell.i_offset:
+        prepared.journal.warn(f"{only}; [cell] i_offset = {offset} adds a current that the original does not have")
+        return
     duration, remedy = prepared.settings.simulation.duration, ""
     if diagnosis is not None and prepared.recipe is not None:
         remedy = likely_remedy(diagnosis, prepared.recipe, duration, as_key)
     remedy = remedy or _longer(prepared.network, duration)
     hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
-    only = f"the spiking network agrees with the original on only {share:.1%} of the samples"
     prepared.journal.warn(f"{only}; {remedy}{hint}")
 
 

@@ -10,7 +10,8 @@ from snntoolbox.backends.checking import announce, check_simulator, exporter_cap
 from snntoolbox.backends.estimates import Cost
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.backends.protocol import Costly, HasOptions, PreparesAhead, ReadsBack
-from snntoolbox.errors import TooLargeError
+from snntoolbox.errors import TooLargeError, UnsupportedError
+from snntoolbox.ir.features import RECORDED_POTENTIALS
 
 
 class Expensive(InisimBackend):
@@ -71,3 +72,13 @@ def test_an_exporter_that_cannot_be_loaded_is_left_out(monkeypatch):
     assert exporter_capabilities() == {}
     monkeypatch.undo()
     registry.plugins.entries.cache_clear()
+
+
+def test_what_is_not_recorded_is_refused_before_anything_runs(monkeypatch):
+    net, bare = network(), InisimBackend.capabilities.without(RECORDED_POTENTIALS)
+    monkeypatch.setattr(InisimBackend, "capabilities", bare)
+    with pytest.raises(UnsupportedError, match="recording of potentials") as caught:
+        stb.simulate(net, samples(net, 1), duration=2, record=stb.Record(potentials=True))
+    assert "brian2" in caught.value.hint
+    assert "INI" not in caught.value.hint
+    assert stb.simulate(net, samples(net, 1), duration=2, record=stb.Record(spikes=True)).spikes

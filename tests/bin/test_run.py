@@ -3,17 +3,31 @@
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
-import snntoolbox
 from snntoolbox.bin.run import main
 from snntoolbox.ir.interrupts import ENDING
 from snntoolbox.workflow import demo
 
 
-def test_it_is_ours():
-    assert main is snntoolbox.main
+def test_a_script_names_the_configuration_or_its_command_line_does(monkeypatch):
+    calls = []
+    monkeypatch.setattr("snntoolbox.workflow.main.carried_out", lambda *a, **k: calls.append((a, k)) or [])
+    assert main("net.ini") == main(filepath="net.ini") == []
+    monkeypatch.setattr(sys, "argv", ["script.py", "net.ini", "-t", "--set", "cell.leak=True", "--force"])
+    assert main() == []
+    assert calls[:2] == [(("net.ini", ()), {"force": False})] * 2
+    assert calls[2] == ((Path("net.ini"), ["cell.leak=True"]), {"force": True})
+
+
+def test_a_command_line_without_a_configuration_ends_the_script(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "config" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import snntoolbox as stb
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.io import load_network
 from snntoolbox.workflow import demo
@@ -53,3 +54,15 @@ def test_a_saved_network_fixes_it(config):
 def test_where_there_is_no_place_for_it(config, other):
     with pytest.raises(ConfigError, match=r"cell\.i_offset = 0\.25: goes with"):
         network(config, "cell.i_offset=0.25", other)
+
+
+def test_what_it_costs_is_not_put_down_to_the_steps(config):
+    _, report = network(config, "cell.i_offset=0.9", "simulation.num_to_test=20")
+    (warning,) = report["warnings"]
+    assert "agrees" in warning
+    assert "[cell] i_offset = 0.9 adds a current" in warning
+
+
+def test_beside_it_the_threshold_can_be_swept(config):
+    (low, high) = stb.sweep(config, "v_thresh", [0.2, 5], overrides=[*SHORT, "cell.i_offset=0.1"]).reports
+    assert low["spikes_per_layer"] != high["spikes_per_layer"]

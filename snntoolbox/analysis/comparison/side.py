@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from snntoolbox.analysis.comparison.comparison import Status
-from snntoolbox.backends.checking import build_network
+from snntoolbox.backends.checking import build_network, check_record
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Backend, Executable
-from snntoolbox.errors import DiedError, SNNToolboxError, Unsupported, UnsupportedError
-from snntoolbox.ir.features import BATCHES, RECORDED_SPIKES
+from snntoolbox.errors import DiedError, SNNToolboxError
+from snntoolbox.ir.features import BATCHES
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 MOST_CELLS = 2**26
 """About how many cells (neuron, step, sample) are recorded at once."""
+
+RASTERS = Record(spikes=True, outputs_per_step=False)
+"""What is compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +81,14 @@ class Runner:
     def _check(self) -> None:
         backend = self.backend
         backend.capabilities.require(backend.name)
-        if RECORDED_SPIKES not in backend.capabilities.features:
-            offenders = [Unsupported("this comparison", RECORDED_SPIKES.words)]
-            raise UnsupportedError(f"backend '{backend.name}'", offenders)
+        check_record(backend, RASTERS)
 
     def results(self) -> Iterator[tuple[int, int, Result]]:
         """First and last sample (exclusive) and the result of each piece; ends early where the simulator dies."""
-        record = Record(spikes=True, outputs_per_step=False)
         for first, stop in self.task.pieces(BATCHES in self.backend.capabilities.features):
             begin = time.perf_counter()
             try:
-                result = self._run(first, stop, record)
+                result = self._run(first, stop, RASTERS)
             except Exception as error:  # whatever one simulator does, the others go on
                 self._ended(error, Status.DIED)
                 return

@@ -81,7 +81,9 @@ def _workers(settings: Settings) -> list[str]:
 
 def _sweep(settings: Settings) -> list[str]:
     sweep = settings.parameter_sweep
-    return problems_of_sweep(sweep.param_name, sweep.param_values, sweep.param_logscale) if sweep.param_values else []
+    if not sweep.param_values:
+        return []
+    return problems_of_sweep(sweep.param_name, sweep.param_values, settings, logarithmic=sweep.param_logscale)
 
 
 def _images(settings: Settings, user_keys: frozenset[str]) -> list[str]:

@@ -43,8 +43,9 @@ class Normalization:
     )
     headroom: float = key(
         1.0,
-        "Share of the fastest rate of a neuron, such as 0.8, at which it fires for the activation that the threshold "
-        "rule chose; the fastest rate is a spike in every step, or in one of several with a refractory period.",
+        "Share of a neuron's fastest rate, such as 0.8, that its input asks for at the activation which the threshold "
+        "rule chose. The fastest rate is a spike in every step, or in one of several with a refractory period, in "
+        "which a neuron drops input and fires more slowly than asked for.",
         rule=above(0, 1),
         recipe="headroom",
     )

@@ -35,6 +35,13 @@ _NO_SWEEP = "there are no param_values"
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
 
 
+def _no_run(settings: Settings) -> str:
+    """Why nothing is simulated, if so."""
+    if settings.tools.serialise_only:
+        return "tools.serialise_only = True"
+    return "" if settings.tools.simulate else "tools.simulate = False"
+
+
 @dataclass(frozen=True)
 class Paths:
     """Where files are read and written; relative paths start at path_wd."""
@@ -149,6 +156,7 @@ class Tools:
         False,
         "Convert for the simulator, write the network as filename_snn.npz, which convert = False reads again, and end.",
         also=("serialize_only",),
+        idle=lambda settings: "" if settings.tools.convert else "tools.convert = False, so that there is none to write",
     )
 
 
@@ -185,10 +193,12 @@ class Simulation:
         "Share of predictions to keep, such as 0.99, when each sample ends as soon as its read-out is clear; the mean "
         "number of steps is reported. 0 is off.",
         rule=between(0, 1),
+        idle=lambda settings: _no_run(settings),
     )
     early_stopping: bool = key(
         False,
         f"End a sample when its prediction is clear: early_exit = {EARLY_STOPPING}, unless early_exit is set.",
+        idle=lambda settings: _no_run(settings),
     )
     device: Literal["auto", "cpu", "cuda"] = key(
         "auto", "Where the built-in simulator runs; auto takes a GPU if any.", option="INI.device"

@@ -6,24 +6,14 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 
 from snntoolbox.workflow.config.naming import known_key, known_section, nearest_path
-from snntoolbox.workflow.config.schema import keys
+from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.config.values import show
 
 _FIXED_SECTIONS = ("output", "tools", "parameter_sweep")
-_FIXED = {
-    "cell.v_thresh": "weights are scaled to the threshold: every value gives the same; vary "
-    "normalization.percentile or simulation.duration",
-    **dict.fromkeys(
-        (
-            "paths.path_wd",
-            "paths.runlabel",
-            "paths.log_dir_of_current_run",
-            "simulation.workers",
-            "simulation.scheduler",
-        ),
-        "is the same for all points of a sweep",
-    ),
-}
+_FIXED = (
+    *("paths.path_wd", "paths.runlabel", "paths.log_dir_of_current_run"),
+    *("simulation.workers", "simulation.scheduler"),
+)
 
 
 Varied = Mapping[str, tuple[object, ...]]
@@ -43,8 +33,13 @@ def varied(names: Sequence[str], values: Sequence[object]) -> Varied:
     return {swept_key(n): tuple(own) for n, own in zip(names, lists, strict=True) if isinstance(own, (list, tuple))}
 
 
-def problems_of_sweep(names: Sequence[str], values: Sequence[object], logarithmic: bool = False) -> list[str]:
-    """Return what keeps `values` of the keys from being swept; whether each one is allowed is told elsewhere."""
+def problems_of_sweep(
+    names: Sequence[str], values: Sequence[object], settings: Settings, *, logarithmic: bool = False
+) -> list[str]:
+    """Return what keeps `values` of the keys from being swept; whether each one is allowed is told elsewhere.
+
+    Every value of one key may give the same beside the other `settings`; where several keys vary, each run tells that.
+    """
     lists = [list(own) for own in ([values] if len(names) == 1 else values) if isinstance(own, (list, tuple)) and own]
     if len(lists) != len(names) or (len(names) > 1 and len(values) != len(names)):
         expected = f"must be a list of {len(names)} lists, one for each of {', '.join(names)}"
@@ -54,7 +49,13 @@ def problems_of_sweep(names: Sequence[str], values: Sequence[object], logarithmi
     problems = [text for name, own in zip(names, lists, strict=True) for text in _problems_of_one(name, own)]
     if logarithmic and not all(isinstance(value, Real) and float(value) > 0 for value in lists[0]):
         problems.append(f"parameter_sweep.param_logscale: needs numbers above 0 of {names[0]}")
-    return problems
+    return problems or _idle(names, settings)
+
+
+def _idle(names: Sequence[str], settings: Settings) -> list[str]:
+    row = keys()[swept_key(names[0])]
+    why = row.idle(settings) if len(names) == 1 and row.idle is not None else ""
+    return [f"parameter_sweep.param_name = {names[0]}: every value gives the same: {why}"] if why else []
 
 
 def _problems_of_one(name: str, values: Sequence[object]) -> list[str]:
@@ -62,9 +63,7 @@ def _problems_of_one(name: str, values: Sequence[object]) -> list[str]:
     if key not in keys():
         near = nearest_path(name)
         return [f"parameter_sweep.param_name = {name}: is no key{f'; did you mean {near}?' if near else ''}"]
-    if key in _FIXED:
-        return [f"parameter_sweep.param_name = {name}: {_FIXED[key]}"]
-    if key.split(".")[0] in _FIXED_SECTIONS:
+    if key in _FIXED or key.split(".")[0] in _FIXED_SECTIONS:
         return [f"parameter_sweep.param_name = {name}: is the same for all points of a sweep"]
     texts = [show(value) for value in values]
     if again := sorted({text for text in texts if texts.count(text) > 1}):

@@ -23,13 +23,10 @@ from snntoolbox.ir.writing import replacing
 from snntoolbox.workflow.collecting import Batch
 from snntoolbox.workflow.report import canvas, plots
 from snntoolbox.workflow.report.plots import error_terms
+from snntoolbox.workflow.report.variables import record_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_NEED_SPIKES = {"spiketrains_n_b_l_t", "synaptic_operations_b_t", "spiketrains", "spikecounts", "operations"}
-_NEED_POTENTIALS = {"mem_n_b_l_t", "v_mem"}
-
 
 class Recorder:
     """Writes logged variables of each batch, and keeps the first batch for the plots.
@@ -58,8 +55,7 @@ class Recorder:
     @property
     def record(self) -> Record:
         """What the simulator must record."""
-        names = self.log_vars | self.plot_vars
-        return Record(spikes=bool(names & _NEED_SPIKES), potentials=bool(names & _NEED_POTENTIALS))
+        return record_of(self.log_vars | self.plot_vars)
 
     def add(self, batch: Batch) -> None:
         """Write what is logged of the next batch; of the first one keep what is drawn."""
@@ -124,7 +120,7 @@ class Recorder:
         whole: dict[str, Callable[[], Figure | None]] = {
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
             "input_image": lambda: plots.input_image(x[0]),
-            "confusion_matrix": lambda: _confusion(predictions),
+            "confusion_matrix": lambda: _confusion(predictions, self._classes),
             "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis),
             "correlation": lambda: plots.correlations(correlations),
             "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
@@ -140,6 +136,12 @@ class Recorder:
                 for name, draw in chain(drawn, chosen(population)):
                     told = partial(_of_layer, warn, population.name)
                     canvas.save_if_possible(draw, folder / folders[population.name] / f"{name}.{suffix}", told)
+
+    @property
+    def _classes(self) -> int:
+        """How many classes the scored read-out tells apart."""
+        readout = self.network.readouts[0]
+        return readout.head.classes(readout.shape)
 
     def _calibrated(
         self, calibration: Callable[[], Mapping[str, Array]], warn: Callable[[str], None]
@@ -194,11 +196,11 @@ def _error(error_per_step: Array | None, ann_accuracy: float | None, dt: float) 
     return plots.error_over_time(error_per_step, None if ann_accuracy is None else 1 - ann_accuracy, dt)
 
 
-def _confusion(predictions: tuple[Array, Array] | None) -> Figure | None:
+def _confusion(predictions: tuple[Array, Array] | None, all_classes: int) -> Figure | None:
     if predictions is None:
         return None
     classes, labels = predictions
-    return plots.confusion(metrics.confusion_matrix(classes, labels, int(max(classes.max(), labels.max())) + 1))
+    return plots.confusion(metrics.confusion_matrix(classes, labels, all_classes))
 
 
 def _mean_counts(result: Result) -> dict[str, Array]:

@@ -83,7 +83,7 @@ def sweep(
     overrides = list(overrides)
     settings = load_config(config, overrides)
     names = ((name,) if isinstance(name, str) else tuple(name)) if name else settings.parameter_sweep.param_name
-    keys = _varied(names, tuple(values) or settings.parameter_sweep.param_values)
+    keys = _varied(names, tuple(values) or settings.parameter_sweep.param_values, settings)
     combined = tuple(product(*keys.values()))
     points = _points(config, overrides, list(keys), combined)
     cluster.check(min(settings.simulation.workers, len(points)), settings.simulation.scheduler)
@@ -204,11 +204,11 @@ def _told(names: Sequence[str], values: Sequence[object]) -> str:
     return ", ".join(f"{name} = {show(value)}" for name, value in zip(names, values, strict=True))
 
 
-def _varied(names: Sequence[str], values: Sequence[object]) -> Varied:
+def _varied(names: Sequence[str], values: Sequence[object], settings: Settings) -> Varied:
     """The keys and their values; ConfigError where they cannot be swept."""
     if not values:
         raise ConfigError("there are no values to sweep", hint="[parameter_sweep] param_values = [16, 32, 64]")
-    if problems := problems_of_sweep(names, values):
+    if problems := problems_of_sweep(names, values, settings):
         raise ConfigError("; ".join(problems))
     return varied(names, values)
 

@@ -68,12 +68,21 @@ IDLE = {
     "parameter_sweep.param_name=cell.tau_refrac": "parameter_sweep.param_values=[1, 2]",
     "parameter_sweep.param_logscale=True": "parameter_sweep.param_values=[1, 2]",
     "normalization.percentile=99": "conversion.threshold_rule=percentile",
+    "tools.serialise_only=True": "tools.convert=True",
+    "simulation.early_stopping=True": "tools.simulate=True",
+    "simulation.early_exit=0.9": "tools.simulate=True",
 }
 
 
 @pytest.mark.parametrize("override", IDLE)
 def test_put_out_of_use_by_other_settings(override):
-    out = {"num_to_test": ["simulation.sample_idxs_to_test=[1]"], "percentile": ["conversion.threshold_rule=mmse"]}
+    out = {
+        "num_to_test": ["simulation.sample_idxs_to_test=[1]"],
+        "percentile": ["conversion.threshold_rule=mmse"],
+        "serialise_only": ["tools.convert=False"],
+        "early_stopping": ["tools.simulate=False"],
+        "early_exit": ["tools.simulate=False"],
+    }
     name = override.partition("=")[0].partition(".")[2]
     (told,) = settings(*out.get(name, []), override).without_effect
     assert f"{name} has no effect: " in told

@@ -89,7 +89,8 @@ REFUSED = {
     "bare": ("duration", [1], "did you mean simulation.duration?"),
     "bare elsewhere": ("Percentile", [1], "did you mean normalization.percentile?"),
     "misspelt": ("normalisation.percentile", [1], "did you mean normalization.percentile?"),
-    "threshold": ("v_thresh", [1, 2], "every value gives the same"),
+    "threshold": ("v_thresh", [1, 2], "every value gives the same: it cancels"),
+    "idle": ("input.input_rate", [1, 2], "every value gives the same"),
     "workers": ("simulation.workers", [1, 2], "is the same for all points"),
     "output": ("output.verbose", [1, 2], "is the same for all points"),
     "twice": ("simulation.duration", [1, 2, 1], "1 comes more than once"),
@@ -167,7 +168,7 @@ SEVERAL = {
     "too few": (["cell.tau_m", "simulation.dt"], [[1, 2]], "a list of 2 lists"),
     "an empty one": (["cell.tau_m", "simulation.dt"], [[1], []], "a list of 2 lists"),
     "one key twice": (["cell.tau_m", "TAU_M"], [[1], [2]], "a key comes more than once"),
-    "both wrong": (["cell.no", "v_thresh"], [[1], [2]], r"cell\.no: is no key[^$]*every value gives the same"),
+    "both wrong": (["cell.no", "output.verbose"], [[1], [2]], r"cell\.no: is no key[^$]*is the same for all points"),
     "a value": (["cell.tau_m", "simulation.dt"], [[1], [1, -1]], r"simulation\.dt = -1: must be greater than 0"),
 }
 
