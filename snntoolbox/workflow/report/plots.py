@@ -229,8 +229,17 @@ def confusion(matrix: Array, classes: Sequence[str] | None = None) -> Figure:
     return figure
 
 
+def _side_by_side(channels: Array) -> Array:
+    """Pictures (channels, height, width) as one, a column without values between them."""
+    framed = np.pad(channels, [(0, 0), (0, 0), (0, 1)], constant_values=np.nan)
+    return np.concatenate(list(framed), axis=1)[:, :-1]
+
+
 def input_image(sample: Array, title: str = "Input") -> Figure:
-    """A sample as a picture: (height, width), or with one, three or four channels first or last; else its values."""
+    """A sample as a picture: (height, width), or with channels first, or three or four last; else its values.
+
+    Channels that are no colours, such as the polarities of events, stand side by side.
+    """
     values = np.squeeze(np.asarray(sample, float))
     if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[-1] not in (3, 4):
         values = values.transpose(1, 2, 0)
@@ -239,7 +248,7 @@ def input_image(sample: Array, title: str = "Input") -> Figure:
     if values.ndim == 3 and values.shape[-1] in (3, 4):
         axes.imshow((values - low) / ((high - low) or 1.0))
     else:
-        flat = values if values.ndim == 2 else square(values.ravel())
+        flat = values if values.ndim == 2 else _side_by_side(values) if values.ndim == 3 else square(values.ravel())
         figure.colorbar(axes.imshow(flat, cmap="gray"), ax=axes, label="value", shrink=0.85)
     say(axes, f"{title}\nvalues from {low:.3g} to {high:.3g}", "", "")
     axes.set_axis_off()

@@ -53,6 +53,7 @@ CASES = {
     "grey image": (lambda: plots.input_image(RNG.random((1, 28, 28))), ["values from"]),
     "colour image": (lambda: plots.input_image(RNG.random((3, 32, 32)), "label 5"), ["label 5"]),
     "colour image, channels last": (lambda: plots.input_image(RNG.random((32, 32, 3))), ["values from"]),
+    "two polarities": (lambda: plots.input_image(RNG.random((2, 7, 7))), ["values from"]),
     "vector": (lambda: plots.input_image(np.ones(50)), ["values from 1 to 1"]),
 }  # fmt: skip
 
@@ -141,3 +142,11 @@ def test_properties_that_cannot_be_are_told(tmp_path):
     told = []
     canvas.save_if_possible(lambda: canvas.canvas(3, 2)[0], tmp_path / "a.png", told.append, {"no.such": 1})
     assert "a.png could not be drawn" in told[0]
+
+
+def test_channels_that_are_no_colours_stand_side_by_side():
+    sample = np.arange(30.0).reshape(2, 3, 5)
+    drawn = np.asarray(plots.input_image(sample).axes[0].images[0].get_array())
+    assert drawn.shape == (3, 11)
+    np.testing.assert_array_equal(drawn[:, :5], sample[0])
+    np.testing.assert_array_equal(drawn[:, 6:], sample[1])
