@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 from keras import layers as L  # noqa: N812
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from snntoolbox.training.keras import QCFS
 
@@ -208,6 +210,8 @@ SINGLE = {
     "rescaling": ((4, 4, 3), lambda: L.Rescaling(1 / 127.5, offset=-1)),
     "rescaling_channels": ((4, 4, 3), lambda: L.Rescaling([0.5, 1.0, 2.0], offset=[1.0, 2.0, 3.0])),
     "normalization": ((4, 4, 3), lambda: L.Normalization(mean=[1.0, 2.0, 3.0], variance=[0.5, 1.0, 2.0])),
+    "layer_scale": ((4, 4, 3), lambda: LayerScale(0.5, 3)),
+    "nothing_stochastic_depth": ((4, 3), lambda: StochasticDepth(0.5)),
     "normalization_scalar": ((4, 4, 3), lambda: L.Normalization(axis=None, mean=0.5, variance=0.0)),
     "normalization_axes": ((4, 3), lambda: L.Normalization(axis=(2, 1))),
     "normalization_inverse": ((5,), lambda: L.Normalization(invert=True)),
@@ -319,6 +323,7 @@ COMBINED = {
     "nested_twice": (((5,), (5,)), _nested_twice),
     "two_outputs": (((4,), (3,)), _two_outputs),
     "add_of_one_twice": (((4,),), lambda x: L.Add()([x, x])),
+    "scaled_sum": (((4, 3), (4, 3)), lambda *x: CustomScaleLayer(0.17)(list(x))),
     "add_three": (((4,), (4,), (4,)), lambda *x: L.Add()(list(x))),
     "average_three": (((4,), (4,), (4,)), lambda *x: L.Average()(list(x))),
     "concat_four_axis1": (((2, 3), (4, 3), (1, 3), (2, 3)), lambda *x: L.Concatenate(axis=1)(list(x))),

@@ -12,6 +12,7 @@ from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID, operation_kind, translated
 from snntoolbox.frontends.keras.records import is_quantised
+from snntoolbox.frontends.keras.runtime import APPLICATIONS
 from snntoolbox.frontends.keras.weights import MODELS
 from snntoolbox.frontends.layer_call import QUANTISED, not_supported
 
@@ -73,12 +74,14 @@ def _foreign(keras: ModuleType, entry: Mapping[str, Any], saved: Saved) -> str |
         return "holds code, and code from a file is never run"
     if module is not None and module not in ("builtins", "keras"):
         root, *rest = [part for part in str(module).split(".") if part != "src"]
-        if root != "keras" or not rest or rest[0] not in _MODELING:
+        own = ["applications", APPLICATIONS.get(kind)]
+        if root != "keras" or not rest or (rest[0] not in _MODELING and rest != own):
             return f"'{module}.{entry['config'] if kind == 'function' else kind}' is not part of Keras"
     if not entry["layer"] or kind in _TENSORFLOW:
         return None
     known = _translated(entry, saved)[0]
-    if module is None and known not in (*HANDLERS, *MODELS, *_FORMER) and not hasattr(keras.layers, known):
+    ours = known in (*HANDLERS, *MODELS, *_FORMER) and known not in APPLICATIONS  # any class may be called like those
+    if module is None and not ours and not hasattr(keras.layers, known):
         return f"'{kind}' is not part of Keras"
     name = _activation(entry)
     of_keras = hasattr(keras.activations, name) or hasattr(keras.layers, name) or name in BY_NAME

@@ -34,6 +34,11 @@ def average(call: KerasCall) -> str:
     return _sum(call, (1 / count,) * count)
 
 
+def scaled_sum(call: KerasCall) -> str:
+    """``a + scale * b``, of `keras.applications`: the residual blocks of Inception-ResNet."""
+    return _sum(call, (1.0, float(call.config["scale"])))
+
+
 def maximum(call: KerasCall) -> str:
     """The largest of all inputs, value by value."""
     return extreme(call, _branches(call), 1.0)
@@ -66,4 +71,5 @@ HANDLERS = {
     "Maximum": maximum,
     "Minimum": minimum,
     "Multiply": multiply,
+    "CustomScaleLayer": scaled_sum,
 }

@@ -14,7 +14,7 @@ from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
 from snntoolbox.frontends.keras.records import Layer, Net, Ref, Use
-from snntoolbox.frontends.keras.runtime import layer_class
+from snntoolbox.frontends.keras.runtime import layer_class, weight_name
 
 # What only matters to training or is set from the file, and the layer's name, which may be that of another.
 _LEFT_OUT = re.compile(r"name|trainable|dtype|.*_(initializer|regularizer|constraint)|quantization_config|.*lora.*")
@@ -86,7 +86,7 @@ def _activation(keras: ModuleType, activation: Any) -> Any:
 
 def _fill(anew: Any, layer: Layer) -> None:
     """The stored weights; ValueError where they are not just those that the layer has."""
-    variables = {w.name: w for w in anew.weights}
+    variables = {weight_name(w): w for w in anew.weights}
     if layer.kind == "Normalization":  # its statistics may be in its config
         variables.pop("count", None)
         variables = {name: w for name, w in variables.items() if name in layer.weights}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,6 +16,13 @@ _MODULE = "snntoolbox.training.keras"
 
 QCFS = "snntoolbox>QCFS"
 """The kind of our own layer in records: the name under which Keras has it registered."""
+
+APPLICATIONS = {
+    "CustomScaleLayer": "inception_resnet_v2",
+    "LayerScale": "convnext",
+    "StochasticDepth": "convnext",
+}
+"""The layers that only models of `keras.applications` have, and the module of each."""
 
 # -- Keras ----------------------------------------------------------------------------------------------------------
 
@@ -52,7 +60,14 @@ def _import_failure(error: Exception) -> FrontendError:
 
 def layer_class(kind: str, keras: Any) -> Any:
     """The class of a layer that is Keras' own or ours."""
+    if kind in APPLICATIONS:
+        return getattr(import_module(f"keras.src.applications.{APPLICATIONS[kind]}"), kind)
     return own_layer() if kind == QCFS else getattr(keras.layers, kind)
+
+
+def weight_name(variable: Any) -> str:
+    """The name of a live layer's weight; those that have none Keras counts over the whole program."""
+    return re.sub(r"^variable_\d+$", "variable", str(variable.name))
 
 
 # -- our own layer --------------------------------------------------------------------------------------------------

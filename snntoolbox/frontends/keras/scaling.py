@@ -59,4 +59,14 @@ def rescaling(call: KerasCall) -> str:
     return call.builder.affine(call.name, call.source(), scale, offset, call.origin)
 
 
-HANDLERS = {"BatchNormalization": batch_norm, "Normalization": normalization, "Rescaling": rescaling}
+def layer_scale(call: KerasCall) -> str:
+    """``x * gamma``, of `keras.applications`: ConvNeXt's factor for each channel, to which Keras gives no name."""
+    return call.builder.affine(call.name, call.source(), call.weight("variable", "gamma"), constant(0.0), call.origin)
+
+
+HANDLERS = {
+    "BatchNormalization": batch_norm,
+    "Normalization": normalization,
+    "Rescaling": rescaling,
+    "LayerScale": layer_scale,
+}

@@ -105,7 +105,7 @@ def upsampling(call: KerasCall) -> str:
 
 
 _NO_OPS = (
-    *("Identity", "ActivityRegularization"),
+    *("Identity", "ActivityRegularization", "StochasticDepth"),
     *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
     *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
     *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomContrast", "RandomBrightness"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use
-from snntoolbox.frontends.keras.runtime import QCFS, is_own
+from snntoolbox.frontends.keras.runtime import QCFS, is_own, weight_name
 from snntoolbox.ir.node import Array, Shape
 
 
@@ -106,7 +106,7 @@ class _Tracer:
         return cls.__name__ if isinstance(operation, self.keras.Layer) else f"keras.ops.{cls.__name__}"
 
     def _weights(self, operation: Any) -> dict[str, Array]:
-        weights = {w.name: self._array(w) for w in getattr(operation, "weights", ())}
+        weights = {weight_name(w): self._array(w) for w in getattr(operation, "weights", ())}
         if getattr(operation, "lora_enabled", False):  # there the kernel is a sum that the attribute works out
             weights["kernel"] = self._array(operation.kernel)
         return weights

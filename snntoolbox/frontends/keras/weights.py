@@ -58,6 +58,8 @@ def variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tu
         return (), () if config.get("mean") is not None else ("mean", "variance", "count")
     if kind == QCFS:
         return ("threshold",), ()
+    if kind == "LayerScale":
+        return ("variable",), ()
     return (("alpha",), ()) if kind == "PReLU" else ((), ())
 
 

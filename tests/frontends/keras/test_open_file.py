@@ -8,9 +8,10 @@ import pytest
 from keras import layers as L  # noqa: N812
 
 import snntoolbox
-from snntoolbox.errors import NoReferenceError
+from snntoolbox.errors import NoReferenceError, UnsupportedError
 from snntoolbox.frontends.keras import KerasFrontend
 from snntoolbox.frontends.keras.open_file import FileModel
+from snntoolbox.frontends.keras.runtime import APPLICATIONS
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.stories.run import run
 
@@ -51,7 +52,8 @@ def _one_of_each():
     for case, (shape, make) in catalogue.SINGLE.items():
         seen.setdefault(type(make()), (case, shape, make))
     cases = [(case, ".keras") for case, _, _ in seen.values()]
-    return cases + [(c, ".h5") for c, shape, make in seen.values() if catalogue.seq(shape, make()).weights]
+    older = [v for kind, v in seen.items() if kind.__name__ not in APPLICATIONS]
+    return cases + [(c, ".h5") for c, shape, make in older if catalogue.seq(shape, make()).weights]
 
 
 @pytest.mark.parametrize(("case", "suffix"), [*_one_of_each(), ("dense_elu_layer", ".keras"), ("dense_gelu", ".h5")])
@@ -149,3 +151,10 @@ def test_a_run_without_reference_says_so(tmp_path, refusing_keras, monkeypatch):
 
 def _cannot(keras, net):
     raise NoReferenceError("Keras is too young")
+
+
+def test_h5_does_not_say_whose_layer_it_is(tmp_path):
+    shape, make = catalogue.SINGLE["layer_scale"]
+    catalogue.seq(shape, make()).save(tmp_path / "m.h5")
+    with pytest.raises(UnsupportedError, match="'LayerScale' is not part of Keras"):
+        FRONTEND.open(tmp_path / "m.h5")
