@@ -61,7 +61,9 @@ def _import_failure(error: Exception) -> FrontendError:
 def layer_class(kind: str, keras: Any) -> Any:
     """The class of a layer that is Keras' own or ours."""
     if kind in APPLICATIONS:
-        return getattr(import_module(f"keras.src.applications.{APPLICATIONS[kind]}"), kind)
+        from keras.src.applications import convnext, inception_resnet_v2
+
+        return getattr({"convnext": convnext, "inception_resnet_v2": inception_resnet_v2}[APPLICATIONS[kind]], kind)
     return own_layer() if kind == QCFS else getattr(keras.layers, kind)
 
 

@@ -232,7 +232,8 @@ def confusion(matrix: Array, classes: Sequence[str] | None = None) -> Figure:
 def _side_by_side(channels: Array) -> Array:
     """Pictures (channels, height, width) as one, a column without values between them."""
     framed = np.pad(channels, [(0, 0), (0, 0), (0, 1)], constant_values=np.nan)
-    return np.concatenate(list(framed), axis=1)[:, :-1]
+    joined: Array = np.concatenate(list(framed), axis=1)
+    return joined[:, :-1]
 
 
 def input_image(sample: Array, title: str = "Input") -> Figure:
