@@ -42,8 +42,8 @@ class Recipe:
     is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
     `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
     is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire, by a
-    name of `SCHEDULES`: 'rate', 'phased' (see `Phased`; needs the duration of a window) or 'differential' (see
-    `Differential`).
+    name of `SCHEDULES`: 'rate', 'phased' or 'radix' (see `Phased` and `Radix`; they need the duration of a window) or
+    'differential' (see `Differential`).
     """
 
     normalize: bool = True

@@ -42,8 +42,10 @@ def choose_scales(
             log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
         chosen = ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
         return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom)
+    schedule = recipe.chosen_schedule
+    counted = duration is not None and schedule.counts_steps
     settings = RuleSettings(
-        steps=None if duration is None or not recipe.chosen_schedule.counts_steps else steps_of(duration, recipe.dt),
+        steps=schedule.resolution(steps_of(duration, recipe.dt)) if counted and duration is not None else None,
         initial=float(np.mean(recipe.neuron.initial)),
         refractory=round(1 / recipe.neuron.fastest_rate) - 1,
         percentile=recipe.percentile,

@@ -65,7 +65,9 @@ def settle(
         check_room(steps, 2 * BYTES * sum(map(lowered.size, lowered.outputs)), samples)
     if data is not None and recipe.readout == "spikes":
         tell_what_spikes_lose(lowered, data)
-    pairs = [("weights", "none")] if data is None else candidates(recipe, steps)
+    pairs = candidates(recipe, steps)
+    if data is None:
+        pairs = [("weights", "none")]
 
     @cache
     def scales_of(rule: str) -> Scales:
@@ -92,7 +94,8 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     """
     schedule = recipe.chosen_schedule
     untried = schedule.corrections[0]
-    rule = rule_name(recipe.threshold_rule, steps if schedule.counts_steps else None, recipe.percentile)
+    levels = None if steps is None or not schedule.counts_steps else schedule.resolution(steps)
+    rule = rule_name(recipe.threshold_rule, levels, recipe.percentile)
     if recipe.layer_correction != "auto":
         return [(rule, recipe.layer_correction)]
     if steps is None or steps > FEW_STEPS:

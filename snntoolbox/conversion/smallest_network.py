@@ -10,8 +10,11 @@ from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.nodes import Input
 
 
-def smallest_network(recipe: Recipe) -> SpikingNetwork:
-    """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe; UnsupportedError."""
+def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNetwork:
+    """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
+
+    With a `duration` (ms) for those. UnsupportedError or ConversionError where there is none.
+    """
     nodes = [Input(name="x", shape=(1,)), Input(name="the neurons", shape=(1,))]
     cells = Population(
         name="the neurons", shape=(1,), neuron=recipe.neuron, current="x", scale=np.ones(1), activation="the neurons"
@@ -20,5 +23,6 @@ def smallest_network(recipe: Recipe) -> SpikingNetwork:
     output = Readout(name="output", current="the neurons", shape=(1,))
     wiring = Graph(nodes, ["x", "the neurons"])
     return recipe.chosen_schedule.apply(
-        SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid), duration=1.0
+        SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid, dt=recipe.dt),
+        duration=recipe.dt if duration is None else duration,
     )

@@ -118,7 +118,7 @@ def spiking(
     layers = None if recipe.layer_correction == "none" else recipe.layer_correction
     samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
     first = [a[:samples] for a in data]
-    if layers is not None:
+    if layers is not None and network.schedule is None:
         network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, first)
     elif readouts:
         network = with_read_outs_fitted(network, lowered, first, steps, device)

@@ -131,11 +131,13 @@ class Layerwise:
         found = []
         for i in range(len(self._parts())):
             current, constant = self._current(readout.name, i)
-            sums = torch.zeros((), dtype=torch.float64) if current is None else current.double().cumsum(0).cpu()
+            sums = torch.zeros((), dtype=torch.float64)
+            if current is not None:
+                weights = torch.from_numpy(self.network.weights(0, self.steps)).view(-1, *[1] * (current.ndim - 1))
+                sums = (current.double().cpu() * weights).cumsum(0)
             if constant is not None:
-                presented = self.network.presented(np.arange(1, self.steps + 1))
-                elapsed = torch.from_numpy(presented).view(-1, *[1] * constant.ndim)
-                sums = sums + elapsed * constant.double().cpu()
+                given = torch.from_numpy(self.network.given(self.steps)).view(-1, *[1] * constant.ndim)
+                sums = sums + given * constant.double().cpu()
             shape = (self.steps, self._size(i), *readout.shape)
             found.append(readout.values(np.broadcast_to(sums.numpy(), shape), 1, None, self.network.window))
         self._done(readout.name)
@@ -237,7 +239,7 @@ def _wide(network: SpikingNetwork, x: Sequence[Array], steps: int) -> bool:
         return False
     currents = constant_currents(network, *(a[:SEEN] for a in x)).values()
     largest = max((float(np.abs(c).max(initial=0)) for c in currents), default=0.0)
-    return ROOM * network.grid.bound(steps, largest) >= 2**24
+    return ROOM * network.bound(steps, largest) >= 2**24
 
 
 def capacity(network: SpikingNetwork, steps: int) -> int:

@@ -18,7 +18,7 @@ from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import role_of
-from snntoolbox.ir.parts import FiringWindow
+from snntoolbox.ir.parts import DigitWindow, FiringWindow
 
 T = TypeVar("T")
 
@@ -81,14 +81,16 @@ class IntegrateAndFire:
         limit, pause, opens = (self.code.get(role) for role in _OPTIONAL)
         for step, z in enumerate(spikes):
             current, awake = synapse(None if arriving is None else arriving[step]), pause and pause.awake()
-            integrate(self.potential, self._currents(current), awake)
+            weight = self.neuron.weight(self.step)
+            integrate(self.potential, self._currents(current, weight), awake)
+            height = threshold.height if weight == 1 else threshold.height * weight
             if opens is None or opens(self.step):
-                fire(z, self.potential, threshold.height)
+                fire(z, self.potential, height)
                 if awake is not None:
                     z.mul_(awake)
             else:
                 z.zero_()
-            reset(self.potential, z, threshold.height)
+            reset(self.potential, z, height)
             if limit is not None:
                 limit(self.potential)
             threshold.fired(z)
@@ -102,17 +104,17 @@ class IntegrateAndFire:
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
         last, window = self.step + steps, self.neuron.parts.openings
-        closed = isinstance(window, FiringWindow) and (self.step >= window.last or last <= window.first)
+        closed = isinstance(window, FiringWindow | DigitWindow) and (self.step >= window.last or last <= window.first)
         still = self.bias is None and all(type(part) in RESTING for part in self.neuron.parts)
         given = self.presented is None or self.step < self.presented
         pulsed = any(self.step <= step < last for step in self.pulses)
         return closed and still and not pulsed and not (given and self.drive is not None)
 
-    def _currents(self, current: Tensor | None) -> list[Tensor]:
-        """What this step adds."""
+    def _currents(self, current: Tensor | None, weight: float) -> list[Tensor]:
+        """What this step adds, which counts so often."""
         there = self.presented is None or self.step < self.presented
         parts = (current, self.drive if there else self.bias, self.pulses.get(self.step))
-        return [part for part in parts if part is not None]
+        return [part if weight == 1 else part * weight for part in parts if part is not None]
 
 
 def _drive(population: Population, constant: Tensor | None, target: Target) -> Tensor | None:

@@ -16,6 +16,7 @@ from snntoolbox.ir.parts import (
     BinarySpikes,
     ConstantThreshold,
     Delta,
+    DigitWindow,
     FiringWindow,
     GradedSpikes,
     Leak,
@@ -148,10 +149,11 @@ TORCH: Mapping[type[Part], Make] = {
     Saturation: lambda part, target, potential: lambda v: v.clamp_(part.low, part.high),
     RefractoryPeriod: _Refractory,
     FiringWindow: lambda part, target, potential: part.open,
+    DigitWindow: lambda part, target, potential: part.open,
 }
 
 RESTING: tuple[type[Part], ...] = (
     *(Delta, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
-    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow),
+    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow),
 )
 """Parts with which nothing changes in steps without any current in which no spike may be fired."""

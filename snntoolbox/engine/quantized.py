@@ -1,4 +1,4 @@
-"""Runs a phased network without time: every layer's counts in one pass, as its quantised analogue network has them."""
+"""Runs a network with windows without time: each layer's counts in one pass, as its quantised analogue has them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from snntoolbox.ir.node import Array
 
 
 class QuantizedRun:
-    """The spike counts and outputs that a phased network of windows of T steps comes to, in float64.
+    """The spike counts and outputs that a phased or radix network comes to, in float64.
+
+    T is what all steps of a window count: their number, or 2^B - 1 where B steps are binary digits.
 
     With S the sum of all that reaches a neuron, and V0 its start potential (T times its bias lies in there),
 
@@ -31,14 +33,13 @@ class QuantizedRun:
     """
 
     def __init__(self, network: SpikingNetwork, adjust: Callable[[Population, Array], Array] | None = None) -> None:
-        window = firing_window(network)
-        if window is None:
-            raise ConversionError("only a phased network equals its quantised one", hint="schedule='phased'")
+        if not fires_in_turn(network) or network.window is None:
+            raise ConversionError("only a network with windows equals its quantised one", hint="schedule='phased'")
         if not all(isinstance(e, ConstantCurrent) for e in network.encodings.values()):
             raise ConversionError("only networks with constant currents as inputs can be run as their quantised ones")
         if network.grid:  # its currents are rounded before they are summed, which the interpreter does
             raise ConversionError("a network on an integer grid is run by its simulator", hint="weight_bits = 0")
-        self.network, self.window, self.adjust = network, window, adjust
+        self.network, self.window, self.adjust = network, network.window, adjust
         self.wiring = Executor(network.wiring, dtype=torch.float64, exact=True)
 
     def outputs(self, x: Sequence[Array]) -> list[Array]:
@@ -79,11 +80,8 @@ class QuantizedRun:
         return torch.floor(ready).clamp(0, self.window)
 
 
-def firing_window(network: SpikingNetwork) -> int | None:
-    """In how many steps every neuron fires, once all of its input is there; None where some fire at other times."""
-    steps = network.window
-    for population in network.populations.values():
-        window = population.neuron.window if isinstance(population.neuron, IF) else None
-        if window is None or window[1] - window[0] != steps:
-            return None
-    return steps
+def fires_in_turn(network: SpikingNetwork) -> bool:
+    """Whether every neuron fires in a window of its own, once all of its input is there."""
+    steps = network.schedule.window if network.schedule and network.schedule.steps else None
+    windows = [p.neuron.window if isinstance(p.neuron, IF) else None for p in network.populations.values()]
+    return steps is not None and all(window and window[1] - window[0] == steps for window in windows)

@@ -17,10 +17,11 @@ class Neurons(ABC):
     """The neurons of a population for a batch, before the first step and then after each.
 
     potential: V after the reset. count: the sum of all values sent. fired: the number of spikes. All (batch, *shape).
-    graded: whether spikes carry other values than 1.
+    graded: whether spikes carry other values than 1. valued: whether they count other values, by these or by the step.
     """
 
     graded = False
+    valued = False
 
     def __init__(self, population: Population, batch: int) -> None:
         self.population = population
@@ -34,9 +35,13 @@ class Neurons(ABC):
         `arriving` is what the wiring brings from spikes, `constant` what constant inputs add.
         """
         spikes = self._advanced(arriving, constant, step)
-        self.count += spikes
+        self.count += spikes * self.weight(step)
         self.fired += spikes != 0
         return spikes
+
+    def weight(self, step: int) -> float:
+        """How often a spike of this step counts."""
+        return 1.0
 
     @abstractmethod
     def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
@@ -48,18 +53,22 @@ class PartNeurons(Neurons):
 
     def __init__(self, population: Population, neuron: IF, batch: int) -> None:
         super().__init__(population, batch)
-        self.graded = neuron.graded
+        self.neuron, self.graded, self.valued = neuron, neuron.graded, neuron.valued
         self.potential = np.broadcast_to(neuron.initial, self.count.shape).astype(np.float64)
         self.parts = neuron.parts
         self.memory = {role_of(part): part.start(self.count.shape) for part in self.parts}
 
+    def weight(self, step: int) -> float:
+        """As its openings say."""
+        return self.neuron.weight(step)
+
     def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
         """Synapse, membrane, threshold, spikes, reset, limits; a pause before and behind them."""
-        parts, memory = self.parts, self.memory
-        current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step)
+        parts, memory, weight = self.parts, self.memory, self.weight(step)
+        current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step) * weight
         awake = parts.pause.awake(memory["pause"]) if parts.pause else np.ones(current.shape, bool)
         before = parts.membrane.integrated(self.potential, np.where(awake, current, 0.0), memory["membrane"])
-        height = parts.threshold.height(step, memory["threshold"])
+        height = parts.threshold.height(step, memory["threshold"]) * weight
         spikes = parts.spikes.fire(before, height, self.count) * awake
         if parts.openings and not parts.openings.open(step):
             spikes = np.zeros_like(spikes)

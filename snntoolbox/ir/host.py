@@ -11,7 +11,8 @@ from snntoolbox.errors import BackendError, DataError
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.interpreter import constant_currents
-from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.nodes import Delay
 from snntoolbox.ir.result import Record, Result
@@ -110,12 +111,24 @@ def assembled(
         samples=host.samples,
         window=network.window,
         heads=network.heads,
-        counts={n: spikes[n].sum(axis=0, dtype=np.int64) for n in network.populations},
+        counts={n: counted(network, spikes[n]) for n in network.populations},
+        fired={n: spikes[n].sum(axis=0, dtype=np.int64) for n, p in network.populations.items() if _valued(p)},
         outputs={n: v[-1] for n, v in outputs.items()},
         outputs_per_step=outputs if per_step else {},
         spikes={n: spikes[n] for n in network.populations if record.wants_spikes(n)},
         potentials={n: potentials[n] for n in network.populations if record.wants_potentials(n)},
     )
+
+
+def _valued(population: Population) -> bool:
+    return isinstance(population.neuron, IF) and population.neuron.valued
+
+
+def counted(network: SpikingNetwork, spikes: Array) -> Array:
+    """What trains (steps, ...) of spikes count together, whole numbers."""
+    if network.schedule is None or not network.schedule.binary:
+        return np.asarray(spikes.sum(axis=0, dtype=np.int64))
+    return np.tensordot(network.weights(0, len(spikes)).astype(np.int64), spikes.astype(np.int64), axes=1)
 
 
 def readout_values(
@@ -131,15 +144,16 @@ def readout_values(
         sources = {n: spikes[n] for n in network.sources[readout.current] if n in spikes}
         samples = len(next(iter(sources.values()))[0]) if sources else len(constant[readout.name])
         if per_step or readout.start or readout.current in network.circuit.delayed:
-            sums = _mapped(network, readout.current, sources, steps, samples).cumsum(axis=0)
+            weights = network.weights(0, steps).reshape(-1, *[1] * (1 + len(readout.shape)))
+            sums = (weights * _mapped(network, readout.current, sources, steps, samples)).cumsum(axis=0)
             first = 1
         else:
-            counted = {n: s.sum(axis=0, dtype=np.int64)[None] for n, s in sources.items()}
-            sums = _mapped(network, readout.current, counted, 1, samples)
+            once = {n: counted(network, s)[None] for n, s in sources.items()}
+            sums = _mapped(network, readout.current, once, 1, samples)
             first = steps
         if readout.name in constant:
-            elapsed = network.presented(np.arange(first, steps + 1).reshape(-1, *[1] * (1 + len(readout.shape))))
-            sums = sums + elapsed * constant[readout.name]
+            given = network.given(steps)[first - 1 :].reshape(-1, *[1] * (1 + len(readout.shape)))
+            sums = sums + given * constant[readout.name]
         value = readout.values(sums, first, None, network.window)
         values[readout.name] = value if per_step else value[-1:]
     return values

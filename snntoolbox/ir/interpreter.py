@@ -124,7 +124,7 @@ class _Run:
 
     def _read(self, readout: Readout, current: Array, constant: Array | float, step: int) -> None:
         """Sum a read-out's current, and note its value after this step."""
-        self.sums[readout.name] = self.sums[readout.name] + current + constant
+        self.sums[readout.name] = self.sums[readout.name] + self.network.weights(step, 1)[0] * (current + constant)
         if step + 1 == readout.start:
             self.forgotten[readout.name] = self.sums[readout.name]
         before = self.forgotten.get(readout.name) if step + 1 >= 2 * readout.start else None
@@ -132,7 +132,7 @@ class _Run:
         if before is not None:
             total, elapsed = total - before, elapsed - readout.start
         if self.network.schedule:
-            elapsed = self.network.schedule.window
+            elapsed = self.network.schedule.total
         bias = 0.0 if readout.bias is None else readout.bias
         self.outputs[readout.name].append(readout.scale * (total / elapsed + bias))
 
@@ -145,7 +145,7 @@ class _Run:
             window=self.network.window,
             heads=self.network.heads,
             counts={n: s.count if s.graded else s.count.astype(np.int64) for n, s in self.neurons.items()},
-            fired={n: s.fired for n, s in self.neurons.items() if s.graded},
+            fired={n: s.fired for n, s in self.neurons.items() if s.valued},
             outputs={n: v[-1] for n, v in self.outputs.items()},
             outputs_per_step={n: np.stack(v) for n, v in per_step.items()},
             spikes={n: np.stack(v) for n, v in self.spikes.items()},

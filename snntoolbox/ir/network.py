@@ -20,6 +20,7 @@ from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
+from snntoolbox.ir.parts import MOST_BITS, digit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,9 +99,11 @@ class Readout:
 class Schedule:
     """When what of a network happens, as far as those who run it must know; None in a network is the usual one.
 
-    A rate, and a read-out's value, is a sum over all steps divided by `window`. A run takes `steps` steps; None leaves
-    their number to the user. `interval` and `interval_two` are the least steps between the starts of two samples that
-    follow one another, with one membrane per neuron and with two (one integrates while the other fires).
+    A rate, and a read-out's value, is a sum over all steps divided by `total`, the steps of a `window`. Where windows
+    are `binary`, steps are digits: what happens in step t counts 2^(window - 1 - t mod window) times, and `total` is
+    what all steps of a window count. A run takes `steps` steps; None leaves their number to the user. `interval` and
+    `interval_two` are the least steps between the starts of two samples that follow one another, with one membrane per
+    neuron and with two (one integrates while the other fires).
     """
 
     name: str
@@ -108,10 +111,16 @@ class Schedule:
     steps: int | None = None
     interval: int | None = None
     interval_two: int | None = None
+    binary: bool = False
 
     def __post_init__(self) -> None:
-        if self.window < 1 or (self.steps is not None and self.steps < 1):
+        if self.window < 1 or (self.steps is not None and self.steps < 1) or (self.binary and self.window > MOST_BITS):
             raise GraphError(f"invalid schedule: {self.steps} steps with windows of {self.window}")
+
+    @property
+    def total(self) -> int:
+        """What all steps of a window count together."""
+        return 2**self.window - 1 if self.binary else self.window
 
 
 @dataclass(frozen=True)
@@ -231,6 +240,10 @@ class SpikingNetwork:
             raise GraphError("pulses need neurons and steps from 0", layer=label)
         if isinstance(neuron, IF):
             values |= {"threshold": neuron.threshold, "initial": neuron.initial}
+        digits = neuron.window if isinstance(neuron, IF) and neuron.digits else None
+        binary = self.schedule.window if self.schedule and self.schedule.binary else 0
+        if binary != (digits[1] - digits[0] if digits else 0):
+            raise GraphError(f"has windows {digits} of digits in a network of {binary} digits", layer=label)
         for what, value in values.items():
             if value is not None and not broadcasts(np.shape(value), shape):
                 raise GraphError(f"its {what} of shape {np.shape(value)} does not fit shape {shape}", layer=label)
@@ -283,8 +296,25 @@ class SpikingNetwork:
 
     @property
     def window(self) -> int | None:
-        """The steps that sums are divided by in this network's schedule; None: the steps that have passed."""
-        return self.schedule.window if self.schedule else None
+        """What sums are divided by in this network's schedule; None: the steps that have passed."""
+        return self.schedule.total if self.schedule else None
+
+    def weights(self, first: int, steps: int) -> Array:
+        """How often what happens in each of so many steps counts, from step `first` on, counted from 0."""
+        if self.schedule is None or not self.schedule.binary:
+            return np.ones(steps)
+        return np.array([digit(step, self.schedule.window) for step in range(first, first + steps)])
+
+    def given(self, elapsed: int) -> Array:
+        """How often constant inputs have counted after each of so many steps."""
+        there = np.arange(1, elapsed + 1) == self.presented(np.arange(1, elapsed + 1))
+        return np.cumsum(self.weights(0, elapsed) * there)
+
+    def bound(self, steps: int, current: float) -> int:
+        """`Grid.bound` over so many steps; where each source fires in a window of its own, as long as that counts."""
+        assert self.grid is not None
+        windowed = self.schedule is not None and self.schedule.steps is not None
+        return self.grid.bound(self.schedule.total if windowed and self.schedule else steps, current)
 
     def presented(self, elapsed: Any) -> Any:
         """In how many of the first `elapsed` steps (a number or an array) constant inputs are there."""

@@ -21,6 +21,7 @@ from snntoolbox.ir.parts import (
     BinarySpikes,
     ConstantThreshold,
     Delta,
+    DigitWindow,
     FiringWindow,
     GradedSpikes,
     Leak,
@@ -63,7 +64,9 @@ class IF:
     (exp(-dt / tau_m); 1 is none), `refractory` the number of steps after a spike in which input and bias are
     dropped and no spike is fired: after one in step t the next may come in step t + refractory + 1.
 
-    `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
+    `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire. With
+    `digits` steps are binary digits: with B = last - first, current, threshold and spikes of step t count
+    2^(B - 1 - t mod B) times.
 
     `levels` are the values that a spike may carry, in thresholds: (1,) is the plain neuron, (1, 2, ..., B) bursts,
     (1, 1/2, 1/4, ...) several thresholds in one step. The value is the largest level l with V >= l * threshold, and the
@@ -84,6 +87,7 @@ class IF:
     leak: float = 1.0
     refractory: int = 0
     window: tuple[int, int] | None = None
+    digits: bool = False
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
     saturation: tuple[float, float] | None = None
@@ -108,7 +112,11 @@ class IF:
         if self.refractory:
             yield RefractoryPeriod(self.refractory)
         if self.window is not None:
-            yield FiringWindow(*self.window)
+            yield DigitWindow(*self.window) if self.digits else FiringWindow(*self.window)
+
+    def weight(self, step: int) -> float:
+        """How often the current, the threshold and a spike of this step count."""
+        return 1.0 if self.parts.openings is None else self.parts.openings.weight(step)
 
     @property
     def lossless(self) -> bool:
@@ -137,6 +145,11 @@ class IF:
         """Whether spikes carry values other than 1."""
         return self.parts.spikes.graded
 
+    @property
+    def valued(self) -> bool:
+        """Whether spikes count other values than 1, by what they carry or by the step."""
+        return self.graded or self.digits
+
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
             raise ConversionError(f"invalid neuron: {'; '.join(wrong)}", hint="initial=0.5, for instance")
@@ -163,6 +176,9 @@ class IF:
         subtracts = isinstance(self.parts.reset, Subtract)
         if isinstance(self.parts.spikes, GradedSpikes) and (self.parts.pause or not subtracts):
             yield "spikes with values or signs need reset = subtract and no refractory period"
+        lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts
+        if self.digits and (self.window is None or lossy):
+            yield "digits need a window and reset = subtract, without leak, limits and refractory period"
         if self.saturation is not None and self.saturation[0] <= 0 <= self.saturation[1]:
             low, high = self.saturation
             if np.min(self.initial) < low or np.max(self.initial) > high:
@@ -171,7 +187,8 @@ class IF:
 
 
 _CHECKED = (
-    *("threshold", "reset_potential", "initial", "leak", "refractory", "window", "levels", "saturation", "special"),
+    *("threshold", "reset_potential", "initial", "leak", "refractory", "window", "digits"),
+    *("levels", "saturation", "special"),
 )
 """The others are made what they must be."""
 
@@ -190,7 +207,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "reset": ("reset", "reset_potential"),
     "limits": ("saturation",),
     "pause": ("refractory",),
-    "openings": ("window",),
+    "openings": ("window", "digits"),
 }
 """The fields that choose the part of each role."""
 

@@ -9,7 +9,7 @@ A neuron has one part of each role; the last three roles may be empty. In a step
     reset       what a spike does to the potential                   V[t] = R(V-[t], z[t], theta[t])
     limits      between which the potential is kept                  V[t] = L(V[t])
     pause       steps after a spike without input and spikes         I[t] = 0 and z[t] = 0
-    openings    the steps in which it may fire                       z[t] = 0 outside of them
+    openings    the steps in which it may fire, and what they count  z[t] = 0 outside of them
 
 What a part keeps from one step to the next is its memory, arrays (samples, *shape) by name.
 """
@@ -125,6 +125,10 @@ class Openings(Part):
     @abstractmethod
     def open(self, step: int) -> bool:
         """Whether it may in this one, counted from 0."""
+
+    def weight(self, step: int) -> float:
+        """How often the current, the threshold and a spike of this step count."""
+        return 1.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

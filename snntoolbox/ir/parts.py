@@ -266,6 +266,10 @@ class RefractoryPeriod(Pause):
             yield f"refractory {self.steps} is no number of steps below {MOST_STEPS}"
 
 
+MOST_BITS = 16
+"""Binary digits of a window: more than any activation is worth, and whole sums stay exact."""
+
+
 @dataclass(frozen=True, eq=False)
 class FiringWindow(Openings):
     """z[t] = 0 outside the steps first <= t < last, counted from 0."""
@@ -292,6 +296,50 @@ class FiringWindow(Openings):
         """What is no range of steps."""
         if not 0 <= self.first < self.last:
             yield f"window {(self.first, self.last)} is no range of steps, counted from 0"
+
+
+def digit(step: int, bits: int) -> float:
+    """What a spike counts in this step of windows of so many binary digits, the most significant first."""
+    return float(2 ** (bits - 1 - step % bits))
+
+
+@dataclass(frozen=True, eq=False)
+class DigitWindow(Openings):
+    """Steps are binary digits: I[t] and theta[t] count 2^(B - 1 - t mod B) times, with B = last - first.
+
+    z[t] = 0 outside the steps first <= t < last, where first is a multiple of B. So a sum S that is there when the
+    window opens leaves as the digits of floor(S / theta), the most significant first.
+    """
+
+    features = (
+        Feature(
+            "radix windows",
+            "steps that are binary digits (radix windows)",
+            avoided_by=RATE,
+            why_not="its weights and thresholds are the same in every step",
+        ),
+    )
+
+    first: int
+    last: int
+
+    @property
+    def bits(self) -> int:
+        """The digits of a window."""
+        return self.last - self.first
+
+    def open(self, step: int) -> bool:
+        """Whether the step lies in it."""
+        return self.first <= step < self.last
+
+    def weight(self, step: int) -> float:
+        """The value of the step's digit."""
+        return digit(step, self.bits)
+
+    def misfits(self) -> Iterator[str]:
+        """What is no window of digits."""
+        if not 0 <= self.first < self.last or self.first % self.bits or self.bits > MOST_BITS:
+            yield f"window {(self.first, self.last)} is no range of up to {MOST_BITS} digits behind others as long"
 
 
 PARTS: tuple[type[Part], ...] = tuple(

@@ -224,7 +224,7 @@ def _schedule(network: SpikingNetwork) -> str:
     schedule = network.schedule
     assert schedule is not None
     steps = "any number of steps" if schedule.steps is None else f"{schedule.steps} steps"
-    return f"{schedule.name}, {steps}, sums divided by {schedule.window}"
+    return f"{schedule.name}, {steps}, sums divided by {schedule.total}"
 
 
 _RESETS = {Reset.SUBTRACT: "reset by subtraction", Reset.MODULO: "reset modulo the threshold"}
@@ -237,7 +237,8 @@ def _neuron(neuron: IF) -> str:
     if neuron.refractory:
         parts.append(f"refractory for {neuron.refractory} steps")
     if neuron.window:
-        parts.append("fires in a window of its own")
+        digits = f" of {neuron.window[1] - neuron.window[0]} binary digits" * neuron.digits
+        parts.append(f"fires in a window{digits} of its own")
     if neuron.saturation is not None:
         parts.append("V saturates at {:g} and {:g}".format(*neuron.saturation))
     if neuron.levels != (1.0,):

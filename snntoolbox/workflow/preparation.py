@@ -199,7 +199,7 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range())
     check_offset(settings, recipe)
     if settings.tools.convert:
-        check(smallest_network(recipe))
+        check(smallest_network(recipe, settings.simulation.duration))
     lowered = lower(graph, recipe)
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")

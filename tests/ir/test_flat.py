@@ -43,10 +43,11 @@ def stepped(network, x, steps, record):
         for name, cells in flat.cells.items():
             if now >= cells.onset:
                 awake = waiting[name] == 0
-                before = cells.neuron.leak * potential[name] + awake * current[name]
+                counts = cells.neuron.weight(now - cells.onset)
+                before = cells.neuron.leak * potential[name] + awake * current[name] * counts
                 first, last = cells.neuron.window or (0, steps)
-                spikes = (before >= cells.threshold) & awake & (first <= now - cells.onset < last)
-                after = cells.neuron.parts.reset.after(before, spikes, cells.threshold)
+                spikes = (before >= cells.threshold * counts) & awake & (first <= now - cells.onset < last)
+                after = cells.neuron.parts.reset.after(before, spikes, cells.threshold * counts)
                 potential[name] = np.clip(after, *(cells.neuron.saturation or (-np.inf, np.inf)))
                 waiting[name] = np.where(spikes, cells.neuron.refractory, np.maximum(waiting[name] - 1, 0))
                 fired[name][now] = spikes

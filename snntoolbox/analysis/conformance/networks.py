@@ -179,6 +179,18 @@ def phases(draft: Draft) -> None:
     draft.readout(draft.flat(third))
 
 
+def digits(draft: Draft) -> None:
+    """Layers that send binary digits in turn, with branches of different length and a signed input."""
+    draft.schedule = Schedule("radix", window=3, steps=12, binary=True)
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
+    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(3, 6), digits=True), bias=0.0)
+    second = draft.neurons(draft.conv(first, 3), IF(initial=0.5, window=(6, 9), digits=True), bias=0.0)
+    joined = draft.node(Add, draft.conv(second, 3), first)
+    third = draft.neurons(joined, IF(initial=0.5, window=(9, 12), digits=True), bias=0.0)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
 def differences(draft: Draft) -> None:
     """Input once, then spikes of several sizes and both signs that correct what was sent; read-outs sum."""
     draft.schedule = Schedule("differential", window=1)
@@ -217,6 +229,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "pulses": pulses,
     "input in the first steps": presented_first,
     "phases": phases,
+    "digits": digits,
     "differences": differences,
     "signed spikes": signed_spikes,
 }

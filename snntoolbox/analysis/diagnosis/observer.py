@@ -68,7 +68,7 @@ class MeanCurrents:
         network = self.network
         span = network.window or steps
         spikes = {n: values / span for n, values in {**counts, **trains}.items() if n in network.wiring.nodes}
-        share = float(network.presented(steps)) / span
+        share = float(network.given(steps)[-1]) / span
         constant = {
             name: np.zeros_like(values, np.float64) if network.grid else np.multiply(values, share, dtype=np.float64)
             for (name, coding), values in zip(network.encodings.items(), x, strict=True)

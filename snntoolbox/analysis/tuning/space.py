@@ -159,7 +159,7 @@ class Space:
         chosen = {axis: self.own[axis] if self.own[axis] in self.axes[axis] else next(iter(self.axes[axis]))
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
-            chosen["rule"] = rule_name("auto", steps if self._counts_steps(chosen) else None, self.base.percentile)
+            chosen["rule"] = rule_name("auto", self._levels(steps, chosen), self.base.percentile)
         return Candidate(steps, tuple(chosen.items()))
 
     def candidates(self, steps: int) -> list[Candidate]:
@@ -185,10 +185,15 @@ class Space:
         if chosen.get("start") == "0.125" and chosen.get("coding") != "several levels":
             return False
         try:
+            self._levels(one.steps, chosen)
             self.recipe(one).check_correction()
         except ConversionError:
             return False
         return True
+
+    def _levels(self, steps: int, chosen: Mapping[str, str]) -> int | None:
+        """The levels of so many steps, where these choose thresholds; ConversionError where there are no such runs."""
+        return self.schedule(chosen["coding"]).resolution(steps) if self._counts_steps(chosen) else None
 
     def _counts_steps(self, chosen: Mapping[str, str]) -> bool:
         return self.schedule(chosen["coding"]).counts_steps

@@ -12,6 +12,7 @@ from snntoolbox.ir.parts import (
     BinarySpikes,
     ConstantThreshold,
     Delta,
+    DigitWindow,
     FiringWindow,
     Leak,
     Modulo,
@@ -27,13 +28,15 @@ class Code:
     """Pieces of Brian2's code that a part brings with it, or all parts together; empty for none.
 
     begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
-    count. window: the own steps first ... last - 1 in which alone a neuron may fire. reset: statements after a spike.
+    count. window: the own steps first ... last - 1 in which alone a neuron may fire. digits: own steps are digits of
+    numbers of so many, and `weight` is what currents and thresholds count. reset: statements after a spike.
     """
 
     begin: str = ""
     decayed: str = ""
     awake: str = ""
     window: tuple[int, int] | None = None
+    digits: int = 0
     reset: str = ""
 
 
@@ -52,11 +55,12 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Leak: lambda part: Code(decayed=f"{float(part.factor)!r} * v"),
     ConstantThreshold: lambda part: Code(),
     BinarySpikes: lambda part: Code(),
-    Subtract: lambda part: Code(reset="v -= theta"),
+    Subtract: lambda part: Code(reset="v -= theta * weight"),
     ToPotential: lambda part: Code(reset=f"v = {float(part.potential)!r}"),
     Modulo: lambda part: Code(reset="v -= theta * floor(v / theta)"),
     RefractoryPeriod: _refractory,
     FiringWindow: lambda part: Code(window=(part.first, part.last)),
+    DigitWindow: lambda part: Code(window=(part.first, part.last), digits=part.bits),
 }
 
 
@@ -67,6 +71,7 @@ def code_of(neuron: IF) -> Code:
         begin="".join(piece.begin for piece in pieces),
         decayed="".join(piece.decayed for piece in pieces),
         awake="".join(piece.awake for piece in pieces) or "True",
+        digits=max(piece.digits for piece in pieces),
         window=next((piece.window for piece in pieces if piece.window), None),
         reset="".join(piece.reset for piece in pieces),
     )

@@ -32,13 +32,15 @@ current : 1
 theta : 1 (constant)
 drive : 1 (constant)
 waiting : integer
+weight : 1
 """
 AWAKE_FROM = "t_in_timesteps >= {onset}"
 INTEGRATE = """
 active = int(t_in_timesteps >= {onset})
-v = (1 - active) * v + active * ({decayed} + {awake} * ({current}))
+v = (1 - active) * v + active * ({decayed} + {awake} * weight * ({current}))
 current = 0
 """
+DIGIT = "weight = 2.0 ** ({digits} - 1 - (t_in_timesteps - {onset}) % {digits})\n"
 BETWEEN = "t_in_timesteps >= {first} and t_in_timesteps < {last}"
 
 
@@ -139,15 +141,17 @@ class _Network:
         group = b2.NeuronGroup(
             cells.size,
             VARIABLES + "".join(f"timed{k} : 1 (constant)\n" for k in range(len(timed))),
-            threshold=f"v >= theta and {fires} and {code.awake}",
+            threshold=f"v >= theta * weight and {fires} and {code.awake}",
             reset=code.reset,
             clock=self.clock,
             name=self._name("cells", cells.name),
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
+        group.weight = 1
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
-        step = code.begin + integrate
+        weigh = DIGIT.format(digits=code.digits, onset=cells.onset) if code.digits else ""
+        step = code.begin + weigh + integrate
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         return group
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,7 +55,9 @@ class Batch:
         self.size, self.first_sample = len(x[0]), first_sample
         limit = int(self.network.presented(steps))
         self.presented = limit if limit < steps else None
-        self.graded = kept.fired.keys()
+        self.valued = kept.fired.keys()
+        neurons = {n: p.neuron for n, p in self.network.populations.items()}
+        self.graded = {n for n, neuron in neurons.items() if isinstance(neuron, IF) and neuron.graded}
         self.fired: dict[str, Tensor] = {}
         self.states = {p.name: self._start(p) for p in self.network.populations.values()}
         self.counts: dict[str, Tensor] = {}
@@ -93,7 +94,7 @@ class Batch:
         assert isinstance(coding, Spiking)
         spikes = spike_trains(self.x[task.name], steps, coding, self.first_sample, first)
         train = torch.from_numpy(spikes).to(self.wiring.target.device, self.wiring.target.dtype)
-        self._count(task.name, train)
+        self._count(task.name, train, first)
         return train.flatten(0, 1)
 
     def _map(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
@@ -153,7 +154,7 @@ class Batch:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
         spikes = self._spikes(task, state, values, steps, trace)
         if not isinstance(state, COUNTING):
-            self._count(task.name, spikes.view(steps, self.size, *shape))
+            self._count(task.name, spikes.view(steps, self.size, *shape), first)
         if trace is not None:
             kept.potentials[task.name][during] = trace.cpu().numpy()
         if task.name in kept.spikes:
@@ -208,13 +209,13 @@ class Batch:
         window = neuron.window if isinstance(neuron, IF) else None
         return window is not None and (first >= window[1] or first + steps <= window[0])
 
-    def _count(self, name: str, train: Tensor) -> None:
+    def _count(self, name: str, train: Tensor, first: int) -> None:
         """Add the spikes of each step in place: whole numbers, exact in float32 up to 2^24."""
         if name not in self.counts:
             self.counts[name] = torch.zeros_like(train[0])
-        for spikes in train:
-            self.counts[name].add_(spikes)
-        if name in self.graded:
+        for spikes, weight in zip(train, self.network.weights(first, len(train)).tolist(), strict=True):
+            self.counts[name].add_(spikes, alpha=weight)
+        if name in self.valued:
             fired = train.count_nonzero(0)
             self.fired[name] = fired + self.fired[name] if name in self.fired else fired
 
@@ -232,7 +233,8 @@ class Batch:
         """The value after each step, from the running sum of the current in float64."""
         totals = self._nothing(readout, steps)
         if current is not None:
-            totals += current.view(totals.shape)
+            weights = torch.from_numpy(self.network.weights(first, steps)).to(totals.device)
+            totals += current.view(totals.shape) * weights.view(-1, *[1] * (totals.ndim - 1))
         if readout.name in self.sums:
             totals[0] += self.sums[readout.name]
         totals = totals.cumsum(0)
@@ -243,8 +245,8 @@ class Batch:
         """The value after steps `first`, `first` + 1, ... for the sums up to each, (steps, batch, *shape)."""
         summed = totals.cpu().numpy()
         if readout.name in self.constant:
-            elapsed = np.arange(first, first + len(totals)).reshape(-1, *[1] * (totals.ndim - 1))
-            summed = summed + self.network.presented(elapsed) * self.constant[readout.name].double().cpu().numpy()
+            given = self.network.given(first + len(totals) - 1)[first - 1 :].reshape(-1, *[1] * (totals.ndim - 1))
+            summed = summed + given * self.constant[readout.name].double().cpu().numpy()
         if first <= readout.start < first + len(summed):
             self.at_start[readout.name] = summed[readout.start - first].copy()
         return readout.values(summed, first, self.at_start.get(readout.name), self.network.window)

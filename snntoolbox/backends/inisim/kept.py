@@ -45,12 +45,13 @@ class Kept:
         read = {r.name: r.shape for r in network.readouts}
         self.window, self.heads = network.window, network.heads
         graded = {n for n, p in network.populations.items() if isinstance(p.neuron, IF) and p.neuron.graded}
+        valued = {n for n, p in network.populations.items() if isinstance(p.neuron, IF) and p.neuron.valued}
         types = {n: np.float64 if n in graded else bool for n in shapes}
         self.spikes = {n: self._array(s, types[n]) for n, s in shapes.items() if record.wants_spikes(n)}
         self.potentials = {n: self._array(s, np.float32) for n, s in shapes.items() if record.wants_potentials(n)}
         self.per_step = {n: self._array(s, np.float64) for n, s in read.items() if per_step}
         self.counts: dict[str, list[Array]] = {n: [] for n in shapes}
-        self.fired: dict[str, list[Array]] = {n: [] for n in graded}
+        self.fired: dict[str, list[Array]] = {n: [] for n in valued}
         self.outputs: dict[str, list[Array]] = {n: [] for n in read}
 
     def _array(self, shape: Shape, dtype: type) -> Array:

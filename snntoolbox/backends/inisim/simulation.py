@@ -190,7 +190,7 @@ class Simulation:
         if self.network.grid:
             found = self.grid_currents(*x, fused=fused)
             largest = max((float(v.abs().max()) for v in found.values() if v.numel()), default=0.0)
-            if self.network.grid.bound(steps, largest) >= 2**24:
+            if self.network.bound(steps, largest) >= 2**24:
                 dtype = torch.float64
             return {name: value.to(device) for name, value in found.items()}, dtype
         wiring = self.wiring(dtype)
@@ -230,7 +230,8 @@ class Simulation:
 
     def _within_windows(self, chunk: int) -> int:
         """At most so many steps, and no more than lie in one window where layers fire one after the other."""
-        window = self.network.window if self.network.schedule and self.network.schedule.steps else None
+        schedule = self.network.schedule
+        window = schedule.window if schedule is not None and schedule.steps else None
         return chunk if window is None else max(n for n in range(1, min(chunk, window) + 1) if window % n == 0)
 
     def _within_loops(self, chunk: int) -> int:

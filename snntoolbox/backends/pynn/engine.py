@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
-from snntoolbox.ir.host import HostInput, raster
+from snntoolbox.ir.host import HostInput, Timed, raster
 from snntoolbox.ir.node import Array
 
 
@@ -49,8 +50,8 @@ class Engine(ABC):
         """A connector of PyNN that makes these synapses."""
 
     @abstractmethod
-    def drive(self, cells: Cells, current: Array, steps: int) -> None:
-        """Give each neuron its start potential and this current in each of its own steps."""
+    def drive(self, cells: Cells, current: Array, timed: Timed | None, steps: int) -> None:
+        """Give each neuron its start potential, this current in each of its own steps, and one in the first alone."""
 
     def synapse_type(self) -> Any:
         """The type of the synapses; their weights and delays come from the connector."""
@@ -67,7 +68,7 @@ class Engine(ABC):
             own = sources // size == sample
             self._play(self.populations[name], steps[own] + 1.0 + self.offset, sources[own] % size)
         for name, cells in self.flat.cells.items():
-            self.drive(cells, host.drive[name][sample], host.steps)
+            self.drive(cells, host.drive[name][sample], _of_sample(host.timed[name], sample), host.steps)
         self.sim.run(self.offset + host.steps + self.flat.lead + 3.0)
         spikes, potentials = {}, {}
         for name, cells in self.flat.cells.items():
@@ -145,3 +146,13 @@ class Engine(ABC):
         if self.made:
             self.sim.end()
         self.populations, self.made = {}, []
+
+
+def _of_sample(timed: Sequence[Timed], sample: int) -> Timed | None:
+    """What a sample's constant inputs add in the first steps alone; there are no other currents that end here."""
+    return next((replace(part, current=part.current[sample]) for part in timed if part.current.any()), None)
+
+
+def first_steps(timed: Timed | None) -> dict[str, Any]:
+    """The parameters of our own cells for a current in the first steps alone; none is 0 for no steps."""
+    return {"timed": 0.0, "until": 0.0} if timed is None else {"timed": timed.current, "until": float(timed.last)}

@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from snntoolbox.backends.pynn.engine import Engine
+from snntoolbox.backends.pynn.engine import Engine, first_steps
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.host import Timed
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
     BinarySpikes,
     ConstantThreshold,
     Delta,
+    DigitWindow,
+    FiringWindow,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -24,25 +27,35 @@ from snntoolbox.ir.parts import (
     ToPotential,
 )
 
-PARAMETERS = ("vth", "initial", "bias", "leak", "vreset", "pause", "first")
-VARIABLES = "\n".join(["v : 1", "g : 1", "waiting : 1", "awake : 1", *(f"{p} : 1" for p in PARAMETERS)])
+PARAMETERS = (
+    *("vth", "initial", "bias", "timed", "until", "leak", "vreset", "pause", "first", "opens", "closes", "digits"),
+)
+USUAL = {"closes": np.inf, "digits": 1.0}
+"""What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
+VARIABLES = "\n".join(
+    ["v : 1", "g : 1", "waiting : 1", "awake : 1", "own : 1", "counts : 1", *(f"{p} : 1" for p in PARAMETERS)]
+)
 TICK = """
 awake = int(waiting <= 0)
 waiting = clip(waiting - 1, 0, inf)
-v = leak * v + awake * (g + int(t_in_timesteps >= first) * bias) + int(t_in_timesteps == first) * initial
+own = t_in_timesteps - first
+counts = 2.0 ** (digits - 1 - own % digits)
+v = leak * v + awake * counts * (g + int(own >= 0) * (bias + int(own < until) * timed)) + int(own == 0) * initial
 g = 0
 """
-THRESHOLD = "v >= vth and awake > 0 and t_in_timesteps >= first"
+THRESHOLD = "v >= vth * counts and awake > 0 and own >= opens and own < closes"
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     Delta: lambda part: {},
     PerfectIntegrator: lambda part: {"leak": 1.0},
     Leak: lambda part: {"leak": part.factor},
     ConstantThreshold: lambda part: {},
     BinarySpikes: lambda part: {},
-    Subtract: lambda part: {"reset": "v -= vth"},
+    Subtract: lambda part: {"reset": "v -= vth * counts"},
     ToPotential: lambda part: {"reset": "v = vreset", "vreset": part.potential},
     Modulo: lambda part: {"reset": "v -= vth * floor(v / vth)"},
     RefractoryPeriod: lambda part: {"pause": float(part.steps)},
+    FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
+    DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.bits)},
 }
 """The parameters that stand for each part, and as 'reset' the code of a reset; thresholds are set cell by cell."""
 
@@ -88,9 +101,9 @@ class Brian2Engine(Engine):
         delay = connection.delay - self.head_start
         return self.pynn.connector(connection, delay)
 
-    def drive(self, cells: Cells, current: Array, steps: int) -> None:
+    def drive(self, cells: Cells, current: Array, timed: Timed | None, steps: int) -> None:
         """The current is a bias; what a population does after its last step is not looked at."""
-        self.populations[cells.name].set(bias=current)
+        self.populations[cells.name].set(bias=current, **first_steps(timed))
 
 
 def _pynn_types(brian2: Any) -> SimpleNamespace:
@@ -126,7 +139,7 @@ def _cell_type(group: Any, reset: str) -> Any:
     from pyNN.models import BaseCellType
 
     class CellType(BaseCellType):  # type: ignore[misc]
-        default_parameters = dict.fromkeys(PARAMETERS, 0.0)
+        default_parameters: ClassVar = {**dict.fromkeys(PARAMETERS, 0.0), **USUAL}
         default_initial_values: ClassVar = {"v": 0.0}
         recordable = ("spikes", "v")
         units: ClassVar = {"v": "dimensionless", "spikes": "ms"}

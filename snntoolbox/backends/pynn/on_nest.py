@@ -9,6 +9,7 @@ import numpy as np
 from snntoolbox.backends.nest.kernel import model, parameters, quiet_nest
 from snntoolbox.backends.pynn.engine import Engine
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.host import Timed
 from snntoolbox.ir.node import Array
 
 
@@ -59,7 +60,7 @@ class NestEngine(Engine):
 
         return Synapses()
 
-    def drive(self, cells: Cells, current: Array, steps: int) -> None:
+    def drive(self, cells: Cells, current: Array, timed: Timed | None, steps: int) -> None:
         """A source that fires each step, with the current as weights, and one that fires with the first."""
         first = self.offset + cells.onset
         for weights, count in ((current, steps), (cells.neuron.leak * cells.initial, 1)):

@@ -9,15 +9,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from snntoolbox.backends.pynn.engine import Engine
+from snntoolbox.backends.pynn.engine import Engine, first_steps
 from snntoolbox.backends.pynn.mechanism import MECHANISM, compiled_mechanism, pynn_compiles
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.host import Timed
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
     BinarySpikes,
     ConstantThreshold,
     Delta,
+    DigitWindow,
+    FiringWindow,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -26,7 +29,12 @@ from snntoolbox.ir.parts import (
     ToPotential,
 )
 
-FIELDS = ("vth", "vreset", "start", "bias", "leak", "refractory", "mode", "first")
+FIELDS = (
+    *("vth", "vreset", "start", "bias", "timed", "until", "leak", "refractory", "mode", "first"),
+    *("opens", "closes", "digits"),
+)
+USUAL = {"closes": 1e12, "digits": 1.0}
+"""What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     Delta: lambda part: {},
     PerfectIntegrator: lambda part: {"leak": 1.0},
@@ -37,6 +45,8 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     ToPotential: lambda part: {"mode": 1.0, "vreset": part.potential},
     Modulo: lambda part: {"mode": 2.0},
     RefractoryPeriod: lambda part: {"refractory": float(part.steps)},
+    FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
+    DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.bits)},
 }
 """The parameters of the mechanism that stand for each part; thresholds are set cell by cell."""
 
@@ -97,9 +107,9 @@ class NeuronEngine(Engine):
 
         return Synapses()
 
-    def drive(self, cells: Cells, current: Array, steps: int) -> None:
+    def drive(self, cells: Cells, current: Array, timed: Timed | None, steps: int) -> None:
         """The current is a bias; what a population does after its last step is not looked at."""
-        self.populations[cells.name].set(bias=current)
+        self.populations[cells.name].set(bias=current, **first_steps(timed))
 
     def restart(self) -> None:
         """NEURON's own way: PyNN would first file everything that was recorded, a Python object per neuron."""
@@ -144,7 +154,7 @@ def _cell_type(neuron: Any) -> Any:
             raise AttributeError(name)
 
     class CellType(NativeCellType):  # type: ignore[misc]
-        default_parameters = dict.fromkeys(FIELDS, 0.0)
+        default_parameters: ClassVar = {**dict.fromkeys(FIELDS, 0.0), **USUAL}
         default_initial_values: ClassVar[dict[str, float]] = {}
         recordable = ("spikes", "m")
         units: ClassVar = {"m": "dimensionless", "spikes": "ms"}

@@ -1,4 +1,4 @@
-"""Chooses the start potentials of a network that is to be phased, so that rounding to few levels loses least."""
+"""Chooses the start potentials of a network that is to fire in windows, so that rounding to few levels loses least."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _MOST_VALUES = 2**27
 """Values of all layers together that are held at once; where that does not suffice, fewer samples are used."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CorrectPhased:
-    """The pass, for windows of `window` steps, before the schedule is given.
+    """The pass, for windows as `turns` makes them, with T levels, before the schedule is given.
 
     With Z = (S + V0) / theta as the (corrected) layers before make it, each channel gets the shift d of its start
     potential with the least squared error of clip(floor(Z + d), 0, T) to T a / scale. Tried are `SHIFTS`, and the mean
@@ -41,14 +41,14 @@ class CorrectPhased:
     an integer grid, with inputs that are no constant currents, or with more than `MOST_LEVELS` levels.
     """
 
-    window: int
+    turns: FireInTurn
 
     def __call__(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> SpikingNetwork:
         """The corrected network, where `graph` is the analogue network and `x` samples for each of its inputs."""
         constant = all(isinstance(e, ConstantCurrent) for e in network.encodings.values())
         values = sum(math.prod(shape) for shape in graph.shapes.values())
         samples = min(len(x[0]), _MOST_VALUES // max(values, 1))
-        if network.grid or not constant or samples < FEWEST or self.window > MOST_LEVELS:
+        if network.grid or not constant or samples < FEWEST or self.turns.levels > MOST_LEVELS:
             return network
         from snntoolbox.engine.executor import Executor
         from snntoolbox.engine.quantized import QuantizedRun
@@ -59,12 +59,12 @@ class CorrectPhased:
 
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
-            counts = self.window * activations[population.activation].astype(np.float64) / population.scale
+            counts = self.turns.levels * activations[population.activation].astype(np.float64) / population.scale
             free = isinstance(node, ReLU) and node.levels is None
             shifts[population.name] = self._best(ready, counts) if free else np.zeros(1)
             return shifts[population.name]
 
-        QuantizedRun(FireInTurn(self.window)(network), adjust).counts(some)
+        QuantizedRun(self.turns(network), adjust).counts(some)
         return network.replaced(populations=[_shifted(p, shifts[n]) for n, p in network.populations.items()])
 
     def _best(self, ready: Array, counts: Array) -> Array:
@@ -73,7 +73,7 @@ class CorrectPhased:
         least, best = np.full(shape, np.inf), np.zeros(shape)
         tried = [np.full(shape, shift) for shift in SHIFTS]
         for i, shift in enumerate(tried):
-            error = counts - np.clip(np.floor(ready + shift), 0, self.window)
+            error = counts - np.clip(np.floor(ready + shift), 0, self.turns.levels)
             squared, mean = channel_means((error**2).mean(axis=0)), channel_means(error.mean(axis=0))
             if i in (0, len(SHIFTS)):  # of no shift, and of the one that this gave
                 tried.append(shift + mean)

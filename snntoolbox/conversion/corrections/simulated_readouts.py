@@ -34,21 +34,22 @@ def with_read_outs_fitted(
     if timed(network) or not count:
         return network
     plain = network.replaced(readouts=[replace(r, start=0) for r in network.readouts])
+    whole = network.schedule is not None  # then the value after the last step is all that counts
     values: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
     # Not by `simulate`: it refuses what Poisson input cannot present, and here that is cut off, as by `Correct`.
     with build_network(backend_named("INI"), plain, {"device": device}, force=True) as executable:
         announce(executable, count)
         for first in range(0, count, BATCH):
             part = [a[first : first + BATCH] for a in x]
-            result = executable.run(*part, steps=steps, record=Record(outputs_per_step=True), first_sample=first)
-            for name, outputs in result.outputs_per_step.items():
-                values[name].append(outputs)
+            result = executable.run(*part, steps=steps, record=Record(outputs_per_step=not whole), first_sample=first)
+            for name, output in result.outputs.items():
+                values[name].append(output[None] if whole else result.outputs_per_step[name])
     names = dict.fromkeys(graph.outputs)
     parts = list(Executor(graph, device=device_named(device)).batches(*x, keep=names, batch_size=BATCH))
     targets = [np.concatenate([part[name] for part in parts]) for name in names]
-    kind = {"grid": network.grid is not None, "whole": network.schedule is not None}
+    grid = network.grid is not None
     readouts = [
-        fitted(readout, np.concatenate(values[readout.name], axis=1), target, **kind)
+        fitted(readout, np.concatenate(values[readout.name], axis=1), target, grid=grid, whole=whole)
         for readout, target in zip(network.readouts, targets, strict=True)
     ]
     return bounded_anew(network.replaced(readouts=readouts))

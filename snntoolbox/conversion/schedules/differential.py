@@ -37,6 +37,10 @@ class Differential:
         """That of spikes of several sizes."""
         return 2.5
 
+    def resolution(self, steps: int) -> int:
+        """Sums settle within the smallest level; steps tell nothing of it."""
+        return steps
+
     def misfits(self, recipe: Choices) -> list[str]:
         """Neurons that lose current, and random input."""
         wrong = lossy_choices(self.name, recipe)

@@ -5,7 +5,8 @@ there before its first spike, the order of spikes counts for nothing: with V0 an
 
     clip(floor((S + V0 + T b) / theta), 0, T)
 
-spikes, the T-level quantisation of its activation (accumulate, then fire: arXiv 2412.13610).
+spikes, the T-level quantisation of its activation (accumulate, then fire: arXiv 2412.13610). Where the B steps of a
+window are binary digits, T = 2^B - 1 levels take B steps: its spikes are the digits of that number (`DigitWindow`).
 """
 
 from __future__ import annotations
@@ -31,29 +32,42 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class FireInTurn:
-    """The pass: windows of `window` steps (T). Inputs are presented for T steps; biases go to the start potentials.
+    """The pass: windows of `window` steps (w). Inputs are presented for w steps; biases go to the start potentials.
 
-    A population at depth d (the longest path to it from an input) fires in steps d T ... (d + 1) T - 1, behind all of
-    its sources, so a run of a network of depth L takes (L + 1) T steps. UnsupportedError lists what cannot wait.
+    A population at depth d (the longest path to it from an input) fires in steps d w ... (d + 1) w - 1, behind all of
+    its sources, so a run of a network of depth L takes (L + 1) w steps. With `binary` the steps of a window are digits.
+    UnsupportedError lists what cannot wait.
     """
 
     window: int
+    binary: bool = False
+
+    @property
+    def name(self) -> str:
+        """The schedule, as users write it."""
+        return "radix" if self.binary else "phased"
+
+    @property
+    def levels(self) -> int:
+        """T, the largest number that the spikes of a window can say."""
+        return 2**self.window - 1 if self.binary else self.window
 
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
-        """The network with its schedule; counts are divided by T."""
+        """The network with its schedule; counts are divided by T. ConversionError for windows without a step."""
         if self.window < 1:
             raise ConversionError(f"a window of {self.window} steps is shorter than one step", hint="a longer duration")
         if offenders := not_plain(network):
-            raise UnsupportedError("schedule = phased", offenders, hint=hint_for("phased"))
+            raise UnsupportedError(f"schedule = {self.name}", offenders, hint=hint_for(self.name))
         windows = firing_windows(network, self.window)
         populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
         encodings = {name: presented_for(self.window, coding) for name, coding in network.encodings.items()}
         schedule = Schedule(
-            "phased",
+            self.name,
             window=self.window,
             steps=max(w.last for w in windows.values()),
             interval=interval(network, windows, membranes=1),
             interval_two=interval(network, windows, membranes=2),
+            binary=self.binary,
         )
         readouts = [replace(r, start=0) for r in network.readouts]
         grid = network.grid
@@ -68,8 +82,8 @@ class FireInTurn:
         neuron = population.neuron
         assert isinstance(neuron, IF)
         bias = 0.0 if population.bias is None else population.bias
-        initial = neuron.initial + self.window * np.asarray(bias)
-        waiting = replace(neuron, initial=initial, window=(window.first, window.last))
+        initial = neuron.initial + self.levels * np.asarray(bias)
+        waiting = replace(neuron, initial=initial, window=(window.first, window.last), digits=self.binary)
         return replace(population, neuron=waiting, bias=None)
 
 

@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from snntoolbox.backends.registry import backend_named
-from snntoolbox.conversion.corrections.correct_phased import CorrectPhased
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
-from snntoolbox.conversion.schedules.plain_neurons import gates, hint_for, lossy_choices
-from snntoolbox.conversion.schedules.quantized_reference import check_quantized
-from snntoolbox.conversion.schedules.schedule import Choices
-from snntoolbox.errors import ConversionError, Unsupported
-from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.timing import steps_of
+from snntoolbox.conversion.schedules.plain_neurons import hint_for
+from snntoolbox.conversion.schedules.windowed import Windowed
 
 
-class Phased:
-    """Each layer integrates while its sources fire, and fires in a window behind them: see `FireInTurn`."""
+class Phased(Windowed):
+    """A spike counts the same in each step of a window."""
 
     name = "phased"
     hint = hint_for("phased")
-    corrections: tuple[str, ...] = ("potential", "none")
-    why_no_others = "which corrects start potentials alone"
-    levels: tuple[float, ...] = (1.0,)
-    always_fires = False
-    counts_steps = True
-    saturates = True
-    rates = True
-    ends_early = False
-    own_start = False
+    usual = 8
 
-    def cost(self, layers: int) -> float:
-        """A window for the input and for each layer."""
-        return float(layers + 1)
-
-    def misfits(self, recipe: Choices) -> list[str]:
-        """Neurons that lose current, or whose spikes are of several kinds."""
-        graded = ["schedule = phased needs plain spikes, without levels and signs"] if recipe.neuron.graded else []
-        return lossy_choices(self.name, recipe) + graded
-
-    def unsupported(self, lowered: Graph) -> list[Unsupported]:
-        """Gates."""
-        return gates(lowered)
-
-    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
-        """The network with the start potentials of least error: see `CorrectPhased`."""
-        return CorrectPhased(window=steps_of(duration, network.dt))(network, graph, x)
-
-    def apply(self, network: SpikingNetwork, duration: float | None) -> SpikingNetwork:
-        """The network with windows of `duration` ms."""
-        if duration is None:
-            hint = "stb.convert(..., schedule='phased', duration=8)"
-            raise ConversionError("schedule = phased needs the number of steps of a window", hint=hint)
-        return FireInTurn(steps_of(duration, network.dt))(network)
-
-    def verify(self, network: SpikingNetwork, before: SpikingNetwork, x: Sequence[Array]) -> None:
-        """One sample on the built-in simulator has the counts of the quantised network: see `check_quantized`."""
-        check_quantized(network, before, x, backend_named("INI"))
+    def turns(self, steps: int) -> FireInTurn:
+        """As many levels as steps."""
+        return FireInTurn(steps)

@@ -1,4 +1,4 @@
-"""What a phased spiking network equals: the network with every rectifier in T levels, written without time."""
+"""What a spiking network with windows equals: the network with every rectifier in T levels, written without time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from snntoolbox.ir.result import Record
 log = logging.getLogger(__name__)
 
 MOST_VALUES = 1e8
-"""Neurons times steps up to which a phased network is compared with its quantised one as it is made."""
+"""Neurons times steps up to which a network with windows is compared with its quantised one as it is made."""
 
 MOST_UNEQUAL = 0.005
 """The share of counts that may differ there: a sum that ties with a level falls to either side."""
@@ -37,8 +37,8 @@ def quantized_reference(
 
     A rectifier of input z with scale s has the value s / T * clip(floor(T z / s + V0), 0, T) for T `levels` and a start
     potential of V0 thresholds (1/2 where it was trained with levels). This is written without any spiking network; slow
-    and obvious. The read-outs of a phased network are the values of ``graph.outputs`` (but for their correction), its
-    counts those of the rectifiers times T / s.
+    and obvious. The read-outs of a phased network of T steps, or of a radix one of B steps with T = 2^B - 1, are the
+    values of ``graph.outputs`` (but for their correction), its counts those of the rectifiers times T / s.
     """
     values: dict[str, Array] = dict(zip(graph.inputs, (np.asarray(a, np.float64) for a in x), strict=True))
     for name, node in graph.nodes.items():
@@ -106,12 +106,12 @@ def check_quantized(
     sample = [np.asarray(a[:1]) for a in x]
     with backend.build(network, dtype="float64") as executable:
         result = executable.run(*sample, steps=schedule.steps, record=Record(outputs_per_step=False))
-    expected = quantized_counts(before, sample, schedule.window)
+    expected = quantized_counts(before, sample, schedule.total)
     unequal = sum(int(np.count_nonzero(expected[n] != result.counts[n])) for n in network.populations)
     share = unequal / max(network.neurons, 1)
     if share > (0 if network.grid else MOST_UNEQUAL):
         raise GraphError(
-            f"a phased network differs from its quantised one in {share:.1%} of its counts",
+            f"a {schedule.name} network differs from its quantised one in {share:.1%} of its counts",
             hint="this is a defect of snntoolbox: please report the model",
         )
     return share

@@ -31,6 +31,10 @@ class Rate:
         """That of the steps alone."""
         return 1.0
 
+    def resolution(self, steps: int) -> int:
+        """One more value with each step."""
+        return steps
+
     def misfits(self, recipe: Choices) -> list[str]:
         """Nothing."""
         return []

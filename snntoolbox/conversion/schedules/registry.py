@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from snntoolbox.conversion.schedules.differential import Differential
 from snntoolbox.conversion.schedules.phased import Phased
+from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.schedule import Schedule
 
-_ALL: tuple[Schedule, ...] = (Rate(), Phased(), Differential())
+_ALL: tuple[Schedule, ...] = (Rate(), Phased(), Radix(), Differential())
 
 SCHEDULES: dict[str, Schedule] = {schedule.name: schedule for schedule in _ALL}
 """A new one is an object here and its name among the choices of [conversion] schedule, which a test compares."""

@@ -62,6 +62,13 @@ class Schedule(Protocol):
         """How many times longer a run takes, with so many layers one behind the other, than one at a rate."""
         ...
 
+    def resolution(self, steps: int) -> int:
+        """How many values above 0 a neuron tells apart in runs, or windows, of so many steps.
+
+        ConversionError where there are no such runs.
+        """
+        ...
+
     def misfits(self, recipe: Choices) -> list[str]:
         """What does not go with it: neurons, inputs and grids, a sentence each."""
         ...

@@ -7,6 +7,7 @@ import snntoolbox as stb
 from snntoolbox.conversion.corrections.correct_phased import CorrectPhased
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.engine.quantized import QuantizedRun
 from snntoolbox.ir.graph import Graph
@@ -29,7 +30,7 @@ CASES = [(0.25, 4, 0.0), (0.3, 2, 0.0), (0.2, 2, 0.0), (3.0, 2, 0.0)]
 def test_what_is_rounded_well_is_left_alone(value, window, shift):
     graph = one()
     network = Convert()(graph, {"r": np.ones(1)})
-    corrected = CorrectPhased(window=window)(network, graph, [np.full((20, 1), value)])
+    corrected = CorrectPhased(FireInTurn(window))(network, graph, [np.full((20, 1), value)])
     assert float(np.ravel(corrected.populations["r"].neuron.initial)[0]) == 0.5 + shift
 
 
@@ -40,16 +41,17 @@ def test_activations_that_gather_at_one_side_of_a_level_are_shifted():
     graph = one()
     network = Convert(neuron=IF(initial=0.0))(graph, {"r": np.ones(1)})
     x = np.tile([[1.6 / 4], [1.9 / 4]], (20, 1))
-    corrected = CorrectPhased(window=4)(network, graph, [x])
+    corrected = CorrectPhased(FireInTurn(4))(network, graph, [x])
     assert float(np.ravel(corrected.populations["r"].neuron.initial)[0]) == 0.5
-    assert CorrectPhased(window=4)(network, graph, [x[:10]]) is network, "so few say nothing"
-    assert CorrectPhased(window=9)(network, graph, [x]) is network
+    assert CorrectPhased(FireInTurn(4))(network, graph, [x[:10]]) is network, "so few say nothing"
+    assert CorrectPhased(FireInTurn(9))(network, graph, [x]) is network
+    assert CorrectPhased(FireInTurn(4, binary=True))(network, graph, [x]) is network, "15 levels"
 
 
 def test_rectifiers_that_were_trained_with_levels_stay():
     graph = one(levels=4)
     network = Convert()(graph, {"r": np.ones(1)})
-    corrected = CorrectPhased(window=3)(network, graph, [np.full((20, 1), 0.9 / 3)])
+    corrected = CorrectPhased(FireInTurn(3))(network, graph, [np.full((20, 1), 0.9 / 3)])
     assert float(np.ravel(corrected.populations["r"].neuron.initial)[0]) == 0.5
 
 

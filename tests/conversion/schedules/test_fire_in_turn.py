@@ -21,7 +21,7 @@ from snntoolbox.engine.quantized import QuantizedRun
 from snntoolbox.errors import ConversionError, DataError, GraphError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.nodes import Dense, Input, ReLU
@@ -143,16 +143,53 @@ def test_the_order_of_spikes_counts_for_nothing(new_net, name):
             assert source[1] <= target[0]
 
 
+TURNS = [FireInTurn(8), *(FireInTurn(bits, binary=True) for bits in (1, 2, 5, 8))]
+
+
+def text(turns):
+    return f"{turns.name} {turns.window}"
+
+
+@pytest.mark.parametrize("turns", TURNS, ids=text)
 @pytest.mark.parametrize("name", NETS)
-def test_on_the_grid_simulator_and_reference_agree_exactly(new_net, name):
+def test_on_the_grid_simulator_and_reference_agree_exactly(new_net, name, turns):
     graph, scales, x = built(new_net, name, dyadic=False)
     before = Quantize(8)(Convert()(graph, scales))
-    net = FireInTurn(8)(before)
+    net = turns(before)
+    steps, expected = net.schedule.steps, quantized_counts(before, [x], turns.levels)
     with InisimBackend().build(net) as executable:
-        found = executable.run(x, steps=net.schedule.steps)
-    for name_, counts in quantized_counts(before, [x], 8).items():
+        found = executable.run(x, steps=steps, record=ALL)
+    told = interpret(net, x, steps=steps, record=ALL)
+    for name_, counts in expected.items():
         np.testing.assert_array_equal(found.counts[name_], counts)
+        np.testing.assert_array_equal(told.counts[name_], counts)
+        np.testing.assert_array_equal(found.spikes[name_], told.spikes[name_])
+        np.testing.assert_array_equal(found.events[name_], told.spikes[name_].sum(axis=0))
+        np.testing.assert_array_equal(found.potentials[name_], told.potentials[name_])
+    for readout, values in found.outputs_per_step.items():
+        np.testing.assert_allclose(values, told.outputs_per_step[readout], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.output, told.output, rtol=0, atol=1e-12)
+    largest = max(np.abs(v).max() for v in told.potentials.values())
+    assert largest <= net.bound(steps, max(np.abs(c).max() for c in constant_currents(net, x).values()))
     assert net.grid.start == max(np.abs(p.neuron.initial).max() for p in net.populations.values())
+
+
+@pytest.mark.parametrize("turns", TURNS, ids=text)
+@pytest.mark.parametrize("name", NETS)
+def test_with_any_weights_it_is_the_quantised_network(new_net, name, turns):
+    """No sum of these ties with a level, so rounding changes no count; every rectifier is at its own scale."""
+    graph, scales, x = built(new_net, name, dyadic=False)
+    net = turns(Convert()(graph, scales))
+    wanted = quantized_reference(graph, scales, turns.levels, [x])
+    result = interpret(net, x, steps=net.schedule.steps)
+    for name_, population in net.populations.items():
+        rates = result.rates(name_) * population.scale
+        np.testing.assert_allclose(rates, wanted[population.activation], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(result.output, wanted[graph.outputs[0]], rtol=0, atol=1e-9)
+    for name_, counts in QuantizedRun(net).counts([x]).items():
+        np.testing.assert_array_equal(counts, result.counts[name_], err_msg=name_)
+    ours = quantized_graph(graph, scales, turns.levels).run(x)
+    np.testing.assert_allclose(ours, wanted[graph.outputs[0]], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("chunk", [0, 1, 3, 4, 7, 99])

@@ -1,0 +1,33 @@
+"""The schedule of layers that send binary digits in turn: equal to the network quantised to 2^B - 1 levels."""
+
+from __future__ import annotations
+
+from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
+from snntoolbox.conversion.schedules.plain_neurons import hint_for
+from snntoolbox.conversion.schedules.schedule import Choices
+from snntoolbox.conversion.schedules.windowed import Windowed
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.encodings import Spiking
+from snntoolbox.ir.parts import MOST_BITS
+
+
+class Radix(Windowed):
+    """The steps of a window are the digits of a binary number, the most significant first: see `DigitWindow`."""
+
+    name = "radix"
+    hint = hint_for("radix")
+    usual = 6
+
+    def turns(self, steps: int) -> FireInTurn:
+        """2^steps - 1 levels."""
+        if steps > MOST_BITS:
+            message = f"schedule = radix has a step for each binary digit of a value, and {steps} are too many"
+            raise ConversionError(message, hint=f"a duration of 4 to 8 steps, of {MOST_BITS} at most")
+        return FireInTurn(steps, binary=True)
+
+    def misfits(self, recipe: Choices) -> list[str]:
+        """Random input too: few steps that count so differently are no mean."""
+        wrong = super().misfits(recipe)
+        if isinstance(recipe.encoding, Spiking):
+            wrong.append("schedule = radix needs constant-current input: drawn spikes are no digits of a value")
+        return wrong
