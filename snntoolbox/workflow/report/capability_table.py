@@ -90,9 +90,10 @@ def _conditions(feature: Feature, capabilities: Capabilities) -> str:
 
 
 def text_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS) -> str:
-    """For a terminal of 80 columns: who there is, the table with a letter for each, and the reasons below.
+    """For a terminal of 80 columns: who there is, the tables with a letter for each, and the reasons below.
 
-    In place of what is not simply there stands the number of its reason.
+    What runs networks and what writes them stand in a table each. In place of what is not simply there stands the
+    number of its reason.
     """
     letters = dict(zip(capabilities, ascii_uppercase, strict=False))
     about = [
@@ -101,18 +102,27 @@ def text_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str
     ]
     who = summary.text_table(("", "name", "does", "delay", "exact", "installed by"), about, set(), total=False)
     numbers: dict[str, int] = {}
+    groups = [[n for n in letters if roles.get(n, "runs").startswith(role)] for role in ("runs", "writes")]
+    tables = [_letter_table(capabilities, {n: letters[n] for n in group}, numbers) for group in groups if group]
+    notes = (fill(why, 80, initial_indent=f"{n:2}  ", subsequent_indent=" " * 4) for why, n in numbers.items())
+    meaning = "delay: steps that a spike needs to the next layer; exact: whole numbers below"
+    return "\n".join([who, *wrap(meaning, 80), *(line for table in tables for line in ("", table)), "", *notes]) + "\n"
+
+
+def _letter_table(
+    capabilities: Mapping[str, Capabilities], letters: Mapping[str, str], numbers: dict[str, int]
+) -> str:
+    """One column for each of these names, under its letter; `numbers` are those of the reasons, which grow."""
 
     def cell(feature: Feature, c: Capabilities) -> str:
         held, why = _plain(feature, c), reason(feature, c)
         why = f"runs with {_conditions(feature, c)} alone: {why}" if isinstance(held, list) else why
         return str(numbers.setdefault(why, len(numbers) + 1)) if why else "yes" if held else "no"
 
-    rows = [[f.name, *(cell(f, c) for c in capabilities.values())] for f in rows_of(capabilities)]
-    rows.append(["installed here", *("yes" if c.installed() else "no" for c in capabilities.values())])
-    table = summary.text_table(("feature", *letters.values()), rows, set(range(1, len(letters) + 1)))
-    notes = (fill(why, 80, initial_indent=f"{n:2}  ", subsequent_indent=" " * 4) for why, n in numbers.items())
-    meaning = "delay: steps that a spike needs to the next layer; exact: whole numbers below"
-    return "\n".join([who, *wrap(meaning, 80), "", table, "", *notes]) + "\n"
+    columns = [capabilities[name] for name in letters]
+    rows = [[f.name, *(cell(f, c) for c in columns)] for f in rows_of(capabilities)]
+    rows.append(["installed here", *("yes" if c.installed() else "no" for c in columns)])
+    return summary.text_table(("feature", *letters.values()), rows, set(range(1, len(letters) + 1)))
 
 
 def capability_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str] = RUNS) -> str:
