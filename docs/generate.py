@@ -86,6 +86,11 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pytorch": ("flatten", "view", "permute", "pad", "slice"),
         "onnx": ("Flatten", "Reshape", "Transpose", "Pad", "Slice", "Split"),
     },
+    "recurrent layers, written out over their steps": {
+        "keras": ("SimpleRNN", "RNN", "Bidirectional", "TimeDistributed"),
+        "pytorch": ("rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell"),
+        "onnx": ("RNN",),
+    },
     "upsampling": {
         "keras": ("UpSampling2D",),
         "pytorch": ("upsample_nearest2d", "upsample_bilinear2d"),
@@ -97,7 +102,7 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "keras": (
         *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "LayerNormalization", "GroupNormalization", "Multiply"),
-        *("Maximum", "Dot", "Embedding", "LSTM", "GRU", "SimpleRNN", "MultiHeadAttention", "Lambda", "Resizing"),
+        *("Maximum", "Dot", "Embedding", "LSTM", "GRU", "Masking", "MultiHeadAttention", "Lambda", "Resizing"),
     ),
     "pytorch": (
         *("leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid"),
@@ -128,6 +133,32 @@ or without a bound or a slope, hard tanh and hard sigmoid, absolute values, the 
 sigmoid is [dropped](conversion.md) at an output, where it does not change the class. Elsewhere a softmax is refused,
 and smooth functions (sigmoid, tanh, GELU, SiLU, ...) are, unless [`approximate`](conversion.md#other-activations) names
 them.
+
+## Sequences
+
+A recurrent layer is written out: each step of the sequence has neurons of its own, which share the cell's weights and
+read the step before. That is exact, and whatever a network without loops can do, this one can: every simulator,
+schedule and correction. It costs neurons times the steps, and the network is as deep as a sequence is long; sequences
+of more than 2048 steps are refused. Several layers, both directions, given and trained initial states, and what reads
+one step, the last or all of them are taken.
+
+The sequences of all samples have the same length. A mask over steps is refused, as are packed sequences and the lengths
+of ONNX, and layers that keep their state from one batch to the next. In PyTorch and ONNX the steps may lie in front of
+the batch (`batch_first=False`), once the model has turned its data round: the data that it is given, and what it
+returns, have the batch in front.
+
+Cells are rectifiers: `activation="relu"` in Keras, `nonlinearity="relu"` in PyTorch. Cells with bounds (hard sigmoid,
+hard tanh) are exact too; those with tanh or sigmoid can be parsed, and converted with `approximate`. LSTM and GRU
+multiply activations with one another, which is refused: train a layer of rectifiers in their place, as
+[`recurrent_digits.py`](../examples/recurrent_digits.py) does. It trains 64 rectifiers that read scikit-learn's digits
+row by row, in some seconds, and
+
+```sh
+python examples/recurrent_digits.py
+```
+
+prints for 360 test digits: 95.6 % for the original network; 95.6 % and 3,464 spikes a digit with rates in 32 steps;
+and, with `schedule = phased`, 95.8 % and 1,822 spikes with windows of 16 steps.
 """
 
 

@@ -1,6 +1,7 @@
 """Keras layers and small models, in the combinations that matter, with random weights."""
 
 import keras
+import keras_recurrent
 import numpy as np
 from keras import layers as L  # noqa: N812
 from keras.src.applications.convnext import LayerScale, StochasticDepth
@@ -36,6 +37,7 @@ ACTIVATIONS = (
 )
 
 SINGLE = {
+    **keras_recurrent.SINGLE,
     "dense": ((7,), lambda: L.Dense(5)),
     "dense_relu": ((7,), lambda: L.Dense(5, activation="relu")),
     "dense_relu6": ((7,), lambda: L.Dense(5, activation="relu6")),
@@ -316,6 +318,7 @@ def _operations(x):
 
 
 COMBINED = {
+    **keras_recurrent.COMBINED,
     "residual": (((6, 6, 3),), _residual),
     "dense_block": (((5, 5, 3),), _dense_block),
     "shared_layer": (((6, 6, 3), (6, 6, 3)), shared),

@@ -27,9 +27,15 @@ TREAT_ALONE = "let every sample be computed alone: leave the first axis, which i
 
 @dataclass(frozen=True)
 class Activation:
-    """A value that depends on the input: the name of a node of the graph."""
+    """A value that depends on the input: the name of a node of the graph, and which of its axes is the batch.
+
+    That is the first one, but for sequences that go through a recurrent layer with their steps in front; `moved_by`
+    is the operation that put them there.
+    """
 
     name: str
+    batch_axis: int = 0
+    moved_by: Origin | None = None
 
 
 class Lost:
@@ -71,14 +77,17 @@ def stand_in(builder: GraphBuilder, origin: Origin, shape: Sequence[int] | None)
     return Activation(builder.input(origin.name, tuple(shape)))
 
 
+GATED = "a recurrent layer with gates"
+MASK = "a mask over the steps of a sequence"
 CONTROL_FLOW = "control flow"
 QUANTISED = "quantised arithmetic"
 CHOICE = "the choice of the largest values"
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    "a recurrent layer": (
-        *("LSTM", "GRU", "RNN", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"),
-        *("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    GATED: (
+        *("LSTM", "GRU", "LSTMCell", "GRUCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+        *("lstm", "gru", "lstm_cell", "gru_cell", "CuDNNLSTM", "CuDNNGRU"),
     ),
+    MASK: ("Masking", "_pack_padded_sequence", "_pad_packed_sequence"),
     "normalisation by the sample's own values": (
         *("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization"),
         *("UnitNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN"),
@@ -101,6 +110,9 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 _DESCRIBED = {kind: words for words, kinds in _KINDS.items() for kind in kinds}
 COMPLEX = "complex numbers"
 _HINTS = {
+    GATED: "gates are products of two activations: train a recurrent layer of rectifiers in its place, "
+    "SimpleRNN(activation='relu') in Keras or nn.RNN(nonlinearity='relu') in PyTorch",
+    MASK: "give all sequences the same length, filled up with values that the model was trained on",
     QUANTISED: "give the model as it was before its quantisation",
     CHOICE: "let the model end with the values that are compared: the result of a run has the class of each sample",
 }
@@ -162,6 +174,7 @@ class LayerCall:
 
     `name` is the stem of the nodes to add, `origin` the layer in the user's model; `sources` are the nodes that it
     reads. Shapes and axes are those of a sample; `batch` is the number of samples that the model insists on, if any.
+    `batch_axis` is where the batch lies in all that it reads.
     """
 
     builder: GraphBuilder
@@ -169,6 +182,7 @@ class LayerCall:
     origin: Origin
     sources: tuple[str, ...] = ()
     batch: int | None = None
+    batch_axis: int = 0
 
     def named(self, name: str) -> Self:
         """The same layer, its nodes called otherwise."""
@@ -196,9 +210,10 @@ class LayerCall:
             raise Refusal(f"axis {axis}: one axis is expected")
         if not -rank <= axis < rank:
             raise Refusal(f"has no axis {axis}: the tensor has {rank} with the batch")
-        if axis % rank == 0:
-            raise Refusal(f"works along axis {axis}, the batch, and mixes samples", hint=TREAT_ALONE)
-        return axis % rank - 1
+        place = int(axis % rank)
+        if place == self.batch_axis:
+            raise Refusal(f"works along axis {place}, the batch, and mixes samples", hint=TREAT_ALONE)
+        return place - 1 if place > self.batch_axis else place
 
     def axes(self, axes: Any, source: str | None = None) -> tuple[int, ...]:
         """Several such axes, in order; none given means all of them, the batch too."""
@@ -211,11 +226,16 @@ class LayerCall:
         """A constant as it meets samples of this rank: without its batch axis, along which it must not vary."""
         if constant.ndim > rank + 1:
             raise Refusal(f"its constant of shape {constant.shape} has more axes than the data")
-        if constant.ndim <= rank:
-            return constant
-        if len(constant) != 1 and (len(constant) != self.batch or np.any(constant != constant[:1])):
+        axis = self.batch_axis - (rank + 1 - constant.ndim)
+        return constant if axis < 0 else self.one_sample(constant, axis)
+
+    def one_sample(self, constant: Array, axis: int) -> Array:
+        """A constant without this axis, which is the batch's: along it it must not vary."""
+        first = constant.take([0], axis)
+        size = constant.shape[axis]
+        if size != 1 and (size != self.batch or np.any(constant != first)):
             raise Refusal(f"its constant of shape {constant.shape} varies over the batch", hint=TREAT_ALONE)
-        sample: Array = constant[0]
+        sample: Array = first.squeeze(axis)
         return sample
 
     def broadcast(self, source: str, shape: Shape) -> str:

@@ -66,11 +66,12 @@ class GraphBuilder:
     def spend(self, values: int) -> None:
         """Note that so many values are about to be made for a map that the model does not hold; GraphError beyond all.
 
-        Matrices of resizing and pooling, and indices: a small file may ask for many.
+        Matrices of resizing and pooling, indices, weights for each step of a sequence: a small file may ask for many.
         """
         self._made += values
         if self._made > MOST_MADE:
-            raise GraphError(f"the matrices made for resizing and pooling would hold more than {MOST_MADE:,} values")
+            what = "the matrices made for resizing, pooling and steps of sequences"
+            raise GraphError(f"{what} would hold more than {MOST_MADE:,} values")
 
     def origin(self, kind: str, name: str) -> Origin:
         """An origin in this builder's framework."""

@@ -66,7 +66,7 @@ def test_frontend_refuses_all_layers_at_once(json_net):
     run = python(["-m", "snntoolbox.workflow.cli", "inspect", "bad.json-net"], folder / "packages", folder)
     assert run.returncode == 2
     assert "my_swish (json-net swish): this layer is not supported" in run.stderr
-    assert "my_lstm (json-net lstm): a recurrent layer is not supported" in run.stderr
+    assert "my_lstm (json-net lstm): a recurrent layer with gates is not supported" in run.stderr
     assert "my_relu" not in run.stderr
 
 

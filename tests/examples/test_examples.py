@@ -112,6 +112,18 @@ def test_variance_falls_with_the_square_of_the_steps_but_for_random_input(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["error_against_steps.png"]
 
 
+def test_a_recurrent_network_keeps_its_accuracy(tmp_path):
+    if find_spec("sklearn") is None:
+        pytest.skip("sklearn is not installed")
+    original, *rows = run(EXAMPLES / "recurrent_digits.py", cwd=tmp_path).splitlines()
+    expected = float(original.split("\t")[1].rstrip(" %"))
+    assert expected >= 93
+    assert len(rows) == 4
+    for row in rows:
+        assert abs(float(row.split("\t")[2].rstrip(" %")) - expected) <= 1, row
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_synapses_that_last_take_jitter_away(tmp_path):
     if find_spec("matplotlib") is None:
         pytest.skip("matplotlib is not installed")

@@ -60,8 +60,9 @@ def test_a_defect_is_no_refusal():
 
 
 KINDS = {
-    "LSTM": "a recurrent layer is not supported",
-    "lstm": "a recurrent layer is not supported",
+    "LSTM": "a recurrent layer with gates is not supported",
+    "gru": "a recurrent layer with gates is not supported",
+    "Masking": "a mask over the steps of a sequence is not supported",
     "LayerNormalization": "normalisation by the sample's own values is not supported",
     "layer_norm": "normalisation by the sample's own values is not supported",
     "MultiHeadAttention": "attention is not supported",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snntoolbox.frontends.keras import activations, merging, operations, pooling, scaling, shaping, weighted
+from snntoolbox.frontends.keras import activations, merging, operations, pooling, recurrent, scaling, shaping, weighted
 from snntoolbox.frontends.keras.call import KerasCall
 
-Handler = Callable[[KerasCall], str]
+Handler = Callable[[KerasCall], str | tuple[str, ...]]
 
 
 def _joined(*tables: Mapping[str, Any]) -> dict[str, Handler]:
@@ -28,4 +28,5 @@ HANDLERS = _joined(
     shaping.HANDLERS,
     merging.HANDLERS,
     operations.HANDLERS,
+    recurrent.HANDLERS,
 )

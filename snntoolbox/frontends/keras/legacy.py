@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.frontends.keras.nested import INSIDE, inner
 from snntoolbox.frontends.keras.runtime import with_own_kind
 from snntoolbox.ir.node import Array
 
@@ -102,6 +103,9 @@ def translated(kind: str, config: Config, generation: int, backend: str | None) 
 def _from_keras_2(kind: str, config: Config) -> Config:
     if config.get("activation") == "hard_sigmoid":
         config["activation"] = OLD_HARD_SIGMOID
+    config.update({k: _inner_from_keras_2(config[k]) for k in INSIDE if isinstance(config.get(k), Mapping)})
+    if isinstance(config.get("cells"), list):
+        config["cells"] = [_inner_from_keras_2(cell) for cell in config["cells"]]
     if kind.startswith("DepthwiseConv"):  # written by some versions, with no meaning
         config.pop("groups", None)
     if kind == "LeakyReLU" and "alpha" in config:
@@ -111,6 +115,11 @@ def _from_keras_2(kind: str, config: Config) -> Config:
     if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         config["axis"] = axis[0]
     return config
+
+
+def _inner_from_keras_2(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    kind, config = inner(entry)
+    return {**entry, "config": _from_keras_2(kind, dict(config))}
 
 
 def _from_keras_1(kind: str, config: Config) -> tuple[str, Config, str | None]:

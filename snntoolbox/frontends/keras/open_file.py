@@ -15,6 +15,7 @@ from snntoolbox.errors import FrontendError, SNNToolboxError, Unsupported, Unsup
 from snntoolbox.frontends.keras.checking import check_config
 from snntoolbox.frontends.keras.files import Saved, read_saved
 from snntoolbox.frontends.keras.hdf5 import brief
+from snntoolbox.frontends.keras.nested import parts
 from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.rebuilding import rebuilt
 from snntoolbox.frontends.keras.records import Net
@@ -102,7 +103,7 @@ def _has_changed(entry: Any) -> bool:
         return False
     layers = config.get("layers")
     if not isinstance(layers, list):
-        return config.get("activation") == "hard_sigmoid"
+        return any(part.config.get("activation") == "hard_sigmoid" for part in parts(entry["class_name"], config))
     headless = entry["class_name"] == "Sequential" and layers[:1] and layers[0]["class_name"] != "InputLayer"
     return bool(headless) or any(map(_has_changed, layers))
 

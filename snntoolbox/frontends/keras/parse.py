@@ -13,6 +13,7 @@ from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.keras.call import KerasCall
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.records import Net, Ref, Use, is_quantised, leaves
+from snntoolbox.frontends.keras.recurrent import STATEFUL
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
@@ -39,23 +40,27 @@ def _outputs(builder: GraphBuilder, net: Net, use: Use, values: Values) -> tuple
     origin = builder.origin(use.layer.kind, use.layer.name)
     with layer_call.refusals_noted(builder, origin):
         _check(use)
-        if use.layer.kind not in HANDLERS or len(use.outputs) != 1:
+        if use.layer.kind not in HANDLERS:
             raise layer_call.not_supported(use.layer.kind)
-        return (_handled(builder, net, use, values),)
+        return _handled(builder, net, use, values)
     return tuple(layer_call.stand_in(builder, origin, shape) for shape in use.shapes)
 
 
-def _handled(builder: GraphBuilder, net: Net, use: Use, values: Values) -> Activation | Lost:
+def _handled(builder: GraphBuilder, net: Net, use: Use, values: Values) -> tuple[Activation | Lost, ...]:
     """What the layer's handler adds to the graph; nothing behind a layer of which not even the shape is known."""
     layer, args, kwargs = use.layer, _with_values(use.args, values), _with_values(use.kwargs, values)
     read = leaves((args, kwargs), (Activation, Lost))
     if any(isinstance(value, Lost) for value in read):
-        return LOST
+        return (LOST,) * len(use.outputs)
     sources, origin = tuple(value.name for value in read), builder.origin(layer.kind, layer.name)
     common: dict[str, Any] = {"builder": builder, "name": layer.name, "origin": origin, "sources": sources}
-    node = HANDLERS[layer.kind](KerasCall(**common, net=net, layer=layer, args=args, kwargs=kwargs))
-    layer_call.check_size(builder.shape(node))
-    return Activation(node)
+    added = HANDLERS[layer.kind](KerasCall(**common, net=net, layer=layer, args=args, kwargs=kwargs))
+    nodes = (added,) if isinstance(added, str) else added
+    if len(nodes) != len(use.outputs):
+        raise layer_call.not_supported(layer.kind)
+    for node in nodes:
+        layer_call.check_size(builder.shape(node))
+    return tuple(map(Activation, nodes))
 
 
 def _check(use: Use) -> None:
@@ -69,7 +74,8 @@ def _check(use: Use) -> None:
         raise Refusal("its configuration cannot be read")
     for key, value in use.kwargs.items():
         # At inference Keras overrides whatever `training` a layer was called with.
-        if key not in ("inputs", "training") and not (value is None or value is False):
+        known = ("inputs", "training", *(("initial_state",) if layer.kind in STATEFUL else ()))
+        if key not in known and not (value is None or value is False):
             raise Refusal(f"called with {key}={'a tensor' if leaves(value, Ref) else value}")
     for name, weight in layer.weights.items():
         layer_call.real(weight)

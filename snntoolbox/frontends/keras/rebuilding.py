@@ -13,6 +13,7 @@ from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
+from snntoolbox.frontends.keras.nested import INSIDE, inner, told_apart
 from snntoolbox.frontends.keras.records import Layer, Net, Ref, Use
 from snntoolbox.frontends.keras.runtime import layer_class, weight_name
 
@@ -36,8 +37,9 @@ def _rebuilt(keras: ModuleType, net: Net) -> Any:
     for use in net.uses:
         if use.layer.kind not in HANDLERS:
             raise ValueError(f"{use.layer.kind} is not supported")
-        (key,) = use.outputs
-        tensors[key] = _called(keras, use, layers, tensors)
+        given = _called(keras, use, layers, tensors)
+        results = given if isinstance(given, list | tuple) else [given]
+        tensors.update(zip(use.outputs, results, strict=True))
     inputs = [tensors[i.key] for i in net.inputs]
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], [tensors[key] for key in net.outputs])
 
@@ -68,6 +70,11 @@ def _constructed(keras: ModuleType, kind: str, config: Mapping[str, Any]) -> Any
     settings = {k: v for k, v in config.items() if k in known and not _LEFT_OUT.fullmatch(k)}
     if "activation" in settings:
         settings["activation"] = _activation(keras, settings["activation"])
+    for key in INSIDE:
+        if settings.get(key) is not None:
+            settings[key] = _constructed(keras, *inner(settings[key]))
+    if "cells" in settings:
+        settings["cells"] = [_constructed(keras, *inner(cell)) for cell in settings["cells"]]
     return cls(**settings)
 
 
@@ -86,7 +93,7 @@ def _activation(keras: ModuleType, activation: Any) -> Any:
 
 def _fill(anew: Any, layer: Layer) -> None:
     """The stored weights; ValueError where they are not just those that the layer has."""
-    variables = {weight_name(w): w for w in anew.weights}
+    variables = told_apart((weight_name(w), w) for w in anew.weights)
     if layer.kind == "Normalization":  # its statistics may be in its config
         variables.pop("count", None)
         variables = {name: w for name, w in variables.items() if name in layer.weights}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.frontends.keras.nested import told_apart
 from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use
 from snntoolbox.frontends.keras.runtime import QCFS, is_own, weight_name
 from snntoolbox.ir.node import Array, Shape
@@ -39,6 +40,10 @@ def has_graph(model: Any) -> bool:
     """Whether an object is a Sequential or Functional model whose layers alone say what it computes."""
     kinds = {c.__name__ for c in type(model).__mro__ if is_keras(c.__module__)}
     return bool(kinds & {"Functional", "Sequential"}) and is_keras(type(model).call.__module__)
+
+
+# Where a config holds that of another layer, and the attributes under which the layer has it.
+_INSIDE = {"layer": ("forward_layer", "layer"), "backward_layer": ("backward_layer",), "cell": ("cell",)}
 
 
 class _Tracer:
@@ -106,7 +111,7 @@ class _Tracer:
         return cls.__name__ if isinstance(operation, self.keras.Layer) else f"keras.ops.{cls.__name__}"
 
     def _weights(self, operation: Any) -> dict[str, Array]:
-        weights = {weight_name(w): self._array(w) for w in getattr(operation, "weights", ())}
+        weights = told_apart((weight_name(w), self._array(w)) for w in getattr(operation, "weights", ()))
         if getattr(operation, "lora_enabled", False):  # there the kernel is a sum that the attribute works out
             weights["kernel"] = self._array(operation.kernel)
         return weights
@@ -152,6 +157,13 @@ def _config(operation: Any) -> dict[str, Any] | None:
             config = dict(operation.get_config())
     except Exception:  # whatever a config method raises, the layer cannot be read
         return None
+    for key, names in _INSIDE.items():
+        held = next((layer for n in names if (layer := getattr(operation, n, None)) is not None), None)
+        if isinstance(config.get(key), Mapping) and is_keras(type(held).__module__):
+            config[key] = {**config[key], "config": _config(held)}
+    if isinstance(config.get("cells"), list):
+        held_cells = zip(config["cells"], operation.cells, strict=True)
+        config["cells"] = [{**entry, "config": _config(cell)} for entry, cell in held_cells]
     activation = getattr(operation, "activation", None)
     if "activation" in config and activation is not None:
         described = activation if hasattr(activation, "__name__") else type(activation)

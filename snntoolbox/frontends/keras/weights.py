@@ -11,6 +11,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
 from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
+from snntoolbox.frontends.keras.nested import SIMPLE_CELL, parts, told_apart
 from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.ir.node import Array
 
@@ -28,7 +29,7 @@ _ALIASES = {
 }
 _KNOWN = (
     *("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "mean", "variance", "count"),
-    "threshold",
+    *("recurrent_kernel", "threshold"),
 )
 _SHORT = re.compile(rf"(?:^|_)({'|'.join(('depthwise_kernel', 'pointwise_kernel', *_ALIASES, *_KNOWN))})(?:_\d+)?$")
 
@@ -46,9 +47,17 @@ def assigned(saved: Saved) -> Weights:
 
 def variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The weights that a layer has, in Keras' order: those that are trained, and the others."""
+    each = [_variables(part.kind, part.config) for part in parts(kind, config)]
+    trained, others = ([name for names in group for name in names] for group in zip(*each, strict=True))
+    return tuple(told_apart((name, None) for name in trained)), tuple(told_apart((name, None) for name in others))
+
+
+def _variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     bias = ("bias",) if config.get("use_bias", True) else ()
     if kind.startswith("SeparableConv"):
         return ("depthwise_kernel", "pointwise_kernel", *bias), ()
+    if kind == SIMPLE_CELL:
+        return ("kernel", "recurrent_kernel", *bias), ()
     if kind == "Dense" or re.fullmatch(r"(Depthwise)?Conv\dD(Transpose)?", kind):
         return ("kernel", *bias), ()
     if kind == "BatchNormalization":
@@ -115,7 +124,8 @@ def _places(entry: Mapping[str, Any], scope: str, path: str, stored: ByPath) -> 
         names = tuple(n for part in variables(kind, layer["config"]) for n in part)
         old = place.replace("layers", "_layer_checkpoint_dependencies")
         if names:
-            values = stored.get(place) or stored.get(old) or []
+            places = [f"{place}{part.place}" for part in parts(kind, layer["config"])]
+            values = [value for p in places for value in stored.get(p, ())] or stored.get(old) or []
             yield _Place(f"{scope}{name}", kind, names, values, layer.get("shared_object_id"))
 
 
@@ -139,7 +149,8 @@ def _from_list(entry: Mapping[str, Any], saved: Saved, stored: ByLayer) -> Weigh
     name, values = name_of(entry), stored.get(name_of(entry), [])
     shorts = [_short(n) for n, _ in values]
     weights: Weights = {layer: {} for layer, _ in needed}
-    if len(shorts) != len(needed) or any(s not in (None, n) for s, (_, n) in zip(shorts, needed, strict=True)):
+    plain = [n.rpartition("/")[2] for _, n in needed]
+    if len(shorts) != len(plain) or any(s not in (None, n) for s, n in zip(shorts, plain, strict=True)):
         needed = _by_name(needed, [n for n, _ in values], name, str(entry["class_name"]))
     for (layer, short), (_, value) in zip(needed, values, strict=True):
         weights[layer][short] = value

@@ -11,6 +11,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.inputs import Tensor, declared_inputs, known_shape, name_of, tensors
 from snntoolbox.frontends.keras.legacy import kernels, operation_kind, translated
+from snntoolbox.frontends.keras.nested import SIMPLE_CELL, numbered, parts, results
 from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use, refs
 from snntoolbox.frontends.keras.weights import MODELS, Weights, assigned
 from snntoolbox.ir.node import Shape
@@ -64,10 +65,11 @@ class _Reader:
             raise FrontendError(f"its models call one another so often that it has more than {_MOST_CALLS:,} layers")
         if entry["class_name"] in MODELS:
             return self.walk(entry, f"{name}/", [r.key for r in refs((args, kwargs))])
-        outputs = [f"use:{len(self.uses)}:0"]
         if name not in self._layers:
             self._layers[name] = self._layer(entry, name)
-        self.uses.append(Use(self._layers[name], args, kwargs, tuple(outputs), (None,)))
+        layer = self._layers[name]
+        outputs = [f"use:{len(self.uses)}:{i}" for i in range(results(layer.kind, layer.config or {}))]
+        self.uses.append(Use(layer, args, kwargs, tuple(outputs), (None,) * len(outputs)))
         return outputs
 
     def _layer(self, entry: Mapping[str, Any], name: str) -> Layer:
@@ -87,13 +89,25 @@ class _Reader:
         if reason is None:
             try:
                 weights = dict(kernels(kind, config, weights, generation, backend))
-                reason = _misfit(kind, config, weights)
+                reason = _misfits(kind, config, weights)
             except ValueError as error:
                 reason = str(error)
         return Layer(kind, name, config, weights, reason)
 
     def _before_2_3(self) -> bool:
         return (self.saved.version or "1").startswith(("1", "2.0", "2.1", "2.2"))
+
+
+def _misfits(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> str | None:
+    """The same of a layer, or of the first of those in it that misfits."""
+    for number, part in enumerate(parts(kind, config)):
+        own = {name: weights[key] for name in _SHAPED if (key := numbered(name, number)) in weights}
+        if reason := _misfit(part.kind, part.config, own):
+            return reason
+    return None
+
+
+_SHAPED = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
 def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> str | None:
@@ -104,12 +118,13 @@ def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) ->
     kernel = weights.get("depthwise_kernel", weights.get("kernel"))
     if kernel is None:
         return None
-    out = "units" if kind == "Dense" else "filters"
+    flat = kind in ("Dense", SIMPLE_CELL)
+    out = "units" if flat else "filters"
     axis = -2 if kind.endswith("Transpose") else -1
     last = weights.get("pointwise_kernel", kernel)
     declared = config.get("depth_multiplier", 1) if kind.startswith("Depthwise") else config.get(out)
     size = config.get("kernel_size")
-    sizes = () if kind == "Dense" else (size,) * (kernel.ndim - 2) if isinstance(size, int) else tuple(size or ())
+    sizes = () if flat else (size,) * (kernel.ndim - 2) if isinstance(size, int) else tuple(size or ())
     if len(sizes) == 1:
         sizes *= max(kernel.ndim - 2, 1)
     first = config.get("depth_multiplier", 1) if kind.startswith("Separable") else kernel.shape[-1]

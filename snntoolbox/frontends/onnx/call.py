@@ -86,9 +86,10 @@ class OnnxCall(LayerCall):
         value = self.value(i)
         if isinstance(value, Activation):
             return value
-        return (
-            _one_sample(value) if isinstance(value, Known) and not value.fixed else self.constant(i, f"operand {i + 1}")
-        )
+        if isinstance(value, Known) and not value.fixed:
+            missing = len(self.shape(self.sources[0])) + 1 - value.first.ndim
+            return one_sample(value, max(self.batch_axis - missing, 0))
+        return self.constant(i, f"operand {i + 1}")
 
     def operands(self) -> list[Operand]:
         """All inputs of an operation of arithmetic."""
@@ -150,14 +151,18 @@ class OnnxCall(LayerCall):
         return bool(self.attribute(name, default))
 
 
-Handler = Callable[[OnnxCall], str | tuple[str | None, ...]]
-"""Adds a node's operation to the graph: the nodes behind its outputs, None for one that nothing reads."""
+Handler = Callable[[OnnxCall], str | Activation | tuple[str | Activation | None, ...]]
+"""Adds a node's operation to the graph: the nodes behind its outputs, None for one that nothing reads.
+
+A node that is named alone has the batch where the operation's input has it.
+"""
 
 
-def _one_sample(value: Known) -> Array:
-    """A constant that is the same for each sample of the batch, for a batch of one."""
-    rows = [v[:1] for v in (value.first, value.second) if v.ndim and np.all(v == v[:1])]
-    if len(rows) != 2 or (len(value.first), len(value.second)) != PROBES or not np.array_equal(rows[0], rows[1]):
+def one_sample(value: Known, axis: int) -> Array:
+    """A constant that is the same for each sample of the batch, which lies along an axis: for a batch of one."""
+    arrays = [v for v in (value.first, value.second) if v.ndim > axis and np.all(v == v.take([0], axis))]
+    rows = [v.take([0], axis) for v in arrays]
+    if tuple(v.shape[axis] for v in arrays) != PROBES or not np.array_equal(rows[0], rows[1]):
         raise Refusal("its constant depends on the batch size", hint=TREAT_ALONE)
     return rows[0]
 

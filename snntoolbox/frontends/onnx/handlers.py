@@ -8,6 +8,7 @@ from snntoolbox.frontends.onnx import (
     arithmetic,
     moving,
     pooling,
+    recurrent,
     reducing,
     resizing,
     shaping,
@@ -58,6 +59,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMax": reducing.reduce_max,
     "ReduceMean": reducing.reduce_mean,
     "ReduceSum": reducing.reduce_sum,
+    "RNN": recurrent.rnn,
     "Relu": of_source("relu"),
     "Reshape": shaping.reshape,
     "Resize": resizing.resize,
@@ -79,3 +81,19 @@ HANDLERS: dict[str, Handler] = {
     "Unsqueeze": shaping.unsqueeze,
     "Upsample": resizing.upsample,
 }
+
+ANY_BATCH_AXIS = frozenset(
+    {
+        *("RNN", "Identity", "Cast", "CastLike", "Dropout", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Gather"),
+        *("Slice", "Concat", "Split", "Add", "Sub", "Sum", "Mean", "Mul", "Div", "Neg", "MatMul", "Relu", "Clip"),
+        *("LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "ReduceMean"),
+        "ReduceSum",
+    }
+)
+"""Operators that take data whose first axis is not the batch: sequences with their steps in front."""
+
+BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Mean"})
+"""Operators whose inputs may be of different ranks."""
+
+STEPS_FIRST = frozenset({"RNN", "GRU", "LSTM"})
+"""Operators whose results have the batch elsewhere than in front."""

@@ -9,6 +9,7 @@ import numpy as np
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal, check_size
 from snntoolbox.frontends.maps import padded
 from snntoolbox.frontends.onnx.call import Batch, OnnxCall
+from snntoolbox.frontends.recurrence import row
 
 
 def concat(call: OnnxCall) -> str:
@@ -51,7 +52,7 @@ def slice_(call: OnnxCall) -> str:
     for start, end, axis, step in ranges:
         if step == 0:
             raise Refusal("step 0")
-        if axis % rank == 0:
+        if axis % rank == call.batch_axis:
             _whole_batch(call, start, end, step)
             continue
         source = call.builder.slice(call.name, source, call.axis(int(axis)), start, end, step, call.origin)
@@ -64,18 +65,22 @@ def _whole_batch(call: OnnxCall, start: int, end: int, step: int) -> None:
         raise Refusal("slices the batch axis", hint=TREAT_ALONE)
 
 
-def gather(call: OnnxCall) -> str:
+def gather(call: OnnxCall) -> Activation:
     """Constant indices picked along an axis of the sample."""
     if not isinstance(call.value(0), Activation):
         raise Refusal("looks values up by an activation")
-    shape, axis = call.shape(), call.axis(call.attribute("axis", 0))
+    named = int(call.attribute("axis", 0))
+    shape, axis = call.shape(), call.axis(named)
     indices = call.constant(1, "indices").astype(np.int64)
     size = shape[axis]
     if indices.size == 0 or indices.min() < -size or indices.max() >= size:
         raise Refusal(f"an index lies outside axis {axis} of samples of shape {shape}")
+    place = call.batch_axis if axis >= call.batch_axis else call.batch_axis + indices.ndim - 1
+    if axis == indices.ndim == 0:
+        return Activation(row(call, call.source(), int(indices) % size), place)
     picked = call.builder.take(call.name, call.source(), axis, (np.ravel(indices) % size).tolist(), call.origin)
     shaped = (*shape[:axis], *indices.shape, *shape[axis + 1 :])
-    return call.builder.reshape(f"{call.name}_shape", picked, shaped, call.origin)
+    return Activation(call.builder.reshape(f"{call.name}_shape", picked, shaped, call.origin), place)
 
 
 def split(call: OnnxCall) -> tuple[str | None, ...]:

@@ -13,10 +13,11 @@ from onnx import AttributeProto, helper
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
+from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.frontends.onnx import folding
 from snntoolbox.frontends.onnx.call import PROBES, Known, OnnxCall, Value
-from snntoolbox.frontends.onnx.handlers import HANDLERS
+from snntoolbox.frontends.onnx.handlers import ANY_BATCH_AXIS, BROADCASTING, HANDLERS, STEPS_FIRST
 from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.ir.builder import GraphBuilder
@@ -109,7 +110,10 @@ class _Walk:
         value = self._value(name, "the model's output")
         if isinstance(value, Known):
             self.builder.refuse(self.builder.origin("Output", name), "does not depend on the input")
-        return value.name if isinstance(value, Activation) else None
+        if not isinstance(value, Activation):
+            return None
+        told(self.builder, value)
+        return value.name
 
     def _value(self, name: str, reader: str) -> Value:
         if name not in self.values:
@@ -130,8 +134,10 @@ class _Walk:
         with layer_call.refusals_noted(self.builder, origin):
             self.values.update(zip(node.output, self._results(node, name, inputs), strict=False))
             return
+        turned = node.op_type in STEPS_FIRST or any(isinstance(v, Activation) and v.batch_axis for v in inputs)
         for output in node.output:
-            self.values[output] = layer_call.stand_in(self.builder, origin, self.model.shapes.get(output))
+            shape = None if turned else self.model.shapes.get(output)
+            self.values[output] = layer_call.stand_in(self.builder, origin, shape)
 
     def _results(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
         """The values of all outputs of a node; Refusal where it cannot be taken, or is damaged."""
@@ -152,12 +158,15 @@ class _Walk:
         """What the operator's handler adds to the graph."""
         if node.op_type not in HANDLERS:
             raise layer_call.not_supported(node.op_type)
-        added = HANDLERS[node.op_type](self._call(node, name, inputs))
+        call = self._call(node, name, inputs)
+        added = HANDLERS[node.op_type](call)
         self._note_integers(node)
-        names = (added,) if isinstance(added, str) else added
-        for node_name in filter(None, names):
-            layer_call.check_size(self.builder.shape(node_name))
-        values: list[Value] = [LOST if n is None else Activation(n) for n in names]
+        results = added if isinstance(added, tuple) else (added,)
+        read = [v for v in inputs if isinstance(v, Activation)]
+        values: list[Value] = [placed(call, r, read) or LOST for r in results]
+        for value in values:
+            if isinstance(value, Activation):
+                layer_call.check_size(self.builder.shape(value.name))
         if any(o in self._read for o in node.output[len(values) :] if o):
             raise Refusal("an output beside the first is used")
         return values
@@ -165,17 +174,33 @@ class _Walk:
     def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> OnnxCall:
         if self.integers.intersection(node.input) and node.op_type not in INTEGER_SAFE:
             raise Refusal("works on integers")
+        if node.op_type in BROADCASTING:
+            inputs = self._aligned(node, name, inputs)
+        axes = [v.batch_axis for v in inputs if isinstance(v, Activation)]
+        if len(set(axes)) > 1:
+            raise Refusal("reads tensors whose batches lie along different axes", hint=layer_call.TREAT_ALONE)
+        if axes[0] and node.op_type not in ANY_BATCH_AXIS:
+            raise elsewhere(node.op_type)
         return OnnxCall(
             builder=self.builder,
             name=name,
             origin=self.builder.origin(node.op_type, name),
             sources=tuple(v.name for v in inputs if isinstance(v, Activation)),
             batch=self.model.batch,
+            batch_axis=axes[0],
             attributes=_attributes(node),
             inputs=inputs,
             outputs=tuple(o if o in self._read else "" for o in node.output),
             opset=self.model.opset,
         )
+
+    def _aligned(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        """The inputs of an operation of arithmetic, of one rank."""
+        operands = [v if isinstance(v, Activation) else v.first for v in inputs if isinstance(v, Activation | Known)]
+        if len(operands) < len(inputs):
+            return inputs
+        wide = aligned(self.builder, operands, self.builder.origin(node.op_type, name))
+        return tuple(w if isinstance(w, Activation) else v for w, v in zip(wide, inputs, strict=True))
 
     @cached_property
     def _read(self) -> set[str]:
@@ -193,7 +218,7 @@ class _Walk:
         if not isinstance(value, Activation):
             raise Refusal("reads a refused layer's shape")
         sample, attributes = self.builder.shape(value.name), _attributes(node)
-        full = [np.array((batch, *sample), np.int64) for batch in PROBES]
+        full = [np.insert(np.array(sample, np.int64), value.batch_axis, batch) for batch in PROBES]
         if node.op_type == "Size":
             return Known(*(np.asarray(np.prod(f)) for f in full))
         part = slice(attributes.get("start", 0), attributes.get("end"))

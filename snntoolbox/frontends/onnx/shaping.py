@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal
+from snntoolbox.frontends.batch_axes import permuted, reshaped, widened, without
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal
 from snntoolbox.frontends.maps import regrouped
 from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, OnnxCall, Size
 from snntoolbox.ir.node import Shape
@@ -40,15 +41,13 @@ def cast_like(call: OnnxCall) -> str:
     return call.source()
 
 
-def transpose(call: OnnxCall) -> str:
-    """The axes in another order, the batch first as before."""
+def transpose(call: OnnxCall) -> Activation:
+    """The axes in another order."""
     rank = len(call.shape()) + 1
     perm = [int(a) for a in call.attribute("perm", range(rank)[::-1])]
     if sorted(perm) != list(range(rank)):
         raise Refusal(f"perm {perm} does not fit {rank} axes")
-    if perm[0] != 0:
-        raise Refusal("moves the batch axis", hint=TREAT_ALONE)
-    return call.builder.permute(call.name, call.source(), [a - 1 for a in perm[1:]], call.origin)
+    return Activation(*permuted(call, perm))
 
 
 def flatten(call: OnnxCall) -> str:
@@ -65,27 +64,29 @@ def flatten(call: OnnxCall) -> str:
     return call.builder.reshape(call.name, call.source(), (math.prod(shape),), call.origin)
 
 
-def reshape(call: OnnxCall) -> str:
+def reshape(call: OnnxCall) -> Activation:
     """Another shape for each sample, whichever way the target writes the batch."""
     target = call.sizes("shape", 1)
     if target is None:
         raise Refusal("has no target shape")
     if not call.flag("allowzero"):
         target = [_copied(call, i) if t == 0 else t for i, t in enumerate(target)]
-    return call.builder.reshape(call.name, call.source(), _sample_target(call, target), call.origin)
+    place = reshaped(call, target, lambda t: t is BATCH or t == -1, call.is_batch) if call.batch_axis else 0
+    sample = _sample_target(call, target, place)
+    return Activation(call.builder.reshape(call.name, call.source(), sample, call.origin), place)
 
 
 def _copied(call: OnnxCall, i: int) -> Size:
     """What a zero at position i of a target means: the input's own size there."""
     if i > len(call.shape()):
         raise Refusal(f"its target copies axis {i}, which the input does not have")
-    return BATCH if i == 0 else call.shape()[i - 1]
+    return BATCH if i == call.batch_axis else call.shape()[i - (i > call.batch_axis)]
 
 
-def _sample_target(call: OnnxCall, target: Sequence[Size]) -> Shape:
-    """The sample's part of a target: its first axis must be the batch, its rest must hold one sample."""
+def _sample_target(call: OnnxCall, target: Sequence[Size], place: int) -> Shape:
+    """The sample's part of a target: its axis at `place` must be the batch, its rest must hold one sample."""
     size = math.prod(call.shape())
-    rest = [t for t in target[1:] if not isinstance(t, Batch)]
+    rest = [t for t in (*target[:place], *target[place + 1 :]) if not isinstance(t, Batch)]
     if not target or len(rest) < len(target) - 1 or rest.count(-1) > 1:
         raise Refusal("mixes the batch with other axes", hint=FREE_BATCH)
     if -1 in rest:
@@ -93,7 +94,7 @@ def _sample_target(call: OnnxCall, target: Sequence[Size]) -> Shape:
         if others < 1 or size % others:
             raise Refusal(f"its target {rest} does not fit samples of shape {call.shape()}")
         rest = [size // others if t == -1 else t for t in rest]
-    if math.prod(rest) != size or min(rest, default=1) < 1 or not (target[0] == -1 or call.is_batch(target[0])):
+    if math.prod(rest) != size or min(rest, default=1) < 1 or not (target[place] == -1 or call.is_batch(target[place])):
         reason = f"its target {_shown(target)} mixes the batch with samples of shape {call.shape()}"
         raise Refusal(reason, hint=FREE_BATCH)
     return tuple(rest)
@@ -103,30 +104,25 @@ def _shown(target: Sequence[Size]) -> str:
     return str(["batch" if isinstance(t, Batch) else t for t in target]).replace("'", "")
 
 
-def squeeze(call: OnnxCall) -> str:
+def squeeze(call: OnnxCall) -> Activation:
     """Axes of length one left out."""
     shape, axes = call.shape(), call.setting("axes", 1)
     if axes is None:
         if call.batch == 1:
             raise Refusal("leaves out the batch axis too: it names no axes")
-        chosen = {a for a, n in enumerate(shape) if n == 1}
-    else:
-        chosen = {call.axis(int(a)) for a in axes}
+        axes = [a + (a >= call.batch_axis) for a, n in enumerate(shape) if n == 1]
+    chosen = {call.axis(int(a)) for a in axes}
     if any(shape[a] != 1 for a in chosen):
         raise Refusal(f"cannot leave out axes {sorted(chosen)} of samples of shape {shape}")
     kept = tuple(n for a, n in enumerate(shape) if a not in chosen)
-    return call.builder.reshape(call.name, call.source(), kept, call.origin)
+    place = without(call, [int(a) for a in axes])
+    return Activation(call.builder.reshape(call.name, call.source(), kept, call.origin), place)
 
 
-def unsqueeze(call: OnnxCall) -> str:
+def unsqueeze(call: OnnxCall) -> Activation:
     """Axes of length one put in."""
-    axes, shape = call.setting("axes", 1) or [], call.shape()
-    new = {call.axis(int(a), added=len(axes)) for a in axes}
-    if len(new) != len(axes):
-        raise Refusal(f"axes {axes} repeat")
-    old = iter(shape)
-    wide = [1 if a in new else next(old) for a in range(len(shape) + len(axes))]
-    return call.builder.reshape(call.name, call.source(), wide, call.origin)
+    wide, place = widened(call, call.source(), [int(a) for a in call.setting("axes", 1) or []])
+    return Activation(call.builder.reshape(call.name, call.source(), wide, call.origin), place)
 
 
 def depth_to_space(call: OnnxCall) -> str:

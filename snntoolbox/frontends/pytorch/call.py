@@ -109,18 +109,20 @@ class TorchCall(LayerCall):
 
     # -- the result ---------------------------------------------------------------------------------------------
 
-    def sample_shape(self, value: Any = None) -> Shape:
-        """The shape of a result without batch; refused where its first axis is not the batch."""
+    def sample_shape(self, value: Any = None, place: int | None = None) -> Shape:
+        """The shape of a result without batch; refused where that does not lie at `place`, by default as before."""
         value = self.out if value is None else value
         if not isinstance(value, torch.Tensor):
             raise Refusal(f"{self.op} gives no tensor")
+        place = self.batch_axis if place is None else place
         shown = f"({', '.join(map(str, value.shape))})"
-        if value.ndim == 0 or str(value.shape[0]) != str(self.samples):
+        if value.ndim <= place or str(value.shape[place]) != str(self.samples):
             raise Refusal(f"{self.op} touches the batch axis (its result has shape {shown})", hint=TREAT_ALONE)
-        if any(not isinstance(d, int) for d in value.shape[1:]):
+        rest = (*value.shape[:place], *value.shape[place + 1 :])
+        if any(not isinstance(d, int) for d in rest):
             raise Refusal(f"the shape of its result, {shown}, depends on the batch size", hint=TREAT_ALONE)
-        check_size(value.shape[1:])
-        return tuple(value.shape[1:])
+        check_size(rest)
+        return tuple(rest)
 
     def expanded(self, constant: Any, shape: Shape) -> Array:
         """A constant argument as large as a sample."""

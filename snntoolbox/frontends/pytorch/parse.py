@@ -11,10 +11,18 @@ from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
+from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.frontends.pytorch.folding import Folder, reads_shape_only
-from snntoolbox.frontends.pytorch.handlers import HANDLERS, SIZE_READERS, WHOLE_LAYERS
+from snntoolbox.frontends.pytorch.handlers import (
+    ANY_BATCH_AXIS,
+    BROADCASTING,
+    HANDLERS,
+    RECURRENT,
+    SIZE_READERS,
+    WHOLE_LAYERS,
+)
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
 from snntoolbox.frontends.pytorch.operators import is_known, op_name, unknown_nodes, writes
@@ -76,6 +84,7 @@ class _Walk:
         """The graph node of an output."""
         value = self.values[node]
         if isinstance(value, Activation):
+            told(self.builder, value)
             return value.name
         if not isinstance(value, Lost):
             self.builder.refuse(self.builder.origin("output", node.name), "does not depend on the input")
@@ -111,12 +120,12 @@ class _Walk:
         if any(isinstance(v, Lost) for v in read):
             return self._stand_in(node)
         if any(isinstance(v, Activation) for v in read):
-            return self._handled(node, args, kwargs)
+            return self._handled(node, args, kwargs, read)
         with layer_call.refusals_noted(self.builder, self._origin(node)):
             return self.folder.fold(node.target, args, kwargs, self.samples)
         return LOST
 
-    def _handled(self, node: torch.fx.Node, args: Any, kwargs: Any) -> Any:
+    def _handled(self, node: torch.fx.Node, args: Any, kwargs: Any, read: list[Any]) -> Any:
         """What the operation's handler adds to the graph; a stand-in where it is refused."""
         origin, op = self._origin(node), op_name(node.target)
         with layer_call.refusals_noted(self.builder, origin):
@@ -129,22 +138,37 @@ class _Walk:
             if handler is None:
                 raise layer_call.not_supported(op, f"{op} ({node.target})")
             try:
-                call = self._call_of(node, op, origin, _by_name(node.target, args, kwargs))
+                named = _by_name(node.target, args, kwargs)
+                call = self._call_of(node, op, origin, self._aligned(named, origin) if op in BROADCASTING else named)
                 added = handler(call)
-                result = [added] if isinstance(added, str) else added
+                several = isinstance(added, list)
+                active = [v for v in read if isinstance(v, Activation)]
+                result = [placed(call, one, active) for one in (added if several else [added])]
                 self._verify(result, call)
             except MALFORMED as error:
                 log.debug("malformed operation %s", node.name, exc_info=True)
                 raise Refusal(f"malformed: {error}") from error
-            values = [None if name is None else Activation(name) for name in result]
-            return values[0] if isinstance(added, str) else values
+            return result if several else result[0]
         return self._stand_in(node)
+
+    def _aligned(self, args: dict[str, Any], origin: Origin) -> dict[str, Any]:
+        """The arguments of an operation of arithmetic, its operands of one rank."""
+        operands = [args["self"], args["other"]]
+        if not all(isinstance(v, Activation | torch.Tensor) for v in operands):
+            return args
+        wide = aligned(self.builder, operands, origin)
+        return {**args, "self": wide[0], "other": wide[1]}
 
     def _call_of(self, node: torch.fx.Node, op: str, origin: Origin, args: dict[str, Any]) -> TorchCall:
         """The operation as its handler gets it; Refusal where it computes with the batch size, or is too large."""
         leaves = torch.utils._pytree.tree_leaves(args)
         if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in leaves):
             raise Refusal(f"{op} computes with the batch size", hint=layer_call.TREAT_ALONE)
+        read = [v for v in leaves if isinstance(v, Activation)]
+        if len({v.batch_axis for v in read}) > 1 and op not in RECURRENT:
+            raise Refusal("reads tensors whose batches lie along different axes", hint=layer_call.TREAT_ALONE)
+        if read[0].batch_axis and op not in ANY_BATCH_AXIS:
+            raise elsewhere(op)
         result = node.meta.get("val")
         for value in torch.utils._pytree.tree_leaves(result):
             if isinstance(value, torch.Tensor):
@@ -153,8 +177,9 @@ class _Walk:
             builder=self.builder,
             name=self._name(node),
             origin=origin,
-            sources=tuple(v.name for v in leaves if isinstance(v, Activation)),
+            sources=tuple(v.name for v in read),
             batch=self.samples if isinstance(self.samples, int) else None,
+            batch_axis=read[0].batch_axis,
             op=op,
             args=args,
             out=result,
@@ -167,14 +192,18 @@ class _Walk:
         value = self.values[node]
         if not isinstance(value, Activation):
             return value
-        return torch.zeros(1, *self.builder.shape(value.name), dtype=node.meta["val"].dtype)
+        shape = list(self.builder.shape(value.name))
+        shape.insert(value.batch_axis, 1)
+        return torch.zeros(*shape, dtype=node.meta["val"].dtype)
 
-    def _verify(self, names: list[str | None], call: TorchCall) -> None:
+    def _verify(self, values: list[Activation | None], call: TorchCall) -> None:
         """The graph and torch agree about the shape of each result."""
         results = call.out if isinstance(call.out, (tuple, list)) else [call.out]
-        for name, result in zip(names, results, strict=False):
-            if name is not None and self.builder.shape(name) != call.sample_shape(result):
-                ours, theirs = self.builder.shape(name), call.sample_shape(result)
+        for value, result in zip(values, results, strict=False):
+            if value is None:
+                continue
+            ours, theirs = self.builder.shape(value.name), call.sample_shape(result, value.batch_axis)
+            if ours != theirs:
                 raise Refusal(f"{call.op} gives shape {theirs} in torch, but {ours} here: please report this")
 
     def _stand_in(self, node: torch.fx.Node) -> Any:

@@ -28,6 +28,10 @@ class Dense(L.Dense):
         return super().call(x) * 2
 
 
+class SimpleRNNCell(L.SimpleRNNCell):
+    """Another one."""
+
+
 def relu(x):
     """A user's function with the name of one of Keras'."""
     return x * 3
@@ -57,7 +61,36 @@ ALONE = {
         "jumps at its threshold of 0.1",
     ),
     "prelu_within": ((6,), lambda: L.Dense(4, activation=L.PReLU(), name="it"), "Dense", "activation 'PReLU'"),
-    "gru": ((4, 6), lambda: L.GRU(3, name="it"), "GRU", "recurrent layer is not supported"),
+    "gru": ((4, 6), lambda: L.GRU(3, name="it"), "GRU", "recurrent layer with gates is not supported"),
+    "gru_both": ((4, 6), lambda: L.Bidirectional(L.GRU(3), name="it"), "Bidirectional", "with gates"),
+    "gru_cell": ((4, 6), lambda: L.RNN(L.GRUCell(3), name="it"), "RNN", "with gates"),
+    "rnn_product": (
+        (4, 6),
+        lambda: L.Bidirectional(L.SimpleRNN(3), merge_mode="mul", name="it"),
+        "Bidirectional",
+        "merge_mode = 'mul'",
+    ),
+    "rnn_exponential": (
+        (4, 6),
+        lambda: L.SimpleRNN(3, activation="exponential", name="it"),
+        "SimpleRNN",
+        "'exponential'",
+    ),
+    "rnn_own_function": ((4, 6), lambda: L.SimpleRNN(3, activation=relu, name="it"), "SimpleRNN", ".relu"),
+    "own_function_on_each": (
+        (4, 6),
+        lambda: L.TimeDistributed(L.Dense(3, activation=relu), name="it"),
+        "TimeDistributed",
+        ".relu",
+    ),
+    "rnn_own_function_in_cell": (
+        (4, 6),
+        lambda: L.RNN(L.SimpleRNNCell(3, activation=relu), name="it"),
+        "RNN",
+        ".relu",
+    ),
+    "rnn_own_cell": ((4, 6), lambda: L.RNN(SimpleRNNCell(3), name="it"), "RNN", "not supported"),
+    "rnn_long": ((4000, 2), lambda: L.SimpleRNN(1, activation="relu", name="it"), "SimpleRNN", "4,000 steps"),
     "lambda": ((6,), lambda: L.Lambda(lambda x: x, name="it"), "Lambda", "not supported"),
     "own_layer": ((6,), lambda: Mine(name="it"), f"{__name__}.Mine", "not supported"),
     "own_layer_named_dense": ((6,), lambda: Dense(4, name="it"), f"{__name__}.Dense", "not supported"),
@@ -66,8 +99,13 @@ ALONE = {
     "softmax_two_axes": ((4, 6), lambda: L.Softmax(axis=(1, 2), name="it"), "Softmax", "axis"),
     "bicubic": ((4, 4, 1), lambda: L.UpSampling2D(interpolation="bicubic", name="it"), "UpSampling2D", "bicubic"),
     "lstm": ((4, 6), lambda: L.LSTM(3, name="it"), "LSTM", "not supported"),
-    "time": ((4, 6), lambda: L.TimeDistributed(L.Dense(3), name="it"), "TimeDistributed", "not supported"),
-    "masking": ((4, 6), lambda: L.Masking(name="it"), "Masking", "not supported"),
+    "time": (
+        (4, 6),
+        lambda: L.TimeDistributed(L.LayerNormalization(), name="it"),
+        "TimeDistributed",
+        "LayerNormalization on each step",
+    ),
+    "masking": ((4, 6), lambda: L.Masking(name="it"), "Masking", "mask over the steps"),
     "layer_norm": (
         (4, 6),
         lambda: L.LayerNormalization(name="it"),

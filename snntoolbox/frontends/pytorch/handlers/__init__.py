@@ -10,12 +10,13 @@ from snntoolbox.frontends.pytorch.handlers import (
     joining,
     moving,
     pooling,
+    recurrent,
     resizing,
     weighted,
 )
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {}
-for _family in (activations, arithmetic, joining, moving, pooling, resizing, weighted):
+for _family in (activations, arithmetic, joining, moving, pooling, recurrent, resizing, weighted):
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
         raise RuntimeError(f"two handlers for {sorted(_double)}")
     HANDLERS.update(_family.HANDLERS)
@@ -28,7 +29,28 @@ SIZE_READERS = frozenset(
     }
 )
 
+# operations that take data whose first axis is not the batch: sequences with their steps in front
+ANY_BATCH_AXIS = frozenset(
+    {
+        *recurrent.HANDLERS,
+        *("clone", "contiguous", "detach", "alias", "to", "_to_copy", "type_as", "dropout", "native_dropout"),
+        *("flatten", "view", "reshape", "_unsafe_view", "unflatten", "view_copy", "squeeze", "squeeze_copy"),
+        *("unsqueeze", "unsqueeze_copy", "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis"),
+        *("slice", "select", "narrow", "index_select", "index", "split", "split_with_sizes", "chunk", "tensor_split"),
+        *("unsafe_split", "unsafe_chunk", "unbind", "flip", "roll", "cat", "concat", "concatenate", "stack"),
+        *("linear", "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "neg"),
+        *("negative", "mean", "sum", "relu", "relu6", "sigmoid", "tanh", "hardtanh", "clamp", "clamp_min", "clip"),
+        *("leaky_relu", "hardsigmoid", "hardswish", "gelu", "silu", "elu", "softplus", "softmax", "log_softmax"),
+    }
+)
+
 # layers of torch that are refused as a whole, in place of the operations inside
 WHOLE_LAYERS = frozenset({"MultiheadAttention"})
 
-__all__ = ["HANDLERS", "SIZE_READERS", "WHOLE_LAYERS"]
+# arithmetic of operands that may be of different ranks
+BROADCASTING = frozenset({"add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide"})
+
+# those whose initial states have the batch in the middle, whatever their data do
+RECURRENT = frozenset({"rnn_relu", "rnn_tanh"})
+
+__all__ = ["ANY_BATCH_AXIS", "BROADCASTING", "HANDLERS", "RECURRENT", "SIZE_READERS", "WHOLE_LAYERS"]

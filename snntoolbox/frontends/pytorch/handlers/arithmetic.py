@@ -82,14 +82,20 @@ def addmm(call: TorchCall) -> str:
 # -- reductions -----------------------------------------------------------------------------------------------------
 
 
-def mean(call: TorchCall) -> str:
+def mean(call: TorchCall) -> Activation:
     """The mean over axes of the sample."""
-    return maps.mean(call, call.source(), call.axes(call.get("dim")), keepdims=bool(call.get("keepdim", False)))
+    return _reduced(call, maps.mean)
 
 
-def total(call: TorchCall) -> str:
+def total(call: TorchCall) -> Activation:
     """The sum over axes of the sample: the mean times their size."""
-    return maps.total(call, call.source(), call.axes(call.get("dim")), keepdims=bool(call.get("keepdim", False)))
+    return _reduced(call, maps.total)
+
+
+def _reduced(call: TorchCall, reduction: Callable[..., str]) -> Activation:
+    axes, keep = call.axes(call.get("dim")), bool(call.get("keepdim", False))
+    before = 0 if keep else sum(a < call.batch_axis for a in axes)
+    return Activation(reduction(call, call.source(), axes, keepdims=keep), call.batch_axis - before)
 
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {

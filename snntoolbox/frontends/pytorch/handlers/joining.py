@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from snntoolbox.frontends.batch_axes import widened
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Operand, Refusal
 from snntoolbox.frontends.maps import padded
 from snntoolbox.frontends.pytorch.call import TorchCall
@@ -45,12 +46,14 @@ def _part(call: TorchCall, value: Any, rank: int) -> Operand:
     return value if isinstance(value, Activation) else call.per_sample(call.array(value), rank)
 
 
-def stack(call: TorchCall) -> str:
+def stack(call: TorchCall) -> Activation:
     """Join along a new axis."""
-    parts = call.args["tensors"]
+    parts, dim = call.args["tensors"], int(call.get("dim", 0))
     first = next(p for p in parts if isinstance(p, Activation))
-    shape, axis = call.shape(first.name), call.axis(int(call.get("dim", 0)), first.name, added=1)
-    return _joined(call, [_widened(call, p, shape, axis) for p in parts], axis)
+    shape, place = call.shape(first.name), widened(call, first.name, [dim])[1]
+    axis = dim % (len(shape) + 2)
+    axis -= axis > place
+    return Activation(_joined(call, [_widened(call, p, shape, axis) for p in parts], axis), place)
 
 
 def _widened(call: TorchCall, value: Any, shape: Shape, axis: int) -> Operand:

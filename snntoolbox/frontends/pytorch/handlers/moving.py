@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from snntoolbox.frontends.layer_call import LARGEST, TREAT_ALONE, Refusal
+from snntoolbox.frontends.batch_axes import permuted, reshaped, widened, without
+from snntoolbox.frontends.layer_call import LARGEST, TREAT_ALONE, Activation, Refusal
 from snntoolbox.frontends.pytorch.call import EVALUATE, TorchCall
+from snntoolbox.frontends.recurrence import row
 
 # -- the same values --------------------------------------------------------------------------------------------
 
@@ -40,44 +42,47 @@ def native_dropout(call: TorchCall) -> list[Any]:
     return [dropout(call), None]
 
 
-def reshape(call: TorchCall) -> str:
+def reshape(call: TorchCall) -> Activation:
     """Any operation that keeps the order of values: flatten, view, squeeze, unsqueeze, ..."""
-    return call.reshaped(call.source(), call.sample_shape())
+    if not call.batch_axis:
+        return Activation(call.reshaped(call.source(), call.sample_shape()))
+    place = reshaped(call, list(call.out.shape), lambda size: str(size) == str(call.samples))
+    return _as(call, call.source(), call.out, place)
 
 
-def squeeze(call: TorchCall) -> str:
+def _as(call: TorchCall, source: str, out: Any, place: int) -> Activation:
+    """The node in the shape of one of torch's results, which has the batch at this place."""
+    return Activation(call.reshaped(source, call.sample_shape(out, place)), place)
+
+
+def squeeze(call: TorchCall) -> Activation:
     """Drop axes of length one, but never the batch axis."""
-    source = call.source()
-    dims = call.args.get("dim", ())
-    for dim in [dims] if isinstance(dims, int) else dims:
-        call.axis(dim, source)
-    return reshape(call)
+    source, dims = call.source(), call.args.get("dim")
+    named = [dims] if isinstance(dims, int) else list(range(len(call.shape()) + 1)) if dims is None else dims
+    ones = [d for d in named if dims is not None or (d != call.batch_axis and call.shape()[call.axis(d)] == 1)]
+    dropped = {d for d in ones if call.shape()[call.axis(d, source)] == 1}
+    return _as(call, source, call.out, without(call, dropped))
 
 
-def unsqueeze(call: TorchCall) -> str:
-    """A new axis of length one behind the batch axis."""
-    call.axis(int(call.args["dim"]), call.source(), added=1)
-    return reshape(call)
+def unsqueeze(call: TorchCall) -> Activation:
+    """A new axis of length one."""
+    return _as(call, call.source(), call.out, widened(call, call.source(), [int(call.args["dim"])])[1])
 
 
 # -- another order ----------------------------------------------------------------------------------------------
 
 
-def _permuted(call: TorchCall, dims: Sequence[int]) -> str:
-    """The axes in the order `dims`, in torch's counting; the batch axis must stay in front."""
-    rank = len(dims)
-    dims = [d % rank for d in dims]
-    if dims[0] != 0:
-        raise Refusal("moves the batch axis", hint=TREAT_ALONE)
-    return call.builder.permute(call.name, call.source(), [d - 1 for d in dims[1:]], call.origin)
+def _permuted(call: TorchCall, dims: Sequence[int]) -> Activation:
+    """The axes in the order `dims`, in torch's counting."""
+    return Activation(*permuted(call, dims))
 
 
-def permute(call: TorchCall) -> str:
+def permute(call: TorchCall) -> Activation:
     """Axes in another order."""
     return _permuted(call, call.args["dims"])
 
 
-def transpose(call: TorchCall) -> str:
+def transpose(call: TorchCall) -> Activation:
     """Two axes exchanged."""
     names = ("axis0", "axis1") if "axis0" in call.args else ("dim0", "dim1")
     rank = len(call.shape()) + 1
@@ -87,7 +92,7 @@ def transpose(call: TorchCall) -> str:
     return _permuted(call, dims)
 
 
-def movedim(call: TorchCall) -> str:
+def movedim(call: TorchCall) -> Activation:
     """Axes moved to other places."""
     rank = len(call.shape()) + 1
     ends = [[v] if isinstance(v, int) else list(v) for v in (call.args["source"], call.args["destination"])]
@@ -114,9 +119,9 @@ def slice_(call: TorchCall) -> str:
     source, step = call.source(), int(call.get("step", 1))
     start, end = call.args.get("start"), call.args.get("end")
     rank, dim = len(call.shape(source)) + 1, int(call.get("dim", 0))
-    if dim % rank == 0:
+    if dim % rank == call.batch_axis:
         whole = isinstance(end, torch.SymInt) or end is None or end >= 2**62
-        if start in (None, 0) and step == 1 and whole and str(call.out.shape[0]) == str(call.samples):
+        if start in (None, 0) and step == 1 and whole and str(call.out.shape[dim]) == str(call.samples):
             return source
         raise Refusal("slices the batch axis", hint=TREAT_ALONE)
     if any(isinstance(v, torch.SymInt) for v in (start, end)):
@@ -128,11 +133,17 @@ def slice_(call: TorchCall) -> str:
     return _take(call, source, axis, indices)
 
 
-def select(call: TorchCall) -> str:
+def select(call: TorchCall) -> Activation:
     """``x[:, ..., index]``: one value of an axis, which goes away."""
     source = call.source()
-    axis, index = call.axis(int(call.args["dim"]), source), int(call.args["index"])
-    return call.reshaped(_take(call, source, axis, [index % call.shape(source)[axis]]), call.sample_shape())
+    dim, index = int(call.args["dim"]), int(call.args["index"])
+    axis, place = call.axis(dim, source), without(call, [dim])
+    return _as(call, _one(call, source, axis, index % call.shape(source)[axis]), call.out, place)
+
+
+def _one(call: TorchCall, source: str, axis: int, index: int) -> str:
+    """The values at one position of an axis."""
+    return row(call, source, index) if axis == 0 else _take(call, source, axis, [index])
 
 
 def narrow(call: TorchCall) -> str:
@@ -175,12 +186,12 @@ def split(call: TorchCall) -> list[str]:
     return pieces
 
 
-def unbind(call: TorchCall) -> list[str]:
+def unbind(call: TorchCall) -> list[Activation]:
     """Each value of an axis, which goes away."""
-    source = call.source()
-    axis = call.axis(int(call.get("dim", 0)), source)
-    pieces = (_take(call, source, axis, [i]) for i in range(call.shape(source)[axis]))
-    return [call.reshaped(p, call.sample_shape(out)) for p, out in zip(pieces, call.out, strict=True)]
+    source, dim = call.source(), int(call.get("dim", 0))
+    axis, place = call.axis(dim, source), without(call, [dim])
+    pieces = (_one(call, source, axis, i) for i in range(call.shape(source)[axis]))
+    return [_as(call, piece, out, place) for piece, out in zip(pieces, call.out, strict=True)]
 
 
 def flip(call: TorchCall) -> str:

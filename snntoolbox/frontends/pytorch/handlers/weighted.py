@@ -14,7 +14,7 @@ from snntoolbox.frontends.windows import convolution as plain_convolution
 def linear(call: TorchCall) -> str:
     """``weight @ x + bias`` along the last axis."""
     source, weight, bias = call.source("input"), call.required("weight"), call.constant("bias")
-    if not call.shape(source):
+    if call.batch_axis == len(call.shape(source)):
         raise Refusal("linear over the batch axis")
     return call.builder.dense(call.name, source, weight, bias, axis=-1, origin=call.origin)
 

@@ -1,0 +1,81 @@
+"""Layers that hold others: which these are, where a file keeps their weights, and what these are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+SIMPLE_CELL = "SimpleRNNCell"
+
+INSIDE = ("layer", "backward_layer", "cell")
+"""Where a config holds that of another layer or cell."""
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What has weights of its own within a layer: its place below the layer's, its kind and its config."""
+
+    place: str
+    kind: str
+    config: Mapping[str, Any]
+
+
+def parts(kind: str, config: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The parts of a layer in the order of its weights: the layer itself, or those inside."""
+    return tuple(_parts("", kind, config))
+
+
+def _parts(place: str, kind: str, config: Mapping[str, Any]) -> Iterator[Part]:
+    if kind == "SimpleRNN":
+        yield Part(f"{place}/cell", SIMPLE_CELL, config)
+    elif kind == "RNN":
+        yield from _inner(f"{place}/cell", config.get("cell"))
+    elif kind == "StackedRNNCells":
+        for i, cell in enumerate(config.get("cells") or ()):
+            number = f"_{i}" if i else ""
+            yield from _inner(f"{place}/cells/simple_rnn_cell{number}", cell)
+    elif kind == "Bidirectional":
+        yield from _inner(f"{place}/forward_layer", config.get("layer"))
+        yield from _inner(f"{place}/backward_layer", config.get("backward_layer") or config.get("layer"))
+    elif kind == "TimeDistributed":
+        yield from _inner(f"{place}/layer", config.get("layer"))
+    else:
+        yield Part(place, kind, config)
+
+
+def _inner(place: str, entry: Any) -> Iterator[Part]:
+    kind, config = inner(entry)
+    yield from _parts(place, kind, config)
+
+
+def inner(entry: Any) -> tuple[str, Mapping[str, Any]]:
+    """The kind and config of a layer or cell within another's config; a class of a user's goes by its full name."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
+        return "an unknown layer", {}
+    module, kind = str(entry.get("module") or "keras"), str(entry.get("class_name"))
+    return (kind if module.split(".")[0] == "keras" else f"{module}.{kind}"), entry["config"]
+
+
+def numbered(name: str, number: int) -> str:
+    """What a weight is called whose layer has as many of that name before it."""
+    return f"{number}/{name}" if number else name
+
+
+def told_apart(weights: Iterable[tuple[str, V]]) -> dict[str, V]:
+    """Weights by name, those of a name after the first with their number in front."""
+    counted: dict[str, int] = {}
+    named = {}
+    for name, value in weights:
+        number = counted[name] = counted.get(name, -1) + 1
+        named[numbered(name, number)] = value
+    return named
+
+
+def results(kind: str, config: Mapping[str, Any]) -> int:
+    """How many tensors a layer gives: a recurrent one beside its output, if asked to, the last state of each cell."""
+    held = inner(config.get("layer"))[1] if kind == "Bidirectional" else config
+    recurrent = kind in ("SimpleRNN", "RNN", "Bidirectional") and held.get("return_state")
+    return 1 + (len(parts(kind, config)) if recurrent else 0)

@@ -1,0 +1,163 @@
+"""Recurrent layers of Keras, and the wrappers that run a layer in both directions or on each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from snntoolbox.frontends.keras import activations, pooling, scaling, shaping, weighted
+from snntoolbox.frontends.keras.activations import activate, activation_name
+from snntoolbox.frontends.keras.call import KerasCall, constant
+from snntoolbox.frontends.keras.nested import SIMPLE_CELL, inner, numbered, parts, told_apart
+from snntoolbox.frontends.keras.records import Layer
+from snntoolbox.frontends.layer_call import Activation, Operand, Refusal, not_supported
+from snntoolbox.frontends.maps import weighted_sum
+from snntoolbox.frontends.recurrence import Cell, rows, stacked, unrolled
+
+Outputs = tuple[str, ...]
+
+RECURRENT = ("SimpleRNN", "RNN")
+STATEFUL = (*RECURRENT, "Bidirectional")
+"""Layers that may be called with an initial state."""
+
+_PER_STEP = {**weighted.HANDLERS, **pooling.HANDLERS, **activations.HANDLERS, **scaling.HANDLERS, **shaping.HANDLERS}
+_MERGED = ("concat", "sum", "ave")
+
+# -- one direction --------------------------------------------------------------------------------------------------
+
+
+def recurrent(call: KerasCall) -> Outputs:
+    """Each step's state, or the last one, of cells with any activation; with `return_state` that of each cell too."""
+    steps = rows(call, _sequence(call))
+    return _results(call, *_run(call, _cells(call), steps, _starts(call)))
+
+
+def _sequence(call: KerasCall) -> str:
+    if not call.sources:
+        raise Refusal("reads no tensor")
+    return call.sources[0]
+
+
+def _starts(call: KerasCall) -> list[Operand]:
+    """The initial states that the layer is called with: none where they are zero."""
+    first = call.args[0] if call.args else call.kwargs.get("inputs")
+    beside = list(first[1:]) if isinstance(first, tuple) else list(call.args[1:2])
+    given = call.kwargs.get("initial_state")
+    states = beside if given is None else list(given) if isinstance(given, list | tuple) else [given]
+    return [s if isinstance(s, Activation) else constant(s) for s in states]
+
+
+def _cells(call: KerasCall) -> list[Cell]:
+    """The cells of a layer, each reading the one before."""
+    if call.config.get("stateful"):
+        hint = "build it with stateful=False: each sample is a whole sequence"
+        raise Refusal("stateful: its state goes on from one batch to the next", hint=hint)
+    held = parts(call.layer.kind, call.config)
+    for part in held:
+        if part.kind != SIMPLE_CELL:
+            raise not_supported(part.kind)
+    backwards = bool(call.config.get("go_backwards"))
+    return [_cell(call, part.config, i, backwards) for i, part in enumerate(held)]
+
+
+def _cell(call: KerasCall, config: Mapping[str, Any], number: int, backwards: bool) -> Cell:
+    """A cell from its config and the weights of this number."""
+    activation = config.get("activation", "tanh")
+    kernel, back = (call.weight(numbered(n, number)) for n in ("kernel", "recurrent_kernel"))
+    bias = call.weight(numbered("bias", number)) if config.get("use_bias", True) else None
+    named = lambda at, source: activate(call.named(at.name), source, activation)  # noqa: E731
+    return Cell(kernel.T, back.T, bias, named, backwards)
+
+
+def _run(
+    call: KerasCall, cells: Sequence[Cell], steps: Sequence[str], starts: Sequence[Operand]
+) -> tuple[list[str], list[str]]:
+    """The states behind each step in the order in which Keras gives them, and the last one of each cell."""
+    if starts and len(starts) != len(cells):
+        raise Refusal(f"{len(starts)} initial states are given for {len(cells)} cells")
+    ends: list[str] = []
+    states = list(steps)
+    backwards = bool(call.config.get("go_backwards"))
+    for i, cell in enumerate(cells):
+        part = call if len(cells) == 1 else call.named(f"{call.name}_cell_{i}")
+        states = unrolled(part, states, cell, starts[i] if starts else None)
+        ends.append(states[0] if backwards else states[-1])
+    return (states[::-1] if backwards else states), ends
+
+
+def _results(call: KerasCall, states: Sequence[str], ends: Sequence[str]) -> Outputs:
+    first = stacked(call, states) if call.config.get("return_sequences") else states[-1]
+    return (first, *ends) if call.config.get("return_state") else (first,)
+
+
+# -- wrappers -------------------------------------------------------------------------------------------------------
+
+
+def bidirectional(call: KerasCall) -> Outputs:
+    """One recurrent layer forwards and one backwards over the same sequence, joined step by step."""
+    merge = call.config.get("merge_mode", "concat")
+    if merge not in _MERGED:
+        raise Refusal(f"merge_mode = {merge!r}; {', '.join(_MERGED)} are known")
+    forward, back = _directions(call)
+    steps, starts = rows(call, _sequence(call)), _starts(call)
+    if len(starts) % 2:
+        raise Refusal(f"{len(starts)} initial states are given for two directions")
+    half = len(starts) // 2
+    there, ends = _run(forward, _cells(forward), steps, starts[:half])
+    back_again, back_ends = _run(back, _cells(back), steps, starts[half:])
+    if forward.config.get("return_sequences"):
+        first = stacked(call, [_merged(call, a, b, merge) for a, b in zip(there, back_again[::-1], strict=True)])
+    else:
+        first = _merged(call, there[-1], back_again[-1], merge)
+    return (first, *ends, *back_ends) if forward.config.get("return_state") else (first,)
+
+
+def _directions(call: KerasCall) -> list[KerasCall]:
+    """The two layers inside, each with its half of the weights."""
+    entries = [call.config.get("layer"), call.config.get("backward_layer") or call.config.get("layer")]
+    names = list(call.layer.weights)
+    half = len(names) // 2
+    calls = []
+    for entry, own, way in zip(entries, (names[:half], names[half:]), ("forward", "backward"), strict=True):
+        kind, config = inner(entry)
+        if kind not in RECURRENT:
+            raise not_supported(kind)
+        if way == "backward" and not call.config.get("backward_layer"):
+            config = {**config, "go_backwards": True}
+        weights = told_apart((n.rpartition("/")[2], call.layer.weights[n]) for n in own)
+        layer = Layer(kind, call.layer.name, config, weights)
+        calls.append(replace(call, layer=layer, name=f"{call.name}_{way}"))
+    return calls
+
+
+def _merged(call: KerasCall, first: str, second: str, mode: str) -> str:
+    if mode == "concat":
+        return call.builder.concat(f"{call.name}_both", [first, second], -1, call.origin)
+    factor = 1.0 if mode == "sum" else 0.5
+    both = [Activation(first), Activation(second)]
+    return weighted_sum(call.named(f"{call.name}_both"), both, (factor, factor))
+
+
+def time_distributed(call: KerasCall) -> str:
+    """The layer inside on each step of a sequence."""
+    kind, config = inner(call.config.get("layer"))
+    if kind not in _PER_STEP:
+        raise Refusal(f"a layer of kind {kind} on each step is not supported")
+    handler = _PER_STEP[kind]
+    layer = Layer(kind, call.layer.name, config, call.layer.weights)
+    name = activation_name(config.get("activation"))
+    if name not in activations.BY_NAME and name not in activations.LAYERS:
+        raise activations.unknown_activation(name)
+    results = []
+    for t, source in enumerate(rows(call, call.source())):
+        at = replace(call, layer=layer, sources=(source,), args=(Activation(source),), kwargs={})
+        results.append(handler(at.named(f"{call.name}_step_{t}")))
+    return stacked(call, results)
+
+
+HANDLERS = {
+    **dict.fromkeys(RECURRENT, recurrent),
+    "Bidirectional": bidirectional,
+    "TimeDistributed": time_distributed,
+}
