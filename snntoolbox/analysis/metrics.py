@@ -141,6 +141,21 @@ def agreement(predictions: Array, others: Array) -> float:
     return float(np.mean(np.asarray(predictions) == np.asarray(others)))
 
 
+def confidence_interval(share: float, samples: int) -> tuple[float, float]:
+    """Where the share of so many samples lies with 95 % confidence (Wilson 1927)."""
+    z = 1.959964
+    middle, whole = share + z * z / (2 * samples), 1 + z * z / samples
+    spread = z * math.sqrt(share * (1 - share) / samples + (z / (2 * samples)) ** 2)
+    return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
+
+
+def first_step_within(per_step: Sequence[float] | Array, goal: float) -> int | None:
+    """The step, counted from 1, from which on all shares reach `goal`; None where the last does not."""
+    below = np.flatnonzero(np.asarray(per_step) < goal - 1e-12)
+    first = int(below[-1]) + 2 if len(below) else 1
+    return first if first <= len(per_step) else None
+
+
 def accuracy_per_step(predictions: Array, labels: Array) -> Array:
     """The share of right predictions (steps, samples, *places) after each step, for labels (samples, *places)."""
     _same_samples(predictions.swapaxes(0, 1), labels)

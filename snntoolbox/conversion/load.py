@@ -85,6 +85,24 @@ def simplify(graph: Graph, check: bool = False) -> Graph:
     return graph
 
 
+def whereabouts(before: Graph, after: Graph) -> dict[str, str]:
+    """For each node of a graph with an origin its label, and the node of a simpler form that has taken it in.
+
+    That is the node itself, else the next one behind it that is left, else the last one before it.
+    """
+    left: dict[str, str] = {}
+    for name in reversed([*before.nodes]):
+        behind = (left[c] for c in before.consumers.get(name, ()) if c in left)
+        if (there := name if name in after.nodes else next(behind, None)) is not None:
+            left[name] = there
+    for name, node in before.nodes.items():
+        there = next((left[i] for i in node.inputs if i in left), None)
+        if name not in left and there is not None:
+            left[name] = there
+    labels = {name: str(node.origin) for name, node in before.nodes.items() if node.origin is not None}
+    return {f"{label}{'' if n in after.nodes else ', folded'}": left[n] for n, label in labels.items() if n in left}
+
+
 def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples: int = 2) -> float:
     """Compare graph and framework on seeded random input in [0, 1); returns the largest difference."""
     generator = np.random.default_rng(0)

@@ -15,12 +15,14 @@ from snntoolbox.backends.early_exit import Exits
 from snntoolbox.errors import DiedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
+from snntoolbox.ir.labels import top_k_share
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import input_events, input_operations, synaptic_operations
 from snntoolbox.ir.result import ExitRule, Result
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.evaluation import accuracies, regression_error
+from snntoolbox.workflow.report.terminal import TOP_K
 
 DIAGNOSED = 500
 """About how many test samples are diagnosed: enough for the terms, cheap beside the simulation."""
@@ -186,12 +188,18 @@ class Outputs:
         self._test, self._parsed, self._head, self._top_k = test, parsed, head, top_k
         self._outputs: list[Array] = []
         self._predictions: list[Array] = []
+        self._top: list[Array] = []
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
+        labels, done = labels_of(self._test, self.samples + batch.result.samples), self.samples
         self._outputs.append(batch.result.output)
         if self._head.decides:
             self._predictions.append(batch.result.predictions_per_step)
+        if self._top_k > 1 and labels is not None:
+            per_step = next(iter(batch.result.outputs_per_step.values()))
+            shares = [top_k_share(values, labels[done:], self._head, self._top_k) for values in per_step]
+            self._top.append(np.array(shares) * batch.result.samples)
 
     @property
     def samples(self) -> int:
@@ -220,6 +228,8 @@ class Outputs:
             # An undecided sample counts as wrong.
             right = {"snn_accuracy": float(np.mean(predictions[-1] == labels))}
             per_step = {"snn_accuracy_per_step": accuracy_per_step(predictions, labels)}
+            if self._top:
+                per_step[f"snn_accuracy{TOP_K}_per_step"] = np.sum(self._top, axis=0) / self.samples
             return {**accuracies("snn_accuracy", test, outputs, self._head, k), **right, **per_step}
         return {} if test.y is None else {"snn_error": regression_error(outputs, test.y[: len(outputs)])}
 

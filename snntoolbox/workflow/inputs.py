@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.load import bounded, check_on_random_input, simplify
+from snntoolbox.conversion.load import bounded, check_on_random_input, simplify, whereabouts
 from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
@@ -35,7 +35,8 @@ class Inputs:
     """The model and the data that settings name; `warn` is told what the user should know.
 
     `graph` is the parsed model in its simplest form, `network` a spiking network saved by an earlier run; one of them
-    is there. `model` is the framework's own, for `frontend` to predict with. `source` says where they come from.
+    is there. `model` is the framework's own, for `frontend` to predict with. `source` says where they come from, and
+    `layers` which node of the graph has taken in each layer of the model, as the user knows it.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class Inputs:
     model: Any = None
     graph: Graph | None = None
     network: SpikingNetwork | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> Shape:
@@ -231,9 +233,10 @@ def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
     tools, paths = settings.tools, settings.paths
     frontend, model, source = _opened(settings) if tools.parse or tools.evaluate_ann else (None, None, "")
     graph, network = None, None
+    layers: dict[str, str] = {}
     if tools.parse:
         assert frontend is not None
-        graph = _parsed(frontend, model, warn, check=not tools.evaluate_ann)
+        graph, layers = _parsed(frontend, model, warn, check=not tools.evaluate_ann)
     elif tools.convert or saved_file(settings, paths.filename_parsed_model) is not None:
         graph = load_graph(needed_file(settings, paths.filename_parsed_model))
     graph = None if graph is None else _with_head(graph, settings)
@@ -244,7 +247,7 @@ def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
         raise ConfigError("there is nothing to do", hint="set parse, convert or simulate in [tools] to True")
     source = next(filter(None, (source, *names)), "")
     opened: dict[str, Any] = {"frontend": frontend, "model": model, "graph": graph, "network": network}
-    return Inputs(settings=settings, warn=warn, source=source, **opened)
+    return Inputs(settings=settings, warn=warn, source=source, layers=layers, **opened)
 
 
 def _with_head(graph: Graph, settings: Settings) -> Graph:
@@ -272,16 +275,19 @@ def _opened(settings: Settings) -> tuple[Frontend, Any, str]:
         return frontend, frontend.open(file), str(file)
 
 
-def _parsed(frontend: Frontend, model: Any, warn: Callable[[str], None], *, check: bool) -> Graph:
-    """The graph in its simplest form; with `check` compared with the framework on random input."""
+def _parsed(
+    frontend: Frontend, model: Any, warn: Callable[[str], None], *, check: bool
+) -> tuple[Graph, dict[str, str]]:
+    """The graph in its simplest form, and where each layer is in it; with `check` compared on random input."""
     with bounded():
-        graph = simplify(frontend.parse(model))
+        whole = frontend.parse(model)
+        graph = simplify(whole)
         if check:
             try:
                 check_on_random_input(graph, frontend, model)
             except NoReferenceError as error:
                 warn(f"{error.message}: {UNCHECKED}")
-    return graph
+    return graph, whereabouts(whole, graph)
 
 
 def _shape_of(dataset: Dataset) -> Shape:

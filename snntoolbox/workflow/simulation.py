@@ -40,6 +40,7 @@ from snntoolbox.workflow.collecting import (
     collect,
 )
 from snntoolbox.workflow.evaluation import accuracies
+from snntoolbox.workflow.figures import Figures, LayerFigures, figures_of
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 from snntoolbox.workflow.report.recording import Recorder
@@ -53,7 +54,8 @@ ENOUGH_AGREEMENT = 0.95
 class Simulated:
     """What came of a simulation, if there was one: what a report says of it, statistics of populations, errors split.
 
-    `failure` is what the simulator died of, where some batches were finished before. `plot` draws what was asked for.
+    `failure` is what the simulator died of, where some batches were finished before. `plot` draws what was asked for;
+    `figures` is what the page of the run draws, `remedy` in words what may help, empty where nothing is known to.
     """
 
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +63,8 @@ class Simulated:
     diagnosis: Diagnosis | None = None
     failure: DiedError | None = None
     plot: Callable[[], None] = lambda: None
+    figures: Figures = field(default_factory=Figures)
+    remedy: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +74,14 @@ class Collectors:
     populations: Populations
     outputs: Outputs
     recorder: Recorder
+    layers: LayerFigures
     diagnosing: Diagnosing | None
     others: tuple[Collector, ...]
 
     @property
     def all(self) -> list[Collector]:
         """Every one, in the order in which they take in a batch."""
-        first: list[Collector] = [self.populations, self.recorder, self.outputs]
+        first: list[Collector] = [self.populations, self.recorder, self.outputs, self.layers]
         return [*first, *([] if self.diagnosing is None else [self.diagnosing]), *self.others]
 
 
@@ -103,8 +108,13 @@ def simulated(
     if failure is None:
         report.update(_unquantized(prepared, force))
     statistics = collectors.populations.statistics
-    plot = partial(_plot, prepared, collectors, diagnosis)
-    return Simulated(report=report, statistics=statistics, diagnosis=diagnosis, failure=failure, plot=plot)
+    with journal.timed("draw"):
+        figures = figures_of(prepared, network, collectors.layers.layers, collectors.outputs)
+    return Simulated(
+        report=report, statistics=statistics, diagnosis=diagnosis, failure=failure, figures=figures,
+        plot=partial(_plot, prepared, collectors, diagnosis),
+        remedy=_remedy(prepared, report.get("agreement"), diagnosis),
+    )  # fmt: skip
 
 
 # -- before -----------------------------------------------------------------------------------------------------------
@@ -124,6 +134,7 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
         populations=Populations(network),
         outputs=Outputs(test, prepared.parsed_classes, head=network.readouts[0].head, top_k=k),
         recorder=Recorder(network, folder, log_vars, plot_vars, output.plotproperties),
+        layers=LayerFigures(network),
         diagnosing=None if observer is None else Diagnosing(observer),
         others=(differences, *exits, EnginePaths(), Operations(network, inputs.leading)),
     )
@@ -182,12 +193,16 @@ def _warn_of_disagreement(
     if offset := prepared.settings.cell.i_offset:
         prepared.journal.warn(f"{only}; [cell] i_offset = {offset} adds a current that the original does not have")
         return
-    duration, remedy = prepared.settings.simulation.duration, ""
-    if diagnosis is not None and prepared.recipe is not None:
-        remedy = likely_remedy(diagnosis, prepared.recipe, duration, as_key)
-    remedy = remedy or _longer(prepared.network, duration)
+    remedy = _remedy(prepared, share, diagnosis) or _longer(prepared.network, prepared.settings.simulation.duration)
     hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
     prepared.journal.warn(f"{only}; {remedy}{hint}")
+
+
+def _remedy(prepared: Prepared, share: float | None, diagnosis: Diagnosis | None) -> str:
+    """What may help, in words, as far as the errors tell; nothing where there is nothing to gain."""
+    if diagnosis is None or prepared.recipe is None or share == 1:
+        return ""
+    return likely_remedy(diagnosis, prepared.recipe, prepared.settings.simulation.duration, as_key)
 
 
 def _longer(network: SpikingNetwork | None, duration: int) -> str:

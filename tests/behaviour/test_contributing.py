@@ -28,6 +28,7 @@ from snntoolbox.ir.nodes import Dense, Input
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.report.html.page import Section
 
 ROOT = house.ROOT.parent
 TABLE = (ROOT / "CONTRIBUTING.md").read_text().partition("| new | touch |\n|---|---|\n")[2].partition("\n\n")[0]
@@ -209,6 +210,18 @@ def test_a_part_of_a_report_is_one_collector(tmp_path, monkeypatch):
     monkeypatch.setattr(simulation, "_collectors", collectors)
     short = ["simulation.num_to_test=4", "simulation.duration=4"]
     assert run(load_config(demo.copy_to(tmp_path), short)).report["silent"] == 0.0
+
+
+@row("section of a page")
+def test_a_section_of_a_page_is_one_entry(touch, tmp_path):
+    table = (("layer", "letters"), [("<relu>", 6)], "Names")
+    values = {"charts": [], "sentences": [], "tables": [table]}
+    touch("workflow.report.html.run_page", "SECTIONS", lambda facts: [Section("charts", "Lengths", values)])
+    assert touch.files == named("section of a page")
+    short = ("--set", "simulation.num_to_test=4", "--set", "simulation.duration=4")
+    assert main([str(demo.copy_to(tmp_path)), *short]) == 0
+    page = (tmp_path / "log" / "demo_onnx" / "report.html").read_text("utf-8")
+    assert page.index("Lengths</h2>") < page.index("&lt;relu&gt;</th><td>6</td>")
 
 
 @row("advice on a setting")

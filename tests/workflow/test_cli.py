@@ -75,6 +75,7 @@ def test_as_a_program(workspace):
     assert any(re.search(rf"SNN, 32 ms on INI .*{found['snn_accuracy']:.2%} ", line) for line in lines)
     assert any(re.search(r"max_pool\.larger_2 +16x4x4 +256 +0\.\d{4} +0\.9\d{3} +Add$", line) for line in lines)
     assert f"Report: {workspace / 'log' / 'demo_onnx' / 'report.json'}" in lines
+    assert f"Page:   {workspace / 'log' / 'demo_onnx' / 'report.html'}" in lines
 
 
 def test_version_and_help(capsys):

@@ -60,7 +60,7 @@ def show(done: FinishedRun, more: str = "") -> None:
     if more:
         print(more)
     if not isinstance(done.failure, OutputError):
-        print(f"Report: {shown(done.folder / 'report.json')}")
+        print(f"Report: {shown(done.folder / 'report.json')}\nPage:   {shown(done.folder / 'report.html')}")
     if done.failure is not None:
         raise done.failure
 

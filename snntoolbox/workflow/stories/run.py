@@ -20,6 +20,8 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.preparation import Prepared, prepare, runs_on
+from snntoolbox.workflow.report.html.network_section import Measured, layers_of
+from snntoolbox.workflow.report.html.run_page import RunFacts, run_page
 from snntoolbox.workflow.simulation import Simulated, simulated
 
 UNFINISHED = "-unfinished"
@@ -67,7 +69,7 @@ def run(
             outcome = _simulate(prepared, folder, force=force, advised=advise is not None)
             if advise is not None and outcome.failure is None:
                 outcome = _with_advice(prepared, outcome, advise)
-            _write_report(prepared, outcome, folder)
+            _write_report(prepared, outcome, folder, target.path)
             if outcome.failure is not None:
                 target.path = target.path.with_name(longer(target.path.name, UNFINISHED))
     except OutputError as error:
@@ -105,14 +107,33 @@ def _write_networks(prepared: Prepared, folder: Path) -> None:
         save(prepared.network, folder / f"{Path(paths.filename_snn).name}.npz")
 
 
-def _write_report(prepared: Prepared, outcome: Simulated, folder: Path) -> None:
-    """Write the numbers, then the pictures, and what these had to say."""
+def _write_report(prepared: Prepared, outcome: Simulated, folder: Path, final: Path) -> None:
+    """Write the numbers, the pictures, what these had to say, and the page, which says in which folder all will be."""
     before = len(prepared.journal.warnings)
     write_json(folder / "report.json", _reported(prepared, outcome))
     outcome.plot()
+    try:
+        write_text(folder / "report.html", run_page(_facts(prepared, outcome, final)))
+    except OutputError as error:
+        prepared.journal.warn(f"there is no page to look at: {error.message}")
     if len(prepared.journal.warnings) > before:
         with suppress(OutputError):  # it is there without them
             write_json(folder / "report.json", _reported(prepared, outcome))
+
+
+def _facts(prepared: Prepared, outcome: Simulated, final: Path) -> RunFacts:
+    """What the page is made of."""
+    network, statistics, measured = prepared.network, outcome.statistics, None
+    if network is not None and statistics is not None:
+        made_of = layers_of(network, prepared.inputs.leading, prepared.inputs.layers)
+        measured = Measured(
+            network=network, statistics=statistics, figures=outcome.figures, diagnosis=outcome.diagnosis,
+            made_of=made_of,
+        )  # fmt: skip
+    return RunFacts(
+        report=_reported(prepared, outcome), settings=prepared.settings, folder=final, measured=measured,
+        remedy=outcome.remedy,
+    )  # fmt: skip
 
 
 def _reported(prepared: Prepared, outcome: Simulated) -> Mapping[str, Any]:

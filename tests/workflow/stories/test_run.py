@@ -92,7 +92,7 @@ def test_what_a_report_holds(workspace):
 def test_files_of_a_run(workspace):
     report(workspace)
     assert {p.name for p in results(workspace).iterdir() if not p.name.startswith(".")} == {
-        *("config.ini", "report.json", "digits_cnn_parsed.npz", "digits_cnn_INI.npz")
+        *("config.ini", "report.html", "report.json", "digits_cnn_parsed.npz", "digits_cnn_INI.npz")
     }
     assert os.listdir(workspace / "log") == ["demo_onnx"]
     x = np.load(workspace / "x_test.npz")["arr_0"][:20]
