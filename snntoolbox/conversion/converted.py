@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.backends.nir.neuron_nodes import Rules
+from snntoolbox.backends.nir.reading import read_nir
 from snntoolbox.backends.simulate import simulate
+from snntoolbox.errors import ArgumentError
 from snntoolbox.ir import io
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
@@ -65,6 +69,24 @@ class ConvertedNetwork(SpikingNetwork):
 
 
 @checked
-def load_network(path: str | Path) -> ConvertedNetwork:
-    """The spiking network in a file that `save` wrote. DataError where it is none, or damaged."""
+def load_network(
+    path: str | Path,
+    *,
+    encoding: Encoding | None = None,
+    dt: float | None = None,
+    reset: str | None = None,
+    comparison: str | None = None,
+) -> ConvertedNetwork:
+    """The spiking network in a file that `save` wrote, or in a NIR file. DataError where it is none, or damaged.
+
+    What a NIR file of others does not say: `encoding` is how inputs are coded (given spikes), `dt` the length of a
+    step in its unit of time, which leaks and delays need. `reset` (zero, to v_reset) and `comparison` (>) are rules
+    that its writer may have had others of: subtract, and >=. UnsupportedError names nodes that are not known here.
+    """
+    chosen = {"encoding": encoding, "dt": dt, "reset": reset, "comparison": comparison}
+    if Path(path).suffix.lower() == ".nir":
+        rules = Rules(dt=dt, reset=reset, comparison=comparison or ">")
+        return ConvertedNetwork.of(read_nir(Path(path), rules, encoding))
+    if told := [name for name, value in chosen.items() if value is not None]:
+        raise ArgumentError(f"{', '.join(told)} is for NIR files, and {Path(path).name} says it itself")
     return ConvertedNetwork.of(io.load_network(path))

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.keras.hdf5 import array, brief, names, open_h5, text
+from snntoolbox.frontends.keras.hdf5 import array, names, text
 from snntoolbox.frontends.keras.legacy import modern
+from snntoolbox.ir.hdf5 import brief, open_h5
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.regular_files import check_regular
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import FrontendError, NoReferenceError
-from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.open_file import FileModel, open_file
 from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.runtime import import_keras
 from snntoolbox.frontends.keras.tracing import has_graph, is_keras, trace
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.hdf5 import brief
 from snntoolbox.ir.node import Array, Shape
 
 _BATCH = 64

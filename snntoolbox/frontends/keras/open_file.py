@@ -14,7 +14,6 @@ from typing import Any
 from snntoolbox.errors import FrontendError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.frontends.keras.checking import check_config
 from snntoolbox.frontends.keras.files import Saved, read_saved
-from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.nested import parts
 from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.rebuilding import rebuilt
@@ -22,6 +21,7 @@ from snntoolbox.frontends.keras.records import Net
 from snntoolbox.frontends.keras.runtime import has_own_layer, import_keras, own_layer
 from snntoolbox.frontends.keras.wiring import read_net
 from snntoolbox.frontends.layer_call import hint_for
+from snntoolbox.ir.hdf5 import brief
 from snntoolbox.ir.node import Shape
 
 

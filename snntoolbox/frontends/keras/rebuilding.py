@@ -11,11 +11,11 @@ from typing import Any
 
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.keras.handlers import HANDLERS
-from snntoolbox.frontends.keras.hdf5 import brief
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
 from snntoolbox.frontends.keras.nested import INSIDE, inner, told_apart
 from snntoolbox.frontends.keras.records import Layer, Net, Ref, Use
 from snntoolbox.frontends.keras.runtime import layer_class, weight_name
+from snntoolbox.ir.hdf5 import brief
 
 # What only matters to training or is set from the file, and the layer's name, which may be that of another.
 _LEFT_OUT = re.compile(r"name|trainable|dtype|.*_(initializer|regularizer|constraint)|quantization_config|.*lora.*")

@@ -1,0 +1,1 @@
+"""Networks in the Neuromorphic Intermediate Representation (NIR), written and read."""

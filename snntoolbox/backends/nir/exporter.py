@@ -1,0 +1,105 @@
+"""NIR as an exporter: what it takes, and how it writes and reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snntoolbox.backends.options import chosen_options
+from snntoolbox.backends.protocol import Check, Exported
+from snntoolbox.errors import BackendError
+from snntoolbox.ir import features as f
+from snntoolbox.ir import parts
+from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.part import features_of
+from snntoolbox.ir.timing import run_steps
+
+FILE = "network.nir"
+FORMS = ("auto", "layers", "matrices")
+PARTS = (
+    *(parts.Delta, parts.PerfectIntegrator, parts.Leak, parts.ConstantThreshold, parts.BinarySpikes),
+    *(parts.Subtract, parts.ToPotential),
+)
+_WRITTEN = "it is written here and run elsewhere"
+
+CAPABILITIES = Capabilities(
+    features=features_of(PARTS)
+    | f.INPUTS
+    | {f.BIAS, f.INITIAL_POTENTIAL, f.DELAYS, f.RECURRENT, f.QUICK_LOOPS, f.FLOAT_WEIGHTS, f.BATCHES},
+    exact_bits=53,
+    modules=("nir", "h5py"),
+    extra="nir",
+    reasons=dict.fromkeys((f.RECORDED_SPIKES, f.RECORDED_POTENTIALS), _WRITTEN),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How it is written: `form` layers keeps convolutions and pools, matrices makes one matrix of each projection.
+
+    auto: layers where NIR has words for all of them. What importers will do with it is measured on so many
+    `samples_replayed`, for `duration` (ms); 0 measures nothing.
+    """
+
+    form: str = "auto"
+    duration: float | None = None
+    samples_replayed: int = 20
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise BackendError(f"there is no form '{self.form}' of NIR", hint=f"there are {' and '.join(FORMS)}")
+        if self.samples_replayed < 0:
+            raise BackendError(f"samples_replayed = {self.samples_replayed} is below 0", hint="0 measures nothing")
+
+
+class NirExporter:
+    """A network as a NIR graph, which many libraries and chips read, and this package with nothing lost."""
+
+    name = "nir"
+    capabilities = CAPABILITIES
+    options = Options
+
+    def export(
+        self, network: SpikingNetwork, folder: Path, samples: tuple[Array, ...] = (), **options: Any
+    ) -> Exported:
+        """Write the graph, read it again, and measure what importers will make of it; `options` as in `Options`."""
+        self.capabilities.check(self.name, network)
+        chosen = chosen_options(self.name, Options, options)
+        self.capabilities.require(self.name)
+        from snntoolbox.backends.nir.importers import agreements, text_of_agreements
+        from snntoolbox.backends.nir.library import nir
+        from snntoolbox.backends.nir.notes import KEY, notes_of, text_of
+        from snntoolbox.backends.nir.writing import graph_of, said_in
+        from snntoolbox.ir.writing import write_json, write_text
+
+        script, why = said_in(network, chosen.form)
+        package = nir()
+        graph = graph_of(package, script, {KEY: text_of(notes_of(network, script.names))})
+        package.write(folder / FILE, graph)
+        first = tuple(x[: chosen.samples_replayed] for x in samples)
+        measured = agreements(network, first, run_steps(network, chosen.duration))
+        size = {"nodes": len(script.nodes), "edges": len(script.edges)}
+        report = {"form": script.form, "why no layers": why, **size, "importers": measured}
+        write_json(folder / "report.json", report)
+        write_text(folder / "report.md", text_of_agreements(network, measured))
+        return Exported(folder=folder, checks=(_read_by(package, folder / FILE),), report=report)
+
+    def read(self, folder: Path) -> SpikingNetwork:
+        """The network in a folder, or in a file."""
+        from snntoolbox.backends.nir.reading import read_nir
+
+        return read_nir(folder / FILE if folder.is_dir() else folder)
+
+
+def _read_by(package: Any, path: Path) -> Check:
+    """Whether the package nir reads the file with its own check of shapes, which takes all kernels for square."""
+    goal = "nir reads it, with its check of shapes"
+    try:
+        package.read(path)
+    except (ValueError, NotImplementedError, AssertionError) as error:
+        told = f"nir.read(path, type_check=False) reads it: {error}"
+        return Check(goal=goal, outcome="not checked", why=told)
+    return Check(goal=goal, outcome="passed")

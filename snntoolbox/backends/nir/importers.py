@@ -1,0 +1,147 @@
+"""What importers of NIR will make of a network: their rules for neurons, and how far they agree with ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record, Result
+
+MOST_SPIKES = 32
+"""Spikes of one step that are followed where an importer lets a neuron fire several times."""
+
+HIGHEST = 1e30
+"""No bound: no simulator's number is larger."""
+
+RECORD = Record(spikes=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importer:
+    """Rules that importers follow: `libraries` are those that were seen to, with the neuron that does the same.
+
+    `uniform`: that neuron is only known where all thresholds of a layer are the same.
+    """
+
+    libraries: str
+    rules: str
+    neuron: Callable[[IF], IF]
+    uniform: bool = False
+
+
+def _to_zero(neuron: IF) -> IF:
+    return replace(neuron, reset=Reset.ZERO, initial=0.0)
+
+
+def _above(neuron: IF) -> IF:
+    """V > threshold is V >= the next number above it."""
+    return replace(_to_zero(neuron), threshold=np.nextafter(np.asarray(neuron.threshold, np.float64), np.inf))
+
+
+def _several(neuron: IF) -> IF:
+    """Several spikes in a step, each taking a threshold away; no potential falls below minus the threshold."""
+    lowest = -float(np.max(neuron.threshold))
+    levels = tuple(float(n) for n in range(1, MOST_SPIKES + 1))
+    return replace(
+        neuron, reset=Reset.SUBTRACT, reset_potential=0.0, initial=0.0, levels=levels, saturation=(lowest, HIGHEST)
+    )
+
+
+IMPORTERS: Mapping[str, Importer] = {
+    "norse": Importer(libraries="Norse 1.1", rules="reset to v_reset, spikes where V > v_threshold", neuron=_above),
+    "spikingjelly": Importer(
+        libraries="SpikingJelly 2.0", rules="reset to v_reset, spikes where V >= v_threshold", neuron=_to_zero
+    ),
+    "sinabs": Importer(
+        libraries="sinabs 3.1",
+        rules="several spikes a step, each subtracting, V not below -v_threshold",
+        neuron=_several,
+        uniform=True,
+    ),
+}
+
+
+def agreements(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> dict[str, Any]:
+    """For each importer: the share of equal cells of the rasters, spikes, equal classes; {} without samples."""
+    if not x or not len(x[0]):
+        return {}
+    ours = interpret(network, *x, steps=steps, record=RECORD)
+    differ = any(np.ptp(_plain(p.neuron).threshold) for p in network.populations.values())
+    found: dict[str, Any] = {}
+    for name, importer in IMPORTERS.items():
+        found[name] = {"rules": importer.rules}
+        if importer.uniform and differ:
+            found[name]["not measured"] = "thresholds differ within a layer"
+            continue
+        theirs = interpret(as_imported(network, importer), *x, steps=steps, record=RECORD)
+        found[name] |= {
+            "samples": len(x[0]),
+            "steps": steps,
+            "cells that agree": _cells(theirs, ours),
+            "spikes, ours": _spikes(ours),
+            "spikes, theirs": _spikes(theirs),
+            "classes that agree": _classes(theirs, ours),
+        }
+    return found
+
+
+def as_imported(network: SpikingNetwork, importer: Importer) -> SpikingNetwork:
+    """The network with the neurons that an importer makes of it."""
+    populations = [replace(p, neuron=importer.neuron(_plain(p.neuron))) for p in network.populations.values()]
+    return network.replaced(populations=populations)
+
+
+def _plain(neuron: Any) -> IF:
+    assert isinstance(neuron, IF)
+    return neuron
+
+
+def _cells(theirs: Result, ours: Result) -> float:
+    same = sum(int((theirs.spikes[n] == spikes).sum()) for n, spikes in ours.spikes.items())
+    return same / max(sum(spikes.size for spikes in ours.spikes.values()), 1)
+
+
+def _spikes(result: Result) -> int:
+    return int(sum(counts.sum() for counts in result.counts.values()))
+
+
+def _classes(theirs: Result, ours: Result) -> float | None:
+    return float(np.mean(theirs.predictions == ours.predictions)) if ours.head.decides else None
+
+
+def text_of_agreements(network: SpikingNetwork, measured: Mapping[str, Any]) -> str:
+    """What the file is, and what who reads it will do, in Markdown."""
+    lines = [
+        "# What readers make of network.nir",
+        "",
+        "NIR says neither that a spike subtracts its threshold, nor where potentials start. snntoolbox reads both, and",
+        "more, from the metadata of the file; importers that know nothing of them follow rules of their own.",
+        "",
+    ]
+    if not measured:
+        return "\n".join([*lines, "No samples were given to measure by.", ""])
+    one = next(iter(measured.values()))
+    lines += [
+        f"Measured on {one['samples']} samples, {one['steps']} steps, by the rules that each was seen to follow:",
+        "",
+        "| importer | its rules | equal cells of rasters | spikes, theirs / ours | equal classes |",
+        "|---|---|--:|--:|--:|",
+    ]
+    return "\n".join([*lines, *(_row(IMPORTERS[name].libraries, found) for name, found in measured.items()), ""])
+
+
+def _row(libraries: str, found: Mapping[str, Any]) -> str:
+    """The line of an importer."""
+    if "not measured" in found:
+        return f"| {libraries} | {found['rules']} | not measured: {found['not measured']} | | |"
+    classes = found["classes that agree"]
+    told = "-" if classes is None else f"{classes:.1%}"
+    spikes = f"{found['spikes, theirs']:,} / {found['spikes, ours']:,}"
+    return f"| {libraries} | {found['rules']} | {found['cells that agree']:.2%} | {spikes} | {told} |"

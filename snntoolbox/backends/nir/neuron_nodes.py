@@ -1,0 +1,128 @@
+"""What neurons of NIR are here: the neuron, and what its resistance and its leak do to the current."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.backends.nir.graph_file import Record
+from snntoolbox.backends.nir.notes import NeuronNotes
+from snntoolbox.errors import ArgumentError, DataError
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.node import Array, Shape
+
+KINDS = ("IF", "LIF")
+RESETS = (str(Reset.SUBTRACT), str(Reset.ZERO))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What NIR leaves to who reads it: the length of a step in the file's unit of time, and other rules than its own.
+
+    NIR's own are a reset to v_reset, and a spike where V > v_threshold.
+    """
+
+    dt: float | None = None
+    reset: str | None = None
+    comparison: str = ">"
+
+    def __post_init__(self) -> None:
+        if self.dt is not None and not 0 < self.dt < math.inf:
+            raise ArgumentError(f"dt = {self.dt} is no length of a step")
+        if self.reset not in (None, *RESETS):
+            raise ArgumentError(f"reset = {self.reset!r} is none of {', '.join(RESETS)}")
+        if self.comparison not in (">", ">="):
+            raise ArgumentError(f"comparison = {self.comparison!r} is neither > nor >=")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReadNeuron:
+    """A neuron, the gain of its current (None: 1), a constant current, and the shape that its values have."""
+
+    neuron: IF
+    shape: Shape
+    gain: Array | None
+    bias: Array | None
+    scale: Array | None
+
+    @property
+    def single(self) -> bool:
+        """Whether its values are those of one neuron, or of all."""
+        return bool(np.prod(self.shape, dtype=float) == 1)
+
+
+def read_neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) -> ReadNeuron:
+    """The neuron of a record called `name`; DataError where its values do not fit, or cannot be kept exactly."""
+    try:
+        return _neuron(record, name, rules, notes)
+    except DataError as error:
+        raise DataError(f"'{name}' (nir {record.kind}) {error.message}", hint=error.hint) from error
+    except (TypeError, ValueError, IndexError) as error:
+        raise DataError(f"'{name}' (nir {record.kind}) has values of wrong types or shapes: {error}") from error
+
+
+def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) -> ReadNeuron:
+    numbers = {k: np.asarray(v, np.float64) for k, v in record.values.items()}
+    shape = np.broadcast_shapes(*(v.shape for v in numbers.values()))
+    leak, gain, bias = _membrane(record.kind, numbers, rules, notes)
+    threshold = numbers["v_threshold"]
+    if not np.all(threshold > 0):
+        raise DataError(f"has a threshold of {threshold.min():g}, which is not above 0")
+    if notes is None and rules.comparison == ">":
+        # The least value above it in the precision of most simulators and files.
+        threshold = np.nextafter(threshold.astype(np.float32), np.float32(np.inf)).astype(np.float64)
+    reset = notes.reset if notes else (rules.reset or Reset.ZERO)
+    neuron = IF(
+        threshold=_alike(threshold),
+        reset=Reset(reset),
+        reset_potential=_only(numbers.get("v_reset", np.zeros(1)), "resets each neuron to a potential of its own")
+        if reset == Reset.ZERO
+        else 0.0,
+        initial=_alike(np.asarray(record.notes.get("initial", 0.0), np.float64)),
+        leak=leak,
+    )
+    scale = record.notes.get("scale")
+    return ReadNeuron(
+        neuron=neuron, shape=shape, gain=gain, bias=bias, scale=None if scale is None else np.asarray(scale)
+    )
+
+
+def _membrane(
+    kind: str, numbers: Mapping[str, Array], rules: Rules, notes: NeuronNotes | None
+) -> tuple[float, Array | None, Array | None]:
+    """The leak, the gain of the current and a constant current: V += dt / tau (v_leak - V + r I), or dt r I."""
+    dt = rules.dt
+    if kind == "IF":
+        gain = numbers["r"] if dt is None else dt * numbers["r"]
+        return 1.0, _unless_all(gain, 1.0), None
+    if dt is None:
+        raise DataError("leaks, and nothing says how long a step is", hint="dt=1e-4, for instance")
+    tau = _only(numbers["tau"], "has time constants that differ")
+    if not tau >= dt:
+        raise DataError(f"has a time constant of {tau:g}, shorter than a step of {dt:g}")
+    leak = notes.leak if notes else 1 - dt / tau
+    if leak == 0:
+        raise DataError(f"forgets its potential in each step of {dt:g}")
+    # With the exact leak of our notes the gain is 1, but for rounding.
+    gain = np.ones(1) if notes else dt / tau * numbers["r"]
+    return leak, _unless_all(gain, 1.0), _unless_all(dt / tau * numbers["v_leak"], 0.0)
+
+
+def _unless_all(value: Array, usual: float) -> Array | None:
+    return None if np.all(value == usual) else value
+
+
+def _only(value: Array, otherwise: str) -> float:
+    values = np.unique(value)
+    if len(values) != 1:
+        raise DataError(f"{otherwise}, from {values.min():g} to {values.max():g}")
+    return float(values[0])
+
+
+def _alike(value: Array) -> Any:
+    """One number where all are the same."""
+    return float(value.flat[0]) if value.size and np.all(value == value.flat[0]) else value
