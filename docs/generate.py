@@ -157,8 +157,9 @@ row by row, in some seconds, and
 python examples/recurrent_digits.py
 ```
 
-prints for 360 test digits: 95.6 % for the original network; 95.6 % and 3,464 spikes a digit with rates in 32 steps;
-and, with `schedule = phased`, 95.8 % and 1,822 spikes with windows of 16 steps.
+prints for 360 test digits: 95.6 % for the original network; 95.6 % and 3,464 spikes a digit with rates in 32 steps,
+95.8 % and 1,822 spikes with `schedule = phased` and windows of 16 steps. With
+[`schedule = recurrent`](schedules.md#recurrent-a-window-for-each-step-of-a-sequence) the cells are not written out.
 """
 
 

@@ -1,7 +1,8 @@
 """Read digits row by row with a recurrent network of rectifiers, and convert it to spikes.
 
 Trains `nn.RNN(nonlinearity="relu")` on scikit-learn's digits, eight rows of eight pixels, one row a step. Conversion
-writes the network out over its steps; the table has its accuracy and spikes under two schedules. Takes about 10 s.
+writes the network out over its steps; with `schedule="recurrent"` the same 64 neurons serve all of them. The table has
+accuracy, neurons, time steps and spikes of a digit. Takes about 15 s.
 """
 
 import os
@@ -64,11 +65,13 @@ def main():
     model = trained(x_train, y_train)
     with torch.no_grad():
         print("original network", accuracy(model(torch.tensor(x_test)).argmax(1), y_test), sep="\t")
-    for schedule, duration in (("rate", 32), ("rate", 64), ("phased", 16), ("phased", 32)):
+    for schedule, duration in (("rate", 32), ("rate", 64), ("phased", 16), ("recurrent", 64)):
         snn = stb.convert(model, x_train, schedule=schedule, duration=duration)
         result = stb.simulate(snn, x_test)
         spikes = sum(counts.sum() for counts in result.counts.values()) / len(x_test)
-        print(schedule, f"T = {duration}", accuracy(result.predictions, y_test), f"{spikes:,.0f} spikes", sep="\t")
+        neurons = sum(p.size for p in snn.populations.values())
+        shown = f"{neurons} neurons, {result.steps} steps, {spikes:,.0f} spikes"
+        print(schedule, f"T = {duration}", accuracy(result.predictions, y_test), shown, sep="\t")
 
 
 if __name__ == "__main__":

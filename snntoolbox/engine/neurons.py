@@ -82,6 +82,7 @@ class IntegrateAndFire:
         for step, z in enumerate(spikes):
             current, awake = synapse(None if arriving is None else arriving[step]), pause and pause.awake()
             weight = self.neuron.weight(self.step)
+            self._restart()
             integrate(self.potential, self._currents(current, weight), awake)
             height = threshold.height if weight == 1 else threshold.height * weight
             if opens is None or opens(self.step):
@@ -100,6 +101,13 @@ class IntegrateAndFire:
             if trace is not None:
                 trace[step] = self.potential
         return fired
+
+    def _restart(self) -> None:
+        """Begin anew where the openings say so."""
+        openings = self.neuron.parts.openings
+        anew = openings.restart(self.step) if openings else None
+        if anew is not None:
+            self.potential.copy_(torch.as_tensor(np.broadcast_to(anew, self.potential.shape[1:]).copy()))
 
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""

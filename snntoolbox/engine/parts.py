@@ -22,6 +22,7 @@ from snntoolbox.ir.parts import (
     Leak,
     Modulo,
     PerfectIntegrator,
+    RecurringWindow,
     RefractoryPeriod,
     Saturation,
     Subtract,
@@ -150,6 +151,7 @@ TORCH: Mapping[type[Part], Make] = {
     RefractoryPeriod: _Refractory,
     FiringWindow: lambda part, target, potential: part.open,
     DigitWindow: lambda part, target, potential: part.open,
+    RecurringWindow: lambda part, target, potential: part.open,
 }
 
 RESTING: tuple[type[Part], ...] = (

@@ -65,6 +65,9 @@ class PartNeurons(Neurons):
     def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
         """Synapse, membrane, threshold, spikes, reset, limits; a pause before and behind them."""
         parts, memory, weight = self.parts, self.memory, self.weight(step)
+        anew = parts.openings.restart(step) if parts.openings else None
+        if anew is not None:
+            self.potential = np.broadcast_to(np.asarray(anew, np.float64), self.potential.shape)
         current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step) * weight
         awake = parts.pause.awake(memory["pause"]) if parts.pause else np.ones(current.shape, bool)
         before = parts.membrane.integrated(self.potential, np.where(awake, current, 0.0), memory["membrane"])

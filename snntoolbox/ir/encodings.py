@@ -169,6 +169,45 @@ class SpikeTimes(Spiking):
             raise DataError("the input's trains hold other values than -1, 0 and 1", layer=name)
 
 
+@dataclass(frozen=True)
+class StepByStep(Spiking):
+    """A sequence (steps, ...), one step after the other: each as a current in the first `window` of `period` steps.
+
+    What is not presented is zero, so the wiring may add up over the steps of the sequence.
+    """
+
+    features = (
+        Feature(
+            "sequences presented step by step",
+            avoided_by=RATE,
+            why_not="its inputs are the same in every step, or spikes",
+        ),
+    )
+
+    window: int
+    period: int
+    amplitude: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_amplitude(self.amplitude)
+        if not 1 <= self.window <= self.period:
+            raise ConversionError(f"windows of {self.window} steps cannot recur every {self.period} steps")
+
+    def words(self, dt: float) -> str:
+        """With how long a step lasts."""
+        return f"a sequence, each step for {self.window} of {self.period} steps"
+
+    def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
+        """The values themselves (steps, batch, *shape), zero but for the step of the sequence that is there."""
+        currents = np.zeros((steps, *x.shape), np.result_type(x.dtype, np.float32))
+        for i in range(steps):
+            at, within = divmod(first_step + i, self.period)
+            if at < x.shape[1] and within < self.window:
+                currents[i, :, at] = x[:, at]
+        return currents
+
+
 def _check_types(coding: Encoding) -> None:
     if wrong := misfits(coding):
         raise ConversionError(f"invalid input coding: {'; '.join(wrong)}", hint=f"by default {type(coding)()}")
@@ -195,7 +234,10 @@ def _first_steps(steps: int | None) -> str:
 
 
 def spike_trains(x: Array, steps: int, encoding: Spiking, first_sample: int, first_step: int = 0) -> Array:
-    """Signed spikes (steps, batch, *shape), int8, of a spiking input: the same for every simulator."""
+    """Signed spikes (steps, batch, *shape) of a spiking input: the same for every simulator.
+
+    They are int8, or floats where an input is presented as it is.
+    """
     return encoding.train(x, steps, first_sample, first_step)
 
 

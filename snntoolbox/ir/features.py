@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snntoolbox.ir import parts
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
@@ -134,6 +134,8 @@ INITIAL_POTENTIAL = Feature(
 CONSTANT_INPUT, TIMED_INPUT = ConstantCurrent.features
 (POISSON_INPUT,) = Poisson.features
 (GIVEN_SPIKES,) = SpikeTimes.features
+(SEQUENCES,) = StepByStep.features
+(RECURRING,) = parts.RecurringWindow.features
 SIGNED_INPUT = Feature("negative input values as spikes", why_not="input spikes have no sign")
 COUNTED_READOUT = Feature("read-out of spike counts", by_form=True)
 SUMMED_READOUT = Feature("read-out of summed currents", by_form=True)
@@ -147,7 +149,7 @@ RECORDED_SPIKES = Feature("recording of spikes", why_not=_RECORDS)
 RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 
 _TABLE: tuple[Feature, ...] = (
-    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, TIMED_INPUT),
+    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, RECURRING, TIMED_INPUT, SEQUENCES),
     *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
     *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS, CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT),

@@ -127,7 +127,8 @@ class _Run:
         self.sums[readout.name] = self.sums[readout.name] + self.network.weights(step, 1)[0] * (current + constant)
         if step + 1 == readout.start:
             self.forgotten[readout.name] = self.sums[readout.name]
-        before = self.forgotten.get(readout.name) if step + 1 >= 2 * readout.start else None
+        late = step + 1 >= (readout.start + 1 if self.network.schedule else 2 * readout.start)
+        before = self.forgotten.get(readout.name) if late else None
         total, elapsed = self.sums[readout.name], step + 1
         if before is not None:
             total, elapsed = total - before, elapsed - readout.start

@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from snntoolbox.errors import ArgumentError, DataError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import DataRange
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
@@ -50,7 +50,7 @@ _DAMAGE = (
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (
     *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
-    *(ConstantCurrent, Poisson, SpikeTimes),
+    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep),
 )
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}

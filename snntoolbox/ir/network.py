@@ -62,8 +62,8 @@ class Readout:
 
     With `start` it forgets the first steps, in which rates have not settled: as soon as as many more have passed
     (t >= 2 start), the sum is over the steps start + 1 ... t and divided by t - start. In a network with a schedule
-    the sum is divided by its `window` instead, whatever t. `head` says what the value means; by default what an output
-    of this shape usually does.
+    the sum is divided by its `window` instead, whatever t, and the first steps are forgotten once they are over.
+    `head` says what the value means; by default what an output of this shape usually does.
     """
 
     name: str
@@ -85,6 +85,9 @@ class Readout:
         network's schedule, if it has one.
         """
         if window is not None:
+            late = np.arange(first, first + len(sums)).reshape(-1, *[1] * (sums.ndim - 1)) > self.start
+            if self.start and np.any(late):
+                sums = np.where(late, sums - (sums[self.start - first] if at_start is None else at_start), sums)
             return np.asarray(self.scale * (sums / window + (0.0 if self.bias is None else self.bias)))
         elapsed = np.arange(first, first + len(sums)).reshape(-1, *[1] * (sums.ndim - 1))
         if self.start:
@@ -208,8 +211,6 @@ class SpikingNetwork:
             self._check_population(population)
         for readout in self.readouts:
             self._check_current(readout.name, readout.current, readout.shape)
-            if readout.start and self.schedule:
-                raise GraphError("forgets its first steps, in a network with a schedule", layer=readout.name)
         if len({e.steps for e in self.encodings.values() if isinstance(e, ConstantCurrent)}) > 1:
             raise GraphError("constant inputs that are presented for different numbers of steps")
         constant = {name for name, e in self.encodings.items() if isinstance(e, ConstantCurrent)}

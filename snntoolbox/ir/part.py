@@ -126,6 +126,10 @@ class Openings(Part):
     def open(self, step: int) -> bool:
         """Whether it may in this one, counted from 0."""
 
+    def restart(self, step: int) -> Array | float | None:
+        """The potential with which a neuron begins anew in this step; None where it goes on."""
+        return None
+
     def weight(self, step: int) -> float:
         """How often the current, the threshold and a spike of this step count."""
         return 1.0

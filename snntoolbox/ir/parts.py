@@ -298,6 +298,43 @@ class FiringWindow(Openings):
             yield f"window {(self.first, self.last)} is no range of steps, counted from 0"
 
 
+@dataclass(frozen=True, eq=False)
+class RecurringWindow(Openings):
+    """z[t] = 0 but in `steps` steps from first + k period on, for k = 0, 1, ...
+
+    Each time but the first the potential begins anew, at `potential`, as many steps before the window opens.
+    """
+
+    features = (
+        Feature(
+            "windows that recur",
+            avoided_by=RATE,
+            why_not="its neurons go on from the potential that they have",
+        ),
+    )
+
+    first: int
+    steps: int
+    period: int
+    potential: float | Array
+
+    def open(self, step: int) -> bool:
+        """Whether the step lies in one of them."""
+        return step >= self.first and (step - self.first) % self.period < self.steps
+
+    def restart(self, step: int) -> Array | float | None:
+        """`potential` where a sum begins."""
+        since = step - self.first + self.steps
+        return self.potential if since > 0 and since % self.period == 0 else None
+
+    def misfits(self) -> Iterator[str]:
+        """Windows that overlap with the steps before them."""
+        if not (self.steps >= 1 and self.first >= self.steps and self.period >= 2 * self.steps):
+            yield f"windows of {self.steps} steps from {self.first} on cannot recur every {self.period} steps"
+        elif not held(self.potential) or not np.all(np.isfinite(self.potential)):
+            yield f"a potential of {self.potential} is {RANGE}"
+
+
 def digit(step: int, bits: int) -> float:
     """What a spike counts in this step of windows of so many binary digits, the most significant first."""
     return float(2 ** (bits - 1 - step % bits))

@@ -150,7 +150,7 @@ def _saturating(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:
     return network.with_neurons(saturation=(-float(largest // 16), float(largest // 2)))
 
 
-OFF_GRID = frozenset({"gate", "late start", "differences"})
+OFF_GRID = frozenset({"gate", "late start", "differences", "sequence"})
 """Networks that have no place on the grid, carry fractions, or are none of integrate-and-fire neurons."""
 
 

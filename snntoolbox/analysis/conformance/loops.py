@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from snntoolbox.analysis.conformance.draft import Draft
-from snntoolbox.analysis.conformance.networks import Drawing
+from snntoolbox.analysis.conformance.networks import Drawing, sequence
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Add, Concat
 
@@ -99,4 +99,5 @@ LOOPS: Mapping[str, Drawing] = {
     "two in a loop": two_in_a_loop,
     "deep loop": deep_loop,
     "quick loop": quick,
+    "sequence": sequence,
 }

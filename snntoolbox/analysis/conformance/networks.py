@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.analysis.conformance.draft import NONE, Draft
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, StepByStep
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.nodes import Add, AveragePool, Concat, Dense, Mean, Pad, Permute, Scale, Sparse, Take
+from snntoolbox.ir.nodes import Add, AveragePool, Concat, Dense, Mean, Pad, Permute, Reshape, Scale, Sparse, Take
 from snntoolbox.ir.part import Memory, Threshold
+from snntoolbox.ir.parts import RecurringWindow
 
 Drawing = Callable[[Draft], None]
 
@@ -189,6 +190,20 @@ def digits(draft: Draft) -> None:
     third = draft.neurons(joined, IF(initial=0.5, window=(9, 12), digits=True), bias=0.0)
     draft.readout(draft.flat(third))
     draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
+def sequence(draft: Draft) -> None:
+    """A sequence of three steps, each for two of four steps, through a recurrent layer and one behind it."""
+    draft.schedule = Schedule("recurrent", window=2, steps=14)
+    steps = draft.input(3, 4, coding=StepByStep(2, 4))
+    now = draft.node(Reshape, draft.node(Dense, steps, weight=np.ones((1, 3)), axis=0), shape=(4,))
+    own = draft.ahead(6)
+    current = draft.node(Add, draft.dense(now, 6), draft.dense(draft.delay(own, 2), 6))
+    anew = draft.numbers(6, scale=0.25)
+    first = draft.neurons(current, IF(initial=0.5, special=(RecurringWindow(2, 2, 4, anew),)), bias=0.0, name=own)
+    second = IF(initial=0.25, special=(RecurringWindow(4, 2, 4, 0.5),))
+    draft.readout(draft.dense(draft.neurons(draft.dense(first, 6), second, bias=0.0), 3))
+    draft.readouts[-1] = replace(draft.readouts[-1], start=12)
 
 
 def differences(draft: Draft) -> None:

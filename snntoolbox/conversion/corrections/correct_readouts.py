@@ -18,13 +18,13 @@ def fitted(readout: Readout, values: Array, target: Array, *, grid: bool = False
 
     `values` (steps, samples, *shape) are what it says after each step, `target` (samples, *shape) what it should. Of
     0, 1/8, 1/4 and 1/2 of the steps it forgets the fewest that leave about the least squared error, and adds
-    ``mean(y_ann - y_snn)``. With `whole` it forgets none: in a network with a schedule every spike counts. (Bias
-    correction of Li et al. 2021; delayed read-out as in arXiv 2409.03368.)
+    ``mean(y_ann - y_snn)``. With `whole` it forgets what it did: in a network with a schedule that says which spikes
+    count. (Bias correction of Li et al. 2021; delayed read-out as in arXiv 2409.03368.)
     """
     start, shift = _fit(values, target.astype(np.float64), whole)
     shift = shift / readout.scale
     bias = shift if readout.bias is None else readout.bias + shift
-    return replace(readout, start=start, bias=np.rint(bias) if grid else bias)
+    return replace(readout, start=readout.start if whole else start, bias=np.rint(bias) if grid else bias)
 
 
 def at_end(fit: Readout, readout: Readout, values: Array) -> Array:

@@ -33,8 +33,8 @@ def with_read_outs_fitted(
     count = len(x[0])
     if timed(network) or not count:
         return network
-    plain = network.replaced(readouts=[replace(r, start=0) for r in network.readouts])
     whole = network.schedule is not None  # then the value after the last step is all that counts
+    plain = network if whole else network.replaced(readouts=[replace(r, start=0) for r in network.readouts])
     values: dict[str, list[Array]] = {r.name: [] for r in network.readouts}
     # Not by `simulate`: it refuses what Poisson input cannot present, and here that is cut off, as by `Correct`.
     with build_network(backend_named("INI"), plain, {"device": device}, force=True) as executable:

@@ -111,11 +111,12 @@ class Conversion:
         choices=("temporal_mean_rate",),
         refused=_CODES_REFUSED,
     )
-    schedule: Literal["rate", "phased", "radix", "differential"] = key(
+    schedule: Literal["rate", "phased", "radix", "recurrent", "differential"] = key(
         "rate",
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; radix, the same with a step of duration for each binary digit (4 to 8), which "
-        "makes 2^duration - 1 levels; differential, where something changes, by signed spikes of several sizes.",
+        "makes 2^duration - 1 levels; recurrent, as phased, with one population for all steps of a sequence; "
+        "differential, where something changes, by signed spikes of several sizes.",
         recipe="schedule",
     )
     layer_correction: Literal[

@@ -120,7 +120,7 @@ def test_a_simulator_with_pulses_alone_gets_pulses(digits):
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"schedule": "fast"}, "none of rate, phased, radix, differential"),
+        ({"schedule": "fast"}, "none of rate, phased, radix, recurrent, differential"),
         ({"schedule": "phased", "neuron": IF(leak=0.5)}, "without leak"),
         ({"schedule": "differential", "neuron": IF(refractory=1)}, "refractory"),
         ({"schedule": "phased", "neuron": IF(negative=Negative.MEMORY)}, "plain spikes"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from snntoolbox.frontends.functions import FUNCTIONS
@@ -91,8 +92,14 @@ def cell(call: TorchCall) -> str:
     start: Operand = state if isinstance(state, Activation) else call.per_sample(call.array(state), 1)
     source = call.args["input"]
     if isinstance(source, Activation):
-        return step(call, source.name, one, start)
+        return step(call.named(_next_step(call)), source.name, one, start)
     raise Refusal("its input is a constant")
+
+
+def _next_step(call: TorchCall) -> str:
+    """A name for this use of the cell, as those of a whole layer are called."""
+    stems = (f"{call.name}_step_{number}" for number in count())
+    return next(stem for stem in stems if call.builder.fresh(stem) == call.builder.plain(stem))
 
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
