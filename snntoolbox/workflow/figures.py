@@ -21,6 +21,9 @@ from snntoolbox.workflow.collecting import Batch, Outputs
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 
+MOST_VALUES = 500_000
+"""Neurons and samples of a layer that are counted by size: of more the first samples."""
+
 MOST_PAIRS = 300
 """Neurons and samples of a layer whose rate and activation are shown."""
 
@@ -105,6 +108,8 @@ class LayerFigures:
 
 
 def _values(rates: Array, activations: Array | None, events: Array, steps: int) -> LayerValues:
+    some = slice(max(1, MOST_VALUES * len(rates) // max(rates.size, 1)))
+    rates, activations = rates[some], None if activations is None else activations[some]
     both = [rates] if activations is None else [rates, activations]
     low, high = (float(f([f(v) for v in both])) for f in (np.min, np.max))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
@@ -114,7 +119,7 @@ def _values(rates: Array, activations: Array | None, events: Array, steps: int) 
     return LayerValues(
         rates=rates.ravel()[chosen],
         activations=None if activations is None else activations.ravel()[chosen],
-        edges=edges, counts=(counts[0], None if activations is None else counts[1]), samples=len(rates),
+        edges=edges, counts=(counts[0], None if activations is None else counts[1]), samples=len(events),
         silent=int((per_neuron == 0).all(axis=0).sum()), always=int((per_neuron >= steps).all(axis=0).sum()),
     )  # fmt: skip
 

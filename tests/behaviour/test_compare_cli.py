@@ -57,6 +57,8 @@ def identical(workspace, capsys, names):
     assert max(map(len, out.splitlines()[:-1])) <= 80
     assert f"All rasters are equal: {len(names)} simulators" in out
     found = written(workspace)
+    page = (workspace / "log" / "demo_onnx-compare" / "report.html").read_text("utf-8")
+    assert "All rasters are equal" in page
     assert (found["equal"], found["complete"], found["weight_bits"], found["samples"]) == (True, True, 8, 3)
     assert [s["simulator"] for s in found["sides"]] == names
     for side in found["sides"]:

@@ -35,7 +35,7 @@ def execute(options: argparse.Namespace) -> int:
     if compared:
         print(population_table(comparison, width), end="\n\n")
     print(in_words(comparison, width))
-    print(f"Report: {shown(folder / 'compare.json')}")
+    print(f"Report: {shown(folder / 'compare.json')}\nPage:   {shown(folder / 'report.html')}")
     if compared and not comparison.as_expected:
         return 1
     return 0 if comparison.complete else 2

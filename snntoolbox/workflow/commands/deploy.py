@@ -37,17 +37,17 @@ def execute(options: argparse.Namespace) -> int:
     """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
     from snntoolbox.backends.fpga.exporter import FpgaExporter
     from snntoolbox.workflow.stories.bare_model import export_model, is_bare
-    from snntoolbox.workflow.stories.deploy import deploy_settings
+    from snntoolbox.workflow.stories.deploy import WithPage, deploy_settings
     from snntoolbox.workflow.stories.export import settings_for
 
     own = {**{name: getattr(options, name) for name in _OPTIONS}, "bench_samples": options.samples}
     own["force"] = options.force
     if is_bare(options.config):
-        deployment = export_model(options.config, FpgaExporter(), options.output, options.set, **own)
+        deployment = export_model(options.config, WithPage(), options.output, options.set, **own)
     else:
         settings = settings_for(FpgaExporter(), options.config, options.set)
         set_log_level(settings.output.verbose)
         deployment = deploy_settings(settings, options.output, **own)
     print_checks(deployment)
-    print(f"Report: {shown(deployment.folder / 'report.md')}")
+    print(f"Report: {shown(deployment.folder / 'report.md')}\nPage:   {shown(deployment.folder / 'report.html')}")
     return exit_code(deployment)

@@ -33,6 +33,7 @@ def execute(options: argparse.Namespace) -> int:
     search = Search(**{field.name: getattr(options, field.name) for field in fields(Search)})
     tuned = tune_config(options.config, options.set, search=search, output=options.output, force=options.force)
     print(f"{tuning_text(tuned.tuning, as_key)}\n\nReport: {shown(tuned.folder / 'tune.json')}")
+    print(f"Page:   {shown(tuned.folder / 'report.html')}")
     print(f"Wrote {shown(tuned.config)}: snntoolbox {shown(tuned.config)}")
     return 0 if tuned.tuning.reached else 1
 

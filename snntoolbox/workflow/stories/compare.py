@@ -21,6 +21,8 @@ from snntoolbox.workflow.options import options_of
 from snntoolbox.workflow.preparation import Prepared, prepare
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.comparison_picture import picture
+from snntoolbox.workflow.report.html.compare_page import compare_page
+from snntoolbox.workflow.report.html.page import write_page
 
 COMPARED = "-compare"
 """Behind the name of a run's folder."""
@@ -46,7 +48,7 @@ def compare_settings(
         if prepared.network is None:
             raise ConfigError("there is no spiking network to compare", hint="set convert = True")
         comparison = _compared(prepared, prepared.network, [b.name for b in backends], force)
-        _write(prepared, prepared.network, comparison, folder)
+        _write(prepared, prepared.network, comparison, folder, target.path)
     return comparison, target.path
 
 
@@ -74,11 +76,15 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
         )
 
 
-def _write(prepared: Prepared, network: SpikingNetwork, comparison: Comparison, folder: Path) -> None:
-    """The report, the network, the settings and the picture."""
+def _write(
+    prepared: Prepared, network: SpikingNetwork, comparison: Comparison, folder: Path, final: Path
+) -> None:
+    """The report, the network, the settings, the picture and the page, which says in which folder all will be."""
     report = {k: v for k, v in prepared.report.items() if v is not None and k not in _OF_A_RUN}
     write_json(folder / "compare.json", {**report, **comparison.as_dict()})
     save(network, folder / f"{Path(prepared.settings.paths.filename_snn).name}.npz")
     write_text(folder / "config.ini", config_text(prepared.settings))
     drawn = prepared.settings.output.plotproperties
+    text = compare_page(comparison, prepared.report, prepared.settings, str(final / "config.ini"))
+    write_page(folder / "report.html", text, prepared.journal.warn)
     canvas.save_if_possible(lambda: picture(comparison), folder / "compare.png", prepared.journal.warn, drawn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -12,17 +14,35 @@ from snntoolbox.backends.fpga.exporter import FpgaExporter
 from snntoolbox.backends.fpga.write import Deployment
 from snntoolbox.backends.simulate import simulate_batches
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
+from snntoolbox.workflow.report.html.deploy_page import deploy_page
+from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.stories.export import prepared_for, written
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WithPage(FpgaExporter):
+    """The same project with a page to look at."""
+
+    def export(
+        self, network: SpikingNetwork, folder: Path, samples: tuple[Array, ...] = (), **options: Any
+    ) -> Deployment:
+        """Write the project, then the page of what was measured."""
+        deployment = FpgaExporter.export(self, network, folder, samples, **options)
+        write_page(folder / "report.html", deploy_page(deployment.report), log.warning)
+        return deployment
 
 
 def deploy_settings(settings: Settings, folder: Path, *, force: bool = False, **options: Any) -> Deployment:
     """Convert as the settings say and deploy into a folder; see `deploy` for what may be refused."""
     prepared = prepared_for(settings, FpgaExporter(), folder, force, options)
-    exporter = FpgaExporter(accuracy=partial(_accuracy, prepared))
+    exporter = WithPage(accuracy=partial(_accuracy, prepared))
     return cast(Deployment, written(prepared, exporter, folder, force, options))
 
 

@@ -21,6 +21,7 @@ from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.preparation import Prepared, prepare, runs_on
 from snntoolbox.workflow.report.html.network_section import Measured, layers_of
+from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.run_page import RunFacts, run_page
 from snntoolbox.workflow.simulation import Simulated, simulated
 
@@ -112,10 +113,7 @@ def _write_report(prepared: Prepared, outcome: Simulated, folder: Path, final: P
     before = len(prepared.journal.warnings)
     write_json(folder / "report.json", _reported(prepared, outcome))
     outcome.plot()
-    try:
-        write_text(folder / "report.html", run_page(_facts(prepared, outcome, final)))
-    except OutputError as error:
-        prepared.journal.warn(f"there is no page to look at: {error.message}")
+    write_page(folder / "report.html", run_page(_facts(prepared, outcome, final)), prepared.journal.warn)
     if len(prepared.journal.warnings) > before:
         with suppress(OutputError):  # it is there without them
             write_json(folder / "report.json", _reported(prepared, outcome))

@@ -24,6 +24,8 @@ from snntoolbox.workflow.config.raw_config import Config
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import Varied, problems_of_sweep, varied
 from snntoolbox.workflow.config.values import show, spelled
+from snntoolbox.workflow.report.html.page import write_page
+from snntoolbox.workflow.report.html.sweep_page import sweep_page
 from snntoolbox.workflow.report.sweep_picture import draw
 from snntoolbox.workflow.stories.points import Outcome, Point, outcomes, refused, together
 from snntoolbox.workflow.stories.run import UNFINISHED
@@ -96,7 +98,7 @@ def sweep(
         if errors := refused(tasks):
             raise together(errors)
         record = _Record(folder / "sweep.json", tuple(keys), combined, labels)
-        picture = partial(draw, folder, keys, combined, settings=settings, warn=log.warning)
+        picture = partial(_draw, folder, keys, combined, labels, settings)
         ended = _run(outcomes(settings, tasks, force=force), tasks, record, picture)
         if not ended.whole:
             if not ended.reports:
@@ -105,6 +107,19 @@ def sweep(
     if not ended.whole:
         raise ended.error(target.path)
     return _swept(names, combined, ended.reports, tuple(place / label for label in labels))
+
+
+def _draw(
+    folder: Path,
+    keys: Varied,
+    combined: Sequence[tuple[object, ...]],
+    labels: Sequence[str],
+    settings: Settings,
+    reports: Sequence[Mapping[str, Any]],
+) -> None:
+    """The page of all points, and their picture."""
+    draw(folder, keys, combined, reports, settings, log.warning)
+    write_page(folder / "report.html", sweep_page([*keys], combined, labels, reports, settings), log.warning)
 
 
 @dataclass(frozen=True, eq=False)

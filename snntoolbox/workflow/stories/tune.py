@@ -27,6 +27,8 @@ from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.report import canvas
+from snntoolbox.workflow.report.html.page import write_page
+from snntoolbox.workflow.report.html.tune_page import tune_page
 from snntoolbox.workflow.report.plots import Point, pareto
 from snntoolbox.workflow.report.terminal import progress
 
@@ -79,6 +81,7 @@ def tune_config(
         text = tuned_text(config, overrides, settings, tuning, target)
         about = {"model": inputs.source, "config": config, "tuned": target}
         write_json(into / "tune.json", {**about, **tuning.data(as_key)})
+        write_page(into / "report.html", tune_page(tuning.data(as_key), settings, str(target)), log.warning)
         write_text(into / "config.ini", config_text(settings))
         drawn = settings.output.plotproperties
         canvas.save_if_possible(lambda: pareto(points(tuning), **_about(tuning)), into / "tune.png", log.warning, drawn)

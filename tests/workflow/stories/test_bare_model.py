@@ -45,7 +45,7 @@ def test_a_state_dict_is_deployed_with_defaults(weights, capsys):
     assert is_bare(weights)
     code, folder = deployed(weights)
     assert code == 0
-    assert {"rtl", "sim", "network.npz", "report.json"} <= {path.name for path in folder.iterdir()}
+    assert {"rtl", "sim", "network.npz", "report.html", "report.json"} <= {path.name for path in folder.iterdir()}
     assert "random ones stand for them" in capsys.readouterr().err
     import snntoolbox as stb
 

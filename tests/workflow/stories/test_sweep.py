@@ -26,6 +26,7 @@ from snntoolbox.workflow.stories import points
 from snntoolbox.workflow.stories.run import FinishedRun, run
 from snntoolbox.workflow.stories.sweep import _labels
 
+SWEEP = ["sweep.json", "sweep.png"]
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=16", "simulation.duration=8"]
 
 
@@ -43,7 +44,7 @@ def test_each_point_is_as_if_run_alone(config):
     found = stb.sweep(config, "simulation.duration", [4, 16], overrides=SHORT)
     folder = config.parent / "log" / "demo_onnx"
     assert found.values == (4, 16)
-    assert sorted(os.listdir(folder)) == [".snntoolbox", "duration_16", "duration_4", "sweep.json", "sweep.png"]
+    assert sorted(os.listdir(folder)) == [".snntoolbox", "duration_16", "duration_4", "report.html", *SWEEP]
     for value, report, place in zip(found.values, found.reports, found.folders, strict=True):
         alone = run(load_config(config, [*SHORT, f"simulation.duration={value}", "paths.runlabel=alone"])).report
         assert measured(report) == measured(alone)

@@ -115,41 +115,23 @@ def _value(value: float, percent: bool) -> str:
 
 
 def scatter(
-    title: str, summary: str, x: tuple[str, Array], y: tuple[str, Array], words: Sequence[str], *,
-    identity: bool = False, styles: Mapping[str, Array] | None = None, logarithmic: bool = False,
+    title: str, summary: str, x: tuple[str, Array], y: tuple[str, Array], words: Sequence[str]
 ) -> Chart:  # fmt: skip
-    """A dot for each pair, which a click tells in `words`; `styles` marks some of them: name -> bool for each."""
+    """A dot for each pair, which a click tells in `words`, and a dashed line where both are equal."""
     (across_name, xs), (up_name, ys) = x, y
-    low, high = (
-        float(min(0.0, xs.min(initial=0), ys.min(initial=0))),
-        float(max(xs.max(initial=0), ys.max(initial=0))),
-    )
-    wide = across(low, high) if identity else across(*_range(xs, logarithmic), logarithmic=logarithmic)
-    tall = up(low, high) if identity else up(*_range(ys))
-    strokes = [Stroke(f"M{wide.start:g} {tall.start:g}L{wide.end:g} {tall.end:g}", "level")] if identity else []
+    both = np.concatenate([xs, ys, [0.0]])
+    wide, tall = (kind(float(both.min()), float(both.max())) for kind in (across, up))
+    equal = Stroke(f"M{wide.start:g} {tall.start:g}L{wide.end:g} {tall.end:g}", "level")
     px, py = wide.place(xs), tall.place(ys)
-    groups = styles or {"": np.ones(len(xs), bool)}
-    legend = [("level", "equal")] if identity else []
-    for number, (label, chosen) in enumerate(groups.items(), 1):
-        strokes.append(Stroke(dots(px[chosen], py[chosen]), f"dots c{number}"))
-        legend += [(f"dots c{number}", label)] if label else []
-    chosen = thinned(len(xs))
-    points = tuple((round(float(px[i]), 1), round(float(py[i]), 1), words[i]) for i in chosen)
     return Chart(
-        title=title, summary=summary, x=across_name, y=up_name, across=wide, up=tall, strokes=tuple(strokes),
-        legend=tuple(legend), points=points,
+        title=title, summary=summary, x=across_name, y=up_name, across=wide, up=tall,
+        strokes=(equal, Stroke(dots(px, py), "dots c1")), legend=(("level", "equal"),), points=told(px, py, words),
     )  # fmt: skip
 
 
-def _range(values: Array, logarithmic: bool = False) -> tuple[float, float]:
-    """From the least to the largest, with some room."""
-    if not len(values):
-        return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
-    if logarithmic:
-        return max(low, 1e-12) / 1.15, max(high, 1e-12) * 1.15
-    room = 0.06 * ((high - low) or abs(high) or 1.0)
-    return low - room, high + room
+def told(xs: Array, ys: Array, words: Sequence[str]) -> tuple[tuple[float, float, str], ...]:
+    """What a click near to a point tells, of an even choice of many."""
+    return tuple((round(float(xs[i]), 1), round(float(ys[i]), 1), words[i]) for i in thinned(len(xs)))
 
 
 def histogram(title: str, edges: Array, counts: Mapping[str, Array]) -> Chart:

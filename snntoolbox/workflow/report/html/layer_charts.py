@@ -42,7 +42,7 @@ def _of_values(values: LayerValues) -> Iterator[Chart]:
             "Rates against activations",
             f"Spike rates times scale over activations of the original, {len(words)} neurons and samples; "
             "on the dashed line both are equal.",
-            ("activation of the original", values.activations), ("rate × scale", values.rates), words, identity=True,
+            ("activation of the original", values.activations), ("rate × scale", values.rates), words,
         )  # fmt: skip
     spiking, original = values.counts
     counts = {"spiking network": spiking} | ({} if original is None else {"original": original})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from snntoolbox.backends.templates import filled
+from snntoolbox.ir.writing import OutputError, write_text
 
 _HERE = "snntoolbox.workflow.report.html"
 
@@ -27,6 +29,14 @@ class Section:
     def html(self) -> Markup:
         """Its part of the page; what it was given is escaped."""
         return Markup(filled(_HERE, f"{self.template}.html", **self.values))
+
+
+def write_page(path: Path, text: str, warn: Callable[[str], None]) -> None:
+    """Write a page; where there is no room for it, that is told: the numbers are there without it."""
+    try:
+        write_text(path, text)
+    except OutputError as error:
+        warn(f"there is no page to look at: {error.message}")
 
 
 def page(title: str, heading: str, sections: Sequence[Section]) -> str:

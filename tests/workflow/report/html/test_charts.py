@@ -57,7 +57,7 @@ def test_points_are_bounded():
 
 
 def test_pairs_on_equal_axes():
-    chart = scatter("t", "s", ("x", np.array([0.0, 4.0])), ("y", np.array([0.0, 2.0])), ["one", "two"], identity=True)
+    chart = scatter("t", "s", ("x", np.array([0.0, 4.0])), ("y", np.array([0.0, 2.0])), ["one", "two"])
     assert (chart.across.low, chart.across.high) == (chart.up.low, chart.up.high) == (0, 4)
     assert [words for *_, words in chart.points] == ["one", "two"]
 

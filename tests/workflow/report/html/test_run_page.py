@@ -1,12 +1,12 @@
 """The page of a run: sections for what there is, valid and within its bounds, all foreign text escaped."""
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from pages import whole
 
 from snntoolbox.workflow.cli import main
 
@@ -15,34 +15,6 @@ HOSTILE = [
     *("<script>alert(1)</script>", '" onload="alert(1)', "a\u202eb</svg>"),
     *("</title><img src=x>", "&lt;'{{ 1 + 1 }}"),
 ]
-VOID = {"meta", "link", "img", "br", "input"}
-
-
-class Reader(HTMLParser):
-    """What is open, what there is, and whether every end has a beginning."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.texts, self.wrong = [], [], [], [], []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 def save_model(folder, names, classes=3, x=None, y=None):
@@ -67,17 +39,6 @@ def save_model(folder, names, classes=3, x=None, y=None):
 def run(folder, *keys):
     assert main([str(folder / "c.ini"), *(word for key in keys for word in ("--set", key))]) == 0
     return (next((folder / "log").iterdir()) / "report.html").read_text("utf-8")
-
-
-def whole(text):
-    reader = Reader(text)
-    assert reader.wrong == reader.open == []
-    assert len(text) < 3_000_000
-    ids = [value for _, name, value in reader.attributes if name == "id"]
-    assert len(ids) == len(set(ids))
-    links = [value[1:] for _, name, value in reader.attributes if name == "href" and value.startswith("#")]
-    assert set(links) <= set(ids)
-    return reader
 
 
 def test_foreign_text_is_text(tmp_path):
@@ -142,6 +103,21 @@ def test_layers_say_what_was_folded_into_them(tmp_path):
     assert main([str(tmp_path / "demo_onnx.ini"), *(w for k in keys for w in ("--set", k))]) == 0
     shown = "".join(whole((tmp_path / "log" / "demo_onnx" / "report.html").read_text("utf-8")).texts)
     assert re.search(r"conv1 \(onnx Conv\); norm1 \(onnx BatchNormalization\), folded; relu1 \(onnx Relu\)", shown)
+
+
+def test_a_page_without_room_is_a_warning(tmp_path, monkeypatch, caplog):
+    from snntoolbox.ir.writing import OutputError
+    from snntoolbox.workflow.report.html import page
+
+    def full(path, text):
+        raise OutputError("no space is left on the disk")
+
+    monkeypatch.setattr(page, "write_text", full)
+    save_model(tmp_path, ["one"], y=DATA.integers(0, 3, 8))
+    assert main([str(tmp_path / "c.ini")]) == 0
+    folder = next((tmp_path / "log").iterdir())
+    assert not (folder / "report.html").exists()
+    assert "no page to look at: no space" in (folder / "report.json").read_text()
 
 
 def test_the_size_is_bounded(tmp_path):
