@@ -108,7 +108,8 @@ class PopulationStatistics:
     def add(self, result: Result, activations: Mapping[str, Array] | None = None) -> None:
         """Take in the result of a batch and the values of the analogue nodes, (samples, *shape) by node.
 
-        The activation of a population is the node that it names; populations without one here are not correlated.
+        The activation of a population is the node that it names; populations without one here, or with
+        several, are not correlated.
         """
         self.samples += result.samples
         for name, counts in result.counts.items():
@@ -116,7 +117,7 @@ class PopulationStatistics:
             self._spikes[name] += int(result.events[name].sum())
             self._neuron_steps[name] += counts.size * result.span
             analogue = (activations or {}).get(population.activation)
-            if analogue is not None:
+            if analogue is not None and not population.recurs:
                 self._pearson[name].add(result.rates(name) * population.scale, analogue.reshape(counts.shape))
 
     @property

@@ -13,14 +13,21 @@ from snntoolbox.ir.nodes import Input
 def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNetwork:
     """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
 
-    With a `duration` (ms) for those. UnsupportedError or ConversionError where there is none.
+    The input is a sequence of one step, for schedules that need one. With a `duration` (ms) for those. UnsupportedError or
+    ConversionError where there is none.
     """
-    nodes = [Input(name="x", shape=(1,)), Input(name="the neurons", shape=(1,))]
+    shape = (1, 1)
+    nodes = [Input(name="x", shape=shape), Input(name="the neurons", shape=shape)]
     cells = Population(
-        name="the neurons", shape=(1,), neuron=recipe.neuron, current="x", scale=np.ones(1), activation="the neurons"
+        name="the neurons",
+        shape=shape,
+        neuron=recipe.neuron,
+        current="x",
+        scale=np.ones(shape),
+        activation="the neurons",
     )
     grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
-    output = Readout(name="output", current="the neurons", shape=(1,))
+    output = Readout(name="output", current="the neurons", shape=shape)
     wiring = Graph(nodes, ["x", "the neurons"])
     return recipe.chosen_schedule.apply(
         SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid, dt=recipe.dt),

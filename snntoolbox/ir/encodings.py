@@ -184,8 +184,8 @@ class StepByStep(Spiking):
         ),
     )
 
-    window: int
-    period: int
+    window: int = 1
+    period: int = 2
     amplitude: float = 1.0
 
     def __post_init__(self) -> None:

@@ -32,14 +32,15 @@ class Head:
     """The meaning of one output, whose values for a sample have some shape.
 
     classes: the class is the index of the largest value. Without an `axis` all values of a sample are one for each
-    class; with an `axis` of the sample there is a class for each place along the other axes (a map, several heads).
-    logits: each value says 1 where it is above `threshold`, else 0. values: numbers of a regression, or of which nobody
-    said what they are.
+    class; with an `axis` of the sample there is a class for each place along the other axes (a map, several heads, the
+    steps of a sequence), or for one `place` of these alone, counted in C order: -1 is the last. logits: each value says
+    1 where it is above `threshold`, else 0. values: numbers of a regression, or of which nobody said what they are.
     """
 
     kind: Kind = "values"
     axis: int | None = None
     threshold: float = 0.0
+    place: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -48,6 +49,8 @@ class Head:
             raise ArgumentError(f"a threshold of {self.threshold:g} is no number")
         if self.axis is not None and self.kind != "classes":
             raise ArgumentError(f"a head of kind '{self.kind}' has no axis of classes")
+        if self.place is not None and self.axis is None:
+            raise ArgumentError(f"a place of {self.place} without an axis of classes", hint="name it: axis=-1")
 
     @property
     def decides(self) -> bool:
@@ -60,7 +63,8 @@ class Head:
 
     def __str__(self) -> str:
         if self.kind == "classes":
-            return "classes" if self.axis is None else f"classes along axis {self.axis}"
+            at = "" if self.place is None else f", at place {self.place}"
+            return "classes" if self.axis is None else f"classes along axis {self.axis}{at}"
         return f"class 1 above {self.threshold:g}" if self.kind == "logits" else "values"
 
     def check(self, shape: Shape, output: str) -> Head:
@@ -75,8 +79,12 @@ class Head:
         axis = self.axis % len(shape)
         if shape[axis] < 2:
             raise ArgumentError(f"the output '{output}' of shape {shape} has one value along axis {axis}: no classes")
-        alone = shape[axis] == math.prod(shape)
-        return Head(kind="classes", axis=None if alone else axis)
+        places = math.prod(shape) // shape[axis]
+        if self.place is not None and not -places <= self.place < places:
+            raise ArgumentError(f"the output '{output}' of shape {shape} has {places} places, none is {self.place}")
+        if places == 1:
+            return Head(kind="classes")
+        return Head(kind="classes", axis=axis, place=None if self.place is None else self.place % places)
 
     def classes(self, shape: Shape) -> int:
         """How many classes a place can have; 0 for plain values."""
@@ -90,7 +98,9 @@ class Head:
         """The shape of the classes of one sample, () for one."""
         if self.kind == "logits":
             return () if math.prod(shape) == 1 else tuple(shape)
-        return () if self.axis is None else (*shape[: self.axis], *shape[self.axis + 1 :])
+        if self.axis is None or self.place is not None:
+            return ()
+        return (*shape[: self.axis], *shape[self.axis + 1 :])
 
     def scores(self, values: Array) -> Array:
         """The values (samples, *shape) as (samples, *places, classes); DataError where it says no classes."""
@@ -99,7 +109,16 @@ class Head:
         if self.kind == "logits":
             above = (values - self.threshold).reshape(len(values), *self.places(shape))
             return np.stack([-above, above], axis=-1)
-        return values.reshape(len(values), -1) if self.axis is None else np.moveaxis(values, self.axis + 1, -1)
+        return self.rows(values)
+
+    def rows(self, values: Array) -> Array:
+        """Values (samples, *shape) with the axis of the classes as the last one: of the places that count."""
+        if self.axis is None:
+            return values.reshape(len(values), -1)
+        moved = np.moveaxis(values, self.axis + 1, -1)
+        if self.place is None:
+            return moved
+        return np.asarray(moved.reshape(len(moved), -1, moved.shape[-1])[:, self.place])
 
     def decisions(self, values: Array) -> Array:
         """The classes (samples, *places) of values (samples, *shape).

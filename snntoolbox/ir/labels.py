@@ -76,7 +76,7 @@ def _indices(y: Array, classes: int, source: str) -> Array:
 def _rows(y: Array, head: Head, shape: Shape, source: str) -> Array:
     """The classes of rows along the axis of the classes."""
     y = y.reshape(len(y), *shape)
-    rows = y.reshape(len(y), -1) if head.axis is None else np.moveaxis(y, head.axis + 1, -1)
+    rows = head.rows(y)
     if not np.isfinite(rows).all():
         raise DataError(f"{source} hold NaN or infinite values", hint=_ONE_CLASS)
     if not is_one_hot(rows, -1):

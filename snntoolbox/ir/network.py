@@ -20,7 +20,7 @@ from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
-from snntoolbox.ir.parts import MOST_BITS, digit
+from snntoolbox.ir.parts import MOST_BITS, RecurringWindow, digit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +49,11 @@ class Population:
     def size(self) -> int:
         """The number of neurons."""
         return math.prod(self.shape)
+
+    @property
+    def recurs(self) -> bool:
+        """Whether its counts are of several values of its activation: those of all steps of a sequence."""
+        return isinstance(self.neuron, IF) and isinstance(self.neuron.parts.openings, RecurringWindow)
 
     @property
     def label(self) -> str:

@@ -253,15 +253,18 @@ def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
 def _with_head(graph: Graph, settings: Settings) -> Graph:
     """The graph whose scored output means what the settings say."""
     head, axis, name = settings.input.head, settings.input.class_axis, settings.input.scored_output
+    place = settings.input.class_place
     if axis is not None and head not in ("auto", "classes"):
         raise ConfigError(f"[input] class_axis goes with head = classes, not {head}")
+    if place is not None and axis is None:
+        raise ConfigError("[input] class_place is one of the places beside class_axis, which is not set")
     if (head == "auto" and axis is None) or (name and name not in graph.outputs):  # an unknown name is refused later
         return graph
-    meant = head if axis is None else Head(kind="classes", axis=axis)
+    meant = head if axis is None else Head(kind="classes", axis=axis, place=place)
     try:
         return graph.with_heads({name or graph.outputs[0]: meant})
     except ArgumentError as error:
-        raise ConfigError(f"[input] head, class_axis: {error.message}", hint=error.hint) from None
+        raise ConfigError(f"[input] head, class_axis, class_place: {error.message}", hint=error.hint) from None
 
 
 def _list(names: Sequence[str]) -> str:

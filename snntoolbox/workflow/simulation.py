@@ -207,7 +207,7 @@ def _remedy(prepared: Prepared, share: float | None, diagnosis: Diagnosis | None
 
 def _longer(network: SpikingNetwork | None, duration: int) -> str:
     """What a longer run would do."""
-    neurons = [] if network is None else [p.neuron for p in network.populations.values()]
+    neurons = [] if network is None else [p.neuron for p in network.populations.values() if not p.recurs]
     if any(isinstance(neuron, IF) and not neuron.lossless for neuron in neurons):
         return "its neurons lose input (refractory period, leak, reset or saturation), which no number of steps mends"
     return f"more steps may help ([simulation] duration = {2 * duration})"

@@ -384,6 +384,19 @@ def test_maps_without_a_softmax_by_the_axis_of_the_settings(tmp_path, capsys):
     assert (code, report["ann_accuracy"]) == (0, 1)
 
 
+def test_one_place_of_several_by_the_settings(tmp_path, capsys):
+    graph = pixels()
+    y = graph.run(MAPS).argmax(axis=1)
+    last = y.reshape(len(y), -1)[:, -1]
+    code, report = run(tmp_path, graph, last, "input.class_axis=0", "input.class_place=-1")
+    assert (code, report["ann_accuracy"]) == (0, 1)
+    code, report = run(tmp_path, graph, 1 - np.minimum(last, 1), "input.class_axis=0", "input.class_place=-1")
+    assert report["ann_accuracy"] < 0.9
+    for wrong, told in (("input.class_place=9999", "none is 9999"), ("input.class_axis=none", "class_axis")):
+        assert run(tmp_path, graph, last, "input.class_axis=0", "input.class_place=-1", wrong)[0] == 2
+        assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["", "boxes", "logits"])
 def test_which_of_several_outputs_is_scored_is_said(name, tmp_path):
     graph = vector(4)

@@ -14,6 +14,7 @@ BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 
 OURS = {
     *("input.head", "input.class_axis", "input.scored_output", "conversion.recipe", "conversion.readout"),
+    "input.class_place",
     *("conversion.initial_potential", "conversion.threshold_scope", "conversion.threshold_rule"),
     *("conversion.avgpool_neurons", "conversion.approximate", "conversion.schedule", "conversion.layer_correction"),
     *("conversion.correction_samples", "conversion.readout_correction", "conversion.weight_bits"),

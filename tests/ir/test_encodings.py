@@ -7,8 +7,8 @@ import pytest
 
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.registry import backend_named
-from snntoolbox.errors import DataError
-from snntoolbox.ir.encodings import Poisson, SpikeTimes, Spiking, poisson_spikes, spike_trains
+from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.encodings import Poisson, SpikeTimes, Spiking, StepByStep, poisson_spikes, spike_trains
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.interpreter import interpret
 
@@ -106,3 +106,20 @@ def test_a_coding_of_ones_own_runs_where_neurons_are_in_numpy_and_is_refused_els
     with backend_named("INI").build(network) as executable:
         found = executable.run(x, steps=8)
     assert all(np.array_equal(found.counts[n], expected.counts[n]) for n in network.populations)
+
+
+def test_a_sequence_is_presented_step_by_step():
+    coding = StepByStep(2, 3)
+    trains = spike_trains(X, 10, coding, 0)
+    for step, shown in enumerate([0, 0, None, 1, 1, None, 2, 2, None, None]):
+        expected = np.zeros_like(X)
+        if shown is not None:
+            expected[:, shown] = X[:, shown]
+        np.testing.assert_array_equal(trains[step], expected)
+    np.testing.assert_array_equal(spike_trains(X, 4, coding, 0, 5), trains[5:9])
+
+
+@pytest.mark.parametrize(("window", "period"), [(0, 2), (3, 2), (1.5, 2)])
+def test_steps_of_a_sequence_that_overlap(window, period):
+    with pytest.raises(ConversionError):
+        StepByStep(window, period)

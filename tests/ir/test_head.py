@@ -86,3 +86,37 @@ def test_unknown_kinds_are_refused():
         Head(kind="softmax")
     with pytest.raises(ArgumentError, match="no axis"):
         Head(kind="logits", axis=1)
+
+
+STEPS = np.array(
+    [[[1.0, 2.0], [5.0, 3.0], [0.0, 4.0]], [[2.0, 1.0], [0.0, 1.0], [7.0, 7.0]]]
+)  # samples, steps, classes
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [(None, [[1, 0, 1], [0, 1, -1]]), (0, [1, 0]), (1, [0, 1]), (-1, [1, -1])]
+)
+def test_a_class_for_each_step_or_for_one(place, expected):
+    head = Head(kind="classes", axis=1, place=place)
+    np.testing.assert_array_equal(head.decisions(STEPS), expected)
+    assert head.places((3, 2)) == np.shape(expected)[1:]
+    assert head.decides_once((3, 2)) == (place is not None)
+
+
+def test_a_place_is_counted_from_the_first():
+    assert Head(kind="classes", axis=-1, place=-1).check((3, 2), "y") == Head(kind="classes", axis=1, place=2)
+    assert str(Head(kind="classes", axis=1, place=2)) == "classes along axis 1, at place 2"
+    assert Head(kind="classes", axis=1, place=0).check((1, 4), "y") == Head(kind="classes")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"), [({"axis": 1, "place": 3}, "3 places"), ({"axis": 1, "place": -4}, "none is -4")]
+)
+def test_places_that_are_none(settings, reason):
+    with pytest.raises(ArgumentError, match=reason):
+        Head(kind="classes", **settings).check((3, 2), "y")
+
+
+def test_a_place_needs_an_axis():
+    with pytest.raises(ArgumentError, match="without an axis"):
+        Head(kind="classes", place=0)

@@ -154,3 +154,19 @@ WRONG = {
 def test_what_cannot_be_a_neuron_is_refused(fields, message):
     with pytest.raises(ConversionError, match=message):
         IF(**fields)
+
+
+def test_a_window_that_recurs():
+    part = parts.RecurringWindow(4, 2, 6, 0.25)
+    assert [step for step in range(20) if part.open(step)] == [4, 5, 10, 11, 16, 17]
+    assert [step for step in range(20) if part.restart(step) is not None] == [8, 14]
+    assert part.restart(8) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("first", "steps", "period", "potential"),
+    [(1, 2, 4, 0.0), (2, 0, 4, 0.0), (2, 2, 3, 0.0), (2, 2, 4, np.nan), (2, 2, 4, 1e300)],
+)
+def test_windows_that_cannot_recur(first, steps, period, potential):
+    with pytest.raises(ConversionError, match="invalid neuron"):
+        IF(special=(parts.RecurringWindow(first, steps, period, potential),))

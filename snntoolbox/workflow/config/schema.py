@@ -117,6 +117,11 @@ class Input:
         "the first.",
         derived="the axis of a softmax, else none",
     )
+    class_place: int | None = key(
+        None,
+        "The only place beside class_axis whose class counts, such as -1: the last step of a sequence.",
+        derived="each of them",
+    )
     scored_output: str = key(
         "",
         "Output that y_test is held against, where the model has several.",

@@ -7,11 +7,14 @@ from torch import nn
 
 import snntoolbox as stb
 from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.folded_steps import folded
 from snntoolbox.conversion.schedules.recurrent import counts_by_step, quantized
 from snntoolbox.conversion.schedules.recurrent_windows import timing
+from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.errors import SNNToolboxError, UnsupportedError
 from snntoolbox.ir.encodings import StepByStep
+from snntoolbox.ir.features import features
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
 
@@ -193,3 +196,8 @@ def test_it_is_kept_in_a_file(tmp_path):
     path = stb.save(network, tmp_path / "net.npz")
     again = stb.load_network(path)
     np.testing.assert_array_equal(stb.simulate(again, X).output, stb.simulate(network, X).output)
+
+
+def test_a_simulator_is_asked_before_there_is_a_network():
+    words = {f.feature.name for f in features(smallest_network(Recipe(schedule="recurrent")))}
+    assert {"windows that recur", "sequences presented step by step"} <= words
