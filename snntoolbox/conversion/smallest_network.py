@@ -13,8 +13,8 @@ from snntoolbox.ir.nodes import Input
 def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNetwork:
     """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
 
-    The input is a sequence of one step, for schedules that need one. With a `duration` (ms) for those. UnsupportedError or
-    ConversionError where there is none.
+    The input is a sequence of one step, for schedules that need one. With a `duration` (ms) for those.
+    UnsupportedError or ConversionError where there is none.
     """
     shape = (1, 1)
     nodes = [Input(name="x", shape=shape), Input(name="the neurons", shape=shape)]
