@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from snntoolbox.analysis.settings import Setting
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.schema import Settings, keys
 
@@ -24,17 +24,29 @@ def recipe_keys() -> Mapping[str, Key]:
     return leading
 
 
-def recipe_of(settings: Settings, largest_input: float, input_range: tuple[float, float]) -> Recipe:
-    """The recipe that the settings name; ConversionError. The largest |x| of the data scales Poisson input."""
-    from_data = {"encoding": _encoding(settings, largest_input), "input_range": input_range}
+def recipe_of(
+    settings: Settings, largest_input: float, input_range: tuple[float, float], event_value: float = 1.0
+) -> Recipe:
+    """The recipe that the settings name; ConversionError.
+
+    The largest |x| of the data scales Poisson input, `event_value`, what an event adds to a frame, that of events.
+    """
+    from_data = {"encoding": _encoding(settings, largest_input, event_value), "input_range": input_range}
     chosen = {name: row.chosen_in(settings) for name, row in recipe_keys().items() if name not in from_data}
     recipe = changed(Recipe(), {**chosen, **from_data})
     recipe.check_correction()
     return recipe
 
 
-def _encoding(settings: Settings, largest_input: float) -> Encoding:
-    """The input coding: of the largest input value the rate is `input_rate`."""
+def presents_events(settings: Settings) -> bool:
+    """Whether samples are presented event by event, and not as frames."""
+    return settings.input.dataset_format == "events" and not settings.input.poisson_input
+
+
+def _encoding(settings: Settings, largest_input: float, event_value: float) -> Encoding:
+    """The input coding: of the largest input value the rate is `input_rate`, and all events make a frame."""
+    if presents_events(settings):
+        return SpikeTimes(amplitude=event_value * settings.simulation.steps)
     if not settings.input.poisson_input:
         return ConstantCurrent()
     per_step = settings.input.input_rate * settings.simulation.dt / 1000

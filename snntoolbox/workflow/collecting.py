@@ -30,11 +30,20 @@ DIAGNOSED = 500
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some samples, what the simulator gave for them, and the analogue values by node, as far as they are known."""
+    """Some samples, what the simulator gave for them, and the analogue values by node, as far as they are known.
+
+    presented: what the network was given, where that is not the samples themselves.
+    """
 
     x: Array
     result: Result
     activations: Mapping[str, Array]
+    presented: Array | None = None
+
+    @property
+    def input(self) -> Array:
+        """What the network was given."""
+        return self.x if self.presented is None else self.presented
 
 
 class Collector(Protocol):
@@ -141,7 +150,7 @@ class Operations:
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
         result = batch.result
-        counts = {**result.events, **input_events(self._network, [batch.x], result.steps, self._samples)}
+        counts = {**result.events, **input_events(self._network, [batch.input], result.steps, self._samples)}
         self._operations += synaptic_operations(self._network, counts) * result.samples
         self._samples += result.samples
         self._steps = result.steps

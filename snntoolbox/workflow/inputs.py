@@ -15,6 +15,7 @@ from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.data_range import difference, range_of
+from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.io import load_graph, load_network
@@ -22,7 +23,9 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.data.dataset import Dataset
-from snntoolbox.workflow.data.load import check_fits, load_calibration, load_test
+from snntoolbox.workflow.data.events.event_sets import EventOptions
+from snntoolbox.workflow.data.events.event_settings import event_options
+from snntoolbox.workflow.data.load import check_fits, load_calibration, load_test, value_of_events
 from snntoolbox.workflow.models import find_model
 from snntoolbox.workflow.saved import needed_file, saved_file
 
@@ -167,7 +170,24 @@ class Inputs:
             head=self.head,
             output_shape=self.output_shape,
             sample_shape=self.input_shape,
+            events=self.events,
         )
+
+    @cached_property
+    def events(self) -> EventOptions | None:
+        """How recordings become samples; None where the data are none."""
+        if self.settings.input.dataset_format != "events":
+            return None
+        options = event_options(self.settings)
+        coding = None if self.network is None else next(iter(self.network.encodings.values()))
+        if isinstance(coding, SpikeTimes) and options.value is None:  # as the network was converted for
+            return replace(options, value=coding.amplitude / self.settings.simulation.steps)
+        return value_of_events(self.settings.paths.dataset_path, options, self.input_shape)
+
+    @property
+    def event_value(self) -> float:
+        """What an event adds to a frame."""
+        return 1.0 if self.events is None else self.events.value or 1.0
 
     def _check_targets(self) -> None:
         """What cannot be, or may not be meant, where the test set has targets of a regression."""
@@ -185,9 +205,14 @@ class Inputs:
                 hint="[conversion] approximate = sigmoid keeps its values; or give class indices as y_test",
             )
 
-    @cached_property
+    @property
     def calibration(self) -> Array | None:
         """The samples that thresholds are chosen on; None where there are none or `normalize` is off."""
+        return None if self.calibration_set is None else self.calibration_set.x
+
+    @cached_property
+    def calibration_set(self) -> Dataset | None:
+        """These samples with what is presented of them."""
         if not self.settings.tools.normalize:
             return None
         dataset = load_calibration(
@@ -198,12 +223,13 @@ class Inputs:
             dataflow_kwargs=self.settings.input.dataflow_kwargs,
             image_size=_image_size(self.input_shape),
             sample_shape=self.input_shape,
+            events=self.events,
         )
         if dataset is None:
             self.warn("no x_norm: thresholds follow from the weights alone, which takes many more steps")
             return None
         check_fits(dataset, self.input_shape, source="x_norm")
-        return dataset.x
+        return dataset
 
     def largest_input(self) -> float:
         """The largest |x| of the test and the calibration set."""

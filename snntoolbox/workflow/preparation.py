@@ -28,7 +28,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.timing import steps_of
-from snntoolbox.workflow.choices import recipe_of
+from snntoolbox.workflow.choices import presents_events, recipe_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
 from snntoolbox.workflow.inputs import Inputs, open_inputs
@@ -149,9 +149,12 @@ def check_settings(inputs: Inputs) -> None:
     check_length(inputs.settings, inputs.output_values, len(inputs.test))
     device_named(simulation.device)
     once = inputs.head.decides_once(inputs.output_shape)
-    if simulation.early_exit and (not once or inputs.calibration is None):
+    if simulation.early_exit and (not once or inputs.calibration_set is None):
         lacking = "x_norm to choose its margin on" if once else "one class per sample"
         raise ConfigError(f"[simulation] early_exit needs {lacking}", hint="early_exit = 0 turns it off")
+    calibration = inputs.calibration_set
+    if simulation.early_exit and presents_events(inputs.settings) and calibration and calibration.spikes is None:
+        raise ConfigError("[simulation] early_exit needs recordings in x_norm, not frames, to choose its margin on")
     classes = inputs.head.classes(inputs.output_shape)
     if inputs.classifies and simulation.top_k > classes:
         raise ConfigError(f"[simulation] top_k = {simulation.top_k}, the model has {classes} classes")
@@ -196,7 +199,7 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     inputs.check_scales()
     if graph is None:
         return Plan()
-    recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range())
+    recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range(), inputs.event_value)
     check_offset(settings, recipe)
     if settings.tools.convert:
         check(smallest_network(recipe, settings.simulation.duration))

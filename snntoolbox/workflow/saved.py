@@ -9,9 +9,12 @@ from pathlib import Path
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
+from snntoolbox.workflow.choices import presents_events
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings, keys
 
+_OF_EVENTS = ("input.dataset_format", "input.datagen_kwargs", "simulation.duration")
+"""Keys that say what an event is worth."""
 _AGAIN = "set convert = True to convert again"
 
 
@@ -67,6 +70,7 @@ def _check_choices(now: Settings, warn: Callable[[str], None]) -> None:
 
 def _differing(now: Settings, then: Settings) -> list[str]:
     """The choices of the conversion that are not as they were: a converted network cannot change any of them."""
-    chosen = (row for row in keys().values() if row.recipe or row.saved)
+    fixed = _OF_EVENTS if presents_events(now) or presents_events(then) else ()
+    chosen = (row for row in keys().values() if row.recipe or row.saved or row.path in fixed)
     values = ((row.path, row.value_in(now), row.value_in(then)) for row in chosen)
     return [f"{path} = {value} (saved with {before})" for path, value, before in values if value != before]

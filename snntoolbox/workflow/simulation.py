@@ -142,15 +142,15 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
 
 def _exit_rule(prepared: Prepared, network: SpikingNetwork) -> ExitRule | None:
     """The rule of the early exit, chosen with the built-in simulator; None where it is off."""
-    simulation, data = prepared.settings.simulation, prepared.inputs.calibration
-    if not simulation.early_exit or data is None:
+    simulation, calibration = prepared.settings.simulation, prepared.inputs.calibration_set
+    if not simulation.early_exit or calibration is None:
         return None
     options: dict[str, Any] = {"duration": simulation.duration, "batch_size": simulation.batch_size}
 
     def run(x: Sequence[Array], record: Record) -> Result:
         return simulate(network, x, record=record, **options, **options_of(prepared.settings, BUILT_IN))
 
-    rule = chosen_exit(network, [data], simulation.early_exit, run)
+    rule = chosen_exit(network, [calibration.presented], simulation.early_exit, run)
     if few := shortfall(rule):
         prepared.journal.warn(few)
     return rule
@@ -158,13 +158,13 @@ def _exit_rule(prepared: Prepared, network: SpikingNetwork) -> ExitRule | None:
 
 def _batches(prepared: Prepared, network: SpikingNetwork, record: Record, force: bool) -> Iterator[Batch]:
     """The test set on the simulator of the settings, with the analogue values that the populations stand for."""
-    x, lowered, done = prepared.inputs.test.x, prepared.lowered, 0
+    test, lowered, done = prepared.inputs.test, prepared.lowered, 0
     analogue = None if lowered is None else Executor(lowered)
     stood_for = {p.activation for p in network.populations.values()}
     keep = [] if lowered is None else [*(stood_for & lowered.nodes.keys()), *lowered.outputs]
     for result in _results(prepared, network, record, force=force):
-        samples = piece(x, done, done + result.samples)
-        yield Batch(samples, result, {} if analogue is None else analogue.values(samples, keep=keep))
+        samples, shown = (piece(x, done, done + result.samples) for x in (test.x, test.presented))
+        yield Batch(samples, result, {} if analogue is None else analogue.values(samples, keep=keep), shown)
         done += result.samples
 
 
@@ -175,8 +175,8 @@ def _results(
     settings, simulation = prepared.settings, prepared.settings.simulation
     spread: dict[str, Any] = {"workers": simulation.workers, "scheduler": simulation.scheduler}
     return simulate_batches(
-        network, prepared.inputs.test.x, simulation.duration, simulator or simulation.simulator, simulation.batch_size,
-        record, force=force, **spread, **options_of(settings, simulator),
+        network, prepared.inputs.test.presented, simulation.duration, simulator or simulation.simulator,
+        simulation.batch_size, record, force=force, **spread, **options_of(settings, simulator),
     )  # fmt: skip
 
 

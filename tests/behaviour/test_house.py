@@ -40,6 +40,7 @@ FRAMEWORKS = {
     "distributed": ("backends/workers/local.py",),
     "matplotlib": ("workflow/report/canvas.py",),
     "PIL": ("workflow/data/images.py",),
+    "faery": ("workflow/data/events/faery_files.py",),
     "rich": ("workflow/report/terminal.py",),
 }
 

@@ -12,7 +12,7 @@ from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
 def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
-    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings)]
+    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_events(settings)]
     return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
 
 
@@ -86,6 +86,19 @@ def _sweep(settings: Settings) -> list[str]:
     return problems_of_sweep(sweep.param_name, sweep.param_values, settings, logarithmic=sweep.param_logscale)
 
 
+def _events(settings: Settings) -> list[str]:
+    data, labels = settings.input, settings.input.label_dict
+    if data.dataset_format != "events":
+        return []
+    problems = []
+    numbers = [*labels.values()]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        problems.append(f"input.label_dict = {labels}: must number the class folders, counted from 0")
+    elif labels and settings.paths.class_idx_path is not None:
+        problems.append("input.label_dict: paths.class_idx_path numbers the class folders too; leave one of them out")
+    return problems
+
+
 def _images(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     if settings.input.dataset_format != "npz":
         return []
@@ -95,7 +108,8 @@ def _images(settings: Settings, user_keys: frozenset[str]) -> list[str]:
         "paths.class_idx_path": settings.paths.class_idx_path,
     }
     return [
-        f"{name} = {value}: is for image folders only; leave it out or set input.dataset_format = jpg"
+        f"{name} = {value}: is for folders of images or recordings only; leave it out or set "
+        "input.dataset_format = jpg or events"
         for name, value in values.items()
         if name in user_keys and value
     ]

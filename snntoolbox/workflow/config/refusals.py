@@ -29,7 +29,6 @@ def _one_step(text: str, settings: Any) -> bool:
         return False
 
 
-_EVENTS = "event data cannot be read yet; save frames as x_test.npz and leave this key out"
 _PYNN = "belongs to neurons of PyNN, which are not used: a spike moves a potential at once here; leave it out"
 _DELAY = "a spike takes one step from layer to layer on NEST and PyNN, and cannot take another time; set it to dt or 0"
 _ONLINE = "only online normalisation uses it, which is not available; leave it out"
@@ -44,20 +43,6 @@ REFUSED: tuple[Refused, ...] = (
     *_refused("input", "input trains are not cut; shorten simulation.duration", num_poisson_events_per_sample=-1),
     *_refused(
         "input", "the number of input spikes is not limited; shorten simulation.duration", max_num_input_spikes=-1
-    ),
-    *_refused(
-        "input",
-        _EVENTS,
-        num_dvs_events_per_sample=2000,
-        eventframe_width=10,
-        label_dict={},
-        chip_size=None,
-        frame_gen_method="",
-        is_x_first="",
-        is_x_flipped="",
-        is_y_flipped="",
-        maxpool_subsampling=True,
-        do_clip_three_sigma=True,
     ),
     *_refused("input", "is not downloaded; save it as x_test.npz, y_test.npz and x_norm.npz", keras_dataset=""),
     *_refused(

@@ -35,6 +35,12 @@ _NO_SWEEP = "there are no param_values"
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
 
 
+def _no_events(settings: Settings) -> str:
+    """Why there are no events, if so."""
+    form = settings.input.dataset_format
+    return "" if form == "events" else f"dataset_format = {form}"
+
+
 def _no_run(settings: Settings) -> str:
     """Why nothing is simulated, if so."""
     if settings.tools.serialise_only:
@@ -53,7 +59,7 @@ class Paths:
     )
     dataset_path: Path = key(
         Path(),
-        "Folder of the data set: x_test, y_test and x_norm (.npz or .npy), or images by class.",
+        "Folder of the data set: x_test, y_test and x_norm (.npz or .npy), or images or recordings by class.",
         derived="path_wd",
     )
     runlabel: str = key("test", "Name of this run; its results go to a folder of that name.")
@@ -73,7 +79,7 @@ class Paths:
     )
     class_idx_path: Path | None = key(
         None,
-        'JSON file {"0": ["name", ...], ...} that numbers the class folders of an image data set.',
+        'JSON file {"0": ["name", ...], ...} that numbers the class folders of images or recordings.',
         derived="class folders are numbered in sorted order",
     )
 
@@ -91,19 +97,69 @@ class Input:
     )
     dataset_format: str = key(
         "npz",
-        "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class.",
-        choices=("npz", "jpg", "png"),
-        refused={
-            "aedat": "event recordings cannot be read yet; save frames as x_test.npz and use dataset_format = npz"
-        },
+        "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class; events: the "
+        "same with recordings of event cameras (.aedat, .aedat4, .bin, .bs2, .dat, .mat, .raw).",
+        choices=("npz", "jpg", "png", "events"),
+        aliases={"aedat": "events"},
     )
     datagen_kwargs: Mapping[str, object] = key(
-        {}, "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first)."
+        {},
+        "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first). Events: rescale is "
+        "what an event adds to a frame.",
     )
     dataflow_kwargs: Mapping[str, object] = key(
         {},
         "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
         "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
+    )
+    num_dvs_events_per_sample: int = key(
+        2000,
+        "Events: a recording is cut into samples of so many events; -1 makes one sample of it.",
+        rule=exactly(-1, "all") | at_least(1),
+        idle=lambda settings: _no_events(settings),
+    )
+    eventframe_width: int = key(
+        0,
+        "Events: µs of a time step, which begins with the next event, so that silence takes no steps. 0: the events of "
+        "a sample are spread over all steps of its duration, as they were over its time.",
+        rule=at_least(0),
+        idle=lambda settings: _no_events(settings),
+    )
+    frame_gen_method: Literal[
+        "auto", "rectified_sum", "signed_sum", "rectified_polarity_channels", "signed_polarity_channels"
+    ] = key(
+        "auto",
+        "Events: how they become frames for the original network, and which channel and sign their spikes have. "
+        "rectified: each counts 1; signed: -1 where a pixel saw less light; polarity_channels: these in channel 0, the "
+        "others in channel 1. auto: rectified_sum, or rectified_polarity_channels where the model has two channels.",
+        idle=lambda settings: _no_events(settings),
+    )
+    chip_size: tuple[int, int] | None = key(
+        None,
+        "Events: (width, height) of the sensor, from which pixels are scaled to the size of the model's input.",
+        derived="that which the file or its format names, else the size of the model's input",
+        idle=lambda settings: _no_events(settings),
+    )
+    is_x_first: bool = key(
+        False, "Events: the first axis of a frame is x, not y.", idle=lambda settings: _no_events(settings)
+    )
+    is_x_flipped: bool = key(False, "Events: mirror x.", idle=lambda settings: _no_events(settings))
+    is_y_flipped: bool = key(False, "Events: mirror y.", idle=lambda settings: _no_events(settings))
+    maxpool_subsampling: bool = key(
+        True,
+        "Events: those that have the same time, and, scaled to the input's size, the same pixel, count as one (and "
+        "the same polarity where that matters).",
+        idle=lambda settings: _no_events(settings),
+    )
+    do_clip_three_sigma: bool = key(
+        True,
+        "Events: leave out the last events of pixels whose sum is beyond three standard deviations of all.",
+        idle=lambda settings: _no_events(settings),
+    )
+    label_dict: Mapping[str, object] = key(
+        {},
+        "Events: number of each class folder, such as {'left': 0, 'right': 1}.",
+        idle=lambda settings: _no_events(settings),
     )
     head: str = key(
         "auto",

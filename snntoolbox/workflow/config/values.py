@@ -95,6 +95,16 @@ def _indices(text: str) -> tuple[int, ...]:
     return tuple(value)
 
 
+def _pair(text: str) -> tuple[int, int] | None:
+    expected = "a pair of whole numbers above 0 such as (240, 180)"
+    value = _worked_out(text, expected) if text not in ("", "None") else None
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(type(n) is int and n > 0 for n in value):
+        raise ValueError(expected)
+    return value[0], value[1]
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     expected = "a list of different numbers above 0, such as [1, 0.5]"
     value = _worked_out(text, expected)
@@ -139,6 +149,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     frozenset[str]: _names,
     tuple[str, ...]: _name_list,
     tuple[int, ...]: _indices,
+    tuple[int, int] | None: _pair,
     tuple[float, ...]: _numbers,
     tuple[object, ...]: _values,
     Mapping[str, object]: _mapping,

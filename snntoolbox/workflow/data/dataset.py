@@ -19,7 +19,8 @@ class Dataset:
     True, or is None. `x` and `y` may lie in a file that is mapped into memory and may be read-only.
     `class_names` maps class indices to the folder names of an image data set, and `numbered` says that the user has
     numbered them, not the order of the names. `span` is the lowest and the highest class of the whole file that `y` is
-    a part of; `truths` says that these were True and False.
+    a part of; `truths` says that these were True and False. `spikes`, (samples, steps, *shape of one) and int8, is what
+    the samples are as given spikes, None where they are presented as they are.
     """
 
     x: np.ndarray
@@ -29,6 +30,12 @@ class Dataset:
     span: tuple[int, int] | None = None
     truths: bool = False
     numbered: bool = False
+    spikes: np.ndarray | None = None
+
+    @property
+    def presented(self) -> np.ndarray:
+        """What a spiking network is given."""
+        return self.x if self.spikes is None else self.spikes
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray | None = None, *, source: str = "x", labels: str = "y") -> Dataset:
@@ -46,7 +53,8 @@ class Dataset:
     def take(self, indices: Sequence[int] | slice) -> Dataset:
         """Return the samples at `indices`, in that order; a slice copies nothing."""
         chosen = indices if isinstance(indices, slice) else np.asarray(indices, dtype=np.intp)
-        return replace(self, x=self.x[chosen], y=None if self.y is None else self.y[chosen])
+        y, spikes = (None if part is None else part[chosen] for part in (self.y, self.spikes))
+        return replace(self, x=self.x[chosen], y=y, spikes=spikes)
 
     def batches(self, size: int) -> Iterator[Dataset]:
         """Yield the data set in pieces of `size` samples; the last may be smaller."""

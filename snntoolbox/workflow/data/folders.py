@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from snntoolbox.errors import DataError
 from snntoolbox.ir.merging import MARKER
@@ -15,7 +16,17 @@ from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True)
+class FileKind:
+    """What class folders hold: in words, and the endings of the files."""
+
+    words: str
+    suffixes: tuple[str, ...]
+
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
+IMAGES = FileKind("images", SUFFIXES)
 CALIBRATION = "x_norm"
 """The folder of calibration images; where it lies beside class folders it is none of them."""
 
@@ -41,23 +52,31 @@ class ClassFolders:
     numbered: bool
 
 
-def class_folders(root: Path, classes: Sequence[str] = (), class_file: Path | None = None) -> ClassFolders:
-    """Return the images below `root` by class; what is left out is told.
+def class_folders(
+    root: Path,
+    classes: Sequence[str] = (),
+    class_file: Path | None = None,
+    kind: FileKind = IMAGES,
+    labels: Mapping[str, int] = MappingProxyType({}),
+) -> ClassFolders:
+    """Return the images, or files of another kind, below `root` by class; what is left out is told.
 
-    The folders are `classes`, or all in `root` in sorted order, and are counted in that order unless the JSON file
-    `class_file` of the form ``{"0": ["name", ...], ...}`` numbers them. Hidden folders, those of systems, results of
-    runs and calibration images are no classes. DataError where a folder without images would take a number.
+    The folders are `classes`, or all in `root` in sorted order, and are counted in that order unless `labels`, or the
+    JSON file `class_file` of the form ``{"0": ["name", ...], ...}``, numbers them. Hidden folders, those of
+    systems, results of runs and calibration images are no classes. DataError where a folder without images would take
+    a number.
     """
     known = _sub_folders(root)
     names = _checked(classes, known, root) if classes else known
     if not names:
-        raise DataError(f"{root} has no sub-folders", hint="put the images of each class into a sub-folder of its own")
-    numbers = _numbered(names, class_file)
-    files = {name: images_in(root / name) for name in names}
-    _tell_other_files(root, names)
-    numbered = bool(classes) or class_file is not None
+        hint = f"put the {kind.words} of each class into a sub-folder of its own"
+        raise DataError(f"{root} has no sub-folders", hint=hint)
+    numbers = _from_labels(names, labels, root) if labels else _numbered(names, class_file)
+    files = {name: files_in(root / name, kind) for name in names}
+    _tell_other_files(root, names, kind)
+    numbered = bool(classes or labels) or class_file is not None
     if any(files.values()):
-        _check_empty([name for name, held in files.items() if not held], root, numbered=numbered)
+        _check_empty([name for name, held in files.items() if not held], root, kind, numbered=numbered)
     if not numbered:
         _tell_order_of_digits(names)
     texts: dict[int, str] = {}
@@ -70,12 +89,12 @@ def class_folders(root: Path, classes: Sequence[str] = (), class_file: Path | No
 def images_of_classes(root: Path, classes: Sequence[str] = ()) -> list[Path]:
     """Return the images of these class folders of `root`, or of all that count, in order."""
     names = classes or [name for name in _visible(root) if not _no_class(root / name)]
-    return [path for name in names for path in images_in(root / name)]
+    return [path for name in names for path in files_in(root / name)]
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return the image files in `folder` and below, in order of their names."""
-    return [path for path in _files(folder) if path.suffix.lower() in SUFFIXES]
+def files_in(folder: Path, kind: FileKind = IMAGES) -> list[Path]:
+    """Return the files of a kind in `folder` and below, in order of their names."""
+    return [path for path in _files(folder) if path.suffix.lower() in kind.suffixes]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -123,20 +142,21 @@ def _checked(classes: Sequence[str], known: Iterable[str], root: Path) -> tuple[
     return tuple(classes)
 
 
-def _check_empty(empty: Sequence[str], root: Path, *, numbered: bool) -> None:
-    """DataError where folders without images would shift the numbers of others; told where numbers are the user's."""
-    told = f"{root} has class folders without images ({', '.join(SUFFIXES)}): {', '.join(empty)}"
+def _check_empty(empty: Sequence[str], root: Path, kind: FileKind, *, numbered: bool) -> None:
+    """DataError where folders without files would shift the numbers of others; told where numbers are the user's."""
+    told = f"{root} has class folders without {kind.words} ({', '.join(kind.suffixes)}): {', '.join(empty)}"
     if empty and not numbered:
         raise DataError(told, hint=f"remove what is no class, or {NAME_CLASSES}")
     if empty:
         log.warning(told)
 
 
-def _tell_other_files(root: Path, names: Sequence[str]) -> None:
-    """Tell of images beside the class folders, and of what in these is no image that is read."""
-    beside = [p for p in root.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
-    others = [path for name in names for path in _files(root / name) if path.suffix.lower() not in SUFFIXES]
-    for paths, reason in ((beside, "in no class folder"), (others, f"no {', '.join(SUFFIXES)}")):
+def _tell_other_files(root: Path, names: Sequence[str], kind: FileKind) -> None:
+    """Tell of files beside the class folders, and of what in these is none that is read."""
+    ends = kind.suffixes
+    beside = [p for p in root.iterdir() if p.suffix.lower() in ends and not p.name.startswith(".") and p.is_file()]
+    others = [path for name in names for path in _files(root / name) if path.suffix.lower() not in ends]
+    for paths, reason in ((beside, "in no class folder"), (others, f"no {', '.join(ends)}")):
         if paths:
             log.warning("%d files are left out, as %s; first %s", len(paths), reason, min(paths))
 
@@ -145,6 +165,14 @@ def _tell_order_of_digits(names: Sequence[str]) -> None:
     """Folders 1, 2, 10 are counted 1, 10, 2, as Keras and torchvision do; a network may have been trained otherwise."""
     if all(name.isdecimal() for name in names) and list(names) != sorted(names, key=int):
         log.warning("class folders are counted in the order of text: %s; else %s", ", ".join(names), NAME_CLASSES)
+
+
+def _from_labels(names: Sequence[str], labels: Mapping[str, int], root: Path) -> dict[str, int]:
+    """Folder -> number, as the user's dictionary has it; DataError where the two do not name the same folders."""
+    if odd := sorted({*names} ^ labels.keys()):
+        told = f"input.label_dict and the class folders of {root} do not agree about {', '.join(odd)}"
+        raise DataError(told, hint="it numbers each folder: {'name': 0, ...}")
+    return dict(labels)
 
 
 def _numbered(names: Sequence[str], class_file: Path | None) -> dict[str, int]:

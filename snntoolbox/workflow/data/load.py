@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -15,13 +14,14 @@ from snntoolbox.ir.head import Head
 from snntoolbox.ir.node import Shape
 from snntoolbox.ir.samples import matches, shape_hint
 from snntoolbox.workflow.data.arrays import find_array, read_array, taken
+from snntoolbox.workflow.data.choosing import chosen_samples
 from snntoolbox.workflow.data.dataset import Dataset
+from snntoolbox.workflow.data.events.event_sets import EventOptions, load_events, with_value
 from snntoolbox.workflow.data.folders import (
     CALIBRATION,
     NAME_CLASSES,
-    SUFFIXES,
     class_folders,
-    images_in,
+    files_in,
     images_of_classes,
 )
 from snntoolbox.workflow.data.images import image_format, read_images
@@ -44,6 +44,7 @@ def load_test(
     head: Head | None = None,
     output_shape: Shape = (),
     sample_shape: Sequence[int | None] = (),
+    events: EventOptions | None = None,
 ) -> Dataset:
     """Return the test set in the folder `path`.
 
@@ -51,15 +52,18 @@ def load_test(
     images in the class folders of ``path/x_test`` if that exists, else of `path`; `image_size` (height, width) counts
     where the options give no target_size. `indices`, if any, chooses the samples. Otherwise `limit` takes so many: the
     first ones, of images spread evenly over all classes; None or -1 takes all. `head` and `output_shape` are those of
-    the output that the labels are held against. An array of the `sample_shape` is a single sample.
+    the output that the labels are held against. An array of the `sample_shape` is a single sample. With `events` the
+    class folders hold recordings, of which frames of the `sample_shape` and spikes are made.
     """
     folder = _folder(path)
     if dataset_format == "npz":
         return _test_arrays(folder, limit, indices, head, output_shape, sample_shape)
     root = _test_root(folder)
+    if events is not None:
+        return load_events(root, events, tuple(n or 1 for n in sample_shape), limit=limit, indices=indices)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     folders = class_folders(root, form.classes, class_idx_path)
-    chosen = _choice(len(folders.files), limit, indices, str(root), spread=True)
+    chosen = chosen_samples(len(folders.files), limit, indices, str(root), spread=True)
     x = read_images([folders.files[i][0] for i in chosen], form)
     y = np.array([folders.files[i][1] for i in chosen], np.int64)
     span = (min(folders.names), max(folders.names))
@@ -75,6 +79,7 @@ def load_calibration(
     dataflow_kwargs: Mapping[str, object] = _NO_OPTIONS,
     image_size: tuple[int, int] | None = None,
     sample_shape: Sequence[int | None] = (),
+    events: EventOptions | None = None,
 ) -> Dataset | None:
     """Return the calibration samples in the folder `path`, or None if there are none; they have no labels.
 
@@ -87,17 +92,33 @@ def load_calibration(
         if file is None:
             return None
         return Dataset(_samples(_with_axis(read_array(file), sample_shape), file, limit, None, calibration=True))
+    if events is not None:
+        return _event_calibration(folder, events, tuple(n or 1 for n in sample_shape), limit)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     if not images.is_dir():
         images = _test_root(folder)
         log.warning("no x_norm in %s: the test images also serve for calibration", folder)
         files = images_of_classes(images, form.classes)
     else:
-        files = images_in(images)
+        files = files_in(images)
         if file is not None:
             log.warning("%s is not read: the images in %s serve for calibration", file, images)
-    chosen = _choice(len(files), limit, None, str(images), spread=True, calibration=True)
+    chosen = chosen_samples(len(files), limit, None, str(images), spread=True, calibration=True)
     return Dataset(read_images([files[i] for i in chosen], form))
+
+
+def _event_calibration(folder: Path, events: EventOptions, shape: Shape, limit: int | None) -> Dataset:
+    own = folder / CALIBRATION
+    if not own.is_dir():
+        log.warning("no x_norm in %s: the test recordings also serve for calibration", folder)
+    root = own if own.is_dir() else _test_root(folder)
+    return load_events(root, events, shape, limit=limit, labelled=False)
+
+
+def value_of_events(path: str | Path, events: EventOptions, shape: Shape) -> EventOptions:
+    """The options with what an event adds to a frame, of the calibration recordings where there are any."""
+    folder = _folder(path)
+    return with_value(events, folder / CALIBRATION if (folder / CALIBRATION).is_dir() else _test_root(folder), shape)
 
 
 def _folder(path: str | Path) -> Path:
@@ -134,7 +155,7 @@ def _test_arrays(
     if x.ndim and len(x) == 1 and y.shape in ((), shape):
         y = y[None]  # the label of a single sample
     check_same_length(x, str(x_file), y, str(y_file))
-    chosen = _as_index(_choice(len(x) if x.ndim else 0, limit, indices, str(x_file)))
+    chosen = _as_index(chosen_samples(len(x) if x.ndim else 0, limit, indices, str(x_file)))
     samples = check_samples(taken(x, chosen), str(x_file))
     # Of the whole file: a few rows of targets may look like classes.
     labels = interpret_labels(y, str(y_file), head, shape)
@@ -150,40 +171,8 @@ def _samples(
     x: np.ndarray, file: Path, limit: int | None, indices: Sequence[int] | None, *, calibration: bool = False
 ) -> np.ndarray:
     if x.ndim:
-        x = taken(x, _as_index(_choice(len(x), limit, indices, str(file), calibration=calibration)))
+        x = taken(x, _as_index(chosen_samples(len(x), limit, indices, str(file), calibration=calibration)))
     return check_samples(x, str(file))
-
-
-def _choice(
-    count: int,
-    limit: int | None,
-    indices: Sequence[int] | None,
-    source: str,
-    *,
-    spread: bool = False,
-    calibration: bool = False,
-) -> Sequence[int]:
-    """Return which of `count` samples to take."""
-    if not count:
-        what = f"no images ({', '.join(SUFFIXES)})" if spread else "no samples"
-        raise DataError(f"{source} holds {what}", hint="correct paths.dataset_path or save the samples there")
-    if indices is not None and len(indices):
-        outside = [i for i in indices if not 0 <= i < count]
-        if outside:
-            raise DataError(
-                f"{source} holds {count} samples, but sample {outside[0]} is asked for",
-                hint=f"simulation.sample_idxs_to_test counts from 0 to {count - 1}",
-            )
-        if repeated := sorted(i for i, often in Counter(indices).items() if often > 1):
-            names = ", ".join(map(str, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
-            log.warning("simulation.sample_idxs_to_test names samples more than once, each counts as often: %s", names)
-        return indices
-    if limit is not None and limit > count:
-        key = "normalization.num_samples" if calibration else "simulation.num_to_test"
-        log.warning("%s = %d, but %s holds %d samples: all of them are taken", key, limit, source, count)
-    if limit is None or limit < 0 or limit >= count:
-        return range(count)
-    return [i * count // limit for i in range(limit)] if spread else range(limit)
 
 
 def _as_index(chosen: Sequence[int]) -> slice | np.ndarray:

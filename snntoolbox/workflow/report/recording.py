@@ -50,7 +50,7 @@ class Recorder:
         self.plot_vars = plot_vars
         self.properties = properties
         self._batch = self._samples = 0
-        self._first: tuple[Array, Result, Mapping[str, Array]] | None = None
+        self._first: tuple[Batch, Mapping[str, Array]] | None = None
 
     @property
     def record(self) -> Record:
@@ -62,9 +62,9 @@ class Recorder:
         populations, activations = self.network.populations.items(), batch.activations
         named = {n: activations[p.activation] for n, p in populations if p.activation in activations}
         if self.log_vars:
-            self._log(batch.x, batch.result, named)
+            self._log(batch, named)
         if self._first is None and self.plot_vars:
-            self._first = (batch.x, batch.result, named)
+            self._first = batch, named
         self._batch += 1
         self._samples += batch.result.samples
 
@@ -72,17 +72,18 @@ class Recorder:
         """Nothing: all of it goes into files."""
         return {}
 
-    def _log(self, x: Array, result: Result, activations: Mapping[str, Array]) -> None:
+    def _log(self, batch: Batch, activations: Mapping[str, Array]) -> None:
+        result = batch.result
         groups: dict[str, tuple[str, Mapping[str, Array]]] = {
             "spiketrains_n_b_l_t": ("spiketrains", result.spikes),
             "mem_n_b_l_t": ("membranes", result.potentials),
             "activations_n_b_l": ("activations", activations),
         }
         wanted = self.log_vars & {"input_b_l_t", "synaptic_operations_b_t"}
-        trains = input_trains(self.network, [x], result.steps, self._samples) if wanted else {}
+        trains = input_trains(self.network, [batch.input], result.steps, self._samples) if wanted else {}
         arrays: dict[str, Array] = {}
         if "input_b_l_t" in self.log_vars:
-            arrays = {"input": x, **{f"input_spikes/{shown(name)}": train for name, train in trains.items()}}
+            arrays = {"input": batch.x, **{f"input_spikes/{shown(name)}": train for name, train in trains.items()}}
         for variable, (group, values) in groups.items():
             if variable in self.log_vars:
                 arrays.update({f"{group}/{shown(name)}": value for name, value in values.items()})
@@ -114,17 +115,18 @@ class Recorder:
         """
         if self._first is None:
             return
-        x, result, activations = self._first
+        batch, activations = self._first
+        result = batch.result
         folder, suffix = self.folder / "plots", canvas.file_format(self.properties)
         dt = self.network.dt
         whole: dict[str, Callable[[], Figure | None]] = {
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
-            "input_image": lambda: plots.input_image(x[0]),
+            "input_image": lambda: plots.input_image(batch.x[0]),
             "confusion_matrix": lambda: _confusion(predictions, self._classes),
             "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis),
             "correlation": lambda: plots.correlations(correlations),
             "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
-            "operations": lambda: _operations(self.network, x, result, ann_operations),
+            "operations": lambda: _operations(self.network, batch, ann_operations),
         }
         with canvas.styled(self.properties):
             for name, draw in whole.items():
@@ -207,7 +209,7 @@ def _mean_counts(result: Result) -> dict[str, Array]:
     return {n: (s != 0).reshape(len(s), result.samples, -1).sum(axis=2).mean(axis=1) for n, s in result.spikes.items()}
 
 
-def _operations(network: SpikingNetwork, x: Array, result: Result, ann_operations: int | None) -> Figure:
-    trains = input_trains(network, [x], result.steps)
-    per_step = synaptic_operations_per_step(network, {**result.spikes, **trains}).mean(axis=0)
+def _operations(network: SpikingNetwork, batch: Batch, ann_operations: int | None) -> Figure:
+    trains = input_trains(network, [batch.input], batch.result.steps)
+    per_step = synaptic_operations_per_step(network, {**batch.result.spikes, **trains}).mean(axis=0)
     return plots.operations(per_step, ann_operations, network.dt)

@@ -64,7 +64,7 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
         advance = stack.enter_context(prepared.journal.progress("Comparing", len(test) * len(simulators)))
         return compare(
             network,
-            test.x,
+            test.presented,
             simulators=simulators,
             duration=simulation.duration,
             labels=test.y if classes else None,

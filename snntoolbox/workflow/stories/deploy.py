@@ -67,6 +67,6 @@ def _spiking(prepared: Prepared, network: SpikingNetwork) -> float | None:
         return None
     how = (simulation.duration, BUILT_IN, simulation.batch_size, Record(outputs_per_step=False))
     with prepared.journal.timed("simulate"):
-        parts = simulate_batches(network, test.x, *how, **options_of(prepared.settings, BUILT_IN))
+        parts = simulate_batches(network, test.presented, *how, **options_of(prepared.settings, BUILT_IN))
         predicted = np.concatenate([r.predictions for r in parts])
     return float(np.mean(predicted == test.y))

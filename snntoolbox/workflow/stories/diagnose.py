@@ -7,7 +7,7 @@ from functools import partial
 from snntoolbox.analysis.advice.diagnose import advised, check_seconds, untried
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.errors import ConfigError
-from snntoolbox.workflow.choices import as_key
+from snntoolbox.workflow.choices import as_key, presents_events
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
@@ -19,6 +19,9 @@ def diagnose_settings(settings: Settings, seconds: float) -> FinishedRun:
     check_seconds(seconds)
     if settings.cell.i_offset:
         raise ConfigError("a diagnosis tries networks without [cell] i_offset", hint="--set cell.i_offset=0")
+    if presents_events(settings):
+        told = "a diagnosis tries networks on frames, and cannot present events"
+        raise ConfigError(told, hint="`snntoolbox run` reports the errors of all layers without trying")
     return run(settings, advise=partial(_advise, seconds=seconds))
 
 

@@ -84,4 +84,4 @@ def written(prepared: Prepared, exporter: Exporter, folder: Path, force: bool, o
         raise ConfigError("there is no spiking network to write", hint="set convert = True")
     duration = prepared.settings.simulation.duration
     known = {**({"duration": duration} if "duration" in option_names(exporter) else {}), **options}
-    return export(prepared.network, exporter, folder, prepared.inputs.test.x, force=force, **known)
+    return export(prepared.network, exporter, folder, prepared.inputs.test.presented, force=force, **known)

@@ -17,7 +17,7 @@ from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
-from snntoolbox.workflow.choices import as_key, recipe_of
+from snntoolbox.workflow.choices import as_key, presents_events, recipe_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.raw_config import read_file, read_overrides
 from snntoolbox.workflow.config.schema import Settings
@@ -131,6 +131,9 @@ def _check(settings: Settings) -> None:
         raise ConfigError("a search tries networks without [cell] i_offset", hint="--set cell.i_offset=0")
     if not settings.tools.normalize:
         raise ConfigError("a search needs thresholds that are chosen by data", hint="set [tools] normalize = True")
+    if presents_events(settings):
+        told = "a search tries networks on frames, and cannot present events"
+        raise ConfigError(told, hint="save frames as x_test.npz and x_norm.npz, with dataset_format = npz")
     folder, files = settings.paths.dataset_path, ("x_norm", "x_norm.npz", "x_norm.npy")
     if settings.input.dataset_format != "npz" and not any((folder / name).exists() for name in files):
         raise ConfigError(
