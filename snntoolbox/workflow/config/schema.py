@@ -31,6 +31,8 @@ _SIMULATORS_REFUSED = {
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
+_EMPTY_AUTO, _EMPTY_FALSE = {"": "auto"}, {"": "False"}
+"""The toolbox has defaults of nothing at all."""
 _NO_SWEEP = "there are no param_values"
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
 
@@ -132,6 +134,7 @@ class Input:
         "Events: how they become frames for the original network, and which channel and sign their spikes have. "
         "rectified: each counts 1; signed: -1 where a pixel saw less light; polarity_channels: these in channel 0, the "
         "others in channel 1. auto: rectified_sum, or rectified_polarity_channels where the model has two channels.",
+        aliases=_EMPTY_AUTO,
         idle=lambda settings: _no_events(settings),
     )
     chip_size: tuple[int, int] | None = key(
@@ -141,10 +144,17 @@ class Input:
         idle=lambda settings: _no_events(settings),
     )
     is_x_first: bool = key(
-        False, "Events: the first axis of a frame is x, not y.", idle=lambda settings: _no_events(settings)
+        False,
+        "Events: the first axis of a frame is x, not y.",
+        aliases=_EMPTY_FALSE,
+        idle=lambda settings: _no_events(settings),
     )
-    is_x_flipped: bool = key(False, "Events: mirror x.", idle=lambda settings: _no_events(settings))
-    is_y_flipped: bool = key(False, "Events: mirror y.", idle=lambda settings: _no_events(settings))
+    is_x_flipped: bool = key(
+        False, "Events: mirror x.", aliases=_EMPTY_FALSE, idle=lambda settings: _no_events(settings)
+    )
+    is_y_flipped: bool = key(
+        False, "Events: mirror y.", aliases=_EMPTY_FALSE, idle=lambda settings: _no_events(settings)
+    )
     maxpool_subsampling: bool = key(
         True,
         "Events: those that have the same time, and, scaled to the input's size, the same pixel, count as one (and "

@@ -200,6 +200,6 @@ class Clock:
         order = np.lexsort((rank, place))
         apart = (np.unique(place, return_inverse=True)[1] * (int(step.max()) + len(step) + 1))[order]
         free = np.maximum.accumulate((step - rank)[order] + apart) - apart
-        taken = np.empty_like(free)
+        taken: Array = np.empty_like(free)
         taken[order] = free + rank[order]
         return taken
