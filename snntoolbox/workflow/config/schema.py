@@ -1,8 +1,8 @@
 """The table of every configuration key: its default, meaning and allowed values; one field of its section each.
 
 Parsing, validation, the commented configuration and the documentation come from it, the recipe of a conversion and the
-options of a simulator too. The sections about the spiking network itself are in `conversion_keys`, known keys that are
-not available in `refusals`.
+options of a simulator too. The sections about the spiking network itself are in `conversion_keys`, that about data in
+`input_keys`, known keys that are not available in `refusals`.
 """
 
 # ruff: noqa: RUF009  (key() makes a dataclass field, not a value)
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from snntoolbox.workflow.config.conversion_keys import Cell, Conversion, Normalization
+from snntoolbox.workflow.config.input_keys import Input
 from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exactly, key, key_of
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
@@ -31,16 +32,7 @@ _SIMULATORS_REFUSED = {
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
-_EMPTY_AUTO, _EMPTY_FALSE = {"": "auto"}, {"": "False"}
-"""The toolbox has defaults of nothing at all."""
 _NO_SWEEP = "there are no param_values"
-_TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
-
-
-def _no_events(settings: Settings) -> str:
-    """Why there are no events, if so."""
-    form = settings.input.dataset_format
-    return "" if form == "events" else f"dataset_format = {form}"
 
 
 def _no_run(settings: Settings) -> str:
@@ -83,127 +75,6 @@ class Paths:
         None,
         'JSON file {"0": ["name", ...], ...} that numbers the class folders of images or recordings.',
         derived="class folders are numbered in sorted order",
-    )
-
-
-@dataclass(frozen=True)
-class Input:
-    """The format of the model and of the data set, and how a sample is presented to the network."""
-
-    model_lib: str = key(
-        "auto",
-        "Library that made the model; auto tells it from the file's suffix.",
-        choices=("auto", "keras", "pytorch", "onnx"),
-        plugins="snntoolbox.frontends",
-        refused={"caffe": f"Caffe {_TO_ONNX}", "lasagne": f"Lasagne {_TO_ONNX}"},
-    )
-    dataset_format: str = key(
-        "npz",
-        "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class; events: the "
-        "same with recordings of event cameras (.aedat, .aedat4, .bin, .bs2, .dat, .mat, .raw).",
-        choices=("npz", "jpg", "png", "events"),
-        aliases={"aedat": "events"},
-    )
-    datagen_kwargs: Mapping[str, object] = key(
-        {},
-        "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first). Events: rescale is "
-        "what an event adds to a frame.",
-    )
-    dataflow_kwargs: Mapping[str, object] = key(
-        {},
-        "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
-        "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
-    )
-    num_dvs_events_per_sample: int = key(
-        2000,
-        "Events: a recording is cut into samples of so many events; -1 makes one sample of it.",
-        rule=exactly(-1, "all") | at_least(1),
-        idle=lambda settings: _no_events(settings),
-    )
-    eventframe_width: int = key(
-        0,
-        "Events: µs of a time step, which begins with the next event, so that silence takes no steps. 0: the events of "
-        "a sample are spread over all steps of its duration, as they were over its time.",
-        rule=at_least(0),
-        idle=lambda settings: _no_events(settings),
-    )
-    frame_gen_method: Literal[
-        "auto", "rectified_sum", "signed_sum", "rectified_polarity_channels", "signed_polarity_channels"
-    ] = key(
-        "auto",
-        "Events: how they become frames for the original network, and which channel and sign their spikes have. "
-        "rectified: each counts 1; signed: -1 where a pixel saw less light; polarity_channels: these in channel 0, the "
-        "others in channel 1. auto: rectified_sum, or rectified_polarity_channels where the model has two channels.",
-        aliases=_EMPTY_AUTO,
-        idle=lambda settings: _no_events(settings),
-    )
-    chip_size: tuple[int, int] | None = key(
-        None,
-        "Events: (width, height) of the sensor, from which pixels are scaled to the size of the model's input.",
-        derived="that which the file or its format names, else the size of the model's input",
-        idle=lambda settings: _no_events(settings),
-    )
-    is_x_first: bool = key(
-        False,
-        "Events: the first axis of a frame is x, not y.",
-        aliases=_EMPTY_FALSE,
-        idle=lambda settings: _no_events(settings),
-    )
-    is_x_flipped: bool = key(
-        False, "Events: mirror x.", aliases=_EMPTY_FALSE, idle=lambda settings: _no_events(settings)
-    )
-    is_y_flipped: bool = key(
-        False, "Events: mirror y.", aliases=_EMPTY_FALSE, idle=lambda settings: _no_events(settings)
-    )
-    maxpool_subsampling: bool = key(
-        True,
-        "Events: those that have the same time, and, scaled to the input's size, the same pixel, count as one (and "
-        "the same polarity where that matters).",
-        idle=lambda settings: _no_events(settings),
-    )
-    do_clip_three_sigma: bool = key(
-        True,
-        "Events: leave out the last events of pixels whose sum is beyond three standard deviations of all.",
-        idle=lambda settings: _no_events(settings),
-    )
-    label_dict: Mapping[str, object] = key(
-        {},
-        "Events: number of each class folder, such as {'left': 0, 'right': 1}.",
-        idle=lambda settings: _no_events(settings),
-    )
-    head: str = key(
-        "auto",
-        "What the output means: classes (the largest value), logits (each value says 1 above 0), values (numbers of a "
-        "regression). auto: as the model says by a softmax or sigmoid, else classes for a vector of two or more.",
-        choices=("auto", "classes", "logits", "values"),
-    )
-    class_axis: int | None = key(
-        None,
-        "Axis of the output's sample along which the classes stand, where there are several per sample (a map); 0 is "
-        "the first.",
-        derived="the axis of a softmax, else none",
-    )
-    class_place: int | None = key(
-        None,
-        "The only place beside class_axis whose class counts, such as -1: the last step of a sequence.",
-        derived="each of them",
-    )
-    scored_output: str = key(
-        "",
-        "Output that y_test is held against, where the model has several.",
-        derived="the first",
-    )
-    poisson_input: bool = key(
-        False,
-        "Present samples as Poisson spike trains instead of a constant current.",
-        recipe="encoding",  # a train depends on the data: see `recipe_of`
-    )
-    input_rate: float = key(
-        1000.0,
-        "Poisson rate in Hz of the largest input value; used when poisson_input = True.",
-        rule=POSITIVE,
-        recipe="encoding",
-        idle=lambda settings: "" if settings.input.poisson_input else "poisson_input = False",
     )
 
 
