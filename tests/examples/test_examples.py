@@ -16,6 +16,7 @@ NEEDS = {  # folder -> packages beyond the core
     "keras_mlp": ("keras", "sklearn"),
     "pytorch_cnn": ("sklearn",),
     "onnx_residual": ("onnxscript", "sklearn"),
+    "event_cnn": (),
 }
 
 pytestmark = pytest.mark.long
@@ -59,7 +60,7 @@ def test_model_is_made_and_converted(name, tmp_path):
     assert report["samples"] == 360
     assert report["ann_accuracy"] >= 0.95
     assert report["parsed_accuracy"] == report["ann_accuracy"]
-    assert abs(report["snn_accuracy"] - report["ann_accuracy"]) <= 0.02
+    assert abs(report["snn_accuracy"] - report["ann_accuracy"]) <= (0.01 if name == "event_cnn" else 0.02)
     assert list(elsewhere.iterdir()) == []
 
 
