@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,7 +43,12 @@ class Encoding:
 
 
 class Spiking(Encoding, ABC):
-    """An input that reaches the network as spikes, which the wiring multiplies by `amplitude`."""
+    """An input that reaches the network as spikes, which the wiring multiplies by `amplitude`.
+
+    `valued` where its trains are other values than spikes: what has sources of spikes alone gets them as currents.
+    """
+
+    valued: ClassVar[bool] = False
 
     amplitude: float
     """The value that one spike per step stands for."""
@@ -183,6 +189,7 @@ class StepByStep(Spiking):
             why_not="its inputs are the same in every step, or spikes",
         ),
     )
+    valued = True
 
     window: int = 1
     period: int = 2
@@ -197,6 +204,13 @@ class StepByStep(Spiking):
     def words(self, dt: float) -> str:
         """With how long a step lasts."""
         return f"a sequence, each step for {self.window} of {self.period} steps"
+
+    def shown(self, x: Array) -> Iterator[tuple[int, Array]]:
+        """For each step of the sequence the first step in which it is there, and the sample that has it alone."""
+        for at in range(x.shape[1]):
+            alone = np.zeros(x.shape)
+            alone[:, at] = x[:, at]
+            yield at * self.period, alone
 
     def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
         """The values themselves (steps, batch, *shape), zero but for the step of the sequence that is there."""

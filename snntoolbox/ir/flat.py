@@ -67,7 +67,7 @@ class FlatNetwork:
     """`samples` independent copies of a network side by side.
 
     inputs: spiking input -> number of its sources, twice its values: of each sample first those whose spikes count as
-    +1, then those whose spikes count as -1. Constant inputs are no sources: see `snntoolbox.ir.host`.
+    +1, then those whose spikes count as -1. Other inputs are no sources: see `snntoolbox.ir.host`.
     """
 
     inputs: Mapping[str, int]
@@ -122,7 +122,8 @@ def flattened(network: SpikingNetwork) -> FlatNetwork:
     if loop := network.circuit.quick_loop:
         offender = Unsupported(" -> ".join(loop), "fewer steps of delay than projections")
         raise UnsupportedError("a simulator where a spike takes a step", [offender])
-    inputs = {n: 2 * network.wiring.size(n) for n, e in network.encodings.items() if isinstance(e, Spiking)}
+    spiking = [n for n, e in network.encodings.items() if isinstance(e, Spiking) and not e.valued]
+    inputs = {n: 2 * network.wiring.size(n) for n in spiking}
     order = [n for n in network.targets if n in network.populations]
     cells = {name: _cells(network.populations[name], network.depths[name]) for name in order}
     connections = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.errors import BackendError, DataError
-from snntoolbox.ir.encodings import Spiking, spike_trains
+from snntoolbox.ir.encodings import Spiking, StepByStep, spike_trains
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -50,9 +50,9 @@ class HostInput:
 
     constant: population or read-out -> (samples, *shape), the current that constant inputs add each step.
     drive: population -> (samples, neurons), what every neuron gets each of its own steps: that current and the bias.
-    timed: population -> what it gets in some of its own steps alone, on top of that: pulses, and constant inputs that
-    are presented in the first steps alone (then they are not in `drive`).
-    trains: spiking input -> (steps, samples, *shape) int8, the signed spikes.
+    timed: population -> what it gets in some of its own steps alone, on top of that: pulses, constant inputs that
+    are presented in the first steps alone (then they are not in `drive`), and the steps of sequences.
+    trains: spiking input -> (steps, samples, *shape), the signed spikes in int8, or values.
     """
 
     def __init__(self, network: SpikingNetwork, x: tuple[Array, ...], steps: int, first_sample: int) -> None:
@@ -71,11 +71,24 @@ class HostInput:
                 self.timed[name].insert(0, Timed(0, presented, current))
                 current = np.zeros(current.shape)
             self.drive[name] = current + spread(bias, population.shape)
+        for (name, coding), array in zip(network.encodings.items(), x, strict=True):
+            if isinstance(coding, StepByStep):
+                self._add_sequence(network, name, coding, np.asarray(array))
         self.trains = {
             name: spike_trains(np.asarray(array), steps, coding, first_sample)
             for (name, coding), array in zip(network.encodings.items(), x, strict=True)
             if isinstance(coding, Spiking)
         }
+
+    def _add_sequence(self, network: SpikingNetwork, name: str, coding: StepByStep, x: Array) -> None:
+        """What the steps of a sequence add to each population, each in its own steps."""
+        for population in network.populations.values():
+            for lag in network.circuit.arrivals[population.current].get(name, ()):
+                way = network.circuit.submap(name, population.current, lag)
+                for first, alone in coding.shown(x):
+                    current = way.run(alone).reshape(self.samples, population.size)
+                    timed = Timed(first + lag, first + lag + coding.window, current)
+                    self.timed[population.name].append(timed)
 
     def source_spikes(self, name: str) -> tuple[Array, Array]:
         """Steps (from 0) and source indices of an input's spikes, by step; indices as in `FlatNetwork.inputs`.
@@ -127,7 +140,7 @@ def _valued(population: Population) -> bool:
 def counted(network: SpikingNetwork, spikes: Array) -> Array:
     """What trains (steps, ...) of spikes count together, whole numbers."""
     if network.schedule is None or not network.schedule.binary:
-        return np.asarray(spikes.sum(axis=0, dtype=np.int64))
+        return np.asarray(spikes.sum(axis=0, dtype=np.float64 if spikes.dtype.kind == "f" else np.int64))
     return np.tensordot(network.weights(0, len(spikes)).astype(np.int64), spikes.astype(np.int64), axes=1)
 
 

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from snntoolbox.ir.encodings import ConstantCurrent, Spiking, spike_trains
+from snntoolbox.ir.encodings import Encoding, Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
@@ -143,14 +143,14 @@ _AT_ONCE = 32
 def input_trains(network: SpikingNetwork, x: Sequence[Array], steps: int, first_sample: int = 0) -> dict[str, Array]:
     """The trains (steps, samples, *shape) of each spiking input, int8, of samples numbered from `first_sample`."""
     pairs = zip(network.encodings.items(), x, strict=True)
-    return {n: spike_trains(a, steps, e, first_sample) for (n, e), a in pairs if isinstance(e, Spiking)}
+    return {n: spike_trains(a, steps, e, first_sample) for (n, e), a in pairs if _spikes(e)}
 
 
 def input_events(network: SpikingNetwork, x: Sequence[Array], steps: int, first_sample: int = 0) -> dict[str, Array]:
     """The number of spikes (samples, *shape) of each spiking input over so many steps."""
     events = {}
     for (name, coding), samples in zip(network.encodings.items(), x, strict=True):
-        if isinstance(coding, Spiking):
+        if _spikes(coding):
             starts = range(0, steps, _AT_ONCE)
             parts = (coding.train(samples, min(_AT_ONCE, steps - s), first_sample, s) for s in starts)
             events[name] = np.sum([np.count_nonzero(part, axis=0) for part in parts], axis=0)
@@ -158,6 +158,11 @@ def input_events(network: SpikingNetwork, x: Sequence[Array], steps: int, first_
 
 
 def input_operations(network: SpikingNetwork) -> int:
-    """Operations per sample, two per synapse, that inputs coded as constant current cost before the first step."""
+    """Operations per sample, two per synapse, that inputs coded as currents cost: each of their values once."""
     fans = fan_out(network)
-    return 2 * sum(int(fans[n].sum()) for n, e in network.encodings.items() if isinstance(e, ConstantCurrent))
+    return 2 * sum(int(fans[n].sum()) for n, e in network.encodings.items() if not _spikes(e))
+
+
+def _spikes(coding: Encoding) -> TypeGuard[Spiking]:
+    """Whether an input reaches the network as spikes: others are currents."""
+    return isinstance(coding, Spiking) and not coding.valued

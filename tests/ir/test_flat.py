@@ -7,7 +7,7 @@ import pytest
 
 from snntoolbox.analysis.conformance.cases import cases
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
-from snntoolbox.ir.flat import flattened
+from snntoolbox.ir.flat import flattened, spread
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
@@ -42,11 +42,14 @@ def stepped(network, x, steps, record):
                 np.add.at(current[c.target], c.post, c.weight * fired[c.source][now - c.delay][c.pre])
         for name, cells in flat.cells.items():
             if now >= cells.onset:
-                awake = waiting[name] == 0
+                awake, openings = waiting[name] == 0, cells.neuron.parts.openings
+                anew = openings.restart(now - cells.onset) if openings else None
+                if anew is not None:
+                    potential[name] = np.tile(spread(anew, cells.shape), host.samples)
                 counts = cells.neuron.weight(now - cells.onset)
                 before = cells.neuron.leak * potential[name] + awake * current[name] * counts
-                first, last = cells.neuron.window or (0, steps)
-                spikes = (before >= cells.threshold * counts) & awake & (first <= now - cells.onset < last)
+                fires = now - cells.onset < steps if openings is None else openings.open(now - cells.onset)
+                spikes = (before >= cells.threshold * counts) & awake & fires
                 after = cells.neuron.parts.reset.after(before, spikes, cells.threshold * counts)
                 potential[name] = np.clip(after, *(cells.neuron.saturation or (-np.inf, np.inf)))
                 waiting[name] = np.where(spikes, cells.neuron.refractory, np.maximum(waiting[name] - 1, 0))

@@ -49,7 +49,8 @@ class Brian2Backend:
         features=features_of(PARTS)
         | f.INPUTS
         | f.RECORDINGS
-        | {f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS, f.BATCHES},
+        | {f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.SEQUENCES}
+        | {f.FLOAT_WEIGHTS, f.BATCHES},
         latency=1,
         exact_bits=53,
         modules=("brian2",),

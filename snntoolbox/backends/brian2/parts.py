@@ -17,6 +17,7 @@ from snntoolbox.ir.parts import (
     Leak,
     Modulo,
     PerfectIntegrator,
+    RecurringWindow,
     RefractoryPeriod,
     Subtract,
     ToPotential,
@@ -29,7 +30,8 @@ class Code:
 
     begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
     count. window: the own steps first ... last - 1 in which alone a neuron may fire. digits: own steps are digits of
-    numbers of so many, and `weight` is what currents and thresholds count. reset: statements after a spike.
+    numbers of so many, and `weight` is what currents and thresholds count. reset: statements after a spike. recurring:
+    windows that recur, before each of which v begins anew.
     """
 
     begin: str = ""
@@ -38,6 +40,7 @@ class Code:
     window: tuple[int, int] | None = None
     digits: int = 0
     reset: str = ""
+    recurring: RecurringWindow | None = None
 
 
 def _refractory(part: RefractoryPeriod) -> Code:
@@ -61,6 +64,7 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     RefractoryPeriod: _refractory,
     FiringWindow: lambda part: Code(window=(part.first, part.last)),
     DigitWindow: lambda part: Code(window=(part.first, part.last), digits=part.bits),
+    RecurringWindow: lambda part: Code(recurring=part),
 }
 
 
@@ -74,4 +78,5 @@ def code_of(neuron: IF) -> Code:
         digits=max(piece.digits for piece in pieces),
         window=next((piece.window for piece in pieces if piece.window), None),
         reset="".join(piece.reset for piece in pieces),
+        recurring=next((piece.recurring for piece in pieces if piece.recurring), None),
     )

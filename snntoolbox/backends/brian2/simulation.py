@@ -12,7 +12,7 @@ import numpy as np
 
 from snntoolbox.backends.brian2.parts import code_of
 from snntoolbox.errors import BackendError
-from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened
+from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened, spread
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -33,6 +33,7 @@ theta : 1 (constant)
 drive : 1 (constant)
 waiting : integer
 weight : 1
+restart : 1 (constant)
 """
 AWAKE_FROM = "t_in_timesteps >= {onset}"
 INTEGRATE = """
@@ -41,6 +42,12 @@ v = (1 - active) * v + active * ({decayed} + {awake} * weight * ({current}))
 current = 0
 """
 DIGIT = "weight = 2.0 ** ({digits} - 1 - (t_in_timesteps - {onset}) % {digits})\n"
+ANEW = """
+since = t_in_timesteps - {start}
+anew = int(since > 0 and since % {period} == 0)
+v = (1 - anew) * v + anew * restart
+"""
+RECURS = "t_in_timesteps >= {first} and (t_in_timesteps - {first}) % {period} < {steps}"
 BETWEEN = "t_in_timesteps >= {first} and t_in_timesteps < {last}"
 
 
@@ -135,6 +142,11 @@ class _Network:
         if code.window is not None:
             first, last = code.window
             fires = BETWEEN.format(first=cells.onset + first, last=cells.onset + last)
+        recurring, begin = code.recurring, code.begin
+        if recurring is not None:
+            first = cells.onset + recurring.first
+            fires = RECURS.format(first=first, steps=recurring.steps, period=recurring.period)
+            begin += ANEW.format(start=first - recurring.steps, period=recurring.period)
         integrate = INTEGRATE.format(
             onset=cells.onset, decayed=code.decayed, awake=f"int({code.awake})", current=" + ".join(parts)
         )
@@ -148,10 +160,12 @@ class _Network:
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
         group.weight = 1
+        if recurring is not None:
+            group.restart = np.tile(spread(recurring.potential, cells.shape), self.host.samples)
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
         weigh = DIGIT.format(digits=code.digits, onset=cells.onset) if code.digits else ""
-        step = code.begin + weigh + integrate
+        step = begin + weigh + integrate
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         return group
 

@@ -16,6 +16,7 @@ from snntoolbox.errors import SNNToolboxError, UnsupportedError
 from snntoolbox.ir.encodings import StepByStep
 from snntoolbox.ir.features import features
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.operations import input_events, input_operations
 from snntoolbox.ir.result import Record
 
 STEPS, FEATURES, UNITS, WINDOW = 4, 2, 5, 8
@@ -104,6 +105,19 @@ def test_the_interpreter_and_the_simulator_agree(name):
         assert np.mean(ran.spikes[population] != raster) < 1e-3
 
 
+@pytest.mark.parametrize("name", ["layers", "all", "state"])
+def test_the_spikes_are_the_same_in_brian2(name):
+    pytest.importorskip("brian2")
+    network = converted(name, "recurrent", normalize=False)
+    rasters = []
+    for simulator in ("INI", "brian2"):
+        with backend_named(simulator).build(network) as run:
+            rasters.append(run.run(X[:3], steps=network.schedule.steps, record=RASTERS))
+    for population, raster in rasters[0].spikes.items():
+        np.testing.assert_array_equal(rasters[1].spikes[population], raster)
+    np.testing.assert_allclose(rasters[1].output, rasters[0].output, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_outputs_come_near_the_network_with_longer_windows(name):
     model = NETS[name]()
@@ -183,7 +197,7 @@ def test_what_does_not_go_with_it(reason):
         stb.convert(NETS["last"](), X, schedule="recurrent", duration=WINDOW, **UNFIT[reason])
 
 
-@pytest.mark.parametrize("simulator", ["brian2", "nest", "verilog"])
+@pytest.mark.parametrize("simulator", ["nest", "pynn.brian2", "verilog"])
 def test_simulators_without_windows_that_recur_refuse_them_by_name(simulator):
     network = converted("last", "recurrent")
     words = [u.reason for u in backend_named(simulator).capabilities.missing(network)]
@@ -201,3 +215,9 @@ def test_it_is_kept_in_a_file(tmp_path):
 def test_a_simulator_is_asked_before_there_is_a_network():
     words = {f.feature.name for f in features(smallest_network(Recipe(schedule="recurrent")))}
     assert {"windows that recur", "sequences presented step by step"} <= words
+
+
+def test_the_values_of_a_sequence_are_no_spikes_in_the_account():
+    network = converted("last", "recurrent")
+    assert input_events(network, [X], network.schedule.steps) == {}
+    assert input_operations(network) == 2 * STEPS * FEATURES * UNITS
