@@ -77,7 +77,7 @@ CASES: Mapping[str, Case] = {
     "input.dataflow_kwargs": Case("{'color_mode': 'grayscale', 'classes': ['2', '1', '0']}", _GREY),
     "input.poisson_input": Case("True"),
     "input.input_rate": Case("500", ("input.poisson_input=True",)),
-    "input.num_poisson_events_per_sample": Case("100"),
+    "input.num_poisson_events_per_sample": Case("20", ("input.poisson_input=True",)),
     "input.num_dvs_events_per_sample": Case("20", _EVENTS),
     "input.eventframe_width": Case("5", _EVENTS),
     "input.label_dict": Case("{'0': 2, '1': 1, '2': 0}", _EVENTS),

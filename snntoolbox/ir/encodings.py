@@ -104,7 +104,8 @@ class Poisson(Spiking):
 
     The wiring multiplies them by `amplitude`, so that the mean current is x. Rates above one spike per step are cut
     off: `amplitude` must be at least max |x|. An input rate of r Hz at a step of dt ms is
-    amplitude = max|x| / (r * dt / 1000). With `steps` there are spikes in the first so many steps alone.
+    amplitude = max|x| / (r * dt / 1000). With `steps` there are spikes in the first so many steps alone, with `most`
+    the first so many spikes of each sample alone.
     """
 
     features = (Feature("Poisson input", lowered_by=Lowering("[input] poisson_input = False")),)
@@ -112,22 +113,29 @@ class Poisson(Spiking):
     amplitude: float = 1.0
     seed: int = 0
     steps: int | None = None
+    most: int | None = None
 
     def __post_init__(self) -> None:
         _check_types(self)
         _check_amplitude(self.amplitude)
         _check_steps(self.steps)
+        if self.most is not None and self.most < 1:
+            raise ConversionError(f"Poisson input of {self.most} spikes a sample: it must be at least 1")
         if not 0 <= self.seed < 2**64:
             raise ConversionError(f"the seed {self.seed} of Poisson input is not from 0 to 2^64 - 1")
 
     def words(self, dt: float) -> str:
         """With its largest rate."""
         most = f"at most {1000 / dt:,.0f} Hz for |x| = {self.amplitude:g}"
-        return f"Poisson spikes, {most}, seed {self.seed}{_first_steps(self.steps)}"
+        few = "" if self.most is None else f", the first {self.most} of a sample"
+        return f"Poisson spikes, {most}, seed {self.seed}{few}{_first_steps(self.steps)}"
 
     def train(self, x: Array, steps: int, first_sample: int, first_step: int) -> Array:
         """See `poisson_spikes`."""
-        return poisson_spikes(x, steps, self, first_sample, first_step)
+        if self.most is None:
+            return poisson_spikes(x, steps, self, first_sample, first_step)
+        whole = poisson_spikes(x, first_step + steps, self, first_sample)  # how many came before is not known else
+        return first_spikes(whole, self.most)[first_step:]
 
     def check(self, x: Array, name: str) -> None:
         """DataError where a value would need more than one spike per step."""
@@ -245,6 +253,13 @@ def _largest(x: Array) -> float:
 
 def _first_steps(steps: int | None) -> str:
     return "" if steps is None else f" in the first {steps} steps"
+
+
+def first_spikes(train: Array, most: int) -> Array:
+    """Spikes (steps, batch, ...) without those behind the first `most` of each sample, counted step by step."""
+    by_sample = np.moveaxis(train, 1, 0).reshape(train.shape[1], -1)
+    kept = by_sample * (np.cumsum(by_sample != 0, axis=1) <= most)
+    return np.moveaxis(kept.reshape(train.shape[1], train.shape[0], *train.shape[2:]), 0, 1)
 
 
 def spike_trains(x: Array, steps: int, encoding: Spiking, first_sample: int, first_step: int = 0) -> Array:

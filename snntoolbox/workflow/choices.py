@@ -50,7 +50,9 @@ def _encoding(settings: Settings, largest_input: float, event_value: float) -> E
     if not settings.input.poisson_input:
         return ConstantCurrent()
     per_step = settings.input.input_rate * settings.simulation.dt / 1000
-    return Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed)
+    events = settings.input.num_poisson_events_per_sample
+    most = None if events < 0 else events
+    return Poisson(amplitude=(largest_input or 1.0) / per_step, seed=settings.simulation.seed, most=most)
 
 
 def as_key(name: str, value: object) -> Setting:

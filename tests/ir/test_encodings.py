@@ -37,6 +37,25 @@ def test_chunks_of_time_are_one_train(cut):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+@pytest.mark.parametrize("cut", [1, 7, 19])
+def test_only_the_first_spikes_of_a_sample(cut):
+    few, all_of_it = Poisson(seed=5, most=12), Poisson(seed=5)
+    whole, plain = few.train(X, 20, 3, 0), all_of_it.train(X, 20, 3, 0)
+    for sample in range(len(X)):
+        spikes, before = whole[:, sample].ravel(), plain[:, sample].ravel()
+        assert np.count_nonzero(spikes) == 12 < np.count_nonzero(before)
+        last = np.flatnonzero(spikes)[-1]
+        np.testing.assert_array_equal(spikes[: last + 1], before[: last + 1])
+    parts = [few.train(X, cut, 3, 0), few.train(X, 20 - cut, 3, cut)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(few.train(X[1:], 20, 4, 0), whole[:, 1:])
+
+
+def test_no_spikes_at_all_are_no_input():
+    with pytest.raises(ConversionError, match="at least 1"):
+        Poisson(most=0)
+
+
 def test_batches_are_their_samples():
     coding = Poisson(seed=5)
     whole = poisson_spikes(X, 20, coding, 10)

@@ -161,9 +161,9 @@ def pulses(draft: Draft) -> None:
 
 
 def presented_first(draft: Draft) -> None:
-    """Constant and Poisson inputs in the first steps alone; the constant one reaches a deep layer and a read-out."""
+    """Constant and Poisson inputs in the first steps alone, of these the first spikes; the first goes deep too."""
     image = draft.input(5, coding=ConstantCurrent(steps=4))
-    source = draft.input(5, coding=Poisson(amplitude=2.0, seed=3, steps=6))
+    source = draft.input(5, coding=Poisson(amplitude=2.0, seed=3, steps=6, most=5))
     spikes = draft.node(Scale, source, gain=np.full(1, 2.0))
     hidden = draft.neurons(draft.node(Add, draft.dense(image, 6), draft.dense(spikes, 6)))
     last = draft.neurons(draft.node(Add, draft.dense(hidden, 6), draft.dense(image, 6)))

@@ -142,3 +142,10 @@ class Input:
         recipe="encoding",
         idle=lambda settings: "" if settings.input.poisson_input else "poisson_input = False",
     )
+    num_poisson_events_per_sample: int = key(
+        -1,
+        "Present only the first so many Poisson spikes of each sample; -1 is all.",
+        rule=exactly(-1, "all") | at_least(1),
+        recipe="encoding",
+        idle=lambda settings: "" if settings.input.poisson_input else "poisson_input = False",
+    )

@@ -40,7 +40,6 @@ REFUSED: tuple[Refused, ...] = (
         "custom objects are not loaded; use layers of Keras itself or export the model to ONNX",
         filepath_custom_objects="",
     ),
-    *_refused("input", "input trains are not cut; shorten simulation.duration", num_poisson_events_per_sample=-1),
     *_refused(
         "input", "the number of input spikes is not limited; shorten simulation.duration", max_num_input_spikes=-1
     ),
