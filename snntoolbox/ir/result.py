@@ -126,6 +126,7 @@ class Result:
     product on tensor cores).
     early_exit: when each sample ended, with its prediction then, if that was asked for; all else is after all steps.
     heads: read-out -> what it says.
+    hardware: what a simulator of chips says that a sample took there, by name and unit -> (samples,).
     """
 
     steps: int
@@ -140,6 +141,7 @@ class Result:
     engine_paths: Mapping[str, frozenset[str]] = field(default_factory=dict)
     early_exit: EarlyExit | None = None
     heads: Mapping[str, Head] = field(default_factory=dict)
+    hardware: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def mean_steps(self) -> float:
@@ -233,4 +235,5 @@ def joined(results: list[Result]) -> Result:
         engine_paths={n: frozenset().union(*(r.engine_paths[n] for r in results)) for n in results[0].engine_paths},
         early_exit=joined_exits(exits) if exits else None,
         heads=results[0].heads,
+        hardware=join("hardware", 0),
     )

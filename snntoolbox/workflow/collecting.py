@@ -171,6 +171,23 @@ class Operations:
         }
 
 
+class Hardware:
+    """What a simulator of chips says that a sample takes there."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[Array]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        for name, values in batch.result.hardware.items():
+            self._values.setdefault(name, []).append(values)
+
+    def report(self) -> Mapping[str, Any]:
+        """The mean of each figure over the samples; nothing from simulators of no chip."""
+        means = {name: float(np.concatenate(values).mean()) for name, values in self._values.items()}
+        return {"hardware_per_sample": means} if means else {}
+
+
 class EnginePaths:
     """In which ways the built-in simulator computed the input of each layer."""
 

@@ -33,6 +33,7 @@ from snntoolbox.workflow.collecting import (
     Diagnosing,
     EarlyExits,
     EnginePaths,
+    Hardware,
     Operations,
     OutputDifferences,
     Outputs,
@@ -136,7 +137,7 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
         recorder=Recorder(network, folder, log_vars, plot_vars, output.plotproperties),
         layers=LayerFigures(network),
         diagnosing=None if observer is None else Diagnosing(observer),
-        others=(differences, *exits, EnginePaths(), Operations(network, inputs.leading)),
+        others=(differences, *exits, EnginePaths(), Hardware(), Operations(network, inputs.leading)),
     )
 
 

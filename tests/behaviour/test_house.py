@@ -29,6 +29,8 @@ FRAMEWORKS = {
     "tensorflow": (),
     "jax": (),
     "h5py": ("ir/hdf5.py",),
+    "sanafe": ("backends/sanafe/simulation.py",),
+    "yaml": ("backends/sanafe/architecture.py",),
     "nir": ("backends/nir/library.py",),
     "onnx": ("frontends/onnx/",),
     "onnxruntime": ("frontends/onnx/",),

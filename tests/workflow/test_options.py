@@ -1,16 +1,21 @@
 """Options of simulators: every key that is one reaches every simulator that has it, in every story that simulates."""
 
+import json
+
 import pytest
 
 from snntoolbox.analysis.comparison import side
 from snntoolbox.backends import simulate
+from snntoolbox.backends.inisim import backend as inisim
+from snntoolbox.backends.sanafe import backend as sanafe
 from snntoolbox.workflow import commands, demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.options import option_keys, options_of
 
-CHANGED = {"INI.device": "cpu", "INI.chunk": 3, "INI.engine": "dense"}
+BUILT_IN = {"INI.device": "cpu", "INI.chunk": 3, "INI.engine": "dense"}
+CHANGED = {**BUILT_IN, "sanafe.architecture": "truenorth"}
 """A value of each that is not its default."""
 
 STORIES = {
@@ -61,12 +66,12 @@ def test_every_command_that_simulates_is_here():
 def test_all_options_reach_every_story(story, workspace, built):
     command, *words = STORIES[story]
     short = {"simulation.num_to_test": 4, "simulation.duration": 4, "normalization.num_samples": 40}
-    chosen = {option_keys()[name].path: value for name, value in CHANGED.items()}
+    chosen = {option_keys()[name].path: value for name, value in BUILT_IN.items()}
     sets = [word for key, value in {**short, **chosen}.items() for word in ("--set", f"{key}={value}")]
     main([command, "demo_onnx.ini", *words, *sets])
     ours = [options for name, options in built if name == "INI"]
     assert ours
-    assert ours == len(ours) * [{name.split(".")[1]: value for name, value in CHANGED.items()}]
+    assert ours == len(ours) * [{name.split(".")[1]: value for name, value in BUILT_IN.items()}]
     assert [options for name, options in built if name != "INI"] in ([], [{}])
 
 
@@ -84,10 +89,18 @@ def test_a_simulator_says_itself_what_it_does_not_have(workspace, capsys):
 
 
 def test_options_are_those_of_the_simulator():
-    from snntoolbox.backends.inisim.backend import Options
-
+    kinds = {"INI": inisim.Options, "sanafe": sanafe.Options}
     for name, row in option_keys().items():
-        option = name.removeprefix("INI.")
-        assert getattr(Options(), option) == row.default, name
+        owner, option = name.split(".")
+        assert getattr(kinds[owner](), option) == row.default, name
         assert row.value_in(Settings()) == row.default
         assert keys()[row.path] is row
+
+
+def test_the_architecture_reaches_the_chip(workspace, built):
+    changes = {"simulator": "sanafe", "architecture": "truenorth", "num_to_test": 1, "duration": 2}
+    sets = [word for key, value in changes.items() for word in ("--set", f"simulation.{key}={value}")]
+    assert main(["demo_onnx.ini", "--set", "conversion.weight_bits=8", *sets]) == 0
+    assert ("sanafe", {"architecture": "truenorth"}) in built
+    report = json.loads((workspace / "log" / "demo_onnx" / "report.json").read_text())
+    assert report["hardware_per_sample"]["total energy (J)"] == 0  # its file has no figures of energy

@@ -170,6 +170,7 @@ class _Comparing:
             agreement=_share(predictions, theirs),
             ann_agreement=_share(predictions, self.predictions),
             spikes={n: count / max(totals.samples, 1) for n, count in totals.spikes.items()} if totals.samples else {},
+            hardware={n: value / max(totals.samples, 1) for n, value in totals.hardware.items()},
             differing={} if first else dict(totals.differing),
             cells={} if first else dict(totals.cells),
             compared=0 if first else totals.compared,

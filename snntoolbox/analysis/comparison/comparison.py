@@ -80,7 +80,8 @@ class Side:
 
     `samples` is the number finished, also where the simulator died. accuracy: by the labels; agreement: share of equal
     predictions with the reference, ann_agreement with the original network. spikes: population -> mean number per
-    sample. differing: population -> cells (neuron, step, sample) that differ from the reference, of `cells`.
+    sample. hardware: what a simulator of chips says that a sample takes there, on average. differing: population ->
+    cells (neuron, step, sample) that differ from the reference, of `cells`.
     """
 
     simulator: str
@@ -91,6 +92,7 @@ class Side:
     agreement: float | None = None
     ann_agreement: float | None = None
     spikes: Mapping[str, float] = field(default_factory=dict)
+    hardware: Mapping[str, float] = field(default_factory=dict)
     differing: Mapping[str, int] = field(default_factory=dict)
     cells: Mapping[str, int] = field(default_factory=dict)
     compared: int = 0

@@ -93,6 +93,7 @@ class RasterTotals:
         self.spikes: Counter[str] = Counter(dict.fromkeys(order, 0))
         self.differing: Counter[str] = Counter()
         self.cells: Counter[str] = Counter()
+        self.hardware: dict[str, float] = {}
         self.first: FirstDifference | None = None
         self._predictions: list[Array] = []
 
@@ -105,6 +106,8 @@ class RasterTotals:
         """Take in the next samples; `expected` is the reference's raster of the first of them, as far as it goes."""
         for name in self.order:
             self.spikes[name] += int(result.events[name].sum())
+        for name, values in result.hardware.items():
+            self.hardware[name] = self.hardware.get(name, 0.0) + float(values.sum())
         if self.classifies:
             self._predictions.append(result.predictions)
         if expected:

@@ -27,7 +27,7 @@ EARLY_STOPPING = 0.99
 
 _SIMULATORS_REFUSED = {
     "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
-    "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = INI",
+    "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip",
     "MegaSim": "needs a program that is not publicly available; use simulator = INI",
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
@@ -161,6 +161,11 @@ class Simulation:
         "sums over spikes where few neurons fire; dense takes floating-point products always, event sums over spikes "
         "wherever possible, reference the slow interpreter that defines the semantics.",
         option="INI.engine",
+    )
+    architecture: str = key(
+        "loihi",
+        "Chip of the simulator sanafe: loihi, truenorth, or an architecture file of SANA-FE.",
+        option="sanafe.architecture",
     )
     seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
 

@@ -62,6 +62,10 @@ def _paragraphs(comparison: Comparison, width: int) -> Iterator[str]:
             yield f"{side.simulator} {_ENDED[side.status]}{after}:"
             yield indent(side.reason, "  ")
     for side in comparison.sides:
+        if side.hardware:
+            figures = ", ".join(f"{name} {value:.3e}" for name, value in side.hardware.items())
+            yield "\n".join(wrap(f"{side.simulator}, per sample: {figures}", width, break_on_hyphens=False))
+    for side in comparison.sides:
         if side.divergence is not None:
             yield from _divergence(side, side.divergence, comparison, width)
     yield "\n".join(wrap(_verdict(comparison), width, break_on_hyphens=False))

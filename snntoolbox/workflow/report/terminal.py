@@ -118,6 +118,12 @@ def energy_table(energy: Mapping[str, Any], width: int = 0) -> str:
     return f"{table}\n{fill(note, width or 120, break_on_hyphens=False)}"
 
 
+def hardware_table(figures: Mapping[str, float], simulator: str, width: int = 0) -> str:
+    """One line for each figure of a simulator of chips, per sample; names end with their unit."""
+    rows = [(name, f"{value:.3e}") for name, value in figures.items()]
+    return text_table((f"per sample on {simulator}", ""), rows, {1}, width, total=False)
+
+
 def joules(energy: float) -> str:
     """With three digits and a prefix that every terminal has: ``'4.56 uJ'``."""
     for prefix, unit in (("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)):
@@ -185,6 +191,8 @@ def run_paragraphs(
     if rows := _accuracies(report):
         yield f"{accuracy_table(rows, width, report.get('top_k', 1))}\n"
     yield from (fill(sentence, width, break_on_hyphens=False) for sentence in _sentences(report))
+    if report.get("hardware_per_sample"):
+        yield f"\n{hardware_table(report['hardware_per_sample'], report['simulator'], width)}"
     if report.get("energy"):
         yield f"\n{energy_table(report['energy'], width)}"
 

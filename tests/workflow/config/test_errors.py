@@ -55,7 +55,7 @@ def message(tmp_path):
         ("simulation.simulator=ini", "did you mean INI?"),
         ("simulation.simulator=neurn", "did you mean neuron?"),
         ("simulation.simulator=spiNNaker", "SpiNNaker boards"),
-        ("simulation.simulator=loihi", "use simulator = INI"),
+        ("simulation.simulator=loihi", "use simulator = sanafe"),
         ("simulation.simulator=MegaSim", "use simulator = INI"),
         ("input.model_lib=caffe", "export the model to ONNX"),
         ("input.model_lib=lasagne", "export the model to ONNX"),
