@@ -26,6 +26,7 @@ from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.data.events.event_sets import EventOptions
 from snntoolbox.workflow.data.events.event_settings import event_options
 from snntoolbox.workflow.data.load import check_fits, load_calibration, load_test, value_of_events
+from snntoolbox.workflow.data.named import named_calibration, named_test
 from snntoolbox.workflow.models import find_model
 from snntoolbox.workflow.saved import needed_file, saved_file
 
@@ -50,6 +51,12 @@ class Inputs:
     graph: Graph | None = None
     network: SpikingNetwork | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_settings(self, settings: Settings) -> Inputs:
+        """The same with settings that say otherwise how long it runs; data that were read are not read again."""
+        other = replace(self, settings=settings)
+        vars(other).update({name: vars(self)[name] for name in ("test", "calibration_set") if name in vars(self)})
+        return other
 
     @property
     def input_shape(self) -> Shape:
@@ -158,6 +165,9 @@ class Inputs:
 
     def _read_test(self) -> Dataset:
         paths, data, simulation = self.settings.paths, self.settings.input, self.settings.simulation
+        if data.keras_dataset:
+            limits = simulation.num_to_test, simulation.sample_idxs_to_test
+            return named_test(data.keras_dataset, data.datagen_kwargs, self.input_shape, *limits)
         return load_test(
             paths.dataset_path,
             dataset_format=data.dataset_format,
@@ -215,6 +225,9 @@ class Inputs:
         """These samples with what is presented of them."""
         if not self.settings.tools.normalize:
             return None
+        if name := self.settings.input.keras_dataset:
+            options, count = self.settings.input.datagen_kwargs, self.settings.normalization.num_samples
+            return named_calibration(name, options, self.input_shape, count)
         dataset = load_calibration(
             self.settings.paths.dataset_path,
             dataset_format=self.settings.input.dataset_format,

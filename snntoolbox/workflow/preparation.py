@@ -31,6 +31,7 @@ from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow.choices import presents_events, recipe_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
+from snntoolbox.workflow.input_spikes import limited
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
 from snntoolbox.workflow.offset_current import check_offset, with_offset
@@ -85,7 +86,8 @@ def prepare(settings: Settings, check: Check) -> Prepared:
     for text in settings.without_effect:
         journal.warn(text)
     with journal.timed("parse"):
-        inputs = open_inputs(settings, journal.warn)
+        inputs = limited(open_inputs(settings, journal.warn))
+    settings = inputs.settings
     about = {**_about(inputs), "seconds": journal.seconds, "warnings": journal.warnings}
     check_settings(inputs)
     if inputs.network is not None:

@@ -100,10 +100,12 @@ def _events(settings: Settings) -> list[str]:
 
 
 def _images(settings: Settings, user_keys: frozenset[str]) -> list[str]:
+    named = settings.input.keras_dataset
     if settings.input.dataset_format != "npz":
-        return []
+        odd = "is instead of files; leave it out, or input.dataset_format"
+        return [f"input.keras_dataset = {named}: {odd}"] if named else []
     values = {
-        "input.datagen_kwargs": settings.input.datagen_kwargs,
+        "input.datagen_kwargs": {} if named else settings.input.datagen_kwargs,
         "input.dataflow_kwargs": settings.input.dataflow_kwargs,
         "paths.class_idx_path": settings.paths.class_idx_path,
     }

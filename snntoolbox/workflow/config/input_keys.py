@@ -23,6 +23,16 @@ def _no_events(settings: Any) -> str:
     return "" if form == "events" else f"dataset_format = {form}"
 
 
+def uncounted(settings: Any) -> str:
+    """Why input spikes are not counted, if so."""
+    if settings.input.poisson_input:
+        return "poisson_input = True; num_poisson_events_per_sample limits its spikes"
+    if settings.input.dataset_format == "events":
+        return "dataset_format = events; num_dvs_events_per_sample limits its spikes"
+    schedule = settings.conversion.schedule
+    return "" if schedule == "rate" else f"schedule = {schedule}"
+
+
 @dataclass(frozen=True)
 class Input:
     """The format of the model and of the data set, and how a sample is presented to the network."""
@@ -148,4 +158,17 @@ class Input:
         rule=exactly(-1, "all") | at_least(1),
         recipe="encoding",
         idle=lambda settings: "" if settings.input.poisson_input else "poisson_input = False",
+    )
+    max_num_input_spikes: int = key(
+        -1,
+        "End a run, for all samples, before they have on average more input spikes than this, where each value of a "
+        "sample fires as often as it has added up to 1; -1 is no end. For constant input.",
+        rule=exactly(-1, "none") | at_least(1),
+        idle=lambda settings: uncounted(settings),
+    )
+    keras_dataset: str = key(
+        "",
+        "Take a data set of keras.datasets, from its cache or downloaded, instead of files: test images, and the first "
+        "1000 training images for calibration. rescale and data_format in datagen_kwargs count.",
+        choices=("", "mnist", "fashion_mnist", "cifar10", "cifar100"),
     )

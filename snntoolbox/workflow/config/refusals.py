@@ -41,10 +41,6 @@ REFUSED: tuple[Refused, ...] = (
         filepath_custom_objects="",
     ),
     *_refused(
-        "input", "the number of input spikes is not limited; shorten simulation.duration", max_num_input_spikes=-1
-    ),
-    *_refused("input", "is not downloaded; save it as x_test.npz, y_test.npz and x_norm.npz", keras_dataset=""),
-    *_refused(
         "normalization",
         "thresholds that differ by depth are not available; set one percentile",
         normalization_schedule=False,

@@ -110,7 +110,7 @@ def meaning(row: Key) -> str:
     """Return the documentation of a key with what it accepts."""
     accepts = ""
     if row.choices:
-        accepts = f"One of {', '.join([*row.choices, *filter(None, row.aliases)])}."
+        accepts = f"One of {', '.join(filter(None, [*row.choices, *row.aliases]))}."
     elif row.all_of:
         accepts = f"A set of {', '.join(row.all_of)}; {{'all'}} is all of them."
     elif row.rule:
