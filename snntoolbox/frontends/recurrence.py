@@ -43,7 +43,7 @@ def row(call: LayerCall, source: str, index: int) -> str:
 
     So what reads one step of a sequence does not hang on the others.
     """
-    build = call.builder
+    build, name = call.builder, f"{call.name}_row_{index}"
     node, shape = build.node(source), build.shape(source)
     plain = not isinstance(node, LinearNode) or node.bias is None
     if plain and isinstance(node, Concat) and node.axis == 0:
@@ -53,17 +53,17 @@ def row(call: LayerCall, source: str, index: int) -> str:
             index -= size
     if plain and isinstance(node, Concat):
         parts = [row(call, part, index) for part in node.inputs]
-        return build.concat(f"{call.name}_row", parts, node.axis - 1, call.origin)
+        return build.concat(name, parts, node.axis - 1, call.origin)
     if plain and isinstance(node, Permute) and node.axes[0] == 0:
         order = [a - 1 for a in node.axes[1:]]
-        return build.permute(f"{call.name}_row", row(call, node.inputs[0], index), order, call.origin)
+        return build.permute(name, row(call, node.inputs[0], index), order, call.origin)
     if plain and isinstance(node, Reshape) and build.shape(node.inputs[0])[:1] == shape[:1]:
-        return build.reshape(f"{call.name}_row", row(call, node.inputs[0], index), shape[1:], call.origin)
+        return build.reshape(name, row(call, node.inputs[0], index), shape[1:], call.origin)
     if shape[0] == 1:
         whole = node.inputs[0] if plain and isinstance(node, Reshape) else source
-        return build.reshape(f"{call.name}_row", whole, shape[1:], call.origin)
-    picked = build.take(f"{call.name}_row", source, 0, [index], call.origin)
-    return build.reshape(f"{call.name}_row", picked, shape[1:], call.origin)
+        return build.reshape(name, whole, shape[1:], call.origin)
+    picked = build.take(name, source, 0, [index], call.origin)
+    return build.reshape(name, picked, shape[1:], call.origin)
 
 
 def rows(call: LayerCall, source: str) -> list[str]:
@@ -82,7 +82,7 @@ def rows(call: LayerCall, source: str) -> list[str]:
 def stacked(call: LayerCall, steps: Sequence[str]) -> str:
     """The sequence (steps, ...) of what its steps are."""
     build = call.builder
-    wide = [build.reshape(f"{call.name}_step", s, (1, *build.shape(s)), call.origin) for s in steps]
+    wide = [build.reshape(f"{call.name}_part_{t}", s, (1, *build.shape(s)), call.origin) for t, s in enumerate(steps)]
     return wide[0] if len(wide) == 1 else build.concat(f"{call.name}_sequence", wide, 0, call.origin)
 
 

@@ -16,7 +16,7 @@ from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 
-_STEP = re.compile(r"(?P<layer>.+)_step_(?P<step>\d+)(?P<rest>\D*)$")
+_STEP = re.compile(r"(?P<layer>.+)_step_(?P<step>\d+)(?P<rest>([._].*)?)$")
 TOLERANCE = 1e-4
 """The largest difference, as a share of the largest weight, between what is the same in each step of a sequence."""
 

@@ -32,7 +32,8 @@ class Net(nn.Module):
 
     def __init__(self, read, head=UNITS, **settings):
         super().__init__()
-        self.rnn = nn.RNN(FEATURES, UNITS, nonlinearity="relu", batch_first=True, **settings)
+        settings = {"nonlinearity": "relu", "batch_first": True, **settings}
+        self.rnn = nn.RNN(FEATURES, UNITS, **settings)
         self.hidden, self.out, self.read = nn.Linear(head, UNITS), nn.Linear(UNITS, 3), read
         self.fill()
 
@@ -221,3 +222,13 @@ def test_the_values_of_a_sequence_are_no_spikes_in_the_account():
     network = converted("last", "recurrent")
     assert input_events(network, [X], network.schedule.steps) == {}
     assert input_operations(network) == 2 * STEPS * FEATURES * UNITS
+
+
+def test_approximated_cells_are_folded_too():
+    model = Net(lambda s, x: s.out(s.rnn(x)[1][0]), nonlinearity="tanh")
+    network = stb.convert(model, X, schedule="recurrent", duration=64, approximate=("tanh",))
+    assert {p.shape for p in network.populations.values()} == {(UNITS,)}
+    assert len(network.populations) < 30
+    with torch.no_grad():
+        expected = model(torch.tensor(X)).numpy()
+    assert np.abs(stb.simulate(network, X).output - expected).max() < 0.1
