@@ -18,7 +18,7 @@ from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import role_of
-from snntoolbox.ir.parts import DigitWindow, FiringWindow
+from snntoolbox.ir.parts import DigitWindow, FiringWindow, FirstSpikeWindow
 
 T = TypeVar("T")
 
@@ -112,7 +112,8 @@ class IntegrateAndFire:
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
         last, window = self.step + steps, self.neuron.parts.openings
-        closed = isinstance(window, FiringWindow | DigitWindow) and (self.step >= window.last or last <= window.first)
+        bounded = isinstance(window, FiringWindow | DigitWindow | FirstSpikeWindow)
+        closed = bounded and (self.step >= window.last or last <= window.first)
         still = self.bias is None and all(type(part) in RESTING for part in self.neuron.parts)
         given = self.presented is None or self.step < self.presented
         pulsed = any(self.step <= step < last for step in self.pulses)

@@ -18,6 +18,7 @@ from snntoolbox.ir.parts import (
     Delta,
     DigitWindow,
     FiringWindow,
+    FirstSpikeWindow,
     GradedSpikes,
     Leak,
     Modulo,
@@ -152,10 +153,11 @@ TORCH: Mapping[type[Part], Make] = {
     FiringWindow: lambda part, target, potential: part.open,
     DigitWindow: lambda part, target, potential: part.open,
     RecurringWindow: lambda part, target, potential: part.open,
+    FirstSpikeWindow: lambda part, target, potential: part.open,
 }
 
 RESTING: tuple[type[Part], ...] = (
     *(Delta, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
-    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow),
+    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow, FirstSpikeWindow),
 )
 """Parts with which nothing changes in steps without any current in which no spike may be fired."""

@@ -81,6 +81,7 @@ SPIKE_VALUES, SIGNED_SPIKES = parts.GradedSpikes.features
 (REFRACTORY,) = parts.RefractoryPeriod.features
 (WINDOWS,) = parts.FiringWindow.features
 (DIGITS,) = parts.DigitWindow.features
+(FIRST_SPIKES,) = parts.FirstSpikeWindow.features
 LINEAR_MAPS = Feature("linear maps, whatever the layer", by_form=True)
 BRANCHES = Feature("residual and concat", by_form=True)
 MAX_POOLING = Feature(
@@ -149,7 +150,8 @@ RECORDED_SPIKES = Feature("recording of spikes", why_not=_RECORDS)
 RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 
 _TABLE: tuple[Feature, ...] = (
-    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, RECURRING, TIMED_INPUT, SEQUENCES),
+    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, FIRST_SPIKES, RECURRING),
+    *(TIMED_INPUT, SEQUENCES),
     *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
     *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS, CONSTANT_INPUT, POISSON_INPUT, GIVEN_SPIKES, SIGNED_INPUT),

@@ -139,7 +139,7 @@ def _valued(population: Population) -> bool:
 
 def counted(network: SpikingNetwork, spikes: Array) -> Array:
     """What trains (steps, ...) of spikes count together, whole numbers."""
-    if network.schedule is None or not network.schedule.binary:
+    if network.schedule is None or not (network.schedule.binary or network.schedule.once):
         return np.asarray(spikes.sum(axis=0, dtype=np.float64 if spikes.dtype.kind == "f" else np.int64))
     return np.tensordot(network.weights(0, len(spikes)).astype(np.int64), spikes.astype(np.int64), axes=1)
 

@@ -20,7 +20,7 @@ from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
-from snntoolbox.ir.parts import MOST_BITS, RecurringWindow, digit
+from snntoolbox.ir.parts import MOST_BITS, RecurringWindow, digit, lead
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,9 +109,10 @@ class Schedule:
 
     A rate, and a read-out's value, is a sum over all steps divided by `total`, the steps of a `window`. Where windows
     are `binary`, steps are digits: what happens in step t counts 2^(window - 1 - t mod window) times, and `total` is
-    what all steps of a window count. A run takes `steps` steps; None leaves their number to the user. `interval` and
-    `interval_two` are the least steps between the starts of two samples that follow one another, with one membrane per
-    neuron and with two (one integrates while the other fires).
+    what all steps of a window count. Where neurons fire `once`, it counts window - t mod window times. A run takes
+    `steps` steps; None leaves their number to the user. `interval` and `interval_two` are the least steps between the
+    starts of two samples that follow one another, with one membrane per neuron and with two (one integrates while the
+    other fires).
     """
 
     name: str
@@ -120,14 +121,17 @@ class Schedule:
     interval: int | None = None
     interval_two: int | None = None
     binary: bool = False
+    once: bool = False
 
     def __post_init__(self) -> None:
         if self.window < 1 or (self.steps is not None and self.steps < 1) or (self.binary and self.window > MOST_BITS):
             raise GraphError(f"invalid schedule: {self.steps} steps with windows of {self.window}")
+        if self.binary and self.once:
+            raise GraphError("a schedule of digits has no neurons that fire once")
 
     @property
     def total(self) -> int:
-        """What all steps of a window count together."""
+        """What the spikes of one neuron in a window count at most."""
         return 2**self.window - 1 if self.binary else self.window
 
 
@@ -250,6 +254,10 @@ class SpikingNetwork:
         binary = self.schedule.window if self.schedule and self.schedule.binary else 0
         if binary != (digits[1] - digits[0] if digits else 0):
             raise GraphError(f"has windows {digits} of digits in a network of {binary} digits", layer=label)
+        once = neuron.window if isinstance(neuron, IF) and neuron.once else None
+        length = self.schedule.window if self.schedule and self.schedule.once else 0
+        if length != (once[1] - once[0] if once else 0):
+            raise GraphError(f"fires once in {once}, in a network of windows of {length} steps", layer=label)
         for what, value in values.items():
             if value is not None and not broadcasts(np.shape(value), shape):
                 raise GraphError(f"its {what} of shape {np.shape(value)} does not fit shape {shape}", layer=label)
@@ -307,9 +315,10 @@ class SpikingNetwork:
 
     def weights(self, first: int, steps: int) -> Array:
         """How often what happens in each of so many steps counts, from step `first` on, counted from 0."""
-        if self.schedule is None or not self.schedule.binary:
+        if self.schedule is None or not (self.schedule.binary or self.schedule.once):
             return np.ones(steps)
-        return np.array([digit(step, self.schedule.window) for step in range(first, first + steps)])
+        weight = digit if self.schedule.binary else lead
+        return np.array([weight(step, self.schedule.window) for step in range(first, first + steps)])
 
     def given(self, elapsed: int) -> Array:
         """How often constant inputs have counted after each of so many steps."""

@@ -23,6 +23,7 @@ from snntoolbox.ir.parts import (
     Delta,
     DigitWindow,
     FiringWindow,
+    FirstSpikeWindow,
     GradedSpikes,
     Leak,
     Modulo,
@@ -66,7 +67,8 @@ class IF:
 
     `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire. With
     `digits` steps are binary digits: with B = last - first, current, threshold and spikes of step t count
-    2^(B - 1 - t mod B) times.
+    2^(B - 1 - t mod B) times. With `once` a neuron fires at most once, in a window of T steps, which count
+    T - t mod T times: see `FirstSpikeWindow`.
 
     `levels` are the values that a spike may carry, in thresholds: (1,) is the plain neuron, (1, 2, ..., B) bursts,
     (1, 1/2, 1/4, ...) several thresholds in one step. The value is the largest level l with V >= l * threshold, and the
@@ -88,6 +90,7 @@ class IF:
     refractory: int = 0
     window: tuple[int, int] | None = None
     digits: bool = False
+    once: bool = False
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
     saturation: tuple[float, float] | None = None
@@ -112,7 +115,7 @@ class IF:
         if self.refractory:
             yield RefractoryPeriod(self.refractory)
         if self.window is not None:
-            yield DigitWindow(*self.window) if self.digits else FiringWindow(*self.window)
+            yield (DigitWindow if self.digits else FirstSpikeWindow if self.once else FiringWindow)(*self.window)
 
     def weight(self, step: int) -> float:
         """How often the current, the threshold and a spike of this step count."""
@@ -148,7 +151,7 @@ class IF:
     @property
     def valued(self) -> bool:
         """Whether spikes count other values than 1, by what they carry or by the step."""
-        return self.graded or self.digits
+        return self.graded or self.digits or self.once
 
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
@@ -179,6 +182,10 @@ class IF:
         lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts
         if self.digits and (self.window is None or lossy):
             yield "digits need a window and reset = subtract, without leak, limits and refractory period"
+        resets = isinstance(self.parts.reset, ToPotential) and self.reset_potential == 0
+        plain = resets and self.leak == 1 and self.saturation is None and not self.refractory and not self.graded
+        if self.once and (self.window is None or self.digits or not plain):
+            yield "once needs a window and reset = zero, without digits, leak, limits and refractory period"
         if self.saturation is not None and self.saturation[0] <= 0 <= self.saturation[1]:
             low, high = self.saturation
             if np.min(self.initial) < low or np.max(self.initial) > high:
@@ -187,7 +194,7 @@ class IF:
 
 
 _CHECKED = (
-    *("threshold", "reset_potential", "initial", "leak", "refractory", "window", "digits"),
+    *("threshold", "reset_potential", "initial", "leak", "refractory", "window", "digits", "once"),
     *("levels", "saturation", "special"),
 )
 """The others are made what they must be."""
@@ -207,7 +214,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "reset": ("reset", "reset_potential"),
     "limits": ("saturation",),
     "pause": ("refractory",),
-    "openings": ("window", "digits"),
+    "openings": ("window", "digits", "once"),
 }
 """The fields that choose the part of each role."""
 

@@ -379,6 +379,51 @@ class DigitWindow(Openings):
             yield f"window {(self.first, self.last)} is no range of up to {MOST_BITS} digits behind others as long"
 
 
+def lead(step: int, window: int) -> float:
+    """What a first spike in this step of windows of so many steps counts: the steps that are left, its own included."""
+    return float(window - step % window)
+
+
+@dataclass(frozen=True, eq=False)
+class FirstSpikeWindow(Openings):
+    """The earlier, the more: I[t] and theta[t] count T - t mod T times, with T = last - first.
+
+    z[t] = 0 outside the steps first <= t < last, where first is a multiple of T. A spike counts as if its synapses
+    stayed on up to the end of the window, and the threshold falls from T theta to theta. With a reset to 0 a neuron
+    fires once: a sum S that is there when the window opens leaves as one spike that counts floor(S / theta).
+    """
+
+    features = (
+        Feature(
+            "first-spike windows",
+            "spikes that count by their time (first-spike windows)",
+            avoided_by=RATE,
+            why_not="its weights and thresholds are the same in every step",
+        ),
+    )
+
+    first: int
+    last: int
+
+    @property
+    def steps(self) -> int:
+        """The length of a window."""
+        return self.last - self.first
+
+    def open(self, step: int) -> bool:
+        """Whether the step lies in it."""
+        return self.first <= step < self.last
+
+    def weight(self, step: int) -> float:
+        """The steps that are left."""
+        return lead(step, self.steps)
+
+    def misfits(self) -> Iterator[str]:
+        """What is no window behind others as long."""
+        if not 0 <= self.first < self.last or self.first % self.steps or self.last > MOST_STEPS:
+            yield f"window {(self.first, self.last)} is no range of steps behind others as long"
+
+
 PARTS: tuple[type[Part], ...] = tuple(
     kind
     for kind in list(globals().values())

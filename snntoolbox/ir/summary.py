@@ -238,7 +238,8 @@ def _neuron(neuron: IF) -> str:
         parts.append(f"refractory for {neuron.refractory} steps")
     if neuron.window:
         digits = f" of {neuron.window[1] - neuron.window[0]} binary digits" * neuron.digits
-        parts.append(f"fires in a window{digits} of its own")
+        fires = "fires once" if neuron.once else "fires"
+        parts.append(f"{fires} in a window{digits} of its own")
     if neuron.saturation is not None:
         parts.append("V saturates at {:g} and {:g}".format(*neuron.saturation))
     if neuron.levels != (1.0,):

@@ -206,6 +206,21 @@ def sequence(draft: Draft) -> None:
     draft.readouts[-1] = replace(draft.readouts[-1], start=12)
 
 
+def first_spikes(draft: Draft) -> None:
+    """Neurons that fire once in their window, with branches of different length and a signed input."""
+    draft.schedule = Schedule("first-spike", window=4, steps=16, once=True)
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=1))
+
+    def neuron(first: int) -> IF:
+        return IF(initial=0.5, reset=Reset.ZERO, window=(first, first + 4), once=True)
+
+    first = draft.neurons(draft.conv(image, 3), neuron(4), bias=0.0)
+    second = draft.neurons(draft.conv(first, 3), neuron(8), bias=0.0)
+    third = draft.neurons(draft.node(Add, draft.conv(second, 3), first), neuron(12), bias=0.0)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
 def differences(draft: Draft) -> None:
     """Input once, then spikes of several sizes and both signs that correct what was sent; read-outs sum."""
     draft.schedule = Schedule("differential", window=1)
@@ -245,6 +260,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "input in the first steps": presented_first,
     "phases": phases,
     "digits": digits,
+    "first spikes": first_spikes,
     "differences": differences,
     "signed spikes": signed_spikes,
 }

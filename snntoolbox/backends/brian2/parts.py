@@ -14,6 +14,7 @@ from snntoolbox.ir.parts import (
     Delta,
     DigitWindow,
     FiringWindow,
+    FirstSpikeWindow,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -29,16 +30,16 @@ class Code:
     """Pieces of Brian2's code that a part brings with it, or all parts together; empty for none.
 
     begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
-    count. window: the own steps first ... last - 1 in which alone a neuron may fire. digits: own steps are digits of
-    numbers of so many, and `weight` is what currents and thresholds count. reset: statements after a spike. recurring:
-    windows that recur, before each of which v begins anew.
+    count. window: the own steps first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
+    and spikes count in the own step `own`. reset: statements after a spike. recurring: windows that recur, before each
+    of which v begins anew.
     """
 
     begin: str = ""
     decayed: str = ""
     awake: str = ""
     window: tuple[int, int] | None = None
-    digits: int = 0
+    weight: str = ""
     reset: str = ""
     recurring: RecurringWindow | None = None
 
@@ -63,7 +64,10 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Modulo: lambda part: Code(reset="v -= theta * floor(v / theta)"),
     RefractoryPeriod: _refractory,
     FiringWindow: lambda part: Code(window=(part.first, part.last)),
-    DigitWindow: lambda part: Code(window=(part.first, part.last), digits=part.bits),
+    DigitWindow: lambda part: Code(
+        window=(part.first, part.last), weight=f"2.0 ** ({part.bits} - 1 - own % {part.bits})"
+    ),
+    FirstSpikeWindow: lambda part: Code(window=(part.first, part.last), weight=f"{part.steps} - own % {part.steps}"),
     RecurringWindow: lambda part: Code(recurring=part),
 }
 
@@ -75,7 +79,7 @@ def code_of(neuron: IF) -> Code:
         begin="".join(piece.begin for piece in pieces),
         decayed="".join(piece.decayed for piece in pieces),
         awake="".join(piece.awake for piece in pieces) or "True",
-        digits=max(piece.digits for piece in pieces),
+        weight="".join(piece.weight for piece in pieces),
         window=next((piece.window for piece in pieces if piece.window), None),
         reset="".join(piece.reset for piece in pieces),
         recurring=next((piece.recurring for piece in pieces if piece.recurring), None),

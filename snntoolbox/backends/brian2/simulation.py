@@ -34,6 +34,7 @@ drive : 1 (constant)
 waiting : integer
 weight : 1
 restart : 1 (constant)
+own : integer
 """
 AWAKE_FROM = "t_in_timesteps >= {onset}"
 INTEGRATE = """
@@ -41,7 +42,7 @@ active = int(t_in_timesteps >= {onset})
 v = (1 - active) * v + active * ({decayed} + {awake} * weight * ({current}))
 current = 0
 """
-DIGIT = "weight = 2.0 ** ({digits} - 1 - (t_in_timesteps - {onset}) % {digits})\n"
+WEIGH = "own = t_in_timesteps - {onset}\nweight = {weight}\n"
 ANEW = """
 since = t_in_timesteps - {start}
 anew = int(since > 0 and since % {period} == 0)
@@ -164,7 +165,7 @@ class _Network:
             group.restart = np.tile(spread(recurring.potential, cells.shape), self.host.samples)
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
-        weigh = DIGIT.format(digits=code.digits, onset=cells.onset) if code.digits else ""
+        weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""
         step = begin + weigh + integrate
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         return group

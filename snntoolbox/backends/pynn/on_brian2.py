@@ -19,6 +19,7 @@ from snntoolbox.ir.parts import (
     Delta,
     DigitWindow,
     FiringWindow,
+    FirstSpikeWindow,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -28,9 +29,10 @@ from snntoolbox.ir.parts import (
 )
 
 PARAMETERS = (
-    *("vth", "initial", "bias", "timed", "until", "leak", "vreset", "pause", "first", "opens", "closes", "digits"),
+    *("vth", "initial", "bias", "timed", "until", "leak", "vreset", "pause", "first", "opens", "closes"),
+    *("digits", "lead"),
 )
-USUAL = {"closes": np.inf, "digits": 1.0}
+USUAL = {"closes": np.inf, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
 VARIABLES = "\n".join(
     ["v : 1", "g : 1", "waiting : 1", "awake : 1", "own : 1", "counts : 1", *(f"{p} : 1" for p in PARAMETERS)]
@@ -39,7 +41,7 @@ TICK = """
 awake = int(waiting <= 0)
 waiting = clip(waiting - 1, 0, inf)
 own = t_in_timesteps - first
-counts = 2.0 ** (digits - 1 - own % digits)
+counts = 2.0 ** (digits - 1 - own % digits) * (lead - own % lead)
 v = leak * v + awake * counts * (g + int(own >= 0) * (bias + int(own < until) * timed)) + int(own == 0) * initial
 g = 0
 """
@@ -56,6 +58,7 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     RefractoryPeriod: lambda part: {"pause": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.bits)},
+    FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
 """The parameters that stand for each part, and as 'reset' the code of a reset; thresholds are set cell by cell."""
 

@@ -21,6 +21,7 @@ from snntoolbox.ir.parts import (
     Delta,
     DigitWindow,
     FiringWindow,
+    FirstSpikeWindow,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -31,9 +32,9 @@ from snntoolbox.ir.parts import (
 
 FIELDS = (
     *("vth", "vreset", "start", "bias", "timed", "until", "leak", "refractory", "mode", "first"),
-    *("opens", "closes", "digits"),
+    *("opens", "closes", "digits", "lead"),
 )
-USUAL = {"closes": 1e12, "digits": 1.0}
+USUAL = {"closes": 1e12, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     Delta: lambda part: {},
@@ -47,6 +48,7 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     RefractoryPeriod: lambda part: {"refractory": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.bits)},
+    FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
 """The parameters of the mechanism that stand for each part; thresholds are set cell by cell."""
 

@@ -7,6 +7,7 @@ there before its first spike, the order of spikes counts for nothing: with V0 an
 
 spikes, the T-level quantisation of its activation (accumulate, then fire: arXiv 2412.13610). Where the B steps of a
 window are binary digits, T = 2^B - 1 levels take B steps: its spikes are the digits of that number (`DigitWindow`).
+Where a neuron fires once, the time of its spike says that number, of T levels in T steps (`FirstSpikeWindow`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from snntoolbox.conversion.schedules.plain_neurons import hint_for, not_plain, presented_for
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
-from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.neurons import IF, Reset
 
 
 class Window(NamedTuple):
@@ -36,16 +37,18 @@ class FireInTurn:
 
     A population at depth d (the longest path to it from an input) fires in steps d w ... (d + 1) w - 1, behind all of
     its sources, so a run of a network of depth L takes (L + 1) w steps. With `binary` the steps of a window are digits.
-    UnsupportedError lists what cannot wait.
+    With `once` neurons fire once, and inputs are presented in the first step, which counts w times. UnsupportedError
+    lists what cannot wait.
     """
 
     window: int
     binary: bool = False
+    once: bool = False
 
     @property
     def name(self) -> str:
         """The schedule, as users write it."""
-        return "radix" if self.binary else "phased"
+        return "radix" if self.binary else "first-spike" if self.once else "phased"
 
     @property
     def levels(self) -> int:
@@ -60,7 +63,8 @@ class FireInTurn:
             raise UnsupportedError(f"schedule = {self.name}", offenders, hint=hint_for(self.name))
         windows = firing_windows(network, self.window)
         populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
-        encodings = {name: presented_for(self.window, coding) for name, coding in network.encodings.items()}
+        presented = 1 if self.once else self.window
+        encodings = {name: presented_for(presented, coding) for name, coding in network.encodings.items()}
         schedule = Schedule(
             self.name,
             window=self.window,
@@ -68,6 +72,7 @@ class FireInTurn:
             interval=interval(network, windows, membranes=1),
             interval_two=interval(network, windows, membranes=2),
             binary=self.binary,
+            once=self.once,
         )
         readouts = [replace(r, start=0) for r in network.readouts]
         grid = network.grid
@@ -83,7 +88,9 @@ class FireInTurn:
         assert isinstance(neuron, IF)
         bias = 0.0 if population.bias is None else population.bias
         initial = neuron.initial + self.levels * np.asarray(bias)
-        waiting = replace(neuron, initial=initial, window=(window.first, window.last), digits=self.binary)
+        reset = Reset.ZERO if self.once else neuron.reset
+        steps = (window.first, window.last)
+        waiting = replace(neuron, initial=initial, reset=reset, window=steps, digits=self.binary, once=self.once)
         return replace(population, neuron=waiting, bias=None)
 
 

@@ -6,13 +6,15 @@ from pathlib import PurePath
 
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
+from snntoolbox.workflow.config.conversion_keys import CODES
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
 
 def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
-    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_events(settings)]
+    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_code(settings)]
+    problems += _events(settings)
     return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
 
 
@@ -71,6 +73,14 @@ def _time(settings: Settings) -> list[str]:
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
     return problems
+
+
+def _code(settings: Settings) -> list[str]:
+    """A code is a schedule: two that differ cannot both be."""
+    code, schedule = settings.conversion.spike_code, settings.conversion.schedule
+    if CODES[code] in ("rate", schedule) or schedule == "rate":
+        return []
+    return [f"conversion.spike_code = {code}: is schedule = {CODES[code]}, and conversion.schedule = {schedule}"]
 
 
 def _workers(settings: Settings) -> list[str]:

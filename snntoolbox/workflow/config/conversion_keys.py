@@ -10,10 +10,21 @@ from typing import Any, Literal
 
 from snntoolbox.workflow.config.key import POSITIVE, above, at_least, between, exactly, key
 
-_CODES_REFUSED = dict.fromkeys(
-    ("temporal_pattern", "ttfs", "ttfs_dyn_thresh", "ttfs_corrective"),
-    "not available yet in this version; use spike_code = temporal_mean_rate",
-)
+CODES = {
+    "temporal_mean_rate": "rate",
+    **dict.fromkeys(("ttfs", "ttfs_dyn_thresh", "ttfs_corrective"), "first-spike"),
+}
+"""The schedule that each code of the toolbox is.
+
+Its variants of a first spike mend what goes wrong where neurons fire before all of their input is there; they wait here.
+"""
+_CODES_REFUSED = {"temporal_pattern": "not available yet in this version; use schedule = radix"}
+
+
+def _schedule(settings: Any) -> str:
+    """The schedule, or that of the code where it is the usual one."""
+    conversion = settings.conversion
+    return str(CODES[conversion.spike_code] if conversion.schedule == "rate" else conversion.schedule)
 
 
 def _no_percentile(settings: Any) -> str:
@@ -107,17 +118,19 @@ class Conversion:
     )  # fmt: skip
     spike_code: str = key(
         "temporal_mean_rate",
-        "How values become spikes: temporal_mean_rate is rate coding.",
-        choices=("temporal_mean_rate",),
+        "How values become spikes: temporal_mean_rate is rate coding; ttfs, by the time of the first spike, is "
+        "schedule = first-spike, and so are ttfs_dyn_thresh and ttfs_corrective.",
+        choices=tuple(CODES),
         refused=_CODES_REFUSED,
     )
-    schedule: Literal["rate", "phased", "radix", "recurrent", "differential"] = key(
+    schedule: Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"] = key(
         "rate",
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; radix, the same with a step of duration for each binary digit (4 to 8), which "
-        "makes 2^duration - 1 levels; recurrent, as phased, with one population for all steps of a sequence; "
+        "makes 2^duration - 1 levels; first-spike, the levels of phased by the time of one spike; recurrent, as phased, with one population for all steps of a sequence; "
         "differential, where something changes, by signed spikes of several sizes.",
         recipe="schedule",
+        value=_schedule,
     )
     layer_correction: Literal[
         "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"

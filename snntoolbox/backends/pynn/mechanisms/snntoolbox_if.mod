@@ -3,15 +3,15 @@ Integrate-and-fire on discrete steps: m <- leak*m + input; a spike where m >= vt
 
 All events that arrive between two ticks of the cell's own clock add up in g, whatever their sign and order, before
 the threshold is looked at. While refractory input is dropped and no spike is fired.
-In its own step n, counted from 0, input and threshold count 2^(digits - 1 - n mod digits) times, and there is a spike
-only from step opens to before step closes; timed is a bias more before step until.
+In its own step n, counted from 0, input and threshold count 2^(digits - 1 - n mod digits) * (lead - n mod lead) times, and there
+is a spike only from step opens to before step closes; timed is a bias more before step until.
 mode 0: m <- m - vth; 1: m <- vreset; 2: m <- m - vth*floor(m/vth).
 ENDCOMMENT
 
 NEURON {
     ARTIFICIAL_CELL SNNToolboxIF
     RANGE m, g, waiting, vth, vreset, start, bias, leak, refractory, mode, first
-    RANGE timed, until, opens, closes, digits, own
+    RANGE timed, until, opens, closes, digits, lead, own
 }
 
 PARAMETER {
@@ -28,6 +28,7 @@ PARAMETER {
     opens = 0
     closes = 1e12
     digits = 1
+    lead = 1
 }
 
 ASSIGNED {
@@ -48,7 +49,7 @@ INITIAL {
 NET_RECEIVE (w) {
     LOCAL weight, height, given
     if (flag == 1) {
-        weight = 2^(digits - 1 - fmod(own, digits))
+        weight = 2^(digits - 1 - fmod(own, digits))*(lead - fmod(own, lead))
         height = vth*weight
         given = g + bias
         if (own < until) {
