@@ -112,8 +112,9 @@ class IntegrateAndFire:
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
         last, window = self.step + steps, self.neuron.parts.openings
-        bounded = isinstance(window, FiringWindow | DigitWindow | FirstSpikeWindow)
-        closed = bounded and (self.step >= window.last or last <= window.first)
+        if not isinstance(window, FiringWindow | DigitWindow | FirstSpikeWindow):
+            return False
+        closed = self.step >= window.last or last <= window.first
         still = self.bias is None and all(type(part) in RESTING for part in self.neuron.parts)
         given = self.presented is None or self.step < self.presented
         pulsed = any(self.step <= step < last for step in self.pulses)

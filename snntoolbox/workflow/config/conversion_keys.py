@@ -16,7 +16,8 @@ CODES = {
 }
 """The schedule that each code of the toolbox is.
 
-Its variants of a first spike mend what goes wrong where neurons fire before all of their input is there; they wait here.
+Its variants of a first spike mend what goes wrong where neurons fire before all of their input is there. Here they
+wait for it.
 """
 _CODES_REFUSED = {"temporal_pattern": "not available yet in this version; use schedule = radix"}
 
@@ -127,7 +128,8 @@ class Conversion:
         "rate",
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; radix, the same with a step of duration for each binary digit (4 to 8), which "
-        "makes 2^duration - 1 levels; first-spike, the levels of phased by the time of one spike; recurrent, as phased, with one population for all steps of a sequence; "
+        "makes 2^duration - 1 levels; first-spike, the levels of phased by the time of one spike; recurrent, as "
+        "phased, with one population for all steps of a sequence; "
         "differential, where something changes, by signed spikes of several sizes.",
         recipe="schedule",
         value=_schedule,

@@ -85,7 +85,7 @@ def test_a_correction_that_lacks_something_is_named(digits, caplog):
     assert "layer_correction = steps needs a duration: no layer is corrected" in caplog.text
 
 
-@pytest.mark.parametrize("schedule", ["phased", "radix", "differential"])
+@pytest.mark.parametrize("schedule", ["phased", "radix", "first-spike", "differential"])
 def test_the_output_is_corrected_without_forgetting_steps(digits, schedule):
     """The mean error on calibration samples is taken off; nothing is forgotten, as every spike counts."""
     graph, x_norm, _ = digits
@@ -120,7 +120,7 @@ def test_a_simulator_with_pulses_alone_gets_pulses(digits):
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"schedule": "fast"}, "none of rate, phased, radix, recurrent, differential"),
+        ({"schedule": "fast"}, "none of rate, phased, radix, first-spike, recurrent, differential"),
         ({"schedule": "phased", "neuron": IF(leak=0.5)}, "without leak"),
         ({"schedule": "differential", "neuron": IF(refractory=1)}, "refractory"),
         ({"schedule": "phased", "neuron": IF(negative=Negative.MEMORY)}, "plain spikes"),
@@ -162,6 +162,7 @@ RUNS = {
     "rate": (4, 1 / 4, 1 / 4, 0.85),
     "phased": (28, 1 / 16, 1 / 12, 0.95),
     "radix": (28, 1 / 16, 1 / 12, 0.95),
+    "first-spike": (28, 1 / 16, 1 / 12, 0.95),
     "differential": (4, 1 / 4, 1 / 4, 0.95),
 }
 
@@ -217,6 +218,20 @@ REFUSED = {
     ),
     "a step for each of 64 digits": ({"conversion.schedule": "radix", "simulation.duration": 64}, "64 are too many"),
     "random digits": ({"conversion.schedule": "radix", "input.poisson_input": True}, "needs constant-current input"),
+    "first spikes on nest": (
+        {"conversion.schedule": "first-spike", "conversion.weight_bits": 8, "simulation.simulator": "nest"},
+        "spikes that count by their time (first-spike windows)",
+    ),
+    "first spikes on hardware": (
+        {"conversion.spike_code": "ttfs", "conversion.weight_bits": 8, "simulation.simulator": "verilog"},
+        "first-spike windows",
+    ),
+    "random first spikes": (
+        {"conversion.schedule": "first-spike", "input.poisson_input": True}, "needs constant-current input"
+    ),
+    "a code and another schedule": (
+        {"conversion.spike_code": "ttfs", "conversion.schedule": "phased"}, "ttfs: is schedule = first-spike"
+    ),
     "gate": ({"conversion.schedule": "phased", "conversion.maxpool_type": "gate"}, "relu_tree"),
     "levels and bits": ({"cell.levels": "[1, 0.5]", "conversion.weight_bits": 8}, "whole numbers"),
     "level twice": ({"cell.levels": "[1, 1]"}, "different numbers above 0"),
