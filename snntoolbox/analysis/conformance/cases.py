@@ -89,8 +89,11 @@ def _networks() -> Iterator[Case]:
 
 
 def _steps(name: str) -> int:
-    """Delays have to be over before anything comes back."""
-    return 2 * MANY if name in LOOPS else MANY
+    """Delays have to be over before anything comes back, and the windows of all layers."""
+    if name in LOOPS:
+        return 2 * MANY
+    schedule = _drawn(NETWORKS[name]).schedule if name in NETWORKS else None
+    return max(MANY, schedule.steps) if schedule is not None and schedule.steps else MANY
 
 
 def _resets() -> Iterator[Case]:

@@ -212,7 +212,7 @@ def first_spikes(draft: Draft) -> None:
     image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=1))
 
     def neuron(first: int) -> IF:
-        return IF(initial=0.5, reset=Reset.ZERO, window=(first, first + 4), once=True)
+        return IF(initial=1.5, reset=Reset.ZERO, window=(first, first + 4), once=True)
 
     first = draft.neurons(draft.conv(image, 3), neuron(4), bias=0.0)
     second = draft.neurons(draft.conv(first, 3), neuron(8), bias=0.0)

@@ -13,8 +13,8 @@ from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
 def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
-    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_code(settings)]
-    problems += _events(settings)
+    problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_events(settings)]
+    problems += _code(settings, user_keys)
     return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
 
 
@@ -75,10 +75,10 @@ def _time(settings: Settings) -> list[str]:
     return problems
 
 
-def _code(settings: Settings) -> list[str]:
-    """A code is a schedule: two that differ cannot both be."""
+def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:
+    """A code that is a schedule cannot stand beside another one."""
     code, schedule = settings.conversion.spike_code, settings.conversion.schedule
-    if CODES[code] in ("rate", schedule) or schedule == "rate":
+    if code not in CODES or "conversion.schedule" not in user_keys or CODES[code] == schedule:
         return []
     return [f"conversion.spike_code = {code}: is schedule = {CODES[code]}, and conversion.schedule = {schedule}"]
 

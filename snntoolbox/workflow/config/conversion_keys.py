@@ -10,11 +10,8 @@ from typing import Any, Literal
 
 from snntoolbox.workflow.config.key import POSITIVE, above, at_least, between, exactly, key
 
-CODES = {
-    "temporal_mean_rate": "rate",
-    **dict.fromkeys(("ttfs", "ttfs_dyn_thresh", "ttfs_corrective"), "first-spike"),
-}
-"""The schedule that each code of the toolbox is.
+CODES = dict.fromkeys(("ttfs", "ttfs_dyn_thresh", "ttfs_corrective"), "first-spike")
+"""The schedule that each code of the toolbox is; rates go with any.
 
 Its variants of a first spike mend what goes wrong where neurons fire before all of their input is there. Here they
 wait for it.
@@ -23,9 +20,8 @@ _CODES_REFUSED = {"temporal_pattern": "not available yet in this version; use sc
 
 
 def _schedule(settings: Any) -> str:
-    """The schedule, or that of the code where it is the usual one."""
-    conversion = settings.conversion
-    return str(CODES[conversion.spike_code] if conversion.schedule == "rate" else conversion.schedule)
+    """The schedule, that of the code where it is one."""
+    return str(CODES.get(settings.conversion.spike_code, settings.conversion.schedule))
 
 
 def _no_percentile(settings: Any) -> str:
@@ -121,7 +117,7 @@ class Conversion:
         "temporal_mean_rate",
         "How values become spikes: temporal_mean_rate is rate coding; ttfs, by the time of the first spike, is "
         "schedule = first-spike, and so are ttfs_dyn_thresh and ttfs_corrective.",
-        choices=tuple(CODES),
+        choices=("temporal_mean_rate", *CODES),
         refused=_CODES_REFUSED,
     )
     schedule: Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"] = key(

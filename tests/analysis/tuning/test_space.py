@@ -103,7 +103,7 @@ def test_a_coding_of_its_own_has_what_its_schedule_fixes():
 
 def test_what_a_recipe_cannot_be_is_no_candidate():
     codings = {c.chosen["coding"] for c in Space.around(Recipe(weight_bits=8)).candidates(8)}
-    assert codings == {"plain", "phased", "radix", "signed"}
+    assert codings == {"plain", "phased", "radix", "first-spike", "signed"}
 
 
 def test_values_left_out_are_not_tried():

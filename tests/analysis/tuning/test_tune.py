@@ -186,7 +186,7 @@ def test_axes_can_be_kept(small):
 
 def test_what_the_simulator_cannot_run_is_left_out(small):
     found = stb.tune(*small, steps=[4], budget=1, simulator="nest")
-    others = ("phased", "radix", "signed", "several levels", "differential")
+    others = ("phased", "radix", "first-spike", "recurrent", "signed", "several levels", "differential")
     assert set(found.left_out) == {f"coding {name}" for name in others}
     assert "nest cannot run signed spikes" in found.left_out["coding signed"]
     assert {t.candidate.chosen["coding"] for t in found.trials} == {"plain"}

@@ -110,7 +110,8 @@ def test_it_is_refused_where_it_does_not_fit(early):
         stb.convert(net, x, schedule="early", layer_correction="bias")
     with pytest.raises(UnsupportedError, match=r"schedule = early(.|\n)*gate is too late(.|\n)*hint: schedule = early"):
         stb.convert(net, x, schedule="early", max_pool="gate", duration=4)
-    with pytest.raises(ConversionError, match="none of rate, phased, radix, recurrent, differential, early"):
+    wrong = "none of rate, phased, radix, first-spike, recurrent, differential, early"
+    with pytest.raises(ConversionError, match=wrong):
         stb.Recipe(schedule="late")
     with pytest.raises(ConversionError, match="a early network does not fire at a rate"):
         stb.diagnose(*graph(), schedule="early", duration=4, seconds=0)

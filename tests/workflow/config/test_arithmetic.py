@@ -61,7 +61,8 @@ def test_what_is_not(text):
 )
 def test_in_every_kind_of_key(tmp_path, override, value):
     section, name = override.partition("=")[0].split(".")
-    more = ["parameter_sweep.param_name=duration", "input.dataset_format=jpg", "parameter_sweep.param_name=cell.tau_m"]
+    more = ["parameter_sweep.param_name=duration", "input.dataset_format=jpg"]
+    more += ["parameter_sweep.param_name=cell.tau_refrac"]
     settings = load_config({"paths": {"filename_ann": "net"}}, [*more, override])
     read = getattr(getattr(settings, section), name)
     assert math.isclose(read, value) if isinstance(value, float) else read == value
