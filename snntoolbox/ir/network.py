@@ -13,6 +13,7 @@ import numpy as np
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.circuit import Circuit, Projection
+from snntoolbox.ir.counting import MOST_BITS, digit, lead
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
@@ -20,7 +21,7 @@ from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
-from snntoolbox.ir.parts import MOST_BITS, RecurringWindow, digit, lead
+from snntoolbox.ir.parts import RecurringWindow
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -135,6 +135,23 @@ class Openings(Part):
         return 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class Window(Openings):
+    """The steps first <= t < last, counted from 0."""
+
+    first: int
+    last: int
+
+    @property
+    def steps(self) -> int:
+        """Their number."""
+        return self.last - self.first
+
+    def open(self, step: int) -> bool:
+        """Whether the step lies in it."""
+        return self.first <= step < self.last
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parts:
     """All parts of a neuron, by their roles, in the order in which they are named and told; None for an empty role."""

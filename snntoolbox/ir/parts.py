@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.ir.counting import MOST_BITS, digit, lead
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.node import Array, Shape
@@ -22,6 +23,7 @@ from snntoolbox.ir.part import (
     SpikeRule,
     Synapse,
     Threshold,
+    Window,
 )
 
 ABSENT = "no such rule in its neurons"
@@ -266,12 +268,8 @@ class RefractoryPeriod(Pause):
             yield f"refractory {self.steps} is no number of steps below {MOST_STEPS}"
 
 
-MOST_BITS = 16
-"""Binary digits of a window: more than any activation is worth, and whole sums stay exact."""
-
-
 @dataclass(frozen=True, eq=False)
-class FiringWindow(Openings):
+class FiringWindow(Window):
     """z[t] = 0 outside the steps first <= t < last, counted from 0."""
 
     features = (
@@ -284,13 +282,6 @@ class FiringWindow(Openings):
             why_not=ONLY_SCHEDULES,
         ),
     )
-
-    first: int
-    last: int
-
-    def open(self, step: int) -> bool:
-        """Whether the step lies in it."""
-        return self.first <= step < self.last
 
     def misfits(self) -> Iterator[str]:
         """What is no range of steps."""
@@ -335,13 +326,8 @@ class RecurringWindow(Openings):
             yield f"a potential of {self.potential} is {RANGE}"
 
 
-def digit(step: int, bits: int) -> float:
-    """What a spike counts in this step of windows of so many binary digits, the most significant first."""
-    return float(2 ** (bits - 1 - step % bits))
-
-
 @dataclass(frozen=True, eq=False)
-class DigitWindow(Openings):
+class DigitWindow(Window):
     """Steps are binary digits: I[t] and theta[t] count 2^(B - 1 - t mod B) times, with B = last - first.
 
     z[t] = 0 outside the steps first <= t < last, where first is a multiple of B. So a sum S that is there when the
@@ -357,35 +343,18 @@ class DigitWindow(Openings):
         ),
     )
 
-    first: int
-    last: int
-
-    @property
-    def bits(self) -> int:
-        """The digits of a window."""
-        return self.last - self.first
-
-    def open(self, step: int) -> bool:
-        """Whether the step lies in it."""
-        return self.first <= step < self.last
-
     def weight(self, step: int) -> float:
         """The value of the step's digit."""
-        return digit(step, self.bits)
+        return digit(step, self.steps)
 
     def misfits(self) -> Iterator[str]:
         """What is no window of digits."""
-        if not 0 <= self.first < self.last or self.first % self.bits or self.bits > MOST_BITS:
+        if not 0 <= self.first < self.last or self.first % self.steps or self.steps > MOST_BITS:
             yield f"window {(self.first, self.last)} is no range of up to {MOST_BITS} digits behind others as long"
 
 
-def lead(step: int, window: int) -> float:
-    """What a first spike in this step of windows of so many steps counts: the steps that are left, its own included."""
-    return float(window - step % window)
-
-
 @dataclass(frozen=True, eq=False)
-class FirstSpikeWindow(Openings):
+class FirstSpikeWindow(Window):
     """The earlier, the more: I[t] and theta[t] count T - t mod T times, with T = last - first.
 
     z[t] = 0 outside the steps first <= t < last, where first is a multiple of T. A spike counts as if its synapses
@@ -401,18 +370,6 @@ class FirstSpikeWindow(Openings):
             why_not="its weights and thresholds are the same in every step",
         ),
     )
-
-    first: int
-    last: int
-
-    @property
-    def steps(self) -> int:
-        """The length of a window."""
-        return self.last - self.first
-
-    def open(self, step: int) -> bool:
-        """Whether the step lies in it."""
-        return self.first <= step < self.last
 
     def weight(self, step: int) -> float:
         """The steps that are left."""

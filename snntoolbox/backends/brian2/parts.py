@@ -65,7 +65,7 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     RefractoryPeriod: _refractory,
     FiringWindow: lambda part: Code(window=(part.first, part.last)),
     DigitWindow: lambda part: Code(
-        window=(part.first, part.last), weight=f"2.0 ** ({part.bits} - 1 - own % {part.bits})"
+        window=(part.first, part.last), weight=f"2.0 ** ({part.steps} - 1 - own % {part.steps})"
     ),
     FirstSpikeWindow: lambda part: Code(window=(part.first, part.last), weight=f"{part.steps} - own % {part.steps}"),
     RecurringWindow: lambda part: Code(recurring=part),

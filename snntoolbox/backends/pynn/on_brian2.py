@@ -57,7 +57,7 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     Modulo: lambda part: {"reset": "v -= vth * floor(v / vth)"},
     RefractoryPeriod: lambda part: {"pause": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
-    DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.bits)},
+    DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
 """The parameters that stand for each part, and as 'reset' the code of a reset; thresholds are set cell by cell."""

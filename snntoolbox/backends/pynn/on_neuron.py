@@ -47,7 +47,7 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     Modulo: lambda part: {"mode": 2.0},
     RefractoryPeriod: lambda part: {"refractory": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
-    DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.bits)},
+    DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
 """The parameters of the mechanism that stand for each part; thresholds are set cell by cell."""

@@ -7,8 +7,8 @@ from snntoolbox.conversion.schedules.plain_neurons import hint_for
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.conversion.schedules.windowed import Windowed
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.ir.encodings import Spiking
-from snntoolbox.ir.parts import MOST_BITS
 
 
 class Radix(Windowed):
