@@ -53,7 +53,8 @@ class Input:
     )
     datagen_kwargs: Mapping[str, object] = key(
         {},
-        "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first). Events: rescale is "
+        "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first), samplewise_center, "
+        "samplewise_std_normalization. Events: rescale is "
         "what an event adds to a frame.",
     )
     dataflow_kwargs: Mapping[str, object] = key(

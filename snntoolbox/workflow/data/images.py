@@ -30,7 +30,8 @@ class ImageFormat:
     """How an image file becomes an array.
 
     `size` is (height, width), None keeps that of the file, and `size_asked` says that the user has named it; `rescale`
-    multiplies pixel values of 0..255; `classes` are the class folders in order, empty for all in sorted order.
+    multiplies pixel values of 0..255; then an image loses its mean where it is `centered`, and is divided by its
+    deviation where it is `unit`; `classes` are the class folders in order, empty for all in sorted order.
     """
 
     size: tuple[int, int] | None = None
@@ -39,6 +40,8 @@ class ImageFormat:
     interpolation: str = "nearest"
     rescale: float = 1.0
     channels_first: bool = False
+    centered: bool = False
+    unit: bool = False
     classes: tuple[str, ...] = ()
 
 
@@ -66,13 +69,35 @@ def _is_names(value: object) -> bool:
     return isinstance(value, (tuple, list)) and len(value) > 0 and all(isinstance(name, str) for name in value)
 
 
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _only(*values: object) -> _Option:
+    """An option of Keras that is accepted where it changes nothing here."""
+    text = " or ".join(map(repr, values))
+    return _Option(text, lambda value: any(type(value) is type(v) and value == v for v in values))
+
+
 _LAYOUTS = ("channels_last", "channels_first")
+_OF_TRAINING = (
+    *("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range", "channel_shift_range"),
+    *("brightness_range", "horizontal_flip", "vertical_flip", "zca_whitening", "validation_split"),
+    *("featurewise_center", "featurewise_std_normalization"),
+)
+"""Options that change images at random, or by what others are like: accepted where they are off."""
+_OF_OUTPUT = ("save_to_dir", "save_prefix", "subset", "follow_links", "keep_aspect_ratio")
 _OPTIONS: Mapping[str, Mapping[str, _Option]] = {
     "datagen_kwargs": {
         "rescale": _Option("a number that float32 holds", _is_number, "rescale", float),
         "data_format": _Option(
             "one of " + ", ".join(_LAYOUTS), _LAYOUTS.__contains__, "channels_first", _LAYOUTS[1].__eq__
         ),
+        "samplewise_center": _Option("True or False", _is_truth, "centered"),
+        "samplewise_std_normalization": _Option("True or False", _is_truth, "unit"),
+        "dtype": _only(None, "float32"),
+        "preprocessing_function": _only(None),
+        **dict.fromkeys(_OF_TRAINING, _only(0, 0.0, False, None)),
     },
     "dataflow_kwargs": {
         "target_size": _Option("(height, width)", _is_size, "size", tuple),
@@ -80,6 +105,9 @@ _OPTIONS: Mapping[str, Mapping[str, _Option]] = {
         "interpolation": _one_of(INTERPOLATIONS, "interpolation"),
         "classes": _Option("a list of folder names", _is_names, "classes", tuple),
         "class_mode": _Option("categorical, sparse or binary", ("categorical", "sparse", "binary").__contains__),
+        "seed": _Option("None or an integer", lambda value: value is None or type(value) is int),
+        "batch_size": _Option("an integer above 0", lambda value: type(value) is int and value > 0),
+        **dict.fromkeys(_OF_OUTPUT, _only(None, False, "")),
         "shuffle": _Option("False, because samples are numbered in order of their names", lambda value: value is False),
     },
 }
@@ -98,7 +126,8 @@ def image_format(
         for name, value in options.items():
             option = _OPTIONS[title].get(name)
             if option is None:
-                wrong.append(f"{name} in {title} is not supported (it knows {', '.join(_OPTIONS[title])})")
+                known = ", ".join(n for n in _OPTIONS[title] if n not in (*_OF_TRAINING, *_OF_OUTPUT))
+                wrong.append(f"{name} in {title} is not supported (it knows {known})")
             elif not option.holds(value):
                 wrong.append(f"{name} = {value!r} in {title} must be {option.expected}")
             elif option.field:
@@ -162,7 +191,14 @@ def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise DataError(f"image {path} cannot be read ({error})", hint=_REPAIR) from error
     remarks = (*image.remarks, RESIZED) if resized else image.remarks
-    return Pixels(image.values * np.float32(form.rescale), remarks)
+    return Pixels(_standardised(image.values * np.float32(form.rescale), form), remarks)
+
+
+def _standardised(values: np.ndarray, form: ImageFormat) -> np.ndarray:
+    """The image as Keras makes it where it is centered or has a deviation of 1."""
+    if form.centered:
+        values = values - values.mean(keepdims=True)
+    return values / (values.std(keepdims=True) + np.float32(1e-6)) if form.unit else values
 
 
 def _kind_of(path: Path, pillow: ModuleType) -> str:
