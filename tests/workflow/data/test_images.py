@@ -110,7 +110,7 @@ def test_folders_for_test_and_calibration(folder, tmp_path):
     ("datagen", "dataflow", "words"),
     [
         ({"featurewise_center": True}, {}, "featurewise_center = True in datagen_kwargs must be"),
-        ({"preprocessing_function": "f"}, {"batch_size": 0}, "preprocessing_function .*batch_size = 0 in dataflow_kwargs"),
+        ({"preprocessing_function": "f"}, {"batch_size": 0}, "preprocessing_function .*batch_size = 0 in dataflow"),
         ({"rescale": "1/255"}, {}, "rescale = '1/255' in datagen_kwargs must be a number"),
         ({"data_format": "nchw"}, {}, "must be one of channels_last, channels_first"),
         ({"rescale": 1e300}, {}, "must be a number that float32 holds"),
