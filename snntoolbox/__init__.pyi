@@ -25,6 +25,7 @@ from .ir.graph import Graph as Graph
 from .ir.head import Head as Head
 from .ir.io import load_graph as load_graph
 from .ir.io import save as save
+from .ir.latency import Latency as Latency
 from .ir.network import SpikingNetwork as SpikingNetwork
 from .ir.neurons import IF as IF
 from .ir.neurons import Negative as Negative

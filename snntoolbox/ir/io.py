@@ -22,6 +22,7 @@ from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Array, Origin
@@ -50,7 +51,7 @@ _DAMAGE = (
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (
     *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
-    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep),
+    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency),
 )
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}

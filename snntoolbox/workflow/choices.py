@@ -8,6 +8,7 @@ from snntoolbox.analysis.settings import Setting
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
+from snntoolbox.ir.latency import Latency
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.schema import Settings, keys
 
@@ -40,13 +41,16 @@ def recipe_of(
 
 def presents_events(settings: Settings) -> bool:
     """Whether samples are presented event by event, and not as frames."""
-    return settings.input.dataset_format == "events" and not settings.input.poisson_input
+    given = settings.input
+    return given.dataset_format == "events" and not (given.poisson_input or given.latency_input)
 
 
 def _encoding(settings: Settings, largest_input: float, event_value: float) -> Encoding:
     """The input coding: of the largest input value the rate is `input_rate`, and all events make a frame."""
     if presents_events(settings):
         return SpikeTimes(amplitude=event_value * settings.simulation.steps)
+    if settings.input.latency_input:
+        return Latency(amplitude=largest_input or 1.0, window=settings.input.latency_steps)
     if not settings.input.poisson_input:
         return ConstantCurrent()
     per_step = settings.input.input_rate * settings.simulation.dt / 1000
@@ -58,5 +62,7 @@ def _encoding(settings: Settings, largest_input: float, event_value: float) -> E
 def as_key(name: str, value: object) -> Setting:
     """A field of the recipe, or the `duration` or `early_exit` of a run, as the key that sets it to this value."""
     row = keys()[OF_A_RUN[name]] if name in OF_A_RUN else recipe_keys()[name]
+    if isinstance(value, Latency):
+        return Setting("latency_input", True, "input")
     text = isinstance(value, Poisson) if name == "encoding" else row.written(value)
     return Setting(row.name, text, row.section)

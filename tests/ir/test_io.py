@@ -18,6 +18,7 @@ from snntoolbox.errors import ArgumentError, DataError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network, save
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Grid, Population, Readout, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Origin
@@ -126,7 +127,8 @@ def scheduled():
         replace(p, neuron=neuron, pulses={0: draw(1, 3), 11: draw(1, 1)}) if p.name == "a" else p
         for p in base.populations.values()
     ]
-    coded = {"x": ConstantCurrent(steps=4, largest=0.1), "y": Poisson(amplitude=1 / 3, steps=4)}
+    late = Latency(amplitude=1 / 3, window=4, lasting=False, steps=4)
+    coded = {"x": ConstantCurrent(steps=4, largest=0.1), "y": late}
     return base.replaced(populations=cells, encodings=coded)
 
 

@@ -13,6 +13,7 @@ from snntoolbox.errors import ConversionError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.nodes import Input, ReLU
 from snntoolbox.ir.result import Record
@@ -94,6 +95,12 @@ def test_the_data_scale_poisson_input(settings):
     assert recipe.encoding == Poisson(amplitude=8.0, seed=3)
     assert recipe.input_range == (-1.0, 4.0)
     assert recipe_of(trains, 0.0, (0.0, 1.0)).encoding.amplitude == 2.0
+
+
+def test_the_data_scale_latency_input(settings):
+    chosen = recipe_of(settings("input.latency_input=True", "input.latency_steps=4"), 3.0, (-1.0, 3.0))
+    assert chosen.encoding == Latency(amplitude=3.0, window=4)
+    assert str(as_key("encoding", chosen.encoding)) == "[input] latency_input = True"
 
 
 def test_a_correction_that_the_schedule_has_not_is_refused(settings):

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from snntoolbox.analysis.conformance.draft import NONE, Draft
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, StepByStep
 from snntoolbox.ir.feature import Feature
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.node import Array, Shape
@@ -221,6 +222,25 @@ def first_spikes(draft: Draft) -> None:
     draft.readout(draft.flat(draft.node(Concat, first, second)))
 
 
+def late_spikes(draft: Draft) -> None:
+    """Values of both signs as spikes in windows that recur, on synapses that stay on; one input in its window alone."""
+    image = draft.input(2, 4, 4, coding=Latency(amplitude=2.0, window=4))
+    first = draft.neurons(draft.conv(image, 3))
+    once = draft.input(5, coding=Latency(amplitude=2.0, window=3, steps=3))
+    second = draft.neurons(draft.node(Add, draft.dense(draft.flat(first), 5), draft.dense(once, 5)))
+    draft.readout(draft.dense(second, 3))
+
+
+def late_first_spikes(draft: Draft) -> None:
+    """Values as spikes that count by their time, to neurons that fire once."""
+    draft.schedule = Schedule("first-spike", window=4, steps=12, once=True)
+    image = draft.input(2, 4, 4, coding=Latency(amplitude=2.0, window=4, steps=4, lasting=False))
+    opened = IF(initial=0.5, reset=Reset.ZERO, window=(4, 8), once=True)
+    first = draft.neurons(draft.conv(image, 3), opened, bias=0.0)
+    second = draft.neurons(draft.conv(first, 3), replace(opened, window=(8, 12)), bias=0.0)
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
 def differences(draft: Draft) -> None:
     """Input once, then spikes of several sizes and both signs that correct what was sent; read-outs sum."""
     draft.schedule = Schedule("differential", window=1)
@@ -261,6 +281,8 @@ NETWORKS: Mapping[str, Drawing] = {
     "phases": phases,
     "digits": digits,
     "first spikes": first_spikes,
+    "latency input": late_spikes,
+    "latency input of first spikes": late_first_spikes,
     "differences": differences,
     "signed spikes": signed_spikes,
 }

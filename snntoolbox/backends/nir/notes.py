@@ -10,6 +10,7 @@ from typing import Any
 from snntoolbox.errors import DataError, SNNToolboxError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.head import Head
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Grid, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Origin, Shape
@@ -26,7 +27,7 @@ SEMANTICS = {
 }
 """For readers: how the graph is meant."""
 
-_ENCODINGS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (ConstantCurrent, Poisson, SpikeTimes)}
+_ENCODINGS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (ConstantCurrent, Poisson, SpikeTimes, Latency)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ import numpy as np
 
 from snntoolbox.conversion.schedules.plain_neurons import hint_for, not_plain, presented_for
 from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.ir.encodings import Encoding
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 
@@ -63,8 +65,7 @@ class FireInTurn:
             raise UnsupportedError(f"schedule = {self.name}", offenders, hint=hint_for(self.name))
         windows = firing_windows(network, self.window)
         populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
-        presented = 1 if self.once else self.window
-        encodings = {name: presented_for(presented, coding) for name, coding in network.encodings.items()}
+        encodings = {name: self._presented(coding) for name, coding in network.encodings.items()}
         schedule = Schedule(
             self.name,
             window=self.window,
@@ -82,6 +83,12 @@ class FireInTurn:
         return network.replaced(
             populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
         )
+
+    def _presented(self, coding: Encoding) -> Encoding:
+        """An input in the first window; where neurons fire once, one that spikes by its value does so too."""
+        if isinstance(coding, Latency):
+            return replace(coding, window=self.window, steps=self.window, lasting=not self.once)
+        return presented_for(1 if self.once else self.window, coding)
 
     def _population(self, population: Population, window: Window) -> Population:
         neuron = population.neuron

@@ -7,6 +7,7 @@ from snntoolbox.conversion.schedules.plain_neurons import hint_for
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.conversion.schedules.windowed import Windowed
 from snntoolbox.ir.encodings import Spiking
+from snntoolbox.ir.latency import Latency
 
 
 class FirstSpike(Windowed):
@@ -23,6 +24,7 @@ class FirstSpike(Windowed):
     def misfits(self, recipe: Choices) -> list[str]:
         """Random input too: a spike of it would count by its time."""
         wrong = super().misfits(recipe)
-        if isinstance(recipe.encoding, Spiking):
-            wrong.append("schedule = first-spike needs constant-current input: drawn spikes say no value by their time")
+        if isinstance(recipe.encoding, Spiking) and not isinstance(recipe.encoding, Latency):
+            told = "schedule = first-spike needs constant-current or latency input"
+            wrong.append(f"{told}: drawn spikes say no value by their time")
         return wrong

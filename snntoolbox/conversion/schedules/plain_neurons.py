@@ -8,6 +8,7 @@ from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.errors import ConversionError, Unsupported
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Delay, MaxPool
@@ -47,7 +48,7 @@ def not_plain(network: SpikingNetwork) -> list[Unsupported]:
         if isinstance(node, Delay):
             offenders.append(Unsupported(node.label, "a delay of its own"))
     for name, coding in network.encodings.items():
-        if not isinstance(coding, (ConstantCurrent, Poisson)):
+        if not isinstance(coding, (ConstantCurrent, Poisson, Latency)):
             offenders.append(Unsupported(name, f"{type(coding).__name__} input, which has times of its own"))
     return offenders
 

@@ -11,9 +11,10 @@ import numpy as np
 from snntoolbox.backends.protocol import Backend
 from snntoolbox.errors import DataError, GraphError
 from snntoolbox.ir.arguments import checked
-from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
@@ -66,9 +67,11 @@ def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -
     """The counts of every population (batch, *shape) of a rate-coded network in one pass, each rectifier at once.
 
     With S the sum of its input over T `levels` steps, bias included, clip(floor((S + V0) / theta), 0, T). Exact on an
-    integer grid. Inputs are constant currents; neurons are plain integrate-and-fire neurons.
+    integer grid. Inputs are constant currents, or spikes by whose time they say their values; neurons are plain
+    integrate-and-fire neurons.
     """
     constant = constant_currents(network, *x)
+    given = dict(zip(network.encodings, x, strict=True))
     values: dict[str, Array] = {}
     for name in network.order:
         population = network.populations.get(name)
@@ -79,12 +82,17 @@ def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -
             total = values[population.current] + levels * (constant.get(name, 0.0) + bias)
             values[name] = np.clip(np.floor((total + neuron.initial) / neuron.threshold), 0, levels)
         elif name in network.encodings:
-            values[name] = np.zeros((len(x[0]), *network.wiring.shapes[name]))
+            values[name] = _counted(network.encodings[name], levels, given[name])
         else:
             node = network.wiring.nodes[name]
             assert isinstance(node, LinearNode)
             values[name] = node.linear(*(values[i] for i in node.inputs))
     return {name: values[name] for name in network.populations}
+
+
+def _counted(coding: Encoding, levels: int, x: Array) -> Array:
+    """What the spikes of an input count in a window; a constant current has none."""
+    return replace(coding, window=levels).counted(x) if isinstance(coding, Latency) else np.zeros(x.shape)
 
 
 def check_quantized(
@@ -94,11 +102,11 @@ def check_quantized(
 
     `before` is the network without its windows. On an integer grid nothing may differ; else sums that tie with a level
     up to rounding may fall to either side. GraphError where more differs; None for what is not compared: large
-    networks (`MOST_VALUES`), and inputs that are not constant.
+    networks (`MOST_VALUES`), and inputs that are drawn or given as spikes.
     """
     schedule = network.schedule
-    constant = all(isinstance(e, ConstantCurrent) for e in network.encodings.values())
-    if schedule is None or schedule.steps is None or not constant or not len(x[0]):
+    known = all(isinstance(e, (ConstantCurrent, Latency)) for e in network.encodings.values())
+    if schedule is None or schedule.steps is None or not known or not len(x[0]):
         return None
     if network.neurons * schedule.steps > MOST_VALUES:
         log.info("too large to be compared with its quantised network at once")

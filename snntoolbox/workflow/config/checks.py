@@ -65,6 +65,7 @@ def _time(settings: Settings) -> list[str]:
             f"input.input_rate = {settings.input.input_rate}: is more than one spike per step of {simulation.dt} ms; "
             f"at most {1000 / simulation.dt:g} Hz fit, or a smaller simulation.dt"
         )
+    problems += _latency(settings)
     units = {"v_reset": 1.0 if cell.reset == "zero" else 0.0, "i_offset": simulation.dt}
     for name, factor in units.items():
         value = getattr(cell, name)
@@ -73,6 +74,21 @@ def _time(settings: Settings) -> list[str]:
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
     return problems
+
+
+def _latency(settings: Settings) -> list[str]:
+    """One coding of an input; and of windows that recur whole ones, as larger values come first in each."""
+    given, simulation = settings.input, settings.simulation
+    if not given.latency_input:
+        return []
+    if given.poisson_input:
+        return ["input.latency_input = True: input.poisson_input is another coding; leave one of the two out"]
+    rate = settings.conversion.schedule == "rate" and settings.conversion.spike_code not in CODES
+    steps = whole_steps(simulation.duration, simulation.dt)
+    if rate and steps is not None and steps % given.latency_steps:
+        told = f"must divide the {steps} steps of simulation.duration, so that the last window ends"
+        return [f"input.latency_steps = {given.latency_steps}: {told}"]
+    return []
 
 
 def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:

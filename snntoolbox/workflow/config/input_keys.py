@@ -153,6 +153,19 @@ class Input:
         recipe="encoding",
         idle=lambda settings: "" if settings.input.poisson_input else "poisson_input = False",
     )
+    latency_input: bool = key(
+        False,
+        "Present each value as one spike in a window of steps, the earlier the larger; its synapses stay on up to the "
+        "end of the window, or, with schedule = first-spike, it counts by its time.",
+        recipe="encoding",
+    )
+    latency_steps: int = key(
+        16,
+        "Steps of a window of latency_input, which recur; a phased or first-spike schedule has its own.",
+        rule=at_least(1),
+        recipe="encoding",
+        idle=lambda settings: "" if settings.input.latency_input else "latency_input = False",
+    )
     num_poisson_events_per_sample: int = key(
         -1,
         "Present only the first so many Poisson spikes of each sample; -1 is all.",

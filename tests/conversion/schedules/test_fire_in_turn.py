@@ -22,6 +22,7 @@ from snntoolbox.errors import ConversionError, DataError, GraphError, Unsupporte
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents, interpret
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.nodes import Dense, Input, ReLU
@@ -296,6 +297,24 @@ def test_a_poisson_input_spikes_in_its_window_alone(new_net):
     net = FireInTurn(4)(Convert(encoding=Poisson(seed=1))(graph, scales))
     assert net.encodings["x"].steps == 4
     assert interpret(net, x, steps=12).counts
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("dyadic", [False, True])
+def test_latency_input_says_its_values_in_the_first_window(new_net, name, once, dyadic):
+    """Counts are those of the network on the values that the input's spikes stand for; none of its samples differs."""
+    graph, scales, x = built(new_net, name, dyadic=dyadic)
+    before = Convert(encoding=Latency(amplitude=float(np.abs(x).max())))(graph, scales)
+    net = FireInTurn(6, once=once)(before)
+    (coding,) = net.encodings.values()
+    assert (coding.window, coding.steps, coding.lasting) == (6, 6, not once)
+    assert check_quantized(net, before, [x], InisimBackend()) == 0
+    stated = coding.counted(x) * coding.amplitude / 6
+    steady = FireInTurn(6, once=once)(Convert()(graph, scales))
+    found, expected = (interpret(n, a, steps=net.schedule.steps) for n, a in ((net, x), (steady, stated)))
+    for population, counts in expected.counts.items():
+        assert np.mean(counts != found.counts[population]) <= 0.005
 
 
 def test_a_network_that_is_not_its_reference_is_a_defect(new_net):

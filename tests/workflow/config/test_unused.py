@@ -64,6 +64,7 @@ IDLE = {
     "cell.v_reset=-1": "cell.reset=zero",
     "cell.tau_m=20": "cell.leak=True",
     "input.input_rate=500": "input.poisson_input=True",
+    "input.latency_steps=4": "input.latency_input=True",
     "simulation.num_to_test=7": "simulation.sample_idxs_to_test=[]",
     "parameter_sweep.param_name=cell.tau_refrac": "parameter_sweep.param_values=[1, 2]",
     "parameter_sweep.param_logscale=True": "parameter_sweep.param_values=[1, 2]",
