@@ -27,6 +27,8 @@ def uncounted(settings: Any) -> str:
     """Why input spikes are not counted, if so."""
     if settings.input.poisson_input:
         return "poisson_input = True; num_poisson_events_per_sample limits its spikes"
+    if settings.input.latency_input:
+        return "latency_input = True: a value has one spike in a window"
     if settings.input.dataset_format == "events":
         return "dataset_format = events; num_dvs_events_per_sample limits its spikes"
     schedule = settings.conversion.schedule
