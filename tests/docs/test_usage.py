@@ -79,7 +79,8 @@ def test_report_keys_are_those_described(finished):
 
 def test_files_are_those_described(finished):
     names = {path.name for path in finished.iterdir() if not path.name.startswith(".")}
-    assert names == {"report.json", "config.ini", "digits_cnn_parsed.npz", "digits_cnn_INI.npz", "log_vars", "plots"}
+    files = {"report.json", "report.html", "config.ini", "digits_cnn_parsed.npz", "digits_cnn_INI.npz"}
+    assert names == {*files, "log_vars", "plots"}
 
 
 def test_log_vars_are_those_described(finished):

@@ -178,7 +178,7 @@ def test_inspect_lists_layers(option, pools, workspace, capsys):
 SET = {
     "gate": ("conversion.maxpool_type=gate", 0, "max_pool  "),
     "phased": ("conversion.schedule=phased", 0, "runs:    phased"),
-    "windows by pulses": (["conversion.schedule=phased", "conversion.weight_bits=8"], 0, "INI, brian2, nest."),
+    "windows by pulses": (["conversion.schedule=phased", "conversion.weight_bits=8"], 0, "INI, brian2, nest"),
     "bits": ("conversion.weight_bits=8", 0, "8-bit"),
     "simulator": ("simulation.simulator=nest", 0, "Simulator 'nest' can run it"),
     "refused": ("cell.levels=[1, 0.5]", 2, "'nest' cannot take"),

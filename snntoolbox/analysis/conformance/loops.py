@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from snntoolbox.analysis.conformance.draft import Draft
-from snntoolbox.analysis.conformance.networks import Drawing, sequence
+from snntoolbox.analysis.conformance.networks import Drawing
+from snntoolbox.analysis.conformance.windowed_networks import sequence
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Add, Concat
 

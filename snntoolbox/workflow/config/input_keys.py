@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.workflow.config.key import POSITIVE, at_least, exactly, key
 
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
@@ -32,7 +33,7 @@ def uncounted(settings: Any) -> str:
     if settings.input.dataset_format == "events":
         return "dataset_format = events; num_dvs_events_per_sample limits its spikes"
     schedule = settings.conversion.schedule
-    return "" if schedule == "rate" else f"schedule = {schedule}"
+    return "" if SCHEDULES[schedule].always_fires else f"schedule = {schedule}"
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ def test_the_same_files_as_a_deployment_but_for_the_accuracy(workspace):
     assert {str(p) for p in files[0].keys() | files[1].keys() if files[0].get(p) != files[1].get(p)} == {
         ".snntoolbox",  # lists the files with their digests
         "report.json",
+        "report.html",
         "report.md",
     }
     assert "## Accuracy" in (workspace / "deployed" / "report.md").read_text()

@@ -1,0 +1,65 @@
+"""Networks of the conformance suite whose layers fire in windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.ir.encodings import ConstantCurrent, StepByStep
+from snntoolbox.ir.network import Schedule
+from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import Add, Concat, Dense, Reshape
+from snntoolbox.ir.parts import RecurringWindow
+
+
+def phases(draft: Draft) -> None:
+    """Layers that fire one after the other, in windows; read-outs divide by a window's steps."""
+    draft.schedule = Schedule("phased", window=2, steps=8)
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=2))
+    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(2, 4)))
+    second = draft.neurons(draft.conv(first, 3), IF(initial=0.5, window=(4, 6)))
+    third = draft.neurons(draft.node(Add, draft.conv(second, 3), first), IF(initial=0.5, window=(6, 8)))
+    draft.readout(draft.flat(third))
+
+
+def digits(draft: Draft) -> None:
+    """Layers that send binary digits in turn, with branches of different length and a signed input."""
+    draft.schedule = Schedule("radix", window=3, steps=12, binary=True)
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
+    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(3, 6), digits=True), bias=0.0)
+    second = draft.neurons(draft.conv(first, 3), IF(initial=0.5, window=(6, 9), digits=True), bias=0.0)
+    joined = draft.node(Add, draft.conv(second, 3), first)
+    third = draft.neurons(joined, IF(initial=0.5, window=(9, 12), digits=True), bias=0.0)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
+def sequence(draft: Draft) -> None:
+    """A sequence of three steps, each for two of four steps, through a recurrent layer and one behind it."""
+    draft.schedule = Schedule("recurrent", window=2, steps=14)
+    steps = draft.input(3, 4, coding=StepByStep(2, 4))
+    now = draft.node(Reshape, draft.node(Dense, steps, weight=np.ones((1, 3)), axis=0), shape=(4,))
+    own = draft.ahead(6)
+    current = draft.node(Add, draft.dense(now, 6), draft.dense(draft.delay(own, 2), 6))
+    anew = draft.numbers(6, scale=0.25)
+    first = draft.neurons(current, IF(initial=0.5, special=(RecurringWindow(2, 2, 4, anew),)), bias=0.0, name=own)
+    second = IF(initial=0.25, special=(RecurringWindow(4, 2, 4, 0.5),))
+    draft.readout(draft.dense(draft.neurons(draft.dense(first, 6), second, bias=0.0), 3))
+    draft.readouts[-1] = replace(draft.readouts[-1], start=12)
+
+
+def first_spikes(draft: Draft) -> None:
+    """Neurons that fire once in their window, with branches of different length and a signed input."""
+    draft.schedule = Schedule("first-spike", window=4, steps=16, once=True)
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=1))
+
+    def neuron(first: int) -> IF:
+        return IF(initial=1.5, reset=Reset.ZERO, window=(first, first + 4), once=True)
+
+    first = draft.neurons(draft.conv(image, 3), neuron(4), bias=0.0)
+    second = draft.neurons(draft.conv(first, 3), neuron(8), bias=0.0)
+    third = draft.neurons(draft.node(Add, draft.conv(second, 3), first), neuron(12), bias=0.0)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
