@@ -211,7 +211,7 @@ CASES = {
         r"latency_steps = 3: must divide the 4 steps", ["input.latency_input=True", "input.latency_steps=3"]
     ),
     "top k": Case(r"top_k = 11, the model has 10", ["simulation.top_k=11"]),
-    "loihi": Case(r"loihi.*use simulator = INI", ["simulation.simulator=loihi"]),
+    "loihi": Case(r"loihi.*use simulator = sanafe", ["simulation.simulator=loihi"]),
     "other simulator": Case(r"simulator = Brain", ["simulation.simulator=Brain"]),
     "plot properties": Case(r"plotproperties.*fnt", ["output.plot_vars=error_t", "output.plotproperties={'fnt': 1}"]),
     "plot property": Case(r"plotproperties", ["output.plot_vars=error_t", "output.plotproperties={'font.size': 'q'}"]),
