@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.workflow.config.key import POSITIVE, at_least, exactly, key
 
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
@@ -32,6 +31,8 @@ def uncounted(settings: Any) -> str:
         return "latency_input = True: a value has one spike in a window"
     if settings.input.dataset_format == "events":
         return "dataset_format = events; num_dvs_events_per_sample limits its spikes"
+    from snntoolbox.conversion.schedules.registry import SCHEDULES  # numpy and more, for what few ask
+
     schedule = settings.conversion.schedule
     return "" if SCHEDULES[schedule].always_fires else f"schedule = {schedule}"
 
