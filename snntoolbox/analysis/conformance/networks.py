@@ -184,7 +184,7 @@ def late_first_spikes(draft: Draft) -> None:
     """Values as spikes that count by their time, to neurons that fire once."""
     draft.schedule = Schedule("first-spike", window=4, steps=12, once=True)
     image = draft.input(2, 4, 4, coding=Latency(amplitude=2.0, window=4, steps=4, lasting=False))
-    opened = IF(initial=0.5, reset=Reset.ZERO, window=(4, 8), once=True)
+    opened = IF(initial=1.5, reset=Reset.ZERO, window=(4, 8), once=True)
     first = draft.neurons(draft.conv(image, 3), opened, bias=0.0)
     second = draft.neurons(draft.conv(first, 3), replace(opened, window=(8, 12)), bias=0.0)
     draft.readout(draft.flat(draft.node(Concat, first, second)))

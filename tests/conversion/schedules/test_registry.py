@@ -227,7 +227,15 @@ REFUSED = {
         "first-spike windows",
     ),
     "random first spikes": (
-        {"conversion.schedule": "first-spike", "input.poisson_input": True}, "needs constant-current input"
+        {"conversion.schedule": "first-spike", "input.poisson_input": True},
+        "needs constant-current or latency input",
+    ),
+    "latency by digits": (
+        {"conversion.schedule": "radix", "input.latency_input": True}, "needs constant-current input"
+    ),
+    "latency by changes": (
+        {"conversion.schedule": "differential", "input.latency_input": True},
+        "constant-current input",
     ),
     "a code and another schedule": (
         {"conversion.spike_code": "ttfs", "conversion.schedule": "phased"}, "ttfs: is schedule = first-spike"
