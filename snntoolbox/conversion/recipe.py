@@ -73,7 +73,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
             objects = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make what is not plain"
-            hint = objects if any(text.startswith(("neuron", "encoding")) for text in wrong) else None
+            made = any(text.startswith(("neuron", "encoding")) for text in wrong)
+            hint = objects if made else "numbers without quotes, rows as (0, 1)"
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
         if wrong := [*self._misfits_of_schedule(), *self._invalid_values()]:
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}")

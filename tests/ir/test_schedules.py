@@ -112,9 +112,6 @@ def test_impossible_networks_are_refused():
         one(IF(), {1: np.ones(2)})
     with pytest.raises(GraphError, match="steps from 0"):
         one(IF(), {-1: np.ones(1)})
-    late = [Readout(name="o", current="both", shape=(2,), start=1)]
-    with pytest.raises(GraphError, match="forgets"):
-        one(IF(), schedule=Schedule("phased", window=4)).replaced(readouts=late)
     with pytest.raises(GraphError, match="invalid schedule"):
         Schedule("phased", window=0)
 
