@@ -16,6 +16,7 @@ from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import Grid, Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.turns import bound
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class WindowPulses:
             raise ConversionError("windows become pulses on the integer grid alone", hint="weight_bits = 8")
         if schedule is None or schedule.steps is None:
             raise ConversionError("windows become pulses in runs of a fixed length alone", hint="schedule = phased")
-        hold = float(network.bound(schedule.steps, self._current(network)))
+        hold = float(bound(network, schedule.steps, self._current(network)))
         populations = [_held(p, hold, schedule.steps) for p in network.populations.values()]
         encodings = {
             n: replace(e, largest=self.largest) if isinstance(e, ConstantCurrent) else e

@@ -27,6 +27,7 @@ from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.turns import bound
 
 MEMORY = 2**29
 """Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
@@ -239,7 +240,7 @@ def _wide(network: SpikingNetwork, x: Sequence[Array], steps: int) -> bool:
         return False
     currents = constant_currents(network, *(a[:SEEN] for a in x)).values()
     largest = max((float(np.abs(c).max(initial=0)) for c in currents), default=0.0)
-    return ROOM * network.bound(steps, largest) >= 2**24
+    return ROOM * bound(network, steps, largest) >= 2**24
 
 
 def capacity(network: SpikingNetwork, steps: int) -> int:

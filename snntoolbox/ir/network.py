@@ -84,6 +84,12 @@ class Readout:
         if self.head is None:
             object.__setattr__(self, "head", usual_head(self.shape))
 
+    def counted(self, steps: int, window: int | None = None) -> int:
+        """What its sum is divided by after so many steps; `window` is that of the network's schedule, if it has one."""
+        if window is not None:
+            return window
+        return steps - self.start if self.start and steps >= 2 * self.start else steps
+
     def values(self, sums: Array, first: int, at_start: Array | None, window: int | None = None) -> Array:
         """The values after steps `first`, first + 1, ... for the currents summed from step 1 to each, (steps, ...).
 
@@ -325,12 +331,6 @@ class SpikingNetwork:
         """How often constant inputs have counted after each of so many steps."""
         there = np.arange(1, elapsed + 1) == self.presented(np.arange(1, elapsed + 1))
         return np.cumsum(self.weights(0, elapsed) * there)
-
-    def bound(self, steps: int, current: float) -> int:
-        """`Grid.bound` over so many steps; where each source fires in a window of its own, as long as that counts."""
-        assert self.grid is not None
-        windowed = self.schedule is not None and self.schedule.steps is not None
-        return self.grid.bound(self.schedule.total if windowed and self.schedule else steps, current)
 
     def presented(self, elapsed: Any) -> Any:
         """In how many of the first `elapsed` steps (a number or an array) constant inputs are there."""

@@ -125,9 +125,10 @@ def _check_read(read: SpikingNetwork, network: SpikingNetwork, case: Case, x: tu
 
 
 def _options(exporter: Exporter, case: Case, network: SpikingNetwork, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those given, and the duration of the case where the exporter takes one."""
-    usual = {"duration": case.steps * network.dt} if "duration" in option_names(exporter) else {}
-    return {**usual, **options}
+    """Those given, and the duration of the case, or of its windows, where the exporter takes one."""
+    windows = network.schedule if network.schedule and network.schedule.steps else None
+    steps = windows.window if windows else case.steps
+    return {**({"duration": steps * network.dt} if "duration" in option_names(exporter) else {}), **options}
 
 
 def _names(folder: Path) -> list[str]:

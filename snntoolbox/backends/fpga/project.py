@@ -54,8 +54,7 @@ def vectors(design: Design, network: SpikingNetwork, x: Sequence[Array], expecte
     host = HostInput(network, tuple(np.asarray(a) for a in x), expected.steps, 0)
     sums = {}
     for readout in network.readouts:
-        steps = expected.steps
-        counted = steps - readout.start if readout.start and steps >= 2 * readout.start else steps
+        counted = readout.counted(expected.steps, expected.window)
         sums[readout.name] = np.rint(expected.outputs[readout.name] / readout.scale * counted)
     texts = {INPUT: hex_words(input_words(design, host)), OUTPUT: hex_words(output_words(design, sums))}
     for layer in design.layers:

@@ -24,6 +24,7 @@ from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.turns import longest
 
 _BATCH = 32
 _WIDEST = 64
@@ -83,9 +84,12 @@ def saturated(
             growth = growth.with_current(currents[population.name])
         neuron = population.neuron
         assert isinstance(neuron, IF)
-        needed = signed_bits(*potential_range(neuron, population.shape, growth, steps))
+        needed = signed_bits(*potential_range(neuron, population.shape, growth, longest(network, steps)))
         if needed <= bits:
             populations.append(population)
+            continue
+        if neuron.digits:
+            narrow.append(f"    {population.label}: {needed} bits, and digits cannot saturate: the highest count most")
             continue
         low, high = _limits(growth, bits)
         if (least := _least_bits(population, neuron, growth)) > bits:

@@ -26,6 +26,7 @@ from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.turns import bound
 
 CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**27}
 """About how large the largest tensor of a chunk may be: on the CPU of the order of its caches."""
@@ -190,7 +191,7 @@ class Simulation:
         if self.network.grid:
             found = self.grid_currents(*x, fused=fused)
             largest = max((float(v.abs().max()) for v in found.values() if v.numel()), default=0.0)
-            if self.network.bound(steps, largest) >= 2**24:
+            if bound(self.network, steps, largest) >= 2**24:
                 dtype = torch.float64
             return {name: value.to(device) for name, value in found.items()}, dtype
         wiring = self.wiring(dtype)

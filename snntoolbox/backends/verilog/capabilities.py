@@ -8,6 +8,8 @@ from snntoolbox.backends.verilog.parts import PARTS
 from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.part import features_of
 
@@ -54,15 +56,23 @@ def _saturates_between(neuron: IF) -> bool:
     return any(limit != int(limit) for limit in neuron.saturation or ())
 
 
+def _ends_elsewhere(network: SpikingNetwork) -> bool:
+    schedule, codings = network.schedule, network.encodings.values()
+    if schedule is None or schedule.steps is None:
+        return False
+    return any(isinstance(e, ConstantCurrent) and e.steps != schedule.window for e in codings)
+
+
 REGISTERS = (
+    f.Feature("windows, and input that does not last for one", asked_by=f.of_networks(_ends_elsewhere)),
     f.Feature("a reset potential other than 0", asked_by=f.of_neurons(_resets_elsewhere)),
     f.Feature("potentials that saturate at fractions", asked_by=f.of_neurons(_saturates_between)),
 )
-"""What registers cannot hold: they start at 0 and hold whole numbers."""
+"""What registers cannot hold: they start at 0 and hold whole numbers; a read-out's bias is there with the input."""
 
 CAPABILITIES = Capabilities(
     features=features_of(PARTS)
-    | {f.CONSTANT_INPUT, f.POISSON_INPUT, f.SIGNED_INPUT}
+    | {f.CONSTANT_INPUT, f.TIMED_INPUT, f.POISSON_INPUT, f.SIGNED_INPUT}
     | {f.BIAS, f.INITIAL_POTENTIAL, f.RECORDED_SPIKES},
     refuses=REGISTERS,
     exact_bits=53,

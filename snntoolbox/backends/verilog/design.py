@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,16 +14,25 @@ from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.parts import PARTS, Parameters, limits
 from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of, most_lanes, spike_bits, sum_port
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
-from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits, sum_range, unsigned_bits
+from snntoolbox.backends.verilog.widths import (
+    Growth,
+    growths,
+    potential_range,
+    signed_bits,
+    sum_range,
+    unsigned_bits,
+)
+from snntoolbox.backends.verilog.writing import constant
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.circuit import Projection
-from snntoolbox.ir.encodings import Poisson
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.parts import Saturation
 from snntoolbox.ir.paths import paths
+from snntoolbox.ir.turns import longest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +57,9 @@ class Layer:
     """A population or read-out: neurons in the order of `layout`, `lanes` to a word, potentials of `bits` bits.
 
     threshold, start, bias: one whole number per neuron in that order. current_bits: width of its input current, 0
-    without one. module: its name in Verilog.
+    without one. module: its name in Verilog. presented: the first steps in which alone its current is there, 0 for
+    all; `rest` is what it gets from then on. digits: steps are binary digits of numbers of so many, 0 where all count
+    once. total: what the sum of a read-out is divided by, 0 for the steps.
     """
 
     target: Population | Readout
@@ -60,6 +72,10 @@ class Layer:
     start: Array
     bias: Array
     current_bits: int
+    presented: int
+    rest: Array
+    digits: int = 0
+    total: int = 0
 
     @property
     def name(self) -> str:
@@ -94,9 +110,15 @@ class Layer:
 
     @property
     def parameters(self) -> Parameters:
-        """What the parts of its neurons are of the library's module; none for a read-out."""
+        """What the parts of its neurons and the network's windows are of the library's module."""
         parts = self._neuron.parts if self._neuron else ()
-        return {name: value for part in parts for name, value in PARTS[type(part)](part, self.bits).items()}
+        own = {name: value for part in parts for name, value in PARTS[type(part)](part, self.bits).items()}
+        return {**own, **({"PRESENTED": str(self.presented)} if self.presented else {}), **self._digits()}
+
+    def _digits(self) -> Parameters:
+        """The number of the first digit of a window, the last being 0, and its width."""
+        bits = unsigned_bits(self.digits - 1)
+        return {"DIGITS": "1", "PLACE": str(bits), "TOP": constant(self.digits - 1, bits)} if self.digits else {}
 
     @property
     def _neuron(self) -> IF | None:
@@ -202,7 +224,7 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
     found.update(network.populations)
     layers, narrow = [], []
     for name in network.targets:
-        layer = _layer(found[name], incoming[name], grown[name], choices, names, spiking)
+        layer = _layer(found[name], incoming[name], grown[name], choices, names, spiking, _times(network, choices))
         layers.append(layer)
         if choices.membrane_bits and layer.bits > choices.membrane_bits:
             narrow.append(f"{layer.label}: {layer.bits} bits")
@@ -216,6 +238,40 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
     return Design(name=network.name, module=module, layers=tuple(layers), inputs=inputs, choices=choices)
 
 
+class Times(NamedTuple):
+    """What steps are to the layers of a network.
+
+    longest: what those count together in which one source sends. current: the first steps in which input currents are
+    there, 0 for all. window, digits, total: of the network's windows, 0 without any.
+    """
+
+    longest: int
+    current: int
+    window: int = 0
+    digits: int = 0
+    total: int = 0
+
+
+def _times(network: SpikingNetwork, choices: Choices) -> Times:
+    schedule, most = network.schedule, longest(network, choices.steps)
+    limits = {e.steps for e in network.encodings.values() if isinstance(e, ConstantCurrent)} or {None}
+    current = limits.pop() or 0
+    if schedule is None or schedule.steps is None:
+        return Times(most, current)
+    return Times(most, current, schedule.window, schedule.window * schedule.binary, schedule.total)
+
+
+def _presented(target: Population | Readout, driven: bool, times: Times) -> tuple[int, Array | float]:
+    """In how many first steps alone a layer gets its current, 0 for all, and what it gets from then on.
+
+    A bias is part of the current. That of a read-out counts once in a network with windows: while its input is there.
+    """
+    bias = 0.0 if target.bias is None else target.bias
+    if isinstance(target, Readout) and times.window:
+        return times.window, 0.0
+    return (times.current, bias) if driven else (0, bias)
+
+
 def _layer(
     target: Population | Readout,
     projections: Sequence[Projection],
@@ -223,19 +279,21 @@ def _layer(
     choices: Choices,
     names: Names,
     spiking: Iterable[str],
+    times: Times,
 ) -> Layer:
     driven = target.name in choices.currents
     if driven:
         growth = growth.with_current(choices.currents[target.name])
     if isinstance(target, Population):
         assert isinstance(target.neuron, IF)
-        low, high = potential_range(target.neuron, target.shape, growth, choices.steps)
+        low, high = potential_range(target.neuron, target.shape, growth, times.longest)
         threshold, start = target.neuron.threshold, target.neuron.initial
     else:
-        low, high = sum_range(growth, choices.steps)
+        low, high = sum_range(growth, times.longest)
         threshold, start = 0.0, 0.0
     layout, lanes, ports = _ports(target, projections, choices.lanes, set(spiking))
     bias = 0.0 if target.bias is None or driven else target.bias
+    presented, rest = _presented(target, driven, times)
 
     def ordered(value: Array | float) -> Array:
         return np.rint(spread(value, target.shape)[layout.c_order]).astype(np.int64)
@@ -251,6 +309,10 @@ def _layer(
         threshold=ordered(threshold),
         start=ordered(start),
         bias=ordered(bias),
+        presented=presented,
+        rest=ordered(rest),
+        digits=times.digits,
+        total=times.total,
         current_bits=signed_bits(-choices.currents[target.name], choices.currents[target.name]) if driven else 0,
     )
 

@@ -16,7 +16,7 @@ from snntoolbox.ir.writing import write_text
 
 LIBRARY = (
     "snn_arbiter", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram", "snn_rom",
-    "snn_scatter", "snn_source", "snn_sums", "snn_taps",
+    "snn_scatter", "snn_source", "snn_steps", "snn_sums", "snn_taps",
 )  # fmt: skip
 """The modules that every network is built from, one file each."""
 
@@ -65,6 +65,7 @@ def meanings(design: Design) -> list[str]:
     for layer in design.readouts:
         assert isinstance(layer.target, Readout)
         counted = f"(steps - {layer.forget}), from {2 * layer.forget} steps on," if layer.forget else "steps"
+        counted = f"{layer.total}" if layer.total else counted
         value = f"{layer.module}: a sum times {layer.target.scale:.6g} / {counted}"
         found.append(f"{value} stands for the original output, before a softmax or sigmoid")
     return found

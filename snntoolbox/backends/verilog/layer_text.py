@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from snntoolbox.backends.verilog.design import Design, Layer
 from snntoolbox.backends.verilog.port_text import PortText
 from snntoolbox.backends.verilog.ports import address_bits, spike_bits, spike_fields
@@ -81,6 +83,8 @@ class LayerText:
             lines.append("at the end of a step potentials saturate at {} and {}".format(*layer.limits))
         if layer.current_bits:
             lines.append(f"input current of {layer.current_bits} bits, bias included")
+        if layer.digits:
+            lines.append(f"steps are the {layer.digits} binary digits of a number: weights and thresholds are shifted")
         scan = f"{layer.words} + {4 if layer.spikes else 3}"
         lines.append(f"a step takes {scan} clocks, and those of the spikes that arrive (see the ports)")
         return lines
@@ -138,6 +142,7 @@ class LayerText:
             fields += [("threshold", layer.threshold), ("start", layer.start)]
         if not layer.current_bits:
             fields.append(("current", layer.bias))
+        fields.append(("later", layer.rest if layer.presented else np.zeros_like(layer.rest)))
         fixed = [(n, v) for n, v in fields if (v == v[0]).all()]
         varying = [(n, v) for n, v in fields if (v != v[0]).any()]
         text = "    wire scan_read;\n" if varying or layer.current_bits else ""
@@ -224,9 +229,10 @@ class LayerText:
         parameters = [
             ("LANES", layer.lanes), ("BITS", layer.bits), ("ADDRESS", self.address), ("WORDS", layer.words),
             ("WORD_END", constant(layer.words - 1, self.address)), ("FORWARD", int(forward)),
+            ("STEPS", self.design.step_bits),
         ]  # fmt: skip
         names = ["clk", "rst", "open", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
-        names += ["scan_read", "scan_word", "current", "done"]
+        names += ["scan_read", "scan_word", "current", "later", "done"]
         if layer.spikes:
             parameters += [("LANE", max(1, self.lane_bits)), *layer.parameters.items()]
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
@@ -241,7 +247,7 @@ class LayerText:
             kind = "snn_neurons"
         else:
             adds = bool(layer.current_bits) or bool(layer.bias.any())
-            parameters += [("ADDS", int(adds)), ("STEPS", self.design.step_bits), ("INDEX", self.index_bits)]
+            parameters += [("ADDS", int(adds)), ("INDEX", self.index_bits), *layer.parameters.items()]
             names += ["forget", "sum_valid", "sum_ready", "sum", "sum_class", "best"]
             text, kind, renamed = "", "snn_sums", []
         unread = {n for n in ("scan_read", "scan_word", "spike_next") if n not in readers}

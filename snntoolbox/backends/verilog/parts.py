@@ -11,6 +11,8 @@ from snntoolbox.ir.parts import (
     BinarySpikes,
     ConstantThreshold,
     Delta,
+    DigitWindow,
+    FiringWindow,
     PerfectIntegrator,
     Saturation,
     Subtract,
@@ -31,6 +33,11 @@ def _saturation(part: Saturation, bits: int) -> Parameters:
     return {"SATURATE": "1", "LOW": low, "HIGH": high}
 
 
+def _window(part: FiringWindow | DigitWindow, bits: int) -> Parameters:
+    """The digits of steps are the layer's, read-outs included."""
+    return {"WINDOW": "1", "OPENS": str(part.first), "CLOSES": str(part.last)}
+
+
 PARTS: Mapping[type[Part], Callable[[Any, int], Parameters]] = {
     Delta: lambda part, bits: {},
     PerfectIntegrator: lambda part, bits: {},
@@ -39,5 +46,7 @@ PARTS: Mapping[type[Part], Callable[[Any, int], Parameters]] = {
     Subtract: lambda part, bits: {"RESET_ZERO": "0"},
     ToPotential: lambda part, bits: {"RESET_ZERO": "1"},
     Saturation: _saturation,
+    FiringWindow: _window,
+    DigitWindow: _window,
 }
 """For each part its parameters, for membranes of so many bits; thresholds are constants of a layer."""

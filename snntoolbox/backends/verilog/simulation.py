@@ -79,7 +79,7 @@ class Simulation:
         """The result with the hardware's own sums as the outputs."""
         outputs = {}
         for readout in self.network.readouts:
-            counted = steps - readout.start if readout.start and steps >= 2 * readout.start else steps
+            counted = readout.counted(steps, self.network.window)
             bias = 0.0 if readout.bias is None else readout.bias
             sums = given[readout.name].sums - counted * bias
             outputs[readout.name] = np.asarray(readout.scale * (sums / counted + bias))

@@ -5,6 +5,8 @@ With p (n) the most that one step can add to (take from) a neuron, spikes, bias 
     subtract:  V <= max(V0, theta - 1) + (T - 1) max(0, p - theta) + p        zero:  V <= max(V0, theta - 1) + p
     both:      V >= min(V0, 0) - T n                                          sums:  -T n <= S <= T p
 
+    windows:   V <= V0 + T p, V >= V0 - T n, with T what a window counts: each source sends its spikes in one
+
 since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for
 partial sums in any order.
 """
@@ -79,12 +81,21 @@ def _clipped(node: Node, sign: int) -> Node:
 def potential_range(neuron: IF, shape: tuple[int, ...], growth: Growth, steps: int) -> tuple[int, int]:
     """The least and largest potential in `steps` steps, partial sums and thresholds included.
 
-    Where potentials saturate, a step begins within their limits.
+    Where potentials saturate, a step begins within their limits. A neuron with a window gets input in all the steps
+    that are given here; a threshold counts as much as in the first step of a window.
     """
     threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
+    if neuron.window is not None:
+        least, most = start - (steps - 1) * growth.down, start + (steps - 1) * growth.up
+        return _between(neuron, least, most, growth, threshold * neuron.weight(neuron.window[0]))
     resting = np.maximum(start, threshold - 1)
     gain = np.maximum(growth.up - threshold, 0) * (steps - 1) if neuron.reset is Reset.SUBTRACT else 0
     least, most = np.minimum(start, 0) - (steps - 1) * growth.down, resting + gain
+    return _between(neuron, least, most, growth, threshold)
+
+
+def _between(neuron: IF, least: Array, most: Array, growth: Growth, threshold: Array) -> tuple[int, int]:
+    """The range within steps that begin between these potentials."""
     if neuron.saturation is not None:
         least, most = np.maximum(least, neuron.saturation[0]), np.minimum(most, neuron.saturation[1])
     high = np.maximum(most + growth.up, threshold)

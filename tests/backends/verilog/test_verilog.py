@@ -72,7 +72,7 @@ def checked_files(folder, net, x, steps=STEPS, **choices):
     expected = interpret(net, *x, steps=steps, record=Record(spikes=True))
     sums = {}
     for readout in net.readouts:
-        counted = steps - readout.start if readout.start and steps >= 2 * readout.start else steps
+        counted = readout.counted(steps, net.window)
         sums[readout.name] = np.rint(expected.outputs[readout.name] / readout.scale * counted)
     texts = {**hardware(design), BENCH: bench(design), INPUT: hex_words(input_words(design, host))}
     texts[OUTPUT] = hex_words(output_words(design, sums))

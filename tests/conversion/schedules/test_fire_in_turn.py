@@ -28,6 +28,7 @@ from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.result import Record
 from snntoolbox.ir.timing import run_steps, timing
+from snntoolbox.ir.turns import bound
 
 ALL = Record(spikes=True, potentials=True)
 
@@ -171,7 +172,7 @@ def test_on_the_grid_simulator_and_reference_agree_exactly(new_net, name, turns)
         np.testing.assert_allclose(values, told.outputs_per_step[readout], rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.output, told.output, rtol=0, atol=1e-12)
     largest = max(np.abs(v).max() for v in told.potentials.values())
-    assert largest <= net.bound(steps, max(np.abs(c).max() for c in constant_currents(net, x).values()))
+    assert largest <= bound(net, steps, max(np.abs(c).max() for c in constant_currents(net, x).values()))
     assert net.grid.start == max(np.abs(p.neuron.initial).max() for p in net.populations.values())
 
 

@@ -1,7 +1,7 @@
 // Integrate-and-fire neurons: when all ports of the layer have reached the end of the step, one word of LANES neurons
 // after the other gets its bias or input current, is compared with its threshold, fires and is reset.
 //     V <- V + current;  spike where V >= threshold;  V <- V - threshold (or 0, if RESET_ZERO) where it has fired
-// where SATURATE, what remains is then kept from LOW to HIGH.
+// where SATURATE, what remains is then kept from LOW to HIGH. When it may fire, and what a step counts, says `snn_steps`.
 // With the marker of a sample's last step the start potentials come back. Takes WORDS + 3 clocks a step, and
 // one more for each further spike of a word.
 module snn_neurons #(
@@ -12,6 +12,14 @@ module snn_neurons #(
     parameter WORDS = 16,
     parameter [ADDRESS-1:0] WORD_END = 15,
     parameter FORWARD = 0,
+    parameter STEPS = 8,
+    parameter WINDOW = 0,
+    parameter OPENS = 0,
+    parameter CLOSES = 0,
+    parameter PRESENTED = 0,
+    parameter DIGITS = 0,
+    parameter PLACE = 1,
+    parameter [PLACE-1:0] TOP = 0,
     parameter RESET_ZERO = 0,
     parameter SATURATE = 0,
     parameter signed [BITS-1:0] LOW = 0,
@@ -32,6 +40,7 @@ module snn_neurons #(
     output wire                  scan_read,
     output wire [ADDRESS-1:0]    scan_word,
     input  wire [LANES*BITS-1:0] current,
+    input  wire [LANES*BITS-1:0] later,
     input  wire [LANES*BITS-1:0] threshold,
     input  wire [LANES*BITS-1:0] start,
     // spikes that leave: `spike_next` follows when the next word's turn comes
@@ -71,12 +80,23 @@ module snn_neurons #(
             if (spikes[k]) spike_lane = k[LANE-1:0];
     end
 
+    wire [PLACE-1:0] digit, scanned;
+    wire fires, given;
+    snn_steps #(
+        .STEPS(STEPS), .WINDOW(WINDOW), .OPENS(OPENS), .CLOSES(CLOSES), .PRESENTED(PRESENTED),
+        .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
+    ) times (
+        .clk(clk), .rst(rst), .step(step), .at_last(at_last),
+        .digit(digit), .scanned(scanned), .fires(fires), .given(given)
+    );
+
     genvar i;
     generate
         for (i = 0; i < LANES; i = i + 1) begin : lane
-            wire signed [BITS-1:0] charged = potential[i*BITS +: BITS] + current[i*BITS +: BITS];
-            wire signed [BITS-1:0] limit = threshold[i*BITS +: BITS];
-            assign fired[i] = (charged >= limit) & ~waking;
+            wire [BITS-1:0] there = given ? current[i*BITS +: BITS] : later[i*BITS +: BITS];
+            wire signed [BITS-1:0] charged = potential[i*BITS +: BITS] + (there << scanned);
+            wire signed [BITS-1:0] limit = threshold[i*BITS +: BITS] << scanned;
+            assign fired[i] = (charged >= limit) & ~waking & fires;
             wire [BITS-1:0] reset = (RESET_ZERO != 0) ? {BITS{1'b0}} : charged - limit;
             wire signed [BITS-1:0] rest = fired[i] ? reset : charged;
             wire [BITS-1:0] kept;
@@ -121,10 +141,11 @@ module snn_neurons #(
     end
 
     snn_membranes #(
-        .LANES(LANES), .BITS(BITS), .ADDRESS(ADDRESS), .WORDS(WORDS), .FORWARD(FORWARD)
+        .LANES(LANES), .BITS(BITS), .ADDRESS(ADDRESS), .WORDS(WORDS), .FORWARD(FORWARD),
+        .DIGITS(DIGITS), .PLACE(PLACE)
     ) membranes (
         .clk(clk), .rst(rst),
-        .beat(beat), .beat_word(beat_word), .delta(delta),
+        .beat(beat), .beat_word(beat_word), .delta(delta), .digit(digit),
         .scan_read(scan_read), .scan_word(word), .potential(potential),
         .scan_write(go & updating), .scan_write_word(updated_word), .scan_potential(next_potential)
     );

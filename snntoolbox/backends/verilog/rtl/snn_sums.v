@@ -1,6 +1,6 @@
 // A read-out: sums what spikes deliver, and a bias or input current each step; after a sample's last step it gives the
 // sum of each neuron, then the index of the largest (the first of equals).
-// Steps up to `forget` do not count. Takes WORDS + 2 clocks in steps in which anything is to be added or forgotten.
+// Steps up to `forget` do not count. What a step counts says `snn_steps`. Takes WORDS + 2 clocks in steps in which anything is to be added or forgotten.
 module snn_sums #(
     parameter LANES = 1,
     parameter BITS = 16,
@@ -10,6 +10,10 @@ module snn_sums #(
     parameter FORWARD = 0,
     parameter ADDS = 1,
     parameter STEPS = 8,
+    parameter PRESENTED = 0,
+    parameter DIGITS = 0,
+    parameter PLACE = 1,
+    parameter [PLACE-1:0] TOP = 0,
     parameter INDEX = 4
 ) (
     input  wire                  clk,
@@ -25,6 +29,7 @@ module snn_sums #(
     output wire                  scan_read,
     output wire [ADDRESS-1:0]    scan_word,
     input  wire [LANES*BITS-1:0] current,
+    input  wire [LANES*BITS-1:0] later,
     output wire                  sum_valid,
     input  wire                  sum_ready,
     output wire [BITS-1:0]       sum,
@@ -57,10 +62,23 @@ module snn_sums #(
     assign sum = shown[BITS-1:0];
     assign done = sum_class & sum_ready;
 
+    wire [PLACE-1:0] digit, scanned;
+    wire given;
+    // A read-out does not fire.
+    /* verilator lint_off PINCONNECTEMPTY */
+    snn_steps #(
+        .STEPS(STEPS), .PRESENTED(PRESENTED), .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
+    ) times (
+        .clk(clk), .rst(rst), .step(step), .at_last(at_last),
+        .digit(digit), .scanned(scanned), .fires(), .given(given)
+    );
+    /* verilator lint_on PINCONNECTEMPTY */
+
     genvar i;
     generate
         for (i = 0; i < LANES; i = i + 1) begin : lane
-            assign charged[i*BITS +: BITS] = potential[i*BITS +: BITS] + current[i*BITS +: BITS];
+            wire [BITS-1:0] there = given ? current[i*BITS +: BITS] : later[i*BITS +: BITS];
+            assign charged[i*BITS +: BITS] = potential[i*BITS +: BITS] + (there << scanned);
         end
     endgenerate
 
@@ -115,10 +133,11 @@ module snn_sums #(
     end
 
     snn_membranes #(
-        .LANES(LANES), .BITS(BITS), .ADDRESS(ADDRESS), .WORDS(WORDS), .FORWARD(FORWARD)
+        .LANES(LANES), .BITS(BITS), .ADDRESS(ADDRESS), .WORDS(WORDS), .FORWARD(FORWARD),
+        .DIGITS(DIGITS), .PLACE(PLACE)
     ) sums (
         .clk(clk), .rst(rst),
-        .beat(beat), .beat_word(beat_word), .delta(delta),
+        .beat(beat), .beat_word(beat_word), .delta(delta), .digit(digit),
         .scan_read(scan_read), .scan_word(word), .potential(potential),
         .scan_write(go & updating), .scan_write_word(updated_word),
         .scan_potential(clearing ? {(LANES * BITS){1'b0}} : charged)

@@ -1,0 +1,69 @@
+// The time of a layer. WINDOW: it may fire in the steps from OPENS to before CLOSES, counted from 0. PRESENTED: its
+// current is `given` in so many first steps alone (0: in all). DIGITS: steps are binary digits, from TOP down
+// to 0, the number by which what happens in them is shifted.
+// `digit` belongs to the spikes that arrive, `scanned`, `fires` and `given` to the step that has just ended.
+module snn_steps #(
+    parameter STEPS = 8,
+    parameter WINDOW = 0,
+    parameter OPENS = 0,
+    parameter CLOSES = 0,
+    parameter PRESENTED = 0,
+    parameter DIGITS = 0,
+    parameter PLACE = 1,
+    parameter [PLACE-1:0] TOP = 0
+) (
+    // Where steps are all alike nothing is counted.
+    /* verilator lint_off UNUSEDSIGNAL */
+    input  wire             clk,
+    input  wire             rst,
+    input  wire             step,
+    input  wire             at_last,
+    /* verilator lint_on UNUSEDSIGNAL */
+    output wire [PLACE-1:0] digit,
+    output wire [PLACE-1:0] scanned,
+    output wire             fires,
+    output wire             given
+);
+    generate
+        if ((WINDOW != 0) | (PRESENTED != 0)) begin : counted
+            reg [STEPS-1:0] now;
+            wire [31:0] number = {{(32 - STEPS){1'b0}}, now};
+            always @(posedge clk)
+                if (rst) now <= {STEPS{1'b0}};
+                else if (step) now <= at_last ? {STEPS{1'b0}} : now + 1'b1;
+            if (WINDOW != 0) begin : window
+                reg open;
+                // A window may begin with the first step.
+                /* verilator lint_off UNSIGNED */
+                always @(posedge clk) if (step) open <= (number >= OPENS) & (number < CLOSES);
+                /* verilator lint_on UNSIGNED */
+                assign fires = open;
+            end else begin : open_always
+                assign fires = 1'b1;
+            end
+            if (PRESENTED != 0) begin : first_steps
+                reg there;
+                always @(posedge clk) if (step) there <= number < PRESENTED;
+                assign given = there;
+            end else begin : all_steps
+                assign given = 1'b1;
+            end
+        end else begin : always_there
+            assign fires = 1'b1;
+            assign given = 1'b1;
+        end
+        if (DIGITS != 0) begin : shifted
+            reg [PLACE-1:0] arriving, ended;
+            always @(posedge clk) begin
+                if (rst) arriving <= TOP;
+                else if (step) arriving <= (at_last | (arriving == {PLACE{1'b0}})) ? TOP : arriving - 1'b1;
+                if (step) ended <= arriving;
+            end
+            assign digit = arriving;
+            assign scanned = ended;
+        end else begin : once
+            assign digit = TOP;
+            assign scanned = TOP;
+        end
+    endgenerate
+endmodule
