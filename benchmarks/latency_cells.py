@@ -146,7 +146,7 @@ class Bench:
         import snntoolbox as stb
         from snntoolbox.conversion.schedules.quantized_reference import MOST_UNEQUAL
 
-        few = x[: min(8, int(CHECKED / (network.neurons * network.schedule.steps)))]
+        few = x[: min(8, int(CHECKED / (max(1, network.neurons) * network.schedule.steps)))]
         if not len(few):
             return f"too large to be simulated; {timing(network)}"
         options = {"dtype": "float64", "device": self.device, "record": stb.Record(outputs_per_step=False)}

@@ -28,7 +28,7 @@ class Row:
 
     @property
     def phased(self) -> bool:
-        return self.choices.get("schedule") == "phased"
+        return self.choices.get("schedule") in ("phased", "radix")
 
     @property
     def plain(self) -> bool:
@@ -45,6 +45,7 @@ ROWS: dict[str, Row] = {
     # The SNN Toolbox: 99.9 % per layer, from V0 = 0, nothing corrected.
     "toolbox": Row({**_USUAL, "per_channel": False}, {"initial": 0.0}, once=True),
     "phased": Row({"schedule": "phased", "readout_correction": 0}),
+    "radix": Row({"schedule": "radix", "readout_correction": 0}, most=16),
     "multi-threshold": Row(
         {"threshold_rule": "percentile", **_NO_LAYERS},
         {"initial": 0.125, "levels": (1.0, 0.5, 0.25), "negative": "memory"},

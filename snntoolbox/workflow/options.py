@@ -26,6 +26,7 @@ def options_of(settings: Settings, simulator: str = "") -> dict[str, Any]:
     for path, row in option_keys().items():
         owner, _, name = path.rpartition(".")
         value = row.value_in(settings)
-        if value != row.default and simulator in ("", owner):
+        idle = row.idle is not None and row.idle(settings)
+        if value != row.default and not idle and simulator in ("", owner):
             options[name] = value
     return options

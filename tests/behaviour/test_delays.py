@@ -51,7 +51,7 @@ def looped(name):
     draft = Draft()
     {**LOOPS, "itself": itself}[name](draft)
     network = draft.network()
-    return network, [np.random.default_rng(2).integers(-16, 17, size=(3, *network.wiring.shapes["input0"])) / 16]
+    return network, [np.random.default_rng(2).integers(-16, 17, size=(3, *network.wiring.shapes["input9"])) / 16]
 
 
 def test_a_spike_comes_so_many_steps_later():

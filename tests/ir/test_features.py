@@ -47,7 +47,7 @@ def test_layers_ask_under_their_own_names():
         *((one, feature) for feature in (f.RESET_SUBTRACT, f.LEAK)),
         *((two, feature) for feature in (f.RESET_SUBTRACT, f.INITIAL_POTENTIAL, f.SIGNED_SPIKES)),
         *((two, feature) for feature in (f.THRESHOLDS, f.BIAS, f.PULSES)),
-        *(("input0", feature) for feature in (f.CONSTANT_INPUT, f.TIMED_INPUT)),
+        *(("input9", feature) for feature in (f.CONSTANT_INPUT, f.TIMED_INPUT)),
         ("model", f.FLOAT_WEIGHTS),
     }
 

@@ -83,16 +83,16 @@ def test_numbers_of_one_sample_and_of_several():
     flat = flattened(network)
     assert flat.lead == 2
     assert {n: c.onset for n, c in flat.cells.items()} == {"population0": 1, "population1": 2}
-    assert flat.inputs == {"input1": 12}
+    assert flat.inputs == {"input8": 12}
     assert {(c.source, c.target): c.delay for c in flat.connections} == {
-        ("input1", "population0"): 1,
+        ("input8", "population0"): 1,
         ("population0", "population1"): 1,
-        ("input1", "population1"): 2,
+        ("input8", "population1"): 2,
     }
     three = flat.replicated(3)
     assert (three.neurons, three.synapses) == (3 * flat.neurons, 3 * flat.synapses)
-    assert three.inputs == {"input1": 36}
-    assert all((c.pre // 12 == c.post // 7).all() for c in three.connections if c.source == "input1")
+    assert three.inputs == {"input8": 36}
+    assert all((c.pre // 12 == c.post // 7).all() for c in three.connections if c.source == "input8")
 
 
 def test_a_gate_is_refused():
@@ -120,8 +120,8 @@ def test_spikes_that_come_by_ways_of_several_delays_have_connections_of_their_ow
 
 BATCHES = [
     ([(2, 5), (2, 6)], 0, BackendError, "0 time steps"),
-    ([(2, 5)], 5, DataError, r"2 inputs \(input0, input1\), got 1"),
-    ([(2, 5), (3, 6)], 5, DataError, r"input1: .*\(2, 6\), got \(3, 6\)"),
+    ([(2, 5)], 5, DataError, r"2 inputs \(input9, input8\), got 1"),
+    ([(2, 5), (3, 6)], 5, DataError, r"input8: .*\(2, 6\), got \(3, 6\)"),
 ]
 
 

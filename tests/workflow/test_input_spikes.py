@@ -40,7 +40,8 @@ def test_a_run_is_that_of_the_shorter_duration(dt, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "why"),
     [("poisson_input = True", "poisson_input"), ("dataset_format = events", "dataset_format"),
-     ("\n[conversion]\nschedule = phased", "schedule")],
+     ("\n[conversion]\nschedule = phased", "schedule"),
+     ("\n[conversion]\nspike_code = ttfs", "schedule = first-spike")],
 )  # fmt: skip
 def test_where_nothing_is_counted_it_is_told(setting, why, tmp_path):
     text = f"[paths]\nfilename_ann = n\n[input]\nmax_num_input_spikes = 9\n{setting}\n"

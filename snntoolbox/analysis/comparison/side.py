@@ -90,7 +90,8 @@ class Runner:
             try:
                 result = self._run(first, stop, RASTERS)
             except Exception as error:  # whatever one simulator does, the others go on
-                self._ended(error, Status.DIED)
+                refuses = isinstance(error, SNNToolboxError) and not isinstance(error, DiedError) and not first
+                self._ended(error, Status.REFUSED if refuses else Status.DIED)
                 return
             self.seconds_to_run += time.perf_counter() - begin
             yield first, stop, result

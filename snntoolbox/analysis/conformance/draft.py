@@ -17,6 +17,8 @@ from snntoolbox.ir.nodes import AveragePool, Conv, Delay, Dense, Input, Reshape,
 from snntoolbox.ir.nodes.windows import Padding, window_output
 
 NONE = ((0, 0), (0, 0))
+LAST = 9
+"""The number of the first input and read-out: their names do not sort as they stand, so a lost order shows."""
 
 
 class Draft:
@@ -55,7 +57,7 @@ class Draft:
 
     def input(self, *shape: int, coding: Encoding | None = None) -> str:
         """A coded input."""
-        name = f"input{len(self.encodings)}"
+        name = f"input{LAST - len(self.encodings)}"
         self.encodings[name] = coding or ConstantCurrent()
         return self.add(Input(name=name, shape=shape))
 
@@ -165,7 +167,7 @@ class Draft:
 
     def readout(self, current: str) -> None:
         """A linear read-out."""
-        shape, name = self.shapes[current], f"out{len(self.readouts)}"
+        shape, name = self.shapes[current], f"out{LAST - len(self.readouts)}"
         self.readouts.append(Readout(name=name, current=current, shape=shape, bias=self.numbers(*shape), scale=1.5))
 
     def network(self) -> SpikingNetwork:

@@ -23,10 +23,17 @@ def differences(network: SpikingNetwork, original: SpikingNetwork, *, exact: boo
     """What of a network is not as in the original, in words; numbers within rounding where not `exact`."""
     yield from _unlike("the time step", network.dt, original.dt, exact)
     yield from _unlike("the schedule", network.schedule, original.schedule, exact)
-    yield from _keyed("input", network.encodings, original.encodings, exact)
+    yield from _keyed("input", _inputs(network), _inputs(original), exact)
     yield from _keyed("population", _populations(network), _populations(original), exact)
     yield from _keyed("read-out", _readouts(network), _readouts(original), exact)
+    for what, names in {"inputs": _inputs, "read-outs": _readouts}.items():  # arrays and predictions go by their order
+        if (ours := [*names(network)]) != (theirs := [*names(original)]):
+            yield f"the {what} are in the order {', '.join(ours)}, not {', '.join(theirs)}"
     yield from _projections(network, original, exact)
+
+
+def _inputs(network: SpikingNetwork) -> dict[str, Any]:
+    return dict(network.encodings)
 
 
 def _populations(network: SpikingNetwork) -> dict[str, dict[str, Any]]:

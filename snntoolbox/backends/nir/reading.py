@@ -64,6 +64,9 @@ class _Reading:
         self.noted: dict[str, Any] = {}
         if self.notes:
             self.noted = {**self.notes.inputs, **self.notes.neurons, **self.notes.outputs}
+        # HDF5 sorts the names of nodes: whose inputs and outputs come first stands in the notes alone.
+        others = (n for n in self.file.nodes if n not in self.noted)
+        self.ordered = [*(n for n in self.noted if n in self.file.nodes), *others]
         self.taken = {self._name(name) for name in self.file.nodes if self._is_end(name)}
 
     # -- names ------------------------------------------------------------------------------------------------------
@@ -92,13 +95,13 @@ class _Reading:
         delayed = self._delayed_edges()
         for name in self._order(delayed):
             self._add(name, self.file.nodes[name], delayed)
-        populations = [self._population(name, delayed) for name, r in self.file.nodes.items() if r.kind in KINDS]
-        readouts = [self._readout(name) for name, r in self.file.nodes.items() if r.kind == "Output"]
+        populations = [self._population(name, delayed) for name in self.ordered if self.file.nodes[name].kind in KINDS]
+        readouts = [self._readout(name) for name in self.ordered if self.file.nodes[name].kind == "Output"]
         currents = [*(p.current for p in populations), *(r.current for r in readouts)]
         encodings = {
             self._name(name): self.noted[name].encoding if name in self.noted else self.encoding
-            for name, record in self.file.nodes.items()
-            if record.kind == "Input"
+            for name in self.ordered
+            if self.file.nodes[name].kind == "Input"
         }
         notes = self.notes
         return SpikingNetwork(

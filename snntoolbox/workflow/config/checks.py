@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
-from snntoolbox.workflow.config.conversion_keys import CODES
+from snntoolbox.workflow.config.conversion_keys import CODES, always_fires
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
@@ -83,9 +83,8 @@ def _latency(settings: Settings) -> list[str]:
         return []
     if given.poisson_input:
         return ["input.latency_input = True: input.poisson_input is another coding; leave one of the two out"]
-    rate = settings.conversion.schedule == "rate" and settings.conversion.spike_code not in CODES
     steps = whole_steps(simulation.duration, simulation.dt)
-    if rate and steps is not None and steps % given.latency_steps:
+    if steps is not None and steps % given.latency_steps and always_fires(settings):
         told = f"must divide the {steps} steps of simulation.duration, so that the last window ends"
         return [f"input.latency_steps = {given.latency_steps}: {told}"]
     return []

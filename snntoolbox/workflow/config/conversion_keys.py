@@ -19,9 +19,16 @@ wait for it.
 _CODES_REFUSED = {"temporal_pattern": "not available yet in this version; use schedule = radix"}
 
 
-def _schedule(settings: Any) -> str:
-    """The schedule, that of the code where it is one."""
+def schedule_of(settings: Any) -> str:
+    """The name of the schedule, that of the code where it is one."""
     return str(CODES.get(settings.conversion.spike_code, settings.conversion.schedule))
+
+
+def always_fires(settings: Any) -> bool:
+    """Whether the layers fire in every step."""
+    from snntoolbox.conversion.schedules.registry import SCHEDULES  # numpy and more, for what few ask
+
+    return SCHEDULES[schedule_of(settings)].always_fires
 
 
 def _no_percentile(settings: Any) -> str:
@@ -128,7 +135,7 @@ class Conversion:
         "phased, with one population for all steps of a sequence; "
         "differential, where something changes, by signed spikes of several sizes.",
         recipe="schedule",
-        value=_schedule,
+        value=schedule_of,
     )
     layer_correction: Literal[
         "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"

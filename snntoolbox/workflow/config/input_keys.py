@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from snntoolbox.workflow.config.conversion_keys import always_fires, schedule_of
 from snntoolbox.workflow.config.key import POSITIVE, at_least, exactly, key
 
 _TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
@@ -31,10 +32,7 @@ def uncounted(settings: Any) -> str:
         return "latency_input = True: a value has one spike in a window"
     if settings.input.dataset_format == "events":
         return "dataset_format = events; num_dvs_events_per_sample limits its spikes"
-    from snntoolbox.conversion.schedules.registry import SCHEDULES  # numpy and more, for what few ask
-
-    schedule = settings.conversion.schedule
-    return "" if SCHEDULES[schedule].always_fires else f"schedule = {schedule}"
+    return "" if always_fires(settings) else f"schedule = {schedule_of(settings)}"
 
 
 @dataclass(frozen=True)

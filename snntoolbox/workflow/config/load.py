@@ -151,7 +151,7 @@ def _check_choice(row: Key, text: str) -> None:
         return
     if text in row.refused:
         raise ValueError(f" = {text}: {row.refused[text]}")
-    names = [*row.choices, *sorted(installed - set(row.choices))]
+    names = [*filter(None, row.choices), *sorted(installed - set(row.choices))]
     nearest = did_you_mean(text, [*names, *filter(None, row.aliases)])
     raise ValueError(f" = {text}: must be one of {', '.join(names)}{nearest}")
 

@@ -35,6 +35,12 @@ SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 _NO_SWEEP = "there are no param_values"
 
 
+def _no_chip(settings: Settings) -> str:
+    """Why there is no model of a chip, if so."""
+    simulator = settings.simulation.simulator
+    return "" if simulator == "sanafe" else f"simulator = {simulator}"
+
+
 def _no_run(settings: Settings) -> str:
     """Why nothing is simulated, if so."""
     if settings.tools.serialise_only:
@@ -109,7 +115,7 @@ class Simulation:
     simulator: str = key(
         "INI",
         "Simulator; INI is the built-in one. The toolbox's brian and neuron are pynn.brian2 and pynn.neuron.",
-        choices=("INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "verilog"),
+        choices=("INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "sanafe", "verilog"),
         aliases=SIMULATOR_ALIASES,
         plugins="snntoolbox.backends",
         refused=_SIMULATORS_REFUSED,
@@ -166,6 +172,7 @@ class Simulation:
         "loihi",
         "Chip of the simulator sanafe: loihi, truenorth, or an architecture file of SANA-FE.",
         option="sanafe.architecture",
+        idle=lambda settings: _no_chip(settings),
     )
     seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
 

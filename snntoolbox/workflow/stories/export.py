@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
 from snntoolbox.backends.checking import check_exporter
 from snntoolbox.backends.export import checked_options, export, option_names, refuse_used
+from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Exported, Exporter, HasOptions
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.features import FLOAT_WEIGHTS
@@ -75,7 +75,7 @@ def prepared_for(
     checked_options(exporter, options, force=force)
     refuse_used(folder, force)
     check_folder(settings.paths.path_wd)
-    return prepare(settings, partial(check_exporter, exporter))
+    return prepare(settings, lambda network: check_exporter(exporter, legalized(network, exporter, ())))
 
 
 def written(prepared: Prepared, exporter: Exporter, folder: Path, force: bool, options: Mapping[str, Any]) -> Exported:

@@ -66,7 +66,7 @@ FAULTS = {
     "spikes a step late": (Fake(late=1), "perceptron", Cause.DELAY, "incoming spikes 1 step later"),
     "spikes two steps late": (Fake(late=2), "residual", Cause.DELAY, "incoming spikes 2 steps later"),
     "starts a step late": (Fake(shift=1), "perceptron", Cause.DELAY, "the raster 1 step later"),
-    "other trains": (Fake(sample=lambda n: n + 100), "poisson", Cause.INPUT, "reads the coded input input0"),
+    "other trains": (Fake(sample=lambda n: n + 100), "poisson", Cause.INPUT, "reads the coded input input9"),
     "trains of sample 0": (Fake(sample=lambda n: 0), "poisson", Cause.INPUT, "random numbers of sample 0"),
     "rounded weights": (Fake(noise=0.01), "perceptron", Cause.ROUNDING, "the currents that its potentials show"),
     "rounded weights, convolutions": (Fake(noise=0.01), "residual", Cause.ROUNDING, "the currents"),
@@ -212,6 +212,18 @@ def test_a_defect_of_a_simulator_does_not_stop_the_others():
     assert (found.side("broken").status, found.side("broken").samples) == ("died", 0)
     assert "ZeroDivisionError: by zero" in found.side("broken").reason
     assert found.reference == "INI"
+    assert found.equal
+
+
+def test_what_a_simulator_finds_wrong_with_the_data_is_a_refusal():
+    class Narrow(Fake):
+        def run(self, *x, **options):
+            raise BackendError("potentials may reach 9, and its neurons hold 8")
+
+    network = drawn("perceptron")
+    found = compare(network, samples(network), simulators=["INI", Narrow("narrow"), Fake()], duration=STEPS)
+    assert (found.side("narrow").status, found.side("narrow").samples) == ("refused", 0)
+    assert "its neurons hold 8" in found.side("narrow").reason
     assert found.equal
 
 

@@ -211,7 +211,7 @@ def test_report_and_header_say_what_the_sums_stand_for(duration, tmp_path):
     net = net.replaced(readouts=[replace(r, start=5, scale=0.25) for r in net.readouts])
     x = samples(net, 1)
     made = stb.deploy(net, x, tmp_path / "build", target="generic", duration=duration, sim_seconds=0, synth_seconds=0)
-    said = r"out0: a sum times 0.25 / \(steps - 5\), from 10 steps on, stands for the original output"
+    said = r"out9: a sum times 0.25 / \(steps - 5\), from 10 steps on, stands for the original output"
     assert re.search(said, (made.folder / "report.md").read_text())
     assert re.search(said, (made.folder / "rtl" / "model.v").read_text())
     words = [int(word, 16) for word in (made.folder / "sim" / "output.hex").read_text().split()]

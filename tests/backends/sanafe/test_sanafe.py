@@ -157,7 +157,7 @@ def test_limits_are_options_and_refused_before_the_run():
 
 def test_input_spikes_need_units_that_play_them():
     net = network("poisson")
-    with pytest.raises(UnsupportedError, match="input0: no units that play input spikes"):
+    with pytest.raises(UnsupportedError, match="input9: no units that play input spikes"):
         run(net, [np.abs(a) for a in samples(net)], architecture="truenorth")
 
 

@@ -150,3 +150,10 @@ def test_options_get_the_types_that_the_exporter_names():
         "duration": 4.0,
         "other": "x=y",
     }
+
+
+def test_a_network_is_held_against_the_form_that_is_written(workspace, capsys):
+    """Windows become pulses on the integer grid, for who has these."""
+    windows = ["--set", "conversion.schedule=phased", "--set", "conversion.weight_bits=8"]
+    assert export(*windows, to="spikingjelly") == 0
+    assert (workspace / "out" / "network.py").is_file()

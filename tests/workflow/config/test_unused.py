@@ -4,6 +4,7 @@ import pytest
 
 from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.options import options_of
 
 
 def settings(*overrides):
@@ -89,3 +90,13 @@ def test_put_out_of_use_by_other_settings(override):
     assert f"{name} has no effect: " in told
     swept = ["parameter_sweep.param_name=cell.tau_refrac"] if name == "param_logscale" else []
     assert settings(*out.get(name, []), *swept, override, IDLE[override]).without_effect == ()
+
+
+def test_an_option_of_one_simulator_says_nothing_to_another():
+    chip = "simulation.architecture=truenorth"
+    (told,) = settings(chip).without_effect
+    assert told == "simulation.architecture has no effect: simulator = INI"
+    assert options_of(settings(chip)) == {}
+    of_chip = settings(chip, "simulation.simulator=sanafe")
+    assert of_chip.without_effect == ()
+    assert options_of(of_chip) == {"architecture": "truenorth"}
