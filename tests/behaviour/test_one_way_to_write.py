@@ -30,6 +30,9 @@ OTHERS = {
     "workflow/streams.py": "nowhere: /dev/null",
     "backends/isolated.py": "what another process prints: a temporary file without a name of its own",
     "backends/pynn/mechanism.py": "a lock",
+    "backends/modules/state.py": "nowhere: bytes in memory",
+    "backends/sanafe/simulation.py": "a temporary file for SANA-FE to read",
+    "workflow/data/events/faery_files.py": "nowhere: /dev/null",
 }
 """Who else opens a file to write into it, and why nothing can be lost."""
 

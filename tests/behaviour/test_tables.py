@@ -28,7 +28,7 @@ CALLS = {
 }
 
 RULE = re.compile(r"-{20,}")
-PATH = re.compile(r"(Report|All results|Wrote|Written)\b")
+PATH = re.compile(r"(Report|Page|All results|Wrote|Written)\b")
 """Lines with the path of a file, which are never wrapped."""
 
 

@@ -12,6 +12,7 @@ from snntoolbox.analysis.conformance import exporters
 from snntoolbox.analysis.conformance.checks import ConformanceError
 from snntoolbox.analysis.conformance.exporters import INTERRUPTED, check_case, check_interrupted, written_cases
 from snntoolbox.backends.fpga import checks
+from snntoolbox.backends.modules.libraries import LIBRARIES
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.backends.registry import backend_named, exporter_named, exporter_names
 from snntoolbox.errors import UnsupportedError
@@ -24,8 +25,16 @@ OPTIONS = {"fpga": {"target": "generic", "sim_seconds": 0, "synth_seconds": 0}}
 """What an exporter cannot do without, and no checks: these take long."""
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", exporter_names())
+def runs():
+    """Every case on every exporter; of those that write modules one in turn, and the others are long."""
+    modules = [library.name for library in LIBRARIES]
+    for name in exporter_names():
+        for number, case in enumerate(CASES):
+            turn = name not in modules or modules[number % len(modules)] == name
+            yield pytest.param(name, case, marks=() if turn else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("name", "case"), [*runs()])
 def test_exporter_conforms(name, case):
     assert check_case(exporter_named(name), CASES[case], **OPTIONS.get(name, {})) in ("passed", "refused")
 

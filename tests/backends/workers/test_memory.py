@@ -81,8 +81,9 @@ def test_of_a_simulation_on_workers(networks, samples, address):
 def test_of_looking_at_the_data(samples):
     assert peak(lambda: load_test(samples)) < 5 * 2**22 < MANY * SAMPLE
     x = load_test(samples).x
-    assert peak(lambda: range_of(x)) < SAMPLE
-    assert peak(lambda: Poisson().check(x, "x")) < SAMPLE
+    for look in (lambda: range_of(x), lambda: Poisson().check(x, "x")):
+        look()  # what is imported and kept on first use is no part of it
+        assert peak(look) < SAMPLE
 
 
 def test_of_images(tmp_path, monkeypatch):
