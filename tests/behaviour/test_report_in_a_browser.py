@@ -24,16 +24,21 @@ def report(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed") if not CI else None
-    if playwright is None:
-        from playwright import sync_api as playwright
+    if not CI:
+        pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as running:
         chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
 
 
-@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=str)
+ALL = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+TWO = pytest.mark.parametrize("page", [ALL[0], ALL[3]], ids=str, indirect=True)
+
+
+@pytest.fixture(params=ALL, ids=str)
 def page(request, browser, report):
     width, scheme = request.param
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -52,6 +57,7 @@ def test_it_is_quiet_and_alone(page, report):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
 
 
+@TWO
 def test_every_figure_answers_a_click(page):
     charts = [chart for chart in page.query_selector_all(".chart") if chart.is_visible()]
     assert len(charts) >= 6
@@ -67,6 +73,7 @@ def test_every_figure_answers_a_click(page):
     assert page.said == []
 
 
+@TWO
 def test_a_click_on_a_layer_shows_its_figures(page):
     links = page.query_selector_all(".picture a")
     assert len(links) == 6
@@ -77,6 +84,7 @@ def test_a_click_on_a_layer_shows_its_figures(page):
         assert len(shown[0].query_selector_all(".chart")) == 4
 
 
+@TWO
 def test_a_cell_of_the_matrix_says_what_it_counts(page):
     page.query_selector(".matrix td[style]").click()
     assert "samples of class 0" in page.query_selector(".matrix + output").inner_text()
