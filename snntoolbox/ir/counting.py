@@ -1,16 +1,28 @@
-"""What the steps of windows count, where they do not count once."""
+"""What one spike of a window stands for."""
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 MOST_BITS = 16
 """Binary digits of a window: more than any activation is worth, and whole sums stay exact."""
 
 
-def digit(step: int, bits: int) -> float:
-    """What a spike counts in this step of windows of so many binary digits, the most significant first."""
-    return float(2 ** (bits - 1 - step % bits))
+class Counting(StrEnum):
+    """How often the current, the threshold and a spike of a step count, by its place in its window."""
 
+    ONE = "one"
+    """Once, in each step."""
+    DIGIT = "digit"
+    """As the binary digit that the step is, the most significant first."""
+    LEAD = "lead"
+    """As many times as steps are left, its own included: a neuron fires once."""
 
-def lead(step: int, window: int) -> float:
-    """What a first spike in this step of windows of so many steps counts: the steps that are left, its own included."""
-    return float(window - step % window)
+    def weight(self, step: int, window: int) -> float:
+        """How often this step counts, in windows of so many steps one behind the other."""
+        place = step % window
+        return float({self.ONE: 1, self.DIGIT: 2 ** (window - 1 - place), self.LEAD: window - place}[self])
+
+    def total(self, window: int) -> int:
+        """What the spikes of one neuron in a window of so many steps count at most."""
+        return 2**window - 1 if self is self.DIGIT else window

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.errors import BackendError, DataError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Spiking, StepByStep, spike_trains
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.interpreter import constant_currents
@@ -139,7 +140,7 @@ def _valued(population: Population) -> bool:
 
 def counted(network: SpikingNetwork, spikes: Array) -> Array:
     """What trains (steps, ...) of spikes count together, whole numbers."""
-    if network.schedule is None or not (network.schedule.binary or network.schedule.once):
+    if network.schedule is None or network.schedule.counting is Counting.ONE:
         return np.asarray(spikes.sum(axis=0, dtype=np.float64 if spikes.dtype.kind == "f" else np.int64))
     return np.tensordot(network.weights(0, len(spikes)).astype(np.int64), spikes.astype(np.int64), axes=1)
 

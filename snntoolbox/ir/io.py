@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from snntoolbox.errors import ArgumentError, DataError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.graph import Graph
@@ -53,7 +54,7 @@ _PARTS = (
     *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
     *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency),
 )
-_ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative}
+_ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative, "counting": Counting}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
 

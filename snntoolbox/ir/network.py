@@ -13,7 +13,7 @@ import numpy as np
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.circuit import Circuit, Projection
-from snntoolbox.ir.counting import MOST_BITS, digit, lead
+from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
@@ -114,12 +114,10 @@ class Readout:
 class Schedule:
     """When what of a network happens, as far as those who run it must know; None in a network is the usual one.
 
-    A rate, and a read-out's value, is a sum over all steps divided by `total`, the steps of a `window`. Where windows
-    are `binary`, steps are digits: what happens in step t counts 2^(window - 1 - t mod window) times, and `total` is
-    what all steps of a window count. Where neurons fire `once`, it counts window - t mod window times. A run takes
-    `steps` steps; None leaves their number to the user. `interval` and `interval_two` are the least steps between the
-    starts of two samples that follow one another, with one membrane per neuron and with two (one integrates while the
-    other fires).
+    A rate, and a read-out's value, is a sum over all steps divided by `total`, the most that the spikes of a neuron in
+    a `window` count; `counting` says how often what happens in a step counts. A run takes `steps` steps; None leaves
+    their number to the user. `interval` and `interval_two` are the least steps between the starts of two samples that
+    follow one another, with one membrane per neuron and with two (one integrates while the other fires).
     """
 
     name: str
@@ -127,19 +125,18 @@ class Schedule:
     steps: int | None = None
     interval: int | None = None
     interval_two: int | None = None
-    binary: bool = False
-    once: bool = False
+    counting: Counting = Counting.ONE
 
     def __post_init__(self) -> None:
-        if self.window < 1 or (self.steps is not None and self.steps < 1) or (self.binary and self.window > MOST_BITS):
+        object.__setattr__(self, "counting", Counting(self.counting))  # a plain string that names one is that one
+        most = MOST_BITS if self.counting is Counting.DIGIT else self.window
+        if not 1 <= self.window <= most or (self.steps is not None and self.steps < 1):
             raise GraphError(f"invalid schedule: {self.steps} steps with windows of {self.window}")
-        if self.binary and self.once:
-            raise GraphError("a schedule of digits has no neurons that fire once")
 
     @property
     def total(self) -> int:
         """What the spikes of one neuron in a window count at most."""
-        return 2**self.window - 1 if self.binary else self.window
+        return self.counting.total(self.window)
 
 
 @dataclass(frozen=True)
@@ -257,17 +254,19 @@ class SpikingNetwork:
             raise GraphError("pulses need neurons and steps from 0", layer=label)
         if isinstance(neuron, IF):
             values |= {"threshold": neuron.threshold, "initial": neuron.initial}
-        digits = neuron.window if isinstance(neuron, IF) and neuron.digits else None
-        binary = self.schedule.window if self.schedule and self.schedule.binary else 0
-        if binary != (digits[1] - digits[0] if digits else 0):
-            raise GraphError(f"has windows {digits} of digits in a network of {binary} digits", layer=label)
-        once = neuron.window if isinstance(neuron, IF) and neuron.once else None
-        length = self.schedule.window if self.schedule and self.schedule.once else 0
-        if length != (once[1] - once[0] if once else 0):
-            raise GraphError(f"fires once in {once}, in a network of windows of {length} steps", layer=label)
+        self._check_counting(label, neuron)
         for what, value in values.items():
             if value is not None and not broadcasts(np.shape(value), shape):
                 raise GraphError(f"its {what} of shape {np.shape(value)} does not fit shape {shape}", layer=label)
+
+    def _check_counting(self, label: str, neuron: Neuron) -> None:
+        """What a spike counts is what whoever reads it takes it for."""
+        own, window = (neuron.counting, neuron.window) if isinstance(neuron, IF) else (Counting.ONE, None)
+        expected, steps = (self.schedule.counting, self.schedule.window) if self.schedule else (Counting.ONE, 0)
+        if own is not expected:
+            raise GraphError(f"has spikes that count by '{own}' in a network that counts by '{expected}'", layer=label)
+        if own is not Counting.ONE and window and window[1] - window[0] != steps:
+            raise GraphError(f"fires in {window}, in a network with windows of {steps} steps", layer=label)
 
     def _check_current(self, label: str, current: str, shape: Shape | None) -> None:
         if current not in self.wiring.nodes:
@@ -322,10 +321,10 @@ class SpikingNetwork:
 
     def weights(self, first: int, steps: int) -> Array:
         """How often what happens in each of so many steps counts, from step `first` on, counted from 0."""
-        if self.schedule is None or not (self.schedule.binary or self.schedule.once):
+        if self.schedule is None or self.schedule.counting is Counting.ONE:
             return np.ones(steps)
-        weight = digit if self.schedule.binary else lead
-        return np.array([weight(step, self.schedule.window) for step in range(first, first + steps)])
+        weight, window = self.schedule.counting.weight, self.schedule.window
+        return np.array([weight(step, window) for step in range(first, first + steps)])
 
     def given(self, elapsed: int) -> Array:
         """How often constant inputs have counted after each of so many steps."""

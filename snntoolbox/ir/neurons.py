@@ -12,6 +12,7 @@ import numpy as np
 
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.node import Array
@@ -65,10 +66,9 @@ class IF:
     (exp(-dt / tau_m); 1 is none), `refractory` the number of steps after a spike in which input and bias are
     dropped and no spike is fired: after one in step t the next may come in step t + refractory + 1.
 
-    `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire. With
-    `digits` steps are binary digits: with B = last - first, current, threshold and spikes of step t count
-    2^(B - 1 - t mod B) times. With `once` a neuron fires at most once, in a window of T steps, which count
-    T - t mod T times: see `FirstSpikeWindow`.
+    `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
+    `counting` says how often current, threshold and spikes of a step count, by its place in its window: see
+    `DigitWindow` and `FirstSpikeWindow`.
 
     `levels` are the values that a spike may carry, in thresholds: (1,) is the plain neuron, (1, 2, ..., B) bursts,
     (1, 1/2, 1/4, ...) several thresholds in one step. The value is the largest level l with V >= l * threshold, and the
@@ -89,8 +89,7 @@ class IF:
     leak: float = 1.0
     refractory: int = 0
     window: tuple[int, int] | None = None
-    digits: bool = False
-    once: bool = False
+    counting: Counting = Counting.ONE
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
     saturation: tuple[float, float] | None = None
@@ -115,7 +114,7 @@ class IF:
         if self.refractory:
             yield RefractoryPeriod(self.refractory)
         if self.window is not None:
-            yield (DigitWindow if self.digits else FirstSpikeWindow if self.once else FiringWindow)(*self.window)
+            yield _WINDOWS[self.counting](*self.window)
 
     def weight(self, step: int) -> float:
         """How often the current, the threshold and a spike of this step count."""
@@ -151,12 +150,12 @@ class IF:
     @property
     def valued(self) -> bool:
         """Whether spikes count other values than 1, by what they carry or by the step."""
-        return self.graded or self.digits or self.once
+        return self.graded or self.counting is not Counting.ONE
 
     def __post_init__(self) -> None:
         if wrong := misfits(self, _CHECKED):
             raise ConversionError(f"invalid neuron: {'; '.join(wrong)}", hint="initial=0.5, for instance")
-        for name, kind in (("reset", Reset), ("negative", Negative)):
+        for name, kind in (("reset", Reset), ("negative", Negative), ("counting", Counting)):
             try:  # a plain string that names one is that one, for every engine
                 object.__setattr__(self, name, kind(getattr(self, name)))
             except ValueError:
@@ -180,12 +179,12 @@ class IF:
         if isinstance(self.parts.spikes, GradedSpikes) and (self.parts.pause or not subtracts):
             yield "spikes with values or signs need reset = subtract and no refractory period"
         lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts
-        if self.digits and (self.window is None or lossy):
+        if self.counting is Counting.DIGIT and (self.window is None or lossy):
             yield "digits need a window and reset = subtract, without leak, limits and refractory period"
         resets = isinstance(self.parts.reset, ToPotential) and self.reset_potential == 0
         plain = resets and self.leak == 1 and self.saturation is None and not self.refractory and not self.graded
-        if self.once and (self.window is None or self.digits or not plain):
-            yield "once needs a window and reset = zero, without digits, leak, limits and refractory period"
+        if self.counting is Counting.LEAD and (self.window is None or not plain):
+            yield "spikes by their lead need a window and reset = zero, without leak, limits and refractory period"
         if self.saturation is not None and self.saturation[0] <= 0 <= self.saturation[1]:
             low, high = self.saturation
             if np.min(self.initial) < low or np.max(self.initial) > high:
@@ -194,7 +193,7 @@ class IF:
 
 
 _CHECKED = (
-    *("threshold", "reset_potential", "initial", "leak", "refractory", "window", "digits", "once"),
+    *("threshold", "reset_potential", "initial", "leak", "refractory", "window"),
     *("levels", "saturation", "special"),
 )
 """The others are made what they must be."""
@@ -206,6 +205,12 @@ _RESETS: Mapping[Reset, Callable[[IF], Part]] = {
 }
 
 
+_WINDOWS: Mapping[Counting, type[FiringWindow | DigitWindow | FirstSpikeWindow]] = {
+    Counting.ONE: FiringWindow,
+    Counting.DIGIT: DigitWindow,
+    Counting.LEAD: FirstSpikeWindow,
+}
+
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "synapse": (),
     "membrane": ("leak",),
@@ -214,7 +219,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "reset": ("reset", "reset_potential"),
     "limits": ("saturation",),
     "pause": ("refractory",),
-    "openings": ("window", "digits", "once"),
+    "openings": ("window", "counting"),
 }
 """The fields that choose the part of each role."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.ir.counting import MOST_BITS, digit, lead
+from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.node import Array, Shape
@@ -345,7 +345,7 @@ class DigitWindow(Window):
 
     def weight(self, step: int) -> float:
         """The value of the step's digit."""
-        return digit(step, self.steps)
+        return Counting.DIGIT.weight(step, self.steps)
 
     def misfits(self) -> Iterator[str]:
         """What is no window of digits."""
@@ -373,7 +373,7 @@ class FirstSpikeWindow(Window):
 
     def weight(self, step: int) -> float:
         """The steps that are left."""
-        return lead(step, self.steps)
+        return Counting.LEAD.weight(step, self.steps)
 
     def misfits(self) -> Iterator[str]:
         """What is no window behind others as long."""

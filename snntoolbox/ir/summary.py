@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -237,8 +238,8 @@ def _neuron(neuron: IF) -> str:
     if neuron.refractory:
         parts.append(f"refractory for {neuron.refractory} steps")
     if neuron.window:
-        digits = f" of {neuron.window[1] - neuron.window[0]} binary digits" * neuron.digits
-        fires = "fires once" if neuron.once else "fires"
+        digits = f" of {neuron.window[1] - neuron.window[0]} binary digits" * (neuron.counting is Counting.DIGIT)
+        fires = "fires once" if neuron.counting is Counting.LEAD else "fires"
         parts.append(f"{fires} in a window{digits} of its own")
     if neuron.saturation is not None:
         parts.append("V saturates at {:g} and {:g}".format(*neuron.saturation))

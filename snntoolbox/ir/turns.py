@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -10,7 +11,9 @@ from snntoolbox.ir.neurons import IF
 def in_turn(network: SpikingNetwork) -> bool:
     """Whether every input is there and every neuron fires in one window, with nothing else that adds to a potential."""
     schedule = network.schedule
-    if schedule is None or schedule.steps is None or schedule.once:  # its input counts more than a spike does
+    if schedule is None or schedule.steps is None:
+        return False
+    if schedule.counting is Counting.LEAD:  # its input counts more than a spike does
         return False
     codings, populations = network.encodings.values(), network.populations.values()
     windows = [p.neuron.window if isinstance(p.neuron, IF) and p.bias is None else None for p in populations]

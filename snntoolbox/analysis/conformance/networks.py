@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from snntoolbox.analysis.conformance.draft import NONE, Draft
 from snntoolbox.analysis.conformance.windowed_networks import digits, first_spikes, phases
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.latency import Latency
@@ -182,9 +183,9 @@ def late_spikes(draft: Draft) -> None:
 
 def late_first_spikes(draft: Draft) -> None:
     """Values as spikes that count by their time, to neurons that fire once."""
-    draft.schedule = Schedule("first-spike", window=4, steps=12, once=True)
+    draft.schedule = Schedule("first-spike", window=4, steps=12, counting=Counting.LEAD)
     image = draft.input(2, 4, 4, coding=Latency(amplitude=2.0, window=4, steps=4, lasting=False))
-    opened = IF(initial=1.5, reset=Reset.ZERO, window=(4, 8), once=True)
+    opened = IF(initial=1.5, reset=Reset.ZERO, window=(4, 8), counting=Counting.LEAD)
     first = draft.neurons(draft.conv(image, 3), opened, bias=0.0)
     second = draft.neurons(draft.conv(first, 3), replace(opened, window=(8, 12)), bias=0.0)
     draft.readout(draft.flat(draft.node(Concat, first, second)))

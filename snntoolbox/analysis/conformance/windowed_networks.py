@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, StepByStep
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Reset
@@ -26,12 +27,12 @@ def phases(draft: Draft) -> None:
 
 def digits(draft: Draft) -> None:
     """Layers that send binary digits in turn, with branches of different length and a signed input."""
-    draft.schedule = Schedule("radix", window=3, steps=12, binary=True)
+    draft.schedule = Schedule("radix", window=3, steps=12, counting=Counting.DIGIT)
     image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
-    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(3, 6), digits=True), bias=0.0)
-    second = draft.neurons(draft.conv(first, 3), IF(initial=0.5, window=(6, 9), digits=True), bias=0.0)
+    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(3, 6), counting=Counting.DIGIT), bias=0.0)
+    second = draft.neurons(draft.conv(first, 3), IF(initial=0.5, window=(6, 9), counting=Counting.DIGIT), bias=0.0)
     joined = draft.node(Add, draft.conv(second, 3), first)
-    third = draft.neurons(joined, IF(initial=0.5, window=(9, 12), digits=True), bias=0.0)
+    third = draft.neurons(joined, IF(initial=0.5, window=(9, 12), counting=Counting.DIGIT), bias=0.0)
     draft.readout(draft.flat(third))
     draft.readout(draft.flat(draft.node(Concat, first, second)))
 
@@ -52,11 +53,11 @@ def sequence(draft: Draft) -> None:
 
 def first_spikes(draft: Draft) -> None:
     """Neurons that fire once in their window, with branches of different length and a signed input."""
-    draft.schedule = Schedule("first-spike", window=4, steps=16, once=True)
+    draft.schedule = Schedule("first-spike", window=4, steps=16, counting=Counting.LEAD)
     image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=1))
 
     def neuron(first: int) -> IF:
-        return IF(initial=1.5, reset=Reset.ZERO, window=(first, first + 4), once=True)
+        return IF(initial=1.5, reset=Reset.ZERO, window=(first, first + 4), counting=Counting.LEAD)
 
     first = draft.neurons(draft.conv(image, 3), neuron(4), bias=0.0)
     second = draft.neurons(draft.conv(first, 3), neuron(8), bias=0.0)

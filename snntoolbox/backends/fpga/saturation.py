@@ -19,6 +19,7 @@ import numpy as np
 from snntoolbox.backends.simulate import simulate_batches
 from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -88,7 +89,7 @@ def saturated(
         if needed <= bits:
             populations.append(population)
             continue
-        if neuron.digits:
+        if neuron.counting is Counting.DIGIT:
             narrow.append(f"    {population.label}: {needed} bits, and digits cannot saturate: the highest count most")
             continue
         low, high = _limits(growth, bits)

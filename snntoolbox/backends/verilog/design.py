@@ -25,6 +25,7 @@ from snntoolbox.backends.verilog.widths import (
 from snntoolbox.backends.verilog.writing import constant
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.circuit import Projection
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
@@ -258,7 +259,8 @@ def _times(network: SpikingNetwork, choices: Choices) -> Times:
     current = limits.pop() or 0
     if schedule is None or schedule.steps is None:
         return Times(most, current)
-    return Times(most, current, schedule.window, schedule.window * schedule.binary, schedule.total)
+    digits = schedule.window if schedule.counting is Counting.DIGIT else 0
+    return Times(most, current, schedule.window, digits, schedule.total)
 
 
 def _presented(target: Population | Readout, driven: bool, times: Times) -> tuple[int, Array | float]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from snntoolbox.conversion.schedules.plain_neurons import hint_for, not_plain, presented_for
 from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
@@ -33,29 +34,31 @@ class Window(NamedTuple):
     last: int
 
 
+_NAMES = {Counting.ONE: "phased", Counting.DIGIT: "radix", Counting.LEAD: "first-spike"}
+
+
 @dataclass(frozen=True)
 class FireInTurn:
     """The pass: windows of `window` steps (w). Inputs are presented for w steps; biases go to the start potentials.
 
     A population at depth d (the longest path to it from an input) fires in steps d w ... (d + 1) w - 1, behind all of
-    its sources, so a run of a network of depth L takes (L + 1) w steps. With `binary` the steps of a window are digits.
-    With `once` neurons fire once, and inputs are presented in the first step, which counts w times. UnsupportedError
-    lists what cannot wait.
+    its sources, so a run of a network of depth L takes (L + 1) w steps. `counting` says what
+    a spike stands for; where that is its lead, inputs are presented in the first step, which counts w times.
+    UnsupportedError lists what cannot wait.
     """
 
     window: int
-    binary: bool = False
-    once: bool = False
+    counting: Counting = Counting.ONE
 
     @property
     def name(self) -> str:
         """The schedule, as users write it."""
-        return "radix" if self.binary else "first-spike" if self.once else "phased"
+        return _NAMES[self.counting]
 
     @property
     def levels(self) -> int:
         """T, the largest number that the spikes of a window can say."""
-        return 2**self.window - 1 if self.binary else self.window
+        return self.counting.total(self.window)
 
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network with its schedule; counts are divided by T. ConversionError for windows without a step."""
@@ -72,8 +75,7 @@ class FireInTurn:
             steps=max(w.last for w in windows.values()),
             interval=interval(network, windows, membranes=1),
             interval_two=interval(network, windows, membranes=2),
-            binary=self.binary,
-            once=self.once,
+            counting=self.counting,
         )
         readouts = [replace(r, start=0) for r in network.readouts]
         grid = network.grid
@@ -86,18 +88,19 @@ class FireInTurn:
 
     def _presented(self, coding: Encoding) -> Encoding:
         """An input in the first window; where neurons fire once, one that spikes by its value does so too."""
+        once = self.counting is Counting.LEAD
         if isinstance(coding, Latency):
-            return replace(coding, window=self.window, steps=self.window, lasting=not self.once)
-        return presented_for(1 if self.once else self.window, coding)
+            return replace(coding, window=self.window, steps=self.window, lasting=not once)
+        return presented_for(1 if once else self.window, coding)
 
     def _population(self, population: Population, window: Window) -> Population:
         neuron = population.neuron
         assert isinstance(neuron, IF)
         bias = 0.0 if population.bias is None else population.bias
         initial = neuron.initial + self.levels * np.asarray(bias)
-        reset = Reset.ZERO if self.once else neuron.reset
+        reset = Reset.ZERO if self.counting is Counting.LEAD else neuron.reset
         steps = (window.first, window.last)
-        waiting = replace(neuron, initial=initial, reset=reset, window=steps, digits=self.binary, once=self.once)
+        waiting = replace(neuron, initial=initial, reset=reset, window=steps, counting=self.counting)
         return replace(population, neuron=waiting, bias=None)
 
 

@@ -6,6 +6,7 @@ from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.schedules.plain_neurons import hint_for
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.conversion.schedules.windowed import Windowed
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.latency import Latency
 
@@ -19,7 +20,7 @@ class FirstSpike(Windowed):
 
     def turns(self, steps: int) -> FireInTurn:
         """As many levels as steps."""
-        return FireInTurn(steps, once=True)
+        return FireInTurn(steps, Counting.LEAD)
 
     def misfits(self, recipe: Choices) -> list[str]:
         """Random input too: a spike of it would count by its time."""

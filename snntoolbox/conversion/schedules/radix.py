@@ -7,7 +7,7 @@ from snntoolbox.conversion.schedules.plain_neurons import hint_for
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.conversion.schedules.windowed import Windowed
 from snntoolbox.errors import ConversionError
-from snntoolbox.ir.counting import MOST_BITS
+from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.encodings import Spiking
 
 
@@ -23,7 +23,7 @@ class Radix(Windowed):
         if steps > MOST_BITS:
             message = f"schedule = radix has a step for each binary digit of a value, and {steps} are too many"
             raise ConversionError(message, hint=f"a duration of 4 to 8 steps, of {MOST_BITS} at most")
-        return FireInTurn(steps, binary=True)
+        return FireInTurn(steps, Counting.DIGIT)
 
     def misfits(self, recipe: Choices) -> list[str]:
         """Random input too: few steps that count so differently are no mean."""

@@ -10,6 +10,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.engine.quantized import QuantizedRun
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.workflow import demo
@@ -45,7 +46,7 @@ def test_activations_that_gather_at_one_side_of_a_level_are_shifted():
     assert float(np.ravel(corrected.populations["r"].neuron.initial)[0]) == 0.5
     assert CorrectPhased(FireInTurn(4))(network, graph, [x[:10]]) is network, "so few say nothing"
     assert CorrectPhased(FireInTurn(9))(network, graph, [x]) is network
-    assert CorrectPhased(FireInTurn(4, binary=True))(network, graph, [x]) is network, "15 levels"
+    assert CorrectPhased(FireInTurn(4, Counting.DIGIT))(network, graph, [x]) is network, "15 levels"
 
 
 def test_rectifiers_that_were_trained_with_levels_stay():

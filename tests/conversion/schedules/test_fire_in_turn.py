@@ -19,6 +19,7 @@ from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.engine.quantized import QuantizedRun
 from snntoolbox.errors import ConversionError, DataError, GraphError, UnsupportedError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents, interpret
@@ -145,7 +146,7 @@ def test_the_order_of_spikes_counts_for_nothing(new_net, name):
             assert source[1] <= target[0]
 
 
-TURNS = [FireInTurn(8), *(FireInTurn(bits, binary=True) for bits in (1, 2, 5, 8))]
+TURNS = [FireInTurn(8), *(FireInTurn(bits, Counting.DIGIT) for bits in (1, 2, 5, 8))]
 
 
 def text(turns):
@@ -301,19 +302,19 @@ def test_a_poisson_input_spikes_in_its_window_alone(new_net):
 
 
 @pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("counting", [Counting.ONE, Counting.LEAD])
 @pytest.mark.parametrize("dyadic", [False, True])
-def test_latency_input_says_its_values_in_the_first_window(new_net, name, once, dyadic):
+def test_latency_input_says_its_values_in_the_first_window(new_net, name, counting, dyadic):
     """Counts are those of the network on the values that the input's spikes stand for; none of its samples differs."""
     graph, scales, x = built(new_net, name, dyadic=dyadic)
     largest = 2.0 ** np.ceil(np.log2(np.abs(x).max()))
     before = Convert(encoding=Latency(amplitude=float(largest)))(graph, scales)
-    net = FireInTurn(8, once=once)(before)
+    net = FireInTurn(8, counting)(before)
     (coding,) = net.encodings.values()
-    assert (coding.window, coding.steps, coding.lasting) == (8, 8, not once)
+    assert (coding.window, coding.steps, coding.lasting) == (8, 8, counting is Counting.ONE)
     assert check_quantized(net, before, [x], InisimBackend()) == 0
     stated = coding.counted(x) * coding.amplitude / 8
-    steady = FireInTurn(8, once=once)(Convert()(graph, scales))
+    steady = FireInTurn(8, counting)(Convert()(graph, scales))
     found, expected = (interpret(n, a, steps=net.schedule.steps) for n, a in ((net, x), (steady, stated)))
     for population, counts in expected.counts.items():
         assert np.mean(counts != found.counts[population]) <= (0 if dyadic else 0.005)

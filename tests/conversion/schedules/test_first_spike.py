@@ -6,6 +6,7 @@ import pytest
 import snntoolbox as stb
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.errors import ConversionError, GraphError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -39,7 +40,7 @@ def one(weight, threshold, steps):
     )  # fmt: skip
     readout = Readout(name="o", current="n", shape=(len(weight),))
     rate = SpikingNetwork(Graph(nodes, ["d", "n"]), {"x": ConstantCurrent()}, [cells], [readout])
-    return FireInTurn(steps, once=True)(rate)
+    return FireInTurn(steps, Counting.LEAD)(rate)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 16])
@@ -113,12 +114,12 @@ def test_a_window_counts_down():
     ],
 )
 def test_neurons_that_cannot_fire_once(wrong):
-    with pytest.raises(ConversionError, match=r"once|window"):
-        IF(**{"reset": Reset.ZERO, "once": True, **wrong})
+    with pytest.raises(ConversionError, match=r"lead|window"):
+        IF(**{"reset": Reset.ZERO, "counting": "lead", **wrong})
 
 
 def test_neurons_and_schedule_go_together(digits):
     graph, calibration, _, _ = digits
     snn = stb.convert(graph, calibration, schedule="first-spike", duration=4)
-    with pytest.raises(GraphError, match="fires once"):
+    with pytest.raises(GraphError, match="by 'lead' in a network that counts by 'one'"):
         snn.replaced(schedule=Schedule("phased", window=4, steps=snn.schedule.steps))

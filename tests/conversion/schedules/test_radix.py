@@ -9,6 +9,7 @@ from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.errors import ConversionError, GraphError, UnsupportedError
 from snntoolbox.ir import features as f
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -31,7 +32,7 @@ def one(weight, threshold, initial, bits):
     )  # fmt: skip
     readout = Readout(name="o", current="n", shape=(len(weight),))
     rate = SpikingNetwork(Graph(nodes, ["d", "n"]), {"x": ConstantCurrent()}, [cells], [readout])
-    return FireInTurn(bits, binary=True)(rate)
+    return FireInTurn(bits, Counting.DIGIT)(rate)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
@@ -153,11 +154,11 @@ def test_a_saved_network_knows_it(tmp_path):
 def test_digits_are_those_of_the_whole_network():
     """A neuron whose digits are none of the network's steps would count otherwise than what reads it."""
     snn = Convert()(graph()[0], {"r": np.ones(1), "s": np.ones(1)})
-    alone = list(FireInTurn(3, binary=True)(snn).populations.values())
-    with pytest.raises(GraphError, match="in a network of 0 digits"):
+    alone = list(FireInTurn(3, Counting.DIGIT)(snn).populations.values())
+    with pytest.raises(GraphError, match="by 'digit' in a network that counts by 'one'"):
         snn.replaced(populations=alone)
-    with pytest.raises(GraphError, match="in a network of 4 digits"):
-        snn.replaced(populations=alone, schedule=Schedule("radix", window=4, steps=12, binary=True))
+    with pytest.raises(GraphError, match="in a network with windows of 4 steps"):
+        snn.replaced(populations=alone, schedule=Schedule("radix", window=4, steps=12, counting=Counting.DIGIT))
     for wrong in ({"window": None}, {"window": (2, 5)}, {"window": (3, 6), "leak": 0.5}, {"window": (17, 34)}):
         with pytest.raises(ConversionError, match="digits"):
-            IF(digits=True, **wrong)
+            IF(counting=Counting.DIGIT, **wrong)
