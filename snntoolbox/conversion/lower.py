@@ -38,7 +38,9 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     if not recipe.chosen_schedule.saturates:
-        graph = _without_bounds(graph, recipe.schedule)
+        graph = _without_bounds(graph, f"schedule = {recipe.schedule}")
+    elif recipe.per_step < 1:  # neurons may fire in every step, which is more than an activation at its bound
+        graph = _without_bounds(graph, f"dt = {recipe.dt:g}")
     if recipe.readout == "spikes":
         _check_spikes_can_say(graph)
         graph = RectifyOutputs()(graph)
@@ -52,10 +54,10 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     return graph
 
 
-def _without_bounds(graph: Graph, schedule: str) -> Graph:
+def _without_bounds(graph: Graph, choice: str) -> Graph:
     """The graph with two rectifiers for each that has an upper bound."""
     if levels := [n.label for n in graph.nodes.values() if isinstance(n, ReLU) and n.levels is not None]:
-        log.warning("schedule = %s has no levels: %s are bounded and not rounded", schedule, ", ".join(levels))
+        log.warning("%s has no levels: %s are bounded and not rounded", choice, ", ".join(levels))
     split = SplitBounds()(graph)
     check_same_function(graph, split, "rectifiers without bounds")
     return split

@@ -84,6 +84,18 @@ class Recipe:
         """The schedule that `schedule` names."""
         return SCHEDULES[self.schedule]
 
+    @property
+    def per_step(self) -> float:
+        """The share of an activation that a step adds as a current: dt of 1 ms at rates, all of it in longer steps.
+
+        So a step of less than 1 ms solves the same neurons more finely: what they fire in a ms stays as it is.
+        """
+        return min(self.dt, 1.0) if self.chosen_schedule.rates and self.chosen_schedule.always_fires else 1.0
+
+    def levels_in(self, steps: int) -> int:
+        """How many values above 0 a neuron tells apart in runs, or windows, of so many steps; see `Schedule`."""
+        return self.chosen_schedule.resolution(max(1, round(steps * self.per_step)))
+
     def _misfits_of_schedule(self) -> list[str]:
         """What does not go with the schedule, which may be unknown."""
         if self.schedule not in SCHEDULES:

@@ -41,24 +41,25 @@ def choose_scales(
         if calibration_data is None and not trained:
             log.warning("no calibration data: thresholds from the weights alone, for inputs in [%g, %g]", low, high)
         chosen = ModelBasedThresholds(low, high, recipe.per_channel)(lowered)
-        return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom)
+        return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom, recipe.per_step)
     schedule = recipe.chosen_schedule
     counted = duration is not None and schedule.counts_steps
     settings = RuleSettings(
-        steps=schedule.resolution(steps_of(duration, recipe.dt)) if counted and duration is not None else None,
+        steps=recipe.levels_in(steps_of(duration, recipe.dt)) if counted and duration is not None else None,
         initial=float(np.mean(recipe.neuron.initial)),
-        refractory=round(1 / recipe.neuron.fastest_rate) - 1,
+        refractory=max(0, round(recipe.per_step / recipe.neuron.fastest_rate) - 1),
         percentile=recipe.percentile,
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
     )
     chosen = rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, progress)
-    return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom)
+    return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom, recipe.per_step)
 
 
 def uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
     """The network with these scales, on its grid."""
-    network = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt)(lowered, scales)
+    convert = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step)
+    network = convert(lowered, scales)
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)
     if not recipe.weight_bits:

@@ -94,11 +94,11 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     """
     schedule = recipe.chosen_schedule
     untried = schedule.corrections[0]
-    levels = None if steps is None or not schedule.counts_steps else schedule.resolution(steps)
+    levels = None if steps is None or not schedule.counts_steps else recipe.levels_in(steps)
     rule = rule_name(recipe.threshold_rule, levels, recipe.percentile)
     if recipe.layer_correction != "auto":
         return [(rule, recipe.layer_correction)]
-    if steps is None or steps > FEW_STEPS:
+    if steps is None or steps * recipe.per_step > FEW_STEPS:
         # In long runs there is little to mend, less than what few samples get wrong; but for what pauses take away.
         return [(rule, "none" if steps is None or recipe.neuron.parts.pause is None else "bias")]
     if not schedule.always_fires:
@@ -107,4 +107,4 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     pairs = [(r, "bias") for r in ("mmse", "percentile")] if kept else list(CANDIDATES)
     if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize:
         pairs = [*dict.fromkeys((rule, layers) for _, layers in pairs)]
-    return pairs if steps <= TRIED_STEPS else [(rule, "bias" if kept else untried)]
+    return pairs if steps * recipe.per_step <= TRIED_STEPS else [(rule, "bias" if kept else untried)]

@@ -40,16 +40,20 @@ class Convert:
     input coding; bias b becomes a current of b / scale each step. An upper bound of a rectifier, over the largest rate
     of the neuron, bounds its scale, whatever was chosen; one with `levels` has it as scale and starts at half a
     threshold.
+
+    A step takes `per_step` of an activation as its current, so that one spike per step stands for scale / per_step;
+    what a spike does is the same, whatever that share.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
+    per_step: float = 1.0
 
     def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
         """The network; UnsupportedError lists every node that has no spiking form."""
         _check_convertible(graph)
-        wiring = _Wiring(graph, scales, self.encoding, self.neuron.largest_rate)
+        wiring = _Wiring(graph, scales, self.encoding, self.neuron.largest_rate, self.per_step)
         folded, biases = wiring.folded()
         currents = dict(zip(wiring.currents, folded.outputs, strict=True))
         populations = []
@@ -61,7 +65,7 @@ class Convert:
                 neuron=neuron_of(node, self.neuron),
                 current=currents[name],
                 bias=biases[name],
-                scale=scale,
+                scale=scale / self.per_step,
                 activation=name,
                 origin=node.origin,
                 bound=np.asarray(node.max_value) if isinstance(node, ReLU) and node.max_value is not None else None,
@@ -74,6 +78,7 @@ class Convert:
                 current=currents[f"{o}/output"],
                 shape=graph.shapes[o],
                 bias=biases[f"{o}/output"],
+                scale=1 / self.per_step,
                 head=head,
             )
             for o, head in zip(graph.outputs, graph.heads, strict=True)
@@ -119,14 +124,15 @@ def _check_convertible(graph: Graph) -> None:
 class _Wiring:
     """Builds the linear wiring: scales on every edge, then folded and freed of biases."""
 
-    def __init__(self, graph: Graph, scales: Scales, encoding: Encoding, largest_rate: float) -> None:
+    def __init__(self, graph: Graph, scales: Scales, encoding: Encoding, largest_rate: float, per_step: float) -> None:
         self.graph = graph
         self._largest_rate = largest_rate
         self.nodes: dict[str, Node] = {}
         self.currents: dict[str, str] = {}
         self.scales: dict[str, Array] = {}
         self._given = scales
-        self._amplitude = encoding.amplitude if isinstance(encoding, Spiking) else 1.0
+        self._per_step = per_step
+        self._amplitude = per_step * (encoding.amplitude if isinstance(encoding, Spiking) else 1.0)
         for name, node in graph.nodes.items():
             self._place(name, node)
         for output in dict.fromkeys(graph.outputs):
@@ -184,7 +190,7 @@ class _Wiring:
         full = Graph(self.nodes.values(), list(self.currents.values()), name=self.graph.name)
         zeros = [np.zeros((1, *full.shapes[i])) for i in full.inputs]
         values = full.values(*zeros, keep=self.currents.values())
-        biases = {target: _compact(values[current][0]) for target, current in self.currents.items()}
+        biases = {target: _compact(self._per_step * values[current][0]) for target, current in self.currents.items()}
         bare = full.edited([n.with_bias(None) for n in full.nodes.values() if isinstance(n, LinearNode)])
         return simplified_wiring(bare), biases
 

@@ -105,13 +105,14 @@ def _filled(own: Array, layer: float, noise: float) -> Array:
     return np.where(own > noise, own, layer if layer > noise else 1.0)
 
 
-def with_headroom(graph: Graph, scales: Scales, neuron: IF, headroom: float) -> Scales:
+def with_headroom(graph: Graph, scales: Scales, neuron: IF, headroom: float, per_step: float = 1.0) -> Scales:
     """The scales with which the activations that were chosen lie at a share `headroom` of the neuron's fastest rate.
 
     A rule says which activation is to be the largest; one spike per step stands for more where no neuron fires in
-    every step: ``s = a / (headroom f)``. What rectifiers are bounded at stays the end of their rates.
+    every step: ``s = a / (headroom f)``. What rectifiers are bounded at stays the end of their rates. Steps that take
+    a share `per_step` of an activation leave room for more spikes, which is not used.
     """
-    share = headroom * neuron.fastest_rate
+    share = headroom * min(1.0, neuron.fastest_rate / per_step)
     rectifiers = {name: node for name in scales if isinstance(node := graph.nodes[name], ReLU)}
     return {name: node.bounded(scales[name] / share, neuron.largest_rate) for name, node in rectifiers.items()}
 

@@ -121,7 +121,13 @@ class Simulation:
         refused=_SIMULATORS_REFUSED,
     )
     duration: int = key(200, "Simulated time per sample in ms.", rule=at_least(1), suggested=128)
-    dt: float = key(1.0, "Time step in ms.", rule=POSITIVE, recipe="dt")
+    dt: float = key(
+        1.0,
+        "Time step in ms. At rates, steps below 1 ms solve the same neurons more finely, with about as many spikes in "
+        "the same duration; longer ones hold one spike each. In other schedules a step is one, whatever its length.",
+        rule=POSITIVE,
+        recipe="dt",
+    )
     batch_size: int = key(1, "Number of samples simulated at once.", rule=at_least(1), suggested=32)
     num_to_test: int = key(
         1,
