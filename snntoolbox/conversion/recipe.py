@@ -23,7 +23,7 @@ USUAL_START = 0.5
 _CHECKED = (
     *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
     *("correction_samples", "readout_correction", "batch_size", "percentile", "headroom", "input_range", "schedule"),
-    *("neuron", "encoding"),
+    *("neuron", "encoding", "delay"),
 )
 """Fields of which a value of another type would be taken for something else: the text "False", for one, is true."""
 
@@ -38,7 +38,8 @@ class Recipe:
     `per_channel` gives each channel its own threshold, `headroom` is the share of the neuron's fastest rate
     (`IF.fastest_rate`) that the activation chosen by the rule comes to; `max_pool` is a tree of rectifiers or a gate on
     spike counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
-    is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `layer_correction` names what
+    is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `delay` is
+    the number of steps that every spike takes beyond those that all spikes take. `layer_correction` names what
     is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
     `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
     is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire, by a
@@ -60,6 +61,7 @@ class Recipe:
     neuron: IF = IF(initial=USUAL_START)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
+    delay: int = 0
     weight_bits: int = 0
     layer_correction: Literal["auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"] = (
         "auto"
@@ -101,6 +103,8 @@ class Recipe:
         if self.schedule not in SCHEDULES:
             return [f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}"]
         wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
+        if self.delay and not (schedule.rates and schedule.always_fires):
+            wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")
@@ -123,6 +127,8 @@ class Recipe:
             wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
         if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
             wrong.append(f"approximate = {self.approximate!r} is not a set of names from {', '.join(FUNCTIONS)}")
+        if self.delay < 0:
+            wrong.append(f"delay = {self.delay} is no number of steps, 0 or more")
         if not self.dt > 0:
             wrong.append(f"dt = {self.dt} is not above 0")
         if self.threshold_rule not in ("auto", "weights", *RULES):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, random_sample
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
@@ -63,10 +64,10 @@ def uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, re
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)
     if not recipe.weight_bits:
-        return network
+        return delayed(network, recipe.delay)
     quantize = Quantize(recipe.weight_bits)
     fitting = quantize.fitting(network)
     check_scales(fitting, lowered, sample)
     placed = quantize.placed(fitting)
     check_grid(placed, fitting, lowered, sample)
-    return placed
+    return delayed(placed, recipe.delay)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.nodes import Input
@@ -29,7 +30,8 @@ def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNe
     grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
     output = Readout(name="output", current="the neurons", shape=shape)
     wiring = Graph(nodes, ["x", "the neurons"])
+    network = SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid, dt=recipe.dt)
     return recipe.chosen_schedule.apply(
-        SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid, dt=recipe.dt),
+        delayed(network, recipe.delay),
         duration=recipe.dt if duration is None else duration,
     )

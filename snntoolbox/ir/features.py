@@ -127,6 +127,7 @@ DELAYS = Feature(
     "delays of one's own",
     "a delay of its own",
     asked_by=lambda layer: isinstance(layer, Delay),
+    avoided_by="[cell] delay = 0, for a network without delays of its own",
     why_not="short arms wait for long ones, and nothing else waits",
 )
 LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have none yet: a spike acts in one step")

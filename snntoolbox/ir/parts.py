@@ -214,7 +214,8 @@ class Saturation(Limits):
     features = (
         Feature(
             "potentials that saturate",
-            why_not="asked for by `snntoolbox deploy --saturate`, or `IF(saturation=...)` in Python",
+            avoided_by="[cell] v_limits left empty",
+            why_not="asked for by [cell] v_limits, `snntoolbox deploy --saturate`, or `IF(saturation=...)` in Python",
         ),
     )
 

@@ -10,6 +10,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
+from snntoolbox.workflow.config.conversion_keys import height
 from snntoolbox.workflow.config.schema import Settings
 
 
@@ -23,11 +24,11 @@ def check_offset(settings: Settings, recipe: Recipe) -> None:
 
 
 def with_offset(network: SpikingNetwork, settings: Settings) -> SpikingNetwork:
-    """The network whose neurons get a current more, in thresholds per step ``i_offset / v_thresh * dt``.
+    """The network whose neurons get ``i_offset / (cm (v_thresh - v_rest)) * dt`` thresholds more in each step.
 
     It comes on top of what was corrected: a correction would take it away again.
     """
-    per_step = settings.cell.i_offset / settings.cell.v_thresh * settings.simulation.dt
+    per_step = settings.cell.i_offset / settings.cell.cm / height(settings) * settings.simulation.dt
     if not per_step:
         return network
     return network.replaced(populations=[_with_current(p, per_step) for p in network.populations.values()])

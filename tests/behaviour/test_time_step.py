@@ -61,7 +61,8 @@ def test_poisson_input_of_one_rate_in_hz():
 def test_refractory_periods_last_as_long(tau):
     counts = []
     for dt in (1.0, 0.5, 0.125):
-        result = stb.simulate(converted(dt, neuron=stb.IF(initial=0.5, refractory=round(tau / dt) - 1)), X, duration=DURATION)
+        neuron = stb.IF(initial=0.5, refractory=round(tau / dt) - 1)
+        result = stb.simulate(converted(dt, neuron=neuron), X, duration=DURATION)
         counts.append(sum(c.sum() for c in result.counts.values()))
     assert counts == pytest.approx([counts[0]] * 3, rel=0.15)
 

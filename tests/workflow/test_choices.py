@@ -60,6 +60,8 @@ CHOSEN = {
     "normalization.percentile=99": ("percentile", 99.0),
     "tools.normalize=False": ("normalize", False),
     "simulation.dt=0.5": ("dt", 0.5),
+    "cell.delay=3": ("delay", 2),
+    "cell.v_limits=[-1, 2]": ("neuron.saturation", (-1.0, 2.0)),
 }
 
 
@@ -77,6 +79,12 @@ def test_fields_that_follow_from_several_keys(settings):
     assert recipe.neuron.reset_potential == -0.5
     recipe = recipe_of(settings("cell.tau_refrac=3", "simulation.dt=0.5"), 1.0, (0.0, 1.0))
     assert recipe.neuron.refractory == 5
+    below = settings("cell.reset=zero", "cell.v_rest=-65", "cell.v_thresh=-55", "cell.v_reset=-70")
+    recipe = recipe_of(below, 1.0, (0.0, 1.0))
+    assert recipe.neuron.reset_potential == -0.5
+    recipe = recipe_of(settings("cell.v_rest=-65", "cell.v_thresh=-55", "cell.v_limits=[-70, -45]"), 1.0, (0.0, 1.0))
+    assert recipe.neuron.saturation == (-0.5, 2.0)
+    assert recipe_of(settings("cell.delay=2", "simulation.dt=0.5"), 1.0, (0.0, 1.0)).delay == 3
 
 
 @pytest.mark.parametrize(("tau", "dt", "gap"), [(0, 1, 1), (1, 1, 1), (2, 1, 2), (3, 1, 3), (1, 0.5, 2), (4, 2, 2)])

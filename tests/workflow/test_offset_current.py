@@ -30,6 +30,8 @@ def network(config, *sets):
         (["cell.i_offset=-0.25"], -0.25),
         (["cell.i_offset=1/2", "cell.v_thresh=4"], 0.125),
         (["cell.i_offset=0.5", "simulation.dt=0.5"], 0.25),
+        (["cell.i_offset=0.5", "cell.cm=2"], 0.25),
+        (["cell.i_offset=0.5", "cell.v_rest=-3"], 0.125),
     ],
 )
 def test_it_is_added_to_every_bias(config, sets, per_step):

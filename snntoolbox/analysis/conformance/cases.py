@@ -61,7 +61,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Every case, small ones first; names are unique."""
-    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_rates(), *_life_cycle(), *_grids()]
+    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_limits(), *_rates(), *_life_cycle(), *_grids()]
 
 
 def _drawn(draw: Drawing, neuron: IF | None = None, exact: bool = True) -> SpikingNetwork:
@@ -105,6 +105,12 @@ def _resets() -> Iterator[Case]:
         }.items():
             build = partial(_drawn, NETWORKS["residual"], neuron)
             yield Case(name=f"network: residual, reset {reset}{what}", check="identical", build=build)
+
+
+def _limits() -> Iterator[Case]:
+    for name, drawn in {"residual": NETWORKS["residual"], "delays over layers": LOOPS["delays over layers"]}.items():
+        build = partial(_drawn, drawn, IF(saturation=(-0.5, 0.75), initial=0.5))
+        yield Case(name=f"network: {name}, potentials that saturate", check="identical", build=build)
 
 
 def _rates() -> Iterator[Case]:

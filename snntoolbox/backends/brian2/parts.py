@@ -20,6 +20,7 @@ from snntoolbox.ir.parts import (
     PerfectIntegrator,
     RecurringWindow,
     RefractoryPeriod,
+    Saturation,
     Subtract,
     ToPotential,
 )
@@ -32,7 +33,7 @@ class Code:
     begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
     count. window: the own steps first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
     and spikes count in the own step `own`. reset: statements after a spike. recurring: windows that recur, before each
-    of which v begins anew.
+    of which v begins anew. kept: statements at the end of a step.
     """
 
     begin: str = ""
@@ -42,6 +43,7 @@ class Code:
     weight: str = ""
     reset: str = ""
     recurring: RecurringWindow | None = None
+    kept: str = ""
 
 
 def _refractory(part: RefractoryPeriod) -> Code:
@@ -62,6 +64,7 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Subtract: lambda part: Code(reset="v -= theta * weight"),
     ToPotential: lambda part: Code(reset=f"v = {float(part.potential)!r}"),
     Modulo: lambda part: Code(reset="v -= theta * floor(v / theta)"),
+    Saturation: lambda part: Code(kept=f"v = clip(v, {float(part.low)!r}, {float(part.high)!r})"),
     RefractoryPeriod: _refractory,
     FiringWindow: lambda part: Code(window=(part.first, part.last)),
     DigitWindow: lambda part: Code(
@@ -83,4 +86,5 @@ def code_of(neuron: IF) -> Code:
         window=next((piece.window for piece in pieces if piece.window), None),
         reset="".join(piece.reset for piece in pieces),
         recurring=next((piece.recurring for piece in pieces if piece.recurring), None),
+        kept="".join(piece.kept for piece in pieces),
     )

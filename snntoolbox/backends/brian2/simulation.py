@@ -168,6 +168,9 @@ class _Network:
         weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""
         step = begin + weigh + integrate
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
+        if code.kept:  # before potentials are recorded, which is at the end too; nothing moves before the onset
+            limits = {"when": "end", "order": -1, "clock": self.clock, "name": self._name("limits", cells.name)}
+            group.run_regularly(code.kept, **limits)
         return group
 
     def _synapses(self, connection: Connection) -> Any:

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
-from snntoolbox.workflow.config.conversion_keys import CODES, always_fires
+from snntoolbox.workflow.config.conversion_keys import CODES, Cell, always_fires, height
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
@@ -58,18 +58,22 @@ def _time(settings: Settings) -> list[str]:
         problems.append(
             f"simulation.dt = {simulation.dt}: must be at most simulation.duration, which is {simulation.duration}"
         )
-    if whole_steps(cell.tau_refrac, simulation.dt) is None:
-        problems.append(f"cell.tau_refrac = {cell.tau_refrac}: must be a whole number of steps of {simulation.dt} ms")
+    for name in ("tau_refrac", "delay"):
+        if whole_steps(time := getattr(cell, name), simulation.dt) is None:
+            problems.append(f"cell.{name} = {time}: must be a whole number of steps of {simulation.dt} ms")
     if settings.input.poisson_input and settings.input.input_rate * simulation.dt > 1000:
         problems.append(
             f"input.input_rate = {settings.input.input_rate}: is more than one spike per step of {simulation.dt} ms; "
             f"at most {1000 / simulation.dt:g} Hz fit, or a smaller simulation.dt"
         )
     problems += _latency(settings)
+    if cell.v_rest >= cell.v_thresh:
+        return [*problems, f"cell.v_thresh = {cell.v_thresh}: must be above cell.v_rest, which is {cell.v_rest}"]
+    problems += _limits(cell)
     units = {"v_reset": 1.0 if cell.reset == "zero" else 0.0, "i_offset": simulation.dt}
     for name, factor in units.items():
         value = getattr(cell, name)
-        if not held(value / cell.v_thresh * factor):
+        if not held((value - (cell.v_rest if name == "v_reset" else 0)) / height(settings) * factor):
             problems.append(f"cell.{name} = {value}: in units of cell.v_thresh, {cell.v_thresh}, it is {RANGE}")
     if cell.reset == "zero" and cell.v_reset >= cell.v_thresh:
         problems.append(f"cell.v_reset = {cell.v_reset}: must be below cell.v_thresh, which is {cell.v_thresh}")
@@ -96,6 +100,14 @@ def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     if code not in CODES or "conversion.schedule" not in user_keys or CODES[code] == schedule:
         return []
     return [f"conversion.spike_code = {code}: is schedule = {CODES[code]}, and conversion.schedule = {schedule}"]
+
+
+def _limits(cell: Cell) -> list[str]:
+    """What is no lowest and highest potential, with that at rest between them."""
+    if cell.v_limits is None or cell.v_limits[0] <= cell.v_rest <= cell.v_limits[1]:
+        return []
+    told = f"must be a lowest and a highest potential with cell.v_rest, which is {cell.v_rest}, between them"
+    return [f"cell.v_limits = {list(cell.v_limits)}: {told}"]
 
 
 def _workers(settings: Settings) -> list[str]:

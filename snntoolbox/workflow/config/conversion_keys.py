@@ -41,8 +41,25 @@ def _no_percentile(settings: Any) -> str:
 
 def _no_threshold(settings: Any) -> str:
     """Why the threshold is the unit of nothing, if so."""
-    used = settings.cell.reset == "zero" or settings.cell.i_offset
+    used = settings.cell.reset == "zero" or settings.cell.i_offset or settings.cell.v_limits
     return "" if used else "it cancels, as weights are scaled to it"
+
+
+def _no_delay(settings: Any) -> str:
+    """Why a delay is none with the simulator in which spikes take no time, if so."""
+    longer = settings.cell.delay > settings.simulation.dt or settings.simulation.simulator != "INI"
+    return "" if longer else "one step is what spikes take anyway where they take time; two steps are one more"
+
+
+def height(settings: Any) -> float:
+    """The threshold above the potential at rest, the unit of all potentials."""
+    return float(settings.cell.v_thresh - settings.cell.v_rest)
+
+
+def _limits(settings: Any) -> tuple[float, ...] | None:
+    """The limits of the potential in thresholds above rest."""
+    limits, rest = settings.cell.v_limits, settings.cell.v_rest
+    return None if limits is None else tuple((v - rest) / height(settings) for v in limits)
 
 
 @dataclass(frozen=True)
@@ -168,8 +185,8 @@ class Cell:
 
     v_thresh: float = key(
         1.0,
-        "Threshold. It cancels, because weights are scaled to it, and only sets the unit of v_reset and i_offset.",
-        rule=POSITIVE,
+        "Threshold, above v_rest. It cancels, because weights are scaled to it, and only sets the unit of v_reset, "
+        "v_limits and i_offset.",
         idle=lambda settings: _no_threshold(settings),
     )
     v_reset: float = key(
@@ -177,7 +194,29 @@ class Cell:
         "Potential after a spike, in the unit of v_thresh; used by reset to zero.",
         recipe="neuron.reset_potential",
         idle=lambda settings: "" if settings.cell.reset == "zero" else f"reset = {settings.cell.reset}",
-        value=lambda settings: settings.cell.v_reset / settings.cell.v_thresh,
+        value=lambda settings: (settings.cell.v_reset - settings.cell.v_rest) / height(settings),
+    )
+    v_rest: float = key(
+        0.0,
+        "Potential without any input, in the unit of v_thresh; initial_potential counts from it. It cancels where only "
+        "differences count: it sets how far v_thresh, v_reset and v_limits lie above it.",
+        idle=lambda settings: _no_threshold(settings),
+        saved=True,
+    )
+    v_limits: tuple[float, float] | None = key(
+        None,
+        "Lowest and highest potential at the end of a step, such as [0, 3], in the unit of v_thresh; none if empty.",
+        recipe="neuron.saturation",
+        means={None: None},
+        value=lambda settings: _limits(settings),
+    )
+    cm: float = key(
+        1.0,
+        "Capacity of the membrane, which i_offset is divided by. The weights of spikes cancel it, as they are scaled "
+        "to the thresholds.",
+        rule=POSITIVE,
+        idle=lambda settings: "" if settings.cell.i_offset else "it cancels, as weights are scaled to the thresholds",
+        saved=True,
     )
     reset: Literal["subtract", "zero", "modulo"] = key(
         "subtract",
@@ -209,6 +248,16 @@ class Cell:
         recipe="neuron.refractory",
         means={0.0: 0},
         value=lambda settings: max(round(settings.cell.tau_refrac / settings.simulation.dt) - 1, 0),
+    )
+    delay: float = key(
+        0.0,
+        "Time in ms that a spike takes to the next layer, the same in every projection; with schedule = rate. That of "
+        "one step is what spikes take anyway where they take time, and as 0 nothing: two steps are one more.",
+        rule=at_least(0),
+        recipe="delay",
+        means={0.0: 0},
+        idle=lambda settings: _no_delay(settings),
+        value=lambda settings: max(round(settings.cell.delay / settings.simulation.dt) - 1, 0),
     )
     leak: bool = key(
         False,

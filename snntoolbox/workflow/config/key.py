@@ -108,7 +108,7 @@ class Refused:
     """A key that is known, is accepted at its `default`, and else refused with `reason`, which ends in the way out.
 
     Where only some simulators have a use for it, `only` names them and `whose` says in words who they are: with any
-    other it has no effect, which is told. `same` decides from all settings whether a value means what happens anyway.
+    other it has no effect, which is told.
     """
 
     section: str
@@ -117,7 +117,6 @@ class Refused:
     reason: str
     only: tuple[str, ...] = ()
     whose: str = ""
-    same: Callable[[str, Any], bool] | None = None
 
     @property
     def path(self) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
-from typing import Any
 
 from snntoolbox.workflow.config.key import Refused
 
@@ -21,16 +19,8 @@ def _of_pynn(reason: str, **defaults: object) -> tuple[Refused, ...]:
     return tuple(Refused("cell", n, default, reason, names, whose) for n, default in defaults.items())
 
 
-def _one_step(text: str, settings: Any) -> bool:
-    """Whether a delay is the step that every spike takes there."""
-    try:
-        return float(text) in (0, settings.simulation.dt)
-    except ValueError:
-        return False
-
-
 _PYNN = "belongs to neurons of PyNN, which are not used: a spike moves a potential at once here; leave it out"
-_DELAY = "a spike takes one step from layer to layer on NEST and PyNN, and cannot take another time; set it to dt or 0"
+_CONDUCTANCE = "is for synapses that change conductances; a spike has one effect here, whatever the potential"
 _ONLINE = "only online normalisation uses it, which is not available; leave it out"
 
 REFUSED: tuple[Refused, ...] = (
@@ -57,8 +47,8 @@ REFUSED: tuple[Refused, ...] = (
         "Keras chooses its own backend; set the environment variable KERAS_BACKEND instead",
         keras_backend="tensorflow",
     ),
-    *_of_pynn(_PYNN, v_rest=0, cm=1, tau_syn_E=0.01, tau_syn_I=0.01, e_rev_E=10, e_rev_I=-10),
-    *(replace(row, same=_one_step) for row in _of_pynn(_DELAY, delay=0)),
+    *_of_pynn(_PYNN, tau_syn_E=0.01, tau_syn_I=0.01),
+    *_of_pynn(_CONDUCTANCE, e_rev_E=10, e_rev_I=-10),
     Refused("cell", "scaling_factor", 10000000, "is for MegaSim; leave it out", ("MegaSim",), "MegaSim"),
     *_refused("cell", "is not available; train the model with binary weights instead", binarize_weights=False),
     *_refused("cell", "is not available; use conversion.weight_bits", quantize_weights=False),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from snntoolbox.workflow.config.key import Refused
 from snntoolbox.workflow.config.naming import Names, nearest_key
 from snntoolbox.workflow.config.refusals import UNUSED_SECTIONS, refused
 from snntoolbox.workflow.config.schema import Settings, keys
@@ -21,7 +20,7 @@ def of_others(texts: Mapping[Names, str], settings: Settings) -> tuple[list[str]
             unused.setdefault(UNUSED_SECTIONS[section], []).append(f"{section}.{name}")
         elif row is None:
             problems[section, name] = f"{section}.{name}: unknown key{nearest_key(section, name)}"
-        elif is_default(text, row.default) or _same(row, text, settings):
+        elif is_default(text, row.default):
             continue
         elif row.only and settings.simulation.simulator not in row.only:
             unused.setdefault(f"only {row.whose} may use it", []).append(row.path)
@@ -39,9 +38,3 @@ def idle(settings: Settings, user_keys: frozenset[str]) -> list[str]:
         if row.path in user_keys and row.idle is not None and value != row.default and (why := row.idle(settings)):
             told.append(f"{row.path} has no effect: {why}")
     return told
-
-
-def _same(row: Refused, text: str, settings: Settings) -> bool:
-    """Whether the text means what the simulator does anyway."""
-    used = settings.simulation.simulator in row.only
-    return used and row.same is not None and row.same(text, settings)

@@ -116,6 +116,18 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(_in_range(item) for item in items)
 
 
+def _pair(text: str) -> tuple[float, float] | None:
+    if not text or text == "[]":
+        return None
+    expected = "a list of a lower and a higher number, such as [-1, 2]; empty is none"
+    value = _worked_out(text, expected)
+    if not isinstance(value, (list, tuple)) or not all(type(item) in (int, float) for item in value):
+        raise ValueError(expected)
+    if len(value) != 2 or not -math.inf < value[0] < value[1] < math.inf:
+        raise ValueError(expected)
+    return _in_range(value[0]), _in_range(value[1])
+
+
 def _values(text: str) -> tuple[object, ...]:
     expected = "a list of values such as [16, 32, 64]"
     value = _worked_out(text, expected)
@@ -151,6 +163,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     tuple[int, ...]: _indices,
     tuple[int, int] | None: _pair,
     tuple[float, ...]: _numbers,
+    tuple[float, float] | None: _pair,
     tuple[object, ...]: _values,
     Mapping[str, object]: _mapping,
 }

@@ -81,7 +81,7 @@ def message(tmp_path):
             "must be one of subtract, zero, modulo; did you mean Reset by subtraction?",
         ),
         ("cell.quantize_weights=True", "use conversion.weight_bits"),
-        ("cell.v_thresh=-1", "must be greater than 0"),
+        ("cell.v_thresh=-1", "must be above cell.v_rest, which is 0.0"),
         ("output.log_vars={'mem'}", "mem is not known"),
         ("output.log_vars={'spiketrains_n_b_l'}", "did you mean spiketrains_n_b_l_t?"),
         ("output.plot_vars=__import__('os').getcwd()", "must be a set of names"),

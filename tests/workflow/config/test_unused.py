@@ -15,8 +15,8 @@ def settings(*overrides):
     "override",
     [
         "restrictions.snn_layers={'Dense'}", "restrictions.anything=1", "loihi.node=5", "Loihi.NODE=5", "loihi.x=5",
-        "spinnaker.number_of_neurons_per_core=128", "cell.scaling_factor=5", "cell.cm=0.09", "cell.tau_syn_E=5",
-        "cell.tau_syn_e=5", "cell.v_rest=-65", "cell.e_rev_E=0", "cell.delay=1",
+        "spinnaker.number_of_neurons_per_core=128", "cell.scaling_factor=5", "cell.tau_syn_E=5",
+        "cell.tau_syn_e=5", "cell.e_rev_E=0", "cell.e_rev_i=0",
     ],
 )  # fmt: skip
 def test_told_and_not_refused(override):
@@ -27,43 +27,48 @@ def test_told_and_not_refused(override):
 
 
 def test_one_line_for_each_reason():
-    told = settings("loihi.a=1", "loihi.b=2", "cell.cm=2", "cell.tau_syn_E=3").without_effect
+    told = settings("loihi.a=1", "loihi.b=2", "cell.tau_syn_I=2", "cell.tau_syn_E=3").without_effect
     assert [text.partition(": ")[2].partition(" (")[0] for text in told] == [
-        "loihi.a, loihi.b", "cell.cm, cell.tau_syn_E",
+        "loihi.a, loihi.b", "cell.tau_syn_I, cell.tau_syn_E",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("simulator", ["nest", "pynn.nest", "pynn.neuron", "neuron", "brian"])
-@pytest.mark.parametrize("name", ["cm", "tau_syn_I", "v_rest"])
+@pytest.mark.parametrize("name", ["tau_syn_E", "tau_syn_I"])
 def test_refused_where_it_would_be_used(simulator, name):
     with pytest.raises(ConfigError, match=rf"cell\.{name} = 3: belongs to neurons of PyNN"):
         settings(f"simulation.simulator={simulator}", f"cell.{name}=3")
 
 
-@pytest.mark.parametrize("simulator", ["nest", "pynn.nest", "pynn.neuron", "pynn.brian2"])
+@pytest.mark.parametrize("name", ["e_rev_E", "e_rev_I"])
+def test_conductances_are_refused_by_what_they_are(name):
+    with pytest.raises(ConfigError, match=rf"cell\.{name} = 3: is for synapses that change conductances"):
+        settings("simulation.simulator=nest", f"cell.{name}=3")
+
+
+@pytest.mark.parametrize("simulator", ["INI", "nest", "pynn.nest", "pynn.neuron", "pynn.brian2"])
 @pytest.mark.parametrize(("delay", "dt"), [("1", 1), ("1.0", 1), ("0.5", 0.5), ("0", 1)])
-def test_a_delay_of_one_step_is_what_they_have(simulator, delay, dt):
-    set_to = settings(f"simulation.simulator={simulator}", f"cell.delay={delay}", f"simulation.dt={dt}")
-    assert set_to.without_effect == ()
+def test_a_delay_of_one_step_is_what_simulators_have(simulator, delay, dt):
+    told = settings(f"simulation.simulator={simulator}", f"cell.delay={delay}", f"simulation.dt={dt}").without_effect
+    assert [text.partition(":")[0] for text in told] == (
+        ["cell.delay has no effect"] if simulator == "INI" and delay != "0" else []
+    )
 
 
-@pytest.mark.parametrize("delay", ["2", "0.5", "-1", "x"])
-def test_another_delay_is_refused_there_by_what_it_means_there(delay):
-    with pytest.raises(ConfigError, match="one step from layer to layer on NEST and PyNN") as caught:
-        settings("simulation.simulator=nest", f"cell.delay={delay}")
-    assert "INI" not in str(caught.value)
-
-
-@pytest.mark.parametrize("simulator", ["INI", "brian2", "verilog"])
-def test_elsewhere_it_has_no_effect_and_this_is_told(simulator):
-    (told,) = settings(f"simulation.simulator={simulator}", "cell.delay=2").without_effect
-    assert f"no effect with simulator = {simulator}: cell.delay" in told
+@pytest.mark.parametrize("delay", ["0.5", "2.5", "1e-3"])
+def test_a_delay_that_is_no_number_of_steps_is_refused(delay):
+    with pytest.raises(ConfigError, match=r"cell\.delay = [\d.]+: must be a whole number of steps of 1\.0 ms"):
+        settings(f"cell.delay={delay}")
 
 
 IDLE = {
     "cell.v_thresh=2": "cell.reset=zero",
     "cell.v_reset=-1": "cell.reset=zero",
     "cell.tau_m=20": "cell.leak=True",
+    "cell.v_rest=-65": "cell.reset=zero",
+    "cell.v_rest=-6": "cell.v_limits=[-10, 10]",
+    "cell.cm=0.5": "cell.i_offset=0.1",
+    "cell.delay=1": "cell.delay=2",
     "input.input_rate=500": "input.poisson_input=True",
     "input.latency_steps=4": "input.latency_input=True",
     "simulation.num_to_test=7": "simulation.sample_idxs_to_test=[]",
