@@ -116,7 +116,7 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(_in_range(item) for item in items)
 
 
-def _pair(text: str) -> tuple[float, float] | None:
+def _range(text: str) -> tuple[float, float] | None:
     if not text or text == "[]":
         return None
     expected = "a list of a lower and a higher number, such as [-1, 2]; empty is none"
@@ -163,7 +163,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     tuple[int, ...]: _indices,
     tuple[int, int] | None: _pair,
     tuple[float, ...]: _numbers,
-    tuple[float, float] | None: _pair,
+    tuple[float, float] | None: _range,
     tuple[object, ...]: _values,
     Mapping[str, object]: _mapping,
 }
