@@ -148,5 +148,5 @@ def _check_neurons(network: SpikingNetwork) -> None:
         if isinstance(neuron, IF):
             offenders += [Unsupported(population.label, words) for words in neuron.special_words]
     if offenders:
-        hint = "weight_bits = 0, or leak = False, v_reset = 0, and whole levels"
+        hint = "weight_bits = 0, or leak = False, v_reset = 0, no v_limits, and whole levels"
         raise UnsupportedError("quantisation", offenders, hint=hint)
