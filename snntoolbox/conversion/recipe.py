@@ -108,6 +108,8 @@ class Recipe:
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")
+        if self.weight_bits and self.neuron.saturation is not None:
+            wrong.append("weight_bits needs neurons without limits of their potential (v_limits)")
         return wrong
 
     def _invalid_values(self) -> list[str]:

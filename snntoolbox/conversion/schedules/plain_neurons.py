@@ -29,6 +29,8 @@ def lossy_choices(schedule: str, recipe: Choices) -> list[str]:
         wrong.append(f"schedule = {schedule} needs neurons with reset = subtract and without leak")
     if recipe.neuron.refractory:
         wrong.append(f"schedule = {schedule} needs neurons without a refractory period")
+    if recipe.neuron.saturation is not None:
+        wrong.append(f"schedule = {schedule} needs neurons without limits of their potential (v_limits)")
     if recipe.neuron.special:
         wrong.append(f"schedule = {schedule} needs neurons without {' and '.join(recipe.neuron.special_words)}")
     return wrong

@@ -126,6 +126,7 @@ def test_a_simulator_with_pulses_alone_gets_pulses(digits):
         ({"schedule": "phased", "neuron": IF(negative=Negative.MEMORY)}, "plain spikes"),
         ({"schedule": "differential", "weight_bits": 8}, "whole numbers of thresholds"),
         ({"neuron": IF(levels=(1.0, 0.5)), "weight_bits": 8}, "whole numbers of thresholds"),
+        ({"neuron": IF(saturation=(-1, 2)), "weight_bits": 8}, "weight_bits needs neurons without limits"),
     ],
 )
 def test_choices_that_exclude_one_another(choices, message):

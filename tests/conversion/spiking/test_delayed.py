@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import snntoolbox as stb
+from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.encodings import SpikeTimes
@@ -63,11 +64,11 @@ def test_no_steps_are_no_change():
     assert delayed(network, 0) is network
 
 
-@pytest.mark.parametrize("simulator", ["brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron"])
+@pytest.mark.parametrize("simulator", ["brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "sanafe"])
 @pytest.mark.parametrize("steps", [3])
 def test_every_simulator_has_the_same_spikes(simulator, steps):
     pytest.importorskip({"pynn.neuron": "neuron", "pynn.brian2": "pyNN", "pynn.nest": "nest"}.get(simulator, simulator))
-    network = converted(delay=steps)
+    network = stb.convert(layers(), X.astype(np.float32), input_shape=(6,), weight_bits=8, delay=steps)
     reference = rasters(network)
     found = rasters(network, simulator)
     assert any(raster.any() for raster in reference.values())
@@ -93,7 +94,7 @@ def test_the_grid_keeps_its_proof():
     assert DELAYS not in {asked.feature for asked in features(plain)}
 
 
-@pytest.mark.parametrize("schedule", ["phased", "radix", "differential"])
+@pytest.mark.parametrize("schedule", sorted({*SCHEDULES} - {"rate"}))
 def test_schedules_that_say_when_spikes_count_refuse_it(schedule):
     with pytest.raises(ConversionError, match="delay = 2 needs schedule = rate"):
         stb.Recipe(schedule=schedule, delay=2)
