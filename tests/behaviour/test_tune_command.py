@@ -72,6 +72,17 @@ def test_the_written_configuration_runs(workspace, tmp_path_factory):
     assert report["agreement"] > 0.7
 
 
+def test_a_code_of_the_toolbox_is_written_as_keys_that_may_change(workspace):
+    code = {"conversion__spike_code": "temporal_pattern", "conversion__num_bits": 3}
+    assert call(workspace, "--steps", "2", "--budget", "1", normalization__num_samples=60, **code) == 0
+    tuned = load_config(workspace / "tuned.ini")
+    assert tuned.conversion.spike_code == "temporal_mean_rate"
+    assert tuned.simulation.duration == 2
+    found = json.loads((workspace / "log" / "demo_onnx-tune" / "tune.json").read_text())
+    coding = found["best"]["choices"]["coding"]
+    assert tuned.conversion.schedule == ("rate" if coding in ("plain", "signed", "several levels") else coding)
+
+
 def test_a_test_set_that_is_there_is_not_read(workspace, monkeypatch):
     from snntoolbox.workflow import inputs
     from snntoolbox.workflow.data import load

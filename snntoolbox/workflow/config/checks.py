@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
-from snntoolbox.workflow.config.conversion_keys import CODES, Cell, always_fires, height
+from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, Cell, always_fires, bits_sent, height
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
@@ -95,8 +95,11 @@ def _latency(settings: Settings) -> list[str]:
 
 
 def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:
-    """A code that is a schedule cannot stand beside another one."""
-    code, schedule = settings.conversion.spike_code, settings.conversion.schedule
+    """A code that is a schedule cannot stand beside another one; a pattern has a step for each of its digits."""
+    code, schedule, dt = settings.conversion.spike_code, settings.conversion.schedule, settings.simulation.dt
+    if code == PATTERN and settings.simulation.duration != (time := bits_sent(settings) * dt):
+        told = f"must make a duration of whole ms in steps of {dt} ms, and makes {time:g}"
+        return [f"conversion.num_bits = {settings.conversion.num_bits}: {told}"]
     if code not in CODES or "conversion.schedule" not in user_keys or CODES[code] == schedule:
         return []
     return [f"conversion.spike_code = {code}: is schedule = {CODES[code]}, and conversion.schedule = {schedule}"]

@@ -5,23 +5,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.workflow.config.key import POSITIVE, above, at_least, between, exactly, key
 
-CODES = dict.fromkeys(("ttfs", "ttfs_dyn_thresh", "ttfs_corrective"), "first-spike")
+ScheduleName = Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"]
+
+PATTERN = "temporal_pattern"
+CODES: Mapping[str, ScheduleName] = {
+    "ttfs": "first-spike",
+    "ttfs_dyn_thresh": "first-spike",
+    "ttfs_corrective": "first-spike",
+    PATTERN: "radix",
+}
 """The schedule that each code of the toolbox is; rates go with any.
 
 Its variants of a first spike mend what goes wrong where neurons fire before all of their input is there. Here they
-wait for it.
+wait for it. A pattern is the binary digits of an activation.
 """
-_CODES_REFUSED = {"temporal_pattern": "not available yet in this version; use schedule = radix"}
+_TOOLBOX_BITS = 32
+"""The default there: with another code it says nothing."""
 
 
-def schedule_of(settings: Any) -> str:
+def schedule_of(settings: Any) -> ScheduleName:
     """The name of the schedule, that of the code where it is one."""
-    return str(CODES.get(settings.conversion.spike_code, settings.conversion.schedule))
+    chosen: ScheduleName = settings.conversion.schedule
+    return CODES.get(settings.conversion.spike_code, chosen)
 
 
 def always_fires(settings: Any) -> bool:
@@ -29,6 +41,22 @@ def always_fires(settings: Any) -> bool:
     from snntoolbox.conversion.schedules.registry import SCHEDULES  # numpy and more, for what few ask
 
     return SCHEDULES[schedule_of(settings)].always_fires
+
+
+def bits_sent(settings: Any) -> int:
+    """The binary digits that a pattern has, and its duration has steps: the most significant ones of those asked for.
+
+    Sums of more would not be exact, and float32 holds no more of an activation than some.
+    """
+    return min(int(settings.conversion.num_bits), MOST_BITS)
+
+
+def _no_bits(settings: Any) -> str:
+    """Why the number of digits says nothing, if so."""
+    code, bits = settings.conversion.spike_code, settings.conversion.num_bits
+    if code != PATTERN:
+        return "" if bits == _TOOLBOX_BITS else f"spike_code = {code}; the digits of schedule = radix are its duration"
+    return f"beyond {MOST_BITS}, so many are sent" if bits > MOST_BITS else ""
 
 
 def _no_percentile(settings: Any) -> str:
@@ -140,11 +168,18 @@ class Conversion:
     spike_code: str = key(
         "temporal_mean_rate",
         "How values become spikes: temporal_mean_rate is rate coding; ttfs, by the time of the first spike, is "
-        "schedule = first-spike, and so are ttfs_dyn_thresh and ttfs_corrective.",
+        "schedule = first-spike, and so are ttfs_dyn_thresh and ttfs_corrective; temporal_pattern, the binary digits "
+        "of a value, is schedule = radix with a duration of num_bits steps.",
         choices=("temporal_mean_rate", *CODES),
-        refused=_CODES_REFUSED,
     )
-    schedule: Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"] = key(
+    num_bits: int = key(
+        MOST_BITS,
+        "Binary digits of a value, the most significant first; used by spike_code = temporal_pattern. Of more than "
+        f"{MOST_BITS} the first {MOST_BITS} are sent.",
+        rule=between(1, 32),
+        idle=lambda settings: _no_bits(settings),
+    )
+    schedule: ScheduleName = key(
         "rate",
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; radix, the same with a step of duration for each binary digit (4 to 8), which "
@@ -152,7 +187,6 @@ class Conversion:
         "phased, with one population for all steps of a sequence; "
         "differential, where something changes, by signed spikes of several sizes.",
         recipe="schedule",
-        value=schedule_of,
     )
     layer_correction: Literal[
         "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snntoolbox.workflow.config.checks import problems_across_keys
+from snntoolbox.workflow.config.conversion_keys import PATTERN, bits_sent, schedule_of
 from snntoolbox.workflow.config.interpolation import References
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.naming import Names, canonical, did_you_mean, known_sections
@@ -37,10 +38,14 @@ def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) ->
         tools = replace(tools, evaluate_ann=False)
     if tools.serialise_only:
         tools = replace(tools, simulate=False)
-    simulation = settings.simulation
+    simulation, conversion = settings.simulation, settings.conversion
+    if "conversion.schedule" not in user_keys:
+        conversion = replace(conversion, schedule=schedule_of(settings))
     if simulation.early_stopping and "simulation.early_exit" not in user_keys:
         simulation = replace(simulation, early_exit=EARLY_STOPPING)
-    return replace(settings, paths=paths, tools=tools, simulation=simulation)
+    if settings.conversion.spike_code == PATTERN:
+        simulation = replace(simulation, duration=max(1, round(bits_sent(settings) * simulation.dt)))
+    return replace(settings, paths=paths, tools=tools, conversion=conversion, simulation=simulation)
 
 
 def model_name(filename_ann: str) -> str:
@@ -98,7 +103,8 @@ def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: st
     texts = {key: text for key, text in {**file.texts, **changes.texts}.items() if _is_known(key[0])}
     values, wrong = _values(References(texts, folder), [key for key in texts if ".".join(key) in keys()])
     user_keys = frozenset(values)
-    settings = with_derived(_settings(values), user_keys, folder)
+    chosen = _settings(values)
+    settings = with_derived(chosen, user_keys, folder)
     unused, refusals = of_others({k: text for k, text in texts.items() if ".".join(k) not in keys()}, settings)
     across = problems_across_keys(settings, user_keys)
     problems += [{**wrong, **refusals}[key] for key in texts if key in wrong or key in refusals]
@@ -106,7 +112,7 @@ def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: st
     problems += [text for text in across if not any(".".join(key) in text for key in wrong)]
     if problems:
         raise problems_of(source, problems)
-    return replace(settings, without_effect=(*unused, *idle(settings, user_keys)))
+    return replace(settings, without_effect=(*unused, *idle(chosen, user_keys)))
 
 
 def _values(references: References, names: Iterable[Names]) -> tuple[dict[str, Any], dict[Names, str]]:

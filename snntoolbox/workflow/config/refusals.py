@@ -37,7 +37,6 @@ REFUSED: tuple[Refused, ...] = (
     ),
     *_refused("normalization", "is not available; use tools.normalize with x_norm data", online_normalization=False),
     *_refused("normalization", _ONLINE, diff_to_max_rate=200, diff_to_min_rate=100, timestep_fraction=10),
-    *_refused("conversion", "only temporal_pattern coding uses it, which is not available; leave it out", num_bits=32),
     *_refused("conversion", "a softmax does not change the predicted class; leave it out", append_softmax=False),
     *_refused(
         "simulation", "the state is reset before each sample and cannot be carried over", reset_between_nth_sample=1

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from snntoolbox.workflow.config.conversion_keys import Cell, Conversion, Normalization
+from snntoolbox.workflow.config.conversion_keys import PATTERN, Cell, Conversion, Normalization, bits_sent
 from snntoolbox.workflow.config.input_keys import Input
 from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exactly, key, key_of
 
@@ -39,6 +39,14 @@ def _no_chip(settings: Settings) -> str:
     """Why there is no model of a chip, if so."""
     simulator = settings.simulation.simulator
     return "" if simulator == "sanafe" else f"simulator = {simulator}"
+
+
+def _no_duration(settings: Settings) -> str:
+    """Why a run has another duration, if so."""
+    chosen, simulation = settings.conversion, settings.simulation
+    if chosen.spike_code != PATTERN or simulation.duration == bits_sent(settings) * simulation.dt:
+        return ""
+    return f"spike_code = {PATTERN} has a step for each of num_bits digits"
 
 
 def _no_run(settings: Settings) -> str:
@@ -120,7 +128,13 @@ class Simulation:
         plugins="snntoolbox.backends",
         refused=_SIMULATORS_REFUSED,
     )
-    duration: int = key(200, "Simulated time per sample in ms.", rule=at_least(1), suggested=128)
+    duration: int = key(
+        200,
+        "Simulated time per sample in ms.",
+        rule=at_least(1),
+        suggested=128,
+        idle=lambda settings: _no_duration(settings),
+    )
     dt: float = key(
         1.0,
         "Time step in ms. At rates, steps below 1 ms solve the same neurons more finely, with about as many spikes in "

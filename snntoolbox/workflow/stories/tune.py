@@ -18,6 +18,7 @@ from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
 from snntoolbox.workflow.choices import as_key, presents_events, recipe_of
+from snntoolbox.workflow.config.conversion_keys import CODES
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.raw_config import read_file, read_overrides
 from snntoolbox.workflow.config.schema import Settings
@@ -190,7 +191,8 @@ def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, tunin
     texts = {**read_file(config).texts, **read_overrides(overrides).texts}
     values = {f"{section}.{name}": text for (section, name), text in texts.items()}
     duration = round(tuning.duration)
-    chosen: dict[str, object] = {setting.path: setting.value for setting in written(tuning.changes, as_key)}
+    chosen = _without_code(values, settings)
+    chosen |= {setting.path: setting.value for setting in written(tuning.changes, as_key)}
     chosen |= {"simulation.duration": duration, "tools.convert": True, "tools.normalize": True}
     if "paths.log_dir_of_current_run" not in values:
         chosen["paths.runlabel"] = f"{settings.paths.runlabel}-tuned"
@@ -203,6 +205,15 @@ def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, tunin
         sections.setdefault(section, []).append(f"{name} = {text}".replace("\n", "\n    ").rstrip())
     head = [f"# {line}" for line in _head(config, tuning)]
     return "\n".join([*head, *("\n".join(["", f"[{s}]", *lines]) for s, lines in sections.items())]) + "\n"
+
+
+def _without_code(values: dict[str, str], settings: Settings) -> dict[str, object]:
+    """What a code of the toolbox sets, as keys that a search may change; it goes from `values`, with its digits."""
+    if settings.conversion.spike_code not in CODES:
+        return {}
+    for name in ("spike_code", "num_bits"):
+        values.pop(f"conversion.{name}", None)
+    return {"conversion.schedule": settings.conversion.schedule}
 
 
 def _head(config: Path, tuning: Tuning) -> list[str]:

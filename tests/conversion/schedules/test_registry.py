@@ -209,6 +209,17 @@ def test_neurons_by_configuration(folder):
     assert set(np.unique(np.concatenate([t.ravel() for t in trains]))) <= {-1.0, -0.5, 0.0, 0.5, 1.0}
 
 
+def test_a_pattern_is_digits(folder):
+    """The same run as by the schedule's own name, and another with other digits."""
+    names = ("snn_accuracy", "spikes_per_layer", "snn_accuracy_per_step")
+    runs = ({"conversion.spike_code": "temporal_pattern", "conversion.num_bits": bits} for bits in (5, 2))
+    keys = [*runs, {"conversion.schedule": "radix", "simulation.duration": 5}]
+    pattern, coarse, radix = ([report[name] for name in names] for _, report in (run(folder, **k) for k in keys))
+    assert pattern == radix
+    assert pattern[0] > 0.9
+    assert pattern != coarse
+
+
 REFUSED = {
     "signed on brian2": ({"cell.spikes": "signed", "simulation.simulator": "brian2"}, "signed spikes"),
     "levels on nest": ({"cell.levels": "[1, 2]", "simulation.simulator": "nest"}, "spikes that carry values"),
