@@ -179,7 +179,7 @@ class Conversion:
         rule=between(1, 32),
         idle=lambda settings: _no_bits(settings),
     )
-    schedule: ScheduleName = key(
+    schedule: ScheduleName = key(  # noqa: RUF009 - a field
         "rate",
         "When layers fire: rate, always; phased, one after the other in windows of duration, equal to the network "
         "quantised to that many levels; radix, the same with a step of duration for each binary digit (4 to 8), which "
