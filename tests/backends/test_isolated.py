@@ -133,6 +133,7 @@ DEATHS = {"exit": "exit code 3", "abort": "signal SIGABRT"}
 
 @pytest.mark.parametrize("at", ["build", "run"])
 @pytest.mark.parametrize("fault", DEATHS)
+@pytest.mark.one_in(3)
 def test_a_death_is_an_error_with_the_last_words(start, fault, at):
     with pytest.raises(BackendError, match=rf"'fake' ended \({DEATHS[fault]}\)\n    \| last words") as caught:  # noqa: SIM117
         with start(fault=fault, at=at) as simulation:
@@ -143,6 +144,7 @@ def test_a_death_is_an_error_with_the_last_words(start, fault, at):
 
 
 @pytest.mark.parametrize("at", ["build", "run"])
+@pytest.mark.one_in(2)
 def test_errors_keep_their_kind(start, at):
     with pytest.raises(DataError, match="x: bad data") as caught:  # noqa: SIM117
         with start(fault="ours", at=at) as simulation:

@@ -75,6 +75,7 @@ def test_a_file_that_keras_cannot_load_either(tmp_path, make):
 
 @pytest.mark.parametrize("form", ["live", "keras", "h5"])
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+@pytest.mark.one_in(4)
 def test_quantised_keras_models(tmp_path, form, mode):
     model = keras.Sequential([keras.Input((8,)), L.Dense(6, activation="relu", name="a"), L.Dense(2, name="b")])
     model.quantize(mode)

@@ -128,6 +128,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.one_in(3)
 def test_no_command_opens_a_file_in_its_place(name, tmp_path, monkeypatch):
     demo.copy_to(tmp_path)
     monkeypatch.chdir(tmp_path)

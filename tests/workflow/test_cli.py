@@ -56,6 +56,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.one_in(2)
 def test_ways_to_run(call, workspace):
     assert main(call) == 0
     assert read_report(workspace)["samples"] == 20
@@ -66,6 +67,7 @@ def test_the_last_override_counts(workspace):
     assert read_report(workspace)["samples"] == 3
 
 
+@pytest.mark.long
 def test_as_a_program(workspace):
     code, out, err = called("demo_onnx.ini", *SHORT)
     assert (code, err) == (0, "")

@@ -28,6 +28,7 @@ def parsed(path):
 
 
 @pytest.mark.parametrize("form", [str, lambda path: path, parsed, lambda path: {**parsed(path)}])
+@pytest.mark.one_in(2)
 def test_it_runs_and_returns_the_accuracy(config, form, capsys):
     (accuracy,) = stb.main(form(config))
     report = json.loads((config.parent / "log" / "demo_onnx" / "report.json").read_text())
@@ -36,6 +37,7 @@ def test_it_runs_and_returns_the_accuracy(config, form, capsys):
     assert f"{accuracy:.2%}" in capsys.readouterr().out
 
 
+@pytest.mark.one_in(2)
 def test_each_point_of_a_sweep(config):
     parser = parsed(config)
     parser["parameter_sweep"] = {"param_name": "simulation.duration", "param_values": "[1, 4]"}

@@ -34,6 +34,7 @@ def network(config, *sets):
         (["cell.i_offset=0.5", "cell.v_rest=-3"], 0.125),
     ],
 )
+@pytest.mark.one_in(3)
 def test_it_is_added_to_every_bias(config, sets, per_step):
     dt = [text for text in sets if "dt" in text]
     plain, before = network(config, *dt)
@@ -65,6 +66,7 @@ def test_what_it_costs_is_not_put_down_to_the_steps(config):
     assert "[cell] i_offset = 0.9 adds a current" in warning
 
 
+@pytest.mark.long
 def test_beside_it_the_threshold_can_be_swept(config):
     (low, high) = stb.sweep(config, "v_thresh", [0.2, 5], overrides=[*SHORT, "cell.i_offset=0.1"]).reports
     assert low["spikes_per_layer"] != high["spikes_per_layer"]

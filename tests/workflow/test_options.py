@@ -63,6 +63,7 @@ def test_every_command_that_simulates_is_here():
 
 
 @pytest.mark.parametrize("story", STORIES)
+@pytest.mark.one_in(2)
 def test_all_options_reach_every_story(story, workspace, built):
     command, *words = STORIES[story]
     short = {"simulation.num_to_test": 4, "simulation.duration": 4, "normalization.num_samples": 40}
@@ -97,6 +98,7 @@ def test_options_are_those_of_the_simulator():
         assert keys()[row.path] is row
 
 
+@pytest.mark.long
 def test_the_architecture_reaches_the_chip(workspace, built):
     changes = {"simulator": "sanafe", "architecture": "truenorth", "num_to_test": 1, "duration": 2}
     sets = [word for key, value in changes.items() for word in ("--set", f"simulation.{key}={value}")]

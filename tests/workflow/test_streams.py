@@ -56,6 +56,7 @@ SHELL = {
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 @pytest.mark.parametrize("case", SHELL)
+@pytest.mark.one_in(3)
 def test_where_they_lead_costs_nothing(case):
     where, code = SHELL[case]
     call = f'"{sys.executable}" -c "{CODE}" {where}; exit ${{PIPESTATUS[0]}}'

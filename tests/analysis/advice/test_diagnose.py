@@ -125,6 +125,7 @@ def test_what_goes_into_a_softmax_is_compared():
 # -- bounds ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_no_time_tries_nothing(digits):
     graph, x = digits
     found = stb.diagnose(graph, x, duration=4, seconds=1e-6)

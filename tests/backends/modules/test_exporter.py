@@ -45,6 +45,7 @@ def drawn_network(request):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.one_in(4)
 def test_no_cell_differs_from_ours(name, drawn_network, tmp_path):
     installed(name)
     net, x, ours = drawn_network
@@ -71,7 +72,8 @@ module.float()(torch.full((2, 4, 6, 6), 0.5), steps=8)
 """
 
 
-@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(n, marks=pytest.mark.long) for n in NAMES[1:])])
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
 def test_the_files_need_the_library_alone_and_can_be_trained(name, tmp_path):
     installed(name)
     net = network()

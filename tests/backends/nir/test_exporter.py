@@ -21,6 +21,7 @@ from snntoolbox.ir.interpreter import interpret
 
 @pytest.mark.parametrize("form", ["layers", "matrices"])
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.one_in(3)
 def test_what_is_read_gives_the_spikes_of_what_was_written(name, form, tmp_path):
     net, x = NETWORKS[name]()
     exported = stb.export(net, "nir", tmp_path / "out", form=form)

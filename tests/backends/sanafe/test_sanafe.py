@@ -35,6 +35,7 @@ def differing(first, second):
 
 
 @pytest.mark.parametrize("drawn", [demo_digits, pytest.param(lenet, marks=pytest.mark.long)])
+@pytest.mark.one_in(2)
 def test_no_cell_differs_from_ours(drawn):
     net, x = drawn()
     net = Quantize(8)(net)
@@ -45,6 +46,7 @@ def test_no_cell_differs_from_ours(drawn):
 
 
 @pytest.mark.parametrize("name", ["perceptron", "residual", "every neuron differs", "skip over layers"])
+@pytest.mark.one_in(4)
 def test_truenorth_gives_them_too(name):
     net = network(name)
     ours, theirs = run(net, samples(net), 8, "INI"), run(net, samples(net), architecture="truenorth")

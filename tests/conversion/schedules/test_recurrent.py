@@ -79,6 +79,7 @@ def converted(name, schedule, **settings):
 
 
 @pytest.mark.parametrize("name", NETS)
+@pytest.mark.one_in(3)
 def test_the_spikes_are_those_of_the_network_written_out(name):
     settings = {"normalize": False, "readout_correction": 0}
     out, network = converted(name, "phased", **settings), converted(name, "recurrent", **settings)
@@ -120,6 +121,7 @@ def test_the_spikes_are_the_same_in_brian2(name):
 
 
 @pytest.mark.parametrize("name", NETS)
+@pytest.mark.one_in(3)
 def test_outputs_come_near_the_network_with_longer_windows(name):
     model = NETS[name]()
     network = stb.convert(model, X, schedule="recurrent", duration=128)

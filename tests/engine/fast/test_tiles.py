@@ -70,6 +70,7 @@ def neurons(node, shape, reset, batch, dtype):
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.one_in(3)
 def test_spikes_are_those_of_the_product(name, threads, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     node, shape = layer(name)

@@ -118,6 +118,7 @@ def test_the_written_configuration_repeats_the_run(workspace):
     ids=["parse", "convert", "both"],
 )
 @pytest.mark.parametrize("settings", [{}, {"conversion__weight_bits": 6}], ids=["float", "grid"])
+@pytest.mark.one_in(5)
 def test_reloaded_networks_give_the_same(keys, settings, workspace):
     first = report(workspace, **settings)
     again = report(workspace, **settings, **{f"tools__{name}": value for name, value in keys.items()})
@@ -228,6 +229,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("keys", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.one_in(3)
 def test_variants_that_classify(keys, workspace):
     found = report(workspace, simulation__duration=32, **keys)
     assert found["snn_accuracy"] >= 0.9, found["snn_accuracy"]
@@ -246,6 +248,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("keys", CHANGES.values(), ids=CHANGES)
+@pytest.mark.one_in(2)
 def test_settings_reach_the_neurons(keys, workspace):
     assert report(workspace, **keys)["spikes_per_layer"] != report(workspace)["spikes_per_layer"]
 

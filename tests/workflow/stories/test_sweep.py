@@ -56,6 +56,7 @@ def test_each_point_is_as_if_run_alone(config):
     assert len({r["synaptic_operations"] for r in found.reports}) == 2  # it did vary something
 
 
+@pytest.mark.long
 def test_the_configuration_of_a_point_repeats_it(config):
     found = stb.sweep(config, "normalization.percentile", [99.0, 100], overrides=SHORT)
     assert found.reports[0]["spikes_per_layer"] != found.reports[1]["spikes_per_layer"]
