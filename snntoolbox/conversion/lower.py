@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
+from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
     LowerSoftmax,
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 def lower(graph: Graph, recipe: Recipe) -> Graph:
     """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
     kept, names = why_kept(graph), graph.outputs
+    if recipe.binarize_weights:
+        graph = BinarizeWeights()(graph)
     graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
     graph = LowerLogits(keep_sigmoid="sigmoid" in recipe.approximate)(graph)
     graph = OwnOutputs(names)(graph)

@@ -9,7 +9,8 @@ from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.schedules.schedule import Schedule
-from snntoolbox.conversion.thresholds.rules import RULES
+from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD
+from snntoolbox.conversion.thresholds.rules import RULES, USUAL
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
@@ -23,7 +24,8 @@ USUAL_START = 0.5
 _CHECKED = (
     *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
     *("correction_samples", "readout_correction", "batch_size", "percentile", "headroom", "input_range", "schedule"),
-    *("neuron", "encoding", "delay"),
+    *("neuron", "encoding", "delay", "percentile_fall"),
+    *("grid_threshold", "binarize_weights", "bias_relaxation"),
 )
 """Fields of which a value of another type would be taken for something else: the text "False", for one, is true."""
 
@@ -34,11 +36,15 @@ class Recipe:
 
     `approximate` names the smooth functions (`Elementwise`) that may be replaced by line segments.
     Without `normalize` every scale is 1: activations must lie in [0, 1].
-    `threshold_rule` names one of `RULES` ('auto': see `rule_for`), `percentile` is for the rule of that name,
+    `threshold_rule` names one of `RULES` ('auto': see `rule_for`), `percentile` is for the rule of that name, lower
+    by `percentile_fall` with each layer,
     `per_channel` gives each channel its own threshold, `headroom` is the share of the neuron's fastest rate
     (`IF.fastest_rate`) that the activation chosen by the rule comes to; `max_pool` is a tree of rectifiers or a gate on
     spike counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
-    is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation. `delay` is
+    is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation, and
+    `grid_threshold` an integer threshold of all neurons then, 0 for the largest of each channel; with
+    `binarize_weights` those of a layer's channel have one size, and with `bias_relaxation` biases of deeper layers grow
+    during the first half of a run (see `BinarizeWeights` and `RelaxBiases`). `delay` is
     the number of steps that every spike takes beyond those that all spikes take. `layer_correction` names what
     is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
     `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
@@ -49,7 +55,8 @@ class Recipe:
 
     normalize: bool = True
     threshold_rule: Literal["auto", "max", "percentile", "mmse", "ltb", "weights"] = "auto"
-    percentile: float = 99.9
+    percentile: float = USUAL
+    percentile_fall: float = 0.0
     per_channel: bool = True
     headroom: float = 1.0
     max_pool: Literal["relu_tree", "gate"] = "relu_tree"
@@ -63,6 +70,9 @@ class Recipe:
     dt: float = 1.0
     delay: int = 0
     weight_bits: int = 0
+    grid_threshold: int = 0
+    binarize_weights: bool = False
+    bias_relaxation: bool = False
     layer_correction: Literal["auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"] = (
         "auto"
     )
@@ -87,6 +97,11 @@ class Recipe:
         return SCHEDULES[self.schedule]
 
     @property
+    def sets_percentile(self) -> bool:
+        """Whether somebody has set how the percentile chooses thresholds."""
+        return self.percentile != USUAL or bool(self.percentile_fall)
+
+    @property
     def per_step(self) -> float:
         """The share of an activation that a step adds as a current: dt of 1 ms at rates, all of it in longer steps.
 
@@ -105,6 +120,8 @@ class Recipe:
         wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
         if self.delay and not (schedule.rates and schedule.always_fires):
             wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
+        if self.bias_relaxation and not schedule.always_fires:
+            wrong.append(f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")
@@ -117,6 +134,8 @@ class Recipe:
         wrong = []
         if not 0 < self.percentile <= 100:
             wrong.append(f"percentile = {self.percentile} is not above 0 and at most 100")
+        if not 0 <= self.percentile_fall < 1:
+            wrong.append(f"percentile_fall = {self.percentile_fall} is not from 0 to less than 1")
         if not 0 < self.headroom <= 1:
             wrong.append(f"headroom = {self.headroom} is not above 0 and at most 1")
         elif self.headroom < 1 and not self.normalize:
@@ -127,6 +146,10 @@ class Recipe:
             wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
         if self.weight_bits and self.weight_bits not in range(2, 17):
             wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
+        if not 0 <= self.grid_threshold <= LARGEST_THRESHOLD:
+            wrong.append(f"grid_threshold = {self.grid_threshold} is neither 0 (off) nor up to {LARGEST_THRESHOLD}")
+        if self.grid_threshold and not self.weight_bits:
+            wrong.append(f"grid_threshold = {self.grid_threshold} needs weight_bits: there is no grid")
         if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
             wrong.append(f"approximate = {self.approximate!r} is not a set of names from {', '.join(FUNCTIONS)}")
         if self.delay < 0:

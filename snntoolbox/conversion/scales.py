@@ -12,6 +12,7 @@ from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, random_sample
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
+from snntoolbox.conversion.spiking.relax_biases import RelaxBiases
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales, with_headroom
 from snntoolbox.ir.graph import Graph
@@ -19,7 +20,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
 from snntoolbox.ir.samples import Progress
-from snntoolbox.ir.timing import steps_of
+from snntoolbox.ir.timing import run_steps, steps_of
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ def choose_scales(
         initial=float(np.mean(recipe.neuron.initial)),
         refractory=max(0, round(recipe.per_step / recipe.neuron.fastest_rate) - 1),
         percentile=recipe.percentile,
+        percentile_fall=recipe.percentile_fall,
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
     )
@@ -57,17 +59,33 @@ def choose_scales(
     return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom, recipe.per_step)
 
 
-def uncorrected(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
-    """The network with these scales, on its grid."""
+def uncorrected(
+    lowered: Graph,
+    scales: Scales,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+) -> SpikingNetwork:
+    """The network with these scales, on its grid; with relaxed biases for runs of `duration` ms, where those are asked.
+
+    ConversionError where they are, and there is no duration.
+    """
+    network = _on_its_grid(lowered, scales, data, recipe)
+    if recipe.bias_relaxation:
+        network = RelaxBiases(run_steps(network, duration) if duration is not None else None)(network)
+    return delayed(network, recipe.delay)
+
+
+def _on_its_grid(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
     convert = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step)
     network = convert(lowered, scales)
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)
     if not recipe.weight_bits:
-        return delayed(network, recipe.delay)
-    quantize = Quantize(recipe.weight_bits)
+        return network
+    quantize = Quantize(recipe.weight_bits, recipe.grid_threshold or None)
     fitting = quantize.fitting(network)
     check_scales(fitting, lowered, sample)
     placed = quantize.placed(fitting)
     check_grid(placed, fitting, lowered, sample)
-    return delayed(placed, recipe.delay)
+    return placed

@@ -16,7 +16,7 @@ from snntoolbox.conversion.corrections.correct_layers import STARTING
 from snntoolbox.conversion.lowering.spiking_outputs import tell_what_spikes_lose
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import choose_scales, uncorrected
-from snntoolbox.conversion.thresholds.rules import FEW_STEPS, USUAL, rule_name
+from snntoolbox.conversion.thresholds.rules import FEW_STEPS, rule_name
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
@@ -78,7 +78,8 @@ def settle(
     if len(pairs) > 1 and data is not None and steps is not None:
         samples, readouts = recipe.correction_samples, recipe.readout_correction > 0
         choose = Choose(steps=steps, samples=samples, readouts=readouts, device=device)
-        choice = choose(pairs, cache(lambda rule: uncorrected(lowered, scales_of(rule), data, recipe)), lowered, data)
+        unfinished = cache(lambda rule: uncorrected(lowered, scales_of(rule), data, recipe, duration))
+        choice = choose(pairs, unfinished, lowered, data)
         layers = recipe.chosen_schedule.corrections[0] if layers in STARTING else layers
     if choice is not None:
         rule, layers = choice.chosen.rule, choice.chosen.layers
@@ -95,7 +96,7 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     schedule = recipe.chosen_schedule
     untried = schedule.corrections[0]
     levels = None if steps is None or not schedule.counts_steps else recipe.levels_in(steps)
-    rule = rule_name(recipe.threshold_rule, levels, recipe.percentile)
+    rule = rule_name(recipe.threshold_rule, levels, recipe.percentile, recipe.percentile_fall)
     if recipe.layer_correction != "auto":
         return [(rule, recipe.layer_correction)]
     if steps is None or steps * recipe.per_step > FEW_STEPS:
@@ -105,6 +106,6 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
         return [(rule, untried)]
     kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     pairs = [(r, "bias") for r in ("mmse", "percentile")] if kept else list(CANDIDATES)
-    if recipe.threshold_rule != "auto" or recipe.percentile != USUAL or not recipe.normalize:
+    if recipe.threshold_rule != "auto" or recipe.sets_percentile or not recipe.normalize:
         pairs = [*dict.fromkeys((rule, layers) for _, layers in pairs)]
     return pairs if steps * recipe.per_step <= TRIED_STEPS else [(rule, "bias" if kept else untried)]

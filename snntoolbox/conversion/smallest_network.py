@@ -26,6 +26,7 @@ def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNe
         current="x",
         scale=np.ones(shape),
         activation="the neurons",
+        pulses={0: np.zeros(shape)} if recipe.bias_relaxation else {},
     )
     grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
     output = Readout(name="output", current="the neurons", shape=shape)

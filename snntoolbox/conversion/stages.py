@@ -105,7 +105,7 @@ def spiking(
     if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, whatever is set")
     calibrated = _calibrated(lowered, data, recipe)
-    network = uncorrected(lowered, scales, data, recipe).replaced(notes=notes, calibrated=calibrated)
+    network = uncorrected(lowered, scales, data, recipe, duration).replaced(notes=notes, calibrated=calibrated)
     schedule = recipe.chosen_schedule
     if duration is not None and data is not None and recipe.layer_correction != "none":
         network = schedule.corrected(network, lowered, [a[: recipe.correction_samples] for a in data], duration)

@@ -247,6 +247,7 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
         settled = settle(lowered, data, recipe, duration, advance, device)
     build = partial(spiking, lowered, settled.scales, data)
     network = with_offset(build(settled.recipe, duration, device, settled.notes), inputs.settings)
-    unquantized = build(replace(settled.recipe, weight_bits=0), duration, device) if recipe.weight_bits else None
+    off = replace(settled.recipe, weight_bits=0, grid_threshold=0)
+    unquantized = build(off, duration, device) if recipe.weight_bits else None
     check(network)
     return Converted(network, unquantized, {"recipe": settled.report()})

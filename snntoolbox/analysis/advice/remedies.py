@@ -50,7 +50,7 @@ class Situation:
     def rule(self) -> str:
         """The rule that chooses the thresholds, where the recipe leaves it open by the number of steps."""
         steps = self.duration / self.recipe.dt if self.recipe.chosen_schedule.counts_steps else None
-        return rule_name(self.recipe.threshold_rule, steps, self.recipe.percentile)
+        return rule_name(self.recipe.threshold_rule, steps, self.recipe.percentile, self.recipe.percentile_fall)
 
 
 @dataclass(frozen=True)

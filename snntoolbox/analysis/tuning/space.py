@@ -159,7 +159,8 @@ class Space:
         chosen = {axis: self.own[axis] if self.own[axis] in self.axes[axis] else next(iter(self.axes[axis]))
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
-            chosen["rule"] = rule_name("auto", self._levels(steps, chosen), self.base.percentile)
+            levels, base = self._levels(steps, chosen), self.base
+            chosen["rule"] = rule_name("auto", levels, base.percentile, base.percentile_fall)
         return Candidate(steps, tuple(chosen.items()))
 
     def candidates(self, steps: int) -> list[Candidate]:

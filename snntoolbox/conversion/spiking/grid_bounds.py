@@ -13,6 +13,9 @@ from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Node
 from snntoolbox.ir.nodes import Conv, Dense, Scale, Sparse
 
+LARGEST_THRESHOLD = 2**20
+"""More would leave no room for sums that float32 holds exactly."""
+
 
 def bounded_anew(network: SpikingNetwork) -> SpikingNetwork:
     """A network with new bounds of its potentials on the grid, after biases or start potentials changed."""

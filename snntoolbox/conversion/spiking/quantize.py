@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snntoolbox.conversion.spiking.grid_bounds import bounded_anew
+from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD, bounded_anew
 from snntoolbox.conversion.spiking.raise_scales import raise_scales
 from snntoolbox.conversion.spiking.single_weights import SingleWeights
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
@@ -25,18 +25,23 @@ __all__ = ["Quantize", "bounded_anew"]
 
 log = logging.getLogger(__name__)
 
-_LARGEST_THRESHOLD = 2**20
-
-
 @dataclass(frozen=True)
 class Quantize:
     """The pass: `weight_bits` from 2 to 16, sign included. Not exact: the rounded network is another network.
+
+    With a `threshold` that is the one of all neurons, and not the largest that a channel's weights allow.
 
     Every path from a source to a target must carry exactly one set of weights; where two follow one another, or none
     stands on a path, the map is composed to one sparse matrix first.
     """
 
     weight_bits: int = 8
+    threshold: int | None = None
+
+    @property
+    def most(self) -> float:
+        """The largest weight in thresholds."""
+        return self.limit / (self.threshold or 1)
 
     @property
     def limit(self) -> int:
@@ -76,15 +81,15 @@ class Quantize:
                     gains[name] = gains[population.current]
                 continue
             peaks = SingleWeights(network, name, population.current, gains).channel_peaks()
-            if np.any(peaks > self.limit):
-                gains[name] = np.maximum(peaks / self.limit, 1.0)
-                raised.append(f"{population.label} ({int((peaks > self.limit).sum())} of {peaks.size} channels)")
+            if np.any(peaks > self.most):
+                gains[name] = np.maximum(peaks / self.most, 1.0)
+                raised.append(f"{population.label} ({int((peaks > self.most).sum())} of {peaks.size} channels)")
         fitting = raise_scales(network, gains) if gains else network
         unbounded = [fitting.populations[name].label for name in gains if _above_bound(fitting.populations[name])]
         if raised:
             log.warning(
-                "weights above %d thresholds: %s spike less often, so that they fit %d bits",
-                self.limit,
+                "weights above %g thresholds: %s spike less often, so that they fit %d bits",
+                self.most,
                 ", ".join(raised),
                 self.weight_bits,
             )
@@ -105,7 +110,7 @@ class Quantize:
         with np.errstate(divide="ignore"):
             # A raised channel fits to within rounding.
             theta = np.where(channels > 0, np.floor(self.limit / channels * (1 + 1e-12)), spare)
-        theta = np.minimum(theta, _LARGEST_THRESHOLD)
+        theta = np.minimum(theta, LARGEST_THRESHOLD) if self.threshold is None else np.full_like(theta, self.threshold)
         current = part.scaled(theta, nodes)
         neuron = replace(
             population.neuron,

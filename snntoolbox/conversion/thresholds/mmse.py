@@ -50,7 +50,7 @@ class MMSEThresholds:
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
         histograms = activation_histograms(graph, x, self.batch_size, progress)
-        return chosen_scales(graph, histograms, self.choose, self.per_channel)
+        return chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
 
     def choose(self, histogram: ChannelHistogram) -> Array:
         """The best scale of each channel, 0 for one that never fired."""

@@ -22,13 +22,15 @@ USUAL = 99.9
 class RuleSettings:
     """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds.
 
-    `refractory` is the number of steps without a spike after each.
+    `refractory` is the number of steps without a spike after each; `percentile_fall` makes deeper layers' percentile
+    lower.
     """
 
     steps: int | None
     initial: float = 0.5
     refractory: int = 0
     percentile: float = USUAL
+    percentile_fall: float = 0.0
     per_channel: bool = True
     batch_size: int = 100
 
@@ -42,24 +44,24 @@ def _mmse(s: RuleSettings) -> ThresholdRule:
 
 RULES: Mapping[str, Callable[[RuleSettings], ThresholdRule]] = {
     "max": lambda s: PercentileThresholds(100.0, s.per_channel, s.batch_size),
-    "percentile": lambda s: PercentileThresholds(s.percentile, s.per_channel, s.batch_size),
+    "percentile": lambda s: PercentileThresholds(s.percentile, s.per_channel, s.batch_size, s.percentile_fall),
     "mmse": _mmse,
     "ltb": lambda s: BalancedThresholds(per_channel=s.per_channel),
 }
 """The rules that choose scales from calibration data."""
 
 
-def rule_name(name: str, steps: float | None, percentile: float) -> str:
+def rule_name(name: str, steps: float | None, percentile: float, fall: float = 0.0) -> str:
     """What 'auto' stands for: mmse for a run of at most `FEW_STEPS` steps, else percentile; other names as they are.
 
-    Who sets another percentile than `USUAL` means it: then 'auto' is percentile.
+    Who sets another percentile than `USUAL`, or one that falls, means it: then 'auto' is percentile.
     """
     if name != "auto":
         return name
     few = steps is not None and steps <= FEW_STEPS
-    return "mmse" if few and percentile == USUAL else "percentile"
+    return "mmse" if few and percentile == USUAL and not fall else "percentile"
 
 
 def rule_for(name: str, settings: RuleSettings) -> ThresholdRule:
     """The rule of a name; see `rule_name` for 'auto'."""
-    return RULES[rule_name(name, settings.steps, settings.percentile)](settings)
+    return RULES[rule_name(name, settings.steps, settings.percentile, settings.percentile_fall)](settings)

@@ -42,17 +42,33 @@ class ThresholdRule(Protocol):
 class PercentileThresholds:
     """Scale = percentile of the positive activations over the calibration data, per channel or per layer.
 
-    100 is the maximum (Diehl et al. 2015); 99.9 leaves outliers to saturate (Rueckauer et al. 2017).
+    100 is the maximum (Diehl et al. 2015); 99.9 leaves outliers to saturate (Rueckauer et al. 2017). With each further
+    layer it is lower by `fall`, down to 0: so deeper ones, whose rates are the lowest, spike more.
     """
 
     percent: float = 99.9
     per_channel: bool = True
     batch_size: int = 100
+    fall: float = 0.0
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
         histograms = activation_histograms(graph, x, self.batch_size, progress)
-        return chosen_scales(graph, histograms, lambda h: h.percentile(self.percent), self.per_channel)
+        percents = {n: max(self.percent - self.fall * depth, 0.0) for n, depth in rectifier_depths(graph).items()}
+
+        def choose(name: str) -> Choice:
+            return lambda histogram: histogram.percentile(percents[name])
+
+        return chosen_scales(graph, histograms, choose, self.per_channel)
+
+
+def rectifier_depths(graph: Graph) -> dict[str, int]:
+    """For each rectifier how many there are on the longest path to it from an input, itself included."""
+    depths: dict[str, int] = {}
+    for name, node in graph.nodes.items():
+        before = max((depths.get(source, 0) for source in node.inputs), default=0)
+        depths[name] = before + isinstance(node, ReLU)
+    return {name: depth for name, depth in depths.items() if isinstance(graph.nodes[name], ReLU)}
 
 
 def activation_histograms(
@@ -78,9 +94,9 @@ def activation_histograms(
 
 
 def chosen_scales(
-    graph: Graph, histograms: Mapping[str, ChannelHistogram], choose: Choice, per_channel: bool
+    graph: Graph, histograms: Mapping[str, ChannelHistogram], choice: Callable[[str], Choice], per_channel: bool
 ) -> Scales:
-    """What `choose` says for each channel, or for each layer as one channel.
+    """What the `choice` of a layer says for each of its channels, or for the layer as one channel.
 
     A channel that never fired, or not above the rounding errors of float32, gets its layer's scale, and such a layer 1.
     An upper bound of the rectifier bounds its scale.
@@ -88,6 +104,7 @@ def chosen_scales(
     noise = _ROUNDING * max((float(h.maximum.max()) for h in histograms.values()), default=0.0)
     scales = {}
     for name, histogram in histograms.items():
+        choose = choice(name)
         pooled = choose(histogram.pooled())
         own = choose(histogram) if per_channel else pooled
         scales[name] = _bounded(graph, name, _filled(own, float(pooled[0]), noise))

@@ -15,6 +15,8 @@ def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
     problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_events(settings)]
     problems += _code(settings, user_keys)
+    if settings.cell.quantize_weights and not settings.conversion.weight_bits:
+        problems.append("cell.quantize_weights = True: conversion.weight_bits = 0 turns it off; leave one of them out")
     return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
 
 

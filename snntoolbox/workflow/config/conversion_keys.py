@@ -26,6 +26,10 @@ CODES: Mapping[str, ScheduleName] = {
 Its variants of a first spike mend what goes wrong where neurons fire before all of their input is there. Here they
 wait for it. A pattern is the binary digits of an activation.
 """
+TOOLBOX_FACTOR = 10000000
+"""The default there, and here that of none."""
+QUANTIZED_BITS = 8
+"""The bits of weights where they are to be quantised and nobody says how."""
 _TOOLBOX_BITS = 32
 """The default there: with another code it says nothing."""
 
@@ -57,6 +61,17 @@ def _no_bits(settings: Any) -> str:
     if code != PATTERN:
         return "" if bits == _TOOLBOX_BITS else f"spike_code = {code}; the digits of schedule = radix are its duration"
     return f"beyond {MOST_BITS}, so many are sent" if bits > MOST_BITS else ""
+
+
+def _on_grid(settings: Any) -> bool:
+    """Whether weights are integers."""
+    return bool(settings.conversion.weight_bits or settings.cell.quantize_weights)
+
+
+def _grid_threshold(settings: Any) -> int:
+    """The threshold of all neurons there, 0 where none is set."""
+    factor = int(settings.cell.scaling_factor)
+    return factor if _on_grid(settings) and factor != TOOLBOX_FACTOR else 0
 
 
 def _no_percentile(settings: Any) -> str:
@@ -101,6 +116,13 @@ class Normalization:
         recipe="percentile",
         idle=lambda settings: _no_percentile(settings),
     )
+    normalization_schedule: bool = key(
+        False,
+        "Lower the percentile by 0.02 with each layer, from the first on, so that deeper layers spike more.",
+        recipe="percentile_fall",
+        means={False: 0.0, True: 0.02},
+        idle=lambda settings: _no_percentile(settings),
+    )
     headroom: float = key(
         1.0,
         "Share of a neuron's fastest rate, such as 0.8, that its input asks for at the activation which the threshold "
@@ -140,7 +162,7 @@ class Conversion:
         "auto",
         "How thresholds are chosen: max, or normalization.percentile, of the activations; mmse: the least squared "
         "error for the duration; ltb: local threshold balancing; weights: without data. auto: mmse for up to 64 steps, "
-        "unless normalization.percentile is not 99.9; else percentile.",
+        "unless normalization.percentile is not 99.9 or has a schedule; else percentile.",
         recipe="threshold_rule",
     )
     maxpool_type: Literal["relu_tree", "gate"] = key(
@@ -312,4 +334,29 @@ class Cell:
         "Constant current into every neuron, in the unit of v_thresh per ms, on top of the biases; with float weights "
         "and schedule = rate.",
         saved=True,
+    )
+    binarize_weights: bool = key(
+        False,
+        "Leave of the weights only their signs, and one size in each output channel, the mean, which goes into its "
+        "threshold. Made for networks that are trained so; the accuracy is that of another network.",
+        recipe="binarize_weights",
+    )
+    quantize_weights: bool = key(
+        False,
+        f"Quantise weights to integers: conversion.weight_bits = {QUANTIZED_BITS}, unless that is set.",
+    )
+    scaling_factor: int = key(
+        TOOLBOX_FACTOR,
+        "Integer threshold of every neuron on the grid of weight_bits: weights are multiplied by it and rounded. "
+        f"{TOOLBOX_FACTOR} is off: each channel has the largest threshold that the bits of its weights allow.",
+        rule=between(1, 2**20) | exactly(TOOLBOX_FACTOR, "off"),
+        recipe="grid_threshold",
+        idle=lambda settings: "" if _on_grid(settings) else "weight_bits = 0",
+        value=lambda settings: _grid_threshold(settings),
+    )
+    bias_relaxation: bool = key(
+        False,
+        "Let biases grow during the first half of a run, from a share of 1 - i/50 for the i-th layer on, while the "
+        "spikes come that they were trained with; for simulators with pulses of current.",
+        recipe="bias_relaxation",
     )

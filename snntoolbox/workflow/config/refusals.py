@@ -30,11 +30,6 @@ REFUSED: tuple[Refused, ...] = (
         "custom objects are not loaded; use layers of Keras itself or export the model to ONNX",
         filepath_custom_objects="",
     ),
-    *_refused(
-        "normalization",
-        "thresholds that differ by depth are not available; set one percentile",
-        normalization_schedule=False,
-    ),
     *_refused("normalization", "is not available; use tools.normalize with x_norm data", online_normalization=False),
     *_refused("normalization", _ONLINE, diff_to_max_rate=200, diff_to_min_rate=100, timestep_fraction=10),
     *_refused("conversion", "a softmax does not change the predicted class; leave it out", append_softmax=False),
@@ -48,11 +43,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     *_of_pynn(_PYNN, tau_syn_E=0.01, tau_syn_I=0.01),
     *_of_pynn(_CONDUCTANCE, e_rev_E=10, e_rev_I=-10),
-    Refused("cell", "scaling_factor", 10000000, "is for MegaSim; leave it out", ("MegaSim",), "MegaSim"),
-    *_refused("cell", "is not available; train the model with binary weights instead", binarize_weights=False),
-    *_refused("cell", "is not available; use conversion.weight_bits", quantize_weights=False),
     *_refused("cell", "payloads are cell.levels here, values that spikes carry; leave it out", payloads=False),
-    *_refused("cell", "is not available; biases are constant currents here", bias_relaxation=False),
     *_refused("output", "plots name layers as the model does", use_simple_labels=True),
 )
 """Known keys of the SNN Toolbox that are accepted only at their default."""

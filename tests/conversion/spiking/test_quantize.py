@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import snntoolbox as stb
 from snntoolbox.backends.inisim.backend import InisimBackend
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
@@ -222,3 +223,30 @@ def test_gates_stay_as_they_are(new_net):
     fast = InisimBackend().build(network, device="cpu").run(x, steps=20)
     np.testing.assert_allclose(slow.output, fast.output, rtol=1e-9)
     assert np.abs(slow.output).max() > 0
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("threshold", [10, 100])
+def test_one_threshold_for_all_neurons(new_net, name, threshold):
+    """Weights are multiplied by it and rounded; those that would not fit stand for more each."""
+    _, _, network = built(new_net, name)
+    quantize = Quantize(8, threshold)
+    placed = quantize(network)
+    assert {float(t) for p in placed.populations.values() for t in np.unique(p.neuron.threshold)} == {threshold}
+    held = [getattr(node, "weights", None) for node in placed.wiring.nodes.values()]
+    peaks = [np.abs(weights).max() for weights in held if weights is not None and whole(weights)]  # of spikes
+    assert max(peaks) <= quantize.limit
+    fitting = quantize.fitting(network)
+    for population in placed.populations.values():
+        before = fitting.populations[population.name].bias
+        np.testing.assert_array_equal(population.bias, np.rint(before * threshold))
+
+
+def test_thresholds_of_a_recipe(new_net):
+    graph, x, _ = built(new_net, "chain")
+    with pytest.raises(ConversionError, match="grid_threshold = 10 needs weight_bits"):
+        stb.convert(graph, x, T=8, grid_threshold=10)
+    coarse, fine, exact = (stb.convert(graph, x, T=64, weight_bits=16, grid_threshold=g) for g in (2, 1000, 0))
+    errors = [np.abs(n.run(x).output - graph.run(x)).mean() for n in (coarse, fine, exact)]
+    assert errors[0] > 2 * errors[1]
+    assert errors[1] < 2 * errors[2]

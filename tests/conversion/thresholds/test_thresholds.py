@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, PercentileThresholds
 from snntoolbox.engine.histograms import ChannelHistogram
 from snntoolbox.errors import ConversionError, DataError
@@ -202,3 +203,21 @@ def test_what_has_no_bound_is_named(new_net):
     net.relu(net.softmax("x"))
     with pytest.raises(ConversionError, match=r"Softmax.*no model-based bound"):
         ModelBasedThresholds()(net.graph())
+
+
+def test_the_percentile_falls_with_each_layer(new_net):
+    """From the first layer on, along the longest path, and not beyond 0."""
+    net = new_net(2, 5, 5)
+    first = net.relu(net.conv("x", 4), name="first")
+    second = net.relu(net.conv(first, 4), name="second")
+    net.relu(net.sum(first, second), name="third")
+    graph, x = net.graph(), samples(200)
+    fallen = PercentileThresholds(90, fall=5)(graph, [x])
+    for depth, name in enumerate(("first", "second", "third"), start=1):
+        np.testing.assert_array_equal(fallen[name], PercentileThresholds(90 - 5 * depth)(graph, [x])[name])
+    lowest = PercentileThresholds(90, fall=80)(graph, [x])["second"]
+    np.testing.assert_array_equal(lowest, PercentileThresholds(0)(graph, [x])["second"])
+
+
+def test_a_percentile_that_falls_is_meant():
+    assert rule_for("auto", RuleSettings(steps=8, percentile_fall=0.02)) == PercentileThresholds(99.9, fall=0.02)

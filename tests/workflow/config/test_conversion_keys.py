@@ -3,6 +3,7 @@
 import pytest
 
 from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.choices import recipe_of
 from snntoolbox.workflow.config.conversion_keys import schedule_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.template import config_text
@@ -46,3 +47,29 @@ def test_a_pattern_is_read_back_as_it_was(tmp_path):
     (tmp_path / "config.ini").write_text(config_text(chosen))
     assert load_config(tmp_path / "config.ini").conversion == chosen.conversion
     assert load_config(tmp_path / "config.ini").without_effect == chosen.without_effect
+
+
+def test_weights_to_quantise_have_eight_bits_unless_they_are_said():
+    assert settings(cell={"quantize_weights": "True"}).conversion.weight_bits == 8
+    assert settings(cell={"quantize_weights": "True"}, conversion={"weight_bits": "4"}).conversion.weight_bits == 4
+    assert settings(cell={"quantize_weights": "False"}).conversion.weight_bits == 0
+    with pytest.raises(ConfigError, match=r"quantize_weights = True: conversion\.weight_bits = 0 turns it off"):
+        settings(cell={"quantize_weights": "True"}, conversion={"weight_bits": "0"})
+
+
+def test_a_scaling_factor_is_the_threshold_of_the_grid():
+    def threshold(**cell):
+        return recipe_of(settings(cell=cell), 1.0, (0.0, 1.0)).grid_threshold
+
+    assert threshold(scaling_factor="64", quantize_weights="True") == 64
+    assert threshold(scaling_factor="10000000", quantize_weights="True") == threshold(scaling_factor="64") == 0
+    assert any("weight_bits = 0" in text for text in settings(cell={"scaling_factor": "64"}).without_effect)
+    assert settings(cell={"scaling_factor": "10000000"}).without_effect == ()
+
+
+def test_keys_that_are_fields_of_the_recipe():
+    cell = {"binarize_weights": "True", "bias_relaxation": "True"}
+    recipe = recipe_of(settings(cell=cell, normalization={"normalization_schedule": "True"}), 1.0, (0.0, 1.0))
+    assert (recipe.binarize_weights, recipe.bias_relaxation, recipe.percentile_fall) == (True, True, 0.02)
+    told = settings(normalization={"normalization_schedule": "True"}, conversion={"threshold_rule": "max"})
+    assert any("normalization_schedule has no effect: threshold_rule = max" in text for text in told.without_effect)

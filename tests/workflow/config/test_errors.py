@@ -80,7 +80,7 @@ def message(tmp_path):
             "cell.reset=Reset by substraction",
             "must be one of subtract, zero, modulo; did you mean Reset by subtraction?",
         ),
-        ("cell.quantize_weights=True", "use conversion.weight_bits"),
+        ("cell.scaling_factor=0", "must be between 1 and 1048576 or 10000000 (off)"),
         ("cell.v_thresh=-1", "must be above cell.v_rest, which is 0.0"),
         ("output.log_vars={'mem'}", "mem is not known"),
         ("output.log_vars={'spiketrains_n_b_l'}", "did you mean spiketrains_n_b_l_t?"),
