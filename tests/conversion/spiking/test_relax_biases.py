@@ -49,7 +49,8 @@ def test_the_built_in_simulator_does_as_the_interpreter(graph):
     network = converted(graph, bias_relaxation=True, weight_bits=8)
     assert all(np.array_equal(p, np.rint(p)) for q in network.populations.values() for p in q.pulses.values())
     record = stb.Record(spikes=True, potentials=True)
-    ours, reference = stb.simulate(network, X, duration=20, record=record), interpret(network, X, steps=20, record=record)
+    ours = stb.simulate(network, X, duration=20, record=record)
+    reference = interpret(network, X, steps=20, record=record)
     plain = stb.simulate(converted(graph, weight_bits=8), X, duration=20, record=record)
     for name in network.populations:
         np.testing.assert_array_equal(ours.spikes[name], reference.spikes[name])
