@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +15,24 @@ from snntoolbox.conversion.thresholds.rules import RULES, USUAL
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 
 USUAL_START = 0.5
 """The start potential where none is set, in thresholds."""
 
+
+GATES: Mapping[str, Estimate] = {
+    "gate": Estimate.AVERAGE,
+    "fir_max": Estimate.FIR,
+    "exp_max": Estimate.EXPONENTIAL,
+    "avg_max": Estimate.AVERAGE,
+}
+"""The gates of max pooling by their names, and the estimates of rates that open them."""
+
+POOLS = ("relu_tree", *GATES)
+"""The ways of max pooling."""
 
 _CHECKED = (
     *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
@@ -39,8 +52,9 @@ class Recipe:
     `threshold_rule` names one of `RULES` ('auto': see `rule_for`), `percentile` is for the rule of that name, lower
     by `percentile_fall` with each layer,
     `per_channel` gives each channel its own threshold, `headroom` is the share of the neuron's fastest rate
-    (`IF.fastest_rate`) that the activation chosen by the rule comes to; `max_pool` is a tree of rectifiers or a gate on
-    spike counts; `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
+    (`IF.fastest_rate`) that the activation chosen by the rule comes to; `max_pool` is a tree of rectifiers, or one
+    of `GATES`, which differ in the estimate of rates that opens them ('gate' is that by spike counts);
+    `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
     is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation, and
     `grid_threshold` an integer threshold of all neurons then, 0 for the largest of each channel; with
     `binarize_weights` those of a layer's channel have one size, and with `bias_relaxation` biases of deeper layers grow
@@ -59,7 +73,7 @@ class Recipe:
     percentile_fall: float = 0.0
     per_channel: bool = True
     headroom: float = 1.0
-    max_pool: Literal["relu_tree", "gate"] = "relu_tree"
+    max_pool: Literal["relu_tree", "gate", "fir_max", "exp_max", "avg_max"] = "relu_tree"
     max2avg_pool: bool = False
     avgpool_neurons: bool = False
     softmax_to_relu: bool = False
@@ -90,6 +104,11 @@ class Recipe:
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
         if wrong := [*self._misfits_of_schedule(), *self._invalid_values()]:
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}")
+
+    @property
+    def gate(self) -> Estimate | None:
+        """The estimate by which gates do max pooling; None where gates do not."""
+        return GATES.get(self.max_pool)
 
     @property
     def chosen_schedule(self) -> Schedule:
@@ -140,8 +159,8 @@ class Recipe:
             wrong.append(f"headroom = {self.headroom} is not above 0 and at most 1")
         elif self.headroom < 1 and not self.normalize:
             wrong.append(f"headroom = {self.headroom} needs normalize = True: without, every spike stands for 1")
-        if self.max_pool not in ("relu_tree", "gate"):
-            wrong.append(f"max_pool = {self.max_pool!r} is neither 'relu_tree' nor 'gate'")
+        if self.max_pool not in POOLS:
+            wrong.append(f"max_pool = {self.max_pool!r} is none of {', '.join(POOLS)}")
         if self.readout not in ("linear", "spikes"):
             wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
         if self.weight_bits and self.weight_bits not in range(2, 17):

@@ -15,6 +15,7 @@ from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.spiking.relax_biases import RelaxBiases
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales, with_headroom
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -77,7 +78,10 @@ def uncorrected(
 
 
 def _on_its_grid(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
-    convert = Convert(neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step)
+    gate = recipe.gate or Estimate.AVERAGE
+    convert = Convert(
+        neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step, gate=gate
+    )
     network = convert(lowered, scales)
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)

@@ -14,6 +14,7 @@ from torch import Tensor
 from snntoolbox.engine.parts import RESTING, TORCH
 from snntoolbox.engine.tensors import Target, channels_inside, empty_inside, padded
 from snntoolbox.ir.dynamics import PartNeurons
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
@@ -163,7 +164,7 @@ class InNumpy:
 
 
 class Gate:
-    """Max pooling on spikes: the current spike of each window's input with the highest count so far."""
+    """Max pooling on spikes: the current spike of each window's input with the highest rate so far."""
 
     def __init__(
         self, population: Population, batch: int, constant: Tensor | None, target: Target, presented: int | None = None
@@ -172,20 +173,38 @@ class Gate:
         self.neuron, self.shape, self.batch = population.neuron, population.shape, batch
         self.constant, self.presented, self.step = constant, presented, 0
         self.dtype, self.device = target.dtype, target.device
-        self.seen: Tensor | None = None
+        self.rates: Tensor | None = None
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
-        """All steps at once, as counts do not depend on what the gate lets through."""
+        """All steps at once, as rates do not depend on what the gate lets through."""
         if trace is not None:
             trace.zero_()
         if current is None and self.constant is None:
-            self.step += steps
+            self._fade(steps)
             return torch.zeros(1, dtype=self.dtype, device=self.device).expand(steps * self.batch, *self.shape)
         spikes = self._input(current, steps)
-        first = spikes[:1] if self.seen is None else spikes[:1] + self.seen
-        seen = torch.cat([first, spikes[1:]]).cumsum(0)
-        self.seen = seen[-1].clone()
-        return self._winners(seen.flatten(0, 1), spikes.flatten(0, 1))
+        rates = self._counted(spikes) if self.neuron.estimate is Estimate.AVERAGE else self._followed(spikes)
+        self.rates = rates[-1].clone()
+        return self._winners(rates.flatten(0, 1), spikes.flatten(0, 1))
+
+    def _fade(self, steps: int) -> None:
+        """Bring the rates through steps without a spike."""
+        for step in range(self.step, self.step + steps):
+            if self.rates is not None:
+                self.rates = self.neuron.estimate.next(self.rates, torch.zeros_like(self.rates), step)
+        self.step += steps
+
+    def _counted(self, spikes: Tensor) -> Tensor:
+        first = spikes[:1] if self.rates is None else spikes[:1] + self.rates
+        return torch.cat([first, spikes[1:]]).cumsum(0)
+
+    def _followed(self, spikes: Tensor) -> Tensor:
+        """The estimate after each step, one after the other in float64, as the interpreter has it."""
+        exact, first = spikes.to(torch.float64), self.step - len(spikes)
+        rates = [torch.zeros_like(exact[0]) if self.rates is None else self.rates]
+        for step, now in enumerate(exact, first):
+            rates.append(self.neuron.estimate.next(rates[-1], now, step))
+        return torch.stack(rates[1:])
 
     def _input(self, current: Tensor | None, steps: int) -> Tensor:
         steady = None if self.constant is None else self.constant.expand(steps, *self.constant.shape)
@@ -199,17 +218,17 @@ class Gate:
         varying = current.view(steps, self.batch, *current.shape[1:])
         return varying if steady is None else varying + steady
 
-    def _winners(self, seen: Tensor, spikes: Tensor) -> Tensor:
+    def _winners(self, rates: Tensor, spikes: Tensor) -> Tensor:
         """The windows' inputs one after the other in C order: a later one must have more to win."""
-        seen, spikes = padded(seen, self.neuron.padding, -1.0), padded(spikes, self.neuron.padding)
+        rates, spikes = padded(rates, self.neuron.padding, -1.0), padded(spikes, self.neuron.padding)
         best, out = None, None
         for tap in self._taps():
-            count, spike = seen[tap], spikes[tap]
+            rate, spike = rates[tap], spikes[tap]
             if best is None or out is None:
-                best, out = count, spike
+                best, out = rate, spike
             else:
-                out = torch.where(count > best, spike, out)
-                best = torch.maximum(count, best)
+                out = torch.where(rate > best, spike, out)
+                best = torch.maximum(rate, best)
         assert out is not None
         return channels_inside(out)
 

@@ -98,16 +98,16 @@ class GateNeurons(Neurons):
     def __init__(self, population: Population, gate: MaxGate, batch: int) -> None:
         super().__init__(population, batch)
         self.gate = gate
-        self.seen: Array = np.zeros(())
+        self.rates: Array = np.zeros(())
 
     def _advanced(self, arriving: Array, constant: Array | float, step: int) -> Array:
         current = arriving + constant
-        self.seen = self.seen + current
+        self.rates = self.gate.estimate.next(self.rates, current, step)
         geometry = (self.gate.kernel, self.gate.stride, self.gate.padding, self.gate.dilation)
-        counts = extract_windows(self.seen, *geometry, fill=-1)
+        rates = extract_windows(self.rates, *geometry, fill=-1)
         spikes = extract_windows(current, *geometry)
         flat = (*spikes.shape[: current.ndim], -1)
-        winner = counts.reshape(flat).argmax(axis=-1)[..., None]
+        winner = rates.reshape(flat).argmax(axis=-1)[..., None]
         return np.asarray(np.take_along_axis(spikes.reshape(flat), winner, axis=-1)[..., 0])
 
 

@@ -21,6 +21,7 @@ from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, StepByStep
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.latency import Latency
@@ -54,7 +55,7 @@ _PARTS = (
     *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
     *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency),
 )
-_ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative, "counting": Counting}
+_ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative, "counting": Counting, "estimate": Estimate}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}
 
 

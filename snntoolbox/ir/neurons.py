@@ -15,6 +15,7 @@ from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.float32 import RANGE, held
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes.windows import Padding
 from snntoolbox.ir.part import Part, Parts, role_of
@@ -253,16 +254,25 @@ def _has_features(part: object) -> bool:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MaxGate:
-    """Max pooling on spikes: in each window passes the current spike of the input that has fired most so far.
+    """Max pooling on spikes: in each window passes the current spike of the input whose rate is the highest so far.
 
-    The count includes the current step; among equal counts the first in C order of the window wins. Its input is
-    the spikes (0 or 1) of one population of shape (channels, *space); it keeps that population's scale.
+    `estimate` says which estimate of the rates: it includes the current step; among equal ones the first in C order of
+    the window wins. Its input is the spikes (0 or 1) of one population of shape (channels, *space); it keeps that
+    population's scale.
     """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     padding: Padding
     dilation: tuple[int, ...]
+    estimate: Estimate = Estimate.AVERAGE
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "estimate", Estimate(self.estimate))
+        except ValueError as error:
+            known = ", ".join(Estimate)
+            raise ConversionError(f"invalid gate: estimate {self.estimate!r} is none of {known}") from error
 
 
 Neuron = IF | MaxGate

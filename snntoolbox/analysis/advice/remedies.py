@@ -240,7 +240,7 @@ REMEDIES: tuple[Remedy, ...] = (
         cost="half the spikes, so rates are coarser",
     ),
     Remedy(
-        when=where(lambda s: s.recipe.max_pool == "gate", "a gate passes the spikes of one input at a time", 0.3),
+        when=where(lambda s: s.recipe.gate is not None, "a gate passes the spikes of one input at a time", 0.3),
         changes=_to(max_pool="relu_tree"),
         cost="a neuron per comparison",
     ),
@@ -275,7 +275,7 @@ REMEDIES: tuple[Remedy, ...] = (
         cost="neurons that remember what they sent",
     ),
     Remedy(
-        when=both(lambda r: _plain(r) and r.max_pool != "gate", caused_by(UNEVENNESS)),
+        when=both(lambda r: _plain(r) and r.gate is None, caused_by(UNEVENNESS)),
         changes=_phased,
         cost="layers fire one after the other, an answer takes as many times the steps",
     ),

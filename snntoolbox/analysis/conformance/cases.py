@@ -159,7 +159,10 @@ def _saturating(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:
     return network.with_neurons(saturation=(-float(largest // 16), float(largest // 2)))
 
 
-OFF_GRID = frozenset({"gate", "late start", "differences", "sequence"})
+GATED = tuple(name for name in NETWORKS if name.startswith("gate"))
+"""Networks with gates of max pooling."""
+
+OFF_GRID = frozenset({*GATED, "late start", "differences", "sequence"})
 """Networks that have no place on the grid, carry fractions, or are none of integrate-and-fire neurons."""
 
 

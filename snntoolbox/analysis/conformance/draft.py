@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
@@ -132,11 +133,12 @@ class Draft:
         stride: tuple[int, ...] = (2, 2),
         padding: Padding = NONE,
         dilation: tuple[int, ...] = (1, 1),
+        estimate: Estimate = Estimate.AVERAGE,
     ) -> str:
         """Max pooling by a gate on the spikes of a population."""
         channels, *space = self.shapes[current]
         windows = window_output(tuple(space), kernel, stride, padding, dilation)
-        neuron = MaxGate(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+        neuron = MaxGate(kernel=kernel, stride=stride, padding=padding, dilation=dilation, estimate=estimate)
         return self._population(current, (channels, *windows), neuron, None)
 
     def _population(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +14,7 @@ from snntoolbox.analysis.conformance.windowed_networks import digits, first_spik
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.feature import Feature
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Negative, Reset
@@ -112,9 +114,10 @@ def two_codings(draft: Draft) -> None:
     draft.readout(draft.node(Concat, image, spikes))
 
 
-def gate(draft: Draft) -> None:
-    """Max pooling by a gate on spike counts."""
-    pooled = draft.gate(draft.neurons(draft.conv(draft.input(2, 6, 7), 3)), (3, 2), (2, 1), ((1, 0), (1, 1)))
+def gate(draft: Draft, estimate: Estimate = Estimate.AVERAGE) -> None:
+    """Max pooling by a gate on an estimate of rates."""
+    first = draft.neurons(draft.conv(draft.input(2, 6, 7), 3))
+    pooled = draft.gate(first, (3, 2), (2, 1), ((1, 0), (1, 1)), estimate=estimate)
     draft.readout(draft.flat(draft.neurons(draft.conv(pooled, 3))))
 
 
@@ -222,6 +225,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "spike times": spike_times,
     "two codings": two_codings,
     "gate": gate,
+    **{f"gate, {kind}": partial(gate, estimate=kind) for kind in (Estimate.FIR, Estimate.EXPONENTIAL)},
     "every neuron differs": every_neuron_differs,
     "late start": late_start,
     "late tie": late_tie,

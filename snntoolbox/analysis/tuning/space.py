@@ -246,5 +246,5 @@ def _own_values(base: Recipe, every: Mapping[str, Values]) -> dict[str, tuple[st
         "start": (f"{potential:g}", {"neuron.initial": potential}),
         "correction": (correction, {"layer_correction": correction}),
         "readout": (f"{n}", {"readout_correction": n}),
-        "pool": (base.max_pool, every["pool"][base.max_pool]),
+        "pool": (base.max_pool, {"max_pool": base.max_pool}),
     }

@@ -16,7 +16,7 @@ from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.lower import lower
-from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.recipe import GATES, POOLS, Recipe
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
@@ -179,9 +179,9 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
         raise refusal
     pools = any(isinstance(n, MaxPool) for n in graph.nodes.values())
     if not pools or base.max2avg_pool:
-        left_out.update({("pool", name): "" for name in ("relu_tree", "gate")})
+        left_out.update({("pool", name): "" for name in POOLS})
     elif MAX_POOLING not in backend.capabilities.features:
-        left_out["pool", "gate"] = f"{simulator} cannot run max pooling by a gate"
+        left_out.update({("pool", name): f"{simulator} cannot run max pooling by a gate" for name in GATES})
     lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
     return left_out
 

@@ -18,6 +18,7 @@ from snntoolbox.conversion.exact.fold_scales import FoldScales
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
@@ -42,13 +43,14 @@ class Convert:
     threshold.
 
     A step takes `per_step` of an activation as its current, so that one spike per step stands for scale / per_step;
-    what a spike does is the same, whatever that share.
+    what a spike does is the same, whatever that share. `gate` is the estimate of rates that opens gates of max pooling.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
     per_step: float = 1.0
+    gate: Estimate = Estimate.AVERAGE
 
     def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
         """The network; UnsupportedError lists every node that has no spiking form."""
@@ -62,7 +64,7 @@ class Convert:
             population = Population(
                 name=name,
                 shape=graph.shapes[name],
-                neuron=neuron_of(node, self.neuron),
+                neuron=neuron_of(node, self.neuron, self.gate),
                 current=currents[name],
                 bias=biases[name],
                 scale=scale / self.per_step,
@@ -87,10 +89,11 @@ class Convert:
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
 
 
-def neuron_of(node: Node, model: IF) -> Neuron:
+def neuron_of(node: Node, model: IF, gate: Estimate = Estimate.AVERAGE) -> Neuron:
     """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold."""
     if isinstance(node, MaxPool):
-        return MaxGate(kernel=node.kernel, stride=node.stride, padding=node.padding, dilation=node.dilation)
+        window = {name: getattr(node, name) for name in ("kernel", "stride", "padding", "dilation")}
+        return MaxGate(**window, estimate=gate)
     if isinstance(node, ReLU) and node.levels is not None:
         return replace(model, initial=model.threshold / 2)
     return model

@@ -12,7 +12,7 @@ from snntoolbox.workflow.commands.shared_options import add_force, add_set, colu
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The model, and for whom."""
     parser.add_argument("model", type=Path, help="the model file")
-    parser.add_argument("--maxpool-type", choices=("relu_tree", "gate"), help="short for conversion.maxpool_type")
+    parser.add_argument("--maxpool-type", metavar="NAME", help="short for conversion.maxpool_type")
     parser.add_argument("--simulator", default="", metavar="NAME", help="say what this simulator could not run")
     add_force(parser, "take a network that is too large for the simulator")
     add_set(parser, "choose one key")

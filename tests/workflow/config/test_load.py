@@ -107,7 +107,7 @@ def test_a_file_that_spells_out_the_defaults_of_the_reference_runs(load):
     text = "".join(f"[{name}]\n{body}\n" for name, body in REFERENCE_DEFAULTS.items() if name != "paths")
     settings = load(text, head=f"[paths]\n{REFERENCE_DEFAULTS['paths']}\nfilename_ann = net\n")
     assert settings.input.model_lib == "keras"
-    assert settings.conversion.maxpool_type == "gate"
+    assert settings.conversion.maxpool_type == "fir_max"
     assert settings.cell == Settings().cell
     assert settings.simulation == Settings().simulation
 
@@ -141,8 +141,8 @@ def test_settings_are_frozen(load):
         ("simulation.sample_idxs_to_test=(3,)", (3,)),
         ("simulation.device=cuda", "cuda"),
         ("normalization.percentile=100", 100.0),
-        ("conversion.maxpool_type=avg_max", "gate"),
-        ("conversion.maxpool_type=exp_max", "gate"),
+        ("conversion.maxpool_type=avg_max", "avg_max"),
+        ("conversion.maxpool_type=exp_max", "exp_max"),
         ("conversion.maxpool_type=relu_tree", "relu_tree"),
         ("conversion.weight_bits=8", 8),
         ("cell.v_thresh=0.01", 0.01),
