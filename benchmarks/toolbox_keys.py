@@ -44,13 +44,15 @@ SHOWN = 90
 class Case:
     """Another value than the default, and what stands beside it here and in the run that it is held against.
 
-    `needs` stands beside it here alone; with `again` it runs over the results of the other run.
+    `needs` stands beside it here alone; with `again` it runs over the results of the other run. With `stops` that is
+    what it is for: to end with a reason, and leave those results as they are.
     """
 
     value: str
     beside: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     again: bool = False
+    stops: bool = False
 
 
 _IMAGES = ("input.dataset_format=png", "input.datagen_kwargs={'rescale': 1./255, 'data_format': 'channels_first'}")
@@ -71,7 +73,7 @@ CASES: Mapping[str, Case] = {
     "paths.filename_clamp_indices": Case("clamp.json"),
     "paths.filepath_custom_objects": Case("objects.json"),
     "paths.class_idx_path": Case("classes.json", _GREY),
-    "input.model_lib": Case("keras"),
+    "input.model_lib": Case("keras", ("paths.filename_ann=both", "input.model_lib=onnx")),
     "input.dataset_format": Case("png", needs=(_DARK, _GREY[-1])),
     "input.datagen_kwargs": Case("{'rescale': 1./510, 'data_format': 'channels_first'}", _GREY),
     "input.dataflow_kwargs": Case("{'color_mode': 'grayscale', 'classes': ['2', '1', '0']}", _GREY),
@@ -152,8 +154,8 @@ CASES: Mapping[str, Case] = {
     "output.log_vars": Case("{'spiketrains_n_b_l_t'}"),
     "output.plot_vars": Case("{'error_t'}"),
     "output.verbose": Case("2"),
-    "output.overwrite": Case("False", again=True),
-    "output.use_simple_labels": Case("False"),
+    "output.overwrite": Case("False", again=True, stops=True),
+    "output.use_simple_labels": Case("False", ("output.plot_vars={'spiketrains'}",)),
     "output.plotproperties": Case("{'savefig.format': 'svg'}", ("output.plot_vars={'error_t'}",)),
     "restrictions.snn_layers": Case("{'Dense'} | {'Conv2D'}"),
     **{
@@ -198,6 +200,9 @@ def outcome(key: str, folder: Path) -> Outcome:
     after = run(folder, [*beside, *case.needs, f"{name}={case.value}"], again=case.again)
     if before.code:
         return Outcome("not run", before.said)
+    if case.stops:
+        kept = after.code and before.figures == dict(_figures(folder)) and "overwrite" in after.said
+        return Outcome("works" if kept else "ignored", f"exit code: {before.code} -> {after.code}, files as before")
     if after.code:
         return Outcome("refused", next((line for line in after.said.splitlines() if name in line), after.said))
     if told := [text for text in after.figures["told"] if name in text]:
@@ -276,6 +281,8 @@ def prepare(folder: Path) -> None:
     x = rng.integers(0, 256, (24, 1, 6, 6)).astype(np.float32)
     for name, seed in {"net": 1, "other": 2}.items():
         _save_network(folder / f"{name}.onnx", seed)
+    _save_network(folder / "both.onnx", 1)
+    _save_keras(folder / "both.keras")
     shutil.copytree(folder, folder / "elsewhere", ignore=shutil.ignore_patterns("elsewhere"))
     for place, samples in {folder: x, folder / "elsewhere": x[:12]}.items():
         np.savez(place / "x_test.npz", samples / 255)
@@ -320,6 +327,17 @@ def _save_network(path: Path, seed: int) -> None:
     constants = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+def _save_keras(path: Path) -> None:
+    from snntoolbox.frontends.keras.runtime import import_keras
+
+    keras = import_keras()
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    shape = (1, 6, 6)
+    model = keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(8, "relu"), layers.Dense(3)])
+    model.save(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -134,7 +134,9 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
     return Collectors(
         populations=Populations(network),
         outputs=Outputs(test, prepared.parsed_classes, head=network.readouts[0].head, top_k=k),
-        recorder=Recorder(network, folder, log_vars, plot_vars, output.plotproperties),
+        recorder=Recorder(
+            network, folder, log_vars, plot_vars, output.plotproperties, simple_labels=output.use_simple_labels
+        ),
         layers=LayerFigures(network),
         diagnosing=None if observer is None else Diagnosing(observer),
         others=(differences, *exits, EnginePaths(), Hardware(), Operations(network, inputs.leading)),

@@ -21,6 +21,7 @@ OURS = {
     *("conversion.correction_samples", "conversion.readout_correction", "conversion.weight_bits"),
     *("simulation.early_exit", "simulation.device", "simulation.workers", "simulation.scheduler"),
     *("simulation.chunk", "simulation.engine", "simulation.seed", "cell.levels", "cell.spikes", "output.diagnosis"),
+    "cell.v_limits",
 }
 """Keys that the toolbox has not."""
 
@@ -53,8 +54,10 @@ def test_every_key_is_there(toolbox_keys):
 SOME = {
     "simulation.duration": ("works", "spikes_per_layer: "),
     "input.datagen_kwargs": ("works", "spikes_per_layer: "),
-    "cell.binarize_weights": ("refused", "train the model with binary weights"),
-    "cell.cm": ("no effect", "PyNN"),
+    "cell.binarize_weights": ("works", "spikes_per_layer: "),
+    "output.overwrite": ("works", "exit code: 0 -> 2"),
+    "conversion.append_softmax": ("refused", "a softmax does not change the predicted class"),
+    "cell.cm": ("no effect", "it cancels"),
     "tools.convert": ("works", "recipe: "),
 }
 

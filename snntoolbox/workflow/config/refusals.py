@@ -44,7 +44,6 @@ REFUSED: tuple[Refused, ...] = (
     *_of_pynn(_PYNN, tau_syn_E=0.01, tau_syn_I=0.01),
     *_of_pynn(_CONDUCTANCE, e_rev_E=10, e_rev_I=-10),
     *_refused("cell", "payloads are cell.levels here, values that spikes carry; leave it out", payloads=False),
-    *_refused("output", "plots name layers as the model does", use_simple_labels=True),
 )
 """Known keys of the SNN Toolbox that are accepted only at their default."""
 

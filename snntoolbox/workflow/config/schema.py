@@ -263,6 +263,11 @@ class Output:
     )
     verbose: int = key(1, "0 prints only results, 1 also progress, 2 also details.", rule=between(0, 3))
     overwrite: bool = key(True, "Replace the results of an earlier run with the same runlabel; if False, stop instead.")
+    use_simple_labels: bool = key(
+        True,
+        "Plots name layers as the model does; if False, with their type and the shape of their output.",
+        idle=lambda settings: "" if settings.output.plot_vars else "plot_vars = {}",
+    )
     plotproperties: Mapping[str, object] = key(
         {}, "Matplotlib settings (rcParams) for the plots, such as savefig.format, which is the format of their files."
     )

@@ -308,7 +308,7 @@ _COLOURS = {
 _LABELS = {terms.SAMPLING: "random input", terms.WINDOW: "read-out: first steps", terms.CORRECTION: "read-out: bias"}
 
 
-def error_terms(diagnosis: Diagnosis) -> Figure:
+def error_terms(diagnosis: Diagnosis, labels: Mapping[str, str] | None = None) -> Figure:
     """A bar per layer and read-out: the RMS of each term in percent of the activation's, and the error as a mark.
 
     Terms partly cancel, so the mark is not at the end of the bar. A layer whose error is not split has only the mark.
@@ -323,7 +323,7 @@ def error_terms(diagnosis: Diagnosis) -> Figure:
             ends += widths
     totals = [100 * layer.total.rms for layer in layers]
     axes.scatter(totals, places, marker="D", s=26, color=GREY, edgecolors="white", zorder=3, label="error")
-    axes.set_yticks(places, [_label(layer) for layer in layers])
+    axes.set_yticks(places, [_label(layer, labels or {}) for layer in layers])
     axes.set_ylim(len(layers) - 0.4, -0.6)
     axes.set_xlim(0, 1.08 * max([*totals, *ends, 1e-9]))
     title = f"What the errors are made of ({diagnosis.samples} samples, {diagnosis.steps} steps)"
@@ -333,8 +333,8 @@ def error_terms(diagnosis: Diagnosis) -> Figure:
     return figure
 
 
-def _label(layer: LayerDiagnosis) -> str:
-    return f"{drawn_name(layer.name)}{' (not split)' if layer.undefined else ''}"
+def _label(layer: LayerDiagnosis, labels: Mapping[str, str]) -> str:
+    return f"{drawn_name(labels.get(layer.name, layer.name))}{' (not split)' if layer.undefined else ''}"
 
 
 @dataclass(frozen=True)

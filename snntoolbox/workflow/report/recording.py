@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,12 +28,15 @@ from snntoolbox.workflow.report.variables import record_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
+
+
 class Recorder:
     """Writes logged variables of each batch, and keeps the first batch for the plots.
 
     Files: ``log_vars/<batch>.npz``, one array ``<variable>/<population>`` each. Samples come first, in spike trains
     and membranes steps come first. Plots: ``plots/<what>.png`` and ``plots/<population>/<what>.png``, or of another
-    ``savefig.format``.
+    ``savefig.format``. Pictures name layers simply, or with type and shape where `simple_labels` is off.
     """
 
     def __init__(
@@ -43,8 +46,11 @@ class Recorder:
         log_vars: frozenset[str],
         plot_vars: frozenset[str],
         properties: Mapping[str, object] = MappingProxyType({}),
+        *,
+        simple_labels: bool = True,
     ) -> None:
         self.network = network
+        self.labels = {} if simple_labels else {n: _full_label(p) for n, p in network.populations.items()}
         self.folder = folder
         self.log_vars = log_vars
         self.plot_vars = plot_vars
@@ -123,9 +129,9 @@ class Recorder:
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
             "input_image": lambda: plots.input_image(batch.x[0]),
             "confusion_matrix": lambda: _confusion(predictions, self._classes),
-            "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis),
-            "correlation": lambda: plots.correlations(correlations),
-            "spikecounts": lambda: plots.spike_counts(_mean_counts(result), dt),
+            "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis, self.labels),
+            "correlation": lambda: plots.correlations(self._labelled(correlations)),
+            "spikecounts": lambda: plots.spike_counts(self._labelled(_mean_counts(result)), dt),
             "operations": lambda: _operations(self.network, batch, ann_operations),
         }
         with canvas.styled(self.properties):
@@ -138,6 +144,10 @@ class Recorder:
                 for name, draw in chain(drawn, chosen(population)):
                     told = partial(_of_layer, warn, population.name)
                     canvas.save_if_possible(draw, folder / folders[population.name] / f"{name}.{suffix}", told)
+
+    def _labelled(self, values: Mapping[str, T]) -> dict[str, T]:
+        """Values by what pictures call their layers."""
+        return {self.labels.get(name, name): value for name, value in values.items()}
 
     @property
     def _classes(self) -> int:
@@ -157,7 +167,8 @@ class Recorder:
         def draw(population: Population) -> Iterator[tuple[str, Callable[[], Figure]]]:
             if population.name in values:
                 own, rate = values[population.name], _largest_rate(population)
-                yield name, lambda: plots.normalization(own, population.scale, rate, population.name)
+                label = self.labels.get(population.name, population.name)
+                yield name, lambda: plots.normalization(own, population.scale, rate, label)
 
         return draw
 
@@ -166,22 +177,29 @@ class Recorder:
     ) -> Iterator[tuple[str, Callable[[], Figure]]]:
         """The plots of one population: traces of the first sample, distributions over the batch."""
         name, drawn, dt = population.name, self.plot_vars, self.network.dt
+        label = self.labels.get(name, name)
         if "spiketrains" in drawn:
-            yield "spiketrains", lambda: plots.raster(result.spikes[name][:, 0], name, dt)
+            yield "spiketrains", lambda: plots.raster(result.spikes[name][:, 0], label, dt)
         if "v_mem" in drawn and isinstance(population.neuron, IF):
             threshold = float(np.mean(population.neuron.threshold))
-            yield "v_mem", lambda: plots.potentials(result.potentials[name][:, 0], threshold, name, dt)
+            yield "v_mem", lambda: plots.potentials(result.potentials[name][:, 0], threshold, label, dt)
         if "spikerates" in drawn:
-            yield "spikerates", lambda: plots.rate_maps(result.rates(name)[0], name)
+            yield "spikerates", lambda: plots.rate_maps(result.rates(name)[0], label)
         if activation is None:
             return
         rates = result.rates(name) * population.scale
         if "activations" in drawn:
-            yield "activations", lambda: plots.activation_maps(activation[0], name)
+            yield "activations", lambda: plots.activation_maps(activation[0], label)
         if "correlation" in drawn:
-            yield "correlation", lambda: plots.rates_against_activations(rates, activation, name)
+            yield "correlation", lambda: plots.rates_against_activations(rates, activation, label)
         if "hist_spikerates_activations" in drawn:
-            yield "hist_spikerates_activations", lambda: plots.histograms(rates, activation, name)
+            yield "hist_spikerates_activations", lambda: plots.histograms(rates, activation, label)
+
+
+def _full_label(population: Population) -> str:
+    """A layer by name, with what it was in the model and its shape, such as ``conv (onnx Conv, 4x6x6)``."""
+    kind = f"{population.origin.framework} {population.origin.kind}, " if population.origin else ""
+    return f"{population.name} ({kind}{'x'.join(map(str, population.shape))})"
 
 
 def _largest_rate(population: Population) -> float:
