@@ -31,7 +31,7 @@ GATES: Mapping[str, Estimate] = {
 }
 """The gates of max pooling by their names, and the estimates of rates that open them."""
 
-POOLS = ("relu_tree", *GATES)
+POOLS = ("relu_tree", *GATES, "wta")
 """The ways of max pooling."""
 
 _CHECKED = (
@@ -53,7 +53,8 @@ class Recipe:
     by `percentile_fall` with each layer,
     `per_channel` gives each channel its own threshold, `headroom` is the share of the neuron's fastest rate
     (`IF.fastest_rate`) that the activation chosen by the rule comes to; `max_pool` is a tree of rectifiers, or one
-    of `GATES`, which differ in the estimate of rates that opens them ('gate' is that by spike counts);
+    of `GATES`, which differ in the estimate of rates that opens them ('gate' is that by spike counts), or a circuit
+    of plain neurons by which the winner takes all ('wta', see `WinnerTakeAll`);
     `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
     is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation, and
     `grid_threshold` an integer threshold of all neurons then, 0 for the largest of each channel; with
@@ -73,7 +74,7 @@ class Recipe:
     percentile_fall: float = 0.0
     per_channel: bool = True
     headroom: float = 1.0
-    max_pool: Literal["relu_tree", "gate", "fir_max", "exp_max", "avg_max"] = "relu_tree"
+    max_pool: Literal["relu_tree", "gate", "fir_max", "exp_max", "avg_max", "wta"] = "relu_tree"
     max2avg_pool: bool = False
     avgpool_neurons: bool = False
     softmax_to_relu: bool = False
@@ -161,6 +162,8 @@ class Recipe:
             wrong.append(f"headroom = {self.headroom} needs normalize = True: without, every spike stands for 1")
         if self.max_pool not in POOLS:
             wrong.append(f"max_pool = {self.max_pool!r} is none of {', '.join(POOLS)}")
+        if self.max_pool == "wta" and self.neuron.graded:
+            wrong.append("max_pool = wta counts spikes: levels must be (1,), and spikes unsigned")
         if self.readout not in ("linear", "spikes"):
             wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
         if self.weight_bits and self.weight_bits not in range(2, 17):

@@ -18,6 +18,7 @@ from snntoolbox.conversion.models import graph_of
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import uncorrected
 from snntoolbox.conversion.settle import settle
+from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import checked, nearest
@@ -100,6 +101,25 @@ def spiking(
 
     `recipe` is a settled one; `notes` are kept with the network.
     """
+    network = _corrected(lowered, scales, data, recipe, duration, device, notes)
+    if recipe.max_pool != "wta":
+        return network
+    network = WinnerTakeAll()(network)  # behind the corrections, which go layer by layer
+    if duration is None or data is None or not recipe.readout_correction:
+        return network
+    first = [a[: recipe.readout_correction] for a in data]
+    return with_read_outs_fitted(network, lowered, first, run_steps(network, duration), device)
+
+
+def _corrected(
+    lowered: Graph,
+    scales: Scales,
+    data: Sequence[Array] | None,
+    recipe: Recipe,
+    duration: float | None = None,
+    device: str = "cpu",
+    notes: tuple[str, ...] = (),
+) -> SpikingNetwork:
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     if quantized and other_start:

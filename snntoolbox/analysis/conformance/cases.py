@@ -15,6 +15,7 @@ from snntoolbox.analysis.conformance.networks import MAPS, NETWORKS, NEURONS, Dr
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
+from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
@@ -85,6 +86,8 @@ def _networks() -> Iterator[Case]:
     for name, draw in {**NETWORKS, **LOOPS}.items():
         yield Case(name=f"network: {name}", check="identical", build=partial(_drawn, draw), steps=_steps(name))
     yield Case(name="network: max pooling by a tree", check="identical", build=max_pool_tree)
+    build = partial(_winners, partial(_drawn, NETWORKS["gate"]))
+    yield Case(name="network: max pooling by winners", check="identical", build=build, steps=2 * MANY)
     yield Case(name="network: integer grid", check="identical", build=lambda: Quantize(8)(max_pool_tree()))
 
 
@@ -144,12 +147,19 @@ def _grids() -> Iterator[Case]:
         yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)
     zero = IF(reset=Reset.ZERO, initial=0.5)
     yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
+    build = partial(_winners, quantised("gate"))
+    yield Case(name="integer grid: max pooling by winners", check="identical", build=build, steps=2 * MANY)
     build = partial(_saturating, quantised("residual"))
     yield Case(name="integer grid: residual, potentials that saturate", check="identical", build=build)
     for check in ("repeated", "batched"):
         for name in ("residual", "two codings"):
             yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
     yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
+
+
+def _winners(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:
+    """Circuits of plain neurons in the place of gates."""
+    return WinnerTakeAll()(build())
 
 
 def _saturating(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:

@@ -21,7 +21,7 @@ from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.arguments import checked
-from snntoolbox.ir.features import MAX_POOLING
+from snntoolbox.ir.features import DELAYS, MAX_POOLING, RECURRENT
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import MaxPool, ReLU
@@ -182,6 +182,8 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
         left_out.update({("pool", name): "" for name in POOLS})
     elif MAX_POOLING not in backend.capabilities.features:
         left_out.update({("pool", name): f"{simulator} cannot run max pooling by a gate" for name in GATES})
+    if not {DELAYS, RECURRENT} <= backend.capabilities.features:
+        left_out["pool", "wta"] = f"{simulator} cannot run loops"
     lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
     return left_out
 

@@ -165,11 +165,12 @@ class Conversion:
         "unless normalization.percentile is not 99.9 or has a schedule; else percentile.",
         recipe="threshold_rule",
     )
-    maxpool_type: Literal["relu_tree", "gate", "fir_max", "exp_max", "avg_max"] = key(
+    maxpool_type: Literal["relu_tree", "gate", "fir_max", "exp_max", "avg_max", "wta"] = key(
         "relu_tree",
         "Max pooling: relu_tree builds it from spiking neurons, exact in rates; gate, or avg_max, passes the spikes of "
         "the input with the highest mean rate so far, which is the highest spike count; fir_max weighs the spike of "
-        "step t by 1/t, exp_max older spikes more by a factor of 1.005 a step.",
+        "step t by 1/t, exp_max older spikes more by a factor of 1.005 a step; wta is a circuit of plain neurons, a "
+        "cell for each input of a window and an inhibitory one that they share, whose count is at most one too many.",
         recipe="max_pool",
     )
     max2avg_pool: bool = key(False, "Replace max pooling by average pooling.", recipe="max2avg_pool")
