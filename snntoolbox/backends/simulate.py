@@ -10,6 +10,7 @@ from typing import Any
 from snntoolbox.backends.checking import announce, build_network, check_record, check_simulator
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.early_exit import early_exit as exits_by
+from snntoolbox.backends.films import ALL, Films
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.room import bytes_per_step, check_room
@@ -44,6 +45,7 @@ def simulate(
     scheduler: str = "",
     early_exit: float | ExitRule = 0.0,
     calibration_data: Array | Sequence[Array] | None = None,
+    reset_every: int = 1,
     **options: Any,
 ) -> Result:
     """Run samples for `duration` ms, or `T` steps, on a simulator; `progress` is told the number of samples done.
@@ -57,6 +59,8 @@ def simulate(
     margin that the `calibration_data` of the conversion choose on the built-in simulator (see `chosen_exit`), or by a
     rule that is given. `Result.early_exit` has predictions and steps, and `Result.mean_steps` the mean of these; all
     else is after all steps, as the simulator itself runs them.
+    Potentials are reset before every `reset_every`th sample, and with 0 before the first alone: samples may be frames
+    of films (see `Films`).
     DataError where samples do not fit, or nothing can choose a margin; UnsupportedError lists what the simulator cannot
     run; TooLargeError says that the network is estimated to be too large for it, unless `force`.
     """
@@ -64,13 +68,15 @@ def simulate(
     if duration is not None and network.duration not in (None, duration) and network.schedule is None:
         warning = "the network was fitted to a run of %g ms, not %s ms: convert it for that duration"
         log.warning(warning, network.duration, duration)
+    if reset_every != 1 and early_exit:
+        raise DataError("an early exit resets before each sample", hint="reset_every = 1, or early_exit = 0")
     rule = _rule(network, early_exit, calibration_data, duration, batch_size)
     kept, record = record, _with_outputs(record) if rule else record
     results = []
     spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
     arrays = _checked(network, x)
     tell_differences(network.calibrated, network.encodings, arrays)
-    for result in _batches(network, arrays, duration, simulator, batch_size, record, **spread):
+    for result in _filmed(network, arrays, duration, simulator, batch_size, record, reset_every, **spread):
         results.append(result if rule is None else _with_exits(result, rule, kept))
         if progress:
             progress(result.samples)
@@ -126,11 +132,41 @@ def simulate_batches(
     force: bool = False,
     workers: int = 0,
     scheduler: str = "",
+    reset_every: int = 1,
     **options: Any,
 ) -> Iterator[Result]:
-    """The results of consecutive batches, each handed out as soon as it is there; `workers` as for `simulate`."""
+    """The results of consecutive batches, each handed out as soon as it is there; the rest as for `simulate`."""
     spread: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "force": force, **options}
-    yield from _batches(network, _checked(network, x), duration, simulator, batch_size, record, **spread)
+    arrays = _checked(network, x)
+    yield from _filmed(network, arrays, duration, simulator, batch_size, record, reset_every, **spread)
+
+
+def _filmed(
+    network: SpikingNetwork,
+    arrays: Sequence[Array],
+    duration: float | None,
+    simulator: str,
+    batch_size: int,
+    record: Record | None,
+    reset_every: int,
+    **spread: Any,
+) -> Iterator[Result]:
+    """The same for arrays that are checked; potentials are reset before every so many samples, 0 is never again."""
+    if reset_every == 1:
+        yield from _batches(network, arrays, duration, simulator, batch_size, record, **spread)
+        return
+    if reset_every < 0:
+        raise DataError(f"reset_every = {reset_every} is no number of samples", hint="0 resets before the first alone")
+    left, steps, record = len(arrays[0]), run_steps(network, duration), record or Record()
+    films = Films(min(reset_every or left, max(left, 1)), steps)
+    for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
+        encoding.check(array, name)
+    long, time = films.network(network), films.frames * steps * network.dt
+    kept, together = replace(ALL, potentials=record.potentials), max(1, batch_size // films.frames)
+    for result in _batches(long, films.samples(network, arrays), time, simulator, together, kept, **spread):
+        frames = min(left, result.samples * films.frames)
+        left -= frames
+        yield films.split(result, network, record, frames)
 
 
 def _checked(network: SpikingNetwork, x: Array | Sequence[Array]) -> tuple[Array, ...]:

@@ -193,7 +193,7 @@ class StepByStep(Spiking):
     features = (
         Feature(
             "sequences presented step by step",
-            avoided_by=RATE,
+            avoided_by=f"{RATE}, and [simulation] reset_between_nth_sample = 1",
             why_not="its inputs are the same in every step, or spikes",
         ),
     )

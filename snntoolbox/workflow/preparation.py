@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from snntoolbox.backends.checking import check_simulator
+from snntoolbox.backends.films import Films
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.room import BYTES, check_room
@@ -103,14 +104,31 @@ def prepare(settings: Settings, check: Check) -> Prepared:
     )  # fmt: skip
 
 
-def runs_on(simulator: str, *, force: bool = False) -> Check:
+def runs_on(settings: Settings, *, force: bool = False) -> Check:
     """The check of a story that runs on a simulator: that it can run the network, and that this is not too large."""
+    simulation = settings.simulation
 
     def check(network: SpikingNetwork) -> None:
-        backend = backend_named(simulator)
+        backend = backend_named(simulation.simulator)
+        if reset_every(settings) != 1:
+            network = Films(2, simulation.steps).network(network)
         check_simulator(backend, legalized(network, backend, ()), force=force)
 
     return check
+
+
+def reset_every(settings: Settings) -> int:
+    """Before every how many samples potentials are reset; 0 is before the first alone."""
+    return max(settings.simulation.reset_between_nth_sample, 0)
+
+
+def resets_alone(settings: Settings, story: str) -> None:
+    """ConfigError where potentials are to be kept from sample to sample, and the story resets before each."""
+    if reset_every(settings) != 1:
+        raise ConfigError(
+            f"{story} resets before each sample, and simulation.reset_between_nth_sample is another number",
+            hint="--set simulation.reset_between_nth_sample=1",
+        )
 
 
 # -- what can be refused before long work ---------------------------------------------------------------------------
@@ -151,6 +169,11 @@ def check_settings(inputs: Inputs) -> None:
     check_length(inputs.settings, inputs.output_values, len(inputs.test))
     device_named(simulation.device)
     once = inputs.head.decides_once(inputs.output_shape)
+    if simulation.early_exit and reset_every(inputs.settings) != 1:
+        raise ConfigError(
+            "[simulation] early_exit ends each sample by itself, and reset_between_nth_sample keeps its potentials",
+            hint="early_exit = 0, or reset_between_nth_sample = 1",
+        )
     if simulation.early_exit and (not once or inputs.calibration_set is None):
         lacking = "x_norm to choose its margin on" if once else "one class per sample"
         raise ConfigError(f"[simulation] early_exit needs {lacking}", hint="early_exit = 0 turns it off")

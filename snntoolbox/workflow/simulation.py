@@ -43,7 +43,7 @@ from snntoolbox.workflow.collecting import (
 from snntoolbox.workflow.evaluation import accuracies
 from snntoolbox.workflow.figures import Figures, LayerFigures, figures_of
 from snntoolbox.workflow.options import BUILT_IN, options_of
-from snntoolbox.workflow.preparation import Prepared
+from snntoolbox.workflow.preparation import Prepared, reset_every
 from snntoolbox.workflow.report.recording import Recorder
 from snntoolbox.workflow.report.variables import kept_variables
 
@@ -125,7 +125,9 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
     inputs, settings, lowered = prepared.inputs, prepared.settings, prepared.lowered
     test, output, k = inputs.test, settings.output, settings.simulation.top_k
     observer = None
-    if output.diagnosis and lowered is not None and not incomparable(network):
+    if reset_every(settings) != 1 and output.diagnosis:
+        prepared.journal.warn("errors are not split into causes where potentials are kept from sample to sample")
+    elif output.diagnosis and lowered is not None and not incomparable(network):
         observer = Observer(network, lowered)
     rule = _exit_rule(prepared, network)
     (log_vars, _), (plot_vars, _) = (kept_variables(settings, key) for key in ("log_vars", "plot_vars"))
@@ -177,6 +179,7 @@ def _results(
     """The test set on a simulator, by default that of the settings."""
     settings, simulation = prepared.settings, prepared.settings.simulation
     spread: dict[str, Any] = {"workers": simulation.workers, "scheduler": simulation.scheduler}
+    spread["reset_every"] = reset_every(settings)
     return simulate_batches(
         network, prepared.inputs.test.presented, simulation.duration, simulator or simulation.simulator,
         simulation.batch_size, record, force=force, **spread, **options_of(settings, simulator),

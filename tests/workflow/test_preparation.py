@@ -4,10 +4,10 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import ConfigError, UnsupportedError
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.preparation import ALWAYS_REPORTED, prepare, runs_on
+from snntoolbox.workflow.preparation import ALWAYS_REPORTED, prepare, resets_alone, runs_on
 from snntoolbox.workflow.stories.run import run
 
 SHORT = ["simulation.num_to_test=20", "simulation.duration=4", "normalization.num_samples=60"]
@@ -74,5 +74,40 @@ def test_a_saved_network_is_checked_too(settings):
 def test_a_simulator_refuses_what_it_cannot_run(settings):
     gate = settings("conversion.maxpool_type=gate")
     with pytest.raises(UnsupportedError, match="max pooling by a gate"):
-        prepare(gate, runs_on("nest"))
-    assert prepare(gate, runs_on("INI")).network is not None
+        prepare(gate, runs_on(settings("simulation.simulator=nest")))
+    assert prepare(gate, runs_on(settings("simulation.simulator=INI"))).network is not None
+
+
+def test_films_are_refused_before_long_work(settings, monkeypatch):
+    """By a simulator, by a schedule, on the grid; and by what resets before each sample."""
+    film = "simulation.reset_between_nth_sample=2"
+    monkeypatch.setattr("snntoolbox.workflow.preparation.settle", lambda *a: pytest.fail("it began"))
+    cases = {
+        "simulation.simulator=nest": "sequences presented step by step",
+        "conversion.schedule=phased": "schedule = phased",
+        "conversion.weight_bits=8": "integer grid",
+    }
+    for change, words in cases.items():
+        chosen = settings(film, change)
+        with pytest.raises(UnsupportedError, match=words):
+            prepare(chosen, runs_on(chosen))
+    with pytest.raises(ConfigError, match="early_exit ends each sample by itself"):
+        prepare(settings(film, "simulation.early_exit=0.9"), anything)
+    for number, alone in (("1", True), ("-1", False), ("3", False)):
+        chosen = settings(f"simulation.reset_between_nth_sample={number}")
+        if alone:
+            resets_alone(chosen, "a search")
+            continue
+        with pytest.raises(ConfigError, match="a search resets before each sample"):
+            resets_alone(chosen, "a search")
+
+
+def test_a_film_of_all_samples(settings):
+    """Other spikes than with resets, told that errors are not split; every frame has its prediction."""
+    each, never = (run(settings(f"simulation.reset_between_nth_sample={n}")).report for n in (1, -1))
+    assert never["samples"] == each["samples"] == 20
+    assert never["spikes_per_layer"] != each["spikes_per_layer"]
+    assert len(never["snn_accuracy_per_step"]) == len(each["snn_accuracy_per_step"]) == 4
+    assert any("errors are not split" in text for text in never["warnings"])
+    assert "diagnosis" in each
+    assert "diagnosis" not in never

@@ -34,9 +34,6 @@ REFUSED: tuple[Refused, ...] = (
     *_refused("normalization", _ONLINE, diff_to_max_rate=200, diff_to_min_rate=100, timestep_fraction=10),
     *_refused("conversion", "a softmax does not change the predicted class; leave it out", append_softmax=False),
     *_refused(
-        "simulation", "the state is reset before each sample and cannot be carried over", reset_between_nth_sample=1
-    ),
-    *_refused(
         "simulation",
         "Keras chooses its own backend; set the environment variable KERAS_BACKEND instead",
         keras_backend="tensorflow",

@@ -153,6 +153,13 @@ class Simulation:
     sample_idxs_to_test: tuple[int, ...] = key(
         (), "Indices of the test samples to run, counted from 0; if given, num_to_test is not used."
     )
+    reset_between_nth_sample: int = key(
+        1,
+        "Reset potentials before every n-th test sample; -1: before the first alone. So samples in a row may be frames "
+        "of a film, which neurons see one after the other. At rates.",
+        rule=exactly(-1, "never again") | at_least(1),
+        idle=lambda settings: _no_run(settings),
+    )
     top_k: int = key(
         1, "Report a top-k accuracy too, in which a sample counts if its class is among the k best.", rule=at_least(1)
     )

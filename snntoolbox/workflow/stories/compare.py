@@ -18,7 +18,7 @@ from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import options_of
-from snntoolbox.workflow.preparation import Prepared, prepare
+from snntoolbox.workflow.preparation import Prepared, prepare, resets_alone
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.comparison_picture import picture
 from snntoolbox.workflow.report.html.compare_page import compare_page
@@ -40,6 +40,7 @@ def compare_settings(
     network and the settings; all files appear at the end, or none does.
     """
     backends = backends_of([SIMULATOR_ALIASES.get(name, name) for name in simulators])
+    resets_alone(settings, "a comparison")
     check_folder(settings.paths.path_wd)
     place = settings.paths.log_dir_of_current_run
     target = RunFolder(place.with_name(longer(place.name, COMPARED)), overwrite=settings.output.overwrite)

@@ -63,7 +63,7 @@ def run(
     outcome, unwritten = Simulated(), None
     try:
         with target as folder:
-            prepared = prepare(settings, runs_on(settings.simulation.simulator, force=force))
+            prepared = prepare(settings, runs_on(settings, force=force))
             if advise is not None and prepared.inputs.graph is None:
                 raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
             _write_networks(prepared, folder)

@@ -27,6 +27,7 @@ from snntoolbox.workflow.config.values import spelled
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
+from snntoolbox.workflow.preparation import resets_alone
 from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.tune_page import tune_page
@@ -128,6 +129,7 @@ def _check(settings: Settings) -> None:
         raise ConfigError(
             "a search does not go with [parameter_sweep]", hint="--set parameter_sweep.param_values=[]"
         )
+    resets_alone(settings, "a search")
     if settings.cell.i_offset:
         raise ConfigError("a search tries networks without [cell] i_offset", hint="--set cell.i_offset=0")
     if not settings.tools.normalize:
