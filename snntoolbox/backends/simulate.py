@@ -51,8 +51,7 @@ def simulate(
     """Run samples for `duration` ms, or `T` steps, on a simulator; `progress` is told the number of samples done.
 
     They run in batches; a single sample may come without a batch axis.
-    Without a duration the one that the network was fitted to (else 64 ms), and a phased network as long as it takes;
-    one that is given must be that of its windows.
+    Without a duration the one that the network was fitted to (else 64 ms), and a phased network as long as it takes.
     With `workers` the batches are spread over so many processes, with `scheduler` (tcp://host:port) over a Dask
     cluster; 0 or 1 is this process. The result is the same. `options` go to the simulator's `build` (device, chunk).
     With `early_exit`, a share of predictions to keep such as 0.99, samples end when their read-out is clear: by a
