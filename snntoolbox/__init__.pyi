@@ -18,6 +18,7 @@ from .conversion.schedules.quantized_reference import quantized_graph as quantiz
 from .conversion.schedules.quantized_reference import quantized_reference as quantized_reference
 from .conversion.stages import convert as convert
 from .errors import SNNToolboxError as SNNToolboxError
+from .ir.binary_digits import BinaryDigits as BinaryDigits
 from .ir.encodings import ConstantCurrent as ConstantCurrent
 from .ir.encodings import Poisson as Poisson
 from .ir.encodings import SpikeTimes as SpikeTimes

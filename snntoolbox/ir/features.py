@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snntoolbox.ir import parts
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.latency import Latency
@@ -138,6 +139,7 @@ CONSTANT_INPUT, TIMED_INPUT = ConstantCurrent.features
 (POISSON_INPUT,) = Poisson.features
 (GIVEN_SPIKES,) = SpikeTimes.features
 (LATENCY_INPUT,) = Latency.features
+(DIGIT_INPUT,) = BinaryDigits.features
 (SEQUENCES,) = StepByStep.features
 (RECURRING,) = parts.RecurringWindow.features
 SIGNED_INPUT = Feature("negative input values as spikes", why_not="input spikes have no sign")
@@ -157,14 +159,15 @@ _TABLE: tuple[Feature, ...] = (
     *(TIMED_INPUT, SEQUENCES),
     *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
-    *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS, CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
+    *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS),
+    *(CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
     *(COUNTED_READOUT, SUMMED_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
 )
 FEATURES = (*_TABLE, *(row for part in parts.PARTS for row in part.features if row not in _TABLE))
 """Every row, in the order of the table of simulators; parts that it has no place for come last."""
 
 
-INPUTS = frozenset({CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, GIVEN_SPIKES, SIGNED_INPUT})
+INPUTS = frozenset({CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT})
 PER_NEURON = frozenset({BIAS, INITIAL_POTENTIAL, THRESHOLDS})
 RESETS = frozenset({RESET_SUBTRACT, RESET_ZERO, RESET_MODULO})
 RECORDINGS = frozenset({RECORDED_SPIKES, RECORDED_POTENTIALS})

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from snntoolbox.errors import ArgumentError, DataError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, StepByStep
@@ -53,7 +54,7 @@ _DAMAGE = (
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (
     *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
-    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency),
+    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency, BinaryDigits),
 )
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative, "counting": Counting, "estimate": Estimate}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.network import SpikingNetwork
@@ -17,7 +18,7 @@ def in_turn(network: SpikingNetwork) -> bool:
         return False
     codings, populations = network.encodings.values(), network.populations.values()
     windows = [p.neuron.window if isinstance(p.neuron, IF) and p.bias is None else None for p in populations]
-    given = all(isinstance(e, ConstantCurrent | Poisson) and e.steps == schedule.window for e in codings)
+    given = all(isinstance(e, ConstantCurrent | Poisson | BinaryDigits) and e.steps == schedule.window for e in codings)
     return given and all(window and window[1] - window[0] == schedule.window for window in windows)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from snntoolbox.analysis.settings import Setting
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.latency import Latency
 from snntoolbox.workflow.config.key import Key
@@ -32,7 +33,8 @@ def recipe_of(
 
     The largest |x| of the data scales Poisson input, `event_value`, what an event adds to a frame, that of events.
     """
-    from_data = {"encoding": _encoding(settings, largest_input, event_value), "input_range": input_range}
+    encoding = _encoding(settings, largest_input, event_value, negative=input_range[0] < 0)
+    from_data = {"encoding": encoding, "input_range": input_range}
     chosen = {name: row.chosen_in(settings) for name, row in recipe_keys().items() if name not in from_data}
     recipe = changed(Recipe(), {**chosen, **from_data})
     recipe.check_correction()
@@ -42,15 +44,17 @@ def recipe_of(
 def presents_events(settings: Settings) -> bool:
     """Whether samples are presented event by event, and not as frames."""
     given = settings.input
-    return given.dataset_format == "events" and not (given.poisson_input or given.latency_input)
+    return given.dataset_format == "events" and not (given.poisson_input or given.latency_input or given.digit_input)
 
 
-def _encoding(settings: Settings, largest_input: float, event_value: float) -> Encoding:
+def _encoding(settings: Settings, largest_input: float, event_value: float, *, negative: bool) -> Encoding:
     """The input coding: of the largest input value the rate is `input_rate`, and all events make a frame."""
     if presents_events(settings):
         return SpikeTimes(amplitude=event_value * settings.simulation.steps)
     if settings.input.latency_input:
         return Latency(amplitude=largest_input or 1.0, window=settings.input.latency_steps)
+    if settings.input.digit_input:
+        return BinaryDigits(amplitude=largest_input or 1.0, signed=negative)
     if not settings.input.poisson_input:
         return ConstantCurrent()
     per_step = settings.input.input_rate * settings.simulation.dt / 1000
@@ -64,5 +68,7 @@ def as_key(name: str, value: object) -> Setting:
     row = keys()[OF_A_RUN[name]] if name in OF_A_RUN else recipe_keys()[name]
     if isinstance(value, Latency):
         return Setting("latency_input", True, "input")
+    if isinstance(value, BinaryDigits):
+        return Setting("digit_input", True, "input")
     text = isinstance(value, Poisson) if name == "encoding" else row.written(value)
     return Setting(row.name, text, row.section)

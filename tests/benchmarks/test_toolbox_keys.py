@@ -13,7 +13,7 @@ sys.path.append("benchmarks")
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 
 OURS = {
-    *("input.latency_input", "input.latency_steps", "simulation.architecture"),
+    *("input.latency_input", "input.latency_steps", "input.digit_input", "simulation.architecture"),
     *("input.head", "input.class_axis", "input.scored_output", "conversion.recipe", "conversion.readout"),
     "input.class_place",
     *("conversion.initial_potential", "conversion.threshold_scope", "conversion.threshold_rule"),

@@ -10,7 +10,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from snntoolbox.analysis.conformance.draft import NONE, Draft
-from snntoolbox.analysis.conformance.windowed_networks import digits, first_spikes, phases
+from snntoolbox.analysis.conformance.windowed_networks import (
+    digits,
+    digits_and_current,
+    digits_of_values,
+    first_spikes,
+    phases,
+)
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.feature import Feature
@@ -234,6 +240,8 @@ NETWORKS: Mapping[str, Drawing] = {
     "input in the first steps": presented_first,
     "phases": phases,
     "digits": digits,
+    "digits of values": digits_of_values,
+    "digits beside a current": digits_and_current,
     "first spikes": first_spikes,
     "latency input": late_spikes,
     "latency input of first spikes": late_first_spikes,

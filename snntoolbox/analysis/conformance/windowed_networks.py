@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, StepByStep
 from snntoolbox.ir.network import Schedule
@@ -35,6 +36,25 @@ def digits(draft: Draft) -> None:
     third = draft.neurons(joined, IF(initial=0.5, window=(9, 12), counting=Counting.DIGIT), bias=0.0)
     draft.readout(draft.flat(third))
     draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
+def digits_of_values(draft: Draft) -> None:
+    """Inputs of both signs by their binary digits; one goes deep too."""
+    draft.schedule = Schedule("radix", window=3, steps=9, counting=Counting.DIGIT)
+    image = draft.input(2, 3, 3, coding=BinaryDigits(amplitude=2.0, window=3))
+    other = draft.input(5, coding=BinaryDigits(window=3))
+    first = draft.neurons(draft.conv(image, 3), IF(initial=0.5, window=(3, 6), counting=Counting.DIGIT), bias=0.0)
+    both = draft.node(Add, draft.dense(draft.flat(first), 6), draft.dense(other, 6))
+    second = draft.neurons(both, IF(initial=0.5, window=(6, 9), counting=Counting.DIGIT), bias=0.0)
+    draft.readout(draft.node(Concat, second, other))
+
+
+def digits_and_current(draft: Draft) -> None:
+    """An input by its binary digits beside a constant current."""
+    draft.schedule = Schedule("radix", window=3, steps=6, counting=Counting.DIGIT)
+    digits, steady = draft.input(5, coding=BinaryDigits(window=3)), draft.input(5, coding=ConstantCurrent(steps=3))
+    both = draft.node(Add, draft.dense(digits, 6), draft.dense(steady, 6))
+    draft.readout(draft.dense(draft.neurons(both, IF(initial=0.5, window=(3, 6), counting=Counting.DIGIT), bias=0.0), 4))
 
 
 def sequence(draft: Draft) -> None:

@@ -46,9 +46,9 @@ def estimated_clocks(
 ) -> tuple[int, ...]:
     """The clocks of each sample by the model, for the trains (steps, samples, *shape) of all layers and their loads.
 
-    The words of the input currents come first, those of the outputs last.
+    The words of the input currents and values come first, those of the outputs last.
     """
-    words = sum(layer.neurons for layer in design.driven)
+    words = design.loaded
     last = sum(readout.neurons + 1 for readout in design.readouts)
     trains = {layer.name: layer.layout.ordered(spikes[layer.name]) for layer in design.layers if layer.spikes}
     readers = {layer.name: _readers(design, layer) for layer in design.layers}

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from snntoolbox.errors import DataError, SNNToolboxError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.latency import Latency
@@ -27,7 +28,8 @@ SEMANTICS = {
 }
 """For readers: how the graph is meant."""
 
-_ENCODINGS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (ConstantCurrent, Poisson, SpikeTimes, Latency)}
+_KINDS = (ConstantCurrent, Poisson, SpikeTimes, Latency, BinaryDigits)
+_ENCODINGS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in _KINDS}
 
 
 @dataclass(frozen=True, kw_only=True)

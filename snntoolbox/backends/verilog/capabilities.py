@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from snntoolbox.backends.verilog.parts import PARTS
 from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.capabilities import Capabilities
-from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.encodings import ConstantCurrent, Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.part import features_of
@@ -63,7 +64,14 @@ def _ends_elsewhere(network: SpikingNetwork) -> bool:
     return any(isinstance(e, ConstantCurrent) and e.steps != schedule.window for e in codings)
 
 
+def _digits_beside_spikes(network: SpikingNetwork) -> bool:
+    spiking = [e for e in network.encodings.values() if isinstance(e, Spiking)]
+    digits = [e for e in spiking if isinstance(e, BinaryDigits)]
+    return bool(digits) and (len(digits) < len(spiking) or len({e.window for e in digits}) > 1)
+
+
 REGISTERS = (
+    f.Feature("binary digits beside input spikes of another kind", asked_by=f.of_networks(_digits_beside_spikes)),
     f.Feature("windows, and input that does not last for one", asked_by=f.of_networks(_ends_elsewhere)),
     f.Feature("a reset potential other than 0", asked_by=f.of_neurons(_resets_elsewhere)),
     f.Feature("potentials that saturate at fractions", asked_by=f.of_neurons(_saturates_between)),
@@ -72,7 +80,7 @@ REGISTERS = (
 
 CAPABILITIES = Capabilities(
     features=features_of(PARTS)
-    | {f.CONSTANT_INPUT, f.TIMED_INPUT, f.POISSON_INPUT, f.SIGNED_INPUT}
+    | {f.CONSTANT_INPUT, f.TIMED_INPUT, f.POISSON_INPUT, f.DIGIT_INPUT, f.SIGNED_INPUT}
     | {f.BIAS, f.INITIAL_POTENTIAL, f.RECORDED_SPIKES},
     refuses=REGISTERS,
     exact_bits=53,

@@ -41,4 +41,4 @@ def expected_clocks(design: Design, steps: int, rate: float) -> int:
         scan_clocks(layer) + rate * sum(float(spike_clocks(port).sum()) for port in layer.ports)
         for layer in design.layers
     ]
-    return math.ceil(steps * max(loads)) + sum(layer.neurons for layer in design.driven) + round(sum(loads))
+    return math.ceil(steps * max(loads)) + design.loaded + round(sum(loads))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from snntoolbox.backends.verilog.widths import (
 )
 from snntoolbox.backends.verilog.writing import constant
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
@@ -139,11 +141,27 @@ class Layer:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SpikeInput:
-    """An input of spikes with signs, by its name; `port` is its name in Verilog."""
+    """An input of spikes, by its name; `port` is its name in Verilog.
+
+    signed: whether they have signs. digits: the host sends values of so many binary digits, which become spikes on the
+    chip; 0 where it sends the spikes of each step.
+    """
 
     name: str
     port: str
     shape: Shape
+    signed: bool = True
+    digits: int = 0
+
+    @property
+    def values(self) -> int:
+        """The number of its values."""
+        return math.prod(self.shape)
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a value: {sign, magnitude}."""
+        return self.digits + self.signed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -186,9 +204,21 @@ class Design:
 
     @property
     def input_bits(self) -> int:
-        """Width of the input stream: an input current, or {marker, sign, input, coordinates}."""
-        spike = self.input_spike_bits + self.input_id_bits + 2 if self.inputs else 1
-        return max(spike, *(layer.current_bits for layer in self.layers))
+        """Width of the input stream: an input current, a value, or {marker, sign, input, coordinates}."""
+        spike = self.input_spike_bits + self.input_id_bits + 2 if self.inputs and not self.digits else 1
+        values = [i.value_bits for i in self.inputs if i.digits]
+        return max(spike, *values, *(layer.current_bits for layer in self.layers))
+
+    @property
+    def digits(self) -> int:
+        """The binary digits of the values that become spikes on the chip; 0 where the host sends spikes."""
+        return max((i.digits for i in self.inputs), default=0)
+
+    @property
+    def loaded(self) -> int:
+        """The words of a sample that come before its first step."""
+        values = sum(i.values for i in self.inputs if i.digits)
+        return values + sum(layer.neurons for layer in self.driven)
 
     @property
     def output_bits(self) -> int:
@@ -212,7 +242,8 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
     """
     CAPABILITIES.check("verilog", network)
     names = Names()
-    spiking = [n for n, e in network.encodings.items() if isinstance(e, Poisson)]
+    spiking = {n: e for n, e in network.encodings.items() if isinstance(e, Poisson | BinaryDigits)}
+    signed = {n for n, e in spiking.items() if not isinstance(e, BinaryDigits) or e.signed}
     module = names.module(network.name)
     # The AXI-Stream wrapper's.
     names.module(f"{module}_axis")
@@ -225,7 +256,7 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
     found.update(network.populations)
     layers, narrow = [], []
     for name in network.targets:
-        layer = _layer(found[name], incoming[name], grown[name], choices, names, spiking, _times(network, choices))
+        layer = _layer(found[name], incoming[name], grown[name], choices, names, signed, _times(network, choices))
         layers.append(layer)
         if choices.membrane_bits and layer.bits > choices.membrane_bits:
             narrow.append(f"{layer.label}: {layer.bits} bits")
@@ -235,7 +266,13 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
             + "\n".join(f"    {line}" for line in narrow),
             hint="fewer steps, wider membranes, fewer weight_bits, or `snntoolbox deploy --saturate`",
         )
-    inputs = tuple(SpikeInput(name=n, port=names.module(f"input_{n}"), shape=network.wiring.shapes[n]) for n in spiking)
+    inputs = tuple(
+        SpikeInput(
+            name=n, port=names.module(f"input_{n}"), shape=network.wiring.shapes[n], signed=n in signed,
+            digits=e.window if isinstance(e, BinaryDigits) else 0,
+        )
+        for n, e in spiking.items()
+    )  # fmt: skip
     return Design(name=network.name, module=module, layers=tuple(layers), inputs=inputs, choices=choices)
 
 
@@ -280,7 +317,7 @@ def _layer(
     growth: Growth,
     choices: Choices,
     names: Names,
-    spiking: Iterable[str],
+    signed: set[str],
     times: Times,
 ) -> Layer:
     driven = target.name in choices.currents
@@ -293,7 +330,7 @@ def _layer(
     else:
         low, high = sum_range(growth, times.longest)
         threshold, start = 0.0, 0.0
-    layout, lanes, ports = _ports(target, projections, choices.lanes, set(spiking))
+    layout, lanes, ports = _ports(target, projections, choices.lanes, signed)
     bias = 0.0 if target.bias is None or driven else target.bias
     presented, rest = _presented(target, driven, times)
 
@@ -320,7 +357,7 @@ def _layer(
 
 
 def _ports(
-    target: Population | Readout, projections: Sequence[Projection], wanted: int, spiking: set[str]
+    target: Population | Readout, projections: Sequence[Projection], wanted: int, signed_sources: set[str]
 ) -> tuple[Layout, int, tuple[Port, ...]]:
     """The order of a layer's neurons, its lanes and its ports."""
     found: list[tuple[Projection, Separable | sp.csr_array]] = []
@@ -346,7 +383,7 @@ def _ports(
     ports: list[Port] = []
     for projection, way in found:
         name, source = f"{target.name} from {projection.source}", projection.map.shapes[projection.source]
-        signed = projection.source in spiking
+        signed = projection.source in signed_sources
         if isinstance(way, Separable):
             ports.append(sum_port(name, projection.source, way, source, layout, lanes, signed))
         else:

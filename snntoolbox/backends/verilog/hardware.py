@@ -15,8 +15,8 @@ from snntoolbox.ir.network import Readout
 from snntoolbox.ir.writing import write_text
 
 LIBRARY = (
-    "snn_arbiter", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram", "snn_rom",
-    "snn_scatter", "snn_source", "snn_steps", "snn_sums", "snn_taps",
+    "snn_arbiter", "snn_digits", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram",
+    "snn_rom", "snn_scatter", "snn_source", "snn_steps", "snn_sums", "snn_taps",
 )  # fmt: skip
 """The modules that every network is built from, one file each."""
 
@@ -34,7 +34,7 @@ def hardware(design: Design) -> dict[str, str]:
         own = LayerText(design, layer, written)
         written.texts[f"{layer.module}.v"] = own.text()
         written.texts.update({f"{port.module}.v": port.text() for port in own.ports})
-    written.texts[f"{design.module}.v"] = TopText(design, summary(design)).text()
+    written.texts[f"{design.module}.v"] = TopText(design, summary(design), written).text()
     written.texts[f"{axi_module(design)}.v"] = axi_text(design)
     return {**library(), **written.texts}
 
@@ -49,7 +49,11 @@ def summary(design: Design) -> list[str]:
     if design.driven:
         parts = [f"{layer.neurons} words of {layer.current_bits} bits ({layer.label})" for layer in design.driven]
         lines.append(f"  input currents, bias included: {', '.join(parts)}; position after position, channels fastest")
-    if design.inputs:
+    if design.digits:
+        values = [f"{i.values} values ({i.name} {i.shape})" for i in design.inputs]
+        sign = "a sign and " if any(i.signed for i in design.inputs) else ""
+        lines.append(f"  {', '.join(values)} in C order, {sign}{design.digits} bits each")
+    elif design.inputs:
         names = ", ".join(f"{i} = {s.name} {s.shape}" for i, s in enumerate(design.inputs))
         lines.append(f"  for each step its spikes and a marker: {{marker, sign, input, coordinates}}, inputs: {names}")
     lines.append(

@@ -40,6 +40,15 @@ def spike_bits(shape: Shape) -> int:
     return max(1, sum(f.bits for f in spike_fields(shape)))
 
 
+def coordinates(shape: Shape) -> Array:
+    """For each neuron in C order the coordinates as a word of a spike has them."""
+    words = np.zeros(shape, np.int64)
+    for axis, field in enumerate(spike_fields(shape)):
+        index = np.arange(field.size).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        words = words | (index << field.low)
+    return words.reshape(-1)
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """The neurons of a layer in the order in which it keeps them: position after position, axis `inner` fastest."""

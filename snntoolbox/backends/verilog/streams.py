@@ -8,19 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.backends.verilog.axi_text import axi_bits
-from snntoolbox.backends.verilog.design import Design, Layer
-from snntoolbox.backends.verilog.ports import spike_bits, spike_fields
+from snntoolbox.backends.verilog.design import Design, Layer, SpikeInput
+from snntoolbox.backends.verilog.ports import coordinates, spike_bits
 from snntoolbox.ir.host import HostInput
-from snntoolbox.ir.node import Array, Shape
-
-
-def coordinates(shape: Shape) -> Array:
-    """For each neuron in C order the coordinates as a word of a spike has them."""
-    words = np.zeros(shape, np.int64)
-    for axis, field in enumerate(spike_fields(shape)):
-        index = np.arange(field.size).reshape([-1 if a == axis else 1 for a in range(len(shape))])
-        words = words | (index << field.low)
-    return words.reshape(-1)
+from snntoolbox.ir.node import Array
 
 
 def currents(design: Design, host: HostInput) -> dict[str, Array]:
@@ -41,10 +32,20 @@ def input_words(design: Design, host: HostInput) -> Array:
     words: list[Array] = []
     for sample in range(host.samples):
         words += [given[layer.name][sample] for layer in design.driven]
-        if design.inputs:
+        if design.digits:
+            words += [_values(i, host, sample) for i in design.inputs]
+        elif design.inputs:
             words += _input_spikes(design, host, sample)
     joined = np.concatenate(words) if words else np.zeros(0, np.int64)
     return np.asarray(joined & ((1 << design.input_bits) - 1))
+
+
+def _values(given: SpikeInput, host: HostInput, sample: int) -> Array:
+    """The values of an input in C order, {sign, magnitude}, from the digits that it presents."""
+    digits = host.trains[given.name][: given.digits, sample].reshape(-1, given.values).astype(np.int64)
+    places = given.digits - 1 - np.arange(len(digits))
+    signs = (digits < 0).any(axis=0).astype(np.int64)
+    return np.asarray((np.abs(digits) << places[:, None]).sum(axis=0) | signs << given.digits)
 
 
 def _input_spikes(design: Design, host: HostInput, sample: int) -> list[Array]:

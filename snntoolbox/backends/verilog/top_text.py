@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.digits_text import DigitsText
 from snntoolbox.backends.verilog.ports import spike_bits
 from snntoolbox.backends.verilog.widths import unsigned_bits
 from snntoolbox.backends.verilog.writing import (
     WAIVER,
+    Files,
     both,
     connected,
     constant,
@@ -22,8 +24,10 @@ from snntoolbox.backends.verilog.writing import (
 class TopText:
     """The module of the whole network."""
 
-    def __init__(self, design: Design, comment: list[str]) -> None:
-        self.design, self.comment = design, comment
+    def __init__(self, design: Design, comment: list[str], files: Files) -> None:
+        self.design, self.comment, self.files = design, comment, files
+        # Where spikes of inputs come from: {marker, sign, input, coordinates}.
+        self.spikes = "digit_data" if design.digits else "in_data"
 
     def text(self) -> str:
         """The module's text."""
@@ -72,13 +76,15 @@ class TopText:
         words = sum(layer.neurons for layer in design.driven)
         bits = unsigned_bits(max(words - 1, 0))
         spiking = bool(design.inputs)
-        marker = f"in_data[{design.input_spike_bits + design.input_id_bits + 1}]" if spiking else "1'b0"
+        marker = f"{self.spikes}[{design.input_spike_bits + design.input_id_bits + 1}]" if spiking else "1'b0"
         count = len(design.layers)
         done = ", ".join(f"{layer.module}_done" for layer in reversed(design.layers))
         driven = bool(design.driven)
+        valid, ready = ("taken_valid", "taken_ready") if design.digits else ("in_valid", "in_ready")
         pairs = [
-            ("clk", "clk"), ("rst", "rst"), ("steps", "steps"), ("in_valid", "in_valid"), ("in_ready", "in_ready"),
-            ("in_marker", marker), ("drive_valid", "drive_valid" if driven else ""),
+            ("clk", "clk"), ("rst", "rst"), ("steps", "steps"), ("in_valid", valid), ("in_ready", ready),
+            ("in_marker", marker), ("drives", "drives" if design.digits else ""),
+            ("open", "source_open" if design.digits else ""), ("drive_valid", "drive_valid" if driven else ""),
             ("drive_index", "drive_index" if len(design.driven) > 1 else ""), ("out_valid", "source_valid"),
             ("out_ready", "source_ready"), ("out_marker", "source_marker" if spiking else ""),
             ("out_last", "source_last"), ("done", f"{{{done}}}"),
@@ -90,6 +96,8 @@ class TopText:
             text += "    wire drive_valid;\n"
         if len(design.driven) > 1:
             text += f"    wire {vector(bits)} drive_index;\n"
+        if design.digits:
+            text += DigitsText(design, self.files).text()
         text += (
             f"    snn_source #(\n        .STEPS({design.step_bits}), .SPIKING({int(spiking)}), .DRIVEN({int(driven)}), "
             f".DRIVE({bits}), .DRIVE_END({constant(max(words - 1, 0), bits)}), .PARTS({count})\n    ) source (\n"
@@ -114,7 +122,7 @@ class TopText:
         low, id_bits = design.input_spike_bits, design.input_id_bits
         ways = []
         for number, ready in own:
-            chosen = f"(in_data[{low + id_bits - 1}:{low}] == {constant(number, id_bits)})" if id_bits else "1'b1"
+            chosen = f"({self.spikes}[{low + id_bits - 1}:{low}] == {constant(number, id_bits)})" if id_bits else "1'b1"
             text += f"    wire source_{number} = ~source_marker & {chosen};\n"
             text += f"    wire ready_{number} = {both(ready)};\n"
             ways.append(f"(source_{number} & ready_{number})")
@@ -123,9 +131,10 @@ class TopText:
             text += f"    assign {name}_valid = source_valid & source_marker & all_ready;\n"
         for number, spikes in enumerate(design.inputs):
             bits = spike_bits(spikes.shape)
+            sign = f"{self.spikes}[{low + id_bits}], " if spikes.signed else ""
             text += (
-                f"    wire {vector(bits + 2)} {spikes.port}_data = {{source_marker, in_data[{low + id_bits}],\n"
-                f"        source_marker ? {wide('source_last', 1, bits)} : in_data[{bits - 1}:0]}};\n"
+                f"    wire {vector(bits + 1 + spikes.signed)} {spikes.port}_data = {{source_marker, {sign}\n"
+                f"        source_marker ? {wide('source_last', 1, bits)} : {self.spikes}[{bits - 1}:0]}};\n"
             )
             for layer, port in design.readers(spikes.name):
                 name = self._net(layer, port)

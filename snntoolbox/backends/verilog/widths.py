@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
@@ -54,7 +55,8 @@ def _summed(network: SpikingNetwork, sign: int) -> Mapping[str, Array]:
     """What all sources spiking at once add, with the weights of one sign alone, all made positive."""
     both = {n for n, e in network.encodings.items() if not isinstance(e, ConstantCurrent)}
     # A sum with other signs, or an input whose spikes have signs, makes a weight count both ways.
-    turning = any(isinstance(n, Add) and min(n.factors) < 0 for n in network.wiring.nodes.values()) or bool(both)
+    turning = any(isinstance(n, Add) and min(n.factors) < 0 for n in network.wiring.nodes.values())
+    turning |= any(not isinstance(e, BinaryDigits) or e.signed for n, e in network.encodings.items() if n in both)
     wiring = network.wiring.edited([_clipped(n, 0 if turning else sign) for n in network.wiring.nodes.values()])
     constant = {n for n in network.encodings if n not in both}
     spikes = [np.zeros((1, *wiring.shapes[i])) + (i not in constant) for i in wiring.inputs]

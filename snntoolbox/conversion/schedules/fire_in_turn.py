@@ -20,6 +20,7 @@ import numpy as np
 
 from snntoolbox.conversion.schedules.plain_neurons import hint_for, not_plain, presented_for
 from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.latency import Latency
@@ -89,6 +90,8 @@ class FireInTurn:
     def _presented(self, coding: Encoding) -> Encoding:
         """An input in the first window; where neurons fire once, one that spikes by its value does so too."""
         once = self.counting is Counting.LEAD
+        if isinstance(coding, BinaryDigits):
+            return replace(coding, window=self.window)
         if isinstance(coding, Latency):
             return replace(coding, window=self.window, steps=self.window, lasting=not once)
         return presented_for(1 if once else self.window, coding)

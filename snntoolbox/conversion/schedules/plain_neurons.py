@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.errors import ConversionError, Unsupported
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.latency import Latency
@@ -50,7 +51,7 @@ def not_plain(network: SpikingNetwork) -> list[Unsupported]:
         if isinstance(node, Delay):
             offenders.append(Unsupported(node.label, "a delay of its own"))
     for name, coding in network.encodings.items():
-        if not isinstance(coding, (ConstantCurrent, Poisson, Latency)):
+        if not isinstance(coding, (ConstantCurrent, Poisson, Latency, BinaryDigits)):
             offenders.append(Unsupported(name, f"{type(coding).__name__} input, which has times of its own"))
     return offenders
 

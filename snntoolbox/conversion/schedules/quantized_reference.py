@@ -11,6 +11,7 @@ import numpy as np
 from snntoolbox.backends.protocol import Backend
 from snntoolbox.errors import DataError, GraphError
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
@@ -92,6 +93,8 @@ def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -
 
 def _counted(coding: Encoding, levels: int, x: Array) -> Array:
     """What the spikes of an input count in a window; a constant current has none."""
+    if isinstance(coding, BinaryDigits):
+        return replace(coding, window=levels.bit_length()).counted(x)
     return replace(coding, window=levels).counted(x) if isinstance(coding, Latency) else np.zeros(x.shape)
 
 
@@ -105,7 +108,7 @@ def check_quantized(
     networks (`MOST_VALUES`), and inputs that are drawn or given as spikes.
     """
     schedule = network.schedule
-    known = all(isinstance(e, (ConstantCurrent, Latency)) for e in network.encodings.values())
+    known = all(isinstance(e, (ConstantCurrent, Latency, BinaryDigits)) for e in network.encodings.values())
     if schedule is None or schedule.steps is None or not known or not len(x[0]):
         return None
     if network.neurons * schedule.steps > MOST_VALUES:

@@ -7,6 +7,7 @@ from snntoolbox.conversion.schedules.plain_neurons import hint_for
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.conversion.schedules.windowed import Windowed
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.encodings import Spiking
 
@@ -28,6 +29,7 @@ class Radix(Windowed):
     def misfits(self, recipe: Choices) -> list[str]:
         """Random input too: few steps that count so differently are no mean."""
         wrong = super().misfits(recipe)
-        if isinstance(recipe.encoding, Spiking):
-            wrong.append("schedule = radix needs constant-current input: drawn spikes are no digits of a value")
+        if isinstance(recipe.encoding, Spiking) and not isinstance(recipe.encoding, BinaryDigits):
+            told = "schedule = radix needs constant-current or binary-digit input"
+            wrong.append(f"{told}: other spikes are no digits of a value")
         return wrong

@@ -68,6 +68,7 @@ def _time(settings: Settings) -> list[str]:
             f"input.input_rate = {settings.input.input_rate}: is more than one spike per step of {simulation.dt} ms; "
             f"at most {1000 / simulation.dt:g} Hz fit, or a smaller simulation.dt"
         )
+    problems += _codings(settings)
     problems += _latency(settings)
     if cell.v_rest >= cell.v_thresh:
         return [*problems, f"cell.v_thresh = {cell.v_thresh}: must be above cell.v_rest, which is {cell.v_rest}"]
@@ -82,13 +83,21 @@ def _time(settings: Settings) -> list[str]:
     return problems
 
 
+def _codings(settings: Settings) -> list[str]:
+    """One coding of an input."""
+    codings = ("poisson_input", "latency_input", "digit_input")
+    chosen = [f"input.{name}" for name in codings if getattr(settings.input, name)]
+    if len(chosen) < 2:
+        return []
+    first, *others = chosen
+    return [f"{' and '.join(others)} = True: {first} is another coding; leave all but one out"]
+
+
 def _latency(settings: Settings) -> list[str]:
-    """One coding of an input; and of windows that recur whole ones, as larger values come first in each."""
+    """Of windows that recur whole ones, as larger values come first in each."""
     given, simulation = settings.input, settings.simulation
     if not given.latency_input:
         return []
-    if given.poisson_input:
-        return ["input.latency_input = True: input.poisson_input is another coding; leave one of the two out"]
     steps = whole_steps(simulation.duration, simulation.dt)
     if steps is not None and steps % given.latency_steps and always_fires(settings):
         told = f"must divide the {steps} steps of simulation.duration, so that the last window ends"

@@ -1,7 +1,5 @@
 """The keys that say what the data are, and how a sample is presented to the network."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -30,6 +28,8 @@ def uncounted(settings: Any) -> str:
         return "poisson_input = True; num_poisson_events_per_sample limits its spikes"
     if settings.input.latency_input:
         return "latency_input = True: a value has one spike in a window"
+    if settings.input.digit_input:
+        return "digit_input = True: a value has a spike for each binary digit"
     if settings.input.dataset_format == "events":
         return "dataset_format = events; num_dvs_events_per_sample limits its spikes"
     return "" if always_fires(settings) else f"schedule = {schedule_of(settings)}"
@@ -167,6 +167,12 @@ class Input:
         rule=at_least(1),
         recipe="encoding",
         idle=lambda settings: "" if settings.input.latency_input else "latency_input = False",
+    )
+    digit_input: bool = key(
+        False,
+        "Present each value by its binary digits, one a step, the most significant first: for schedule = radix, whose "
+        "first layer then needs no multiplier on a chip.",
+        recipe="encoding",
     )
     num_poisson_events_per_sample: int = key(
         -1,

@@ -229,7 +229,9 @@ REFUSED = {
         "steps that are binary digits (radix windows)",
     ),
     "a step for each of 64 digits": ({"conversion.schedule": "radix", "simulation.duration": 64}, "64 are too many"),
-    "random digits": ({"conversion.schedule": "radix", "input.poisson_input": True}, "needs constant-current input"),
+    "random digits": (
+        {"conversion.schedule": "radix", "input.poisson_input": True}, "constant-current or binary-digit input"
+    ),
     "first spikes on nest": (
         {"conversion.schedule": "first-spike", "conversion.weight_bits": 8, "simulation.simulator": "nest"},
         "spikes that count by their time (first-spike windows)",
@@ -243,14 +245,21 @@ REFUSED = {
         "needs constant-current or latency input",
     ),
     "latency by digits": (
-        {"conversion.schedule": "radix", "input.latency_input": True}, "needs constant-current input"
+        {"conversion.schedule": "radix", "input.latency_input": True},
+        "constant-current or binary-digit input",
+    ),
+    "digits at a rate": ({"input.digit_input": True}, "need schedule = radix, not rate"),
+    "digits in phases": (
+        {"conversion.schedule": "phased", "input.digit_input": True},
+        "need schedule = radix, not phased",
     ),
     "latency by changes": (
         {"conversion.schedule": "differential", "input.latency_input": True},
         "constant-current input",
     ),
     "a code and another schedule": (
-        {"conversion.spike_code": "ttfs", "conversion.schedule": "phased"}, "ttfs: is schedule = first-spike"
+        {"conversion.spike_code": "ttfs", "conversion.schedule": "phased"},
+        "ttfs: is schedule = first-spike",
     ),
     "gate": ({"conversion.schedule": "phased", "conversion.maxpool_type": "gate"}, "relu_tree"),
     "levels and bits": ({"cell.levels": "[1, 0.5]", "conversion.weight_bits": 8}, "whole numbers"),

@@ -14,6 +14,9 @@ module snn_source #(
     input  wire             in_valid,
     output wire             in_ready,
     input  wire             in_marker,
+    // input currents come first; then what comes may be a sample's values
+    output wire             drives,
+    output wire             open,
     output wire             drive_valid,
     output reg  [DRIVE-1:0] drive_index,
     output wire             out_valid,
@@ -27,6 +30,8 @@ module snn_source #(
     reg [STEPS-1:0] left;
     reg [PARTS-1:0] running;
     wire begins = (state == DRIVES) & ((DRIVEN != 0) ? in_valid & (drive_index == DRIVE_END) : in_valid);
+    assign drives = (DRIVEN != 0) & (state == DRIVES);
+    assign open = state == ((DRIVEN != 0) ? RUN : DRIVES);
     assign drive_valid = (DRIVEN != 0) & (state == DRIVES) & in_valid;
     assign in_ready = drive_valid | ((SPIKING != 0) & (state == RUN) & out_ready);
     assign out_valid = (state == RUN) & ((SPIKING == 0) | in_valid);
