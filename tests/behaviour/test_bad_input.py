@@ -206,6 +206,9 @@ CASES = {
     "odd step": Case(r"4 ms is no whole number of steps of 0\.3 ms", ["simulation.dt=0.3"]),
     "odd refractory period": Case(r"tau_refrac = 0\.5: must be a whole number", ["cell.tau_refrac=0.5"]),
     "spikes too fast": Case(r"input_rate = 2000", ["input.poisson_input=True", "input.input_rate=2000"]),
+    "two other codings": Case(
+        r"digit_input = True: input.latency_input is another", ["input.digit_input=True", "input.latency_input=True"]
+    ),
     "two codings": Case(r"poisson_input is another coding", ["input.poisson_input=True", "input.latency_input=True"]),
     "part of a window": Case(
         r"latency_steps = 3: must divide the 4 steps", ["input.latency_input=True", "input.latency_steps=3"]

@@ -56,6 +56,8 @@ def test_a_value_beyond_the_amplitude_is_refused():
     BinaryDigits(amplitude=2.0).check(X, "image")
     with pytest.raises(DataError, match="cannot present values up to 2"):
         BinaryDigits(amplitude=1.0).check(X, "image")
+    with pytest.raises(DataError, match="without signs cannot present values down to -2"):
+        BinaryDigits(amplitude=2.0, signed=False).check(X, "image")
 
 
 @pytest.mark.parametrize("schedule", ["rate", "phased", "first-spike", "differential"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from node_catalogue import CASES, graph_of
 
 from snntoolbox.errors import ArgumentError, DataError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network, save
@@ -132,6 +133,12 @@ def scheduled():
     return base.replaced(populations=cells, encodings=coded)
 
 
+def in_digits():
+    """Inputs by their binary digits, with and without signs."""
+    digits = {"x": BinaryDigits(amplitude=1 / 3, window=4), "y": BinaryDigits(window=4, signed=False)}
+    return network().replaced(encodings=digits)
+
+
 @pytest.mark.parametrize("name", ["a.nir", "a.onnx", "a.H5", "a.b.pt"])
 def test_endings_of_other_forms_are_refused(name, tmp_path):
     graph = Graph([Input(name="x", shape=(2,))], ["x"])
@@ -141,8 +148,9 @@ def test_endings_of_other_forms_are_refused(name, tmp_path):
     assert save(graph, tmp_path / "a.v2").name == "a.v2.npz"
 
 
-def test_schedules_and_graded_neurons_come_back_exactly(tmp_path):
-    net = scheduled()
+@pytest.mark.parametrize("drawn", [scheduled, in_digits])
+def test_schedules_and_graded_neurons_come_back_exactly(drawn, tmp_path):
+    net = drawn()
     again = load_network(save(net, tmp_path / "net"))
     for name, population in net.populations.items():
         assert_same(again.populations[name], population)

@@ -10,6 +10,7 @@ from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -109,6 +110,13 @@ def test_the_data_scale_latency_input(settings):
     chosen = recipe_of(settings("input.latency_input=True", "input.latency_steps=4"), 3.0, (-1.0, 3.0))
     assert chosen.encoding == Latency(amplitude=3.0, window=4)
     assert str(as_key("encoding", chosen.encoding)) == "[input] latency_input = True"
+
+
+@pytest.mark.parametrize(("least", "signed"), [(-1.0, True), (0.0, False)])
+def test_the_data_scale_binary_digits_and_say_whether_they_have_signs(settings, least, signed):
+    chosen = recipe_of(settings("input.digit_input=True", "conversion.schedule=radix"), 3.0, (least, 3.0))
+    assert chosen.encoding == BinaryDigits(amplitude=3.0, signed=signed)
+    assert str(as_key("encoding", chosen.encoding)) == "[input] digit_input = True"
 
 
 def test_a_correction_that_the_schedule_has_not_is_refused(settings):

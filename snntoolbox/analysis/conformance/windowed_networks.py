@@ -54,7 +54,8 @@ def digits_and_current(draft: Draft) -> None:
     draft.schedule = Schedule("radix", window=3, steps=6, counting=Counting.DIGIT)
     digits, steady = draft.input(5, coding=BinaryDigits(window=3)), draft.input(5, coding=ConstantCurrent(steps=3))
     both = draft.node(Add, draft.dense(digits, 6), draft.dense(steady, 6))
-    draft.readout(draft.dense(draft.neurons(both, IF(initial=0.5, window=(3, 6), counting=Counting.DIGIT), bias=0.0), 4))
+    cells = draft.neurons(both, IF(initial=0.5, window=(3, 6), counting=Counting.DIGIT), bias=0.0)
+    draft.readout(draft.dense(cells, 4))
 
 
 def sequence(draft: Draft) -> None:
