@@ -98,7 +98,7 @@ def test_more_digits_come_nearer(given, weight_bits):
 
 
 REFUSED = {
-    "poisson": ({"encoding": Poisson()}, "radix needs constant-current input"),
+    "poisson": ({"encoding": Poisson()}, "radix needs constant-current or binary-digit input"),
     "leak": ({"neuron": IF(leak=0.9)}, "radix needs neurons .* without leak"),
     "reset": ({"neuron": IF(reset=Reset.ZERO)}, "radix needs neurons with reset = subtract"),
     "refractory": ({"neuron": IF(refractory=1)}, "radix needs neurons without a refractory"),
