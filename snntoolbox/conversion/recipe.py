@@ -56,7 +56,8 @@ class Recipe:
     of `GATES`, which differ in the estimate of rates that opens them ('gate' is that by spike counts), or a circuit
     of plain neurons by which the winner takes all ('wta', see `WinnerTakeAll`);
     `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
-    is linear or the counts of spiking output neurons; `weight_bits` 0 is no quantisation, and
+    is linear or the counts of spiking output neurons; `bias` a current or the spikes
+    of a neuron (see `BiasNeuron`); `weight_bits` 0 is no quantisation, and
     `grid_threshold` an integer threshold of all neurons then, 0 for the largest of each channel; with
     `binarize_weights` those of a layer's channel have one size, and with `bias_relaxation` biases of deeper layers grow
     during the first half of a run (see `BinarizeWeights` and `RelaxBiases`). `delay` is
@@ -79,6 +80,7 @@ class Recipe:
     avgpool_neurons: bool = False
     softmax_to_relu: bool = False
     approximate: frozenset[str] = frozenset()
+    bias: Literal["current", "neuron"] = "current"
     readout: Literal["linear", "spikes"] = "linear"
     neuron: IF = IF(initial=USUAL_START)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
@@ -138,6 +140,8 @@ class Recipe:
         if self.schedule not in SCHEDULES:
             return [f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}"]
         wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
+        if self.bias == "neuron" and not schedule.always_fires:
+            wrong.append(f"bias = neuron is for layers that fire all the time, not for schedule = {schedule.name}")
         if self.delay and not (schedule.rates and schedule.always_fires):
             wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
         if self.bias_relaxation and not schedule.always_fires:
@@ -166,6 +170,8 @@ class Recipe:
             wrong.append(f"max_pool = {self.max_pool!r} is none of {', '.join(POOLS)}")
         if self.max_pool == "wta" and self.neuron.graded:
             wrong.append("max_pool = wta counts spikes: levels must be (1,), and spikes unsigned")
+        if self.bias not in ("current", "neuron"):
+            wrong.append(f"bias = {self.bias!r} is neither 'current' nor 'neuron'")
         if self.readout not in ("linear", "spikes"):
             wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
         if self.weight_bits and self.weight_bits not in range(2, 17):

@@ -18,6 +18,7 @@ from snntoolbox.conversion.models import graph_of
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import uncorrected
 from snntoolbox.conversion.settle import settle
+from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
@@ -102,13 +103,12 @@ def spiking(
     `recipe` is a settled one; `notes` are kept with the network.
     """
     network = _corrected(lowered, scales, data, recipe, duration, device, notes)
-    if recipe.max_pool != "wta":
-        return network
-    network = WinnerTakeAll()(network)  # behind the corrections, which go layer by layer
-    if duration is None or data is None or not recipe.readout_correction:
-        return network
-    first = [a[: recipe.readout_correction] for a in data]
-    return with_read_outs_fitted(network, lowered, first, run_steps(network, duration), device)
+    if recipe.max_pool == "wta":  # behind the corrections, which go layer by layer
+        network = WinnerTakeAll()(network)
+        if duration is not None and data is not None and recipe.readout_correction:
+            first = [a[: recipe.readout_correction] for a in data]
+            network = with_read_outs_fitted(network, lowered, first, run_steps(network, duration), device)
+    return BiasNeuron()(network) if recipe.bias == "neuron" else network
 
 
 def _corrected(

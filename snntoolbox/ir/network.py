@@ -31,8 +31,9 @@ class Population:
     `current` names the wiring node that gives its input; `bias` (broadcasts to the shape) is added every step.
     `pulses` is a current more in single steps, counted from 0: step -> array that broadcasts to the shape.
     `scale` (broadcasts to the shape) is the activation in the user's units that one spike per step stands for.
-    `activation` names the node of the analogue graph whose value the rate approximates. `bound` is the upper bound
-    of that value where it has one (ReLU6, QCFS): a scale of at most that makes saturation the bound.
+    `activation` names the node of the analogue graph whose value the rate approximates, empty where it stands for
+    none. `bound` is the upper bound of that value where it has one (ReLU6, QCFS): a scale of at most that makes
+    saturation the bound.
     """
 
     name: str

@@ -15,12 +15,13 @@ from snntoolbox.workflow.config.schema import Settings
 
 
 def check_offset(settings: Settings, recipe: Recipe) -> None:
-    """ConfigError where neurons on an integer grid, or that fire in windows, would get such a current."""
+    """ConfigError where neurons on an integer grid, in circuits, or that fire in windows, would get such a current."""
     schedule, cell = recipe.chosen_schedule, settings.cell
-    at_rates = schedule.rates and schedule.always_fires and not recipe.weight_bits
+    at_rates = schedule.rates and schedule.always_fires and not recipe.weight_bits and recipe.max_pool != "wta"
     if cell.i_offset and settings.tools.convert and not at_rates:
         wrong = f"cell.i_offset = {cell.i_offset}: goes with neurons that fire at rates, off the integer grid, only"
-        raise ConfigError(wrong, hint="conversion.schedule = rate and conversion.weight_bits = 0")
+        hint = "conversion.schedule = rate, conversion.weight_bits = 0, and conversion.maxpool_type not wta"
+        raise ConfigError(wrong, hint=hint)
 
 
 def with_offset(network: SpikingNetwork, settings: Settings) -> SpikingNetwork:
@@ -35,7 +36,7 @@ def with_offset(network: SpikingNetwork, settings: Settings) -> SpikingNetwork:
 
 
 def _with_current(population: Population, per_step: float) -> Population:
-    if not isinstance(population.neuron, IF):  # a gate only passes spikes on
+    if not isinstance(population.neuron, IF) or not population.activation:  # gates and circuits only pass spikes on
         return population
     current = per_step * np.asarray(population.neuron.threshold, float)
     return replace(population, bias=current if population.bias is None else population.bias + current)

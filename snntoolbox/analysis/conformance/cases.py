@@ -13,6 +13,7 @@ from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.analysis.conformance.loops import LOOPS
 from snntoolbox.analysis.conformance.networks import MAPS, NETWORKS, NEURONS, Drawing, one_neuron
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
+from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
@@ -86,6 +87,8 @@ def _networks() -> Iterator[Case]:
     for name, draw in {**NETWORKS, **LOOPS}.items():
         yield Case(name=f"network: {name}", check="identical", build=partial(_drawn, draw), steps=_steps(name))
     yield Case(name="network: max pooling by a tree", check="identical", build=max_pool_tree)
+    build = partial(_without_biases, partial(_drawn, NETWORKS["residual"]))
+    yield Case(name="network: biases by a neuron", check="identical", build=build)
     build = partial(_winners, partial(_drawn, NETWORKS["gate"]))
     yield Case(name="network: max pooling by winners", check="identical", build=build, steps=2 * MANY)
     yield Case(name="network: integer grid", check="identical", build=lambda: Quantize(8)(max_pool_tree()))
@@ -147,6 +150,8 @@ def _grids() -> Iterator[Case]:
         yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)
     zero = IF(reset=Reset.ZERO, initial=0.5)
     yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
+    build = partial(_without_biases, quantised("residual"))
+    yield Case(name="integer grid: biases by a neuron", check="identical", build=build)
     build = partial(_winners, quantised("gate"))
     yield Case(name="integer grid: max pooling by winners", check="identical", build=build, steps=2 * MANY)
     build = partial(_saturating, quantised("residual"))
@@ -155,6 +160,11 @@ def _grids() -> Iterator[Case]:
         for name in ("residual", "two codings"):
             yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
     yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
+
+
+def _without_biases(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:
+    """The spikes of one neuron in the place of biases."""
+    return BiasNeuron()(build())
 
 
 def _winners(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:

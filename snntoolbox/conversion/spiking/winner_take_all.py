@@ -66,7 +66,7 @@ class _Circuit:
         fired = self._conv("fired", cells, np.ones((channels, taps, *ones)), channels)
         scale = pool.scale if np.shape(pool.scale)[0] == 1 else np.repeat(pool.scale, taps, axis=0)
         excitatory = replace(
-            pool, name=cells, activation=cells, shape=shape, scale=scale, neuron=IF(), current=current
+            pool, name=cells, activation="", shape=shape, scale=scale, neuron=IF(), current=current
         )
         self.populations = (excitatory, replace(pool, neuron=IF(reset=Reset.ZERO), current=fired))
 

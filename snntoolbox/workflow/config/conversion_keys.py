@@ -149,6 +149,12 @@ class Conversion:
         "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes.",
         recipe="readout",
     )
+    bias: Literal["current", "neuron"] = key(
+        "current",
+        "Biases are currents, or the spikes of one neuron that fires in every step, which come by synapses of these "
+        "weights: the same spikes; with schedule = rate.",
+        recipe="bias",
+    )
     initial_potential: float = key(
         0.5, "Membrane potential at the start, in units of the threshold.", rule=between(0, 1), recipe="neuron.initial"
     )
