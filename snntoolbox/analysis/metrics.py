@@ -10,44 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from snntoolbox.errors import DataError
+from snntoolbox.ir.agreement import Pearson, same_samples
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
-
-
-class Pearson:
-    """The correlation of two variables over all values so far.
-
-    Batches are merged by their means and centred sums (Chan, Golub & LeVeque 1983), which keeps its digits where
-    plain sums of squares would cancel.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._mean = np.zeros(2)
-        self._products = np.zeros((2, 2))
-
-    def add(self, first: Array, second: Array) -> None:
-        """Take in paired values of one shape."""
-        if first.shape != second.shape:
-            raise ValueError(f"values of shape {first.shape} cannot be paired with {second.shape}")
-        if not first.size:
-            return
-        pairs = np.stack([np.asarray(first, np.float64).ravel(), np.asarray(second, np.float64).ravel()])
-        mean = pairs.mean(axis=1)
-        centred = pairs - mean[:, None]
-        total = self.count + first.size
-        shift = mean - self._mean
-        self._products += centred @ centred.T + np.outer(shift, shift) * (self.count * first.size / total)
-        self._mean += shift * (first.size / total)
-        self.count = total
-
-    @property
-    def value(self) -> float:
-        """Between -1 and 1; nan where there are no values or one side does not vary."""
-        (xx, xy), (_, yy) = self._products
-        return float(np.clip(xy / math.sqrt(xx) / math.sqrt(yy), -1, 1)) if xx > 0 and yy > 0 else math.nan
 
 
 class RegressionError:
@@ -60,7 +26,7 @@ class RegressionError:
 
     def add(self, outputs: Array, targets: Array) -> None:
         """Take in outputs and what they should be, in the user's units."""
-        _same_samples(outputs, targets)
+        same_samples(outputs, targets)
         outputs, targets = np.asarray(outputs, np.float64), np.asarray(targets, np.float64)
         difference = outputs.reshape(len(outputs), -1) - targets.reshape(len(targets), -1)
         self.count += difference.size
@@ -138,7 +104,7 @@ class PopulationStatistics:
 
 def agreement(predictions: Array, others: Array) -> float:
     """The share of samples that two networks put into the same class."""
-    _same_samples(predictions, others)
+    same_samples(predictions, others)
     return float(np.mean(np.asarray(predictions) == np.asarray(others)))
 
 
@@ -159,24 +125,6 @@ def first_step_within(per_step: Sequence[float] | Array, goal: float) -> int | N
 
 def accuracy_per_step(predictions: Array, labels: Array) -> Array:
     """The share of right predictions (steps, samples, *places) after each step, for labels (samples, *places)."""
-    _same_samples(predictions.swapaxes(0, 1), labels)
+    same_samples(predictions.swapaxes(0, 1), labels)
     right = np.asarray(predictions == labels)
     return np.asarray(right.reshape(len(right), -1).mean(axis=1))
-
-
-def confusion_matrix(predictions: Array, labels: Array, classes: int) -> Array:
-    """How many samples (or places) of each class (rows) were put into each class (columns), (classes, classes) int64.
-
-    Those without a prediction (-1) are in no column.
-    """
-    _same_samples(predictions, labels)
-    decided = np.asarray(predictions) >= 0
-    pairs = np.asarray(labels, np.int64)[decided] * classes + np.asarray(predictions, np.int64)[decided]
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def _same_samples(first: Array, second: Array) -> None:
-    if len(first) != len(second):
-        raise DataError(f"{len(first)} outputs for {len(second)} labels or targets")
-    if not len(first):
-        raise DataError("there are no samples to compare")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from snntoolbox.backends.checking import announce, build_network, check_record, check_simulator
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
@@ -19,9 +22,11 @@ from snntoolbox.backends.workers.cluster import check as check_workers
 from snntoolbox.errors import DataError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.data_range import tell_differences
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.ran import Analogue, Ran
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
 from snntoolbox.ir.samples import Progress, checked_arrays
 from snntoolbox.ir.timing import duration_of, run_steps
@@ -79,7 +84,20 @@ def simulate(
         results.append(result if rule is None else _with_exits(result, rule, kept))
         if progress:
             progress(result.samples)
-    return joined(results)
+    return replace(joined(results), ran=Ran(network, arrays, _analogue(network)))
+
+
+def _analogue(network: SpikingNetwork) -> Analogue | None:
+    """What gives the values of the network's original."""
+    return None if network.original is None else partial(_values, network.original)
+
+
+def _values(graph: Graph, x: Sequence[Array], names: Sequence[str]) -> dict[str, Array]:
+    from snntoolbox.engine.executor import Executor
+
+    kept = [name for name in names if name in graph.nodes]
+    parts = list(Executor(graph).batches(*x, keep=kept))
+    return {name: np.concatenate([part[name] for part in parts]) for name in kept}
 
 
 def _rule(

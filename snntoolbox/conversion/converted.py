@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from snntoolbox.backends.simulate import simulate
 from snntoolbox.errors import ArgumentError
 from snntoolbox.ir import io
 from snntoolbox.ir.arguments import checked
+from snntoolbox.ir.drawing.canvas import drawn
+from snntoolbox.ir.drawing.html_forms import network_html
+from snntoolbox.ir.drawing.network_plot import plot_network
 from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -23,6 +26,9 @@ from snntoolbox.ir.result import Result
 from snntoolbox.ir.samples import is_single
 from snntoolbox.ir.summary import network_summary
 from snntoolbox.ir.timing import run_steps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class ConvertedNetwork(SpikingNetwork):
@@ -33,6 +39,7 @@ class ConvertedNetwork(SpikingNetwork):
         """The same network with these calls."""
         rebuild, (_, *made_of) = network.__reduce__()
         converted: ConvertedNetwork = rebuild(cls, *made_of)
+        converted.original = network.original
         return converted
 
     def run(self, x: Array | Sequence[Array], *, duration: float | None = None, **options: Any) -> Result:
@@ -62,6 +69,15 @@ class ConvertedNetwork(SpikingNetwork):
         starts = [np.unique(np.asarray(n.initial) / np.asarray(n.threshold)) for n in neurons]
         shares = np.unique(np.concatenate(starts)) if starts else np.array([np.nan])
         return float(shares[0]) if len(shares) == 1 else math.nan
+
+    def plot(self, result: Result | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw it as boxes and lines, coloured by the spikes of a result; matplotlib's axes."""
+        rates = {} if result is None else {name: float(result.rates(name).mean()) for name in result.counts}
+        return drawn(plot_network, self, rates, axes=ax)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return network_html(self)
 
     def summary(self) -> str:
         """A table of the populations: shape, neurons, thresholds, synapses, and the user's layer."""

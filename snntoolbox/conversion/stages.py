@@ -77,7 +77,7 @@ def convert(
         warning = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
         log.warning(warning, changed)
     network = spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes)
-    return ConvertedNetwork.of(_with_trained_steps(network, lowered, recipe.dt))
+    return ConvertedNetwork.of(_with_trained_steps(network, lowered, recipe.dt).replaced(original=lowered))
 
 
 def _with_trained_steps(network: SpikingNetwork, lowered: Graph, dt: float) -> SpikingNetwork:

@@ -1,7 +1,7 @@
 """Makes text of others (names in models, paths, what a user typed) safe for where it goes.
 
 A name may hold whatever its author liked: escape characters that a terminal obeys, marks that turn the order of letters
-around, line ends, zeros. Here it becomes letters that stand for themselves; for plots see ``report/canvas.py``.
+around, line ends, zeros. Here it becomes letters that stand for themselves; for plots see ``drawing/canvas.py``.
 """
 
 from __future__ import annotations

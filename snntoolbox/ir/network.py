@@ -17,6 +17,7 @@ from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.grid import Grid as Grid
 from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
@@ -140,28 +141,6 @@ class Schedule:
         return self.counting.total(self.window)
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The integer grid that a quantised network lives on.
-
-    Weights, biases, thresholds and potentials are integers of `weight_bits` or wider; the current from an analogue
-    input is rounded (half to even) once, before the first step. `start` is the largest |V| before the first step and
-    all pulses together, `growth` the largest amount by which spikes and bias can move any |V| in one step.
-    """
-
-    weight_bits: int
-    start: int
-    growth: int
-
-    def bound(self, steps: int, current: float) -> int:
-        """No |V|, nor any partial sum towards it, exceeds this over `steps` steps with input currents up to `current`.
-
-        |V| <= start + steps * (growth + current), and one further step's sum on top. Below 2**24 float32 is exact
-        whatever the order of summation, below 2**53 float64.
-        """
-        return self.start + (steps + 1) * (self.growth + math.ceil(current))
-
-
 class SpikingNetwork:
     """Populations, read-outs and the linear wiring between them; never changed in place.
 
@@ -170,7 +149,8 @@ class SpikingNetwork:
     current. Shared linear work is thus done once, and a backend without a notion of layers asks `projections`.
     `notes` are what its making has to tell the user, for the summary, `duration` the run (ms) that it was fitted to,
     None for any, `corrected` how many of its calibration samples, the first ones, it was corrected on, and `calibrated`
-    the range of these samples by input, as far as there were any; they change nothing in it.
+    the range of these samples by input, as far as there were any; they change nothing in it. `original` is the lowered
+    graph that it was converted from, to compare with, while that is at hand: neither files nor other processes get it.
     """
 
     def __init__(
@@ -187,6 +167,7 @@ class SpikingNetwork:
         duration: float | None = None,
         corrected: int = 0,
         calibrated: Mapping[str, DataRange] | None = None,
+        original: Graph | None = None,
     ) -> None:
         self.wiring = wiring
         self.encodings: Mapping[str, Encoding] = MappingProxyType(dict(encodings))
@@ -199,6 +180,7 @@ class SpikingNetwork:
         self.duration = duration
         self.corrected = corrected
         self.calibrated: Mapping[str, DataRange] = MappingProxyType(dict(calibrated or {}))
+        self.original = original
         self._check(len(populations))
 
     @property
@@ -289,6 +271,7 @@ class SpikingNetwork:
         duration: float | None = None,
         corrected: int | None = None,
         calibrated: Mapping[str, DataRange] | None = None,
+        original: Graph | None = None,
     ) -> Self:
         """A copy with some parts exchanged."""
         return type(self)(
@@ -303,6 +286,7 @@ class SpikingNetwork:
             duration=self.duration if duration is None else duration,
             corrected=self.corrected if corrected is None else corrected,
             calibrated=self.calibrated if calibrated is None else calibrated,
+            original=self.original if original is None else original,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

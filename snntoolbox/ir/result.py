@@ -6,14 +6,25 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snntoolbox.errors import ArgumentError, DataError
 from snntoolbox.ir.arguments import misfits
+from snntoolbox.ir.as_neo import block_of
+from snntoolbox.ir.as_xarray import dataset_of
+from snntoolbox.ir.drawing.html_forms import result_html
+from snntoolbox.ir.drawing.result_plots import ResultPlots
+from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.labels import share_right
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.ran import Ran
+
+if TYPE_CHECKING:
+    from neo import Block
+    from xarray import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +120,7 @@ class Record:
         return self.potentials is True or (isinstance(self.potentials, frozenset) and population in self.potentials)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Result:
     """Counts, outputs and recordings of a batch of samples over `steps` steps.
 
@@ -127,6 +138,7 @@ class Result:
     early_exit: when each sample ended, with its prediction then, if that was asked for; all else is after all steps.
     heads: read-out -> what it says.
     hardware: what a simulator of chips says that a sample took there, by name and unit -> (samples,).
+    ran: the network and the samples that it came from, where `simulate` or `run` gave it.
     """
 
     steps: int
@@ -142,6 +154,35 @@ class Result:
     early_exit: EarlyExit | None = None
     heads: Mapping[str, Head] = field(default_factory=dict)
     hardware: Mapping[str, Array] = field(default_factory=dict)
+    ran: Ran | None = None
+
+    @property
+    def plot(self) -> ResultPlots:
+        """Pictures of it: ``result.plot.accuracy(y)``, ``result.plot.raster("relu1")``; they need matplotlib."""
+        return ResultPlots(self)
+
+    def to_xarray(self) -> Dataset:
+        """Everything in it as an ``xarray.Dataset``, with named axes and times in ms; it needs xarray."""
+        return dataset_of(self)
+
+    def to_neo(self) -> Block:
+        """The recorded spike trains and potentials as a ``neo.Block``, a segment for each sample; it needs Neo."""
+        return block_of(self)
+
+    def __repr__(self) -> str:
+        kept = [name for name in ("spikes", "potentials", "outputs_per_step", "hardware") if getattr(self, name)]
+        names = ", ".join(map(shown, self.counts))
+        held = ", ".join(["counts", "outputs", *kept])
+        return f"Result({self.samples} samples, {self.steps} steps; {held} of {names})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return result_html(self)
+
+    @property
+    def dt(self) -> float:
+        """The length of a step in ms; 1 where it is not known what ran."""
+        return 1.0 if self.ran is None else self.ran.network.dt
 
     @property
     def mean_steps(self) -> float:

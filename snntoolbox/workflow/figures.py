@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.analysis.metrics import confusion_matrix
 from snntoolbox.backends.simulate import simulate
 from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.agreement import confusion_matrix
+from snntoolbox.ir.drawing.canvas import spread
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -113,7 +114,7 @@ def _values(rates: Array, activations: Array | None, events: Array, steps: int) 
     both = [rates] if activations is None else [rates, activations]
     low, high = (float(f([f(v) for v in both])) for f in (np.min, np.max))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    chosen = np.unique(np.linspace(0, rates.size - 1, min(rates.size, MOST_PAIRS)).round().astype(int))
+    chosen = spread(rates.size, MOST_PAIRS)
     per_neuron = events.reshape(len(events), -1)
     counts = [np.histogram(values, edges)[0] for values in both]
     return LayerValues(

@@ -24,6 +24,7 @@ from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.conversion.stages import spiking
 from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError
+from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -36,7 +37,6 @@ from snntoolbox.workflow.input_spikes import limited
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
 from snntoolbox.workflow.offset_current import check_offset, with_offset
-from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.variables import kept_variables
 from snntoolbox.workflow.saved import check_saved
 

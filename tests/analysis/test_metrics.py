@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from snntoolbox.analysis.metrics import (
-    Pearson,
     PopulationStatistics,
     RegressionError,
     accuracy_per_step,
     agreement,
-    confusion_matrix,
 )
 from snntoolbox.errors import DataError
+from snntoolbox.ir.agreement import Pearson, confusion_matrix
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork

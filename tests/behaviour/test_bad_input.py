@@ -21,10 +21,10 @@ import torch
 from onnx import TensorProto, helper
 
 from snntoolbox.backends.inisim.simulation import Simulation
+from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import MARKER
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
-from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.stories import run as story
 
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=20", "simulation.duration=4"]

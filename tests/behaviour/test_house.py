@@ -40,7 +40,10 @@ FRAMEWORKS = {
     "pyNN": tuple(f"backends/pynn/{name}.py" for name in ("engine", "on_nest", "on_neuron", "on_brian2")),
     "dask": ("backends/workers/local.py",),
     "distributed": ("backends/workers/local.py",),
-    "matplotlib": ("workflow/report/canvas.py",),
+    "matplotlib": ("ir/drawing/canvas.py",),
+    "xarray": ("ir/as_xarray.py",),
+    "neo": ("ir/as_neo.py",),
+    "quantities": ("ir/as_neo.py",),
     "PIL": ("workflow/data/images.py",),
     "faery": ("workflow/data/events/faery_files.py",),
     "rich": ("workflow/report/terminal.py",),
@@ -137,7 +140,7 @@ def test_the_rules_see_what_breaks_them():
     wrong.add_edge("snntoolbox.ir.network", "snntoolbox.conversion.stages")
     assert house.upwards(wrong) == [("snntoolbox.ir.network", "snntoolbox.conversion.stages")]
     assert len(house.circles(wrong)) == 1
-    assert "matplotlib" not in set(packages(FILES["workflow/report/plots.py"])), "for types alone"
+    assert "matplotlib" not in set(packages(FILES["ir/drawing/plots.py"])), "for types alone"
     assert "PIL" in set(packages(FILES["workflow/data/images.py"]))
 
 

@@ -38,7 +38,7 @@ def test_each_folder_with_a_configuration_is_tested():
 
 def test_the_readme_names_every_example():
     text = (EXAMPLES / "README.md").read_text()
-    names = [path.name for path in EXAMPLES.iterdir() if path.is_dir() or path.suffix == ".py"]
+    names = [path.name for path in EXAMPLES.iterdir() if path.is_dir() or path.suffix in (".py", ".ipynb")]
     assert [name for name in names if f"]({name})" not in text and name != "__pycache__"] == []
 
 
@@ -62,6 +62,36 @@ def test_model_is_made_and_converted(name, tmp_path):
     assert report["parsed_accuracy"] == report["ann_accuracy"]
     assert abs(report["snn_accuracy"] - report["ann_accuracy"]) <= (0.01 if name == "event_cnn" else 0.02)
     assert list(elsewhere.iterdir()) == []
+
+
+def test_the_notebook_tells_what_it_shows(tmp_path, monkeypatch):
+    if find_spec("nbclient") is None and not os.environ.get("CI"):
+        pytest.skip("nbclient is not installed")
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    kept = nbformat.read(EXAMPLES / "whole_story.ipynb", 4)
+    fresh = nbformat.read(EXAMPLES / "whole_story.ipynb", 4)
+    for cell in fresh.cells:
+        cell.pop("outputs", None)
+        cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(fresh, timeout=300, kernel_name="python3", resources=resources).execute()
+    assert [shown_kinds(cell) for cell in fresh.cells] == [shown_kinds(cell) for cell in kept.cells]
+    assert sum(kinds.count("image/png") for kinds in map(shown_kinds, fresh.cells)) == 7
+    assert [printed(cell) for cell in fresh.cells] == [printed(cell) for cell in kept.cells]
+    assert list(tmp_path.iterdir()) == []
+
+
+def shown_kinds(cell):
+    """What kinds of outputs a cell has, those of one output in order."""
+    return [kind for output in cell.get("outputs", ()) for kind in sorted(output.get("data", {}))]
+
+
+def printed(cell):
+    return "".join(output["text"] for output in cell.get("outputs", ()) if output.output_type == "stream")
 
 
 def test_conversion_in_python(tmp_path):

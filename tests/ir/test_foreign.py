@@ -10,10 +10,10 @@ from snntoolbox.backends.fpga.report import table
 from snntoolbox.backends.verilog.names import Names
 from snntoolbox.backends.verilog.writing import Files, header
 from snntoolbox.ir.builder import GraphBuilder
+from snntoolbox.ir.drawing import canvas, plots
 from snntoolbox.ir.foreign import code, comment, file_name, file_names, longer, markdown, shown
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.summary import text_table
-from snntoolbox.workflow.report import canvas, plots
 
 NASTY = {
     "colours": "\x1b[31mred\x1b[0m",

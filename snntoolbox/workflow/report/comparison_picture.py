@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snntoolbox.analysis.comparison.comparison import Comparison, Side
-from snntoolbox.workflow.report.canvas import (
+from snntoolbox.ir.drawing.canvas import (
     BLUE,
     GREEN,
     GREY,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from snntoolbox.analysis import metrics
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
+from snntoolbox.ir.agreement import confusion_matrix
+from snntoolbox.ir.drawing import canvas, plots
 from snntoolbox.ir.foreign import file_names, shown
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -21,7 +22,6 @@ from snntoolbox.ir.operations import input_trains, neuron_updates_per_step, syna
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.writing import replacing
 from snntoolbox.workflow.collecting import Batch
-from snntoolbox.workflow.report import canvas, plots
 from snntoolbox.workflow.report.plots import error_terms
 from snntoolbox.workflow.report.variables import record_of
 
@@ -220,7 +220,7 @@ def _confusion(predictions: tuple[Array, Array] | None, all_classes: int) -> Fig
     if predictions is None:
         return None
     classes, labels = predictions
-    return plots.confusion(metrics.confusion_matrix(classes, labels, all_classes))
+    return plots.confusion(confusion_matrix(classes, labels, all_classes))
 
 
 def _mean_counts(result: Result) -> dict[str, Array]:

@@ -9,9 +9,9 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snntoolbox.ir.drawing import canvas
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.values import show
-from snntoolbox.workflow.report import canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,6 +9,7 @@ from pathlib import Path
 from snntoolbox.analysis.comparison.compare import backends_of, compare
 from snntoolbox.analysis.comparison.comparison import Comparison
 from snntoolbox.errors import ConfigError
+from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer
 from snntoolbox.ir.io import save
@@ -19,7 +20,6 @@ from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import options_of
 from snntoolbox.workflow.preparation import Prepared, prepare, resets_alone
-from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.comparison_picture import picture
 from snntoolbox.workflow.report.html.compare_page import compare_page
 from snntoolbox.workflow.report.html.page import write_page

@@ -13,6 +13,7 @@ from snntoolbox.analysis.settings import written
 from snntoolbox.analysis.tuning.tune import tune
 from snntoolbox.analysis.tuning.tuning import Trial, Tuning
 from snntoolbox.errors import ConfigError
+from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
@@ -28,7 +29,6 @@ from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import resets_alone
-from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.tune_page import tune_page
 from snntoolbox.workflow.report.plots import Point, pareto

@@ -4,7 +4,7 @@ import pytest
 
 from snntoolbox.analysis.diagnosis import terms
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis, LayerDiagnosis, Size
-from snntoolbox.workflow.report.canvas import save
+from snntoolbox.ir.drawing.canvas import save
 from snntoolbox.workflow.report.plots import error_terms
 
 pytest.importorskip("matplotlib")

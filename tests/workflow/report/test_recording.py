@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import snntoolbox as stb
+from snntoolbox.ir.drawing import canvas, plots
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.nodes import Input, ReLU
 from snntoolbox.workflow.collecting import Batch
-from snntoolbox.workflow.report import canvas, plots
 from snntoolbox.workflow.report.recording import Recorder
 
 LAYERS = ("raster", "potentials", "rate_maps", "activation_maps", "rates_against_activations", "histograms")

@@ -16,12 +16,12 @@ from snntoolbox.errors import (
     SNNToolboxError,
     UnfinishedError,
 )
+from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.writing import _plain, write_json
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
-from snntoolbox.workflow.report import canvas
 from snntoolbox.workflow.stories import points
 from snntoolbox.workflow.stories.run import FinishedRun, run
 from snntoolbox.workflow.stories.sweep import _labels

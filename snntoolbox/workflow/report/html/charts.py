@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.ir.drawing.canvas import spread
 from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.node import Array
 from snntoolbox.workflow.report.html.axis import Axis, short
@@ -72,11 +73,6 @@ def dots(xs: Array, ys: Array) -> str:
     return "".join(f"M{x:g} {y:g}h0" for x, y in zip(np.round(xs, 1).tolist(), np.round(ys, 1).tolist(), strict=True))
 
 
-def thinned(size: int, most: int = MOST_POINTS) -> Array:
-    """At most so many indices, evenly spread; first and last are among them."""
-    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int)) if size else np.zeros(0, int)
-
-
 def lines(
     title: str, summary: str, x: tuple[str, Array], y: str, series: Mapping[str, Array],
     levels: Mapping[str, float] | None = None, *, percent: bool = False,
@@ -95,7 +91,7 @@ def lines(
         style = f"line c{1 + (number - 1) % 6}"
         strokes.append(Stroke(line(xs, ys), style))
         legend.append((style, label))
-        for i in thinned(len(at), MOST_POINTS // len(series)):
+        for i in spread(len(at), MOST_POINTS // len(series)):
             words = f"{name} {short(float(at[i]))}: {label} {_value(float(values[i]), percent)}"
             points.append((round(float(xs[i]), 1), round(float(ys[i]), 1), words))
     for label, level in levels.items():
@@ -131,7 +127,7 @@ def scatter(
 
 def told(xs: Array, ys: Array, words: Sequence[str]) -> tuple[tuple[float, float, str], ...]:
     """What a click near to a point tells, of an even choice of many."""
-    return tuple((round(float(xs[i]), 1), round(float(ys[i]), 1), words[i]) for i in thinned(len(xs)))
+    return tuple((round(float(xs[i]), 1), round(float(ys[i]), 1), words[i]) for i in spread(len(xs), MOST_POINTS))
 
 
 def histogram(title: str, edges: Array, counts: Mapping[str, Array]) -> Chart:

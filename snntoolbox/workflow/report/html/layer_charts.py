@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from snntoolbox.ir.drawing.canvas import spread
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
@@ -53,7 +54,7 @@ def _of_sample(network: SpikingNetwork, name: str, trace: Result) -> Iterator[Ch
     spikes = trace.spikes[name][:MOST_STEPS, 0].reshape(min(trace.steps, MOST_STEPS), -1) != 0
     counts = spikes.sum(axis=0)
     rows = min(ROWS, max(4, int(MOST_SPIKES / max(float(counts.mean()), 1e-9))), spikes.shape[1])
-    chosen = np.unique(np.linspace(0, spikes.shape[1] - 1, rows).round().astype(int))
+    chosen = spread(spikes.shape[1], rows)
     yield raster("Spikes of the first sample", spikes[:, chosen], chosen, network.dt, spikes.shape[1])
     neuron = network.populations[name].neuron
     if isinstance(neuron, IF) and name in trace.potentials:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.ir.drawing.canvas import spread
 from snntoolbox.ir.node import Array
 from snntoolbox.workflow.figures import Figures, Odd
-from snntoolbox.workflow.report.html.charts import lines, thinned
+from snntoolbox.workflow.report.html.charts import lines
 from snntoolbox.workflow.report.html.page import Section
 from snntoolbox.workflow.report.html.pictures import picture
 
@@ -36,7 +37,7 @@ def accuracy_section(report: Mapping[str, Any]) -> Section:
     ends = ", ".join(f"{name} {values[-1]:.2%}" for name, values in series.items())
     chart = lines("Accuracy over time", f"After the last step: {ends}.", ("step", steps), "share of samples", series,
                   known, percent=True)  # fmt: skip
-    rows = [(str(steps[i]), *(f"{values[i]:.2%}" for values in series.values())) for i in thinned(len(steps), _ROWS)]
+    rows = [(str(steps[i]), *(f"{values[i]:.2%}" for values in series.values())) for i in spread(len(steps), _ROWS)]
     tables = [(("step", *series), rows, "The same as a table")]
     return Section(
         template="charts", title="Accuracy over time", values={"charts": [chart], "sentences": [], "tables": tables}

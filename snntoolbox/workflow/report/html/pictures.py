@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from snntoolbox.ir.drawing.sample_picture import as_picture
 from snntoolbox.ir.node import Array
 
 LARGEST = 64
@@ -15,29 +16,16 @@ LARGEST = 64
 
 
 def picture(sample: Array) -> str:
-    """A data URI of a sample: (height, width), channels first or three last, a map per channel else; values as grey.
-
-    What is no picture is shown as a square of its values.
-    """
-    values = np.nan_to_num(np.squeeze(np.asarray(sample, float)))
-    if values.ndim == 3 and values.shape[0] == 3:
-        values = values.transpose(1, 2, 0)
-    if values.ndim == 3 and values.shape[2] != 3:  # polarities, say: side by side
-        values = np.concatenate(list(values), axis=1)
-    if values.ndim not in (2, 3):
-        values = _square(values.ravel())
+    """A data URI of a sample, see `as_picture`; of four colours the fourth, how opaque it is, is left out."""
+    values = as_picture(sample)
+    values = values[..., :3] if values.ndim == 3 else values
     every = -(-max(values.shape[:2]) // LARGEST)
     values = values[::every, ::every]
-    low, high = float(values.min()), float(values.max())
-    grey = (255 * (values - low) / ((high - low) or 1.0)).round().astype(np.uint8)
-    return f"data:image/png;base64,{base64.b64encode(_png(grey)).decode()}"
-
-
-def _square(values: Array) -> Array:
-    side = int(np.ceil(np.sqrt(values.size)))
-    padded = np.zeros(side * side)
-    padded[: values.size] = values
-    return padded.reshape(side, side)
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    grey = (255 * (np.nan_to_num(np.clip(values, low, high)) - low).clip(0) / ((high - low) or 1.0)).round()
+    pixels = grey.astype(np.uint8)
+    return f"data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}"
 
 
 def _png(pixels: Array) -> bytes:

@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from snntoolbox.workflow.report.html.layout import BOX, layered, long_lines
+from snntoolbox.ir.drawing.layout import BOX, layered, long_lines
 
 GRAPHS = {
     "chain": nx.path_graph(5, nx.DiGraph),

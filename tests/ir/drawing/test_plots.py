@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from snntoolbox.errors import SNNToolboxError
-from snntoolbox.workflow.report import canvas, plots
-from snntoolbox.workflow.report.canvas import save, spread, square
+from snntoolbox.ir.drawing import canvas, plots
+from snntoolbox.ir.drawing.canvas import save, spread
+from snntoolbox.ir.drawing.sample_picture import square
 
 pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)
@@ -99,7 +100,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 SCRIPT = """
 import sys
 import numpy as np
-from snntoolbox.workflow.report import canvas, plots
+from snntoolbox.ir.drawing import canvas, plots
 assert "matplotlib" not in sys.modules, "imported before it is used"
 canvas.save(plots.operations(np.ones(3)), sys.argv[1])
 assert "matplotlib.pyplot" not in sys.modules, "pyplot keeps global state"

@@ -1,15 +1,16 @@
 """The sheet that plots are drawn on: size, fonts, colours, saving. The one module that imports matplotlib, when used.
 
-Figures are made as objects, without pyplot: nothing touches matplotlib's global state or needs a display.
+Figures of runs are made as objects, without pyplot: nothing touches matplotlib's global state or needs a display. What
+is drawn from Python is known to pyplot, unless axes are given: notebooks show it.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 # Okabe & Ito's colours, told apart with any colour vision; viridis is even in grey
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#444444"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, "#56B4E9", "#E69F00", "#000000")
+
+LEVEL_COLOURS = ("#FFFFFF", "#FFF1E0", "#FFE1BD", "#FFCD92", "#FDB46A", "#F79A45")
+"""Of rates, from none to one spike in every step; the page has them too."""
 
 _DPI = 130
 """Dots per inch, unless savefig.dpi is set."""
@@ -97,12 +101,37 @@ def drawn_name(name: str, most: int = LONGEST) -> str:
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "…": r"\ldots{}"}
 
 
-def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of this size in inches with one pair of axes."""
-    figure = new_figure(width, height)
-    axes = figure.add_subplot()
+def canvas(width: float, height: float, axes: Axes | None = None) -> tuple[Figure, Axes]:
+    """A figure of this size in inches with one pair of axes; `axes` that are there, and their figure, instead."""
+    axes = new_figure(width, height).add_subplot() if axes is None else axes
     tidy(axes)
+    figure: Figure = axes.figure  # type: ignore[assignment]
     return figure, axes
+
+
+@contextmanager
+def known_to_pyplot() -> Iterator[None]:
+    """Inside the block new figures are pyplot's, so that a notebook shows them at the end of a cell."""
+    token = _PYPLOT.set(True)
+    try:
+        yield
+    finally:
+        _PYPLOT.reset(token)
+
+
+_PYPLOT: ContextVar[bool] = ContextVar("figures are known to pyplot", default=False)
+
+
+def drawn(draw: Callable[..., Figure], *values: object, axes: Axes | None, **named: object) -> Axes:
+    """The axes of a picture for Python: those that are given, else of a figure that a notebook shows."""
+    if axes is not None:
+        draw(*values, **named, axes=axes)
+    else:
+        with known_to_pyplot():
+            axes = draw(*values, **named).axes[0]
+    axes.set_title(axes.get_title(loc="left"), fontsize=11)
+    axes.set_title("", loc="left")  # in the middle, where a title of the user's replaces it
+    return axes
 
 
 def tidy(axes: Axes) -> None:
@@ -122,7 +151,12 @@ def new_figure(width: float, height: float) -> Figure:
             "plots need matplotlib, which is not installed", hint="pip install 'snntoolbox[plots]'"
         ) from error
     engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-    return Figure(figsize=(width, height), layout=engine, facecolor="white")
+    if not _PYPLOT.get():
+        return Figure(figsize=(width, height), layout=engine, facecolor="white")
+    from matplotlib import pyplot
+
+    figure: Figure = pyplot.figure(figsize=(width, height), layout=engine, facecolor="white")
+    return figure
 
 
 @contextmanager
@@ -168,6 +202,24 @@ def _size(name: str, ours: int) -> Any:
     return ours if rcParams[name] == rcParamsDefault[name] else rcParams[name]
 
 
+def box_patch(x: float, y: float, width: float, height: float, *, colour: str, edge: str, style: str = "-") -> Any:
+    """A box with round corners, its upper left corner at x and y."""
+    from matplotlib.patches import FancyBboxPatch
+
+    shape = f"round,pad=0,rounding_size={0.1 * min(width, height)}"
+    return FancyBboxPatch((x, y), width, height, shape, facecolor=colour, edgecolor=edge, linestyle=style, zorder=2)
+
+
+def curve_patch(bends: Sequence[Sequence[tuple[float, float]]], colour: str) -> Any:
+    """A line from a start through bends of three points each, as Bezier has them."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Line
+
+    codes = [Line.MOVETO, *[Line.CURVE4] * 3 * (len(bends) - 1)]
+    points = [point for bend in bends for point in bend]
+    return PathPatch(Line(points, codes), facecolor="none", edgecolor=colour, linewidth=1.2, zorder=1)
+
+
 def engineering_units(axes: Axes, *, across: bool = False) -> None:
     """10 M rather than 1e7, upwards or `across`."""
     from matplotlib.ticker import EngFormatter
@@ -190,15 +242,7 @@ def times(steps: int, dt: float) -> Array:
 
 def spread(size: int, most: int) -> Array:
     """At most this many indices, evenly spread."""
-    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
-
-
-def square(values: Array) -> Array:
-    """A vector as a picture that is about square; the rest is nan."""
-    columns = math.ceil(math.sqrt(values.size))
-    padded = np.full(columns * math.ceil(values.size / columns), np.nan)
-    padded[: values.size] = values
-    return padded.reshape(-1, columns)
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int)) if size else np.zeros(0, int)
 
 
 def shades(number: int) -> Sequence[Any]:
