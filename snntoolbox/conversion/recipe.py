@@ -146,8 +146,6 @@ class Recipe:
             wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
         if self.bias_relaxation and not schedule.always_fires:
             wrong.append(f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire")
-        if (only := self.encoding.only_schedule) not in ("", schedule.name):
-            wrong.append(f"{self.encoding.words(self.dt)} need schedule = {only}, not {schedule.name}")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")

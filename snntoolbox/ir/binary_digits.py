@@ -23,7 +23,6 @@ class BinaryDigits(Spiking):
     """
 
     features = (Feature("binary-digit input", lowered_by=Lowering("[input] digit_input = False")),)
-    only_schedule = "radix"
 
     amplitude: float = 1.0
     window: int = 6

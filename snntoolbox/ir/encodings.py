@@ -21,12 +21,10 @@ from snntoolbox.ir.parts import ONLY_SCHEDULES, RATE
 class Encoding:
     """How an input is presented: a frozen dataclass.
 
-    `features` are what it may ask of a backend, in the words in which it is refused. `only_schedule`, where given, is
-    the name of the only schedule in which it says what it should.
+    `features` are what it may ask of a backend, in the words in which it is refused.
     """
 
     features: ClassVar[tuple[Feature, ...]]
-    only_schedule: ClassVar[str] = ""
 
     def asks(self) -> tuple[Feature, ...]:
         """The features that it asks for, as it is."""

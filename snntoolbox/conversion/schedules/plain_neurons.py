@@ -7,6 +7,7 @@ from dataclasses import replace
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.errors import ConversionError, Unsupported
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.latency import Latency
@@ -35,6 +36,13 @@ def lossy_choices(schedule: str, recipe: Choices) -> list[str]:
     if recipe.neuron.special:
         wrong.append(f"schedule = {schedule} needs neurons without {' and '.join(recipe.neuron.special_words)}")
     return wrong
+
+
+def digits_misfit(schedule: str, recipe: Choices, counting: Counting) -> list[str]:
+    """What is wrong with binary digits as input where the steps of a schedule of this name do not count so."""
+    if counting is Counting.DIGIT or not isinstance(recipe.encoding, BinaryDigits):
+        return []
+    return [f"input by binary digits needs steps that count as digits (schedule = radix), not schedule = {schedule}"]
 
 
 def gates(lowered: Graph) -> list[Unsupported]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
+from snntoolbox.conversion.schedules.plain_neurons import digits_misfit
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.errors import Unsupported
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -36,8 +38,8 @@ class Rate:
         return steps
 
     def misfits(self, recipe: Choices) -> list[str]:
-        """Nothing."""
-        return []
+        """Digits, whose order counts for nothing here."""
+        return digits_misfit(self.name, recipe, Counting.ONE)
 
     def unsupported(self, lowered: Graph) -> list[Unsupported]:
         """Nothing: what is lowered can fire at a rate."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.corrections.correct_phased import CorrectPhased
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
-from snntoolbox.conversion.schedules.plain_neurons import gates, lossy_choices
+from snntoolbox.conversion.schedules.plain_neurons import digits_misfit, gates, lossy_choices
 from snntoolbox.conversion.schedules.quantized_reference import check_quantized
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.errors import ConversionError, Unsupported
@@ -53,7 +53,8 @@ class Windowed(ABC):
     def misfits(self, recipe: Choices) -> list[str]:
         """Neurons that lose current, or whose spikes are of several kinds."""
         plain = f"schedule = {self.name} needs plain spikes, without levels and signs"
-        return lossy_choices(self.name, recipe) + ([plain] if recipe.neuron.graded else [])
+        wrong = lossy_choices(self.name, recipe) + ([plain] if recipe.neuron.graded else [])
+        return wrong + digits_misfit(self.name, recipe, self.turns(1).counting)
 
     def unsupported(self, lowered: Graph) -> list[Unsupported]:
         """Gates."""

@@ -248,10 +248,10 @@ REFUSED = {
         {"conversion.schedule": "radix", "input.latency_input": True},
         "constant-current or binary-digit input",
     ),
-    "digits at a rate": ({"input.digit_input": True}, "need schedule = radix, not rate"),
+    "digits at a rate": ({"input.digit_input": True}, "(schedule = radix), not schedule = rate"),
     "digits in phases": (
         {"conversion.schedule": "phased", "input.digit_input": True},
-        "need schedule = radix, not phased",
+        "(schedule = radix), not schedule = phased",
     ),
     "latency by changes": (
         {"conversion.schedule": "differential", "input.latency_input": True},
