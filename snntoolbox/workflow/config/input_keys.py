@@ -56,13 +56,14 @@ class Input:
     datagen_kwargs: Mapping[str, object] = key(
         {},
         "Images: rescale (a factor on pixel values), data_format (channels_last or channels_first), samplewise_center, "
-        "samplewise_std_normalization. Events: rescale is "
-        "what an event adds to a frame.",
+        "samplewise_std_normalization, featurewise_center, featurewise_std_normalization, zca_whitening, zca_epsilon, "
+        "validation_split. Events: rescale is what an event adds to a frame.",
     )
     dataflow_kwargs: Mapping[str, object] = key(
         {},
         "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
-        "interpolation (nearest, bilinear, bicubic), classes (folder names in order).",
+        "interpolation (nearest, bilinear, bicubic, lanczos, box, hamming), keep_aspect_ratio, classes (folders "
+        "in order), subset (training or validation), follow_links.",
     )
     num_dvs_events_per_sample: int = key(
         2000,
@@ -191,6 +192,6 @@ class Input:
     keras_dataset: str = key(
         "",
         "Take a data set of keras.datasets, from its cache or downloaded, instead of files: test images, and the first "
-        "1000 training images for calibration. rescale and data_format in datagen_kwargs count.",
+        "1000 training images for calibration. datagen_kwargs count.",
         choices=("", "mnist", "fashion_mnist", "cifar10", "cifar100"),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +41,11 @@ NAME_CLASSES = "name the classes in their order: dataflow_kwargs = {'classes': [
 """What settles which folder has which number."""
 
 
+Share = tuple[float, float]
+"""From which share of some files on, and up to which."""
+WHOLE: Share = (0.0, 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class ClassFolders:
     """The images of a data set with the numbers of their classes, and the name of each number.
@@ -58,13 +64,16 @@ def class_folders(
     class_file: Path | None = None,
     kind: FileKind = IMAGES,
     labels: Mapping[str, int] = MappingProxyType({}),
+    part: Share = WHOLE,
+    *,
+    links: bool = False,
 ) -> ClassFolders:
     """Return the images, or files of another kind, below `root` by class; what is left out is told.
 
     The folders are `classes`, or all in `root` in sorted order, and are counted in that order unless `labels`, or the
     JSON file `class_file` of the form ``{"0": ["name", ...], ...}``, numbers them. Hidden folders, those of
-    systems, results of runs and calibration images are no classes. DataError where a folder without images would take
-    a number.
+    systems, results of runs and calibration images are no classes. Of each folder's files those of a `part` are taken,
+    and with `links` those in folders that are links too. DataError where a folder without images would take a number.
     """
     known = _sub_folders(root)
     names = _checked(classes, known, root) if classes else known
@@ -72,7 +81,7 @@ def class_folders(
         hint = f"put the {kind.words} of each class into a sub-folder of its own"
         raise DataError(f"{root} has no sub-folders", hint=hint)
     numbers = _from_labels(names, labels, root) if labels else _numbered(names, class_file)
-    files = {name: files_in(root / name, kind) for name in names}
+    files = {name: shared(files_in(root / name, kind, links=links), part) for name in names}
     _tell_other_files(root, names, kind)
     numbered = bool(classes or labels) or class_file is not None
     if any(files.values()):
@@ -86,23 +95,41 @@ def class_folders(
     return ClassFolders(pairs, texts, numbered)
 
 
-def images_of_classes(root: Path, classes: Sequence[str] = ()) -> list[Path]:
-    """Return the images of these class folders of `root`, or of all that count, in order."""
+def images_of_classes(
+    root: Path, classes: Sequence[str] = (), part: Share = WHOLE, *, links: bool = False
+) -> list[Path]:
+    """Return the images of these class folders of `root`, or of all that count, in order; a part of each folder's."""
     names = classes or [name for name in _visible(root) if not _no_class(root / name)]
-    return [path for name in names for path in files_in(root / name)]
+    return [path for name in names for path in shared(files_in(root / name, links=links), part)]
 
 
-def files_in(folder: Path, kind: FileKind = IMAGES) -> list[Path]:
+def shared(files: Sequence[Path], part: Share) -> list[Path]:
+    """The files from a share of their number on up to another, as Keras counts them."""
+    return list(files[int(part[0] * len(files)) : int(part[1] * len(files))])
+
+
+def files_in(folder: Path, kind: FileKind = IMAGES, *, links: bool = False) -> list[Path]:
     """Return the files of a kind in `folder` and below, in order of their names."""
-    return [path for path in _files(folder) if path.suffix.lower() in kind.suffixes]
+    return [path for path in _files(folder, links=links) if path.suffix.lower() in kind.suffixes]
 
 
-def _files(folder: Path) -> list[Path]:
-    """The user's files in a folder and below, with links to folders, which are not followed."""
+def _files(folder: Path, *, links: bool = False) -> list[Path]:
+    """The user's files in a folder and below; links to folders are among them, unless they are to be followed."""
     if not folder.is_dir():
         raise DataError(f"class folder {folder} does not exist", hint="correct classes in dataflow_kwargs")
-    paths = [path for path in sorted(folder.rglob("*")) if _counts(path.relative_to(folder).parts)]
-    return [path for path in paths if path.is_symlink() or not path.is_dir()]
+    below = _followed(folder) if links else folder.rglob("*")
+    paths = [path for path in sorted(below) if _counts(path.relative_to(folder).parts)]
+    return [path for path in paths if not path.is_dir() or (path.is_symlink() and not links)]
+
+
+def _followed(folder: Path) -> Iterator[Path]:
+    """Everything below a folder, links included; what lies around itself comes once."""
+    seen = {folder.resolve()}
+    for place, folders, files in os.walk(folder, followlinks=True):
+        yield from (Path(place, name) for name in files)
+        new = {name: real for name in folders if (real := Path(place, name).resolve()) not in seen}
+        seen |= set(new.values())
+        folders[:] = new
 
 
 def _visible(root: Path) -> list[str]:

@@ -19,19 +19,22 @@ from snntoolbox.errors import DataError
 from snntoolbox.ir.float32 import held
 from snntoolbox.ir.large_arrays import LARGE, room
 from snntoolbox.ir.regular_files import check_regular
+from snntoolbox.workflow.data.folders import WHOLE, Share
 from snntoolbox.workflow.data.pixels import COLOR_MODES, INTERPOLATIONS, RESIZED, Pixels, pixels_of
+from snntoolbox.workflow.data.standardising import NOTHING, Fitted, Standards, by_itself
 
 log = logging.getLogger(__name__)
 _AS_ARRAYS = "prepare the images as the model needs them and save x_test.npz, y_test.npz and x_norm.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFormat:
+class ImageFormat(Standards):
     """How an image file becomes an array.
 
-    `size` is (height, width), None keeps that of the file, and `size_asked` says that the user has named it; `rescale`
-    multiplies pixel values of 0..255; then an image loses its mean where it is `centered`, and is divided by its
-    deviation where it is `unit`; `classes` are the class folders in order, empty for all in sorted order.
+    `size` is (height, width), None keeps that of the file, and `size_asked` says that the user has named it; where an
+    image `keeps_aspect` what is too long of it is cut off at both ends before. `rescale` multiplies pixel values of
+    0..255; then an image is standardised. `classes` are the class folders in order, empty for all in sorted order; of
+    the files of each the first share `split` is the `subset` 'validation', and the others are 'training'.
     """
 
     size: tuple[int, int] | None = None
@@ -40,9 +43,16 @@ class ImageFormat:
     interpolation: str = "nearest"
     rescale: float = 1.0
     channels_first: bool = False
-    centered: bool = False
-    unit: bool = False
+    keeps_aspect: bool = False
+    split: float = 0.0
+    subset: str = ""
+    follows_links: bool = False
     classes: tuple[str, ...] = ()
+
+    @property
+    def part(self) -> Share:
+        """Which of the files of a class are taken."""
+        return {"validation": (0.0, self.split), "training": (self.split, 1.0)}.get(self.subset, WHOLE)
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,14 @@ def _is_truth(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _is_share(value: object) -> bool:
+    return _is_number(value) and isinstance(value, (int, float)) and 0 <= value < 1
+
+
+def _is_subset(value: object) -> bool:
+    return value in (None, "", "training", "validation")
+
+
 def _only(*values: object) -> _Option:
     """An option of Keras that is accepted where it changes nothing here."""
     text = " or ".join(map(repr, values))
@@ -82,22 +100,34 @@ def _only(*values: object) -> _Option:
 _LAYOUTS = ("channels_last", "channels_first")
 _OF_TRAINING = (
     *("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range", "channel_shift_range"),
-    *("brightness_range", "horizontal_flip", "vertical_flip", "zca_whitening", "validation_split"),
-    *("featurewise_center", "featurewise_std_normalization"),
+    *("brightness_range", "horizontal_flip", "vertical_flip"),
 )
-"""Options that change images at random, or by what others are like: accepted where they are off."""
-_OF_OUTPUT = ("save_to_dir", "save_prefix", "subset", "follow_links", "keep_aspect_ratio")
+"""Options that change images at random, as training does: accepted where they are off."""
+_OF_RANDOM = {
+    "fill_mode": _one_of(dict.fromkeys(("nearest", "constant", "reflect", "wrap")), ""),
+    "cval": _Option("a number", _is_number),
+    "interpolation_order": _Option("a whole number", lambda value: type(value) is int),
+}
+"""What these do at the rim of an image: without effect."""
+_OF_OUTPUT = ("save_to_dir", "save_prefix")
+_TRUTH = "True or False"
 _OPTIONS: Mapping[str, Mapping[str, _Option]] = {
     "datagen_kwargs": {
         "rescale": _Option("a number that float32 holds", _is_number, "rescale", float),
         "data_format": _Option(
             "one of " + ", ".join(_LAYOUTS), _LAYOUTS.__contains__, "channels_first", _LAYOUTS[1].__eq__
         ),
-        "samplewise_center": _Option("True or False", _is_truth, "centered"),
-        "samplewise_std_normalization": _Option("True or False", _is_truth, "unit"),
+        "samplewise_center": _Option(_TRUTH, _is_truth, "centered"),
+        "samplewise_std_normalization": _Option(_TRUTH, _is_truth, "unit"),
+        "featurewise_center": _Option(_TRUTH, _is_truth, "feature_centered"),
+        "featurewise_std_normalization": _Option(_TRUTH, _is_truth, "feature_unit"),
+        "zca_whitening": _Option(_TRUTH, _is_truth, "whitened"),
+        "zca_epsilon": _Option("a number above 0", lambda value: _is_number(value) and value > 0, "zca_epsilon", float),
+        "validation_split": _Option("a number from 0 to below 1", _is_share, "split", float),
         "dtype": _only(None, "float32"),
         "preprocessing_function": _only(None),
         **dict.fromkeys(_OF_TRAINING, _only(0, 0.0, False, None)),
+        **_OF_RANDOM,
     },
     "dataflow_kwargs": {
         "target_size": _Option("(height, width)", _is_size, "size", tuple),
@@ -107,6 +137,10 @@ _OPTIONS: Mapping[str, Mapping[str, _Option]] = {
         "class_mode": _Option("categorical, sparse or binary", ("categorical", "sparse", "binary").__contains__),
         "seed": _Option("None or an integer", lambda value: value is None or type(value) is int),
         "batch_size": _Option("an integer above 0", lambda value: type(value) is int and value > 0),
+        "subset": _Option("None, training or validation", _is_subset, "subset", lambda value: value or ""),
+        "follow_links": _Option(_TRUTH, _is_truth, "follows_links"),
+        "keep_aspect_ratio": _Option(_TRUTH, _is_truth, "keeps_aspect"),
+        "save_format": _Option("a text", lambda value: isinstance(value, str)),
         **dict.fromkeys(_OF_OUTPUT, _only(None, False, "")),
         "shuffle": _Option("False, because samples are numbered in order of their names", lambda value: value is False),
     },
@@ -126,15 +160,29 @@ def image_format(
         for name, value in options.items():
             option = _OPTIONS[title].get(name)
             if option is None:
-                known = ", ".join(n for n in _OPTIONS[title] if n not in (*_OF_TRAINING, *_OF_OUTPUT))
+                known = ", ".join(n for n in _OPTIONS[title] if n not in (*_OF_TRAINING, *_OF_RANDOM, *_OF_OUTPUT))
                 wrong.append(f"{name} in {title} is not supported (it knows {known})")
             elif not option.holds(value):
                 wrong.append(f"{name} = {value!r} in {title} must be {option.expected}")
             elif option.field:
                 values[option.field] = option.convert(value)
+    if values.get("subset") and not values.get("split"):
+        wrong.append(f"subset = {values['subset']!r} in dataflow_kwargs needs validation_split in datagen_kwargs")
     if wrong:
         raise DataError("; ".join(wrong), hint=_AS_ARRAYS)
-    return ImageFormat(**values, size_asked="target_size" in dataflow)
+    return ImageFormat(**_implied(values), size_asked="target_size" in dataflow)
+
+
+def _implied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with what Keras takes some to mean: a deviation is one around the mean, whitening includes it."""
+    chosen = dict(values)
+    if chosen.get("unit"):
+        chosen["centered"] = True
+    if chosen.get("whitened"):
+        chosen["feature_unit"] = False
+    if chosen.get("feature_unit") or chosen.get("whitened"):
+        chosen["feature_centered"] = True
+    return chosen
 
 
 FORMATS = ("JPEG", "PNG")
@@ -146,9 +194,10 @@ IN_MEMORY = LARGE
 """Images that need more bytes are kept in a temporary file."""
 
 
-def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
+def read_images(paths: Sequence[Path], form: ImageFormat, fit: Fitted = NOTHING) -> np.ndarray:
     """Return the images at `paths` as float32 of shape (images, height, width, channels), or channels first if asked.
 
+    They are standardised as `form` says, by what `fit` says that images are like.
     What is lost on the way is told once for all of them. DataError names a file that cannot be read, or one whose shape
     differs from the first.
     """
@@ -157,7 +206,8 @@ def read_images(paths: Sequence[Path], form: ImageFormat) -> np.ndarray:
     x = np.empty(0, np.float32)
     for i, path in enumerate(paths):
         image = _read_image(path, form, pillow)
-        values = np.moveaxis(image.values, -1, 0) if form.channels_first else image.values
+        values = fit(image.values)
+        values = np.moveaxis(values, -1, 0) if form.channels_first else values
         if not i:
             x = room((len(paths), *values.shape), np.float32, IN_MEMORY)
         if values.shape != x.shape[1:]:
@@ -178,7 +228,8 @@ def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:
     try:
         with pillow.open(path, formats=FORMATS) as opened:
             resized = form.size is not None and opened.size != form.size[::-1] and not form.size_asked
-            image = pixels_of(opened, form.color_mode, form.size, form.interpolation, pillow)
+            how = (form.color_mode, form.size, form.interpolation, pillow)
+            image = pixels_of(opened, *how, keeps_aspect=form.keeps_aspect)
     except pillow.UnidentifiedImageError as error:
         kind = _kind_of(path, pillow)
         known = " or ".join(FORMATS)
@@ -191,14 +242,7 @@ def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise DataError(f"image {path} cannot be read ({error})", hint=_REPAIR) from error
     remarks = (*image.remarks, RESIZED) if resized else image.remarks
-    return Pixels(_standardised(image.values * np.float32(form.rescale), form), remarks)
-
-
-def _standardised(values: np.ndarray, form: ImageFormat) -> np.ndarray:
-    """The image as Keras makes it where it is centered or has a deviation of 1."""
-    if form.centered:
-        values = values - values.mean(keepdims=True)
-    return values / (values.std(keepdims=True) + np.float32(1e-6)) if form.unit else values
+    return Pixels(by_itself(image.values * np.float32(form.rescale), form), remarks)
 
 
 def _kind_of(path: Path, pillow: ModuleType) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from snntoolbox.workflow.data.folders import (
     files_in,
     images_of_classes,
 )
-from snntoolbox.workflow.data.images import image_format, read_images
+from snntoolbox.workflow.data.images import ImageFormat, image_format, read_images
 from snntoolbox.workflow.data.labels import check_same_length, check_samples, interpret_labels
+from snntoolbox.workflow.data.standardising import Fitted, fitted
 
 log = logging.getLogger(__name__)
 _NO_OPTIONS: Mapping[str, object] = {}
@@ -62,9 +64,9 @@ def load_test(
     if events is not None:
         return load_events(root, events, tuple(n or 1 for n in sample_shape), limit=limit, indices=indices)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
-    folders = class_folders(root, form.classes, class_idx_path)
+    folders = class_folders(root, form.classes, class_idx_path, part=form.part, links=form.follows_links)
     chosen = chosen_samples(len(folders.files), limit, indices, str(root), spread=True)
-    x = read_images([folders.files[i][0] for i in chosen], form)
+    x = read_images([folders.files[i][0] for i in chosen], form, _fitted(folder, form))
     y = np.array([folders.files[i][1] for i in chosen], np.int64)
     span = (min(folders.names), max(folders.names))
     return Dataset(x, y, class_names=folders.names, numbered=folders.numbered, span=span)
@@ -96,15 +98,35 @@ def load_calibration(
         return _event_calibration(folder, events, tuple(n or 1 for n in sample_shape), limit)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     if not images.is_dir():
-        images = _test_root(folder)
         log.warning("no x_norm in %s: the test images also serve for calibration", folder)
-        files = images_of_classes(images, form.classes)
-    else:
-        files = files_in(images)
-        if file is not None:
-            log.warning("%s is not read: the images in %s serve for calibration", file, images)
+    elif file is not None:
+        log.warning("%s is not read: the images in %s serve for calibration", file, images)
+    files = _calibration_files(folder, form)
     chosen = chosen_samples(len(files), limit, None, str(images), spread=True, calibration=True)
-    return Dataset(read_images([files[i] for i in chosen], form))
+    return Dataset(read_images([files[i] for i in chosen], form, _fitted(folder, form)))
+
+
+def _calibration_files(folder: Path, form: ImageFormat) -> list[Path]:
+    """The images in the folder x_norm, or the test images where there is none."""
+    images = folder / CALIBRATION
+    if images.is_dir():
+        return files_in(images, links=form.follows_links)
+    return images_of_classes(_test_root(folder), form.classes, form.part, links=form.follows_links)
+
+
+def _fitted(folder: Path, form: ImageFormat) -> Fitted:
+    """What the calibration images are like, as far as `form` asks for it."""
+
+    def images(most: int) -> np.ndarray:
+        files = _calibration_files(folder, form)
+        if not (folder / CALIBRATION).is_dir():
+            log.warning("no folder x_norm in %s: the test images tell what images are like", folder)
+        few = min(most, len(files))
+        chosen = chosen_samples(len(files), few, None, str(folder), spread=True, calibration=True)
+        plain = replace(form, centered=False, unit=False, channels_first=False)
+        return read_images([files[i] for i in chosen], plain)
+
+    return fitted(form, images)
 
 
 def _event_calibration(folder: Path, events: EventOptions, shape: Shape, limit: int | None) -> Dataset:

@@ -14,6 +14,7 @@ from snntoolbox.ir.samples import matches
 from snntoolbox.workflow.data.choosing import chosen_samples
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.data.images import image_format
+from snntoolbox.workflow.data.standardising import by_itself, fitted
 
 CALIBRATION_SAMPLES = 1000
 """So many training images are used where the settings name no number: all of them would take long."""
@@ -22,10 +23,10 @@ CALIBRATION_SAMPLES = 1000
 def named_test(
     name: str, options: Mapping[str, object], shape: Shape, limit: int, indices: Sequence[int] | None
 ) -> Dataset:
-    """Test images for samples of this shape, with their classes; `options` may have rescale and data_format."""
-    _, x, y = _loaded(name)
+    """Test images for samples of this shape, with their classes; `options` are those of images (datagen_kwargs)."""
+    calibration, x, y = _loaded(name)
     chosen = np.asarray(chosen_samples(len(x), limit, indices, name), np.intp)
-    samples = _placed(name, x[chosen], options, shape)
+    samples = _placed(name, x[chosen], options, shape, calibration)
     return Dataset(samples, y[chosen].astype(np.int64), span=(int(y.min()), int(y.max())))
 
 
@@ -33,7 +34,7 @@ def named_calibration(name: str, options: Mapping[str, object], shape: Shape, li
     """The first training images."""
     x = _loaded(name)[0]
     count = min(len(x), CALIBRATION_SAMPLES if limit < 0 else limit)
-    return Dataset(_placed(name, x[:count], options, shape))
+    return Dataset(_placed(name, x[:count], options, shape, x))
 
 
 @lru_cache(maxsize=1)
@@ -41,9 +42,12 @@ def _loaded(name: str) -> tuple[Array, Array, Array]:
     return keras_dataset(name)
 
 
-def _placed(name: str, x: Array, options: Mapping[str, object], shape: Shape) -> Array:
-    """The images in the layout of the samples, scaled as asked; DataError where they do not fit."""
+def _placed(name: str, x: Array, options: Mapping[str, object], shape: Shape, calibration: Array) -> Array:
+    """The images in the layout of the samples, prepared as asked; DataError where they do not fit."""
     form = image_format(options, {})
+    rescale = np.float32(form.rescale)
+    fit = fitted(form, lambda most: calibration[:most].astype(np.float32) * rescale)
+    x = np.stack([fit(by_itself(image.astype(np.float32) * rescale, form)) for image in x])
     layouts = {"channels_last": x, "channels_first": np.moveaxis(x, -1, 1)}
     asked = options.get("data_format")
     held = [layouts[str(asked)]] if asked else [*layouts.values()]
@@ -52,4 +56,4 @@ def _placed(name: str, x: Array, options: Mapping[str, object], shape: Shape) ->
     if fitting is None:
         told = f"images of {name} have shape {x.shape[1:]}, the model takes {shape}"
         raise DataError(told, hint="prepare them as for the training, and save x_test.npz")
-    return fitting.astype(np.float32) * np.float32(form.rescale)
+    return fitting

@@ -11,7 +11,7 @@ import numpy as np
 from snntoolbox.errors import DataError
 
 COLOR_MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
-INTERPOLATIONS = {"nearest": "NEAREST", "bilinear": "BILINEAR", "bicubic": "BICUBIC"}
+INTERPOLATIONS = {name: name.upper() for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")}
 
 SIXTEEN_BITS = (
     "are grey with 16 bits: their values are divided by 257, so that 65535 becomes 255; for a model trained on "
@@ -39,9 +39,17 @@ class Pixels:
 
 
 def pixels_of(
-    image: Any, color_mode: str, size: tuple[int, int] | None, interpolation: str, pillow: ModuleType
+    image: Any,
+    color_mode: str,
+    size: tuple[int, int] | None,
+    interpolation: str,
+    pillow: ModuleType,
+    *,
+    keeps_aspect: bool = False,
 ) -> Pixels:
     """The pixels of an image that Pillow has opened, in the size (height, width) if any.
+
+    Where it `keeps_aspect`, what is too long of it for that is cut off at both ends.
 
     ValueError where its numbers have no known range, DataError where its kind is not known.
     """
@@ -61,9 +69,18 @@ def pixels_of(
     else:
         image = image.convert(COLOR_MODES[color_mode])
     if size and image.size != size[::-1]:
-        image = image.resize(size[::-1], resample)
+        image = image.resize(size[::-1], resample, box=_middle(image.size, size) if keeps_aspect else None)
     values = np.asarray(image, dtype=np.float32)
     return Pixels(_with_channels(values, color_mode) if deep else values.reshape(*values.shape[:2], -1), remarks)
+
+
+def _middle(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of an image of (width, height) that has the proportions of (height, width): as Keras cuts it out."""
+    width, height = size
+    kept_height, kept_width = (width * target[0]) // target[1], (height * target[1]) // target[0]
+    kept_height, kept_width = min(height, kept_height), min(width, kept_width)
+    left, top = (width - kept_width) // 2, (height - kept_height) // 2
+    return left, top, left + kept_width, top + kept_height
 
 
 def _coding(image: Any) -> str:

@@ -11,6 +11,7 @@ from snntoolbox.workflow.data.load import load_calibration, load_test
 image_module = pytest.importorskip("PIL.Image")
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 6, 3), dtype=np.uint8)
+CENTERED = PIXELS - PIXELS.mean(axis=(1, 2, 3), keepdims=True)
 FILES = ["cat/a.png", "cat/b.PNG", "dog/a.png", "dog/sub/c.png", "emu/1.png", "emu/2.png"]
 
 
@@ -41,12 +42,16 @@ def test_order_and_labels(folder):
     [
         ({"rescale": 1 / 255}, {}, PIXELS / 255),
         ({"samplewise_center": True, "rescale": 0.5}, {}, PIXELS / 2 - PIXELS.mean(axis=(1, 2, 3), keepdims=True) / 2),
-        ({"samplewise_std_normalization": True}, {}, PIXELS / (PIXELS.std(axis=(1, 2, 3), keepdims=True) + 1e-6)),
+        ({"samplewise_std_normalization": True}, {}, CENTERED / (PIXELS.std(axis=(1, 2, 3), keepdims=True) + 1e-6)),
         ({"rotation_range": 0, "horizontal_flip": False}, {"batch_size": 8, "seed": 3, "subset": None}, PIXELS),
         ({"data_format": "channels_first"}, {}, np.moveaxis(PIXELS, -1, 1)),
         ({"data_format": "channels_last"}, {"class_mode": "categorical", "shuffle": False}, PIXELS),
         ({}, {"target_size": (4, 6)}, PIXELS),
         ({}, {"target_size": [2, 2]}, PIXELS[:, 1::2][:, :, 1::3]),
+        ({"validation_split": 0.5}, {"subset": "validation"}, PIXELS[::2]),
+        ({"validation_split": 0.5}, {"subset": "training"}, PIXELS[1::2]),
+        ({"validation_split": 0.5, "fill_mode": "wrap", "cval": 0.0}, {"save_format": "png"}, PIXELS),
+        ({}, {"target_size": (4, 4), "keep_aspect_ratio": True}, PIXELS[:, :, 1:5]),
     ],
 )
 def test_options(folder, datagen, dataflow, expected):
@@ -109,7 +114,7 @@ def test_folders_for_test_and_calibration(folder, tmp_path):
 @pytest.mark.parametrize(
     ("datagen", "dataflow", "words"),
     [
-        ({"featurewise_center": True}, {}, "featurewise_center = True in datagen_kwargs must be"),
+        ({"rotation_range": 20}, {}, "rotation_range = 20 in datagen_kwargs must be"),
         ({"preprocessing_function": "f"}, {"batch_size": 0}, "preprocessing_function .*batch_size = 0 in dataflow"),
         ({"rescale": "1/255"}, {}, "rescale = '1/255' in datagen_kwargs must be a number"),
         ({"data_format": "nchw"}, {}, "must be one of channels_last, channels_first"),
@@ -211,3 +216,27 @@ def test_a_damaged_file_of_a_known_format(folder):
     (folder / "emu/1.png").write_bytes((folder / "emu/1.png").read_bytes()[:20])
     with pytest.raises(DataError, match=r"1\.png cannot be read"):
         load(folder)
+
+
+def test_links_to_folders_are_followed_where_that_is_asked(folder, tmp_path_factory):
+    """Also where they lead around."""
+    other = tmp_path_factory.mktemp("other")
+    image_module.fromarray(PIXELS[5]).save(other / "x.png")
+    (folder / "cat" / "more").symlink_to(other)
+    (folder / "cat" / "around").symlink_to(folder / "cat")
+    assert len(load(folder).x) == 6
+    data = load(folder, dataflow_kwargs={"follow_links": True})
+    np.testing.assert_array_equal(data.x[:3], PIXELS[[0, 1, 5]])
+    assert len(data.x) == 7
+
+
+def test_a_subset_needs_a_split(folder):
+    with pytest.raises(DataError, match="subset = 'validation' in dataflow_kwargs needs validation_split"):
+        load(folder, dataflow_kwargs={"subset": "validation"})
+
+
+@pytest.mark.parametrize("interpolation", ["lanczos", "box", "hamming"])
+def test_more_ways_to_resize(folder, interpolation):
+    options = {"target_size": (2, 3), "interpolation": interpolation}
+    sized = [image_module.fromarray(p).resize((3, 2), image_module.Resampling[interpolation.upper()]) for p in PIXELS]
+    np.testing.assert_array_equal(load(folder, dataflow_kwargs=options).x, np.stack([np.asarray(i) for i in sized]))

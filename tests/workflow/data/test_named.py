@@ -67,3 +67,13 @@ def test_what_does_not_go_together(line, tmp_path):
     (tmp_path / "c.ini").write_text(f"[paths]\nfilename_ann = n\n[input]\n{line}\n")
     with pytest.raises(ConfigError, match="keras_dataset"):
         load_config(tmp_path / "c.ini")
+
+
+def test_images_are_prepared_as_files_are():
+    """By what the training images are like, and each by itself."""
+    options = {"featurewise_center": True, "rescale": 0.5}
+    mean = np.float32(0.5) * COLOUR[0][0].mean(axis=(0, 1, 2))
+    data = named_test("cifar10", options, (4, 5, 3), -1, None)
+    np.testing.assert_allclose(data.x, COLOUR[1][0] * np.float32(0.5) - mean, rtol=1e-5, atol=1e-4)
+    alone = named_test("cifar10", {"samplewise_center": True}, (3, 4, 5), -1, None).x
+    np.testing.assert_allclose(alone.mean(axis=(1, 2, 3)), 0, atol=1e-3)
