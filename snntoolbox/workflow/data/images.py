@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -28,12 +28,12 @@ _AS_ARRAYS = "prepare the images as the model needs them and save x_test.npz, y_
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFormat(Standards):
+class ImageFormat:
     """How an image file becomes an array.
 
     `size` is (height, width), None keeps that of the file, and `size_asked` says that the user has named it; where an
     image `keeps_aspect` what is too long of it is cut off at both ends before. `rescale` multiplies pixel values of
-    0..255; then an image is standardised. `classes` are the class folders in order, empty for all in sorted order; of
+    0..255; then an image is standardised by `standards`. `classes` are the class folders in order, empty for all in sorted order; of
     the files of each the first share `split` is the `subset` 'validation', and the others are 'training'.
     """
 
@@ -43,6 +43,7 @@ class ImageFormat(Standards):
     interpolation: str = "nearest"
     rescale: float = 1.0
     channels_first: bool = False
+    standards: Standards = Standards()  # noqa: RUF009 - frozen
     keeps_aspect: bool = False
     split: float = 0.0
     subset: str = ""
@@ -170,19 +171,8 @@ def image_format(
         wrong.append(f"subset = {values['subset']!r} in dataflow_kwargs needs validation_split in datagen_kwargs")
     if wrong:
         raise DataError("; ".join(wrong), hint=_AS_ARRAYS)
-    return ImageFormat(**_implied(values), size_asked="target_size" in dataflow)
-
-
-def _implied(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with what Keras takes some to mean: a deviation is one around the mean, whitening includes it."""
-    chosen = dict(values)
-    if chosen.get("unit"):
-        chosen["centered"] = True
-    if chosen.get("whitened"):
-        chosen["feature_unit"] = False
-    if chosen.get("feature_unit") or chosen.get("whitened"):
-        chosen["feature_centered"] = True
-    return chosen
+    standards = Standards(**{field.name: values.pop(field.name) for field in fields(Standards) if field.name in values})
+    return ImageFormat(**values, standards=standards.with_implied(), size_asked="target_size" in dataflow)
 
 
 FORMATS = ("JPEG", "PNG")
@@ -242,7 +232,7 @@ def _read_image(path: Path, form: ImageFormat, pillow: ModuleType) -> Pixels:
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise DataError(f"image {path} cannot be read ({error})", hint=_REPAIR) from error
     remarks = (*image.remarks, RESIZED) if resized else image.remarks
-    return Pixels(by_itself(image.values * np.float32(form.rescale), form), remarks)
+    return Pixels(by_itself(image.values * np.float32(form.rescale), form.standards), remarks)
 
 
 def _kind_of(path: Path, pillow: ModuleType) -> str:

@@ -27,7 +27,7 @@ from snntoolbox.workflow.data.folders import (
 )
 from snntoolbox.workflow.data.images import ImageFormat, image_format, read_images
 from snntoolbox.workflow.data.labels import check_same_length, check_samples, interpret_labels
-from snntoolbox.workflow.data.standardising import Fitted, fitted
+from snntoolbox.workflow.data.standardising import Fitted, Standards, fitted
 
 log = logging.getLogger(__name__)
 _NO_OPTIONS: Mapping[str, object] = {}
@@ -123,10 +123,10 @@ def _fitted(folder: Path, form: ImageFormat) -> Fitted:
             log.warning("no folder x_norm in %s: the test images tell what images are like", folder)
         few = min(most, len(files))
         chosen = chosen_samples(len(files), few, None, str(folder), spread=True, calibration=True)
-        plain = replace(form, centered=False, unit=False, channels_first=False)
+        plain = replace(form, standards=Standards(), channels_first=False)
         return read_images([files[i] for i in chosen], plain)
 
-    return fitted(form, images)
+    return fitted(form.standards, images)
 
 
 def _event_calibration(folder: Path, events: EventOptions, shape: Shape, limit: int | None) -> Dataset:

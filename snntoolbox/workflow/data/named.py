@@ -46,8 +46,8 @@ def _placed(name: str, x: Array, options: Mapping[str, object], shape: Shape, ca
     """The images in the layout of the samples, prepared as asked; DataError where they do not fit."""
     form = image_format(options, {})
     rescale = np.float32(form.rescale)
-    fit = fitted(form, lambda most: calibration[:most].astype(np.float32) * rescale)
-    x = np.stack([fit(by_itself(image.astype(np.float32) * rescale, form)) for image in x])
+    fit = fitted(form.standards, lambda most: calibration[:most].astype(np.float32) * rescale)
+    x = np.stack([fit(by_itself(image.astype(np.float32) * rescale, form.standards)) for image in x])
     layouts = {"channels_last": x, "channels_first": np.moveaxis(x, -1, 1)}
     asked = options.get("data_format")
     held = [layouts[str(asked)]] if asked else [*layouts.values()]

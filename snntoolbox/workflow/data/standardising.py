@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,13 @@ class Standards:
     feature_unit: bool = False
     whitened: bool = False
     zca_epsilon: float = 1e-6
+
+    def with_implied(self) -> Standards:
+        """With what Keras takes some to mean: a deviation is one around the mean, and whitening has its own."""
+        unit = self.feature_unit and not self.whitened
+        feature_centered = self.feature_centered or unit or self.whitened
+        centered = self.centered or self.unit
+        return replace(self, centered=centered, feature_centered=feature_centered, feature_unit=unit)
 
 
 @dataclass(frozen=True, eq=False)

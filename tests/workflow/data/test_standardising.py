@@ -74,11 +74,11 @@ def test_channels_first_is_whitened_too(folder):
 
 
 def test_too_large_to_whiten():
-    form = image_format({"zca_whitening": True}, {})
+    form = image_format({"zca_whitening": True}, {}).standards
     with pytest.raises(DataError, match="needs a matrix of 12,288 x 12,288 numbers"):
         fitted(form, lambda most: np.zeros((2, 64, 64, 3)))
 
 
 def test_few_images_are_told(caplog):
-    fitted(image_format({"zca_whitening": True}, {}), lambda most: NORM[:3].astype(np.float32))
+    fitted(image_format({"zca_whitening": True}, {}).standards, lambda most: NORM[:3].astype(np.float32))
     assert "3 calibration images do not tell how 18 values go together" in caplog.text
