@@ -33,8 +33,8 @@ class ImageFormat:
 
     `size` is (height, width), None keeps that of the file, and `size_asked` says that the user has named it; where an
     image `keeps_aspect` what is too long of it is cut off at both ends before. `rescale` multiplies pixel values of
-    0..255; then an image is standardised by `standards`. `classes` are the class folders in order, empty for all in sorted order; of
-    the files of each the first share `split` is the `subset` 'validation', and the others are 'training'.
+    0..255; then an image is standardised by `standards`. `classes` are the class folders in order, empty for all in
+    sorted order; of the files of each the first share `split` is the `subset` 'validation', the others are 'training'.
     """
 
     size: tuple[int, int] | None = None
