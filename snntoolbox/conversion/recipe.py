@@ -144,6 +144,8 @@ class Recipe:
             wrong.append(f"bias = neuron is for layers that fire all the time, not for schedule = {schedule.name}")
         if self.delay and not (schedule.rates and schedule.always_fires):
             wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
+        if self.bias == "neuron" and any(self.neuron.synaptic):
+            wrong.append("bias = neuron needs spikes that act at once (no tau_syn_E, tau_syn_I): biases come late")
         if self.bias_relaxation and not schedule.always_fires:
             wrong.append(f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
@@ -151,6 +153,8 @@ class Recipe:
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")
         if self.weight_bits and self.neuron.saturation is not None:
             wrong.append("weight_bits needs neurons without limits of their potential (v_limits)")
+        if self.weight_bits and any(self.neuron.synaptic):
+            wrong.append("weight_bits needs spikes that act at once (no tau_syn_E, tau_syn_I): what fades has no grid")
         return wrong
 
     def _invalid_values(self) -> list[str]:

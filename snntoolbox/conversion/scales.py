@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, r
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.spiking.relax_biases import RelaxBiases
+from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales, with_headroom
 from snntoolbox.ir.gating import Estimate
@@ -74,14 +76,13 @@ def uncorrected(
     network = _on_its_grid(lowered, scales, data, recipe)
     if recipe.bias_relaxation:
         network = RelaxBiases(run_steps(network, duration) if duration is not None else None)(network)
-    return delayed(network, recipe.delay)
+    return with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
 
 
 def _on_its_grid(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
     gate = recipe.gate or Estimate.AVERAGE
-    convert = Convert(
-        neuron=recipe.neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step, gate=gate
-    )
+    neuron = replace(recipe.neuron, synaptic=(0.0, 0.0))  # they come last, and change no scale
+    convert = Convert(neuron=neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step, gate=gate)
     network = convert(lowered, scales)
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)

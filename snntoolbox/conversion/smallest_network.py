@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.delayed import delayed
+from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.nodes import Input
@@ -22,7 +25,7 @@ def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNe
     cells = Population(
         name="the neurons",
         shape=shape,
-        neuron=recipe.neuron,
+        neuron=replace(recipe.neuron, synaptic=(0.0, 0.0)),
         current="x",
         scale=np.ones(shape),
         activation="the neurons",
@@ -32,7 +35,5 @@ def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNe
     output = Readout(name="output", current="the neurons", shape=shape)
     wiring = Graph(nodes, ["x", "the neurons"])
     network = SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid, dt=recipe.dt)
-    return recipe.chosen_schedule.apply(
-        delayed(network, recipe.delay),
-        duration=recipe.dt if duration is None else duration,
-    )
+    network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
+    return recipe.chosen_schedule.apply(network, duration=recipe.dt if duration is None else duration)

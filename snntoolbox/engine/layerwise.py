@@ -182,8 +182,11 @@ class Layerwise:
         given = {s: self._train(s, part) for s in self.network.sources[name] if self._spiking(s)}
         current = None
         if given:
-            shape = (self.steps, count, *self.network.wiring.shapes[name])
-            current = channels_inside(self.wiring.tensors(given, [name])[name]).view(shape)
+            population = self.network.populations.get(target)
+            names = (name,) if population is None else population.currents
+            found = self.wiring.tensors(given, names)
+            both = torch.stack([found[n] for n in names], dim=1) if len(names) > 1 else channels_inside(found[name])
+            current = both.view(self.steps, count, *both.shape[1:])
         return current, self._constant(target, part)
 
     def _constant(self, target: str, part: slice) -> Tensor | None:

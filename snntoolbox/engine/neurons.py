@@ -30,7 +30,8 @@ class State(Protocol):
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """Spikes (steps * batch, *shape), 0 or 1 or the values they carry, of the next `steps` steps.
 
-        `current` is of the same layout, without what is the same every step; None is zero. The potentials after each
+        `current` is of the same layout, without what is the same every step; None is zero. Where the synapse is paired
+        it is (steps * batch, 2, *shape): all of it, and what comes through negative weights. The potentials after each
         reset go to `trace` (steps, batch, *shape).
         """
         ...
@@ -77,7 +78,7 @@ class IntegrateAndFire:
             return self.potential.new_zeros(1).expand(steps * len(self.potential), *self.potential.shape[1:])
         fired = empty_inside(self.potential, steps * len(self.potential))
         spikes = fired.view(steps, *self.potential.shape)
-        arriving = None if current is None else channels_inside(current).view(spikes.shape)
+        arriving = None if current is None else self._by_step(current, steps)
         synapse, integrate, threshold, fire, reset = (self.code[role] for role in _REQUIRED)
         limit, pause, opens = (self.code.get(role) for role in _OPTIONAL)
         for step, z in enumerate(spikes):
@@ -102,6 +103,12 @@ class IntegrateAndFire:
             if trace is not None:
                 trace[step] = self.potential
         return fired
+
+    def _by_step(self, current: Tensor, steps: int) -> Tensor:
+        """A step's currents side by side, those that are told apart in the middle."""
+        if self.neuron.parts.synapse.paired:
+            return current.view(steps, -1, *current.shape[1:])
+        return channels_inside(current).view(steps, *self.potential.shape)
 
     def _restart(self) -> None:
         """Begin anew where the openings say so."""
@@ -150,7 +157,9 @@ class InNumpy:
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """One step after the other."""
         shape = self.neurons.potential.shape
-        arriving = np.zeros((steps, *shape)) if current is None else current.cpu().numpy().reshape(steps, *shape)
+        pair = (2,) if self.neurons.parts.synapse.paired else ()
+        given = (steps, shape[0], *pair, *shape[1:])
+        arriving = np.zeros(given) if current is None else current.cpu().numpy().reshape(given)
         fired = torch.empty((steps * shape[0], *shape[1:]), dtype=self.target.dtype, device=self.target.device)
         spikes = fired.view(steps, *shape)
         for step in range(steps):

@@ -29,12 +29,14 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.synapses import Exponential
 
 Make = Callable[[Any, Target, Tensor], Any]
 """The code of a part for neurons whose potentials are of this shape and type.
 
 By role, everything in place where it can be, z being the spikes of a step:
-synapse: (arriving or None) -> the current or None. membrane: (V, currents, awake or None), changes V.
+synapse: (arriving, told apart where it is paired, or None) -> the current or None.
+membrane: (V, currents, awake or None), changes V.
 threshold: `height`, and `fired(z)`. spikes: (z, V, height), writes z. reset: (V, z, height), changes V.
 limits: (V), changes V. pause: `awake()`, numbers 0 or 1, and `fired(z)`. openings: (step) -> whether neurons may fire.
 What has memory is an object with tensors as its attributes.
@@ -48,6 +50,27 @@ def parameter(value: float | Array, target: Target) -> Any:
 
 def _as_it_comes(arriving: Tensor | None) -> Tensor | None:
     return arriving
+
+
+class _Fading:
+    """Currents that fade: see `snntoolbox.ir.synapses.Exponential`."""
+
+    def __init__(self, part: Exponential, target: Target, potential: Tensor) -> None:
+        self.part = part
+        self.excited = torch.zeros_like(potential)
+        self.inhibited = torch.zeros_like(potential) if part.paired else None
+
+    def __call__(self, arriving: Tensor | None) -> Tensor:
+        part, positive = self.part, arriving
+        self.excited.mul_(part.excitatory)
+        if self.inhibited is not None:
+            self.inhibited.mul_(part.inhibitory)
+            if arriving is not None:
+                positive = arriving[:, 0] - arriving[:, 1]
+                self.inhibited.add_(arriving[:, 1], alpha=1 - part.inhibitory)
+        if positive is not None:
+            self.excited.add_(positive, alpha=1 - part.excitatory)
+        return self.excited if self.inhibited is None else self.excited + self.inhibited
 
 
 class _Integrator:
@@ -140,6 +163,7 @@ class _Refractory:
 
 TORCH: Mapping[type[Part], Make] = {
     Delta: lambda part, target, potential: _as_it_comes,
+    Exponential: _Fading,
     PerfectIntegrator: lambda part, target, potential: _Integrator(1.0),
     Leak: lambda part, target, potential: _Integrator(part.factor),
     ConstantThreshold: _Constant,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import networkx as nx
@@ -45,12 +45,16 @@ class Projection:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Circuit:
-    """The wiring, and the node that gives its current to each population and to each read-out."""
+    """The wiring, and the node that gives its current to each population and to each read-out.
+
+    `inhibitory` names the node of what comes through negative weights, for populations that tell it apart.
+    """
 
     wiring: Graph
     inputs: tuple[str, ...]
     populations: Mapping[str, str]
     readouts: Mapping[str, str]
+    inhibitory: Mapping[str, str] = field(default_factory=dict)
 
     # -- order and loops ----------------------------------------------------------------------------------------
 
@@ -107,6 +111,7 @@ class Circuit:
         digraph.add_nodes_from(self.wiring.nodes)
         digraph.add_edges_from((i, n.name) for n in self.wiring.nodes.values() for i in n.inputs)
         digraph.add_edges_from((current, name) for name, current in self.populations.items())
+        digraph.add_edges_from((current, name) for name, current in self.inhibitory.items())
         return digraph
 
     # -- what reaches what --------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ class Neurons(ABC):
     def step(self, arriving: Array, constant: Array | float, step: int) -> Array:
         """The values fired in this step, counted from 0, float64.
 
-        `arriving` is what the wiring brings from spikes, `constant` what constant inputs add.
+        `arriving` is what the wiring brings from spikes, twice where the synapse is paired (`Synapse`), `constant` what
+        constant inputs add.
         """
         spikes = self._advanced(arriving, constant, step)
         self.count += spikes * self.weight(step)

@@ -17,6 +17,7 @@ from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Delay
 from snntoolbox.ir.part import Part
+from snntoolbox.ir.synapses import Exponential
 
 __all__ = [
     "FEATURES",
@@ -131,7 +132,7 @@ DELAYS = Feature(
     avoided_by="[cell] delay = 0, for a network without delays of its own",
     why_not="short arms wait for long ones, and nothing else waits",
 )
-LASTING_CURRENTS = Feature("synaptic currents that last", why_not="networks have none yet: a spike acts in one step")
+(LASTING_CURRENTS,) = Exponential.features
 INITIAL_POTENTIAL = Feature(
     "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
 )
@@ -214,7 +215,7 @@ def _of_parts(layer: Layer) -> list[Feature]:
 def _unnamed(part: Part) -> bool:
     """Whether a part from elsewhere asks for nothing that tells it from ours: a backend without it must refuse it."""
     kind = type(part)
-    return kind.__module__ != parts.__name__ and ("features" not in vars(kind) or not part.asks())
+    return kind not in parts.PARTS and ("features" not in vars(kind) or not part.asks())
 
 
 def _by_name(part: Part) -> Feature:

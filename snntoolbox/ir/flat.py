@@ -9,7 +9,7 @@ what it does where spikes take no time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,6 +22,7 @@ from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.parts import Delta
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,7 +51,8 @@ class Connection:
     """Synapses from one source to one population: a spike of neuron pre[k] adds weight[k] to V of neuron post[k].
 
     It does so `delay` steps of the clock after the spike; at least one. No pair of neurons occurs twice; there is a
-    connection of its own for each delay that the network itself has between the two (`lag`).
+    connection of its own for each delay that the network itself has between the two (`lag`), and where neurons tell
+    them apart for negative weights (`inhibitory`).
     """
 
     source: str
@@ -60,6 +62,7 @@ class Connection:
     weight: Array
     delay: int
     lag: int = 0
+    inhibitory: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,6 +125,9 @@ def flattened(network: SpikingNetwork) -> FlatNetwork:
     if loop := network.circuit.quick_loop:
         offender = Unsupported(" -> ".join(loop), "fewer steps of delay than projections")
         raise UnsupportedError("a simulator where a spike takes a step", [offender])
+    if wrong := [p for p in network.populations.values() if _sequence_through_synapses(network, p)]:
+        offenders = [Unsupported(p.label, "the steps of a sequence, which are no spikes") for p in wrong]
+        raise UnsupportedError("a simulator where spikes alone make synaptic currents", offenders)
     spiking = [n for n, e in network.encodings.items() if isinstance(e, Spiking) and not e.valued]
     inputs = {n: 2 * network.wiring.size(n) for n in spiking}
     order = [n for n in network.targets if n in network.populations]
@@ -129,11 +135,17 @@ def flattened(network: SpikingNetwork) -> FlatNetwork:
     connections = []
     for projection in network.projections:
         if projection.target in cells and (projection.source in cells or projection.source in inputs):
-            matrix = projection.synapses()
-            if projection.source in inputs:
-                matrix = sp.csr_array(sp.hstack([matrix, -matrix]))
-            connections.append(_connection(projection, matrix))
+            for inhibitory, matrix in _synapses(network, projection):
+                if projection.source in inputs:
+                    matrix = sp.csr_array(sp.hstack([matrix, -matrix]))
+                connections.append(_connection(projection, matrix, inhibitory=inhibitory))
     return FlatNetwork(inputs=inputs, cells=cells, connections=tuple(connections))
+
+
+def _sequence_through_synapses(network: SpikingNetwork, population: Population) -> bool:
+    codings = [network.encodings.get(s) for s in network.sources[population.current]]
+    valued = any(isinstance(coding, Spiking) and coding.valued for coding in codings)
+    return valued and isinstance(population.neuron, IF) and not isinstance(population.neuron.parts.synapse, Delta)
 
 
 def _cells(population: Population, onset: int) -> Cells:
@@ -150,7 +162,21 @@ def _cells(population: Population, onset: int) -> Cells:
     )
 
 
-def _connection(projection: Projection, matrix: sp.csr_array) -> Connection:
+def _synapses(network: SpikingNetwork, projection: Projection) -> Iterator[tuple[bool, sp.csr_array]]:
+    """All synapses of a projection, or the excitatory and then the inhibitory ones."""
+    whole, negative = projection.synapses(), network.populations[projection.target].inhibitory
+    if negative is None:
+        yield False, whole
+        return
+    found = network.circuit.arrivals[negative].get(projection.source, ())
+    part = sp.csr_array(whole.shape)
+    if projection.lag in found:
+        part = replace(projection, map=network.circuit.submap(projection.source, negative, projection.lag)).synapses()
+    yield False, sp.csr_array(whole - part)
+    yield True, part
+
+
+def _connection(projection: Projection, matrix: sp.csr_array, *, inhibitory: bool = False) -> Connection:
     # Converting to COO sums entries that occur twice in CSR only if asked to.
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
@@ -163,6 +189,7 @@ def _connection(projection: Projection, matrix: sp.csr_array) -> Connection:
         weight=np.asarray(entries.data, np.float64),
         delay=projection.delay,
         lag=projection.lag,
+        inhibitory=inhibitory,
     )
 
 

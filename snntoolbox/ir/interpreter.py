@@ -115,7 +115,9 @@ class _Run:
     def _population(self, name: str, values: Mapping[str, Array], constant: Mapping[str, Array], step: int) -> Array:
         """The values that a population fires."""
         neurons = self.neurons[name]
-        fired = neurons.step(values[neurons.population.current], constant.get(name, 0.0), step)
+        given = [values[current] for current in neurons.population.currents]
+        arriving = given[0] if len(given) == 1 else np.stack(given, axis=1)
+        fired = neurons.step(arriving, constant.get(name, 0.0), step)
         if name in self.spikes:
             self.spikes[name].append(fired if neurons.graded else fired.astype(bool))
         if name in self.potentials:

@@ -19,7 +19,7 @@ from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.grid import Grid as Grid
 from snntoolbox.ir.head import Head, usual_head
-from snntoolbox.ir.neurons import IF, MaxGate, Neuron
+from snntoolbox.ir.neurons import IF, MaxGate, Neuron, miscounting
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
 from snntoolbox.ir.parts import RecurringWindow
@@ -34,7 +34,8 @@ class Population:
     `scale` (broadcasts to the shape) is the activation in the user's units that one spike per step stands for.
     `activation` names the node of the analogue graph whose value the rate approximates, empty where it stands for
     none. `bound` is the upper bound of that value where it has one (ReLU6, QCFS): a scale of at most that makes
-    saturation the bound.
+    saturation the bound. `inhibitory` names the wiring node that gives what of its input comes through negative
+    weights, for neurons that tell it apart.
     """
 
     name: str
@@ -47,11 +48,17 @@ class Population:
     origin: Origin | None = None
     pulses: Mapping[int, Array] = field(default_factory=dict)
     bound: Array | None = None
+    inhibitory: str | None = None
 
     @property
     def size(self) -> int:
         """The number of neurons."""
         return math.prod(self.shape)
+
+    @property
+    def currents(self) -> tuple[str, ...]:
+        """The wiring nodes that give its input: one, or two where what comes through negative weights is told apart."""
+        return (self.current,) if self.inhibitory is None else (self.current, self.inhibitory)
 
     @property
     def recurs(self) -> bool:
@@ -230,26 +237,22 @@ class SpikingNetwork:
             if expected != shape:
                 raise GraphError(f"its windows give shape {expected}, it has shape {shape}", layer=label)
         else:
-            self._check_current(label, population.current, shape)
+            for current in population.currents:
+                self._check_current(label, current, shape)
+            if neuron.parts.synapse.paired != (population.inhibitory is not None):
+                raise GraphError("two synaptic currents and an `inhibitory` input go together", layer=label)
         values: dict[str, Array | float | None] = {"bias": population.bias, "scale": population.scale}
         values |= {f"pulse in step {step}": pulse for step, pulse in population.pulses.items()}
         if population.pulses and (isinstance(neuron, MaxGate) or min(population.pulses) < 0):
             raise GraphError("pulses need neurons and steps from 0", layer=label)
         if isinstance(neuron, IF):
             values |= {"threshold": neuron.threshold, "initial": neuron.initial}
-        self._check_counting(label, neuron)
+        counting, steps = (self.schedule.counting, self.schedule.window) if self.schedule else (Counting.ONE, 0)
+        if unlike := miscounting(neuron, counting, steps):
+            raise GraphError(unlike, layer=label)
         for what, value in values.items():
             if value is not None and not broadcasts(np.shape(value), shape):
                 raise GraphError(f"its {what} of shape {np.shape(value)} does not fit shape {shape}", layer=label)
-
-    def _check_counting(self, label: str, neuron: Neuron) -> None:
-        """What a spike counts is what whoever reads it takes it for."""
-        own, window = (neuron.counting, neuron.window) if isinstance(neuron, IF) else (Counting.ONE, None)
-        expected, steps = (self.schedule.counting, self.schedule.window) if self.schedule else (Counting.ONE, 0)
-        if own is not expected:
-            raise GraphError(f"has spikes that count by '{own}' in a network that counts by '{expected}'", layer=label)
-        if own is not Counting.ONE and window and window[1] - window[0] != steps:
-            raise GraphError(f"fires in {window}, in a network with windows of {steps} steps", layer=label)
 
     def _check_current(self, label: str, current: str, shape: Shape | None) -> None:
         if current not in self.wiring.nodes:
@@ -328,6 +331,7 @@ class SpikingNetwork:
             wiring=self.wiring,
             inputs=tuple(self.encodings),
             populations={p.name: p.current for p in self.populations.values()},
+            inhibitory={p.name: p.inhibitory for p in self.populations.values() if p.inhibitory},
             readouts={r.name: r.current for r in self.readouts},
         )
 
@@ -377,7 +381,5 @@ class SpikingNetwork:
 _CHOICES = ("dt", "grid", "schedule", "notes", "duration", "corrected")
 
 
-def _rebuilt(
-    kind: type[SpikingNetwork], parts: tuple[Any, ...], choices: Mapping[str, Any], calibrated: Mapping[str, DataRange]
-) -> SpikingNetwork:
+def _rebuilt(kind: type[SpikingNetwork], parts: tuple[Any, ...], choices: Any, calibrated: Any) -> SpikingNetwork:
     return kind(*parts, **choices, calibrated=calibrated)

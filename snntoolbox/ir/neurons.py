@@ -35,6 +35,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.synapses import Exponential
 
 
 class Reset(StrEnum):
@@ -67,6 +68,9 @@ class IF:
     (exp(-dt / tau_m); 1 is none), `refractory` the number of steps after a spike in which input and bias are
     dropped and no spike is fired: after one in step t the next may come in step t + refractory + 1.
 
+    `synaptic` is what remains each step of the current that spikes make through positive, and of that through negative
+    weights (exp(-dt / tau_syn)); at 0 they act at once: see `Exponential`.
+
     `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
     `counting` says how often current, threshold and spikes of a step count, by its place in its window: see
     `DigitWindow` and `FirstSpikeWindow`.
@@ -88,6 +92,7 @@ class IF:
     reset_potential: float = 0.0
     initial: float | Array = 0.0
     leak: float = 1.0
+    synaptic: tuple[float, float] = (0.0, 0.0)
     refractory: int = 0
     window: tuple[int, int] | None = None
     counting: Counting = Counting.ONE
@@ -104,7 +109,7 @@ class IF:
 
     def _usual(self) -> Iterator[Part]:
         """The parts that the fields choose."""
-        yield Delta()
+        yield Exponential(*self.synaptic) if any(self.synaptic) else Delta()
         yield PerfectIntegrator() if self.leak == 1 else Leak(self.leak)
         yield ConstantThreshold(self.threshold)
         signed = self.negative is not Negative.NEVER
@@ -161,7 +166,8 @@ class IF:
                 object.__setattr__(self, name, kind(getattr(self, name)))
             except ValueError:
                 wrong.append(f"{name} {getattr(self, name)!r} is none of {', '.join(kind)}")
-        wrong += [f"{n} {v} is no pair" for n in ("window", "saturation") if (v := getattr(self, n)) and len(v) != 2]
+        pairs = ("window", "saturation", "synaptic")
+        wrong += [f"{n} {v} is no pair" for n in pairs if (v := getattr(self, n)) and len(v) != 2]
         wrong = wrong or [*_unfit(self.special)] or [*_doubled(self)] or [*self._misfits()]
         if wrong:
             raise ConversionError(f"invalid neuron: {'; '.join(wrong)}")
@@ -179,13 +185,15 @@ class IF:
         subtracts = isinstance(self.parts.reset, Subtract)
         if isinstance(self.parts.spikes, GradedSpikes) and (self.parts.pause or not subtracts):
             yield "spikes with values or signs need reset = subtract and no refractory period"
-        lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts
+        lasts = any(self.synaptic)
+        lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts or lasts
+        without = "without leak, synaptic currents, limits and refractory period"
         if self.counting is Counting.DIGIT and (self.window is None or lossy):
-            yield "digits need a window and reset = subtract, without leak, limits and refractory period"
+            yield f"digits need a window and reset = subtract, {without}"
         resets = isinstance(self.parts.reset, ToPotential) and self.reset_potential == 0
         plain = resets and self.leak == 1 and self.saturation is None and not self.refractory and not self.graded
-        if self.counting is Counting.LEAD and (self.window is None or not plain):
-            yield "spikes by their lead need a window and reset = zero, without leak, limits and refractory period"
+        if self.counting is Counting.LEAD and (self.window is None or lasts or not plain):
+            yield f"spikes by their lead need a window and reset = zero, {without}"
         if self.saturation is not None and self.saturation[0] <= 0 <= self.saturation[1]:
             low, high = self.saturation
             if np.min(self.initial) < low or np.max(self.initial) > high:
@@ -194,7 +202,7 @@ class IF:
 
 
 _CHECKED = (
-    *("threshold", "reset_potential", "initial", "leak", "refractory", "window"),
+    *("threshold", "reset_potential", "initial", "leak", "synaptic", "refractory", "window"),
     *("levels", "saturation", "special"),
 )
 """The others are made what they must be."""
@@ -213,7 +221,7 @@ _WINDOWS: Mapping[Counting, type[FiringWindow | DigitWindow | FirstSpikeWindow]]
 }
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {
-    "synapse": (),
+    "synapse": ("synaptic",),
     "membrane": ("leak",),
     "threshold": ("threshold",),
     "spikes": ("levels", "negative"),
@@ -276,6 +284,16 @@ class MaxGate:
 
 
 Neuron = IF | MaxGate
+
+
+def miscounting(neuron: Neuron, counting: Counting, steps: int) -> str | None:
+    """How its spikes count otherwise than a network takes them for, with windows of so many steps; None where alike."""
+    own, window = (neuron.counting, neuron.window) if isinstance(neuron, IF) else (Counting.ONE, None)
+    if own is not counting:
+        return f"has spikes that count by '{own}' in a network that counts by '{counting}'"
+    if own is not Counting.ONE and window and window[1] - window[0] != steps:
+        return f"fires in {window}, in a network with windows of {steps} steps"
+    return None
 
 
 def has_usual_parts(neuron: Neuron) -> TypeGuard[IF]:

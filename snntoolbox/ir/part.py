@@ -52,6 +52,11 @@ class Part(ABC):
 class Synapse(Part):
     """The currents that arriving spikes make over time."""
 
+    @property
+    def paired(self) -> bool:
+        """Whether what arrives is told apart by the sign of weights: (samples, 2, *shape), all and the negative."""
+        return False
+
     @abstractmethod
     def current(self, arriving: Array, memory: Memory) -> Array:
         """I[t] for what the wiring brings in this step."""

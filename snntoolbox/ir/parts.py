@@ -25,6 +25,7 @@ from snntoolbox.ir.part import (
     Threshold,
     Window,
 )
+from snntoolbox.ir.synapses import Exponential
 
 ABSENT = "no such rule in its neurons"
 """Why most simulators lack a part."""
@@ -382,9 +383,11 @@ class FirstSpikeWindow(Window):
             yield f"window {(self.first, self.last)} is no range of steps behind others as long"
 
 
+_HOMES = (Exponential.__module__, __name__)
+
 PARTS: tuple[type[Part], ...] = tuple(
     kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Part) and kind.__module__ == __name__
+    if isinstance(kind, type) and issubclass(kind, Part) and kind.__module__ in _HOMES
 )
-"""All parts of this module, as they stand in it."""
+"""All parts of this package."""

@@ -235,6 +235,8 @@ def _neuron(neuron: IF) -> str:
     parts = ["integrate-and-fire" if neuron.leak == 1 else f"leaky integrate-and-fire (keeps {neuron.leak:.4g} a step)"]
     parts.append(f"reset to {neuron.reset_potential:g}" if neuron.reset is Reset.ZERO else _RESETS[neuron.reset])
     parts.append(f"V starts at {span(neuron.initial)}")
+    if any(neuron.synaptic):
+        parts.append("synaptic currents keep {:.4g} (excitatory) and {:.4g} a step".format(*neuron.synaptic))
     if neuron.refractory:
         parts.append(f"refractory for {neuron.refractory} steps")
     if neuron.window:

@@ -13,8 +13,6 @@ from snntoolbox.ir.neurons import IF, Negative, Reset
 HOST = {f.SIGNED_INPUT, f.BATCHES, *f.RECORDINGS}
 """What no network asks for: it depends on the samples, or on what is to be recorded."""
 
-NOT_YET = {f.LASTING_CURRENTS}
-
 
 def asked(network):
     return {(a.layer, a.feature) for a in f.features(network)}
@@ -34,7 +32,7 @@ def test_every_row_is_asked_for_by_some_case_of_conformance():
     """A row without a case would be held by backends that were never tested for it."""
     found = [a for case in cases() for a in f.features(case.build())]
     asks = {f.OWN_PARTS if a.own_part else a.feature for a in found}
-    assert set(f.FEATURES) - asks == HOST | NOT_YET | {feature for feature in f.FEATURES if feature.by_form}
+    assert set(f.FEATURES) - asks == HOST | {feature for feature in f.FEATURES if feature.by_form}
 
 
 def test_layers_ask_under_their_own_names():

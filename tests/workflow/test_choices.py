@@ -63,6 +63,7 @@ CHOSEN = {
     "simulation.dt=0.5": ("dt", 0.5),
     "cell.delay=3": ("delay", 2),
     "cell.v_limits=[-1, 2]": ("neuron.saturation", (-1.0, 2.0)),
+    "cell.tau_syn_E=5": ("neuron.synaptic", (math.exp(-1 / 5), 0.0)),
 }
 
 
@@ -86,6 +87,10 @@ def test_fields_that_follow_from_several_keys(settings):
     recipe = recipe_of(settings("cell.v_rest=-65", "cell.v_thresh=-55", "cell.v_limits=[-70, -45]"), 1.0, (0.0, 1.0))
     assert recipe.neuron.saturation == (-0.5, 2.0)
     assert recipe_of(settings("cell.delay=2", "simulation.dt=0.5"), 1.0, (0.0, 1.0)).delay == 3
+    recipe = recipe_of(settings("cell.tau_syn_e=5", "cell.tau_syn_I=2", "simulation.dt=0.5"), 1.0, (0.0, 1.0))
+    assert recipe.neuron.synaptic == (math.exp(-0.1), math.exp(-0.25))
+    recipe = recipe_of(settings("cell.tau_syn_E=0.01", "cell.tau_syn_I=0", "simulation.dt=0.01"), 1.0, (0.0, 1.0))
+    assert recipe.neuron.synaptic == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("tau", "dt", "gap"), [(0, 1, 1), (1, 1, 1), (2, 1, 2), (3, 1, 3), (1, 0.5, 2), (4, 2, 2)])

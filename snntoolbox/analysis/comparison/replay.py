@@ -81,7 +81,7 @@ def replay_of(
     arriving = {n: _compact(s) for n, s in raster.items() if n in sources}
     arriving |= {n: spike_trains(samples[n][None], steps, e, sample)[:, 0] for n, e in spiking.items()}
     constant = {n: np.asarray(samples[n]) for n in coded if n not in spiking}
-    wiring = Graph(_upstream(network, population.current), [population.current], name=network.name)
+    wiring = Graph(_upstream(network, population.currents), list(population.currents), name=network.name)
     parts = {n: _values(n, train) for n, train in arriving.items() if train.dtype != np.int8}
     wiring = wiring.edited([node for n, p in parts.items() for node in _in_parts(wiring, n, p)])
     ordered: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in wiring.inputs}
@@ -141,8 +141,8 @@ def _in_parts(wiring: Graph, source: str, values: Mapping[str, float]) -> list[N
     return [*nodes, Add(name=source, inputs=tuple(f"{name} =" for name in values))]
 
 
-def _upstream(network: SpikingNetwork, current: str) -> list[Node]:
-    upstream = {current}
+def _upstream(network: SpikingNetwork, currents: Sequence[str]) -> list[Node]:
+    upstream = {*currents}
     for name, node in reversed(list(network.wiring.nodes.items())):
         if name in upstream and isinstance(node, LinearNode):
             upstream.update(node.inputs)

@@ -16,6 +16,7 @@ from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
+from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
@@ -63,7 +64,8 @@ class Case:
 
 def cases() -> list[Case]:
     """Every case, small ones first; names are unique."""
-    return [*_neurons(), *_maps(), *_networks(), *_resets(), *_limits(), *_rates(), *_life_cycle(), *_grids()]
+    several = [*_neurons(), *_maps(), *_networks(), *_resets(), *_limits(), *_synapses()]
+    return [*several, *_rates(), *_life_cycle(), *_grids()]
 
 
 def _drawn(draw: Drawing, neuron: IF | None = None, exact: bool = True) -> SpikingNetwork:
@@ -117,6 +119,25 @@ def _limits() -> Iterator[Case]:
     for name, drawn in {"residual": NETWORKS["residual"], "delays over layers": LOOPS["delays over layers"]}.items():
         build = partial(_drawn, drawn, IF(saturation=(-0.5, 0.75), initial=0.5))
         yield Case(name=f"network: {name}, potentials that saturate", check="identical", build=build)
+
+
+def _synapses() -> Iterator[Case]:
+    """In few steps, as what fades has a bit or two more with each."""
+    plain, drawings = IF(), {**NETWORKS, **LOOPS}
+    for name, what, remain, neuron in (
+        ("residual", "one synaptic current", (0.5, 0.5), plain),
+        ("residual", "two synaptic currents", (0.75, 0.5), plain),
+        ("poisson", "two synaptic currents", (0.0, 0.5), plain),
+        ("two codings", "two synaptic currents", (0.25, 0.5), plain),
+        ("delays over layers", "two synaptic currents", (0.5, 0.75), plain),
+        ("residual", "synaptic currents, reset zero, refractory", (0.75, 0.5), IF(reset=Reset.ZERO, refractory=2)),
+    ):
+        build = partial(_fading, drawings[name], remain, neuron)
+        yield Case(name=f"network: {name}, {what}", check="identical", build=build, steps=7)
+
+
+def _fading(draw: Drawing, remain: tuple[float, float], neuron: IF | None = None) -> SpikingNetwork:
+    return with_synaptic_currents(_drawn(draw, neuron), remain)
 
 
 def _rates() -> Iterator[Case]:

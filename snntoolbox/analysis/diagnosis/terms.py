@@ -27,7 +27,7 @@ TIE = 1e-6
 _ANY = frozenset({"threshold", "initial", "reset_potential"})
 """Fields of `IF` that the equation holds for whatever they are."""
 
-_COUNTED = frozenset({"reset", "leak", "refractory", "window", "levels", "negative", "saturation"})
+_COUNTED = frozenset({"reset", "leak", "synaptic", "refractory", "window", "levels", "negative", "saturation"})
 """Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 
 

@@ -24,6 +24,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.synapses import Exponential
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,19 @@ def _refractory(part: RefractoryPeriod) -> Code:
     )
 
 
+def _fading(part: Exponential) -> Code:
+    """What arrived feeds currents that fade, and these are the input of a step."""
+    lines = [f"excited = {float(part.excitatory)!r} * excited + {1 - float(part.excitatory)!r} * current"]
+    lines += ["current = excited"]
+    if part.paired:
+        share = f"{float(part.inhibitory)!r} * inhibited + {1 - float(part.inhibitory)!r} * inhibition"
+        lines += [f"inhibited = {share}", "current = excited + inhibited", "inhibition = 0"]
+    return Code(begin="".join(f"{line}\n" for line in lines))
+
+
 PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Delta: lambda part: Code(),
+    Exponential: _fading,
     PerfectIntegrator: lambda part: Code(decayed="v"),
     Leak: lambda part: Code(decayed=f"{float(part.factor)!r} * v"),
     ConstantThreshold: lambda part: Code(),

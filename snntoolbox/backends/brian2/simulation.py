@@ -29,6 +29,9 @@ STEP = 1 * b2.ms
 VARIABLES = """
 v : 1
 current : 1
+inhibition : 1
+excited : 1
+inhibited : 1
 theta : 1 (constant)
 drive : 1 (constant)
 waiting : integer
@@ -176,9 +179,9 @@ class _Network:
     def _synapses(self, connection: Connection) -> Any:
         """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent."""
         source, target = self.groups[connection.source], self.groups[connection.target]
-        kind = f"synapses{connection.lag or ''}"
+        kind = f"{'inhibition' if connection.inhibitory else 'synapses'}{connection.lag or ''}"
         delay, name = (connection.delay - 1) * STEP, self._name(kind, connection.source, connection.target)
-        model, arrival = "w : 1 (constant)", "current_post += w"
+        model, arrival = "w : 1 (constant)", f"{'inhibition' if connection.inhibitory else 'current'}_post += w"
         made = b2.Synapses(source, target, model, on_pre=arrival, delay=delay, clock=self.clock, name=name)
         made.connect(i=connection.pre, j=connection.post)
         made.w = connection.weight

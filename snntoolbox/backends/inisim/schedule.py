@@ -33,13 +33,13 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
     every step.
     """
     wiring, read = network.wiring, [r.current for r in network.readouts]
-    ends = [p.current for p in network.populations.values()]
+    ends = [name for p in network.populations.values() for name in p.currents]
     wanted = _upstream(network, ends + read if per_step else ends) | readout_sources(network)
     alive = {n for n, e in network.encodings.items() if isinstance(e, Spiking)} | set(network.populations)
     tasks = []
     for name in network.order:
         if population := network.populations.get(name):
-            tasks.append(Task("population", name, population.size, (population.current,)))
+            tasks.append(Task("population", name, population.size, population.currents))
         elif name in wanted and network.sources[name] & alive:
             tasks.append(_task(network, name))
     loops = network.circuit.looping

@@ -111,7 +111,7 @@ class Engine(ABC):
         """Make synapses from a PyNN population."""
         target = self.populations[connection.target]
         # A cell type of a simulator's own may have receptors by other names than PyNN's 'excitatory'.
-        receptor = target.celltype.receptor_types[0]
+        receptor = target.celltype.receptor_types[int(connection.inhibitory)]
         made = self.connector(connection)
         self.sim.Projection(source, target, made, synapse_type=self.synapse_type(), receptor_type=receptor)
 

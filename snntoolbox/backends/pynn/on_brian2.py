@@ -27,27 +27,32 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.synapses import Exponential
 
 PARAMETERS = (
     *("vth", "initial", "bias", "timed", "until", "leak", "vreset", "pause", "first", "opens", "closes"),
-    *("digits", "lead"),
+    *("digits", "lead", "excites", "inhibits"),
 )
 USUAL = {"closes": np.inf, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
-VARIABLES = "\n".join(
-    ["v : 1", "g : 1", "waiting : 1", "awake : 1", "own : 1", "counts : 1", *(f"{p} : 1" for p in PARAMETERS)]
-)
+STATE = ("v", "g", "h", "excited", "inhibited", "waiting", "awake", "own", "counts")
+VARIABLES = "\n".join(f"{name} : 1" for name in (*STATE, *PARAMETERS))
 TICK = """
 awake = int(waiting <= 0)
 waiting = clip(waiting - 1, 0, inf)
 own = t_in_timesteps - first
 counts = 2.0 ** (digits - 1 - own % digits) * (lead - own % lead)
-v = leak * v + awake * counts * (g + int(own >= 0) * (bias + int(own < until) * timed)) + int(own == 0) * initial
+excited = excites * excited + (1 - excites) * g
+inhibited = inhibits * inhibited + (1 - inhibits) * h
+arrived = excited + inhibited
+v = leak * v + awake * counts * (arrived + int(own >= 0) * (bias + int(own < until) * timed)) + int(own == 0) * initial
 g = 0
+h = 0
 """
 THRESHOLD = "v >= vth * counts and awake > 0 and own >= opens and own < closes"
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     Delta: lambda part: {},
+    Exponential: lambda part: {"excites": part.excitatory, "inhibits": part.inhibitory},
     PerfectIntegrator: lambda part: {"leak": 1.0},
     Leak: lambda part: {"leak": part.factor},
     ConstantThreshold: lambda part: {},
@@ -64,7 +69,10 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
 
 
 class Brian2Engine(Engine):
-    """Spikes add to `g`, which the next step takes: a reset, last in Brian2's step, cannot erase them."""
+    """Spikes add to `g`, those that inhibit apart to `h`, which the next step takes.
+
+    So a reset, last in Brian2's step, cannot erase them.
+    """
 
     offset = 0.0
     head_start = 1.0
@@ -146,8 +154,8 @@ def _cell_type(group: Any, reset: str) -> Any:
         default_initial_values: ClassVar = {"v": 0.0}
         recordable = ("spikes", "v")
         units: ClassVar = {"v": "dimensionless", "spikes": "ms"}
-        receptor_types = ("input",)
-        post_synaptic_variables: ClassVar = {"input": "g"}
+        receptor_types = ("input", "inhibition")
+        post_synaptic_variables: ClassVar = {"input": "g", "inhibition": "h"}
         state_variable_translations: ClassVar = {
             "v": {"translated_name": "v", "forward_transform": lambda v: v, "reverse_transform": lambda v: v}
         }

@@ -29,15 +29,17 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.synapses import Exponential
 
 FIELDS = (
     *("vth", "vreset", "start", "bias", "timed", "until", "leak", "refractory", "mode", "first"),
-    *("opens", "closes", "digits", "lead"),
+    *("opens", "closes", "digits", "lead", "excites", "inhibits"),
 )
 USUAL = {"closes": 1e12, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     Delta: lambda part: {},
+    Exponential: lambda part: {"excites": part.excitatory, "inhibits": part.inhibitory},
     PerfectIntegrator: lambda part: {"leak": 1.0},
     Leak: lambda part: {"leak": part.factor},
     ConstantThreshold: lambda part: {},
@@ -106,6 +108,8 @@ class NeuronEngine(Engine):
                 pairs = zip(connection.pre.tolist(), connection.post.tolist(), connection.weight.tolist(), strict=True)
                 # They live as long as the projection.
                 projection.synapses = [synapse(sources[i], targets[j], 0.0, delay, w) for i, j, w in pairs]
+                for made in projection.synapses if connection.inhibitory else ():
+                    made.weight[1] = 1.0
 
         return Synapses()
 
@@ -160,7 +164,7 @@ def _cell_type(neuron: Any) -> Any:
         default_initial_values: ClassVar[dict[str, float]] = {}
         recordable = ("spikes", "m")
         units: ClassVar = {"m": "dimensionless", "spikes": "ms"}
-        receptor_types = ("default",)
+        receptor_types = ("default", "inhibition")
         injectable = False
         conductance_based = False
         model = Cell

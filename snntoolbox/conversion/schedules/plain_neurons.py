@@ -33,6 +33,8 @@ def lossy_choices(schedule: str, recipe: Choices) -> list[str]:
         wrong.append(f"schedule = {schedule} needs neurons without a refractory period")
     if recipe.neuron.saturation is not None:
         wrong.append(f"schedule = {schedule} needs neurons without limits of their potential (v_limits)")
+    if any(recipe.neuron.synaptic):
+        wrong.append(f"schedule = {schedule} needs spikes that act at once, without tau_syn_E and tau_syn_I")
     if recipe.neuron.special:
         wrong.append(f"schedule = {schedule} needs neurons without {' and '.join(recipe.neuron.special_words)}")
     return wrong
@@ -76,6 +78,7 @@ def _reasons(population: Population) -> list[str]:
         "pulses of current": bool(population.pulses),
         "a window of its own": neuron.window is not None,
         "potentials that saturate": neuron.saturation is not None,
+        "synaptic currents that last": any(neuron.synaptic),
     }
     return [*(reason for reason, holds in wrong.items() if holds), *neuron.special_words]
 

@@ -148,10 +148,12 @@ def _check_neurons(network: SpikingNetwork) -> None:
             offenders.append(Unsupported(population.label, "a reset potential other than 0"))
         if isinstance(neuron, IF) and neuron.saturation is not None:
             offenders.append(Unsupported(population.label, "potentials that saturate, which can only be set after it"))
+        if isinstance(neuron, IF) and any(neuron.synaptic):
+            offenders.append(Unsupported(population.label, "synaptic currents that last, which leave the integer grid"))
         if isinstance(neuron, IF) and any(level != int(level) for level in neuron.levels):
             offenders.append(Unsupported(population.label, "spikes that carry fractions of a threshold"))
         if isinstance(neuron, IF):
             offenders += [Unsupported(population.label, words) for words in neuron.special_words]
     if offenders:
-        hint = "weight_bits = 0, or leak = False, v_reset = 0, no v_limits, and whole levels"
+        hint = "weight_bits = 0, or leak = False, v_reset = 0, no v_limits, tau_syn_E and tau_syn_I, and whole levels"
         raise UnsupportedError("quantisation", offenders, hint=hint)

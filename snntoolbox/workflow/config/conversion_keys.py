@@ -99,6 +99,16 @@ def height(settings: Any) -> float:
     return float(settings.cell.v_thresh - settings.cell.v_rest)
 
 
+AT_ONCE = 0.01
+"""The time constant of synapses up to which a spike acts at once, in ms: the default of the SNN Toolbox."""
+
+
+def _synaptic(settings: Any) -> tuple[float, ...]:
+    """What remains of synaptic currents in a step, through positive and through negative weights."""
+    taus = (settings.cell.tau_syn_E, settings.cell.tau_syn_I)
+    return tuple(math.exp(-settings.simulation.dt / tau) if tau > AT_ONCE else 0.0 for tau in taus)
+
+
 def _limits(settings: Any) -> tuple[float, ...] | None:
     """The limits of the potential in thresholds above rest."""
     limits, rest = settings.cell.v_limits, settings.cell.v_rest
@@ -321,6 +331,21 @@ class Cell:
         means={0.0: 0},
         idle=lambda settings: _no_delay(settings),
         value=lambda settings: max(round(settings.cell.delay / settings.simulation.dt) - 1, 0),
+    )
+    tau_syn_E: float = key(  # noqa: N815 - its name in the SNN Toolbox and in PyNN
+        AT_ONCE,
+        "Time constant in ms of the current that spikes make through positive weights. It brings all of its charge, so "
+        f"that rates stay as they are, but later; {AT_ONCE} and less is at once. Without weight_bits, at rates alone.",
+        rule=between(0, 1e6),
+        recipe="neuron.synaptic",
+        means={AT_ONCE: (0.0, 0.0)},
+        value=lambda settings: _synaptic(settings),
+    )
+    tau_syn_I: float = key(  # noqa: N815
+        AT_ONCE,
+        "The same through negative weights. Another one than tau_syn_E gives each neuron a second current.",
+        rule=between(0, 1e6),
+        recipe="neuron.synaptic",
     )
     leak: bool = key(
         False,

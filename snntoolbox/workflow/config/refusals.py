@@ -19,7 +19,6 @@ def _of_pynn(reason: str, **defaults: object) -> tuple[Refused, ...]:
     return tuple(Refused("cell", n, default, reason, names, whose) for n, default in defaults.items())
 
 
-_PYNN = "belongs to neurons of PyNN, which are not used: a spike moves a potential at once here; leave it out"
 _CONDUCTANCE = "is for synapses that change conductances; a spike has one effect here, whatever the potential"
 _ONLINE = "only online normalisation uses it, which is not available; leave it out"
 
@@ -38,7 +37,6 @@ REFUSED: tuple[Refused, ...] = (
         "Keras chooses its own backend; set the environment variable KERAS_BACKEND instead",
         keras_backend="tensorflow",
     ),
-    *_of_pynn(_PYNN, tau_syn_E=0.01, tau_syn_I=0.01),
     *_of_pynn(_CONDUCTANCE, e_rev_E=10, e_rev_I=-10),
     *_refused("cell", "payloads are cell.levels here, values that spikes carry; leave it out", payloads=False),
 )

@@ -15,8 +15,7 @@ def settings(*overrides):
     "override",
     [
         "restrictions.snn_layers={'Dense'}", "restrictions.anything=1", "loihi.node=5", "Loihi.NODE=5", "loihi.x=5",
-        "spinnaker.number_of_neurons_per_core=128", "cell.tau_syn_E=5",
-        "cell.tau_syn_e=5", "cell.e_rev_E=0", "cell.e_rev_i=0",
+        "spinnaker.number_of_neurons_per_core=128", "cell.e_rev_E=0", "cell.e_rev_i=0",
     ],
 )  # fmt: skip
 def test_told_and_not_refused(override):
@@ -27,23 +26,17 @@ def test_told_and_not_refused(override):
 
 
 def test_one_line_for_each_reason():
-    told = settings("loihi.a=1", "loihi.b=2", "cell.tau_syn_I=2", "cell.tau_syn_E=3").without_effect
+    told = settings("loihi.a=1", "loihi.b=2", "cell.e_rev_I=2", "cell.e_rev_E=3").without_effect
     assert [text.partition(": ")[2].partition(" (")[0] for text in told] == [
-        "loihi.a, loihi.b", "cell.tau_syn_I, cell.tau_syn_E",
+        "loihi.a, loihi.b", "cell.e_rev_I, cell.e_rev_E",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("simulator", ["nest", "pynn.nest", "pynn.neuron", "neuron", "brian"])
-@pytest.mark.parametrize("name", ["tau_syn_E", "tau_syn_I"])
-def test_refused_where_it_would_be_used(simulator, name):
-    with pytest.raises(ConfigError, match=rf"cell\.{name} = 3: belongs to neurons of PyNN"):
-        settings(f"simulation.simulator={simulator}", f"cell.{name}=3")
-
-
 @pytest.mark.parametrize("name", ["e_rev_E", "e_rev_I"])
-def test_conductances_are_refused_by_what_they_are(name):
+def test_conductances_are_refused_by_what_they_are(name, simulator):
     with pytest.raises(ConfigError, match=rf"cell\.{name} = 3: is for synapses that change conductances"):
-        settings("simulation.simulator=nest", f"cell.{name}=3")
+        settings(f"simulation.simulator={simulator}", f"cell.{name}=3")
 
 
 @pytest.mark.parametrize("simulator", ["INI", "nest", "pynn.nest", "pynn.neuron", "pynn.brian2"])

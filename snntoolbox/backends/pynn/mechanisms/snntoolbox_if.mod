@@ -2,7 +2,8 @@ COMMENT
 Integrate-and-fire on discrete steps: m <- leak*m + input; a spike where m >= vth; then the reset.
 
 All events that arrive between two ticks of the cell's own clock add up in g, whatever their sign and order, before
-the threshold is looked at. While refractory input is dropped and no spike is fired.
+the threshold is looked at; those through synapses with apart = 1 in h. These feed currents that fade, each keeping the
+share excites or inhibits of itself in a step. While refractory input is dropped and no spike is fired.
 In its own step n, counted from 0, input and threshold count 2^(digits - 1 - n mod digits) * (lead - n mod lead) times, and there
 is a spike only from step opens to before step closes; timed is a bias more before step until.
 mode 0: m <- m - vth; 1: m <- vreset; 2: m <- m - vth*floor(m/vth).
@@ -12,6 +13,7 @@ NEURON {
     ARTIFICIAL_CELL SNNToolboxIF
     RANGE m, g, waiting, vth, vreset, start, bias, leak, refractory, mode, first
     RANGE timed, until, opens, closes, digits, lead, own
+    RANGE h, excited, inhibited, excites, inhibits
 }
 
 PARAMETER {
@@ -29,6 +31,8 @@ PARAMETER {
     closes = 1e12
     digits = 1
     lead = 1
+    excites = 0
+    inhibits = 0
 }
 
 ASSIGNED {
@@ -36,22 +40,33 @@ ASSIGNED {
     g
     waiting
     own
+    h
+    excited
+    inhibited
 }
 
 INITIAL {
     own = 0
     m = start
     g = 0
+    h = 0
+    excited = 0
+    inhibited = 0
     waiting = 0
     net_send(first, 1)
 }
 
-NET_RECEIVE (w) {
+NET_RECEIVE (w, apart) {
     LOCAL weight, height, given
+    INITIAL {
+        : without this block NEURON sets apart to 0 at the start
+    }
     if (flag == 1) {
         weight = 2^(digits - 1 - fmod(own, digits))*(lead - fmod(own, lead))
         height = vth*weight
-        given = g + bias
+        excited = excites*excited + (1 - excites)*g
+        inhibited = inhibits*inhibited + (1 - inhibits)*h
+        given = excited + inhibited + bias
         if (own < until) {
             given = given + timed
         }
@@ -73,8 +88,11 @@ NET_RECEIVE (w) {
             }
         }
         g = 0
+        h = 0
         own = own + 1
         net_send(1, 1)
+    } else if (apart > 0) {
+        h = h + w
     } else {
         g = g + w
     }
