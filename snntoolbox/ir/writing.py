@@ -123,8 +123,12 @@ def write_json(path: Path | str, data: Any) -> None:
     Keys are sorted; numpy scalars and arrays, paths, enums, tuples and sets are written by value; what is not a
     finite number becomes null. TypeError for anything else.
     """
-    text = json.dumps(_plain(data), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))  # half of a pair is \udc.. in JSON, too
+    write_bytes(path, json_text(data).encode("utf-8", "backslashreplace"))  # half of a pair is \udc.. in JSON, too
+
+
+def json_text(data: Any) -> str:
+    """The same as a text."""
+    return json.dumps(_plain(data), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import logging
 import math
 import os
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -21,9 +22,10 @@ from snntoolbox.errors import SNNToolboxError
 from snntoolbox.ir.foreign import shown
 from snntoolbox.ir.interrupts import ENDING
 from snntoolbox.ir.places import noted
-from snntoolbox.workflow.commands import COMMANDS, command, parser
+from snntoolbox.workflow.commands import COMMANDS, UsageError, command, parser
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.memory import HINT, NO_MEMORY, out_of_memory
-from snntoolbox.workflow.streams import give_up_output, safe_streams
+from snntoolbox.workflow.streams import give_up_output, safe_streams, silent, silent_output
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -53,7 +55,12 @@ def _main(arguments: list[str], signals: _Signals) -> int:
                 return _fail(f"there is no command or file '{first}'\n  hint: did you mean {near[0]}?")
         arguments.insert(0, "run")  # `snntoolbox config.ini` is `snntoolbox run config.ini`
     with safe_streams():
-        options = parser(*COMMANDS.keys() & set(arguments[:1])).parse_args(arguments)
+        try:
+            options = parser(*COMMANDS.keys() & set(arguments[:1])).parse_args(arguments)
+        except UsageError as error:
+            if "--json" in arguments:
+                _print_json(_failure(error.message))
+            raise
         # Threads that wait for work must sleep: on a busy machine spinning ones make a run ten times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         logging.basicConfig(level=logging.WARNING, force=True)
@@ -139,7 +146,7 @@ def _guarded(options: argparse.Namespace, places: list[Path], signals: _Signals)
     Where a signal comes before all is told, it is the message, whatever else there was to say.
     """
     try:
-        code, message = _carried_out(options)
+        code, message = _as_wanted(options)
         signals.over = True
     except KeyboardInterrupt:
         code, message = 2, f"interrupted; {_results(places)}"
@@ -148,35 +155,68 @@ def _guarded(options: argparse.Namespace, places: list[Path], signals: _Signals)
         code, message = 128 + error.number, f"ended by {name}; {_results(places)}"
     signals.over = True
     if message:
-        _fail(message)
+        _fail(str(message))
+        if options.json:
+            _print_json(_failure(message))
     return code
 
 
-def _carried_out(options: argparse.Namespace) -> tuple[int, str]:
-    """Run the command: its exit code, and what is to be said of its end, if anything."""
-    code = 0
+def _as_wanted(options: argparse.Namespace) -> tuple[int, SNNToolboxError | str]:
+    """Run the command, printing what is wanted: what people read, the report as JSON, or nothing."""
+    with ExitStack() as stack:
+        if options.quiet:
+            stack.enter_context(silent())
+        if options.quiet or options.json:
+            stack.enter_context(silent_output())
+        code, report, message = _carried_out(options)
+    if options.json and not message:
+        _print_json(report)
+    return code, message
+
+
+def _print_json(report: Any) -> None:
+    """Data as JSON, or a file of it as it is; letters that a terminal obeys are escapes of JSON."""
+    from snntoolbox.ir.writing import json_text
+
+    data = json.loads(report.read_text("utf-8")) if isinstance(report, Path) else report
+    with suppress(BrokenPipeError):
+        print(json.dumps(json.loads(json_text(data)), indent=2), flush=True)
+
+
+def _failure(error: SNNToolboxError | str) -> dict[str, Any]:
+    """What JSON says in place of a report; the same is told on standard error."""
+    if isinstance(error, str):
+        return {"error": {"message": error}}
+    about = {"kind": type(error).__name__, "message": error.message, "layer": error.layer, "hint": error.hint}
+    return {"error": {key: value for key, value in about.items() if value}}
+
+
+def _carried_out(options: argparse.Namespace) -> tuple[int, Any, SNNToolboxError | str]:
+    """Run the command: its exit code, its report, and what is to be said of its end, if anything."""
+    outcome = Outcome(None)
     try:
-        code = command(options.command).execute(options) or 0
+        ended = command(options.command).execute(options)
+        outcome = ended if isinstance(ended, Outcome) else Outcome(None, ended or 0)
         sys.stdout.flush()
-        return code, ""
+        return outcome.code, outcome.report, ""
     except SNNToolboxError as error:
-        return 2, str(error)
+        return 2, None, error
     except SystemExit as end:  # of a plug-in, or a layer of the user's: no command of ours ends so
-        return 2, f"code that was run for this command ends the program: it calls exit({end.code!r})"
+        return 2, None, f"code that was run for this command ends the program: it calls exit({end.code!r})"
     except BrokenPipeError:  # whoever read our output has seen enough
         give_up_output()
-        return code, ""
+        return outcome.code, outcome.report, ""
     except OSError as error:
         if out_of_memory(error):
-            return 2, f"{NO_MEMORY}\n  hint: {HINT}"
+            return 2, None, f"{NO_MEMORY}\n  hint: {HINT}"
         if error.errno not in _SURROUNDINGS:
             raise
         give_up_output()
-        return 2, f"{error.strerror}: '{error.filename}'" if error.filename else f"cannot write: {error.strerror}"
+        return 2, None, f"{error.strerror}: '{error.filename}'" if error.filename else f"cannot write: {error.strerror}"
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        return 2, f"{NO_MEMORY}\n  hint: {HINT}"
+        return 2, None, f"{NO_MEMORY}\n  hint: {HINT}"
 
 
 def _results(places: list[Path]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
 from snntoolbox.ir.foreign import shown_lines
@@ -58,6 +60,47 @@ def safe_streams() -> Iterator[None]:
 
 def _nowhere() -> TextIO:
     return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+@contextmanager
+def silent_output() -> Iterator[None]:
+    """Inside the block nothing reaches standard output, nor what libraries write to it past Python.
+
+    That goes to standard error, as a defect of theirs may need it.
+    """
+    out, kept = sys.stdout, -1
+    out.flush()
+    with suppress(OSError):  # one of them is closed
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    sys.stdout = cast(TextIO, SafeStream(_nowhere()))
+    try:
+        yield
+    finally:
+        sys.stdout = out
+        if kept >= 0:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Inside the block there are no bars and no warnings either."""
+    token, level = _SILENT.set(True), logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+        _SILENT.reset(token)
+
+
+_SILENT: ContextVar[bool] = ContextVar("nothing is wanted but results", default=False)
+
+
+def shows_progress() -> bool:
+    """Whether anybody wants to see bars."""
+    return not _SILENT.get()
 
 
 def give_up_output() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Protocol
+from typing import NoReturn, Protocol
+
+from snntoolbox.workflow.commands.outcome import Outcome
 
 COMMANDS: Mapping[str, str] = {
     "run": "convert and simulate as a configuration file says",
@@ -17,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "write a commented configuration for a model",
     "inspect": "show a model's layers, what will spike, and what would be refused",
     "capabilities": "show what each simulator runs and each exporter writes, and which are installed",
+    "completion": "print a script that completes commands and options in a shell",
     "demo": "convert and run a small digit classifier that comes with the package",
 }
 """The name of each and what it is for; the module of that name beside this file is imported when it is asked for."""
@@ -28,14 +32,35 @@ class Command(Protocol):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Declare what may be said behind the name."""
 
-    def execute(self, options: argparse.Namespace) -> int | None:
-        """Do it; returns the exit code, None for 0. Errors of snntoolbox are told and give 2."""
+    def execute(self, options: argparse.Namespace) -> Outcome | int | None:
+        """Do it, and print what people read of it; an exit code alone (None: 0) has no report.
+
+        Errors of snntoolbox are told and give exit code 2.
+        """
 
 
 def command(name: str) -> Command:
     """The command of this name."""
     module: Command = import_module(f"{__name__}.{name}")  # type: ignore[assignment]
     return module
+
+
+class UsageError(SystemExit):
+    """What is wrong with the arguments has been told; `message` says it once more."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong as argparse does, and raises it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell it, and end."""
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        raise UsageError(message)
 
 
 class _Version(argparse.Action):
@@ -50,7 +75,7 @@ class _Version(argparse.Action):
 
 def parser(*names: str) -> argparse.ArgumentParser:
     """The parser of the command line: all commands by name and text, with their options those named (none: all)."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="snntoolbox",
         description="Turn a trained neural network into a spiking one and run it.",
         epilog="`snntoolbox config.ini` is short for `snntoolbox run config.ini`.",
@@ -61,5 +86,7 @@ def parser(*names: str) -> argparse.ArgumentParser:
         part = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name in (names or COMMANDS):
             command(name).add_options(part)
+            part.add_argument("-q", "--quiet", action="store_true", help="print nothing but what makes it fail")
+            part.add_argument("--json", action="store_true", help="print the report as JSON, and nothing else")
         part.set_defaults(command=name)
     return whole

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
+
+from snntoolbox.workflow.commands.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The form."""
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    """None of its own."""
 
 
-def execute(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> Outcome:
     """The table, or its data."""
     from snntoolbox.backends.registry import plugin_named, roles
     from snntoolbox.errors import BackendError
@@ -26,7 +26,5 @@ def execute(options: argparse.Namespace) -> None:
             capabilities[name] = plugin_named(name).capabilities
         except BackendError as error:  # a plug-in that cannot be loaded does not hide the others
             log.warning("%s", error.message)
-    if options.json:
-        print(json.dumps(capability_data(capabilities, each), indent=2))
-    else:
-        print(text_table(capabilities, each), end="")
+    print(text_table(capabilities, each), end="")
+    return Outcome(capability_data(capabilities, each))

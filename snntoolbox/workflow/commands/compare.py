@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from snntoolbox.ir.foreign import shown
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 
@@ -18,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_force(parser, "take a network that is too large for a simulator")
 
 
-def execute(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> Outcome:
     """Exit code 0 if all ran and no raster differs beyond rounding, 1 if one does, 2 if a simulator did not finish."""
     from snntoolbox.workflow.config.load import load_config
     from snntoolbox.workflow.report.comparison_table import in_words, population_table, side_table
@@ -37,5 +38,5 @@ def execute(options: argparse.Namespace) -> int:
     print(in_words(comparison, width))
     print(f"Report: {shown(folder / 'compare.json')}\nPage:   {shown(folder / 'report.html')}")
     if compared and not comparison.as_expected:
-        return 1
-    return 0 if comparison.complete else 2
+        return Outcome(folder / "compare.json", code=1)
+    return Outcome(folder / "compare.json", code=0 if comparison.complete else 2)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from snntoolbox.ir.foreign import shown
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.run import run_and_show
 from snntoolbox.workflow.commands.shared_options import set_log_level
 
@@ -16,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=Path("snntoolbox-demo"), help="where to work")
 
 
-def execute(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> Outcome:
     """Copy its files, and run its configuration."""
     from snntoolbox.workflow import demo
     from snntoolbox.workflow.config.load import load_config
@@ -25,4 +26,4 @@ def execute(options: argparse.Namespace) -> None:
     print(f"Converting {shown(config)} …")
     settings = load_config(config)
     set_log_level(settings.output.verbose)
-    run_and_show(settings)
+    return Outcome(run_and_show(settings))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.commands.export import exit_code, print_checks
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
 
 _OPTIONS = (
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_force(parser, "replace an earlier deployment; write what does not fit")
 
 
-def execute(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> Outcome:
     """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
     from snntoolbox.backends.fpga.exporter import FpgaExporter
     from snntoolbox.workflow.stories.bare_model import export_model, is_bare
@@ -50,4 +51,4 @@ def execute(options: argparse.Namespace) -> int:
         deployment = deploy_settings(settings, options.output, **own)
     print_checks(deployment)
     print(f"Report: {shown(deployment.folder / 'report.md')}\nPage:   {shown(deployment.folder / 'report.html')}")
-    return exit_code(deployment)
+    return Outcome(deployment.report, exit_code(deployment))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.run import show
 from snntoolbox.workflow.commands.shared_options import add_config, set_log_level
 
@@ -14,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long to try settings (default: 60)")
 
 
-def execute(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> Outcome:
     """A run with its errors split, and settings tried."""
     from snntoolbox.workflow.config.load import load_config
     from snntoolbox.workflow.stories.diagnose import diagnose_settings
@@ -24,3 +25,4 @@ def execute(options: argparse.Namespace) -> None:
     set_log_level(settings.output.verbose)
     done = diagnose_settings(settings, options.seconds)
     show(done, f"\n{done.diagnosis}\n")
+    return Outcome(done.report)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snntoolbox.ir.foreign import shown
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_force(parser, "replace an earlier export; write what is too large for the target")
 
 
-def execute(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> Outcome:
     """Exit code 0, or 1 if something that was checked failed; missing tools are told and are no failure."""
     from snntoolbox.backends.registry import exporter_named
     from snntoolbox.workflow.stories.bare_model import export_model, is_bare
@@ -41,7 +43,13 @@ def execute(options: argparse.Namespace) -> int:
         exported = export_settings(settings, exporter, options.output, force=options.force, **own)
     print_checks(exported)
     print(f"Written: {len(exported.files)} files in {shown(exported.folder)}")
-    return exit_code(exported)
+    return Outcome(exported_data(exported), exit_code(exported))
+
+
+def exported_data(exported: Exported) -> Mapping[str, Any]:
+    """What was written where, and how each check ended."""
+    checks = [{"goal": c.goal, "outcome": c.outcome, "why": c.why} for c in exported.checks]
+    return {"folder": exported.folder, "files": [str(file) for file in exported.files], "checks": checks}
 
 
 def print_checks(exported: Exported) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_force
 
 
@@ -15,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_force(parser, "replace an existing file")
 
 
-def execute(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> Outcome:
     """Write the file, with what shape its samples must have."""
     from snntoolbox.conversion.load import bounded
     from snntoolbox.errors import ConfigError
@@ -40,3 +41,4 @@ def execute(options: argparse.Namespace) -> None:
     write_text(target, head + default_config_text(values))
     name = shown(target)
     print(f"Wrote {name}. Put x_test.npz, y_test.npz and x_norm.npz beside the model, then: snntoolbox {name}")
+    return Outcome({"config": target, "model": path, "shape": graph.shapes[graph.inputs[0]]})

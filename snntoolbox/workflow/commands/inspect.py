@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_force, add_set, columns
 
 
@@ -18,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_set(parser, "choose one key")
 
 
-def execute(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> Outcome:
     """Tables of layers and populations, and what is refused."""
     from snntoolbox.workflow.stories.inspect import inspect
 
@@ -26,5 +28,8 @@ def execute(options: argparse.Namespace) -> None:
     chosen = {"simulator": options.simulator, "force": options.force}
     # The table of thresholds says itself that they follow from the weights alone.
     logging.getLogger("snntoolbox").setLevel(logging.ERROR)
+    report: dict[str, Any] = {}
     for paragraph in inspect(options.model, overrides, **chosen, width=columns()):
-        print(paragraph, flush=True)
+        print(paragraph.text, flush=True)
+        report |= paragraph.data
+    return Outcome(report)

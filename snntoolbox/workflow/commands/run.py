@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snntoolbox.ir.foreign import shown
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, columns, set_log_level
 
 if TYPE_CHECKING:
@@ -23,9 +24,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_force(parser, "take a network that is too large for the simulator")
 
 
-def execute(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> Outcome:
     """One run, or one for each value of [parameter_sweep]."""
-    carried_out(options.config, options.set, force=options.force)
+    from snntoolbox.workflow.config.load import load_config
+
+    settings = load_config(options.config, options.set)
+    reports = carried_out(options.config, options.set, force=options.force)
+    if settings.parameter_sweep.param_values:
+        return Outcome(settings.paths.log_dir_of_current_run / "sweep.json")
+    return Outcome(reports[0])
 
 
 def carried_out(

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from snntoolbox.ir.foreign import shown
+from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
 
 
@@ -22,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_force(parser, "replace an existing file")
 
 
-def execute(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> Outcome:
     """Exit code 0, or 1 where the target is not reached."""
     from snntoolbox.analysis.tuning.tuning import tuning_text
     from snntoolbox.workflow.choices import as_key
@@ -35,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     print(f"{tuning_text(tuned.tuning, as_key)}\n\nReport: {shown(tuned.folder / 'tune.json')}")
     print(f"Page:   {shown(tuned.folder / 'report.html')}")
     print(f"Wrote {shown(tuned.config)}: snntoolbox {shown(tuned.config)}")
-    return 0 if tuned.tuning.reached else 1
+    return Outcome(tuned.folder / "tune.json", code=0 if tuned.tuning.reached else 1)
 
 
 def _numbers(text: str) -> list[int]:

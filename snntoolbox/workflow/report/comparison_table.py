@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import indent, wrap
+from textwrap import fill, wrap
 
 from snntoolbox.analysis.comparison.comparison import Comparison, Divergence, Membrane, Side, Status
 from snntoolbox.ir.foreign import shortened
@@ -60,7 +60,7 @@ def _paragraphs(comparison: Comparison, width: int) -> Iterator[str]:
         if side.status is not Status.RAN:
             after = f" after {side.samples} of {comparison.samples} samples" if side.samples else ""
             yield f"{side.simulator} {_ENDED[side.status]}{after}:"
-            yield indent(side.reason, "  ")
+            yield from (_wrapped(line, width) for line in side.reason.splitlines())
     for side in comparison.sides:
         if side.hardware:
             figures = ", ".join(f"{name} {value:.3e}" for name, value in side.hardware.items())
@@ -69,6 +69,12 @@ def _paragraphs(comparison: Comparison, width: int) -> Iterator[str]:
         if side.divergence is not None:
             yield from _divergence(side, side.divergence, comparison, width)
     yield "\n".join(wrap(_verdict(comparison), width, break_on_hyphens=False))
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line of a message, two columns further in than it was, in as many lines as it takes."""
+    begin = "  " + " " * (len(line) - len(line.lstrip()))
+    return fill(line.strip(), width, initial_indent=begin, subsequent_indent=f"{begin}  ", break_on_hyphens=False)
 
 
 _ENDED = {Status.DIED: "died", Status.REFUSED: "cannot take the network", Status.MISSING: "did not run"}

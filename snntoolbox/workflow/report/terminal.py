@@ -18,6 +18,7 @@ from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
 from snntoolbox.ir.summary import incoming, shape_text, text_table
+from snntoolbox.workflow.streams import shows_progress
 
 WEAK_CORRELATION = 0.9
 """Layers that follow the analogue network less closely than this are marked."""
@@ -172,7 +173,7 @@ def progress(description: str, total: int, console: Console | None = None) -> It
 
     Nothing at all is written elsewhere, and the bar is gone when the block ends.
     """
-    if console is None and not sys.stderr.isatty():
+    if not shows_progress() or (console is None and not sys.stderr.isatty()):
         yield lambda steps: None
         return
     raw = getattr(sys.stderr, "raw", sys.stderr)  # a bar is drawn by what is escaped in foreign text
