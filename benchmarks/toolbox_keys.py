@@ -59,6 +59,7 @@ _IMAGES = ("input.dataset_format=png", "input.datagen_kwargs={'rescale': 1./255,
 _DARK = "input.datagen_kwargs={'rescale': 1./510, 'data_format': 'channels_first'}"
 _GREY = (*_IMAGES, "input.dataflow_kwargs={'color_mode': 'grayscale'}")
 _EVENTS = ("input.dataset_format=aedat", "input.chip_size=(6, 6)", "input.datagen_kwargs={{'rescale': 0.25}}")
+_TABLE = "paths.filepath_custom_objects=objects.json"
 _SWEEP = ("parameter_sweep.param_values=[2, 8]", "parameter_sweep.param_name=simulation.duration")
 _NEST = ("simulation.simulator=nest",)
 
@@ -71,7 +72,7 @@ CASES: Mapping[str, Case] = {
     "paths.filename_parsed_model": Case("graph"),
     "paths.filename_snn": Case("spiking"),
     "paths.filename_clamp_indices": Case("clamp.json"),
-    "paths.filepath_custom_objects": Case("objects.json"),
+    "paths.filepath_custom_objects": Case("lower.json", ("paths.filename_ann=custom", _TABLE)),
     "paths.class_idx_path": Case("classes.json", _GREY),
     "input.model_lib": Case("keras", ("paths.filename_ann=both", "input.model_lib=onnx")),
     "input.dataset_format": Case("png", needs=(_DARK, _GREY[-1])),
@@ -283,7 +284,9 @@ def prepare(folder: Path) -> None:
     for name, seed in {"net": 1, "other": 2}.items():
         _save_network(folder / f"{name}.onnx", seed)
     _save_network(folder / "both.onnx", 1)
-    _save_keras(folder / "both.keras")
+    _save_keras(folder / "both.keras", folder / "custom.keras")
+    for name, bound in {"objects": 6.0, "lower": 0.5}.items():
+        (folder / f"{name}.json").write_text(json.dumps({"LimitedReLU": {"max_value": bound}}))
     shutil.copytree(folder, folder / "elsewhere", ignore=shutil.ignore_patterns("elsewhere"))
     for place, samples in {folder: x, folder / "elsewhere": x[:12]}.items():
         np.savez(place / "x_test.npz", samples / 255)
@@ -330,7 +333,8 @@ def _save_network(path: Path, seed: int) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
-def _save_keras(path: Path) -> None:
+def _save_keras(path: Path, custom: Path) -> None:
+    """A model, and one that has a layer of its own in the place of its rectifier."""
     from snntoolbox.frontends.keras.runtime import import_keras
 
     keras = import_keras()
@@ -339,6 +343,9 @@ def _save_keras(path: Path) -> None:
     shape = (1, 6, 6)
     model = keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(8, "relu"), layers.Dense(3)])
     model.save(path)
+    limited = type("LimitedReLU", (layers.ReLU,), {})
+    own = [layers.Input(shape), layers.Flatten(), layers.Dense(8), limited(6.0), layers.Dense(3)]
+    keras.Sequential(own).save(custom)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Shape
@@ -35,4 +35,13 @@ class Frontend(Protocol):
 
         NoReferenceError where it cannot run the model: then parsing is checked for shapes and weights only.
         """
+        ...
+
+
+@runtime_checkable
+class TakesCustomObjects(Protocol):
+    """A frontend that can be told, by a file, what the custom objects of models are."""
+
+    def with_custom_objects(self, path: Path) -> Frontend:
+        """The frontend that knows what the file says; FrontendError where it says nothing that is known."""
         ...

@@ -13,7 +13,8 @@ import numpy as np
 from snntoolbox.conversion.load import bounded, check_on_random_input, simplify, whereabouts
 from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
-from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.frontends.keras.runtime import use_backend
+from snntoolbox.frontends.protocol import Frontend, TakesCustomObjects
 from snntoolbox.ir.data_range import difference, range_of
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
@@ -21,7 +22,7 @@ from snntoolbox.ir.head import Head
 from snntoolbox.ir.io import load_graph, load_network
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.workflow.config.schema import Settings
+from snntoolbox.workflow.config.schema import AUTO, TOOLBOX_BACKEND, Settings
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.data.events.event_sets import EventOptions
 from snntoolbox.workflow.data.events.event_settings import event_options
@@ -270,7 +271,7 @@ def open_inputs(settings: Settings, warn: Callable[[str], None]) -> Inputs:
     Errors: ConfigError for what is missing, those of the frontend, GraphError where graph and original differ.
     """
     tools, paths = settings.tools, settings.paths
-    frontend, model, source = _opened(settings) if tools.parse or tools.evaluate_ann else (None, None, "")
+    frontend, model, source = _opened(settings, warn) if tools.parse or tools.evaluate_ann else (None, None, "")
     graph, network = None, None
     layers: dict[str, str] = {}
     if tools.parse:
@@ -310,11 +311,28 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _opened(settings: Settings) -> tuple[Frontend, Any, str]:
+def _opened(settings: Settings, warn: Callable[[str], None]) -> tuple[Frontend, Any, str]:
     """The frontend, the model as its framework has it, and the file."""
     frontend, file = find_model(settings.paths.path_wd, settings.paths.filename_ann, settings.input.model_lib)
+    _choose_backend(settings, frontend, warn)
+    objects = settings.paths.filepath_custom_objects
+    if objects is not None:
+        if not isinstance(frontend, TakesCustomObjects):
+            told = f"[paths] filepath_custom_objects is for models of Keras, and {file.name} is one of {frontend.name}"
+            raise ConfigError(told, hint="leave it out")
+        frontend = frontend.with_custom_objects(objects)
     with bounded():
         return frontend, frontend.open(file), str(file)
+
+
+def _choose_backend(settings: Settings, frontend: Frontend, warn: Callable[[str], None]) -> None:
+    """What Keras computes the original's outputs with; `warn` is told where it will not be that."""
+    name = settings.simulation.keras_backend
+    if name == AUTO or (frontend.name != "keras" and name == TOOLBOX_BACKEND):
+        return
+    told = use_backend(name) if frontend.name == "keras" else f"it is for models of Keras, not of {frontend.name}"
+    if told:
+        warn(f"simulation.keras_backend = {name} has no effect: {told}")
 
 
 def _parsed(

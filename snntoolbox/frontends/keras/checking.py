@@ -56,7 +56,8 @@ def check_config(keras: ModuleType, saved: Saved) -> list[Unsupported]:
         raise UnsupportedError(
             f"the keras frontend, reading {saved.path.name},",
             [*foreign.values(), *plain],
-            hint="rebuild the model from Keras' own layers, load the weights into it and save it again",
+            hint="rebuild the model from Keras' own layers, load the weights into it and save it again; or, for "
+            "objects of your own that are like some of Keras', a table of them: [paths] filepath_custom_objects",
         )
     return plain
 

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.errors import FrontendError, NoReferenceError
+from snntoolbox.frontends.keras.custom_objects import Table, read_table
 from snntoolbox.frontends.keras.open_file import FileModel, open_file
 from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.runtime import import_keras
@@ -36,13 +38,20 @@ class KerasFrontend:
     name = "keras"
     suffixes = (".keras", ".h5", ".hdf5", ".json")
 
+    def __init__(self, known: Table = MappingProxyType({})) -> None:
+        self._known = known
+
+    def with_custom_objects(self, path: Path) -> KerasFrontend:
+        """The frontend that reads custom objects as the table in a file says; FrontendError, see `read_table`."""
+        return KerasFrontend(read_table(path))
+
     def accepts(self, model: Any) -> bool:
         """Whether `model` is a keras.Model (on the torch backend such a one is a torch module too)."""
         return any(c.__name__ == "Model" and is_keras(c.__module__) for c in type(model).__mro__)
 
     def open(self, source: Path | Any, *, input_shape: Shape | None = None) -> KerasModel | FileModel:
         """The model, built; `input_shape` (without batch) is needed where the model does not know it."""
-        model = open_file(Path(source), input_shape) if isinstance(source, Path | str) else source
+        model = open_file(Path(source), input_shape, self._known) if isinstance(source, Path | str) else source
         if isinstance(model, FileModel):
             return model
         if not self.accepts(model):

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from snntoolbox.errors import FrontendError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.frontends.keras.checking import check_config
+from snntoolbox.frontends.keras.custom_objects import Table, with_known
 from snntoolbox.frontends.keras.files import Saved, read_saved
 from snntoolbox.frontends.keras.nested import parts
 from snntoolbox.frontends.keras.parse import parse_net
@@ -42,13 +43,15 @@ class FileModel:
         return tuple(i.shape for i in self.net.inputs)
 
 
-def open_file(path: Path, input_shape: Shape | None = None) -> Any:
+def open_file(path: Path, input_shape: Shape | None = None, known: Table = MappingProxyType({})) -> Any:
     """The model in a file: a keras.Model, or a `FileModel` where Keras would not load it or not as it was meant.
+
+    What custom objects are, `known` says.
 
     FrontendError or UnsupportedError where neither can be had. All that Keras will allocate is checked before.
     """
     with _damage_reported(path):
-        saved = read_saved(path)
+        saved = with_known(read_saved(path), known)
         keras = import_keras()
         offenders = check_config(keras, saved)
         net = _checked_net(keras, saved, input_shape, offenders)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,20 @@ def import_keras() -> ModuleType:
     if int(keras.__version__.split(".")[0]) < 3:
         raise FrontendError(f"Keras {keras.__version__} is too old", hint="pip install snntoolbox[keras]")
     return keras  # type: ignore[no-any-return]
+
+
+def use_backend(name: str) -> str:
+    """Let Keras run on a backend from now on, here and in processes of ours; what to say where it will not.
+
+    The environment says so, as Keras has it: once Keras is imported it stays as it is.
+    """
+    running = sys.modules["keras"].backend.backend() if "keras" in sys.modules else ""
+    if running:
+        return "" if running == name else f"Keras runs on {running} in this process already"
+    if find_spec(name) is None:
+        return f"{name} is not installed: Keras runs on what it finds, which computes the same"
+    os.environ["KERAS_BACKEND"] = name
+    return ""
 
 
 def _import_failure(error: Exception) -> FrontendError:

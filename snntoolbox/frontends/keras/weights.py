@@ -18,6 +18,9 @@ from snntoolbox.ir.node import Array
 Weights = dict[str, dict[str, Array]]
 """The weights of each layer, by its name with those of the models it is in."""
 
+SAVED_AS = "saved_as"
+"""Where the entry of a layer has the name of the class that its weights are stored under, if that is another."""
+
 MODELS = ("Functional", "Sequential")
 
 _ALIASES = {
@@ -115,7 +118,7 @@ def _places(entry: Mapping[str, Any], scope: str, path: str, stored: ByPath) -> 
         kind, name = layer["class_name"], name_of(layer)
         if "ops" in str(layer.get("module")).split("."):
             continue
-        snake = _snake(kind)
+        snake = _snake(layer.get(SAVED_AS, kind))
         number = used[snake] = used.get(snake, -1) + 1
         place = f"{path}layers/{snake}" + (f"_{number}" if number else "")
         if kind in MODELS:

@@ -69,6 +69,9 @@ def _paths(paths: Paths, user_keys: frozenset[str], simulator: str, folder: Path
             else work / "log" / paths.runlabel
         ),
         class_idx_path=_absolute(paths.class_idx_path, work) if paths.class_idx_path else None,
+        filepath_custom_objects=(
+            _absolute(paths.filepath_custom_objects, work) if paths.filepath_custom_objects else None
+        ),
         filename_parsed_model=paths.filename_parsed_model or (name and f"{name}_parsed"),
         filename_snn=paths.filename_snn or (name and f"{name}_{simulator}"),
     )

@@ -32,6 +32,8 @@ _SIMULATORS_REFUSED = {
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
+AUTO, TOOLBOX_BACKEND = "auto", "tensorflow"
+"""What Keras chooses itself, and the default of the toolbox."""
 _NO_SWEEP = "there are no param_values"
 
 
@@ -84,6 +86,12 @@ class Paths:
         "",
         "Name of the spiking network, written after conversion and read when convert = False.",
         derived="filename_ann (no suffix) + _ + simulator",
+    )
+    filepath_custom_objects: Path | None = key(
+        None,
+        "Models of Keras: JSON file that says which layer or activation of Keras each custom object is, such as "
+        '{"MyReLU": {"class_name": "ReLU", "config": {"max_value": 6}}, "my_swish": "silu"}. Code is not run.',
+        derived="custom objects are refused",
     )
     class_idx_path: Path | None = key(
         None,
@@ -162,6 +170,13 @@ class Simulation:
     )
     top_k: int = key(
         1, "Report a top-k accuracy too, in which a sample counts if its class is among the k best.", rule=at_least(1)
+    )
+    keras_backend: str = key(
+        AUTO,
+        "What Keras computes a model's own outputs with. auto: what the environment variable KERAS_BACKEND says, else "
+        "torch. One that is not installed is told and left out.",
+        choices=(AUTO, TOOLBOX_BACKEND, "torch", "jax"),
+        refused={"theano": "Keras does not run on it any more; leave it out"},
     )
     early_exit: float = key(
         0.0,

@@ -1,5 +1,6 @@
 """Keras is imported when it is needed, on a backend that is there."""
 
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras import KerasFrontend
+from snntoolbox.frontends.keras.runtime import import_keras, use_backend
 
 
 @pytest.mark.parametrize(("backend", "text"), [("tensorflow", "tensorflow"), ("nonsense", "nonsense")])
@@ -38,3 +40,16 @@ def test_missing_keras_tells_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(FrontendError, match=r"pip install snntoolbox\[keras\]"):
         KerasFrontend().predict(None)
+
+
+def test_a_backend_is_chosen_before_keras_is_imported(monkeypatch):
+    """Afterwards it stays; one that is not there is told."""
+    running = import_keras().backend.backend()
+    assert use_backend(running) == ""
+    assert f"Keras runs on {running} in this process already" in use_backend("other")
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "before")
+    assert "nosuch is not installed" in use_backend("nosuch")
+    assert os.environ["KERAS_BACKEND"] == "before"
+    assert use_backend("torch") == ""
+    assert os.environ["KERAS_BACKEND"] == "torch"
