@@ -47,6 +47,8 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if recipe.readout == "spikes":
         _check_spikes_can_say(graph)
         graph = RectifyOutputs()(graph)
+    if recipe.readout == "softmax":
+        _check_classes_to_draw(graph)
     if recipe.avgpool_neurons:
         graph = SpikingAveragePools()(graph)
     if offenders := unsupported_nodes(graph, kept):
@@ -73,6 +75,14 @@ def _check_spikes_can_say(graph: Graph) -> None:
         why = "says several labels by the signs of its values, which spikes do not show"
         offenders = [Unsupported(f"the output '{output}'", why) for output in signs]
         raise UnsupportedError("a read-out by spikes", offenders, hint="readout = linear")
+
+
+def _check_classes_to_draw(graph: Graph) -> None:
+    """UnsupportedError where an output says no classes, over which a softmax could run."""
+    others = [o for o, head in zip(graph.outputs, graph.heads, strict=True) if head.kind != "classes"]
+    if others:
+        offenders = [Unsupported(f"the output '{output}'", "says no classes to draw one of") for output in others]
+        raise UnsupportedError("a read-out by softmax", offenders, hint="readout = linear")
 
 
 def _not_gateable(graph: Graph) -> frozenset[str]:

@@ -31,6 +31,9 @@ GATES: Mapping[str, Estimate] = {
 }
 """The gates of max pooling by their names, and the estimates of rates that open them."""
 
+READOUTS = ("linear", "spikes", "softmax")
+"""The kinds of read-outs."""
+
 POOLS = ("relu_tree", *GATES, "wta")
 """The ways of max pooling."""
 
@@ -56,7 +59,8 @@ class Recipe:
     of `GATES`, which differ in the estimate of rates that opens them ('gate' is that by spike counts), or a circuit
     of plain neurons by which the winner takes all ('wta', see `WinnerTakeAll`);
     `neuron` gives the reset, the start potential (in thresholds), leak and refractory period; `readout`
-    is linear or the counts of spiking output neurons; `bias` a current or the spikes
+    is linear, the counts of spiking output neurons, or spikes drawn by a
+    softmax from `readout_seed` (see `SoftmaxDraws`); `bias` a current or the spikes
     of a neuron (see `BiasNeuron`); `weight_bits` 0 is no quantisation, and
     `grid_threshold` an integer threshold of all neurons then, 0 for the largest of each channel; with
     `binarize_weights` those of a layer's channel have one size, and with `bias_relaxation` biases of deeper layers grow
@@ -81,7 +85,8 @@ class Recipe:
     softmax_to_relu: bool = False
     approximate: frozenset[str] = frozenset()
     bias: Literal["current", "neuron"] = "current"
-    readout: Literal["linear", "spikes"] = "linear"
+    readout: Literal["linear", "spikes", "softmax"] = "linear"
+    readout_seed: int = 0
     neuron: IF = IF(initial=USUAL_START)  # noqa: RUF009 - frozen
     encoding: Encoding = ConstantCurrent()  # noqa: RUF009 - frozen
     dt: float = 1.0
@@ -142,6 +147,8 @@ class Recipe:
         wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
         if self.bias == "neuron" and not schedule.always_fires:
             wrong.append(f"bias = neuron is for layers that fire all the time, not for schedule = {schedule.name}")
+        if self.readout == "softmax" and not schedule.always_fires:
+            wrong.append(f"readout = softmax draws in every step, which schedule = {schedule.name} gives no meaning")
         if self.delay and not (schedule.rates and schedule.always_fires):
             wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
         if self.bias == "neuron" and any(self.neuron.synaptic):
@@ -174,8 +181,10 @@ class Recipe:
             wrong.append("max_pool = wta counts spikes: levels must be (1,), and spikes unsigned")
         if self.bias not in ("current", "neuron"):
             wrong.append(f"bias = {self.bias!r} is neither 'current' nor 'neuron'")
-        if self.readout not in ("linear", "spikes"):
-            wrong.append(f"readout = {self.readout!r} is neither 'linear' nor 'spikes'")
+        if self.readout not in READOUTS:
+            wrong.append(f"readout = {self.readout!r} is none of {', '.join(READOUTS)}")
+        if not 0 <= self.readout_seed < 2**64:
+            wrong.append(f"readout_seed = {self.readout_seed} is not from 0 to 2^64 - 1")
         if self.weight_bits and self.weight_bits not in range(2, 17):
             wrong.append(f"weight_bits = {self.weight_bits} is neither 0 (off) nor from 2 to 16")
         if not 0 <= self.grid_threshold <= LARGEST_THRESHOLD:

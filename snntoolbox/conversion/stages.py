@@ -24,6 +24,7 @@ from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import checked, nearest
 from snntoolbox.ir.data_range import DataRange, ranges_of
+from snntoolbox.ir.draws import SoftmaxDraws
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -108,7 +109,15 @@ def spiking(
         if duration is not None and data is not None and recipe.readout_correction:
             first = [a[: recipe.readout_correction] for a in data]
             network = with_read_outs_fitted(network, lowered, first, run_steps(network, duration), device)
-    return BiasNeuron()(network) if recipe.bias == "neuron" else network
+    if recipe.bias == "neuron":
+        network = BiasNeuron()(network)
+    return _drawing(network, recipe) if recipe.readout == "softmax" else network
+
+
+def _drawing(network: SpikingNetwork, recipe: Recipe) -> SpikingNetwork:
+    """The network whose read-outs draw spikes by a softmax, each from a seed of its own."""
+    seeds = (SoftmaxDraws((recipe.readout_seed + k) % 2**64, recipe.dt) for k in range(len(network.readouts)))
+    return network.replaced(readouts=[replace(r, draws=d) for r, d in zip(network.readouts, seeds, strict=True)])
 
 
 def _corrected(

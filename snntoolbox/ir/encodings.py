@@ -12,6 +12,7 @@ import numpy as np
 
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.arguments import misfits
+from snntoolbox.ir.draws import uniforms
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.large_arrays import pieces
 from snntoolbox.ir.node import Array, Shape
@@ -273,8 +274,7 @@ def spike_trains(x: Array, steps: int, encoding: Spiking, first_sample: int, fir
 def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, first_step: int = 0) -> Array:
     """Signed spikes (steps, batch, *shape), int8, for samples numbered from `first_sample`.
 
-    The train of a sample depends on the seed, its number and the step alone, not on batches or chunks: a counter-based
-    generator (Philox) is keyed by (seed, sample) and advanced to (step).
+    The train of a sample depends on the seed, its number and the step alone, not on batches or chunks: see `uniforms`.
     """
     if x.dtype.kind != "f":  # no sign of booleans, and no |-128| of 8 bits
         x = x.astype(np.float64)
@@ -282,12 +282,8 @@ def poisson_spikes(x: Array, steps: int, encoding: Poisson, first_sample: int, f
     sign = np.sign(x).astype(np.int8)
     size = int(np.prod(x.shape[1:]))
     spikes = np.empty((steps, *x.shape), np.int8)
-    blocks = -(-size // 4)  # Philox yields four words per count of its counter
     for b in range(len(x)):
-        generator = np.random.Philox(key=np.array([encoding.seed, first_sample + b], np.uint64))
-        generator.advance(first_step * blocks)
-        words = generator.random_raw(steps * blocks * 4).reshape(steps, blocks * 4)[:, :size]
-        uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        uniform = uniforms(encoding.seed, first_sample + b, first_step, steps, size)
         spikes[:, b] = (uniform.reshape(steps, *x.shape[1:]) < probability[b]) * sign[b]
     if encoding.steps is not None:
         spikes[max(encoding.steps - first_step, 0) :] = 0

@@ -145,6 +145,12 @@ CONSTANT_INPUT, TIMED_INPUT = ConstantCurrent.features
 (RECURRING,) = parts.RecurringWindow.features
 SIGNED_INPUT = Feature("negative input values as spikes", why_not="input spikes have no sign")
 COUNTED_READOUT = Feature("read-out of spike counts", by_form=True)
+DRAWN_READOUT = Feature(
+    "read-out that draws spikes by a softmax",
+    asked_by=of_networks(lambda network: any(readout.draws for readout in network.readouts)),
+    avoided_by="[conversion] readout = linear",
+    why_not="nothing there draws spikes",
+)
 SUMMED_READOUT = Feature("read-out of summed currents", by_form=True)
 FLOAT_WEIGHTS = Feature(
     "weights that are not on an integer grid",
@@ -162,7 +168,7 @@ _TABLE: tuple[Feature, ...] = (
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
     *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS),
     *(CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
-    *(COUNTED_READOUT, SUMMED_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
+    *(COUNTED_READOUT, SUMMED_READOUT, DRAWN_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
 )
 FEATURES = (*_TABLE, *(row for part in parts.PARTS for row in part.features if row not in _TABLE))
 """Every row, in the order of the table of simulators; parts that it has no place for come last."""

@@ -57,7 +57,7 @@ class HostInput:
     """
 
     def __init__(self, network: SpikingNetwork, x: tuple[Array, ...], steps: int, first_sample: int) -> None:
-        self.samples, self.steps = len(x[0]), steps
+        self.samples, self.steps, self.first_sample = len(x[0]), steps, first_sample
         self.constant = constant_currents(network, *x)
         self.drive: dict[str, Array] = {}
         self.timed: dict[str, list[Timed]] = {}
@@ -119,7 +119,9 @@ def assembled(
 ) -> Result:
     """The result of a run from every population's spikes (steps, samples, *shape) and the potentials asked for."""
     per_step = record.outputs_per_step
-    outputs = readout_values(network, {**host.trains, **spikes}, host.constant, host.steps, per_step=per_step)
+    outputs = readout_values(
+        network, {**host.trains, **spikes}, host.constant, host.steps, per_step=per_step, first_sample=host.first_sample
+    )
     return Result(
         steps=host.steps,
         samples=host.samples,
@@ -146,7 +148,13 @@ def counted(network: SpikingNetwork, spikes: Array) -> Array:
 
 
 def readout_values(
-    network: SpikingNetwork, spikes: Mapping[str, Array], constant: Mapping[str, Array], steps: int, *, per_step: bool
+    network: SpikingNetwork,
+    spikes: Mapping[str, Array],
+    constant: Mapping[str, Array],
+    steps: int,
+    *,
+    per_step: bool,
+    first_sample: int = 0,
 ) -> dict[str, Array]:
     """The value of each read-out after every step, (steps, samples, *shape), or after the last alone, (1, ...).
 
@@ -157,7 +165,7 @@ def readout_values(
     for readout in network.readouts:
         sources = {n: spikes[n] for n in network.sources[readout.current] if n in spikes}
         samples = len(next(iter(sources.values()))[0]) if sources else len(constant[readout.name])
-        if per_step or readout.start or readout.current in network.circuit.delayed:
+        if per_step or readout.start or readout.draws or readout.current in network.circuit.delayed:
             weights = network.weights(0, steps).reshape(-1, *[1] * (1 + len(readout.shape)))
             sums = (weights * _mapped(network, readout.current, sources, steps, samples)).cumsum(axis=0)
             first = 1
@@ -168,7 +176,7 @@ def readout_values(
         if readout.name in constant:
             given = network.given(steps)[first - 1 :].reshape(-1, *[1] * (1 + len(readout.shape)))
             sums = sums + given * constant[readout.name]
-        value = readout.values(sums, first, None, network.window)
+        value = readout.drawn(readout.values(sums, first, None, network.window), first_sample)
         values[readout.name] = value if per_step else value[-1:]
     return values
 

@@ -71,6 +71,7 @@ class _Run:
         self, network: SpikingNetwork, x: tuple[Array, ...], steps: int, record: Record, first_sample: int
     ) -> None:
         self.network, self.steps, self.record, self.batch = network, steps, record, len(x[0])
+        self.first_sample = first_sample
         self.constant = constant_currents(network, *x)
         self.trains = {
             name: spike_trains(np.asarray(array), steps, coding, first_sample)
@@ -141,7 +142,7 @@ class _Run:
 
     def result(self) -> Result:
         """What the run gives back."""
-        per_step = self.outputs if self.record.outputs_per_step else {}
+        values = {r.name: r.drawn(np.stack(self.outputs[r.name]), self.first_sample) for r in self.network.readouts}
         return Result(
             steps=self.steps,
             samples=self.batch,
@@ -149,8 +150,8 @@ class _Run:
             heads=self.network.heads,
             counts={n: s.count if s.graded else s.count.astype(np.int64) for n, s in self.neurons.items()},
             fired={n: s.fired for n, s in self.neurons.items() if s.valued},
-            outputs={n: v[-1] for n, v in self.outputs.items()},
-            outputs_per_step={n: np.stack(v) for n, v in per_step.items()},
+            outputs={n: v[-1] for n, v in values.items()},
+            outputs_per_step=values if self.record.outputs_per_step else {},
             spikes={n: np.stack(v) for n, v in self.spikes.items()},
             potentials={n: np.stack(v) for n, v in self.potentials.items()},
         )

@@ -21,6 +21,7 @@ from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.data_range import DataRange
+from snntoolbox.ir.draws import SoftmaxDraws
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
@@ -53,7 +54,7 @@ _DAMAGE = (
 )
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (
-    *(Origin, Head, DataRange, Population, Readout, Grid, Schedule, IF, MaxGate),
+    *(Origin, Head, DataRange, SoftmaxDraws, Population, Readout, Grid, Schedule, IF, MaxGate),
     *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency, BinaryDigits),
 )
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative, "counting": Counting, "estimate": Estimate}

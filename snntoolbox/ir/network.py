@@ -15,6 +15,7 @@ from snntoolbox.errors import GraphError
 from snntoolbox.ir.circuit import Circuit, Projection
 from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.data_range import DataRange
+from snntoolbox.ir.draws import SoftmaxDraws
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.grid import Grid as Grid
@@ -78,7 +79,8 @@ class Readout:
     With `start` it forgets the first steps, in which rates have not settled: as soon as as many more have passed
     (t >= 2 start), the sum is over the steps start + 1 ... t and divided by t - start. In a network with a schedule
     the sum is divided by its `window` instead, whatever t, and the first steps are forgotten once they are over.
-    `head` says what the value means; by default what an output of this shape usually does.
+    `head` says what the value means; by default what an output of this shape usually does. With `draws` the value is
+    the share of steps in which it spiked, drawn by what it is else: see `drawn`.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Readout:
     scale: float = 1.0
     start: int = 0
     head: Head = None  # type: ignore[assignment] # worked out from the shape
+    draws: SoftmaxDraws | None = None
 
     def __post_init__(self) -> None:
         if self.head is None:
@@ -98,6 +101,13 @@ class Readout:
         if window is not None:
             return window
         return steps - self.start if self.start and steps >= 2 * self.start else steps
+
+    def drawn(self, values: Array, first_sample: int) -> Array:
+        """What it says after each step, where it would say these `values` (steps, samples, *shape) without draws."""
+        if self.draws is None:
+            return values
+        counted = np.array([self.counted(steps) for steps in range(1, len(values) + 1)])
+        return self.draws.rates(values, counted, self.head, first_sample)
 
     def values(self, sums: Array, first: int, at_start: Array | None, window: int | None = None) -> Array:
         """The values after steps `first`, first + 1, ... for the currents summed from step 1 to each, (steps, ...).
@@ -214,6 +224,8 @@ class SpikingNetwork:
             self._check_population(population)
         for readout in self.readouts:
             self._check_current(readout.name, readout.current, readout.shape)
+            if readout.draws is not None and (self.schedule is not None or readout.head.kind != "classes"):
+                raise GraphError("only classes, in a network without a schedule, can be drawn", layer=readout.name)
         if len({e.steps for e in self.encodings.values() if isinstance(e, ConstantCurrent)}) > 1:
             raise GraphError("constant inputs that are presented for different numbers of steps")
         constant = {name for name, e in self.encodings.items() if isinstance(e, ConstantCurrent)}

@@ -13,6 +13,7 @@ sys.path.append("benchmarks")
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 
 OURS = {
+    "conversion.bias",
     *("input.latency_input", "input.latency_steps", "input.digit_input", "simulation.architecture"),
     *("input.head", "input.class_axis", "input.scored_output", "conversion.recipe", "conversion.readout"),
     "input.class_place",
@@ -56,7 +57,7 @@ SOME = {
     "input.datagen_kwargs": ("works", "spikes_per_layer: "),
     "cell.binarize_weights": ("works", "spikes_per_layer: "),
     "output.overwrite": ("works", "exit code: 0 -> 2"),
-    "conversion.append_softmax": ("refused", "a softmax does not change the predicted class"),
+    "conversion.append_softmax": ("works", "agreement_per_step: "),
     "cell.cm": ("no effect", "it cancels"),
     "tools.convert": ("works", "recipe: "),
 }

@@ -152,7 +152,7 @@ def _rates() -> Iterator[Case]:
 
 def _life_cycle() -> Iterator[Case]:
     for check in ("repeated", "batched"):
-        for name in ("residual", "two codings", "deep loop"):
+        for name in ("residual", "two codings", "deep loop", "drawn read-outs"):
             build = partial(_drawn, {**NETWORKS, **LOOPS}[name])
             yield Case(name=f"{check}: {name}", check=check, build=build)  # type: ignore[arg-type]
     yield Case(name="recorded: perceptron", check="recorded", build=partial(_drawn, NETWORKS["perceptron"]))

@@ -18,9 +18,11 @@ from snntoolbox.analysis.conformance.windowed_networks import (
     phases,
 )
 from snntoolbox.ir.counting import Counting
+from snntoolbox.ir.draws import SoftmaxDraws
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.gating import Estimate
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Negative, Reset
@@ -125,6 +127,16 @@ def gate(draft: Draft, estimate: Estimate = Estimate.AVERAGE) -> None:
     first = draft.neurons(draft.conv(draft.input(2, 6, 7), 3))
     pooled = draft.gate(first, (3, 2), (2, 1), ((1, 0), (1, 1)), estimate=estimate)
     draft.readout(draft.flat(draft.neurons(draft.conv(pooled, 3))))
+
+
+def drawn(draft: Draft) -> None:
+    """Read-outs that draw spikes by a softmax, one of them of a map with classes along an axis."""
+    first = draft.neurons(draft.conv(draft.input(2, 4, 4), 3))
+    draft.readout(first)
+    draft.readout(draft.dense(draft.flat(first), 4))
+    heads = (Head(kind="classes", axis=0), Head(kind="classes"))
+    pairs = zip(draft.readouts, heads, strict=True)
+    draft.readouts = [replace(r, head=h, draws=SoftmaxDraws(7 + k, 0.25)) for k, (r, h) in enumerate(pairs)]
 
 
 def every_neuron_differs(draft: Draft) -> None:
@@ -232,6 +244,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "two codings": two_codings,
     "gate": gate,
     **{f"gate, {kind}": partial(gate, estimate=kind) for kind in (Estimate.FIR, Estimate.EXPONENTIAL)},
+    "drawn read-outs": drawn,
     "every neuron differs": every_neuron_differs,
     "late start": late_start,
     "late tie": late_tie,

@@ -268,6 +268,8 @@ def incomparable(network: SpikingNetwork) -> str:
         schedule = SCHEDULES.get(network.schedule.name)
         if schedule is None or not schedule.rates:
             return f"a {network.schedule.name} network does not fire at a rate"
+    if any(readout.draws for readout in network.readouts):
+        return "its read-out draws spikes"
     if any(isinstance(p.neuron, IF) and p.neuron.graded for p in network.populations.values()):
         return "its spikes carry values"
     return ""

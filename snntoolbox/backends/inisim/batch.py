@@ -289,6 +289,9 @@ class Batch:
             self.kept.counts[name].append(counts.cpu().numpy())
         for name, fired in self.fired.items():
             self.kept.fired[name].append(fired.cpu().numpy())
+        for name, readout in self.readouts.items():
+            if readout.draws is not None:
+                self.kept.per_step[name][:] = readout.drawn(self.kept.per_step[name], self.first_sample)
         last = {n: v[-1] for n, v in self.kept.per_step.items()} or self._final_outputs()
         for name, value in last.items():
             self.kept.outputs[name].append(value)

@@ -71,12 +71,12 @@ class Simulation:
         return self.wirings[dtype]
 
     def follows_outputs(self, record: Record) -> bool:
-        """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps.
+        """Whether read-outs are summed step by step: asked for, or needed by one that forgets its first steps or draws.
 
         So it is where spikes reach one by a delay: those of the last steps never do.
         """
         delayed = self.network.circuit.delayed
-        return record.outputs_per_step or any(r.start or r.current in delayed for r in self.network.readouts)
+        return record.outputs_per_step or any(r.start or r.draws or r.current in delayed for r in self.network.readouts)
 
     @cached_property
     def grid_currents(self) -> GridCurrents:

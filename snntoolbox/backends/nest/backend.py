@@ -66,7 +66,7 @@ class NestBackend:
         features=(features_of(PARTS) - {f.REFRACTORY})
         | f.INPUTS
         | f.RECORDINGS
-        | {f.REFRACTORY.beside(f.RESET_ZERO)}
+        | {f.REFRACTORY.beside(f.RESET_ZERO), f.DRAWN_READOUT}
         | {f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.FLOAT_WEIGHTS},
         refuses=COMBINATIONS,
         latency=1,

@@ -28,7 +28,7 @@ class Options:
 def own_cells(parts: Iterable[type[Part]]) -> frozenset[f.Feature]:
     """What our cells run that have these parts."""
     ours = {f.TIMED_INPUT, f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.FLOAT_WEIGHTS}
-    return features_of(parts) | f.INPUTS | f.RECORDINGS | ours
+    return features_of(parts) | f.INPUTS | f.RECORDINGS | ours | {f.DRAWN_READOUT}
 
 
 ON_NEST = NestBackend.capabilities.without(f.PULSES, f.TIMED_INPUT)

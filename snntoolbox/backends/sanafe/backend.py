@@ -64,6 +64,7 @@ class SanafeBackend:
     capabilities = Capabilities(
         features=features_of(PARTS)
         | f.INPUTS
+        | {f.DRAWN_READOUT}
         | {f.BIAS, f.INITIAL_POTENTIAL, f.DELAYS, f.RECURRENT, f.RECORDED_SPIKES},
         latency=1,
         exact_bits=25,

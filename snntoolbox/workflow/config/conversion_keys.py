@@ -40,6 +40,11 @@ def schedule_of(settings: Any) -> ScheduleName:
     return CODES.get(settings.conversion.spike_code, chosen)
 
 
+def readout_of(settings: Any) -> str:
+    """The kind of the read-out, that of an appended softmax where there is one."""
+    return "softmax" if settings.conversion.append_softmax else str(settings.conversion.readout)
+
+
 def always_fires(settings: Any) -> bool:
     """Whether the layers fire in every step."""
     from snntoolbox.conversion.schedules.registry import SCHEDULES  # numpy and more, for what few ask
@@ -154,10 +159,16 @@ class Conversion:
         "one threshold per layer by percentile, nothing corrected, a readout of spikes, average pooling with neurons "
         "of its own (avgpool_neurons), max pooling by a gate. Keys that are set explicitly keep their value.",
     )
-    readout: Literal["linear", "spikes"] = key(
+    readout: Literal["linear", "spikes", "softmax"] = key(
         "linear",
-        "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes.",
+        "Last layer: linear sums its weighted input without spiking; spikes counts its output spikes; softmax sums as "
+        "linear does, and in each step every class spikes with the probability that a softmax of the sums gives it, "
+        "drawn from simulation.seed; with schedule = rate.",
         recipe="readout",
+        value=readout_of,
+    )
+    append_softmax: bool = key(
+        False, "Give linear outputs a softmax that spikes, as in the SNN Toolbox: readout = softmax.", recipe="readout"
     )
     bias: Literal["current", "neuron"] = key(
         "current",

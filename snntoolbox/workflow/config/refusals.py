@@ -26,7 +26,6 @@ REFUSED: tuple[Refused, ...] = (
     *_refused("paths", "holding layers silent at the start is not available; leave it out", filename_clamp_indices=""),
     *_refused("normalization", "is not available; use tools.normalize with x_norm data", online_normalization=False),
     *_refused("normalization", _ONLINE, diff_to_max_rate=200, diff_to_min_rate=100, timestep_fraction=10),
-    *_refused("conversion", "a softmax does not change the predicted class; leave it out", append_softmax=False),
     *_of_pynn(_CONDUCTANCE, e_rev_E=10, e_rev_I=-10),
     *_refused("cell", "payloads are cell.levels here, values that spikes carry; leave it out", payloads=False),
 )

@@ -216,7 +216,12 @@ class Simulation:
         option="sanafe.architecture",
         idle=lambda settings: _no_chip(settings),
     )
-    seed: int = key(0, "Seed of everything random, such as Poisson input.", rule=between(0, 2**32 - 1))
+    seed: int = key(
+        0,
+        "Seed of everything random, such as Poisson input and readout = softmax.",
+        rule=between(0, 2**32 - 1),
+        recipe="readout_seed",
+    )
 
     @property
     def steps(self) -> int:
