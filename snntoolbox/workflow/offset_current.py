@@ -10,7 +10,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
-from snntoolbox.workflow.config.conversion_keys import height
+from snntoolbox.workflow.config.cell_keys import height
 from snntoolbox.workflow.config.schema import Settings
 
 

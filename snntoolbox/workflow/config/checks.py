@@ -6,7 +6,8 @@ from pathlib import PurePath
 
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
-from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, Cell, always_fires, bits_sent, height
+from snntoolbox.workflow.config.cell_keys import Cell, height
+from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, always_fires, bits_sent
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 

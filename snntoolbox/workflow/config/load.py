@@ -8,8 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from snntoolbox.workflow.config.cell_keys import QUANTIZED_BITS
 from snntoolbox.workflow.config.checks import problems_across_keys
-from snntoolbox.workflow.config.conversion_keys import PATTERN, QUANTIZED_BITS, bits_sent, schedule_of
+from snntoolbox.workflow.config.conversion_keys import PATTERN, bits_sent, schedule_of
 from snntoolbox.workflow.config.interpolation import References
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.naming import Names, canonical, did_you_mean, known_sections

@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from snntoolbox.workflow.config.conversion_keys import PATTERN, Cell, Conversion, Normalization, bits_sent
+from snntoolbox.workflow.config.cell_keys import Cell
+from snntoolbox.workflow.config.conversion_keys import PATTERN, Conversion, Normalization, bits_sent
 from snntoolbox.workflow.config.input_keys import Input
 from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exactly, key, key_of
 
