@@ -19,7 +19,7 @@ from snntoolbox.workflow.report.capability_table import capability_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
-TITLES = {"keras": "Keras", "pytorch": "PyTorch", "onnx": "ONNX"}
+TITLES = {"keras": "Keras", "pytorch": "PyTorch", "onnx": "ONNX", "caffe": "Caffe"}
 
 UNDOCUMENTED = {
     "Activation": f"An activation by name: {', '.join(sorted(n for n in BY_NAME if n.isidentifier()))}.",
@@ -40,61 +40,77 @@ UNDOCUMENTED = {
 AS_NAMED = "As the framework defines it."
 
 FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "fully connected": {"keras": ("Dense",), "pytorch": ("linear", "matmul"), "onnx": ("Gemm", "MatMul")},
+    "fully connected": {
+        "keras": ("Dense",),
+        "pytorch": ("linear", "matmul"),
+        "onnx": ("Gemm", "MatMul"),
+        "caffe": ("InnerProduct",),
+    },
     "convolution: stride, dilation, groups, depthwise": {
         "keras": ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D"),
         "pytorch": ("conv1d", "conv2d", "conv3d"),
         "onnx": ("Conv",),
+        "caffe": ("Convolution",),
     },
     "average pooling": {
         "keras": ("AveragePooling2D", "GlobalAveragePooling2D"),
         "pytorch": ("avg_pool2d", "adaptive_avg_pool2d", "mean"),
         "onnx": ("AveragePool", "GlobalAveragePool", "ReduceMean"),
+        "caffe": ("Pooling",),
     },
     "max pooling": {
         "keras": ("MaxPooling2D", "GlobalMaxPooling2D"),
         "pytorch": ("max_pool2d", "adaptive_max_pool2d", "amax"),
         "onnx": ("MaxPool", "GlobalMaxPool", "ReduceMax"),
+        "caffe": ("Pooling",),
     },
     "batch normalisation": {
         "keras": ("BatchNormalization",),
         "pytorch": ("batch_norm",),
         "onnx": ("BatchNormalization",),
+        "caffe": ("BatchNorm", "Scale"),
     },
     "rectifiers": {
         "keras": ("ReLU", "keras.ops.Relu6"),
         "pytorch": ("relu", "relu6", "hardtanh", "clamp"),
         "onnx": ("Relu", "Clip"),
+        "caffe": ("ReLU", "PReLU", "Clip"),
     },
     "softmax (at the output)": {
         "keras": ("Softmax",),
         "pytorch": ("softmax", "log_softmax"),
         "onnx": ("Softmax", "LogSoftmax"),
+        "caffe": ("Softmax",),
     },
     "joining branches": {
         "keras": ("Add", "Subtract", "Average", "Concatenate"),
         "pytorch": ("add", "sub", "cat", "stack"),
         "onnx": ("Add", "Sub", "Sum", "Mean", "Concat"),
+        "caffe": ("Eltwise", "Concat"),
     },
     "arithmetic with constants": {
         "keras": ("Rescaling", "Normalization", "keras.ops.Multiply"),
         "pytorch": ("add", "mul", "div"),
         "onnx": ("Add", "Mul", "Div"),
+        "caffe": ("Power", "Scale", "Bias"),
     },
     "moving values": {
         "keras": ("Flatten", "Reshape", "Permute", "ZeroPadding2D", "Cropping2D"),
         "pytorch": ("flatten", "view", "permute", "pad", "slice"),
         "onnx": ("Flatten", "Reshape", "Transpose", "Pad", "Slice", "Split"),
+        "caffe": ("Flatten", "Reshape", "Slice", "Crop"),
     },
     "recurrent layers, written out over their steps": {
         "keras": ("SimpleRNN", "RNN", "Bidirectional", "TimeDistributed"),
         "pytorch": ("rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell"),
         "onnx": ("RNN",),
+        "caffe": (),
     },
     "upsampling": {
         "keras": ("UpSampling2D",),
         "pytorch": ("upsample_nearest2d", "upsample_bilinear2d"),
         "onnx": ("Upsample", "Resize"),
+        "caffe": ("Deconvolution",),
     },
 }
 """Layers of each kind by frontend, for the README; all are names in the tables of handlers."""
@@ -112,6 +128,10 @@ ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "onnx": (
         *("LeakyRelu", "PRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "ConvTranspose"),
         *("LayerNormalization", "InstanceNormalization", "LSTM", "GRU", "Einsum", "Attention", "QLinearConv"),
+    ),
+    "caffe": (
+        *("LRN", "MVN", "Embed", "LSTM", "RNN", "ArgMax", "Exp", "Log", "SPP", "Python", "Permute", "Normalize"),
+        *("PriorBox", "ROIPooling", "Axpy", "Interp", "Upsample"),
     ),
 }
 """Layers that people ask for; the page says of those without a handler that they are refused."""
@@ -196,7 +216,7 @@ def _code(text: str) -> str:
 
 def family_table() -> str:
     """Kinds of layers by frontend, in Markdown; ValueError for a name that has no handler."""
-    lines = [f"| | {' | '.join(TITLES.values())} |", "|---|---|---|---|"]
+    lines = [f"| | {' | '.join(TITLES.values())} |", f"|{'---|' * (len(TITLES) + 1)}"]
     for family, names in FAMILIES.items():
         for frontend in TITLES:
             if unknown := set(names[frontend]) - set(handlers(frontend)):

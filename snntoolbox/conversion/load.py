@@ -35,7 +35,7 @@ def load(
     head: str | Head | Mapping[str, str | Head] | None = None,
     check: bool = True,
 ) -> Graph:
-    """The graph of a trained model: a file or a live object of Keras, PyTorch or ONNX, in its simplest exact form.
+    """The graph of a trained model: a file or live object of a known framework, in its simplest exact form.
 
     `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
     needed for a PyTorch module that does not say it: a tuple of shapes for several inputs, or example inputs (an array

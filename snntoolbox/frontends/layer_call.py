@@ -81,6 +81,7 @@ GATED = "a recurrent layer with gates"
 MASK = "a mask over the steps of a sequence"
 CONTROL_FLOW = "control flow"
 QUANTISED = "quantised arithmetic"
+BY_ITSELF = "normalisation by the sample's own values"
 CHOICE = "the choice of the largest values"
 _KINDS: Mapping[str, tuple[str, ...]] = {
     GATED: (
@@ -88,9 +89,9 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         *("lstm", "gru", "lstm_cell", "gru_cell", "CuDNNLSTM", "CuDNNGRU"),
     ),
     MASK: ("Masking", "_pack_padded_sequence", "_pad_packed_sequence"),
-    "normalisation by the sample's own values": (
+    BY_ITSELF: (
         *("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization"),
-        *("UnitNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN"),
+        *("UnitNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN", "MVN", "Normalize"),
         *("layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm", "native_group_norm"),
     ),
     "attention": (
@@ -98,7 +99,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         *("MultiheadAttention", "scaled_dot_product_attention"),
     ),
     "a saturating activation": ("Softsign", "softsign"),
-    "an embedding": ("Embedding", "embedding"),
+    "an embedding": ("Embedding", "embedding", "Embed"),
     "a product of two activations": ("Dot", "bmm"),
     CHOICE: ("ArgMax", "ArgMin", "TopK", "ZipMap", "NonMaxSuppression", "argmax", "argmin", "topk"),
     CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),
@@ -112,6 +113,7 @@ COMPLEX = "complex numbers"
 _HINTS = {
     GATED: "gates are products of two activations: train a recurrent layer of rectifiers in its place, "
     "SimpleRNN(activation='relu') in Keras or nn.RNN(nonlinearity='relu') in PyTorch",
+    BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights",
     MASK: "give all sequences the same length, filled up with values that the model was trained on",
     QUANTISED: "give the model as it was before its quantisation",
     CHOICE: "let the model end with the values that are compared: the result of a run has the class of each sample",

@@ -163,7 +163,7 @@ CASES = {
     "wrong model_lib": Case(
         r"model_lib = keras does not read 'digits_cnn\.onnx'.*\.keras", ["input.model_lib=keras"]
     ),
-    "caffe": Case(r"model_lib = caffe.*export the model to ONNX", ["input.model_lib=caffe"]),
+    "lasagne": Case(r"model_lib = lasagne.*export the model to ONNX", ["input.model_lib=lasagne"]),
     "several models": Case(r"several models are called 'digits_cnn'.*ending", ann("digits_cnn"), twins),
     "unknown layers": Case(r"layer_b.*Hardmax.*layer_y.*Det", ann("odd.onnx"), unknown_layers),
     # data
@@ -501,7 +501,7 @@ USAGE = {
     "only -t": ["-t"],
     "no config": ["run"],
     "unknown option": ["config.ini", "--fast"],
-    "unknown framework": ["demo", "--framework", "caffe"],
+    "unknown framework": ["demo", "--framework", "theano"],
     "no value": ["config.ini", "--set"],
 }
 

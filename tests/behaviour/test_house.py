@@ -20,6 +20,7 @@ FRAMEWORKS = {
         *("engine/", "backends/inisim/simulation.py", "backends/inisim/batch.py"),
         *("frontends/pytorch/", "frontends/keras/frontend.py", "training/pytorch/"),
         *("backends/modules/state.py", "backends/modules/replay.py"),
+        "frontends/caffe/predicting.py",
     ),
     "jinja2": ("backends/templates.py",),
     "numba": ("engine/fast/jit.py", "engine/fast/compiled_intrinsics.py", "engine/fast/products_tile_intrinsics.py"),

@@ -135,8 +135,8 @@ def test_the_same_one_twice_is_one(installed):
 
 def test_unknown_names_list_the_known():
     with pytest.raises(FrontendError) as caught:
-        frontend_named("caffe")
-    assert caught.value.hint.startswith("known: keras, onnx, pytorch")
+        frontend_named("theano")
+    assert caught.value.hint.startswith("known: caffe, keras, onnx, pytorch")
     with pytest.raises(BackendError) as caught:
         backend_named("brian")
     assert "INI" in caught.value.hint
@@ -151,11 +151,15 @@ def test_with_none_installed_none_are_known(installed):
 def test_names_give_objects():
     for group, find in ((FRONTENDS, frontend_named), (BACKENDS, backend_named)):
         assert [find(n).name for n in names(group)] == names(group)
-    assert {"keras", "onnx", "pytorch"} <= {*frontend_names()}
+    assert {"caffe", "keras", "onnx", "pytorch"} <= {*frontend_names()}
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("a/model.onnx", "onnx"), ("model.KERAS", "keras"), ("model.h5", "keras"), ("m.pt2", "pytorch")]
+    ("path", "name"),
+    [
+        *[("a/model.onnx", "onnx"), ("model.KERAS", "keras"), ("model.h5", "keras"), ("m.pt2", "pytorch")],
+        *[("m.prototxt", "caffe"), ("m.caffemodel", "caffe")],
+    ],
 )
 def test_files_are_told_by_their_ending(path, name):
     assert frontend_for(path).name == name

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.load import compare_outputs, simplify
+from snntoolbox.conversion.load import compare_outputs, load, simplify
 from snntoolbox.conversion.stages import convert
 from snntoolbox.frontends.registry import frontend_named
 
@@ -69,6 +69,18 @@ def test_converts_without_loss(name, samples, zoo):
     labels = sample.y_test[:samples]
     lost = np.sum(predictions[:samples] == labels) - np.sum(result.predictions == labels)
     assert lost <= max(1, POINTS * len(labels)), f"{lost} of {len(labels)} samples lost"
+
+
+def test_a_caffe_model_is_the_onnx_form_that_another_converter_made_of_it(zoo):
+    sample = zoo.sample("onnx_mnist_lenet_caffe", 1000)
+    text = next(Path(sample.file).parent.glob("*.prototxt"))
+    frontend = frontend_named("caffe")
+    net = frontend.open(text)
+    graphs = [load(text), load(sample.file)]
+    ours, theirs = (graph_outputs(graph, sample.x_test) for graph in graphs)
+    assert_close(ours, theirs)
+    assert_close(frontend.predict(net, sample.x_test)[0], theirs)
+    assert_same_classes(ours.argmax(axis=1), sample.pred)
 
 
 def graph_outputs(graph, x):

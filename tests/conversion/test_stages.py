@@ -183,8 +183,8 @@ def test_unknown_names_tell_the_known_ones(snn, model):
     with pytest.raises(BackendError, match=r"no simulator named 'nest3'|no backend named 'nest3'") as caught:
         stb.simulate(snn, X[:1], simulator="nest3")
     assert "INI" in caught.value.hint
-    with pytest.raises(FrontendError, match="'caffe'") as caught:
-        stb.load(model, frontend="caffe")
+    with pytest.raises(FrontendError, match="'theano'") as caught:
+        stb.load(model, frontend="theano")
     assert "onnx" in caught.value.hint
 
 

@@ -22,7 +22,7 @@ def test_page_is_current(generate, name):
     assert (ROOT / name).read_text("utf-8") == pages[name], "run python docs/generate.py"
 
 
-@pytest.mark.parametrize("frontend", ["keras", "onnx", "pytorch"])
+@pytest.mark.parametrize("frontend", ["caffe", "keras", "onnx", "pytorch"])
 def test_every_layer_is_on_the_page_with_a_meaning(generate, frontend):
     described = generate.described(frontend)
     assert all(described)

@@ -42,9 +42,9 @@ class Input:
     model_lib: str = key(
         "auto",
         "Library that made the model; auto tells it from the file's suffix.",
-        choices=("auto", "keras", "pytorch", "onnx"),
+        choices=("auto", "keras", "pytorch", "onnx", "caffe"),
         plugins="snntoolbox.frontends",
-        refused={"caffe": f"Caffe {_TO_ONNX}", "lasagne": f"Lasagne {_TO_ONNX}"},
+        refused={"lasagne": f"Lasagne {_TO_ONNX}"},
     )
     dataset_format: str = key(
         "npz",
