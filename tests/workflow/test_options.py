@@ -106,3 +106,6 @@ def test_the_architecture_reaches_the_chip(workspace, built):
     assert ("sanafe", {"architecture": "truenorth"}) in built
     report = json.loads((workspace / "log" / "demo_onnx" / "report.json").read_text())
     assert report["hardware_per_sample"]["total energy (J)"] == 0  # its file has no figures of energy
+    page = (workspace / "log" / "demo_onnx" / "report.html").read_text()
+    assert "On the chip" in page
+    assert "Time per sample on the chip" in page

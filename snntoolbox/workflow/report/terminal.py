@@ -126,11 +126,16 @@ def hardware_table(figures: Mapping[str, float], simulator: str, width: int = 0)
 
 
 def joules(energy: float) -> str:
+    """See `quantity`."""
+    return quantity(energy, "J")
+
+
+def quantity(value: float, unit: str) -> str:
     """With three digits and a prefix that every terminal has: ``'4.56 uJ'``."""
-    for prefix, unit in (("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)):
-        if energy >= unit:
-            return f"{energy / unit:.3g} {prefix}J"
-    return f"{energy / 1e-12:.3g} pJ"
+    for prefix, size in (("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)):
+        if value >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value / 1e-12:.3g} p{unit}"
 
 
 def _mean_rate(rows: Sequence[LayerRow]) -> float:

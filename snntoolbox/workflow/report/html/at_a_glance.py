@@ -7,6 +7,7 @@ from typing import Any
 
 from snntoolbox.analysis.metrics import confidence_interval, first_step_within
 from snntoolbox.workflow.report.html.axis import short
+from snntoolbox.workflow.report.html.chips import chip_cards
 from snntoolbox.workflow.report.html.page import Section
 from snntoolbox.workflow.report.terminal import joules
 
@@ -69,3 +70,4 @@ def _work(report: Mapping[str, Any]) -> Iterator[Card]:
         original = device["original"]
         note = "" if original is None else f"; the original: {joules(original)}"
         yield "Energy per sample, estimated", joules(device["spiking"]), f"{name}{note}"
+    yield from chip_cards(report.get("hardware_per_sample") or {}, report["simulator"])

@@ -68,6 +68,17 @@ def line(xs: Array, ys: Array) -> str:
     return "".join(parts)
 
 
+def above(x: Array, y: Array, bottom: float) -> tuple[Array, Array]:
+    """A line as far as it is not below the bottom: it leaves and enters where it crosses that, and is nan below."""
+    crossing = np.flatnonzero((y[1:] < bottom) != (y[:-1] < bottom))
+    known = crossing[np.isfinite(y[crossing]) & np.isfinite(y[crossing + 1])]
+    share = (bottom - y[known]) / (y[known + 1] - y[known])
+    at = x[known] + share * (x[known + 1] - x[known])
+    xs, ys = np.concatenate([x, at]), np.concatenate([np.where(y < bottom, np.nan, y), np.full(len(at), bottom)])
+    order = np.argsort(xs, kind="stable")
+    return xs[order], ys[order]
+
+
 def dots(xs: Array, ys: Array) -> str:
     """A path that a round pen makes dots of."""
     return "".join(f"M{x:g} {y:g}h0" for x, y in zip(np.round(xs, 1).tolist(), np.round(ys, 1).tolist(), strict=True))
@@ -89,7 +100,8 @@ def lines(
     for number, (label, values) in enumerate(((shown(n), v) for n, v in series.items()), 1):
         xs, ys = wide.place(at), high.place(np.clip(values, bottom, None))
         style = f"line c{1 + (number - 1) % 6}"
-        strokes.append(Stroke(line(xs, ys), style))
+        there, known = above(np.asarray(at, float), np.asarray(values, float), bottom)
+        strokes.append(Stroke(line(wide.place(there), high.place(known)), style))
         legend.append((style, label))
         for i in spread(len(at), MOST_POINTS // len(series)):
             words = f"{name} {short(float(at[i]))}: {label} {_value(float(values[i]), percent)}"

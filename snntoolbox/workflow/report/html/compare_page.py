@@ -13,16 +13,19 @@ from snntoolbox.workflow.report.comparison_table import raster_text
 from snntoolbox.workflow.report.html.about import repeat_section, settings_section
 from snntoolbox.workflow.report.html.axis import short
 from snntoolbox.workflow.report.html.charts import Chart, lines
+from snntoolbox.workflow.report.html.chips import chip_section
 from snntoolbox.workflow.report.html.page import Section, page
 
 
 def compare_page(comparison: Comparison, report: Mapping[str, Any], settings: Settings, config: str) -> str:
     """The file; `report` has versions and seconds, `config` is the configuration that repeats it."""
     simulators = ",".join(side.simulator for side in comparison.sides)
+    chips = {side.simulator: side.hardware for side in comparison.sides if side.hardware}
     diverging = [side for side in comparison.sides if side.divergence is not None]
     sections = [
         _summary(comparison),
         _populations(comparison),
+        *([chip_section(chips)] if chips else []),
         *(_divergence(side, side.divergence, comparison) for side in diverging if side.divergence is not None),
         settings_section(settings),
         repeat_section(report, ["compare", config, "--simulators", simulators, "--samples", str(comparison.samples)]),

@@ -11,6 +11,7 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.report.html.about import repeat_section, settings_section
 from snntoolbox.workflow.report.html.advice import advice_section, best_advice
 from snntoolbox.workflow.report.html.at_a_glance import summary_section
+from snntoolbox.workflow.report.html.chips import chip_section
 from snntoolbox.workflow.report.html.network_section import Measured, network_section
 from snntoolbox.workflow.report.html.outcome import accuracy_section, confusion_section, samples_section
 from snntoolbox.workflow.report.html.page import Section, page
@@ -62,6 +63,8 @@ def _answers(facts: RunFacts) -> Iterator[Section]:
 def _operations(facts: RunFacts) -> Iterator[Section]:
     if facts.report["synaptic_operations"] is not None:
         yield operations_section(facts.report, None if facts.measured is None else facts.measured.figures)
+    if facts.report.get("hardware_per_sample"):
+        yield chip_section({str(facts.report["simulator"]): facts.report["hardware_per_sample"]})
 
 
 def _advice(facts: RunFacts) -> Iterator[Section]:

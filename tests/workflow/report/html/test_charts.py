@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.workflow.report.html.axis import Axis, short
-from snntoolbox.workflow.report.html.charts import MOST_POINTS, histogram, lines, raster, scatter
+from snntoolbox.workflow.report.html.charts import MOST_POINTS, above, histogram, lines, raster, scatter
 
 
 def numbers(path):
@@ -75,3 +75,15 @@ def test_a_tick_for_each_spike():
     chart = raster("t", spikes, np.array([0, 7]), 1.0, 8)
     assert chart.strokes[0].path.count("M") == 3
     assert chart.points[1][2] == "neuron 7: 2 spikes"
+
+
+def test_a_line_below_the_bottom_is_not_drawn_along_it():
+    xs, ys = above(np.arange(5.0), np.array([1.0, 0.0, 0.0, 1.0, 1.0]), 0.5)
+    assert xs.tolist() == [0, 0.5, 1, 2, 2.5, 3, 4]
+    np.testing.assert_array_equal(ys, [1, 0.5, np.nan, np.nan, 0.5, 1, 1])
+
+
+def test_a_line_above_the_bottom_is_as_it_is():
+    x, y = np.arange(4.0), np.array([0.5, np.nan, 0.7, 0.9])
+    assert above(x, y, 0.5)[0].tolist() == x.tolist()
+    np.testing.assert_array_equal(above(x, y, 0.5)[1], y)
