@@ -4,6 +4,7 @@
     python benchmarks/speed.py --nets cnn,vgg --steps 32 --batch 100 --peers --threads 2 -o table.md
     python benchmarks/speed.py --peers --zoo FOLDER    with a real ResNet-20 of FOLDER (see zoo.py beside) as well
     python benchmarks/speed.py --scale                 how the times change with T, batch, width and density
+    python benchmarks/speed.py --windows               whole runs of networks with windows, by counts and step by step
     python benchmarks/speed.py --device cuda --batch 256 --peers    on a GPU, against forward passes in half precision
 
 Every way of running a network is timed in turn, again and again in one process, and the least of its times counts:
@@ -12,7 +13,7 @@ microseconds per sample and step, and in brackets their ratio to the best forwar
 set so that about a quarter of the rectifiers are active, which gives the spike densities of trained networks (6 to
 13 %). With one thread CPU time is measured, else wall time, as on a GPU, whose work is waited for. Peers (SpikingJelly,
 Sinabs, snnTorch) run the same layers with their own neurons, multi-step where they can; those not installed are left
-out with a word.
+out with a word. With `--windows` runs are timed as a whole: microseconds per sample, whatever their steps.
 """
 
 from __future__ import annotations
@@ -39,10 +40,18 @@ from snntoolbox.backends.inisim.simulation import Simulation
 from snntoolbox.conversion.load import load
 from snntoolbox.conversion.stages import convert
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.result import Record
+from snntoolbox.ir.timing import run_steps
 
 Run = Callable[[], object]
 ENGINES = ("int8", "float", "dense")
+WINDOWS: list[dict[str, Any]] = [
+    {"schedule": "radix", "steps": 4},
+    {"schedule": "radix", "steps": 6},
+    {"schedule": "first-spike", "steps": 32},
+    {"schedule": "phased", "steps": 32},
+]
 SAMPLES = 100_000
 """How many samples the simulator is told to expect: compiled loops are worth loading then."""
 
@@ -252,14 +261,30 @@ def timed(
     return found
 
 
+def networks_of(case: Case, schedule: str, duration: int) -> dict[str, SpikingNetwork]:
+    """What each engine runs."""
+    windows: dict[str, Any] = {"schedule": schedule, "duration": duration, "layer_correction": "none"}
+    how = {} if schedule == "rate" else windows
+    whole = convert(case.graph, case.calibration, **how)
+    return {"float": whole, "int8": convert(case.graph, case.calibration, weight_bits=8, **how), "dense": whole}
+
+
 def measured(
-    case: Case, *, steps: int, peers: bool = False, seconds: float = 10, engines: Iterable[str] = ENGINES
+    case: Case,
+    *,
+    steps: int,
+    peers: bool = False,
+    seconds: float = 10,
+    engines: Iterable[str] = ENGINES,
+    schedule: str = "rate",
 ) -> tuple[dict[str, float], float, dict[str, list[str]]]:
-    """Microseconds per sample and step of each way, the share of neurons that fire per step, and the paths taken."""
-    x, batch = case.x, len(case.x)
-    graph, calibration, model = case.graph, case.calibration, case.model
-    networks = {"float": convert(graph, calibration), "int8": convert(graph, calibration, weight_bits=8)}
-    networks["dense"] = networks["float"]
+    """Microseconds per sample and step of each way, the share of neurons that fire per step, and the paths taken.
+
+    With a schedule of windows of so many steps: per sample.
+    """
+    x, batch, model = case.x, len(case.x), case.model
+    networks = networks_of(case, schedule, steps)
+    steps = run_steps(networks["float"], None) if schedule != "rate" else steps
     ways = {f"ANN {name}": run for name, run in forward_passes(model, x).items()}
     record, paths, density = Record(outputs_per_step=False), {}, 0.0
     for name in engines:
@@ -268,7 +293,8 @@ def measured(
         simulation.expect(SAMPLES)
         result = simulation.run(x.cpu().numpy(), steps=steps, record=record)
         paths[name] = ["+".join(sorted(way)) for way in result.engine_paths.values()]
-        density = sum(int(c.sum()) for c in result.counts.values()) / networks[name].neurons / batch / steps
+        fired = {**result.counts, **result.fired}
+        density = sum(int(c.sum()) for c in fired.values()) / networks[name].neurons / batch / steps
         ways[f"INI {name}"] = lambda s=simulation: s.run(x.cpu().numpy(), steps=steps, record=record)
     for name, make in PEERS.items() if peers and isinstance(model, nn.Sequential) else ():
         try:
@@ -276,7 +302,8 @@ def measured(
         except ImportError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
     found = timed(ways, seconds, wait=torch.cuda.synchronize if x.is_cuda else None)
-    per_step = {n: 1e6 * t / batch / (1 if n.startswith("ANN") else steps) for n, t in found.items()}
+    whole = schedule != "rate"
+    per_step = {n: 1e6 * t / batch / (1 if whole or n.startswith("ANN") else steps) for n, t in found.items()}
     return per_step, density, paths
 
 
@@ -318,12 +345,14 @@ SCALES: dict[str, list[dict[str, float]]] = {
 }
 
 
-def wanted(given: argparse.Namespace) -> list[tuple[str, str, dict[str, float]]]:
+def wanted(given: argparse.Namespace) -> list[tuple[str, str, dict[str, Any]]]:
     """What is to be timed: a label, the network and what is not as usual."""
     if given.scale:
         return [(f"cnn, {what} {next(iter(c.values()))}", "cnn", c) for what, cs in SCALES.items() for c in cs]
     nets = given.nets.split(",") if given.nets else [*NETS, *(["resnet20"] if given.zoo else [])]
-    cases: list[tuple[str, str, dict[str, float]]] = [(net, net, {}) for net in nets]
+    if given.windows:
+        return [(f"{net}, {w['schedule']} {w['steps']}", net, w) for net in nets for w in WINDOWS]
+    cases: list[tuple[str, str, dict[str, Any]]] = [(net, net, {}) for net in nets]
     return cases if given.nets else [*cases, ("cnn, batch 1", "cnn", {"batch": 1})]
 
 
@@ -338,6 +367,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="how long to repeat for each network")
     parser.add_argument("--peers", action="store_true", help="time SpikingJelly, Sinabs and snnTorch as well")
     parser.add_argument("--scale", action="store_true", help="vary T, batch, width and density of the cnn")
+    parser.add_argument("--windows", action="store_true", help="time whole runs of networks with windows")
     parser.add_argument("-o", "--output", type=Path, help="write the table here as well")
     parser.add_argument("--zoo", type=Path, default=os.environ.get("SNNTOOLBOX_ZOO"), help="folder with a zoo.py")
     given = parser.parse_args()
@@ -352,7 +382,8 @@ def main() -> None:
         case = of_zoo(given.zoo, batch) if net == "resnet20" else drawn(net, batch, chosen["width"], chosen["shift"])
         case = replace(case, model=case.model.to(given.device), x=case.x.to(given.device))
         peers = given.peers and not given.scale
-        times, density, paths = measured(case, steps=steps, peers=peers, seconds=given.seconds)
+        schedule = chosen.get("schedule", "rate")
+        times, density, paths = measured(case, steps=steps, peers=peers, seconds=given.seconds, schedule=schedule)
         lines.append(row(label, times, density, columns))
         print(label, {n: round(t, 2) for n, t in times.items()}, paths, file=sys.stderr)
     print("\n".join(lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from math import isnan
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast.bytes_layout import shaped
 from snntoolbox.engine.fast.products_tiled import Rounded, possible
+from snntoolbox.engine.tensors import lies_inside
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
@@ -108,6 +110,14 @@ def _unflattened(wiring: Graph, name: str) -> str:
     """What is flattened, in C order, to give this."""
     node = wiring.nodes[name]
     return node.inputs[0] if isinstance(node, Reshape) and len(wiring.shapes[name]) == 1 else name
+
+
+def largest_amount(values: Tensor) -> float:
+    """The largest amount among these, no number if one is none; 0 of none."""
+    if not values.numel():
+        return 0.0
+    low, high = (float(end) for end in (values.movedim(1, -1) if lies_inside(values) else values).aminmax())
+    return low if isnan(low) else max(-low, high)
 
 
 def _largest(given: Array) -> float:

@@ -14,6 +14,7 @@ from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.turns import stepwise
 
 
 class QuantizedRun:
@@ -33,7 +34,7 @@ class QuantizedRun:
     """
 
     def __init__(self, network: SpikingNetwork, adjust: Callable[[Population, Array], Array] | None = None) -> None:
-        if not fires_in_turn(network) or network.window is None:
+        if network.window is None or stepwise(network):
             raise ConversionError("only a network with windows equals its quantised one", hint="schedule='phased'")
         if not all(isinstance(e, ConstantCurrent) for e in network.encodings.values()):
             raise ConversionError("only networks with constant currents as inputs can be run as their quantised ones")
@@ -78,10 +79,3 @@ class QuantizedRun:
         if self.adjust is not None:
             ready = ready + tensor(self.adjust(population, ready.numpy()))
         return torch.floor(ready).clamp(0, self.window)
-
-
-def fires_in_turn(network: SpikingNetwork) -> bool:
-    """Whether every neuron fires in a window of its own, once all of its input is there."""
-    steps = network.schedule.window if network.schedule and network.schedule.steps else None
-    windows = [p.neuron.window if isinstance(p.neuron, IF) else None for p in network.populations.values()]
-    return steps is not None and all(window and window[1] - window[0] == steps for window in windows)

@@ -133,8 +133,8 @@ class Result:
     window: what counts are divided by for rates, in a network with a schedule; None: the number of steps.
     engine_paths: population -> the ways in which the simulator computed its input, where it has several; the built-in
     one knows dense, event, int8 (one product in 8-bit arithmetic; int8x2: two), constant (the same every step, computed
-    once), reference, and on CUDA scan (dense, and one kernel for the neurons over all steps of a chunk) and tf32 (a
-    product on tensor cores).
+    once), counts (all steps in one pass), reference, and on CUDA scan (dense, and one kernel for the neurons over all
+    steps of a chunk) and tf32 (a product on tensor cores).
     early_exit: when each sample ended, with its prediction then, if that was asked for; all else is after all steps.
     heads: read-out -> what it says.
     hardware: what a simulator of chips says that a sample took there, by name and unit -> (samples,).

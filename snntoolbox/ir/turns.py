@@ -1,12 +1,28 @@
-"""Networks whose sources fire in turn, each in a window of its own, and what follows for the size of potentials."""
+"""Networks whose sources fire in turn, each in a window of its own: what follows for their counts and potentials."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import inf
+
+from snntoolbox.errors import Unsupported
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
-from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.parts import (
+    BinarySpikes,
+    ConstantThreshold,
+    Delta,
+    DigitWindow,
+    FiringWindow,
+    FirstSpikeWindow,
+    PerfectIntegrator,
+    Subtract,
+    ToPotential,
+)
 
 
 def in_turn(network: SpikingNetwork) -> bool:
@@ -32,3 +48,60 @@ def bound(network: SpikingNetwork, steps: int, current: float) -> int:
     """No |V| of a network on an integer grid exceeds this over `steps` steps: see `Grid.bound`."""
     assert network.grid is not None
     return network.grid.bound(longest(network, steps), current)
+
+
+def stepwise(network: SpikingNetwork) -> list[Unsupported]:
+    """Why what a network sends does not follow from the sums of what its neurons get, layer by layer.
+
+    Nothing, where all of a neuron's input is there before its window opens, and leaves in it as its count.
+    """
+    schedule = network.schedule
+    if schedule is None or schedule.steps is None:
+        return [Unsupported(network.name, "a network without windows")]
+    ends = {name: getattr(coding, "steps", None) or inf for name, coding in network.encodings.items()}
+    neurons = {n: p.neuron for n, p in network.populations.items()}
+    ends |= {n: neuron.window[1] for n, neuron in neurons.items() if isinstance(neuron, IF) and neuron.window}
+    offenders = [Unsupported(network.wiring.nodes[n].label, "delays spikes by steps") for n in network.circuit.delays]
+    for population in network.populations.values():
+        reasons = [*_adds(population), *_late(network, population, ends)]
+        offenders += [Unsupported(population.label, reason) for reason in reasons]
+    return offenders
+
+
+_PLAIN: tuple[type[Part], ...] = (
+    *(Delta, PerfectIntegrator, ConstantThreshold, BinarySpikes, Subtract),
+    *(FiringWindow, DigitWindow, FirstSpikeWindow),
+)
+"""Parts with which a sum leaves in a window as its count; `FirstSpikeWindow` also with a reset to 0."""
+
+
+def _adds(population: Population) -> Iterator[str]:
+    """What makes the count of a population another than the levels of a sum."""
+    neuron = population.neuron
+    if not isinstance(neuron, IF):
+        yield "gates let spikes through step by step"
+        return
+    if neuron.parts.openings is None:
+        yield "fires all the time"
+    plain = (*_PLAIN, ToPotential) if neuron.counting is Counting.LEAD else _PLAIN
+    for part in neuron.parts:
+        if type(part) not in plain or part in neuron.special:
+            yield ", ".join(feature.words for feature in part.features) or type(part).__name__
+    if population.bias is not None:
+        yield "a bias in every step"
+    if population.pulses:
+        yield "pulses of current"
+
+
+def _late(network: SpikingNetwork, population: Population, ends: dict[str, float]) -> Iterator[str]:
+    """Windows of another length than the network's, and sources that still send in them."""
+    neuron = population.neuron
+    assert network.schedule is not None
+    if not isinstance(neuron, IF) or neuron.window is None:
+        return
+    first, last = neuron.window
+    if last - first != network.schedule.window:
+        yield f"a window of {last - first} steps"
+    for source in sorted(network.sources[population.current]):
+        if ends.get(source, inf) > first:
+            yield f"may get input from {source} when its window is open"

@@ -17,7 +17,8 @@ GRAPH = house.graph()
 FRAMEWORKS = {
     # Keras computes on torch where that is its backend: its frontend switches gradients off.
     "torch": (
-        *("engine/", "backends/inisim/simulation.py", "backends/inisim/batch.py"),
+        *("engine/", "backends/inisim/simulation.py", "backends/inisim/batch.py", "backends/inisim/counted.py"),
+        *(f"backends/inisim/{name}.py" for name in ("by_counts", "readings", "wired")),
         *("frontends/pytorch/", "frontends/keras/frontend.py", "training/pytorch/"),
         *("backends/modules/state.py", "backends/modules/replay.py"),
         "frontends/caffe/predicting.py",

@@ -23,7 +23,7 @@ from snntoolbox.ir.timing import run_steps
 
 EVERYTHING = Record(spikes=True, potentials=True)
 ENGINES = [("dense", False), ("auto", False), *([("auto", True), ("event", True)] if jit.installed() else [])]
-"""Engines, and whether loops are compiled."""
+"""Engines, and whether loops are compiled; with windows `auto` goes by counts."""
 
 NEURONS = {
     "plain": IF(initial=0.5),
@@ -59,7 +59,7 @@ DATA = {
 def recipe(pick):
     """Fields of a recipe that go together, and the duration."""
     bits = pick([0, 4, 8, 8, 12, 16])
-    schedule = pick(["rate", "rate", "rate", "phased", "differential"])
+    schedule = pick(["rate", "rate", "rate", "phased", "radix", "first-spike", "differential"])
     names = list(NEURONS) if schedule == "rate" else ["plain"]
     if bits:
         names = [n for n in names if n not in OFF_GRID]

@@ -37,6 +37,17 @@ def test_table_of_a_device(device, speed, monkeypatch, capsys):
     assert ("scan" in printed.err) == (device == "cuda")
 
 
+def test_whole_runs_of_networks_with_windows(speed, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--nets", "mlp", "--windows", "--batch", "2", "--seconds", "0"])
+    threads = torch.get_num_threads()
+    speed.main()
+    torch.set_num_threads(threads)
+    printed = capsys.readouterr()
+    rows = [line.split("|")[1].strip() for line in printed.out.splitlines()[-4:]]
+    assert rows == ["mlp, radix 4", "mlp, radix 6", "mlp, first-spike 32", "mlp, phased 32"]
+    assert printed.err.count("counts+dense") >= len(rows)
+
+
 def test_work_is_waited_for(speed, monkeypatch):
     monkeypatch.setattr(speed, "TURN", 0)
     done = []

@@ -16,6 +16,7 @@ from snntoolbox.analysis.conformance.windowed_networks import (
     digits_of_values,
     first_spikes,
     phases,
+    sums,
 )
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.draws import SoftmaxDraws
@@ -252,6 +253,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "pulses": pulses,
     "input in the first steps": presented_first,
     "phases": phases,
+    "sums of windows": sums,
     "digits": digits,
     "digits of values": digits_of_values,
     "digits beside a current": digits_and_current,

@@ -26,6 +26,18 @@ def phases(draft: Draft) -> None:
     draft.readout(draft.flat(third))
 
 
+def sums(draft: Draft) -> None:
+    """Layers whose counts follow from sums alone: depthwise, pooled, joined with signs, read early and late."""
+    draft.schedule = Schedule("phased", window=3, steps=12)
+    image = draft.input(4, 4, 4, coding=ConstantCurrent(steps=3))
+    first = draft.neurons(draft.conv(image, 4), IF(initial=0.5, window=(3, 6)), bias=0.0)
+    deep = draft.neurons(draft.conv(first, 4, groups=4), IF(initial=draft.numbers(4, 1, 1), window=(6, 9)), bias=0.0)
+    joined = draft.node(Add, deep, draft.conv(image, 4), coefficients=(-0.5, 1.0))
+    third = draft.neurons(draft.average(joined), IF(initial=0.5, window=(9, 12)), bias=0.0)
+    draft.readout(draft.dense(draft.flat(third), 3))
+    draft.readout(draft.flat(first))
+
+
 def digits(draft: Draft) -> None:
     """Layers that send binary digits in turn, with branches of different length and a signed input."""
     draft.schedule = Schedule("radix", window=3, steps=12, counting=Counting.DIGIT)

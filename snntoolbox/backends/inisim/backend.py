@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "float64")
-ENGINES = ("auto", "dense", "event", "reference")
+ENGINES = ("auto", "dense", "event", "counts", "reference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,9 @@ class Options:
     `device`: 'cpu', 'cuda', or 'auto' for CUDA where there is one. `chunk`: time steps that a layer takes at once,
     0 to choose them by memory. `dtype`: 'float32' (also None) or 'float64'; a network on an integer grid gets
     float64 wherever float32 would not be exact. `engine`: how on a CPU; 'auto' takes 8-bit products for networks on
-    an integer grid, and sums over events where few neurons fire; 'dense' floating products for all, 'event' sums over
-    events wherever they can be, 'reference' the plain interpreter, in float64.
+    an integer grid, sums over events where few neurons fire, and 'counts' where that applies; 'dense' floating products
+    for all, 'event' sums over events wherever they can be, 'counts' one pass for all steps of networks with windows,
+    'reference' the plain interpreter, in float64.
     """
 
     device: str = "auto"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from snntoolbox.backends.inisim.kept import Part
+from snntoolbox.backends.inisim.readings import Readings
 from snntoolbox.backends.inisim.schedule import Task, readout_sources
-from snntoolbox.engine.executor import Executor
+from snntoolbox.backends.inisim.wired import Wired
 from snntoolbox.engine.fast.events_joined import Joined
 from snntoolbox.engine.fast.events_products import EventProduct
 from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.engine.fast.neurons_scan import Scan, start
-from snntoolbox.engine.fast.planning import FastPaths
 from snntoolbox.engine.neurons import State
 from snntoolbox.ir.encodings import Spiking, spike_trains
-from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 
@@ -31,26 +30,12 @@ CURRENT_BYTES = 2**22
 """About how large the currents of a dense product may be before the neurons take them."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Wired:
-    """A network ready for some samples: its maps in the type in which their sums are exact, and the fast paths.
-
-    `constant` is what constant inputs add to each target in every step, `exact` gives the maps in float64.
-    """
-
-    network: SpikingNetwork
-    wiring: Executor
-    fast: FastPaths | None
-    constant: Mapping[str, Tensor]
-    exact: Callable[[], Executor]
-
-
 class Batch:
     """Some samples on their way through time."""
 
     def __init__(self, wired: Wired, x: list[Array], steps: int, kept: Part, first_sample: int) -> None:
         self.network, self.kept = wired.network, kept
-        self.wiring, self.fast, self.constant, self.exact = wired.wiring, wired.fast, wired.constant, wired.exact
+        self.wiring, self.fast, self.constant = wired.wiring, wired.fast, wired.constant
         self.x = dict(zip(self.network.encodings, x, strict=True))
         self.size, self.first_sample = len(x[0]), first_sample
         limit = int(self.network.presented(steps))
@@ -61,9 +46,7 @@ class Batch:
         self.fired: dict[str, Tensor] = {}
         self.states = {p.name: self._start(p) for p in self.network.populations.values()}
         self.counts: dict[str, Tensor] = {}
-        self.sums: dict[str, Tensor] = {}
-        self.at_start: dict[str, Array] = {}
-        self.readouts = {r.name: r for r in self.network.readouts}
+        self.readings = Readings(wired, kept, self.size, first_sample)
         self.held: dict[str, Tensor] = {}
 
     def _start(self, population: Population) -> State:
@@ -83,7 +66,7 @@ class Batch:
         work |= {"delay": self._delay, "loop": self._loop, "keep": self._keep}
         for task in tasks:
             if task.kind == "readout":
-                self._readout(self.readouts[task.name], self._floating(task, values), first, steps)
+                self.readings.add(task.name, self._floating(task, values), first, steps)
             elif (found := work[task.kind](task, values, first, steps)) is not None:
                 values[task.name] = found
             for name in task.done:
@@ -235,41 +218,6 @@ class Batch:
         short = {n for n, p in self.network.populations.items() if self.wiring.reads_short(p.current)}
         return {n: way | {"tf32"} if n in short else way for n, way in ways.items()}
 
-    # -- read-outs ----------------------------------------------------------------------------------------------
-
-    def _readout(self, readout: Readout, current: Tensor | None, first: int, steps: int) -> None:
-        """The value after each step, from the running sum of the current in float64."""
-        totals = self._nothing(readout, steps)
-        if current is not None:
-            weights = torch.from_numpy(self.network.weights(first, steps)).to(totals.device)
-            totals += current.view(totals.shape) * weights.view(-1, *[1] * (totals.ndim - 1))
-        if readout.name in self.sums:
-            totals[0] += self.sums[readout.name]
-        totals = totals.cumsum(0)
-        self.sums[readout.name] = totals[-1].clone()
-        self.kept.per_step[readout.name][first : first + steps] = self._output(readout, totals, first + 1)
-
-    def _output(self, readout: Readout, totals: Tensor, first: int) -> Array:
-        """The value after steps `first`, `first` + 1, ... for the sums up to each, (steps, batch, *shape)."""
-        summed = totals.cpu().numpy()
-        if readout.name in self.constant:
-            given = self.network.given(first + len(totals) - 1)[first - 1 :].reshape(-1, *[1] * (totals.ndim - 1))
-            summed = summed + given * self.constant[readout.name].double().cpu().numpy()
-        if first <= readout.start < first + len(summed):
-            self.at_start[readout.name] = summed[readout.start - first].copy()
-        return readout.values(summed, first, self.at_start.get(readout.name), self.network.window)
-
-    def _final_outputs(self) -> dict[str, Array]:
-        """The sum of a linear map's currents is the map of the summed spikes: one pass, in float64."""
-        sources = {n: self._counted(n).double() for n in readout_sources(self.network) if self._spiked(n)}
-        currents = [r.current for r in self.network.readouts]
-        sums = self.exact().tensors(sources, currents) if sources else {}
-        totals = {n: sums[r.current][None] if sums else self._nothing(r, 1) for n, r in self.readouts.items()}
-        return {n: self._output(r, totals[n], self.kept.steps)[0] for n, r in self.readouts.items()}
-
-    def _nothing(self, readout: Readout, steps: int) -> Tensor:
-        return torch.zeros((steps, self.size, *readout.shape), dtype=torch.float64, device=self.wiring.target.device)
-
     def _spiked(self, name: str) -> bool:
         return name in self.counts or name in self.states
 
@@ -289,9 +237,5 @@ class Batch:
             self.kept.counts[name].append(counts.cpu().numpy())
         for name, fired in self.fired.items():
             self.kept.fired[name].append(fired.cpu().numpy())
-        for name, readout in self.readouts.items():
-            if readout.draws is not None:
-                self.kept.per_step[name][:] = readout.drawn(self.kept.per_step[name], self.first_sample)
-        last = {n: v[-1] for n, v in self.kept.per_step.items()} or self._final_outputs()
-        for name, value in last.items():
-            self.kept.outputs[name].append(value)
+        sources = {n: self._counted(n) for n in readout_sources(self.network) if self._spiked(n)}
+        self.readings.finish(sources)

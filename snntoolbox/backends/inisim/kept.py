@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -36,6 +36,28 @@ class Part:
     outputs: Mapping[str, list[Array]]
 
 
+class Unfolded(Mapping[str, Array]):
+    """Arrays that are made of `small` ones when they are first asked for: most runs ask for few, and all take room."""
+
+    def __init__(self, small: Mapping[str, Array], make: Mapping[str, Callable[[Array], Array]]) -> None:
+        self.small, self.make = dict(small), make
+        self.made: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.made:
+            self.made[name] = self.make[name](self.small[name])
+        return self.made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.small)
+
+    def __len__(self) -> int:
+        return len(self.small)
+
+
+Unfold: TypeAlias = Callable[[Mapping[str, Array]], tuple[Mapping[str, Array], Mapping[str, Array]]]
+
+
 class Kept:
     """The recordings of a run, (steps, samples, *shape): spikes and potentials as asked, outputs with `per_step`."""
 
@@ -63,15 +85,19 @@ class Kept:
         spikes, potentials, per_step = ({n: a[:, samples] for n, a in arrays.items()} for arrays in recordings)
         return Part(self.steps, spikes, potentials, per_step, self.counts, self.fired, self.outputs)
 
-    def result(self, paths: Mapping[str, frozenset[str]]) -> Result:
-        """What the run gives back."""
+    def result(self, paths: Mapping[str, frozenset[str]], unfold: Unfold | None = None) -> Result:
+        """What the run gives back; `unfold` makes counts and numbers of spikes of what was kept as counts."""
+        counts: Mapping[str, Array] = {n: _joined(parts) for n, parts in self.counts.items()}
+        fired: Mapping[str, Array] = {n: _joined(parts) for n, parts in self.fired.items() if parts}
+        if unfold is not None:
+            counts, fired = unfold(counts)
         return Result(
             steps=self.steps,
             samples=self.samples,
             window=self.window,
             heads=self.heads,
-            counts={n: _joined(parts) for n, parts in self.counts.items()},
-            fired={n: _joined(parts) for n, parts in self.fired.items()},
+            counts=counts,
+            fired=fired,
             outputs={n: _joined(parts) for n, parts in self.outputs.items()},
             outputs_per_step=self.per_step if self.record.outputs_per_step else {},
             spikes=self.spikes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from math import isfinite
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.backends.inisim.batch import Batch, Wired
+from snntoolbox.backends.inisim.batch import Batch
+from snntoolbox.backends.inisim.by_counts import by_counts
+from snntoolbox.backends.inisim.counted import CountedBatch, unfolded
 from snntoolbox.backends.inisim.kept import Kept
 from snntoolbox.backends.inisim.schedule import Task, plan, shortened
-from snntoolbox.engine.currents import GridCurrents
+from snntoolbox.backends.inisim.wired import Wired
+from snntoolbox.engine.currents import GridCurrents, largest_amount
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast import compiled_loops, jit, products_int8, products_tf32
 from snntoolbox.engine.fast.planning import FastPaths, work
@@ -57,6 +61,7 @@ class Simulation:
         self.fast: dict[tuple[torch.dtype, bool], FastPaths] = {}
         self.expected = 0
         self.work = work(network)
+        self.by_counts = by_counts(network, self.device, self.dtype, engine)
         if engine == "event":
             jit.compiled(compiled_loops.fire)
 
@@ -131,6 +136,8 @@ class Simulation:
         self._check(x, steps)
         if self.engine == "reference":
             return self._interpreted(x, steps, record, first_sample)
+        if self.by_counts is not None and self.by_counts.covers(steps, self.engine):
+            return self._counted(x, steps, record, first_sample, progress)
         samples, per_step = len(x[0]), self.follows_outputs(record)
         kept = Kept(self.network, steps, samples, record, per_step=per_step)
         fused = self.compiles(samples, steps)
@@ -148,6 +155,38 @@ class Simulation:
                         progress(done // max(samples, 1))
                 batch.finish()
             return kept.result(batch.paths())
+
+    def _counted(
+        self,
+        x: tuple[Array, ...],
+        steps: int,
+        record: Record,
+        first_sample: int,
+        progress: Callable[[int], None] | None,
+    ) -> Result:
+        """All steps in one pass; only so many samples at once as keep the largest value below the limit."""
+        way, samples = self.by_counts, len(x[0])
+        assert way is not None
+        if self.wirings is None:
+            raise BackendError("the simulation is closed", hint="build the network again")
+        kept = Kept(self.network, steps, samples, record, per_step=self.follows_outputs(record))
+        fused = self.device.type == "cpu" and self.compiles(samples, 1)
+        paths = way.paths(fused)
+        deep = way.window if kept.spikes or kept.potentials else 1
+        together, _ = self._fitting(self.plans[False], samples, deep, None)
+        with plain_arithmetic():
+            for low in range(0, max(samples, 1), together):
+                some = [a[low : low + together] for a in x]
+                constant = self._currents(some, fused=fused)
+                wired = Wired(
+                    network=self.network, wiring=way.wiring(self.dtype), fast=paths, constant=constant, exact=way.exact
+                )
+                part = kept.part(slice(low, low + together))
+                batch = CountedBatch(wired, way, some, part, first_sample + low, fused=fused)
+                batch.run(self.tasks(paths, False))
+                if progress is not None:
+                    progress(min(low + together, samples) * steps // max(samples, 1))
+            return kept.result(batch.paths(), partial(unfolded, self.network))
 
     def _wired(self, x: Sequence[Array], steps: int, fused: bool) -> Wired:
         """What these samples need of the network, in the type in which their sums are exact."""
@@ -183,28 +222,28 @@ class Simulation:
     def constant_currents(
         self, x: Sequence[Array], steps: int, *, fused: bool
     ) -> tuple[dict[str, Tensor], torch.dtype]:
-        """What each target gets every step, and the type in which sums are exact.
+        """What each target gets every step, and the type in which sums are exact."""
+        currents = self._currents(x, fused=fused)
+        if self.network.grid is None:
+            return currents, self.dtype
+        largest = max(map(largest_amount, currents.values()), default=0.0)
+        return currents, torch.float64 if bound(self.network, steps, largest) >= 2**24 else self.dtype
 
-        On an integer grid the currents are rounded by the one function that all backends share.
-        """
-        device, dtype = self.device, self.dtype
+    def _currents(self, x: Sequence[Array], *, fused: bool) -> dict[str, Tensor]:
+        """What each target gets every step; on an integer grid rounded by the one function that all backends share."""
         if self.network.grid:
-            found = self.grid_currents(*x, fused=fused)
-            largest = max((float(v.abs().max()) for v in found.values() if v.numel()), default=0.0)
-            if bound(self.network, steps, largest) >= 2**24:
-                dtype = torch.float64
-            return {name: value.to(device) for name, value in found.items()}, dtype
-        wiring = self.wiring(dtype)
+            return {name: value.to(self.device) for name, value in self.grid_currents(*x, fused=fused).items()}
+        wiring = self.wiring(self.dtype)
         coded = self.network.encodings
         inputs = dict(zip(coded, x, strict=True))
         given = {n: wiring.target.tensor(a) for n, a in inputs.items() if not isinstance(coded[n], Spiking)}
         reached = {t: c for t, c in self.network.targets.items() if given.keys() & self.network.sources[c]}
         values = wiring.tensors(given, reached.values()) if reached else {}
         currents = {target: values[current] for target, current in reached.items()}
-        if beyond := [name for name, value in currents.items() if not torch.isfinite(value).all()]:
-            what = f"currents beyond the range of {str(dtype).removeprefix('torch.')}"
+        if beyond := [name for name, value in currents.items() if not isfinite(largest_amount(value))]:
+            what = f"currents beyond the range of {str(self.dtype).removeprefix('torch.')}"
             raise DataError(f"the data make {what}", layer=", ".join(beyond), hint="scale the data down")
-        return currents, dtype
+        return currents
 
     def _check(self, x: tuple[Array, ...], steps: int) -> None:
         if steps < 1:
@@ -246,5 +285,5 @@ class Simulation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.wirings = None
+        self.wirings = self.by_counts = None
         self.fast = {}

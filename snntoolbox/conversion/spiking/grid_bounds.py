@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from snntoolbox.ir.absolute import absolute
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.node import Array, Node
-from snntoolbox.ir.nodes import Conv, Dense, Scale, Sparse
+from snntoolbox.ir.node import Array
 
 LARGEST_THRESHOLD = 2**20
 """More would leave no room for sums that float32 holds exactly."""
@@ -44,19 +44,12 @@ def _growth(network: SpikingNetwork) -> Iterable[Array]:
     A spike counts with the largest value that it may carry.
     """
     constant = {n for n, e in network.encodings.items() if isinstance(e, ConstantCurrent)}
-    absolute = network.wiring.edited([_absolute(n) for n in network.wiring.nodes.values()])
+    bounding = absolute(network.wiring)
     largest = {n: max(p.neuron.levels) for n, p in network.populations.items() if isinstance(p.neuron, IF)}
-    sent = {i: 0.0 if i in constant else largest.get(i, 1.0) for i in absolute.inputs}
-    spikes = [np.full((1, *absolute.shapes[i]), value) for i, value in sent.items()]
-    values: Mapping[str, Array] = absolute.values(*spikes, keep=absolute.outputs)
+    sent = {i: 0.0 if i in constant else largest.get(i, 1.0) for i in bounding.inputs}
+    spikes = [np.full((1, *bounding.shapes[i]), value) for i, value in sent.items()]
+    values: Mapping[str, Array] = bounding.values(*spikes, keep=bounding.outputs)
     targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
     for target in targets:
         yield values[target.current][0] + (0.0 if target.bias is None else np.abs(target.bias))
 
-
-def _absolute(node: Node) -> Node:
-    if isinstance(node, (Conv, Dense)):
-        return replace(node, weight=np.abs(node.weight))
-    if isinstance(node, Scale):
-        return replace(node, gain=np.abs(node.gain))
-    return replace(node, matrix=abs(node.matrix)) if isinstance(node, Sparse) else node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,21 @@ from snntoolbox.ir.node import Node, Shape
 from snntoolbox.ir.nodes import AveragePool, Concat, Mean, Pad, Permute, Reshape, Take
 
 LARGEST = 127
-"""The largest byte: pairs of products with 8-bit weights then fit 16 bits, in which some processors add them."""
+"""The largest byte of spikes: pairs of 8-bit products then fit 16 bits, in which some processors add them."""
 
 Bytes = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
 class Form:
-    """What bytes stand for: a value is ``byte * factor``, and no byte is above `peak`. `factor` is a power of two."""
+    """What bytes stand for: a value is ``byte * factor``, and no byte is above `peak`. `factor` is a power of two.
+
+    Sums of bytes are bytes as far as they are not above `most`.
+    """
 
     peak: int
     factor: float = 1.0
+    most: int = LARGEST
 
 
 Moved = tuple[Form, Bytes]
@@ -48,7 +52,7 @@ def _same(node: Node, forms: tuple[Form, ...], shapes: tuple[Shape, ...]) -> Mov
     if any(form.factor != forms[0].factor for form in forms):
         return None
     kernel = prepare(node, shapes, Target(torch.device("cpu"), torch.uint8))
-    return Form(max(form.peak for form in forms), forms[0].factor), kernel
+    return replace(forms[0], peak=max(form.peak for form in forms)), kernel
 
 
 def _average(node: AveragePool, forms: tuple[Form, ...], shapes: tuple[Shape, ...]) -> Moved | None:
@@ -106,9 +110,9 @@ def _mean(node: Mean, forms: tuple[Form, ...], shapes: tuple[Shape, ...]) -> Mov
 
 def _summed(form: Form, count: int, divisor: float) -> Form | None:
     """The form of sums of `count` bytes that stand for sums divided by `divisor`."""
-    if form.peak * count > LARGEST or math.frexp(divisor)[0] != 0.5:
+    if form.peak * count > form.most or math.frexp(divisor)[0] != 0.5:
         return None
-    return Form(form.peak * count, form.factor / divisor)
+    return replace(form, peak=form.peak * count, factor=form.factor / divisor)
 
 
 _MOVES: dict[type[Node], Callable[..., tuple[Form, Bytes] | None]] = {

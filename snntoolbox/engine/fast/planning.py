@@ -35,15 +35,25 @@ class FastPaths:
     """The bytes among a network's values, and the maps that read them; other maps get floating values.
 
     `forms` holds the wiring nodes and populations whose values are bytes; `events` is 'never', 'auto' or 'always';
-    `integers` allows 8-bit products, `fused` compiled loops.
+    `integers` allows 8-bit products, `fused` compiled loops. `sent` are the forms of what populations send, by
+    default spikes.
     `shortcut` names, for each dense layer that reads bytes flattened for it, the node before the flattening; and for
     each population in `direct` the bytes whose events go straight to its neurons.
     """
 
-    def __init__(self, network: SpikingNetwork, wiring: Executor, events: str, *, integers: bool, fused: bool) -> None:
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        wiring: Executor,
+        events: str,
+        *,
+        integers: bool,
+        fused: bool,
+        sent: Mapping[str, Form] | None = None,
+    ) -> None:
         self.network, self.wiring, self.events, self.integers = network, wiring, events, integers
         self.fused = fused
-        self.forms: dict[str, Form] = {}
+        self.forms: dict[str, Form] = dict(plain_forms(network) if sent is None else sent)
         self.kernels: dict[str, Callable[..., Tensor]] = {}
         self.taken: dict[str, set[str]] = {}
         self.shortcut: dict[str, tuple[str, ...]] = {}
@@ -51,10 +61,8 @@ class FastPaths:
         self.plans: dict[bool, Any] = {}
         self.neurons: dict[str, dict[int, Firing]] = {}
         for name in network.order:
-            if name in network.populations:
-                if plain(network.populations[name]):
-                    self.forms[name] = Form(1)
-            elif not isinstance(node := network.wiring.nodes[name], Input):
+            node = network.wiring.nodes.get(name)
+            if node is not None and not isinstance(node, Input):
                 self._plan(name, node)
         self.direct = self._direct()
         for name in self.direct:
@@ -192,6 +200,11 @@ class FastPaths:
         if nodes is None:
             return frozenset({"constant"})
         return frozenset().union(*(self.taken.get(n, {"dense"}) for n in nodes)) or frozenset({"dense"})
+
+
+def plain_forms(network: SpikingNetwork) -> dict[str, Form]:
+    """The populations whose spikes are bytes."""
+    return {name: Form(1) for name, population in network.populations.items() if plain(population)}
 
 
 def _weighted(network: SpikingNetwork, current: str) -> list[str] | None:

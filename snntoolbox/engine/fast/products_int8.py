@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snntoolbox.engine.fast.bytes_maps import LARGEST
 from snntoolbox.engine.tensors import channels_inside, padded
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Conv, Dense
@@ -100,16 +101,26 @@ def _conv(node: Conv, weight: Tensor) -> Product:
     return convolve
 
 
-@cache
 def works() -> bool:
-    """Whether this torch on this processor has the kernels, and they are exact on the largest values."""
+    """Whether this torch on this processor has the kernels, and they are exact on the largest values of spikes."""
+    return _exact_on(LARGEST)
+
+
+def largest() -> int:
+    """The largest byte on which they are exact: processors that add pairs of products in 16 bits do not take all."""
+    return next((byte for byte in (255, LARGEST) if _exact_on(byte)), 0)
+
+
+@cache
+def _exact_on(byte: int) -> bool:
+    """Whether there are such kernels, and they are exact on this byte and the largest weights."""
     try:
         weight = np.tile(np.array([127.0, -127.0, 127.0, 127.0]), (16, 9, 16)).reshape(16, 64, 3, 3)
         node = Conv(name="probe", weight=weight, stride=(1, 1), padding=((1, 1),) * 2, dilation=(1, 1), groups=1)
-        bytes_ = torch.full((2, 64, 5, 5), 127, dtype=torch.uint8)
+        bytes_ = torch.full((2, 64, 5, 5), byte, dtype=torch.uint8)
         wanted = torch.nn.functional.conv2d(bytes_.double(), torch.from_numpy(weight), padding=1)
         flat = torch.from_numpy(weight.reshape(16, -1))
-        row = torch.full((3, 576), 127, dtype=torch.uint8)
+        row = torch.full((3, 576), byte, dtype=torch.uint8)
         with torch.inference_mode():
             found = _conv(node, torch.from_numpy(weight.astype(np.int8)))(bytes_)
             product = _dense(flat.to(torch.int8))(row)

@@ -105,9 +105,7 @@ class Paths:
 class Tools:
     """Which stages of the workflow run."""
 
-    evaluate_ann: bool = key(
-        True, "Measure the accuracy of the model before conversion.", also=("evaluateANN",)
-    )
+    evaluate_ann: bool = key(True, "Measure the accuracy of the model before conversion.", also=("evaluateANN",))
     parse: bool = key(True, "Read the model; if False, the network saved as filename_parsed_model is loaded.")
     normalize: bool = key(
         True,
@@ -204,11 +202,12 @@ class Simulation:
     chunk: int = key(
         0, "Time steps computed at once per layer; 0 lets the simulator choose.", rule=at_least(0), option="INI.chunk"
     )
-    engine: Literal["auto", "dense", "event", "reference"] = key(
+    engine: Literal["auto", "dense", "event", "counts", "reference"] = key(
         "auto",
-        "How the built-in simulator computes on a CPU: auto takes 8-bit products for networks with weight_bits and "
-        "sums over spikes where few neurons fire; dense takes floating-point products always, event sums over spikes "
-        "wherever possible, reference the slow interpreter that defines the semantics.",
+        "How the built-in simulator computes: auto takes 8-bit products for networks with weight_bits, sums over "
+        "spikes where few neurons fire, and counts where they do; dense takes floating-point products always, event "
+        "sums over spikes wherever possible, counts one pass for all steps (with schedule = phased, radix or "
+        "first-spike), reference the slow interpreter that defines the semantics.",
         option="INI.engine",
     )
     architecture: str = key(

@@ -1,0 +1,116 @@
+"""Which networks run by counts, and what is kept of them from one batch to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from snntoolbox.engine.counts import Counts
+from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.fast import products_int8
+from snntoolbox.engine.fast.bytes_maps import Form
+from snntoolbox.engine.fast.planning import FastPaths
+from snntoolbox.engine.tensors import Target
+from snntoolbox.errors import BackendError, UnsupportedError
+from snntoolbox.ir.absolute import absolute
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.turns import stepwise
+
+EXACT = 2**24
+"""Below it float32 has every whole number."""
+
+
+class ByCounts:
+    """A network with windows whose counts follow from sums: its maps of counts, and what makes counts of sums."""
+
+    def __init__(self, network: SpikingNetwork, device: torch.device, dtype: torch.dtype) -> None:
+        assert network.schedule is not None
+        self.network, self.device, self.dtype = network, device, dtype
+        self.window, self.total = network.schedule.window, network.schedule.total
+        neurons = {n: p.neuron for n, p in network.populations.items()}
+        self.windows = {n: cell.window for n, cell in neurons.items() if isinstance(cell, IF) and cell.window}
+        self.last = max((last for _, last in self.windows.values()), default=1)
+        self.wirings: dict[torch.dtype, Executor] = {}
+        self.fast: dict[bool, FastPaths] = {}
+        self.makers: dict[tuple[str, torch.dtype, bool], Counts] = {}
+
+    def wiring(self, dtype: torch.dtype) -> Executor:
+        """The linear maps, whose factors are never shortened: counts are larger than spikes."""
+        if dtype not in self.wirings:
+            self.wirings[dtype] = Executor(self.network.wiring, device=self.device, dtype=dtype, exact=True)
+        return self.wirings[dtype]
+
+    def exact(self) -> Executor:
+        """The maps in float64."""
+        return self.wiring(torch.float64)
+
+    def paths(self, fused: bool) -> FastPaths | None:
+        """The fast paths: 8-bit products on an integer grid, where counts fit into bytes."""
+        if self.network.grid is None or self.device.type != "cpu":
+            return None
+        if fused not in self.fast and self.total <= (largest := products_int8.largest()):
+            sent = dict.fromkeys(self.network.populations, Form(self.total, most=largest))
+            wiring = self.wiring(self.dtype)
+            self.fast[fused] = FastPaths(self.network, wiring, "never", integers=True, fused=fused, sent=sent)
+        return self.fast.get(fused)
+
+    @cached_property
+    def bounds(self) -> Mapping[str, float]:
+        """What no value of a wiring node exceeds by spikes, nor any sum towards it; on an integer grid alone."""
+        if self.network.grid is None:
+            return dict.fromkeys(self.network.wiring.nodes, 0.0)
+        steps = float(self.network.weights(0, self.last).sum())  # a spiking input may be there in all
+        codings = self.network.encodings
+        most = {n: 0.0 if isinstance(coding, ConstantCurrent) else steps for n, coding in codings.items()}
+        bounding = Executor.double(absolute(self.network.wiring))
+        given = {n: np.full((1, *bounding.graph.shapes[n]), most.get(n, self.total)) for n in bounding.graph.inputs}
+        with torch.inference_mode():
+            tensors = {n: torch.from_numpy(a.astype(np.float64)) for n, a in given.items()}
+            values = bounding.tensors(tensors, bounding.graph.nodes)
+            return {n: float(v.max()) if v.numel() else 0.0 for n, v in values.items()}
+
+    def maker(self, name: str, start: float, fused: bool) -> Counts:
+        """What makes counts of the sums of a population, in float64 where they could be inexact otherwise.
+
+        `start` is the largest amount that constant currents make of them.
+        """
+        population = self.network.populations[name]
+        neuron = population.neuron
+        assert isinstance(neuron, IF)
+        most = self.bounds[population.current] + start + float(np.abs(neuron.initial).max())
+        dtype = torch.float64 if self.network.grid is not None and most >= EXACT else self.dtype
+        key = name, dtype, fused
+        if key not in self.makers:
+            small = self.paths(fused) is not None
+            self.makers[key] = Counts(population, self.total, Target(self.device, dtype), small=small, fused=fused)
+        return self.makers[key]
+
+    def wide(self, name: str) -> bool:
+        """Whether the values of a wiring node need float64."""
+        return self.bounds[name] >= EXACT
+
+    def covers(self, steps: int, engine: str) -> bool:
+        """Whether so many steps end behind all windows; BackendError where they must and do not."""
+        if steps < self.last and engine == "counts":
+            message = f"engine = counts takes whole windows, and {steps} steps end before the last"
+            raise BackendError(message, hint=f"{self.last} steps at least, or engine = auto")
+        return steps >= self.last
+
+
+def by_counts(network: SpikingNetwork, device: torch.device, dtype: torch.dtype, engine: str) -> ByCounts | None:
+    """What a run by counts needs; None where the engine takes none, or counts do not follow from sums.
+
+    UnsupportedError where that keeps `engine` = counts from being taken.
+    """
+    if engine not in ("auto", "counts"):
+        return None
+    offenders = stepwise(network)
+    if offenders and engine == "counts":
+        hint = "engine = auto; counts follow from sums in the windows of schedule = phased, radix and first-spike"
+        raise UnsupportedError("engine = counts", offenders, hint=hint)
+    return None if offenders else ByCounts(network, device, dtype)
