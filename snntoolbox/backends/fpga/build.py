@@ -22,13 +22,15 @@ Accuracy = Callable[[SpikingNetwork, SpikingNetwork], Mapping[str, Any]]
 class Build:
     """What is built, and for what. None of it changes a spike, but for `saturate`.
 
-    clock_mhz: of the report and the constraints. lanes, queue, membrane_bits: see `Choices`. saturate: clip potentials
-    to membrane_bits instead of refusing them. force: also what does not fit.
+    clock_mhz: of the report and the constraints. watts: what energy is estimated from, 0 for none. lanes, queue,
+    membrane_bits: see `Choices`. saturate: clip potentials to membrane_bits instead of refusing them. force: also what
+    does not fit.
     """
 
     target: Target
     device: Device | None
     clock_mhz: float
+    watts: float = 0.0
     lanes: int = 1
     queue: int = 4
     membrane_bits: int = 0
@@ -38,6 +40,8 @@ class Build:
     def __post_init__(self) -> None:
         if not 0 < self.clock_mhz <= 10000:
             raise BackendError(f"a clock of {self.clock_mhz} MHz is not above 0 and at most 10000")
+        if not 0 <= self.watts <= 1000:
+            raise BackendError(f"a power of {self.watts} W is not from 0 to 1000")
         check_sizes(self.lanes, self.queue)
         if not 0 <= self.membrane_bits <= 64:
             raise BackendError(f"membranes of {self.membrane_bits} bits are not from 1 to 64, or 0 for what is needed")
@@ -48,7 +52,8 @@ class Options:
     """For which target, device and clock, how wide, and how long checks may take (seconds; 0 checks nothing).
 
     duration: ms of an inference, None for those of the network. bench_samples: how many samples go into the test bench.
-    clock_mhz: 0 for that of the device. queue: words of each queue of spikes. membrane_bits: refuse potentials that
+    clock_mhz: 0 for that of the device. watts: power from which energy is estimated, 0 for what is published for the
+    target, if anything. queue: words of each queue of spikes. membrane_bits: refuse potentials that
     need more, or with `saturate` clip them, see `saturated`; 0 for any. force: write what does not fit the device, too.
     """
 
@@ -57,6 +62,7 @@ class Options:
     duration: float | None = None
     bench_samples: int = 3
     clock_mhz: float = 0.0
+    watts: float = 0.0
     lanes: int = 1
     queue: int = 4
     membrane_bits: int = 0
@@ -80,6 +86,6 @@ class Options:
         device = target.device(self.device)
         return Build(
             target=target, device=device, clock_mhz=self.clock_mhz or (100.0 if device is None else device.clock_mhz),
-            lanes=self.lanes, queue=self.queue, membrane_bits=self.membrane_bits, saturate=self.saturate,
-            force=self.force,
+            watts=self.watts or target.watts, lanes=self.lanes, queue=self.queue, membrane_bits=self.membrane_bits,
+            saturate=self.saturate, force=self.force,
         )  # fmt: skip

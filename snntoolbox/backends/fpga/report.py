@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from snntoolbox.backends.fpga.build import Build
 from snntoolbox.backends.fpga.cells import Resources
 from snntoolbox.backends.fpga.checks import Measurements
 from snntoolbox.backends.fpga.costs import InferenceCost, LayerCost
@@ -52,6 +53,8 @@ def report_data(report: Report) -> dict[str, Any]:
         "clocks": clocks,
         "clocks_estimated": list(cost.estimated),
         "microseconds": None if mean is None else mean / build.clock_mhz,
+        "samples_per_second": None if mean is None else 1e6 * build.clock_mhz / mean,
+        "energy_estimated": energy(build, mean),
         "spikes": cost.spikes,
         "synaptic_operations": cost.operations,
         "layers": [asdict(layer) for layer in cost.layers],
@@ -61,6 +64,14 @@ def report_data(report: Report) -> dict[str, Any]:
         "saturation": None if report.saturation is None else asdict(report.saturation),
         "accuracy": dict(report.accuracy),
     }
+
+
+def energy(build: Build, clocks: float | None) -> dict[str, Any] | None:
+    """Joules of a sample that takes so many clocks, a power times its time, and where the power is from."""
+    if clocks is None or not build.watts:
+        return None
+    source = build.target.source if build.watts == build.target.watts else "as given"
+    return {"joules": build.watts * clocks / build.clock_mhz / 1e6, "watts": build.watts, "source": source}
 
 
 _SAYS = {
@@ -182,10 +193,25 @@ def _time(project: Project, cost: InferenceCost, measured: Measurements) -> str:
     text += table(("sample", "clocks, simulated", "clocks, estimated", "microseconds"), rows) + "\n\n"
     text += f"An inference has {cost.spikes:,.0f} spikes and {cost.operations:,.0f} synaptic operations "
     text += f"(means of {len(cost.estimated)} samples)."
+    if clocks is not None:
+        mean = sum(clocks) / len(clocks)
+        text += f"\n\nOne sample after the other, {1e6 * mhz / mean:,.0f} samples a second. "
+        text += _energy_text(project, mean)
     if measured.routed_mhz is not None:
         text += f"\n\nPlaced and routed, the clock reaches **{measured.routed_mhz:.1f} MHz**"
         text += "." if measured.routed_mhz >= mhz else f", less than the {mhz:g} MHz of the table: choose --clock-mhz."
     return text
+
+
+def _energy_text(project: Project, clocks: float) -> str:
+    estimate = energy(project.build, clocks)
+    if estimate is None:
+        return "Energy: not estimated, as open tools tell no power and none was given (`--watts`)."
+    joules = f"{1e6 * estimate['joules']:,.3g} µJ a sample"
+    return (
+        f"Energy, an estimate: {joules}, the time above at {estimate['watts']:g} W ({estimate['source']}). "
+        "Nothing was measured, and open tools tell no power: `--watts` takes that of your board."
+    )
 
 
 def _growth(project: Project, cost: InferenceCost) -> str:

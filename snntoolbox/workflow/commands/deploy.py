@@ -11,7 +11,7 @@ from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.commands.shared_options import add_config, add_force, set_log_level
 
 _OPTIONS = (
-    *("target", "device", "clock_mhz", "lanes", "queue", "membrane_bits", "saturate"),
+    *("target", "device", "clock_mhz", "watts", "lanes", "queue", "membrane_bits", "saturate"),
     *("sim_seconds", "synth_seconds"),
 )
 """What is said behind the name as it is to the exporter."""
@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="", metavar="NAME", help="another device of the target than its first")
     parser.add_argument("--samples", type=int, default=3, metavar="N", help="test samples of the test bench (3)")
     parser.add_argument("--clock-mhz", type=float, default=0.0, metavar="MHZ", help="clock of the report")
+    parser.add_argument("--watts", type=float, default=0.0, metavar="W", help="power, for an estimate of energy")
     parser.add_argument("--lanes", type=int, default=1, metavar="N", help="neurons that a layer updates at once (1)")
     parser.add_argument("--membrane-bits", type=int, default=0, metavar="N", help="refuse wider potentials")
     parser.add_argument("--saturate", action="store_true", help="clip potentials to --membrane-bits instead")

@@ -64,6 +64,8 @@ def test_demo_is_exact_in_both_simulators(workspace, capsys):
     assert (found["weight_bits"], found["steps"], len(found["clocks"])) == (8, 2, 1)
     assert found["clocks_estimated"] == pytest.approx(found["clocks"], rel=0.05)
     assert found["microseconds"] == pytest.approx(found["clocks"][0] / 100)
+    assert found["samples_per_second"] == pytest.approx(1e8 / found["clocks"][0])
+    assert found["energy_estimated"]["joules"] == pytest.approx(0.18e-6 * found["microseconds"])
     assert found["accuracy"]["samples"] == 20
     text = (workspace / "build" / "report.md").read_text()
     assert f"| 0 | {found['clocks'][0]} | {found['clocks_estimated'][0]} |" in text
@@ -240,6 +242,7 @@ BAD = {
     "unknown target": (["--target", "virtex"], "there is no target 'virtex'\n  hint: there are artix7, ice40"),
     "unknown device": (["--device", "hx8k"], "no device 'hx8k'\n  hint: it has xc7a35t, xc7a100t"),
     "lanes": (["--lanes", "3"], "power of two"),
+    "power": (["--watts", "-1"], "a power of -1.0 W is not from 0"),
     "no samples": (["--samples", "0"], "--samples 1 or more"),
     "no time": (["--sim-seconds", "nan"], "less than 0 seconds"),
     "no clock": (["--clock-mhz", "-1"], "a clock of -1.0 MHz"),

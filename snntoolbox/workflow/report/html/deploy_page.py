@@ -44,6 +44,9 @@ def _cards(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "Checks passed", f"{passed} of {len(checks)}", ""
     if report["microseconds"] is not None:
         yield "Time of an answer", f"{report['microseconds']:,.1f} µs", f"at {report['clock_mhz']:g} MHz"
+        yield "Samples a second", f"{report['samples_per_second']:,.0f}", "one after the other"
+    if (estimate := report["energy_estimated"]) is not None:
+        yield "Energy, an estimate", f"{1e6 * estimate['joules']:,.3g} µJ", f"at {estimate['watts']:g} W"
     if report["routed_mhz"] is not None:
         yield "Fastest clock after routing", f"{report['routed_mhz']:.1f} MHz", ""
     for row in _resources(report):

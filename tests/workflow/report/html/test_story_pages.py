@@ -111,12 +111,14 @@ def test_hardware_says_what_it_takes():
     data = {
         "network": NAME, "target": "ice40", "device": device, "checks": checks, "layers": [layer], "steps": 4,
         "resources": {"luts": 1000, "flipflops": 500, "blocks": 3, "dsps": 0}, "routed_mhz": 51.26, "clock_mhz": 12.0,
-        "microseconds": 81.0, "weight_bits": 8, "accuracy": {"samples": 9, "ann": 1.0, "snn": 0.875, "parsed": None},
+        "microseconds": 81.0, "samples_per_second": 12345.6, "energy_estimated": {"joules": 1.5e-5, "watts": 0.18},
+        "weight_bits": 8, "accuracy": {"samples": 9, "ann": 1.0, "snn": 0.875, "parsed": None},
     }  # fmt: skip
     shown = text_of(deploy_page(data))
-    for words in ("1 of 2", "25%", "51.3 MHz", "81.0 µs", "87.50%", "synth: failed", "44"):
+    for words in ("1 of 2", "25%", "51.3 MHz", "81.0 µs", "12,346", "15 µJ", "87.50%", "synth: failed", "44"):
         assert words in shown
-    bare = {**data, "resources": None, "device": None, "microseconds": None, "routed_mhz": None, "accuracy": {}}
+    unknown = ("resources", "device", "microseconds", "routed_mhz", "energy_estimated")
+    bare = {**data, **dict.fromkeys(unknown), "accuracy": {}}
     assert "Resources" not in text_of(deploy_page(bare))
 
 
