@@ -67,7 +67,6 @@ def distorted(x):
 
 
 def train(net, x, y, epochs):
-    torch.manual_seed(0)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
@@ -110,6 +109,7 @@ def main():
     chosen = parser.parse_args()
 
     (x_train, y_train), (x_test, y_test) = digits(chosen.digits)
+    torch.manual_seed(0)
     net = build(chosen.network, x_train.shape[-1])
     net(torch.from_numpy(x_train[:1]))
     if chosen.weights and chosen.weights.exists():

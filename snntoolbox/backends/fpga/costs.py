@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.backends.fpga.estimate import estimated_clocks, loads
-from snntoolbox.backends.verilog.clocks import scan_clocks
+from snntoolbox.backends.verilog.clocks import fixed_clocks, scan_clocks
 from snntoolbox.backends.verilog.design import Design
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -22,7 +22,8 @@ class LayerCost:
     """One layer and its module, means over the samples.
 
     spikes: those it fires in a sample, None for a read-out. arriving: those that reach it. scan: clocks at the end of
-    each step. per_spike: clocks that an arriving spike takes, on average. busy: clocks that a sample keeps it busy.
+    each step that is scanned. per_spike: clocks that an arriving spike takes, on average. busy: clocks that a sample
+    keeps it busy.
     """
 
     name: str
@@ -81,7 +82,7 @@ def inference_cost(
             LayerCost(
                 name=layer.label, module=layer.module, neurons=layer.neurons, bits=layer.bits, lanes=layer.lanes,
                 spikes=each.get(layer.name), arriving=arrived, scan=scan_clocks(layer),
-                per_spike=clocks / arrived if arrived else 0.0, busy=clocks + run.steps * scan_clocks(layer),
+                per_spike=clocks / arrived if arrived else 0.0, busy=clocks + fixed_clocks(layer, run.steps),
             )
         )  # fmt: skip
     fans = fan_out(network)

@@ -18,8 +18,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
-from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks, step_clocks
+from snntoolbox.backends.verilog.design import Design
+from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.ir.node import Array
 
 _PARTS = 4
@@ -58,9 +59,14 @@ def estimated_clocks(
         for step in range(steps):
             pipeline.feed({key: float(clocks[step, sample]) for key, clocks in arriving.items()})
             for layer in design.layers:
-                pipeline.pass_step(layer, trains[layer.name][step, sample] if layer.spikes else None)
+                pipeline.pass_step(layer, step_clocks(layer, step, steps), _train(trains, layer, step, sample))
         estimates.append(math.ceil(words + last + max(pipeline.done.values())))
     return tuple(estimates)
+
+
+def _train(trains: Mapping[str, Array], layer: Layer, step: int, sample: int) -> Array | None:
+    """The spikes of a layer in a step; of a read-out none."""
+    return trains[layer.name][step, sample] if layer.spikes else None
 
 
 def _readers(design: Design, layer: Layer) -> dict[str, Array]:
@@ -87,17 +93,17 @@ class _Pipeline:
             if source in inputs:
                 self.free[name] += clocks
 
-    def pass_step(self, layer: Layer, train: Array | None) -> None:
-        """Scan a layer and send its spikes, a train (neurons) in the order of the scan."""
+    def pass_step(self, layer: Layer, scan: int, train: Array | None) -> None:
+        """Scan a layer in so many clocks and send its spikes, a train (neurons) in the order of the scan."""
         begin = max([self.free[layer.name], *(self.done.get(port.source, 0.0) for port in layer.ports)])
-        end = begin + scan_clocks(layer)
+        end = begin + scan
         if train is not None and train.any():
-            end = max(end, self._sent(layer, np.flatnonzero(train), begin) + scan_clocks(layer) - layer.words)
+            end = max(end, self._sent(layer, np.flatnonzero(train), begin) + scan_clocks(layer) - layer.places)
         self.done[layer.name] = self.free[layer.name] = end
 
     def _sent(self, layer: Layer, fired: Array, begin: float) -> float:
         """When the last spike has left."""
-        words = fired // layer.lanes
+        words = fired // layer.scanned
         size = max(1, self.design.choices.queue // _PARTS)
         lag = self.design.choices.queue // size
         blocks = np.arange(0, len(fired), size)
@@ -111,4 +117,4 @@ class _Pipeline:
             taken = [max(t + take[block], sent) for t, take in zip(taken, takes, strict=True)]
             gone.append(max(taken, default=sent))
         self.free.update(zip(readers, taken, strict=True))
-        return sent + layer.words - 1 - float(words[-1])
+        return sent + layer.places - 1 - float(words[-1])

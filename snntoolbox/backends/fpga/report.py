@@ -223,14 +223,14 @@ def _growth(project: Project, cost: InferenceCost) -> str:
         for c in cost.layers
     ]  # fmt: skip
     busiest = max(cost.layers, key=lambda c: c.busy)
-    fixed = project.steps * busiest.scan
+    fixed = busiest.busy - busiest.arriving * busiest.per_spike
     head = ("layer", "neurons", "bits", "spikes", "arriving", "clocks a step", "clocks a spike", "busy clocks")
     return (
         "## How the clocks grow with spikes\n\n" + table(head, rows) + "\n\n"
         "Layers work at the same time, on different steps, and a layer's spikes leave as fast as its readers take "
         "them. So a sample takes at least what the busiest is busy, and more where neighbours, or the branches of a "
         "fork, wait for one another. "
-        f"The busiest is {_named(busiest)}: {project.steps} steps x {busiest.scan} clocks = {fixed:,} without any "
+        f"The busiest is {_named(busiest)}: {fixed:,.0f} clocks in {project.steps} steps without any "
         f"spike, and {busiest.per_spike:.1f} more for each spike that reaches it."
     )
 

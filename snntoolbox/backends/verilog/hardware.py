@@ -7,7 +7,8 @@ from pathlib import Path
 
 from snntoolbox.backends.verilog.axi_text import axi_module, axi_text
 from snntoolbox.backends.verilog.clocks import scan_clocks, spike_clocks
-from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.design import Design
+from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.layer_text import LayerText
 from snntoolbox.backends.verilog.top_text import TopText
 from snntoolbox.backends.verilog.writing import Files
@@ -77,9 +78,10 @@ def meanings(design: Design) -> list[str]:
 
 def _layer(layer: Layer) -> str:
     clocks = [f"{spike_clocks(port).mean():.1f} for a spike of {port.source}" for port in layer.ports]
+    scan = f"{scan_clocks(layer)} a step" + " in which it may fire" * layer.silent
     return (
         f"{layer.label}, {layer.neurons} x {layer.bits} bits, {layer.lanes} at once; "
-        f"clocks: {', '.join([f'{scan_clocks(layer)} a step', *dict.fromkeys(clocks)])}"
+        f"clocks: {', '.join([scan, *dict.fromkeys(clocks)])}"
     )
 
 

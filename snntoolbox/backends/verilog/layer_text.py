@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.design import Design
+from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.port_text import PortText
 from snntoolbox.backends.verilog.ports import address_bits, spike_bits, spike_fields
 from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
@@ -31,8 +32,10 @@ class LayerText:
     def __init__(self, design: Design, layer: Layer, files: Files) -> None:
         self.design, self.layer, self.files = design, layer, files
         self.address = address_bits(layer.words)
-        self.lane_bits = (layer.lanes - 1).bit_length()
-        self.row = layer.lanes * layer.bits
+        # What is scanned at once, see `Layer.scanned`.
+        self.place = address_bits(layer.places)
+        self.lane_bits = (layer.scanned - 1).bit_length()
+        self.row, self.scan_row = layer.lanes * layer.bits, layer.scanned * layer.bits
         gated = len(layer.ports) > 1
         self.ports = [
             PortText(layer, port, f"{layer.module}_port{i}", design.choices.queue, files, gated=gated)
@@ -85,8 +88,9 @@ class LayerText:
             lines.append(f"input current of {layer.current_bits} bits, bias included")
         if layer.digits:
             lines.append(f"steps are the {layer.digits} binary digits of a number: weights and thresholds are shifted")
-        scan = f"{layer.words} + {4 if layer.spikes else 3}"
-        lines.append(f"a step takes {scan} clocks, and those of the spikes that arrive (see the ports)")
+        few = " if it may fire in it, else 2" if layer.silent else ""
+        scan = f"{layer.places} + {4 if layer.spikes else 3}"
+        lines.append(f"a step takes {scan} clocks{few}, and those of the spikes that arrive (see the ports)")
         return lines
 
     # -- what arrives -------------------------------------------------------------------------------------------
@@ -148,7 +152,7 @@ class LayerText:
         text = "    wire scan_read;\n" if varying or layer.current_bits else ""
         for name, values in fixed:
             value = constant(int(values[0]), layer.bits)
-            text += f"    wire {vector(self.row)} {name} = {{{layer.lanes}{{{value}}}}};\n"
+            text += f"    wire {vector(self.scan_row)} {name} = {{{layer.scanned}{{{value}}}}};\n"
         if layer.current_bits:
             text += self._drive()
         if varying:
@@ -159,12 +163,12 @@ class LayerText:
         layer = self.layer
         inner = layer.shape[layer.layout.inner] if layer.shape else 1
         alike = all((v.reshape(-1, inner) == v[:inner]).all() for _, v in fields)
-        count = (inner if alike else layer.neurons) // layer.lanes
+        count = (inner if alike else layer.neurons) // layer.scanned
         bits = [signed_bits(min(0, int(v.min())), max(0, int(v.max()))) for _, v in fields]
-        width = sum(bits) * layer.lanes
+        width = sum(bits) * layer.scanned
         words = []
         for word in range(count):
-            lanes = range(word * layer.lanes, (word + 1) * layer.lanes)
+            lanes = range(word * layer.scanned, (word + 1) * layer.scanned)
             words.append(packed([(v[n], b) for n in reversed(lanes) for (_, v), b in zip(fields, bits, strict=True)]))
         what = ", ".join(name for name, _ in fields)
         file = self.files.memory(
@@ -172,7 +176,7 @@ class LayerText:
             f"{layer.module}: {{{what}}} of each {'channel' if alike else 'neuron'}",
         )  # fmt: skip
         text, place = "", "scan_word"
-        if alike and count < layer.words and count > 1:
+        if alike and count < layer.places and count > 1:
             address = address_bits(count)
             text += (
                 f"    reg {vector(address)} channel;\n"
@@ -184,7 +188,7 @@ class LayerText:
         elif count == 1:
             place = "1'b0"
         elif not layer.current_bits:
-            text += f"    wire {vector(self.address)} scan_word;\n"
+            text += f"    wire {vector(self.place)} scan_word;\n"
         text += f"    wire {vector(width)} neurons_data;\n"
         text += (
             f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({address_bits(count)}), .DEPTH({count}), "
@@ -193,13 +197,13 @@ class LayerText:
         )
         low = 0
         parts: dict[str, list[str]] = {name: [] for name, _ in fields}
-        for lane in range(layer.lanes):
+        for lane in range(layer.scanned):
             for (name, _), b in reversed(list(zip(fields, bits, strict=True))):
                 text += f"    wire {vector(b)} {name}_{lane} = neurons_data[{low + b - 1}:{low}];\n"
                 parts[name].insert(0, signed(f"{name}_{lane}", b, layer.bits))
                 low += b
         for name, lanes_ in parts.items():
-            text += f"    wire {vector(self.row)} {name} = {{{', '.join(lanes_)}}};\n"
+            text += f"    wire {vector(self.scan_row)} {name} = {{{', '.join(lanes_)}}};\n"
         return text
 
     def _drive(self) -> str:
@@ -218,7 +222,7 @@ class LayerText:
         for lane in range(layer.lanes):
             text += f"    wire {vector(bits)} current_{lane} = currents[{bits * (lane + 1) - 1}:{bits * lane}];\n"
             parts.insert(0, signed(f"current_{lane}", bits, layer.bits))
-        return text + f"    wire {vector(self.row)} current = {{{', '.join(parts)}}};\n"
+        return text + f"    wire {vector(self.scan_row)} current = {{{', '.join(parts)}}};\n"
 
     # -- the neurons --------------------------------------------------------------------------------------------
 
@@ -226,15 +230,18 @@ class LayerText:
         """The instance of the library's neurons or sums; `readers` is the text that may read its outputs."""
         layer = self.layer
         forward = any(port.forward for port in layer.ports)
-        parameters = [
+        parameters: list[tuple[str, int | str]] = [
             ("LANES", layer.lanes), ("BITS", layer.bits), ("ADDRESS", self.address), ("WORDS", layer.words),
-            ("WORD_END", constant(layer.words - 1, self.address)), ("FORWARD", int(forward)),
-            ("STEPS", self.design.step_bits),
+            ("FORWARD", int(forward)), ("STEPS", self.design.step_bits),
         ]  # fmt: skip
         names = ["clk", "rst", "open", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
         names += ["scan_read", "scan_word", "current", "later", "done"]
         if layer.spikes:
-            parameters += [("LANE", max(1, self.lane_bits)), *layer.parameters.items()]
+            parameters += [
+                ("SCAN", layer.scanned), ("SCANNED", self.place), ("SCAN_END", constant(layer.places - 1, self.place)),
+                ("TURN", (layer.lanes // layer.scanned - 1).bit_length()), ("SILENT", int(layer.silent)),
+                ("LANE", max(1, self.lane_bits)), *layer.parameters.items(),
+            ]  # fmt: skip
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
             renamed = [
                 ("spike_marker", "marker"),
@@ -247,7 +254,10 @@ class LayerText:
             kind = "snn_neurons"
         else:
             adds = bool(layer.current_bits) or bool(layer.bias.any())
-            parameters += [("ADDS", int(adds)), ("INDEX", self.index_bits), *layer.parameters.items()]
+            parameters += [
+                ("WORD_END", constant(layer.words - 1, self.address)), ("ADDS", int(adds)), ("INDEX", self.index_bits),
+                *layer.parameters.items(),
+            ]  # fmt: skip
             names += ["forget", "sum_valid", "sum_ready", "sum", "sum_class", "best"]
             text, kind, renamed = "", "snn_sums", []
         unread = {n for n in ("scan_read", "scan_word", "spike_next") if n not in readers}
@@ -272,7 +282,7 @@ class LayerText:
             count, bits = field.size, field.bits
             name = f"at_{axis}"
             if axis == inner and self.lane_bits:
-                count, bits = count // layer.lanes, bits - self.lane_bits
+                count, bits = count // layer.scanned, bits - self.lane_bits
                 if count == 1:
                     names[axis] = "lane"
                     continue

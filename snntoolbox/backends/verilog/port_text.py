@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snntoolbox.backends.verilog.design import Layer
+from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.ports import Axis, ListPort, Port, SumPort, address_bits, spike_bits, spike_fields
 from snntoolbox.backends.verilog.widths import unsigned_bits
 from snntoolbox.backends.verilog.writing import (

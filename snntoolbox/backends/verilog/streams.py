@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.backends.verilog.axi_text import axi_bits
-from snntoolbox.backends.verilog.design import Design, Layer, SpikeInput
+from snntoolbox.backends.verilog.design import Design, SpikeInput
+from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.ports import coordinates, spike_bits
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.node import Array

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from snntoolbox.backends.verilog.design import Design, Layer
+from snntoolbox.backends.verilog.design import Design
 from snntoolbox.backends.verilog.digits_text import DigitsText
+from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.ports import spike_bits
 from snntoolbox.backends.verilog.widths import unsigned_bits
 from snntoolbox.backends.verilog.writing import (

@@ -10,6 +10,7 @@ import pytest
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.verilog.axi_text import axi_module
 from snntoolbox.backends.verilog.backend import VerilogBackend
+from snntoolbox.backends.verilog.clocks import fixed_clocks, scan_clocks
 from snntoolbox.backends.verilog.design import Choices, designed
 from snntoolbox.backends.verilog.hardware import hardware, write
 from snntoolbox.backends.verilog.simulation import largest_currents
@@ -130,3 +131,20 @@ def test_digits_beside_drawn_spikes_are_refused_by_name():
     draft.readout(draft.neurons(current, IF(initial=0.5, window=(3, 6), counting=Counting.DIGIT), bias=0.0))
     missing = VerilogBackend.capabilities.missing(Quantize(6)(draft.network()))
     assert any("binary digits beside input spikes" in str(m) for m in missing)
+
+
+@needs("iverilog")
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_a_layer_that_only_spikes_reach_is_scanned_in_its_window_alone(lanes):
+    """So the clocks of a sample without input are those of loading it, of its windows, and a few for each step."""
+    bits, steps = 4, 12
+    net = network(bits, ((10,), False))
+    with VerilogBackend().build(net, verilog_simulator="icarus", lanes=lanes) as built:
+        built.run(np.zeros((1, 10)), steps=steps)
+        (measured,) = built.clocks
+        design = built.design
+    first, second, readout = design.layers
+    assert (first.silent, second.silent, readout.silent) == (True, True, False)
+    assert [fixed_clocks(layer, steps) for layer in (first, second)] == [5 * 12 + 7 * 2, 4 * 12 + 8 * 2]
+    assert measured <= design.loaded + readout.neurons + 1 + 5 * 12 + 4 * 12 + 8 * steps
+    assert measured < design.loaded + steps * scan_clocks(first)

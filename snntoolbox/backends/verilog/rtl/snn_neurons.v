@@ -1,16 +1,22 @@
-// Integrate-and-fire neurons: when all ports of the layer have reached the end of the step, one word of LANES neurons
-// after the other gets its bias or input current, is compared with its threshold, fires and is reset.
+// Integrate-and-fire neurons: when all ports of the layer have reached the end of the step, SCAN neurons after SCAN others
+// get their bias or input current, are compared with their threshold, fire and are reset. Spikes add to LANES at once:
+// SCAN is as many, or 1.
 //     V <- V + current;  spike where V >= threshold;  V <- V - threshold (or 0, if RESET_ZERO) where it has fired
 // where SATURATE, what remains is then kept from LOW to HIGH. When it may fire, and what a step counts, says `snn_steps`.
-// With the marker of a sample's last step the start potentials come back. Takes WORDS + 3 clocks a step, and
-// one more for each further spike of a word.
+// With the marker of a sample's last step the start potentials come back. Takes PLACES + 3 clocks a step, and
+// one more for each further spike of a place. Where SILENT, no current reaches it: a step in which it may not fire, but
+// the last, is not scanned and takes 1.
 module snn_neurons #(
     parameter LANES = 1,
     parameter LANE = 1,
     parameter BITS = 16,
     parameter ADDRESS = 4,
     parameter WORDS = 16,
-    parameter [ADDRESS-1:0] WORD_END = 15,
+    parameter SCAN = 1,
+    parameter SCANNED = 4,
+    parameter [SCANNED-1:0] SCAN_END = 15,
+    parameter TURN = 0,
+    parameter SILENT = 0,
     parameter FORWARD = 0,
     parameter STEPS = 8,
     parameter WINDOW = 0,
@@ -36,14 +42,14 @@ module snn_neurons #(
     input  wire                  at_marker,
     input  wire                  at_last,
     output wire                  step,
-    // the word that is read: its constants come a clock later
+    // the place that is read, of SCAN neurons: its constants come a clock later
     output wire                  scan_read,
-    output wire [ADDRESS-1:0]    scan_word,
-    input  wire [LANES*BITS-1:0] current,
-    input  wire [LANES*BITS-1:0] later,
-    input  wire [LANES*BITS-1:0] threshold,
-    input  wire [LANES*BITS-1:0] start,
-    // spikes that leave: `spike_next` follows when the next word's turn comes
+    output wire [SCANNED-1:0]    scan_word,
+    input  wire [SCAN*BITS-1:0]  current,
+    input  wire [SCAN*BITS-1:0]  later,
+    input  wire [SCAN*BITS-1:0]  threshold,
+    input  wire [SCAN*BITS-1:0]  start,
+    // spikes that leave: `spike_next` follows when the next place's turn comes
     output wire                  spike_next,
     output wire                  spike_valid,
     input  wire                  spike_ready,
@@ -52,31 +58,33 @@ module snn_neurons #(
     output reg  [LANE-1:0]       spike_lane,
     output wire                  done
 );
-    localparam [1:0] EVENTS = 2'd0, SCAN = 2'd1, MARK = 2'd2;
+    localparam [1:0] EVENTS = 2'd0, ALL = 2'd1, MARK = 2'd2;
     reg [1:0] state;
     reg waking, last, reading, updating, showing;
-    reg [ADDRESS-1:0] word, updated_word;
-    reg [LANES-1:0] spikes;
-    wire [LANES*BITS-1:0] potential, next_potential;
-    wire [LANES-1:0] fired;
+    reg [SCANNED-1:0] place, updated_place;
+    reg [SCAN-1:0] spikes;
+    wire [LANES*BITS-1:0] stored, next_word;
+    wire [SCAN*BITS-1:0] potential, next_potential;
+    wire [SCAN-1:0] fired;
+    wire opens, complete;
 
-    wire [LANES-1:0] further = spikes & (spikes - 1'b1);
-    wire free = (spikes == {LANES{1'b0}}) | (spike_ready & (further == {LANES{1'b0}}));
-    wire go = (state == SCAN) & free;
+    wire [SCAN-1:0] further = spikes & (spikes - 1'b1);
+    wire free = (spikes == {SCAN{1'b0}}) | (spike_ready & (further == {SCAN{1'b0}}));
+    wire go = (state == ALL) & free;
     assign open = state == EVENTS;
     assign step = open & at_marker;
     assign scan_read = go & reading;
-    assign scan_word = word;
+    assign scan_word = place;
     assign spike_next = go & showing;
     assign spike_marker = state == MARK;
-    assign spike_valid = spike_marker | (spikes != {LANES{1'b0}});
+    assign spike_valid = spike_marker | (spikes != {SCAN{1'b0}});
     assign spike_last = last;
     assign done = spike_marker & spike_ready & last;
 
     integer k;
     always @* begin
         spike_lane = {LANE{1'b0}};
-        for (k = LANES - 1; k >= 0; k = k - 1)
+        for (k = SCAN - 1; k >= 0; k = k - 1)
             if (spikes[k]) spike_lane = k[LANE-1:0];
     end
 
@@ -87,12 +95,28 @@ module snn_neurons #(
         .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
     ) times (
         .clk(clk), .rst(rst), .step(step), .at_last(at_last),
-        .digit(digit), .scanned(scanned), .fires(fires), .given(given)
+        .digit(digit), .scanned(scanned), .opens(opens), .fires(fires), .given(given)
     );
 
+    // The word of a place, and whether its last neuron is at its turn.
+    /* verilator lint_off UNUSEDSIGNAL */
+    wire [ADDRESS+SCANNED-1:0] read_at = {{ADDRESS{1'b0}}, place}, updated_at = {{ADDRESS{1'b0}}, updated_place};
+    /* verilator lint_on UNUSEDSIGNAL */
     genvar i;
     generate
-        for (i = 0; i < LANES; i = i + 1) begin : lane
+        if (SCAN == LANES) begin : whole
+            assign potential = stored;
+            assign next_word = next_potential;
+            assign complete = 1'b1;
+        end else begin : in_turn
+            wire [TURN-1:0] turn = updated_place[TURN-1:0];
+            reg [(LANES-1)*BITS-1:0] earlier;
+            assign potential = stored[turn*BITS +: BITS];
+            assign next_word = {next_potential, earlier};
+            assign complete = turn == {TURN{1'b1}};
+            always @(posedge clk) if (go & updating) earlier <= next_word[LANES*BITS-1:BITS];
+        end
+        for (i = 0; i < SCAN; i = i + 1) begin : lane
             wire [BITS-1:0] there = given ? current[i*BITS +: BITS] : later[i*BITS +: BITS];
             wire signed [BITS-1:0] charged = potential[i*BITS +: BITS] + (there << scanned);
             wire signed [BITS-1:0] limit = threshold[i*BITS +: BITS] << scanned;
@@ -108,18 +132,18 @@ module snn_neurons #(
 
     always @(posedge clk) begin
         if (rst) begin
-            state <= SCAN;
+            state <= ALL;
             waking <= 1'b1;
             last <= 1'b0;
             reading <= 1'b1;
             updating <= 1'b0;
             showing <= 1'b0;
-            word <= {ADDRESS{1'b0}};
-            spikes <= {LANES{1'b0}};
+            place <= {SCANNED{1'b0}};
+            spikes <= {SCAN{1'b0}};
         end else begin
             if (spike_ready) spikes <= further;
             if (step) begin
-                state <= SCAN;
+                state <= ((SILENT != 0) & ~opens & ~at_last) ? MARK : ALL;
                 last <= at_last;
                 reading <= 1'b1;
             end
@@ -128,8 +152,8 @@ module snn_neurons #(
                 showing <= updating;
                 if (updating) spikes <= fired;
                 if (reading) begin
-                    word <= (word == WORD_END) ? {ADDRESS{1'b0}} : word + 1'b1;
-                    reading <= word != WORD_END;
+                    place <= (place == SCAN_END) ? {SCANNED{1'b0}} : place + 1'b1;
+                    reading <= place != SCAN_END;
                 end else if (~updating) begin
                     state <= waking ? EVENTS : MARK;
                     waking <= 1'b0;
@@ -137,7 +161,7 @@ module snn_neurons #(
             end
             if (spike_marker & spike_ready) state <= EVENTS;
         end
-        if (scan_read) updated_word <= word;
+        if (scan_read) updated_place <= place;
     end
 
     snn_membranes #(
@@ -146,7 +170,7 @@ module snn_neurons #(
     ) membranes (
         .clk(clk), .rst(rst),
         .beat(beat), .beat_word(beat_word), .delta(delta), .digit(digit),
-        .scan_read(scan_read), .scan_word(word), .potential(potential),
-        .scan_write(go & updating), .scan_write_word(updated_word), .scan_potential(next_potential)
+        .scan_read(scan_read), .scan_word(read_at[TURN +: ADDRESS]), .potential(stored),
+        .scan_write(go & updating & complete), .scan_write_word(updated_at[TURN +: ADDRESS]), .scan_potential(next_word)
     );
 endmodule

@@ -1,7 +1,7 @@
 // The time of a layer. WINDOW: it may fire in the steps from OPENS to before CLOSES, counted from 0. PRESENTED: its
 // current is `given` in so many first steps alone (0: in all). DIGITS: steps are binary digits, from TOP down
 // to 0, the number by which what happens in them is shifted.
-// `digit` belongs to the spikes that arrive, `scanned`, `fires` and `given` to the step that has just ended.
+// `digit` and `opens` belong to the spikes that arrive, `scanned`, `fires` and `given` to the step that has just ended.
 module snn_steps #(
     parameter STEPS = 8,
     parameter WINDOW = 0,
@@ -21,6 +21,7 @@ module snn_steps #(
     /* verilator lint_on UNUSEDSIGNAL */
     output wire [PLACE-1:0] digit,
     output wire [PLACE-1:0] scanned,
+    output wire             opens,
     output wire             fires,
     output wire             given
 );
@@ -35,10 +36,12 @@ module snn_steps #(
                 reg open;
                 // A window may begin with the first step.
                 /* verilator lint_off UNSIGNED */
-                always @(posedge clk) if (step) open <= (number >= OPENS) & (number < CLOSES);
+                assign opens = (number >= OPENS) & (number < CLOSES);
                 /* verilator lint_on UNSIGNED */
+                always @(posedge clk) if (step) open <= opens;
                 assign fires = open;
             end else begin : open_always
+                assign opens = 1'b1;
                 assign fires = 1'b1;
             end
             if (PRESENTED != 0) begin : first_steps
@@ -49,6 +52,7 @@ module snn_steps #(
                 assign given = 1'b1;
             end
         end else begin : always_there
+            assign opens = 1'b1;
             assign fires = 1'b1;
             assign given = 1'b1;
         end

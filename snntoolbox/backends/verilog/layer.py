@@ -1,0 +1,119 @@
+"""A layer of the hardware in numbers: its neurons, their memories, and when they are updated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snntoolbox.backends.verilog.parts import PARTS, Parameters, limits
+from snntoolbox.backends.verilog.ports import Layout, Port
+from snntoolbox.backends.verilog.widths import unsigned_bits
+from snntoolbox.backends.verilog.writing import constant
+from snntoolbox.ir.network import Population, Readout
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.parts import Saturation
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layer:
+    """A population or read-out: neurons in the order of `layout`, `lanes` to a word, potentials of `bits` bits.
+
+    threshold, start, bias: one whole number per neuron in that order. current_bits: width of its input current, 0
+    without one. module: its name in Verilog. presented: the first steps in which alone its current is there, 0 for
+    all; `rest` is what it gets from then on. digits: steps are binary digits of numbers of so many, 0 where all count
+    once. total: what the sum of a read-out is divided by, 0 for the steps.
+    """
+
+    target: Population | Readout
+    module: str
+    layout: Layout
+    lanes: int
+    bits: int
+    ports: tuple[Port, ...]
+    threshold: Array
+    start: Array
+    bias: Array
+    current_bits: int
+    presented: int
+    rest: Array
+    digits: int = 0
+    total: int = 0
+
+    @property
+    def name(self) -> str:
+        """The population's or read-out's name."""
+        return self.target.name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of its neurons."""
+        return self.target.shape
+
+    @property
+    def neurons(self) -> int:
+        """The number of neurons."""
+        return len(self.bias)
+
+    @property
+    def words(self) -> int:
+        """Words of potentials."""
+        return self.neurons // self.lanes
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing but spikes reaches it, no current and no bias, and it fires in a window alone."""
+        windowed = self._neuron is not None and self._neuron.window is not None
+        return windowed and not (self.current_bits or self.bias.any() or (self.presented and self.rest.any()))
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The first step in which it may fire and the one behind the last; of a neuron without a window none."""
+        return (self._neuron and self._neuron.window) or (0, 0)
+
+    @property
+    def scanned(self) -> int:
+        """Neurons updated at once at the end of a step: one where that happens in few steps, else all lanes."""
+        return 1 if self.silent else self.lanes
+
+    @property
+    def places(self) -> int:
+        """How many such groups of neurons there are."""
+        return self.neurons // self.scanned
+
+    @property
+    def spikes(self) -> bool:
+        """Whether it is a population, not a read-out."""
+        return isinstance(self.target, Population)
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """The least and largest potential at the end of a step where it saturates, as far as `bits` bits hold them."""
+        part = self._neuron.parts.limits if self._neuron else None
+        return limits(part, self.bits) if isinstance(part, Saturation) else None
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the parts of its neurons and the network's windows are of the library's module."""
+        parts = self._neuron.parts if self._neuron else ()
+        own = {name: value for part in parts for name, value in PARTS[type(part)](part, self.bits).items()}
+        return {**own, **({"PRESENTED": str(self.presented)} if self.presented else {}), **self._digits()}
+
+    def _digits(self) -> Parameters:
+        """The number of the first digit of a window, the last being 0, and its width."""
+        bits = unsigned_bits(self.digits - 1)
+        return {"DIGITS": "1", "PLACE": str(bits), "TOP": constant(self.digits - 1, bits)} if self.digits else {}
+
+    @property
+    def _neuron(self) -> IF | None:
+        neuron = getattr(self.target, "neuron", None)
+        return neuron if isinstance(neuron, IF) else None
+
+    @property
+    def forget(self) -> int:
+        """The first steps that a read-out forgets."""
+        return self.target.start if isinstance(self.target, Readout) else 0
+
+    @property
+    def label(self) -> str:
+        """The layer as the user knows it."""
+        return self.target.label if isinstance(self.target, Population) else self.target.name
