@@ -49,8 +49,8 @@ def build(name, size):
     """784-128-10, or two convolutions with strides and one dense layer."""
     if name == "mlp":
         return nn.Sequential(nn.Flatten(), nn.Linear(size * size, 128), nn.ReLU(), nn.Linear(128, 10))
-    layers = [nn.Conv2d(1, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*layers, nn.LazyLinear(10))
+    layers = [nn.Conv2d(1, 12, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(12, 24, 3, stride=2, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(10))
 
 
 def distorted(x):

@@ -166,3 +166,18 @@ def test_synapses_that_last_take_jitter_away(tmp_path):
         assert intervals[-1] < intervals[0]
     assert spread[0, "current"][0] < 0.01 < spread[2, "current"][0] <= spread[8, "current"][0]
     assert [path.name for path in tmp_path.iterdir()] == ["synaptic_filtering.png"]
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_digits_go_on_a_chip(network, tmp_path):
+    arguments = ["--digits", "sklearn", "--network", network, "--epochs", "12", "--lanes", "1,4", "--samples", "2"]
+    arguments += ["--target", "generic", "--synth-seconds", "0", "--output", tmp_path / "chip"]
+    held, header, _, *rows = run(EXAMPLES / "mnist_fpga.py", *arguments, cwd=tmp_path).splitlines()
+    original, spikes = (float(word.rstrip("%")) for word in held.split() if word.endswith("%"))
+    assert spikes > original - 3 > 80
+    assert "energy (estimate)" in header
+    one, four = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    assert (one[0], four[0], one[1]) == ("1", "4", f"{spikes:.2f}%")
+    assert sorted(path.name for path in (tmp_path / "chip").iterdir()) == [f"{network}_generic_{n}" for n in (1, 4)]
+    if shutil.which("make") and shutil.which("iverilog"):
+        assert int(four[5].replace(",", "")) < int(one[5].replace(",", ""))

@@ -204,7 +204,7 @@ def test_potentials_saturate_on_request_and_the_loss_is_told(name, tmp_path):
     assert limited > 0
     assert f"No membrane is wider than {bits} bits" in (tmp_path / "build" / "report.md").read_text()
     with pytest.raises(UnsupportedError, match="potentials that saturate"):
-        stb.simulate(saved, x, simulator="brian2")
+        stb.simulate(saved, x, simulator="nest")
 
 
 @pytest.mark.parametrize("duration", [8, 16])
