@@ -61,6 +61,8 @@ _GREY = (*_IMAGES, "input.dataflow_kwargs={'color_mode': 'grayscale'}")
 _EVENTS = ("input.dataset_format=aedat", "input.chip_size=(6, 6)", "input.datagen_kwargs={{'rescale': 0.25}}")
 _TABLE = "paths.filepath_custom_objects=objects.json"
 _SWEEP = ("parameter_sweep.param_values=[2, 8]", "parameter_sweep.param_name=simulation.duration")
+_OFTEN = ("normalization.timestep_fraction=4", "normalization.percentile=100")
+_ONLINE = ("normalization.online_normalization=True", *_OFTEN)
 _NEST = ("simulation.simulator=nest",)
 
 CASES: Mapping[str, Case] = {
@@ -102,10 +104,10 @@ CASES: Mapping[str, Case] = {
     "normalization.percentile": Case("90"),
     "normalization.num_samples": Case("2"),
     "normalization.normalization_schedule": Case("True", ("normalization.percentile=90",)),
-    "normalization.online_normalization": Case("True"),
-    "normalization.diff_to_max_rate": Case("100"),
-    "normalization.diff_to_min_rate": Case("50"),
-    "normalization.timestep_fraction": Case("5"),
+    "normalization.online_normalization": Case("True", _OFTEN),
+    "normalization.diff_to_max_rate": Case("900", _ONLINE),
+    "normalization.diff_to_min_rate": Case("900", _ONLINE),
+    "normalization.timestep_fraction": Case("2", _ONLINE),
     "conversion.softmax_to_relu": Case("True"),
     "conversion.append_softmax": Case("True"),
     "conversion.maxpool_type": Case("fir_max"),
@@ -299,6 +301,7 @@ def prepare(folder: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sample.astype(np.uint8)).save(target / f"{i:02}.png")
         (target / f"{i:02}.bin").write_bytes(_recording(rng))
+    (folder / "clamp.json").write_text(json.dumps({"0": 3}))
     (folder / "classes.json").write_text(json.dumps({"0": ["1"], "1": ["2"], "2": ["0"]}))
 
 

@@ -23,6 +23,7 @@ from snntoolbox.conversion.spiking.populations import gateable, unsupported_node
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import MaxPool, ReLU
+from snntoolbox.ir.payloads import ResidueSpikes
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = MaxToAveragePooling()(graph)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
-    if not recipe.chosen_schedule.saturates:
+    if not recipe.chosen_schedule.saturates or isinstance(recipe.neuron.parts.spikes, ResidueSpikes):
         graph = _without_bounds(graph, f"schedule = {recipe.schedule}")
     elif recipe.per_step < 1:  # neurons may fire in every step, which is more than an activation at its bound
         graph = _without_bounds(graph, f"dt = {recipe.dt:g}")

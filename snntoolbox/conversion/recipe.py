@@ -67,8 +67,9 @@ class Recipe:
     during the first half of a run (see `BinarizeWeights` and `RelaxBiases`). `delay` is
     the number of steps that every spike takes beyond those that all spikes take. `layer_correction` names what
     is corrected in each population for the duration of the run, on `correction_samples` calibration samples (see
-    `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `input_range`
-    is what thresholds that follow from the weights alone assume of the input. `schedule` says when layers fire, by a
+    `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `clamps`
+    holds layers by name or place for so many steps (see `Clamp`). `input_range` is what thresholds that follow from
+    the weights alone assume of the input. `schedule` says when layers fire, by a
     name of `SCHEDULES`: 'rate', 'phased' or 'radix' (see `Phased` and `Radix`; they need the duration of a window) or
     'differential' (see `Differential`).
     """
@@ -100,6 +101,7 @@ class Recipe:
     )
     correction_samples: int = 128
     readout_correction: int = 100
+    clamps: tuple[tuple[str, int], ...] = ()
     input_range: tuple[float, float] = (0.0, 1.0)
     batch_size: int = 100
     schedule: str = Rate.name
@@ -147,6 +149,8 @@ class Recipe:
         wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
         if self.bias == "neuron" and not schedule.always_fires:
             wrong.append(f"bias = neuron is for layers that fire all the time, not for schedule = {schedule.name}")
+        if any(steps for _, steps in self.clamps) and not schedule.always_fires:
+            wrong.append(f"clamps are for layers that fire all the time, not for schedule = {schedule.name}")
         if self.readout == "softmax" and not schedule.always_fires:
             wrong.append(f"readout = softmax draws in every step, which schedule = {schedule.name} gives no meaning")
         if self.delay and not (schedule.rates and schedule.always_fires):

@@ -19,6 +19,7 @@ from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import uncorrected
 from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
+from snntoolbox.conversion.spiking.clamp import Clamp
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
@@ -104,11 +105,12 @@ def spiking(
     `recipe` is a settled one; `notes` are kept with the network.
     """
     network = _corrected(lowered, scales, data, recipe, duration, device, notes)
-    if recipe.max_pool == "wta":  # behind the corrections, which go layer by layer
-        network = WinnerTakeAll()(network)
-        if duration is not None and data is not None and recipe.readout_correction:
-            first = [a[: recipe.readout_correction] for a in data]
-            network = with_read_outs_fitted(network, lowered, first, run_steps(network, duration), device)
+    # Behind the corrections, which go layer by layer and know no layers that wait.
+    built = Clamp(dict(recipe.clamps))(WinnerTakeAll()(network) if recipe.max_pool == "wta" else network)
+    if built is not network and duration is not None and data is not None and recipe.readout_correction:
+        first = [a[: recipe.readout_correction] for a in data]
+        built = with_read_outs_fitted(built, lowered, first, run_steps(built, duration), device)
+    network = built
     if recipe.bias == "neuron":
         network = BiasNeuron()(network)
     return _drawing(network, recipe) if recipe.readout == "softmax" else network

@@ -81,10 +81,11 @@ class IntegrateAndFire:
         arriving = None if current is None else self._by_step(current, steps)
         synapse, integrate, threshold, fire, reset = (self.code[role] for role in _REQUIRED)
         limit, pause, opens = (self.code.get(role) for role in _OPTIONAL)
+        openings = self.neuron.parts.openings
         for step, z in enumerate(spikes):
             current, awake = synapse(None if arriving is None else arriving[step]), pause and pause.awake()
             weight = self.neuron.weight(self.step)
-            self._restart()
+            self._set(openings.restart(self.step) if openings else None)
             integrate(self.potential, self._currents(current, weight), awake)
             height = threshold.height if weight == 1 else threshold.height * weight
             if opens is None or opens(self.step):
@@ -96,6 +97,7 @@ class IntegrateAndFire:
             reset(self.potential, z, height)
             if limit is not None:
                 limit(self.potential)
+            self._set(openings.hold(self.step) if openings else None)
             threshold.fired(z)
             if pause is not None:
                 pause.fired(z)
@@ -110,12 +112,10 @@ class IntegrateAndFire:
             return current.view(steps, -1, *current.shape[1:])
         return channels_inside(current).view(steps, *self.potential.shape)
 
-    def _restart(self) -> None:
-        """Begin anew where the openings say so."""
-        openings = self.neuron.parts.openings
-        anew = openings.restart(self.step) if openings else None
-        if anew is not None:
-            self.potential.copy_(torch.as_tensor(np.broadcast_to(anew, self.potential.shape[1:]).copy()))
+    def _set(self, potential: Array | float | None) -> None:
+        """Have this potential, where the openings say one."""
+        if potential is not None:
+            self.potential.copy_(torch.as_tensor(np.broadcast_to(potential, self.potential.shape[1:]).copy()))
 
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.tensors import Target
+from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
+from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
@@ -29,6 +31,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 
 Make = Callable[[Any, Target, Tensor], Any]
@@ -161,6 +164,33 @@ class _Refractory:
         self.waiting.sub_(1).clamp_(min=0).add_(z, alpha=self.steps)
 
 
+def _residue(z: Tensor, potential: Tensor, height: Any) -> None:
+    torch.div(potential, height, out=z)
+    z.mul_(potential >= height)
+
+
+class _OfRates:
+    """Thresholds that follow the rates; see `snntoolbox.ir.adaptive.RateThreshold`."""
+
+    def __init__(self, part: RateThreshold, target: Target, potential: Tensor) -> None:
+        self.part, self.steps = part, 0
+        self.spikes = torch.zeros_like(potential)
+        self.height = potential.new_ones((len(potential), *(1,) * (potential.ndim - 1)))
+
+    def fired(self, z: Tensor) -> None:
+        """Count, and set the height where it is time."""
+        self.spikes.add_(z != 0)
+        self.steps += 1
+        if self.steps % self.part.every == 0:
+            rate = self.spikes.flatten(1).amax(1).view(self.height.shape) / self.steps
+            follows = (rate > self.part.least) & (1 - rate > self.part.gap)
+            self.height = torch.where(follows, rate, self.height)
+
+
+def _of_threshold(z: Tensor, potential: Tensor, height: Any) -> None:
+    torch.mul(potential >= height, height, out=z)
+
+
 TORCH: Mapping[type[Part], Make] = {
     Delta: lambda part, target, potential: _as_it_comes,
     Exponential: _Fading,
@@ -169,6 +199,10 @@ TORCH: Mapping[type[Part], Make] = {
     ConstantThreshold: _Constant,
     BinarySpikes: lambda part, target, potential: _binary,
     GradedSpikes: _Graded,
+    ResidueSpikes: lambda part, target, potential: _residue,
+    RateThreshold: _OfRates,
+    ThresholdSpikes: lambda part, target, potential: _of_threshold,
+    SubtractSent: lambda part, target, potential: lambda v, z, height: v.sub_(z),
     Subtract: lambda part, target, potential: _subtract,
     ToPotential: _ToPotential,
     Modulo: lambda part, target, potential: _modulo,
@@ -178,6 +212,7 @@ TORCH: Mapping[type[Part], Make] = {
     DigitWindow: lambda part, target, potential: part.open,
     RecurringWindow: lambda part, target, potential: part.open,
     FirstSpikeWindow: lambda part, target, potential: part.open,
+    Clamped: lambda part, target, potential: part.open,
 }
 
 RESTING: tuple[type[Part], ...] = (

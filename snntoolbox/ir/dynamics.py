@@ -78,6 +78,9 @@ class PartNeurons(Neurons):
             spikes = np.zeros_like(spikes)
         after = parts.reset.after(before, spikes, height)
         self.potential = parts.limits.kept(after) if parts.limits else after
+        held = parts.openings.hold(step) if parts.openings else None
+        if held is not None:
+            self.potential = np.broadcast_to(np.asarray(held, np.float64), self.potential.shape)
         parts.threshold.fired(spikes, memory["threshold"])
         if parts.pause:
             parts.pause.fired(spikes, memory["pause"])

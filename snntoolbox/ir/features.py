@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snntoolbox.ir import parts
+from snntoolbox.ir.adaptive import RateThreshold
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.latency import Latency
@@ -17,6 +19,7 @@ from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Delay
 from snntoolbox.ir.part import Part
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 
 __all__ = [
@@ -143,6 +146,9 @@ CONSTANT_INPUT, TIMED_INPUT = ConstantCurrent.features
 (DIGIT_INPUT,) = BinaryDigits.features
 (SEQUENCES,) = StepByStep.features
 (RECURRING,) = parts.RecurringWindow.features
+(PAYLOADS,) = ResidueSpikes.features
+(ADAPTIVE,) = RateThreshold.features
+(CLAMPED,) = Clamped.features
 SIGNED_INPUT = Feature("negative input values as spikes", why_not="input spikes have no sign")
 COUNTED_READOUT = Feature("read-out of spike counts", by_form=True)
 DRAWN_READOUT = Feature(
@@ -170,7 +176,7 @@ _TABLE: tuple[Feature, ...] = (
     *(CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT),
     *(COUNTED_READOUT, SUMMED_READOUT, DRAWN_READOUT, FLOAT_WEIGHTS, BATCHES, RECORDED_SPIKES, RECORDED_POTENTIALS),
 )
-FEATURES = (*_TABLE, *(row for part in parts.PARTS for row in part.features if row not in _TABLE))
+FEATURES = tuple(dict.fromkeys([*_TABLE, *(row for part in parts.PARTS for row in part.features)]))
 """Every row, in the order of the table of simulators; parts that it has no place for come last."""
 
 

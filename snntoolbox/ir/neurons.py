@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.adaptive import SubtractSent, ThresholdSpikes
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.feature import Feature
@@ -35,6 +36,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 
 
@@ -146,7 +148,7 @@ class IF:
     @property
     def special_words(self) -> tuple[str, ...]:
         """What its special parts are, in the words in which they are refused."""
-        return tuple(feature.words for part in self.special for feature in part.features)
+        return tuple(dict.fromkeys(feature.words for part in self.special for feature in part.features))
 
     @property
     def graded(self) -> bool:
@@ -183,7 +185,9 @@ class IF:
         if held(self.levels) and held(self.threshold) and not held(np.multiply.outer(self.levels, self.threshold)):
             yield f"levels {self.levels} times threshold {self.threshold} are {RANGE}"
         subtracts = isinstance(self.parts.reset, Subtract)
-        if isinstance(self.parts.spikes, GradedSpikes) and (self.parts.pause or not subtracts):
+        graded = isinstance(self.parts.spikes, (GradedSpikes, ResidueSpikes)) and not subtracts
+        sent = isinstance(self.parts.spikes, ThresholdSpikes) and not isinstance(self.parts.reset, SubtractSent)
+        if graded or sent or (self.parts.pause and self.parts.spikes.features):
             yield "spikes with values or signs need reset = subtract and no refractory period"
         lasts = any(self.synaptic)
         lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts or lasts

@@ -135,6 +135,10 @@ class Openings(Part):
         """The potential with which a neuron begins anew in this step; None where it goes on."""
         return None
 
+    def hold(self, step: int) -> Array | float | None:
+        """The potential that a neuron has at the end of this step whatever came in; None where it has its own."""
+        return None
+
     def weight(self, step: int) -> float:
         """How often the current, the threshold and a spike of this step count."""
         return 1.0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
+from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.float32 import RANGE, held
@@ -25,6 +27,7 @@ from snntoolbox.ir.part import (
     Threshold,
     Window,
 )
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 
 ABSENT = "no such rule in its neurons"
@@ -383,7 +386,8 @@ class FirstSpikeWindow(Window):
             yield f"window {(self.first, self.last)} is no range of steps behind others as long"
 
 
-_HOMES = (Exponential.__module__, __name__)
+_OTHERS = (Exponential, ResidueSpikes, RateThreshold, ThresholdSpikes, SubtractSent, Clamped)
+_HOMES = (*(kind.__module__ for kind in _OTHERS), __name__)
 
 PARTS: tuple[type[Part], ...] = tuple(
     kind

@@ -72,9 +72,9 @@ def test_what_became_of_some(toolbox_keys, folder, key):
 
 def test_a_key_that_is_ignored_is_found(toolbox_keys, monkeypatch, capsys):
     monkeypatch.setattr("snntoolbox.workflow.config.unused.refused", lambda: {
-        **refused(), "cell.payloads": Refused("cell", "payloads", True, "")
+        **refused(), "cell.e_rev_E": Refused("cell", "e_rev_E", 0, "")
     })  # fmt: skip
-    assert toolbox_keys.main(["--only", "cell.payloads"]) == 1
+    assert toolbox_keys.main(["--only", "cell.e_rev_E"]) == 1
     assert "ignored" in capsys.readouterr().out
 
 

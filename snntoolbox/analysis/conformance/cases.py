@@ -18,12 +18,16 @@ from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
+from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
+from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Conv, Dense, Input, MaxPool, ReLU, Reshape
+from snntoolbox.ir.part import Part
+from snntoolbox.ir.payloads import ResidueSpikes
 
 Check = Literal["identical", "rates", "repeated", "batched", "recorded"]
 MANY = 10
@@ -64,7 +68,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Every case, small ones first; names are unique."""
-    several = [*_neurons(), *_maps(), *_networks(), *_resets(), *_limits(), *_synapses()]
+    several = [*_neurons(), *_maps(), *_networks(), *_resets(), *_others(), *_limits(), *_synapses()]
     return [*several, *_rates(), *_life_cycle(), *_grids()]
 
 
@@ -113,6 +117,20 @@ def _resets() -> Iterator[Case]:
         }.items():
             build = partial(_drawn, NETWORKS["residual"], neuron)
             yield Case(name=f"network: residual, reset {reset}{what}", check="identical", build=build)
+
+
+def _others() -> Iterator[Case]:
+    """Parts that stand in the place of the usual ones; thresholds become rates of 8 and 16 steps, which are dyadic."""
+    follows = (RateThreshold(0.125, 0.0625, 8), ThresholdSpikes(), SubtractSent())
+    kinds: dict[str, tuple[Part, ...]] = {
+        "payloads": (ResidueSpikes(),),
+        "thresholds that follow the rates": follows,
+        "clamped": (Clamped(3, 0.5),),
+    }
+    for what, special in kinds.items():
+        build = partial(_drawn, NETWORKS["residual"], IF(initial=0.5, special=special))
+        yield Case(name=f"network: residual, {what}", check="identical", build=build, steps=16)
+        yield Case(name=f"batched: residual, {what}", check="batched", build=build, steps=16)
 
 
 def _limits() -> Iterator[Case]:

@@ -60,7 +60,8 @@ class InisimBackend:
         | {f.MAX_POOLING, f.PULSES, f.WINDOWS, f.DIGITS, f.FIRST_SPIKES, f.RECURRING, f.TIMED_INPUT, f.SEQUENCES}
         | {f.DELAYS, f.RECURRENT, f.QUICK_LOOPS, f.OWN_PARTS}
         | {f.LASTING_CURRENTS, f.LEAK, f.REFRACTORY, f.SATURATION, f.SIGNED_SPIKES, f.SPIKE_VALUES}
-        | {f.FLOAT_WEIGHTS, f.BATCHES, f.DRAWN_READOUT},
+        | {f.FLOAT_WEIGHTS, f.BATCHES, f.DRAWN_READOUT}
+        | {f.PAYLOADS, f.ADAPTIVE, f.CLAMPED},
         exact_bits=53,
         modules=("torch",),
     )

@@ -119,6 +119,12 @@ class Cell:
         recipe="neuron.negative",
         means={"unsigned": "never", "signed": "memory"},
     )
+    payloads: bool = key(
+        False,
+        "Let a spike carry all of the potential, the threshold and the residue, and the potential be 0 then: graded "
+        "spikes of all values from 1 on.",
+        recipe="neuron.special",
+    )
     tau_refrac: float = key(
         0.0,
         "Refractory period in ms: the shortest time from one spike of a neuron to its next. That of one step blocks "

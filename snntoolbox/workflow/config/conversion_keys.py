@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.workflow.config.key import above, at_least, between, exactly, key
+from snntoolbox.workflow.config.special_parts import offline, special_parts
 
 ScheduleName = Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"]
 
@@ -96,6 +97,35 @@ class Normalization:
         "which a neuron drops input and fires more slowly than asked for.",
         rule=above(0, 1),
         recipe="headroom",
+    )
+    online_normalization: bool = key(
+        False,
+        "Let the threshold of a layer fall to its highest rate while the network runs; spikes carry what it was, so "
+        "activations stay what they are.",
+        recipe="neuron.special",
+        means={False: ()},
+        value=special_parts,
+    )
+    diff_to_max_rate: float = key(
+        200.0,
+        "Hz by which the highest rate of a layer must be below a spike in every step, so that its threshold follows.",
+        rule=at_least(0),
+        recipe="neuron.special",
+        idle=offline,
+    )
+    diff_to_min_rate: float = key(
+        100.0,
+        "Hz that the highest rate of a layer must be above, so that its threshold follows.",
+        rule=at_least(0),
+        recipe="neuron.special",
+        idle=offline,
+    )
+    timestep_fraction: int = key(
+        10,
+        "Steps from one time that thresholds follow the rates to the next.",
+        rule=at_least(1),
+        recipe="neuron.special",
+        idle=offline,
     )
     num_samples: int = key(-1, "Number of samples of x_norm to use; -1 is all.", rule=exactly(-1, "all") | at_least(1))
 

@@ -70,6 +70,9 @@ def _paths(paths: Paths, user_keys: frozenset[str], simulator: str, folder: Path
             else work / "log" / paths.runlabel
         ),
         class_idx_path=_absolute(paths.class_idx_path, work) if paths.class_idx_path else None,
+        filename_clamp_indices=(
+            _absolute(paths.filename_clamp_indices, work) if paths.filename_clamp_indices else None
+        ),
         filepath_custom_objects=(
             _absolute(paths.filepath_custom_objects, work) if paths.filepath_custom_objects else None
         ),

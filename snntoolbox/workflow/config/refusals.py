@@ -8,10 +8,6 @@ from functools import cache
 from snntoolbox.workflow.config.key import Refused
 
 
-def _refused(section: str, reason: str, **defaults: object) -> tuple[Refused, ...]:
-    return tuple(Refused(section, name, default, reason) for name, default in defaults.items())
-
-
 def _of_pynn(reason: str, **defaults: object) -> tuple[Refused, ...]:
     """Keys of [cell] that the toolbox reads for simulators of PyNN alone."""
     names = ("nest", "pynn.nest", "pynn.neuron", "pynn.brian2")
@@ -20,14 +16,9 @@ def _of_pynn(reason: str, **defaults: object) -> tuple[Refused, ...]:
 
 
 _CONDUCTANCE = "is for synapses that change conductances; a spike has one effect here, whatever the potential"
-_ONLINE = "only online normalisation uses it, which is not available; leave it out"
 
 REFUSED: tuple[Refused, ...] = (
-    *_refused("paths", "holding layers silent at the start is not available; leave it out", filename_clamp_indices=""),
-    *_refused("normalization", "is not available; use tools.normalize with x_norm data", online_normalization=False),
-    *_refused("normalization", _ONLINE, diff_to_max_rate=200, diff_to_min_rate=100, timestep_fraction=10),
     *_of_pynn(_CONDUCTANCE, e_rev_E=10, e_rev_I=-10),
-    *_refused("cell", "payloads are cell.levels here, values that spikes carry; leave it out", payloads=False),
 )
 """Known keys of the SNN Toolbox that are accepted only at their default."""
 

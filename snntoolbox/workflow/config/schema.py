@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from snntoolbox.workflow.config.cell_keys import Cell
+from snntoolbox.workflow.config.clamps import clamps_of
 from snntoolbox.workflow.config.conversion_keys import PATTERN, Conversion, Normalization, bits_sent
 from snntoolbox.workflow.config.input_keys import Input
 from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exactly, key, key_of
@@ -93,6 +94,13 @@ class Paths:
         "Models of Keras: JSON file that says which layer or activation of Keras each custom object is, such as "
         '{"MyReLU": {"class_name": "ReLU", "config": {"max_value": 6}}, "my_swish": "silu"}. Code is not run.',
         derived="custom objects are refused",
+    )
+    filename_clamp_indices: Path | None = key(
+        None,
+        'JSON file {"0": 5, "conv2": 10} of layers, by place or name, and ms for which their potentials are held.',
+        recipe="clamps",
+        value=clamps_of,
+        derived="no layer is held",
     )
     class_idx_path: Path | None = key(
         None,

@@ -153,7 +153,7 @@ dt = x
 not a key
 """,
         "nonsense",
-        "cell.payloads=True",
+        "cell.payloads=maybe",
     )
     expected = [
         "has 10 problems:",
@@ -166,7 +166,7 @@ not a key
         "simulation.batch: unknown key; did you mean batch_size?",
         "cell.reset = none: must be one of",
         "simulation.dt = x: must be a number",
-        "cell.payloads = True: payloads",
+        "cell.payloads = maybe: must be",
     ]
     lines = text.splitlines()
     assert len(lines) == len(expected)

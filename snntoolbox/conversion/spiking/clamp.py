@@ -1,0 +1,41 @@
+"""Holds the neurons of some layers at their start for the first steps of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from snntoolbox.errors import ConversionError
+from snntoolbox.ir.clamping import Clamped
+from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """The pass: `layers` has the number of steps by the name of a population, or by its place, counted from 0.
+
+    Places count the populations that stand for something, as a report lists them. A layer with 0 steps is free.
+    """
+
+    layers: Mapping[str, int]
+
+    def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network with these layers held; ConversionError for unknown ones, and for those without potential."""
+        known = [n for n, p in network.populations.items() if p.activation]
+        named = {(known[int(k)] if k.isdecimal() and int(k) < len(known) else k): v for k, v in self.layers.items()}
+        if unknown := [name for name in named if name not in known]:
+            told = f"no layer {', '.join(unknown)} can be clamped"
+            raise ConversionError(told, hint=f"there are {', '.join(f'{i} or {n}' for i, n in enumerate(known))}")
+        held = {name: steps for name, steps in named.items() if steps}
+        if gates := [n for n in held if not isinstance(network.populations[n].neuron, IF)]:
+            raise ConversionError("has no potential to be clamped: a gate passes spikes on", layer=", ".join(gates))
+        populations = [_held(p, held.get(n, 0)) for n, p in network.populations.items()]
+        return network.replaced(populations=populations) if held else network
+
+
+def _held(population: Population, steps: int) -> Population:
+    neuron = population.neuron
+    if not steps or not isinstance(neuron, IF):
+        return population
+    return replace(population, neuron=replace(neuron, special=(*neuron.special, Clamped(steps, neuron.initial))))

@@ -1,0 +1,89 @@
+"""Thresholds that follow the rates of their layer: when they move, to what, and what activations become of it."""
+
+import numpy as np
+import pytest
+
+import snntoolbox as stb
+from snntoolbox.backends.registry import backend_named
+from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
+from snntoolbox.ir.dynamics import start
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import Population
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.nodes import Dense, Input, ReLU
+
+
+def neuron(gap=0.2, least=0.1, every=4, initial=0.0):
+    return IF(special=(RateThreshold(gap, least, every), ThresholdSpikes(), SubtractSent()), initial=initial)
+
+
+def heights(model, currents, steps):
+    """The threshold after each step and what was sent, for neurons (samples, neurons) with these currents."""
+    currents = np.asarray(currents, float)
+    shape, one = currents.shape[1:], np.ones(1)
+    population = Population(name="p", shape=shape, neuron=model, current="c", scale=one, activation="p")
+    neurons, found = start(population, len(currents)), []
+    for step in range(steps):
+        neurons.step(currents, 0.0, step)
+        found.append(neurons.memory["threshold"]["height"].ravel().copy())
+    return np.array(found), neurons.count
+
+
+def test_it_becomes_the_highest_rate_of_the_layer_for_each_sample():
+    height, _ = heights(neuron(), [[0.25, 0.5], [0.25, 0.0]], 4)
+    assert np.array_equal(height, [[1, 1], [1, 1], [1, 1], [0.5, 0.25]])
+
+
+@pytest.mark.parametrize(
+    ("choices", "last"),
+    [({}, 0.5), ({"gap": 0.5}, 1.0), ({"least": 0.5}, 1.0), ({"every": 5}, 1.0), ({"every": 2}, 0.75)],
+)
+def test_it_stays_near_the_largest_rate_at_low_rates_and_between_times(choices, last):
+    height, _ = heights(neuron(**choices), [[0.5]], 4)
+    assert height[-1, 0] == last
+
+
+def test_what_is_sent_stands_for_the_same_activation():
+    height, sent = heights(neuron(initial=0.5), [[0.3, 0.1, 0.02]], 400)
+    assert height[-1, 0] == pytest.approx(0.3**0.5, abs=0.02)  # the rate r of 0.3 in spikes worth r
+    assert sent[0] / 400 == pytest.approx([0.3, 0.1, 0.02], abs=0.005)
+
+
+def graph():
+    random = np.random.default_rng(0)
+    nodes = [
+        Input(name="x", shape=(6,)),
+        Dense(name="first", inputs=("x",), weight=random.normal(size=(20, 6)), bias=random.normal(size=20)),
+        ReLU(name="relu", inputs=("first",)),
+        Dense(name="last", inputs=("relu",), weight=random.normal(size=(3, 20))),
+    ]
+    return Graph(nodes, ["last"]), random.random((100, 6))
+
+
+def test_rates_are_finer_where_thresholds_were_too_high():
+    original, x = graph()
+    wide = np.concatenate([x, np.full((1, 6), 5.0)])  # one sample sets thresholds that no other reaches
+    choices = {"threshold_rule": "max", "layer_correction": "none", "readout_correction": 0, "per_channel": False}
+    errors, spikes = [], []
+    for model in (neuron(least=0.02, initial=0.25), IF(initial=0.25)):
+        result = stb.convert(original, wide, T=64, neuron=model, **choices).run(x)
+        errors.append(np.abs(result.output - original.run(x)).mean())
+        spikes.append(sum(events.sum() for events in result.events.values()))
+    assert errors[0] < 0.6 * errors[1]
+    assert spikes[0] > spikes[1]
+
+
+def test_parts_that_do_not_go_together_are_refused():
+    with pytest.raises(ConversionError, match="every 0 steps"):
+        neuron(every=0)
+    with pytest.raises(ConversionError, match="stands in the place of reset"):
+        IF(special=neuron().special, reset="zero")
+    with pytest.raises(ConversionError, match="no refractory period"):
+        IF(special=neuron().special, refractory=2)
+
+
+def test_other_simulators_refuse_them_by_name():
+    original, x = graph()
+    with pytest.raises(UnsupportedError, match="online normalization"):
+        backend_named("brian2").capabilities.check("brian2", stb.convert(original, x, T=8, neuron=neuron(initial=0.5)))
