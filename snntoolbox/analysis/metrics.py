@@ -78,10 +78,12 @@ class PopulationStatistics:
         several, are not correlated.
         """
         self.samples += result.samples
+        schedule = self.network.schedule
+        steps = result.steps if schedule is None else schedule.window
         for name, counts in result.counts.items():
             population = self.network.populations[name]
             self._spikes[name] += int(result.events[name].sum())
-            self._neuron_steps[name] += counts.size * result.span
+            self._neuron_steps[name] += counts.size * steps
             analogue = (activations or {}).get(population.activation)
             if analogue is not None and not population.recurs:
                 self._pearson[name].add(result.rates(name) * population.scale, analogue.reshape(counts.shape))
@@ -93,7 +95,10 @@ class PopulationStatistics:
 
     @property
     def mean_rates(self) -> dict[str, float]:
-        """Spikes per neuron and step, of a window where there is a schedule; nan before the first batch."""
+        """Spikes per neuron and step, of a window where there is a schedule, whatever they count there.
+
+        nan before the first batch.
+        """
         return {n: s / self._neuron_steps[n] if self._neuron_steps[n] else math.nan for n, s in self._spikes.items()}
 
     @property

@@ -9,6 +9,7 @@ from typing import Literal
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
+from snntoolbox.conversion.schedules.remedies import remedy
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD
 from snntoolbox.conversion.thresholds.rules import RULES, USUAL
@@ -113,7 +114,9 @@ class Recipe:
             hint = objects if made else "numbers without quotes, rows as (0, 1)"
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
         if wrong := [*self._misfits_of_schedule(), *self._invalid_values()]:
-            raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}")
+            theirs = SCHEDULES.get(self.schedule)
+            hint = remedy(theirs, self) if theirs is not None and theirs.misfits(self) else ""
+            raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
 
     @property
     def gate(self) -> Estimate | None:

@@ -41,6 +41,12 @@ def recipe_of(
     return recipe
 
 
+def check_choices(settings: Settings) -> None:
+    """ConversionError for choices of a conversion that do not go together, whatever the data are."""
+    if settings.tools.convert:
+        recipe_of(settings, 1.0, (0.0, 1.0))
+
+
 def presents_events(settings: Settings) -> bool:
     """Whether samples are presented event by event, and not as frames."""
     given = settings.input

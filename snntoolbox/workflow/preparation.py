@@ -30,7 +30,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.timing import steps_of
-from snntoolbox.workflow.choices import presents_events, recipe_of
+from snntoolbox.workflow.choices import check_choices, presents_events, recipe_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
 from snntoolbox.workflow.input_spikes import limited
@@ -83,6 +83,7 @@ class Prepared:
 
 def prepare(settings: Settings, check: Check) -> Prepared:
     """All stages up to the spiking network; whatever can be refused is refused before the long ones."""
+    check_choices(settings)
     journal = Journal(settings.output.verbose)
     for text in settings.without_effect:
         journal.warn(text)

@@ -199,6 +199,11 @@ def _warn_of_disagreement(
     if offset := prepared.settings.cell.i_offset:
         prepared.journal.warn(f"{only}; [cell] i_offset = {offset} adds a current that the original does not have")
         return
+    given = prepared.settings.input
+    if given.poisson_input and given.num_poisson_events_per_sample > 0:
+        told = f"[input] num_poisson_events_per_sample = {given.num_poisson_events_per_sample} ends the input early"
+        prepared.journal.warn(f"{only}; {told}: more, or -1 for all of it, may help")
+        return
     remedy = _remedy(prepared, share, diagnosis) or _longer(prepared.network, prepared.settings.simulation.duration)
     hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
     prepared.journal.warn(f"{only}; {remedy}{hint}")

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from snntoolbox.errors import ConfigError, UnsupportedError
+from snntoolbox.errors import ConfigError, ConversionError, UnsupportedError
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.preparation import ALWAYS_REPORTED, prepare, resets_alone, runs_on
@@ -111,3 +111,28 @@ def test_a_film_of_all_samples(settings):
     assert any("errors are not split" in text for text in never["warnings"])
     assert "diagnosis" in each
     assert "diagnosis" not in never
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["conversion.schedule=radix", "input.dataset_format=events"], "frames of the events"),
+        (["conversion.schedule=phased", "cell.spikes=signed"], "spikes = unsigned"),
+        (["conversion.schedule=recurrent", "conversion.weight_bits=8"], "weight_bits = 0"),
+    ],
+)
+def test_choices_that_do_not_go_together_are_refused_before_anything_is_read(settings, monkeypatch, change, words):
+    """And before anything is told."""
+    monkeypatch.setattr("snntoolbox.workflow.preparation.open_inputs", lambda *a: pytest.fail("it began"))
+    monkeypatch.setattr("snntoolbox.workflow.preparation.Journal", lambda *a: pytest.fail("it was told"))
+    with pytest.raises(ConversionError) as caught:
+        prepare(settings(*change), anything)
+    assert words in caught.value.hint
+
+
+def test_input_that_ends_early_is_named_where_networks_disagree(settings):
+    poisson = ["input.poisson_input=True", "conversion.readout_correction=0", "conversion.layer_correction=none"]
+    report = run(settings(*poisson, "input.num_poisson_events_per_sample=2")).report
+    told = [text for text in report["warnings"] if "agrees with the original on only" in text]
+    assert len(told) == 1
+    assert "num_poisson_events_per_sample = 2 ends the input early" in told[0]

@@ -166,7 +166,12 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
     """(axis, value) -> why it cannot be, before any trial; UnsupportedError where no coding runs on the simulator."""
     backend, left_out = backend_named(simulator), {}
     space, refusal = Space.around(base), None
+    lowered = lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
     for name, changes in space.axes["coding"].items():
+        schedule = space.schedule(name)
+        if offenders := schedule.unsupported(lowered):
+            left_out["coding", name] = ", ".join(dict.fromkeys(o.reason for o in offenders))
+            continue
         try:
             network = smallest_network(changed(base, changes))
             backend.capabilities.check(backend.name, legalized(network, backend, ()))
@@ -184,7 +189,6 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
         left_out.update({("pool", name): f"{simulator} cannot run max pooling by a gate" for name in GATES})
     if not {DELAYS, RECURRENT} <= backend.capabilities.features:
         left_out["pool", "wta"] = f"{simulator} cannot run loops"
-    lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
     return left_out
 
 

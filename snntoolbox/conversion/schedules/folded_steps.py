@@ -57,6 +57,11 @@ class Folded:
     outputs: Mapping[str, Mapping[Link, sp.csr_array]]
 
 
+def of_a_step(name: str) -> bool:
+    """Whether a layer of this name is one step of a layer that recurs."""
+    return _STEP.match(name) is not None
+
+
 def folded(network: SpikingNetwork) -> Folded:
     """The layers of a network; UnsupportedError with every population that is none of a sequence's steps."""
     if len(network.encodings) != 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snntoolbox.backends.registry import backend_named
-from snntoolbox.conversion.schedules.folded_steps import Folded, folded
+from snntoolbox.conversion.schedules.folded_steps import Folded, folded, of_a_step
 from snntoolbox.conversion.schedules.plain_neurons import gates, hint_for, lossy_choices, not_plain
 from snntoolbox.conversion.schedules.recurrent_windows import NAME, Timing, timing, with_windows
 from snntoolbox.conversion.schedules.schedule import Choices
@@ -17,6 +17,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import ReLU
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.timing import steps_of
 
@@ -31,7 +32,7 @@ class Recurrent:
     """Each step of a sequence is a period of windows, in which every layer fires once: see `recurrent_windows`."""
 
     name = NAME
-    hint = hint_for(NAME)
+    hint = f"{hint_for(NAME)}; schedule = phased takes networks without recurrent layers"
     corrections: tuple[str, ...] = ("none",)
     why_no_others = "which corrects nothing: all steps of a sequence have the same neurons"
     levels: tuple[float, ...] = (1.0,)
@@ -62,8 +63,10 @@ class Recurrent:
         return wrong
 
     def unsupported(self, lowered: Graph) -> list[Unsupported]:
-        """Gates."""
-        return gates(lowered)
+        """Gates, and a network without a layer that recurs."""
+        if any(isinstance(n, ReLU) and of_a_step(n.name) for n in lowered.nodes.values()):
+            return gates(lowered)
+        return [Unsupported(lowered.name or "the network", "no layer that recurs from step to step"), *gates(lowered)]
 
     def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
         """The network as it is."""

@@ -13,6 +13,7 @@ from snntoolbox.conversion.schedules.plain_neurons import digits_misfit, gates, 
 from snntoolbox.conversion.schedules.quantized_reference import check_quantized
 from snntoolbox.conversion.schedules.schedule import Choices
 from snntoolbox.errors import ConversionError, Unsupported
+from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -54,6 +55,8 @@ class Windowed(ABC):
         """Neurons that lose current, or whose spikes are of several kinds."""
         plain = f"schedule = {self.name} needs plain spikes, without levels and signs"
         wrong = lossy_choices(self.name, recipe) + ([plain] if recipe.neuron.graded else [])
+        if isinstance(recipe.encoding, SpikeTimes):
+            wrong.append(f"schedule = {self.name} needs input that goes into a window, not spikes at given times")
         return wrong + digits_misfit(self.name, recipe, self.turns(1).counting)
 
     def unsupported(self, lowered: Graph) -> list[Unsupported]:

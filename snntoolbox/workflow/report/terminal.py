@@ -86,8 +86,17 @@ def accuracy_table(rows: Sequence[AccuracyRow], width: int = 0, k: int = 1) -> s
     return text_table(header, cells, {*range(1, len(header))}, width, total=False)
 
 
-def layer_table(rows: Sequence[LayerRow], width: int = 0) -> str:
-    """One line per population and one with the totals; a weak correlation is marked."""
+def rate_note(network: SpikingNetwork) -> str:
+    """What a rate is in a network whose spikes come in windows; empty where it is that of a run."""
+    if network.schedule is None:
+        return ""
+    steps = network.schedule.window
+    window = f"step of its window of {steps} steps" if steps > 1 else "sample"
+    return f"rate: spikes per neuron and {window} ({network.schedule.name}), whatever a spike counts"
+
+
+def layer_table(rows: Sequence[LayerRow], width: int = 0, rates: str = "") -> str:
+    """One line per population and one with the totals; a weak correlation is marked, and told what `rates` are."""
     header = ("layer", "shape", "neurons", "rate", "correlation", "", "map into it")
     weak = [row.correlation < WEAK_CORRELATION for row in rows]
     cells = [
@@ -105,7 +114,7 @@ def layer_table(rows: Sequence[LayerRow], width: int = 0) -> str:
     neurons = f"{sum(row.neurons for row in rows):,}"
     total = ("total", "", neurons, _number(_mean_rate(rows)), "", "", f"{len(rows)} populations")
     note = f"\n* correlation with the analogue layer below {WEAK_CORRELATION:g}" if any(weak) else ""
-    return text_table(header, [*cells, total], {2, 3, 4}, width) + note
+    return text_table(header, [*cells, total], {2, 3, 4}, width) + note + (f"\n{rates}" if rates else "")
 
 
 def energy_table(energy: Mapping[str, Any], width: int = 0) -> str:
@@ -193,9 +202,10 @@ def run_paragraphs(
 ) -> Iterator[str]:
     """Tables and sentences, in order; `report` is what ``report.json`` holds."""
     if network is not None and statistics is not None:
-        yield f"{layer_table(layer_rows(network, statistics.mean_rates, statistics.correlations), width)}\n"
-    if rows := _accuracies(report):
-        yield f"{accuracy_table(rows, width, report.get('top_k', 1))}\n"
+        rows = layer_rows(network, statistics.mean_rates, statistics.correlations)
+        yield f"{layer_table(rows, width, rate_note(network))}\n"
+    if accuracies := _accuracies(report):
+        yield f"{accuracy_table(accuracies, width, report.get('top_k', 1))}\n"
     yield from (fill(sentence, width, break_on_hyphens=False) for sentence in _sentences(report))
     if report.get("hardware_per_sample"):
         yield f"\n{hardware_table(report['hardware_per_sample'], report['simulator'], width)}"

@@ -192,6 +192,11 @@ def test_what_the_simulator_cannot_run_is_left_out(small):
     assert {t.candidate.chosen["coding"] for t in found.trials} == {"plain"}
 
 
+def test_steps_of_a_sequence_are_not_tried_where_nothing_recurs(small):
+    found = stb.tune(*small, steps=[4], budget=1)
+    assert found.left_out == {"coding recurrent": "no layer that recurs from step to step"}
+
+
 @pytest.mark.parametrize("duration", [8, 100])
 def test_by_default_steps_are_halved_from_the_duration(duration):
     found = tuning.chosen_steps([], duration, 1.0)

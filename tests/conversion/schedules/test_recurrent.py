@@ -169,7 +169,7 @@ def test_a_count_that_differs_is_told(monkeypatch):
 BOTH = {"head": 2 * UNITS, "bidirectional": True}
 REFUSED = {
     "both directions": (lambda: Net(lambda s, x: s.hidden(s.rnn(x)[0].mean(1)), **BOTH), "reads a later step"),
-    "plain input": (lambda: Net(lambda s, x: s.out(s.hidden(x.flatten(1)).relu()), STEPS * FEATURES), "several steps"),
+    "plain input": (lambda: Net(lambda s, x: s.out(s.hidden(x.flatten(1)).relu()), STEPS * FEATURES), "that recurs"),
     "input read out": (
         lambda: Net(lambda s, x: s.out(s.rnn(x)[1][0]) + nn.functional.pad(x[:, 0], (0, 1))),
         "reads the input itself",

@@ -7,11 +7,13 @@ import sys
 import numpy as np
 import pytest
 
+import snntoolbox as stb
+from snntoolbox.analysis.metrics import PopulationStatistics
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Dense, Input, Mean, Reshape
+from snntoolbox.ir.nodes import Dense, Input, Mean, ReLU, Reshape
 from snntoolbox.workflow.report.terminal import (
     AccuracyRow,
     LayerRow,
@@ -21,6 +23,7 @@ from snntoolbox.workflow.report.terminal import (
     layer_rows,
     layer_table,
     progress,
+    rate_note,
     run_paragraphs,
     sweep_table,
 )
@@ -170,3 +173,27 @@ def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch, terminal):
             advance(1)
     assert ("simulating [a]" in stream.getvalue()) == terminal
     assert ("3/3" in stream.getvalue()) == terminal
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (None, ""),
+        ("radix", "rate: spikes per neuron and step of its window of 4 steps (radix), whatever a spike counts"),
+        ("phased", "rate: spikes per neuron and step of its window of 4 steps (phased), whatever a spike counts"),
+        ("differential", "rate: spikes per neuron and sample (differential), whatever a spike counts"),
+    ],
+)
+def test_what_rates_are_is_told_where_spikes_come_in_windows(schedule, words):
+    """Rates count spikes, not what they are worth: at most one a step."""
+    graph = Graph([Input(name="x", shape=(3,)), ReLU(name="r", inputs=("x",))], ["r"])
+    x = np.full((2, 3), 0.9, np.float32)
+    choices = {} if schedule is None else {"schedule": schedule}
+    network = stb.convert(graph, x, T=4, threshold_rule="max", layer_correction="none", **choices)
+    assert rate_note(network) == words
+    statistics = PopulationStatistics(network)
+    result = stb.simulate(network, x, record=stb.Record(spikes=True))
+    statistics.add(result)
+    steps = 1 if schedule == "differential" else 4
+    assert statistics.mean_rates["r"] == (result.spikes["r"] != 0).sum() / (6 * steps)
+    assert words == "" or layer_table(ROWS, rates=words).splitlines()[-1] == words
