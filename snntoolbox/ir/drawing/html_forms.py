@@ -27,6 +27,8 @@ def network_html(network: SpikingNetwork) -> str:
     table = _table(header, rows, {4, 5})
     head = f"<strong>{_safe(network.name)}</strong>: {len(boxes)} layer{'s' * (len(boxes) > 1)} of neurons, "
     head += f"{network.neurons:,} neurons, steps of {network.dt:g} ms"
+    if picture and picture.left_out:
+        head += f"; {picture.left_out} lines over several rows are left out"
     closed = f"<details><summary>as a table</summary>{table}</details>" if picture else table
     return f"<div><p>{head}</p>{_svg(picture) if picture else ''}{closed}</div>"
 

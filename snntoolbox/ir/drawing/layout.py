@@ -10,6 +10,9 @@ import networkx as nx
 
 BOX = (150, 52)
 GAP = (26, 38)
+PASSING = 18
+"""Room for a line between boxes."""
+
 _PASSES = 6
 _MOST_SWEPT = 4000
 """Points, bends of long lines included, up to which rows are sorted; a larger picture is not read anyway."""
@@ -29,15 +32,29 @@ def layered(graph: nx.DiGraph) -> Layout:
     """A layout of a graph without parallel lines; what runs back in a circle is drawn upwards."""
     rank = _ranks(graph)
     drawn, bends = _with_bends(graph, rank)
-    rows = _sorted(_rows(drawn), drawn)
-    longest = max(map(len, rows), default=1)
-    width = longest * (BOX[0] + GAP[0])
-    places = {}
-    for r, row in enumerate(rows):
-        for i, node in enumerate(row):
-            places[node] = (width * (i + 0.5) / len(row), (r + 0.5) * (BOX[1] + GAP[1]))
+    rows = _sorted(_rows(drawn), drawn, graph)
+    at = [_across(row, graph) for row in rows]
+    middle = max((-min(row.values()) + _room(next(iter(row)), graph) / 2 for row in at), default=BOX[0])
+    places = {n: (middle + x, (r + 0.5) * (BOX[1] + GAP[1])) for r, row in enumerate(at) for n, x in row.items()}
+    width = 2 * middle
     lines = {edge: [places[n] for n in (edge[0], *bends[edge], edge[1])] for edge in graph.edges}
     return Layout({n: places[n] for n in graph}, lines, width, len(rows) * (BOX[1] + GAP[1]))
+
+
+def _room(node: Any, graph: nx.DiGraph) -> float:
+    """How wide a box is with its gap; a line that passes by takes little."""
+    return BOX[0] + GAP[0] if node in graph else PASSING
+
+
+def _across(row: Sequence[Any], graph: nx.DiGraph) -> dict[Any, float]:
+    """Where the middles of a row are, side by side, counted from the middle of the picture."""
+    x = -sum(_room(node, graph) for node in row) / 2
+    places = {}
+    for node in row:
+        room = _room(node, graph)
+        places[node] = x + room / 2
+        x += room
+    return places
 
 
 def long_lines(graph: nx.DiGraph) -> list[tuple[Hashable, Hashable]]:
@@ -82,17 +99,17 @@ def _rows(drawn: nx.DiGraph) -> list[list[Any]]:
     return [rows[r] for r in sorted(rows)]
 
 
-def _sorted(rows: list[list[Any]], drawn: nx.DiGraph) -> list[list[Any]]:
+def _sorted(rows: list[list[Any]], drawn: nx.DiGraph, graph: nx.DiGraph) -> list[list[Any]]:
     """Rows whose nodes stand near the middle of what they are joined to, above and below in turn."""
     if len(drawn) > _MOST_SWEPT:
         return rows
-    order = {node: (i + 0.5) / len(row) for row in rows for i, node in enumerate(row)}
+    order = {node: x for row in rows for node, x in _across(row, graph).items()}
     for sweep in range(_PASSES):
         neighbours = drawn.predecessors if sweep % 2 == 0 else drawn.successors
         for row in rows if sweep % 2 == 0 else rows[::-1]:
             means = {n: _mean([order[m] for m in neighbours(n)], order[n]) for n in row}
             row.sort(key=means.__getitem__)
-            order.update({node: (i + 0.5) / len(row) for i, node in enumerate(row)})
+            order.update(_across(row, graph))
     return rows
 
 

@@ -18,8 +18,11 @@ from snntoolbox.ir.summary import incoming, shape_text
 MOST_BOXES = 800
 """A larger network is no picture."""
 
-MOST_LINES = 600
-"""Of more lines those over several rows are left out of the picture."""
+MOST_LINES, MOST_EACH = 600, 5
+"""Of more lines, in all or for each box, those over several rows are left out of the picture."""
+
+_FEW = 100
+"""So many lines can be followed however few boxes there are."""
 
 LEVELS = ("0", "0.01", "0.04", "0.1", "0.3", "1")
 """Spikes per neuron and step, by colour: rates are far apart, so by powers of 3 below one spike per step."""
@@ -94,7 +97,7 @@ def picture_of(network: SpikingNetwork) -> Picture | None:
     boxes, graph, left_out = boxes_of(network), _graph(network), 0
     if len(boxes) > MOST_BOXES:
         return None
-    if graph.number_of_edges() > MOST_LINES:
+    if graph.number_of_edges() > min(MOST_LINES, max(_FEW, MOST_EACH * len(boxes))):
         long = long_lines(graph)
         graph, left_out = nx.restricted_view(graph, [], long), len(long)
     layout = layered(graph)
@@ -108,13 +111,16 @@ def picture_of(network: SpikingNetwork) -> Picture | None:
 def curve(points: Sequence[tuple[float, float]]) -> list[tuple[tuple[float, float], ...]]:
     """A smooth line from edge to edge of two boxes: its start, and three points of each bend.
 
-    `points` begin and end in the middle of a box; a line back to its own box is a loop beside it.
+    `points` begin and end in the middle of a box; a line back to its own box is a loop beside it. Beside the boxes of a
+    row that it passes it runs straight.
     """
     (x, y), *others = points
     if others == [(x, y)]:
         side, out = x + BOX[0] / 2, x + BOX[0] / 2 + 0.6 * GAP[0]
         return [((side, y - 12),), ((out, y - 12), (out, y + 12), (side, y + 12))]
-    ends = [(x, _edge(y, others[0][1])), *others[:-1], (others[-1][0], _edge(others[-1][1], points[-2][1]))]
+    passed = [(px, _edge(py, other)) for (px, py), before, after in zip(others, points, others[1:], strict=False)
+              for other in (before[1], after[1])]  # fmt: skip
+    ends = [(x, _edge(y, others[0][1])), *passed, (others[-1][0], _edge(others[-1][1], points[-2][1]))]
     bends: list[tuple[tuple[float, float], ...]] = [(ends[0],)]
     for (x, y), (px, py) in pairwise(ends):
         middle = (y + py) / 2

@@ -27,9 +27,11 @@ def plot_network(network: SpikingNetwork, rates: Mapping[str, float], axes: Axes
     picture = picture_of(network)
     if picture is None:
         raise ArgumentError(f"the network has more than {MOST_BOXES} layers: too many for a picture")
-    width, height = (min(most, length / _PER_INCH) for length, most in zip(picture.size, _LARGEST, strict=True))
+    inches = min(1 / _PER_INCH, *(most / length for length, most in zip(picture.size, _LARGEST, strict=True)))
+    width, height = (length * inches for length in picture.size)
     figure, axes = canvas(max(width, 3.0) + 2 * bool(rates), height + 0.6, axes)
-    say(axes, drawn_name(network.name), "", "")
+    left_out = f"\n{picture.left_out} long lines are left out" if picture.left_out else ""
+    say(axes, f"{drawn_name(network.name)}{left_out}", "", "")
     axes.set_axis_off()
     axes.set_xlim(0, picture.width)
     axes.set_ylim(picture.height, 0)

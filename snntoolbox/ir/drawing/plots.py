@@ -34,6 +34,7 @@ MOST_POINTS = 20_000
 MOST_ROWS = 100
 MOST_TRACES = 6
 MOST_MAPS = 64
+MOST_NAMED = 10
 
 
 def rates_against_activations(rates: Array, activations: Array, layer: str, axes: Axes | None = None) -> Figure:
@@ -47,15 +48,18 @@ def layers_against_activations(pairs: Mapping[str, tuple[Array, Array]], axes: A
     ends = [float(f(values)) for both in pairs.values() for values in both for f in (np.min, np.max)]
     low, high = min(*ends, 0.0), max(*ends, 1e-9)
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", label="identity", zorder=3)
-    titles = []
+    known = {layer: correlation(activations, rates) for layer, (rates, activations) in pairs.items()}
+    named = sorted(known, key=lambda layer: np.nan_to_num(known[layer], nan=2.0))[:MOST_NAMED]
     for (layer, (rates, activations)), colour in zip(pairs.items(), shades(len(pairs)), strict=True):
         x, y = np.asarray(activations).ravel(), np.asarray(rates).ravel()
         shown = spread(x.size, MOST_POINTS // len(pairs))
-        told = f"{drawn_name(layer)}: r = {correlation(activations, rates):.4f}"
-        titles.append(told + ("" if len(shown) == x.size else f"\n{len(shown):,} of {x.size:,} points shown"))
+        told = f"{drawn_name(layer)}: r = {known[layer]:.4f}"
+        title = told + ("" if len(shown) == x.size else f"\n{len(shown):,} of {x.size:,} points shown")
         style = {"s": 6, "color": colour, "alpha": 0.25, "linewidths": 0, "rasterized": True, "zorder": 2}
-        axes.scatter(x[shown], y[shown], label=told if len(pairs) > 1 else None, **style)
-    title = titles[0] if len(pairs) == 1 else "Rates against activations"
+        axes.scatter(x[shown], y[shown], label=told if len(pairs) > 1 and layer in named else None, **style)
+    if len(pairs) > 1:
+        few = f"\nnamed: the {len(named)} of {len(pairs)} layers that follow least" if len(named) < len(pairs) else ""
+        title = f"Rates against activations{few}"
     say(axes, title, "ANN activation", "SNN rate × scale (activation units)")
     axes.set_aspect("equal", adjustable="box")
     legend: Any = axes.legend(loc="upper left", frameon=False, fontsize=9)

@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from snntoolbox.ir.drawing.layout import BOX, layered, long_lines
+from snntoolbox.ir.drawing.layout import BOX, GAP, layered, long_lines
 
 GRAPHS = {
     "chain": nx.path_graph(5, nx.DiGraph),
@@ -45,3 +45,11 @@ def test_rows_are_sorted_so_that_lines_do_not_cross():
 def test_lines_over_several_rows():
     assert long_lines(GRAPHS["diamond"]) == [("a", "d")]
     assert len(long_lines(GRAPHS["dense"])) == 36 - 8
+
+
+def test_a_line_that_passes_takes_little_room():
+    layout = layered(GRAPHS["dense"])
+    assert layout.width < 3 * (BOX[0] + GAP[0])
+    alone = layered(GRAPHS["chain"])
+    assert alone.width == BOX[0] + GAP[0]
+    assert {x for x, _ in alone.places.values()} == {alone.width / 2}

@@ -23,6 +23,9 @@ CASES = {
                 ["conv1: r = ", "20,000 of 24,000 points", "ANN activation", "SNN rate"]),
     "scatter of zeros": (lambda: plots.rates_against_activations(np.zeros((2, 3)), np.zeros((2, 3)), "dead"),
                          ["dead: r = nan"]),
+    "scatter of many layers": (
+        lambda: plots.layers_against_activations({f"l{i}": (RATES[:2], RATES[:2] ** (1 + i)) for i in range(12)}),
+        ["named: the 10 of 12 layers that follow least", "l11: r ="]),
     "correlations": (lambda: plots.correlations({"conv1": 0.99, "fc": math.nan, "odd": -0.2}),
                      ["conv1", "0.9900", "not known", "-0.2000"]),
     "error": (lambda: plots.error_over_time(np.linspace(0.9, 0.021, STEPS), 0.02, 0.5),
