@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,14 +52,23 @@ def _object_hint(model: Any) -> str:
     return f"frontends asked: {', '.join(frontend_names())}"
 
 
+def readers_of(path: Path, candidates: Sequence[Frontend]) -> list[Frontend]:
+    """The frontends that read a file, by its ending; of several that have it, those that find the file to be theirs.
+
+    A frontend may have a method ``reads(path)`` for that. Where none finds so, all of them are given.
+    """
+    fitting = [f for f in candidates if path.suffix.lower() in f.suffixes]
+    finding = [f for f in fitting if len(fitting) > 1 and getattr(f, "reads", lambda path: True)(path)]
+    return finding or fitting
+
+
 def frontend_for(model: Any) -> Frontend:
     """The frontend that reads this file (by its ending) or takes this live object."""
     candidates = loadable_frontends()
     if isinstance(model, (str, Path)):
         if Path(model).is_dir():
             raise FrontendError(f"'{model}' is a folder, not a model", hint=FOLDER_HINT)
-        suffix = Path(model).suffix.lower()
-        fitting = [f for f in candidates if suffix in f.suffixes]
+        fitting = readers_of(Path(model), candidates)
         what, endings = f"'{model}'", sorted({s for f in candidates for s in f.suffixes})
         hint = f"known endings: {', '.join(endings)}; or name the frontend (model_lib)"
     else:

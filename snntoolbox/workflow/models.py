@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snntoolbox.errors import ConfigError
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_frontends
+from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_frontends, readers_of
 from snntoolbox.ir.regular_files import check_regular
 
 
@@ -38,7 +38,7 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself
     # what belongs together (NAME.py beside NAME.pth).
     named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
-    present = [(f, file) for f, file in named if filename and file.is_file()]
+    present = [(f, file) for f, file in named if filename and file.is_file() and f in readers_of(file, frontends)]
     if not present:
         raise _missing(folder, filename, [file.name for _, file in named], {s for f in frontends for s in f.suffixes})
     if len({f.name for f, _ in present}) > 1:
@@ -51,7 +51,7 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
 
 def _reader_of(path: Path, frontends: Sequence[Frontend], model_lib: str) -> Frontend:
     """The first frontend that reads files with this ending; ConfigError."""
-    reader = next((f for f in frontends if path.suffix.lower() in f.suffixes), None)
+    reader = next(iter(readers_of(path, frontends)), None)
     if reader is None:
         suffixes = ", ".join(s for f in frontends for s in f.suffixes)
         raise ConfigError(f"model_lib = {model_lib} does not read '{path.name}'", hint=f"it reads {suffixes}")

@@ -163,7 +163,6 @@ CASES = {
     "wrong model_lib": Case(
         r"model_lib = keras does not read 'digits_cnn\.onnx'.*\.keras", ["input.model_lib=keras"]
     ),
-    "lasagne": Case(r"model_lib = lasagne.*export the model to ONNX", ["input.model_lib=lasagne"]),
     "several models": Case(r"several models are called 'digits_cnn'.*ending", ann("digits_cnn"), twins),
     "unknown layers": Case(r"layer_b.*Hardmax.*layer_y.*Det", ann("odd.onnx"), unknown_layers),
     # data

@@ -21,7 +21,7 @@ FRAMEWORKS = {
         *(f"backends/inisim/{name}.py" for name in ("by_counts", "readings", "wired")),
         *("frontends/pytorch/", "frontends/keras/frontend.py", "training/pytorch/"),
         *("backends/modules/state.py", "backends/modules/replay.py"),
-        "frontends/caffe/predicting.py",
+        *("frontends/caffe/predicting.py", "frontends/lasagne/predicting.py"),
     ),
     "jinja2": ("backends/templates.py",),
     "numba": ("engine/fast/jit.py", "engine/fast/compiled_intrinsics.py", "engine/fast/products_tile_intrinsics.py"),

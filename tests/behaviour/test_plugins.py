@@ -136,7 +136,7 @@ def test_the_same_one_twice_is_one(installed):
 def test_unknown_names_list_the_known():
     with pytest.raises(FrontendError) as caught:
         frontend_named("theano")
-    assert caught.value.hint.startswith("known: caffe, keras, onnx, pytorch")
+    assert caught.value.hint.startswith("known: caffe, keras, lasagne, onnx, pytorch")
     with pytest.raises(BackendError) as caught:
         backend_named("brian")
     assert "INI" in caught.value.hint
@@ -151,7 +151,7 @@ def test_with_none_installed_none_are_known(installed):
 def test_names_give_objects():
     for group, find in ((FRONTENDS, frontend_named), (BACKENDS, backend_named)):
         assert [find(n).name for n in names(group)] == names(group)
-    assert {"caffe", "keras", "onnx", "pytorch"} <= {*frontend_names()}
+    assert {"caffe", "keras", "lasagne", "onnx", "pytorch"} <= {*frontend_names()}
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,7 @@ def _runner(model: OnnxModel) -> Run:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds, which have no common base but this
         log.info("onnxruntime cannot load the model, the ONNX reference evaluator runs it: %s", error)
         return _reference_runner(proto)

@@ -112,4 +112,3 @@ def _start(call: OnnxCall, number: int, place: int) -> Operand | None:
         raise Refusal(f"its initial state has the shape {value.first.shape}")
     states = call.one_sample(value.first if value.fixed else one_sample(value, place), place)
     return states[number] if np.any(states[number]) else None
-

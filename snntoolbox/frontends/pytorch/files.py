@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import logging
-import sys
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -20,9 +14,8 @@ from snntoolbox.frontends.pytorch.archive import is_program, load_program
 from snntoolbox.frontends.pytorch.model import TorchModel, check_fits, export_module, wrap_program
 from snntoolbox.frontends.pytorch.operators import without_idle
 from snntoolbox.frontends.pytorch.sizes import quiet
+from snntoolbox.frontends.user_code import failing, run_code
 from snntoolbox.ir.regular_files import check_regular
-
-log = logging.getLogger(__name__)
 
 _WEIGHTS = (".pkl", ".pth", ".pt")
 _SPARE_BYTES = 1 << 26
@@ -146,7 +139,7 @@ def _check_tensors(state: Mapping[str, torch.Tensor], path: Path) -> None:
 
 def build_model(code: Path) -> tuple[torch.nn.Module, Any]:
     """``Model(**kwargs)`` of the user's file and its `input_shape`; runs that file."""
-    module = _run_code(code)
+    module = run_code(code, "Model")
     cls = getattr(module, "Model", None)
     if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)):
         raise FrontendError(f"'{code}' defines no `class Model(torch.nn.Module)`")
@@ -154,38 +147,9 @@ def build_model(code: Path) -> tuple[torch.nn.Module, Any]:
     if not isinstance(kwargs, Mapping):
         raise FrontendError(f"`kwargs` in '{code}' is a {type(kwargs).__name__}, not a dictionary")
     hint = "arguments of Model go into a dictionary `kwargs` in that file"
-    with _failing(f"Model({', '.join(map(str, kwargs))}) in '{code}'", hint):
+    with failing(f"Model({', '.join(map(str, kwargs))}) in '{code}'", "Model", hint):
         model = cls(**kwargs)
     return model, getattr(model, "input_shape", getattr(module, "input_shape", None))
-
-
-def _run_code(code: Path) -> ModuleType:
-    """The user's file as a module under a name of its own."""
-    name = f"_snntoolbox_model_{hashlib.sha256(str(code.resolve()).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, code)
-    if spec is None or spec.loader is None:
-        raise FrontendError(f"'{code}' cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    log.warning("'%s' is code, and is run to build the model", code)
-    with _failing(f"'{code}'"):
-        spec.loader.exec_module(module)
-    return module
-
-
-@contextmanager
-def _failing(what: str, hint: str | None = None) -> Iterator[None]:
-    """FrontendError where the user's code raises anything, or ends the program as scripts do."""
-    try:
-        yield
-    except SystemExit as end:
-        raise FrontendError(
-            f"{what} ends the program: it calls exit({'' if end.code is None else end.code!r})",
-            hint="only the definition of Model belongs in this file; put what trains or prints under "
-            "`if __name__ == '__main__':`",
-        ) from end
-    except Exception as error:
-        raise FrontendError(f"{what} failed: {type(error).__name__}: {error}", hint=hint) from error
 
 
 def _load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:

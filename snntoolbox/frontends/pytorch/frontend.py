@@ -30,6 +30,13 @@ class TorchFrontend:
         torch_models = {"torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"}
         return bool(bases & torch_models) or f"{__package__}.model.TorchModel" in bases
 
+    def reads(self, path: Path) -> bool:
+        """Whether a file of Python is about PyTorch, by its words; other endings are this frontend's alone."""
+        try:
+            return path.suffix.lower() != ".py" or b"torch" in path.read_bytes()
+        except OSError:
+            return False
+
     def open(self, source: Path | Any, *, input_shape: Any = None) -> TorchModel:
         """The model, exported and ready.
 

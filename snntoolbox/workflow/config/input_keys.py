@@ -9,7 +9,6 @@ from typing import Any, Literal
 from snntoolbox.workflow.config.conversion_keys import always_fires, schedule_of
 from snntoolbox.workflow.config.key import POSITIVE, at_least, exactly, key
 
-_TO_ONNX = "is not supported; export the model to ONNX and use model_lib = onnx"
 _EMPTY_AUTO, _EMPTY_FALSE = {"": "auto"}, {"": "False"}
 """The toolbox has defaults of nothing at all."""
 _TOOLBOX_WIDTH = 10
@@ -42,9 +41,8 @@ class Input:
     model_lib: str = key(
         "auto",
         "Library that made the model; auto tells it from the file's suffix.",
-        choices=("auto", "keras", "pytorch", "onnx", "caffe"),
+        choices=("auto", "keras", "pytorch", "onnx", "caffe", "lasagne"),
         plugins="snntoolbox.frontends",
-        refused={"lasagne": f"Lasagne {_TO_ONNX}"},
     )
     dataset_format: str = key(
         "npz",
