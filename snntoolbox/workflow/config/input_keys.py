@@ -61,7 +61,7 @@ class Input:
         {},
         "Images: target_size (height, width), color_mode (rgb, grayscale, rgba), "
         "interpolation (nearest, bilinear, bicubic, lanczos, box, hamming), keep_aspect_ratio, classes (folders "
-        "in order), subset (training or validation), follow_links.",
+        "in order), subset (training or validation), follow_links, shuffle, seed, class_mode.",
     )
     num_dvs_events_per_sample: int = key(
         2000,

@@ -35,6 +35,7 @@ class ImageFormat:
     image `keeps_aspect` what is too long of it is cut off at both ends before. `rescale` multiplies pixel values of
     0..255; then an image is standardised by `standards`. `classes` are the class folders in order, empty for all in
     sorted order; of the files of each the first share `split` is the `subset` 'validation', the others are 'training'.
+    Classes count where it is `labelled`; where it is `shuffled` samples are in the order that Keras has with `seed`.
     """
 
     size: tuple[int, int] | None = None
@@ -48,7 +49,14 @@ class ImageFormat:
     split: float = 0.0
     subset: str = ""
     follows_links: bool = False
+    labelled: bool = True
+    shuffled: bool = False
+    seed: int = 0
     classes: tuple[str, ...] = ()
+
+    def order(self, samples: int) -> np.ndarray:
+        """The numbers of so many samples by name, in the order in which they are taken."""
+        return np.random.RandomState(self.seed).permutation(samples) if self.shuffled else np.arange(samples)
 
     @property
     def part(self) -> Share:
@@ -86,6 +94,14 @@ def _is_truth(value: object) -> bool:
 
 def _is_share(value: object) -> bool:
     return _is_number(value) and isinstance(value, (int, float)) and 0 <= value < 1
+
+
+def _is_mode(value: object) -> bool:
+    return value in ("categorical", "sparse", "binary", None)
+
+
+def _is_seed(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value < 2**32)
 
 
 def _is_subset(value: object) -> bool:
@@ -135,15 +151,15 @@ _OPTIONS: Mapping[str, Mapping[str, _Option]] = {
         "color_mode": _one_of(COLOR_MODES, "color_mode"),
         "interpolation": _one_of(INTERPOLATIONS, "interpolation"),
         "classes": _Option("a list of folder names", _is_names, "classes", tuple),
-        "class_mode": _Option("categorical, sparse or binary", ("categorical", "sparse", "binary").__contains__),
-        "seed": _Option("None or an integer", lambda value: value is None or type(value) is int),
+        "class_mode": _Option("categorical, sparse, binary or None", _is_mode, "labelled", lambda m: m is not None),
+        "seed": _Option("None or an integer from 0 on", _is_seed, "seed", lambda value: value or 0),
         "batch_size": _Option("an integer above 0", lambda value: type(value) is int and value > 0),
         "subset": _Option("None, training or validation", _is_subset, "subset", lambda value: value or ""),
         "follow_links": _Option(_TRUTH, _is_truth, "follows_links"),
         "keep_aspect_ratio": _Option(_TRUTH, _is_truth, "keeps_aspect"),
         "save_format": _Option("a text", lambda value: isinstance(value, str)),
         **dict.fromkeys(_OF_OUTPUT, _only(None, False, "")),
-        "shuffle": _Option("False, because samples are numbered in order of their names", lambda value: value is False),
+        "shuffle": _Option(_TRUTH, _is_truth, "shuffled"),
     },
 }
 

@@ -65,9 +65,12 @@ def load_test(
         return load_events(root, events, tuple(n or 1 for n in sample_shape), limit=limit, indices=indices)
     form = image_format(datagen_kwargs, dataflow_kwargs, image_size)
     folders = class_folders(root, form.classes, class_idx_path, part=form.part, links=form.follows_links)
-    chosen = chosen_samples(len(folders.files), limit, indices, str(root), spread=True)
-    x = read_images([folders.files[i][0] for i in chosen], form, _fitted(folder, form))
-    y = np.array([folders.files[i][1] for i in chosen], np.int64)
+    files = [folders.files[i] for i in form.order(len(folders.files))]
+    chosen = chosen_samples(len(files), limit, indices, str(root), spread=not form.shuffled)
+    x = read_images([files[i][0] for i in chosen], form, _fitted(folder, form))
+    if not form.labelled:
+        return Dataset(x)
+    y = np.array([files[i][1] for i in chosen], np.int64)
     span = (min(folders.names), max(folders.names))
     return Dataset(x, y, class_names=folders.names, numbered=folders.numbered, span=span)
 

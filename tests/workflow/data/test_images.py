@@ -123,7 +123,9 @@ def test_folders_for_test_and_calibration(folder, tmp_path):
         ({}, {"target_size": 32}, r"target_size = 32 in dataflow_kwargs must be \(height, width\)"),
         ({}, {"target_size": (0, 3)}, "target_size"),
         ({}, {"color_mode": ["rgb"]}, "must be one of rgb, grayscale, rgba"),
-        ({}, {"shuffle": True}, "shuffle = True in dataflow_kwargs must be False"),
+        ({}, {"shuffle": 1}, "shuffle = 1 in dataflow_kwargs must be True or False"),
+        ({}, {"seed": -1}, "seed = -1 in dataflow_kwargs must be None or an integer from 0 on"),
+        ({}, {"class_mode": "input"}, "class_mode = 'input' in dataflow_kwargs must be categorical"),
         ({}, {"classes": ["fox"]}, "class folder .*fox does not exist"),
         ({}, {"classes": "cat"}, "classes = 'cat' in dataflow_kwargs must be a list"),
     ],
@@ -240,3 +242,18 @@ def test_more_ways_to_resize(folder, interpolation):
     options = {"target_size": (2, 3), "interpolation": interpolation}
     sized = [image_module.fromarray(p).resize((3, 2), image_module.Resampling[interpolation.upper()]) for p in PIXELS]
     np.testing.assert_array_equal(load(folder, dataflow_kwargs=options).x, np.stack([np.asarray(i) for i in sized]))
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_order_of_keras(folder, seed):
+    """Its iterator draws an order with the seed; labels and pictures stay together."""
+    order = np.random.RandomState(seed).permutation(6)
+    data = load(folder, dataflow_kwargs={"shuffle": True, "seed": seed})
+    np.testing.assert_array_equal(data.x, PIXELS[order])
+    np.testing.assert_array_equal(data.y, np.array([0, 0, 1, 1, 2, 2])[order])
+    few = load(folder, dataflow_kwargs={"shuffle": True, "seed": seed}, limit=2)
+    np.testing.assert_array_equal(few.x, PIXELS[order[:2]])
+
+
+def test_without_classes(folder):
+    assert load(folder, dataflow_kwargs={"class_mode": None}).y is None
