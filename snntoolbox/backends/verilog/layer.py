@@ -61,8 +61,8 @@ class Layer:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing but spikes reaches it, no current and no bias, and it fires in a window alone."""
-        windowed = self._neuron is not None and self._neuron.window is not None
+        """Whether a step outside its window brings it spikes alone: no current, no bias, no clipping at its end."""
+        windowed = self._neuron is not None and self._neuron.window is not None and self.limits is None
         return windowed and not (self.current_bits or self.bias.any() or (self.presented and self.rest.any()))
 
     @property

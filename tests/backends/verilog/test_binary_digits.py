@@ -148,3 +148,28 @@ def test_a_layer_that_only_spikes_reach_is_scanned_in_its_window_alone(lanes):
     assert [fixed_clocks(layer, steps) for layer in (first, second)] == [5 * 12 + 7 * 2, 4 * 12 + 8 * 2]
     assert measured <= design.loaded + readout.neurons + 1 + 5 * 12 + 4 * 12 + 8 * steps
     assert measured < design.loaded + steps * scan_clocks(first)
+
+
+@needs("iverilog")
+@pytest.mark.parametrize("limits", [None, (-300.0, 400.0)], ids=str)
+def test_phases_are_those_of_the_reference_where_each_step_clips(limits):
+    """Potentials that saturate do so in every step, so all of them are scanned."""
+    draft = Draft()
+    draft.schedule = Schedule("phased", window=4, steps=12)
+    current = draft.dense(draft.input(8, coding=ConstantCurrent(steps=4)), 8)
+    for first in (4, 8):
+        current = draft.dense(draft.neurons(current, IF(initial=0.5, window=(first, first + 4)), bias=0.0), 8)
+    draft.readout(current)
+    net = Quantize(6)(draft.network())
+    if limits:
+        net = net.with_neurons(saturation=limits)
+    x = np.random.default_rng(1).uniform(-1, 1, (6, 8))
+    expected = interpret(net, x, steps=12, record=Record(spikes=True))
+    with VerilogBackend().build(net, verilog_simulator="icarus", lanes=2, stalls=2) as built:
+        got = built.run(x, steps=12, record=Record(spikes=True))
+        assert [layer.silent for layer in built.design.layers if layer.spikes] == [False, limits is None]
+    for name, spikes in expected.spikes.items():
+        np.testing.assert_array_equal(got.spikes[name], spikes)
+    free = interpret(net.with_neurons(saturation=None), x, steps=12, record=Record(spikes=True))
+    clipped = any((free.spikes[n] != spikes).any() for n, spikes in expected.spikes.items())
+    assert clipped == bool(limits)
