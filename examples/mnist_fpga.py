@@ -56,12 +56,12 @@ def build(name, size):
 def distorted(x):
     """Each image turned, scaled, sheared, moved and bent a little."""
     n = len(x)
-    turn, shear, scale = torch.empty(n).uniform_(-0.25, 0.25), torch.empty(n).uniform_(-0.2, 0.2), torch.empty(n, 2)
-    scale.uniform_(0.85, 1.15)
-    affine = torch.empty(n, 2, 3).uniform_(-0.14, 0.14)  # the last column: how far it moves
+    turn, scale, shear = 0.5 * (torch.rand(n) - 0.5), 1 + 0.3 * (torch.rand(n, 2) - 0.5), 0.4 * (torch.rand(n) - 0.5)
+    affine = torch.zeros(n, 2, 3)
     affine[:, 0, 0], affine[:, 0, 1] = turn.cos() * scale[:, 0], -turn.sin() + shear
     affine[:, 1, 0], affine[:, 1, 1] = turn.sin(), turn.cos() * scale[:, 1]
-    bend = functional.interpolate(torch.randn(n, 2, 7, 7) * 0.07, x.shape[2:], mode="bicubic", align_corners=True)
+    affine[:, :, 2] = 0.28 * (torch.rand(n, 2) - 0.5)
+    bend = functional.interpolate(0.07 * torch.randn(n, 2, 7, 7), x.shape[2:], mode="bicubic", align_corners=True)
     grid = functional.affine_grid(affine, x.shape, align_corners=False) + bend.permute(0, 2, 3, 1)
     return functional.grid_sample(x, grid, align_corners=False)
 

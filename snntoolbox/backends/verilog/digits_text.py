@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from snntoolbox.backends.verilog.design import Design
-from snntoolbox.backends.verilog.ports import coordinates
+from snntoolbox.backends.verilog.ports import spike_bits, spike_fields
 from snntoolbox.backends.verilog.widths import unsigned_bits
-from snntoolbox.backends.verilog.writing import Files, connected, constant, vector
-from snntoolbox.ir.node import Array
+from snntoolbox.backends.verilog.writing import both, connected, constant, counter, either, vector, wide
 
 
 class DigitsText:
     """The instance of `snn_digits` for all inputs of a design, and the choice of who takes a word of the stream."""
 
-    def __init__(self, design: Design, files: Files) -> None:
-        self.design, self.files = design, files
+    def __init__(self, design: Design) -> None:
+        self.design = design
         self.word = design.input_spike_bits + design.input_id_bits
         self.signed = any(i.signed for i in design.inputs)
 
     def text(self) -> str:
         """Behind the input currents of a sample come its values; `digit_data` is {marker, sign, input, coordinates}."""
+        names, word, last = self._names()
+        # A single value has no coordinates to count.
+        counted = bool(names)
         wires = (
-            "    wire drives, source_open, load_ready, taken_ready, digit_valid, digit_marker, digit_sign;\n"
+            f"    wire {'digit_load, ' * counted}drives, source_open, load_ready, taken_ready;\n"
+            "    wire digit_valid, digit_marker, digit_sign;\n"
             f"    wire {vector(self.word)} digit_word;\n"
             "    // Signs and inputs are read where there are any.\n"
             "    /* verilator lint_off UNUSEDSIGNAL */\n"
@@ -34,29 +35,43 @@ class DigitsText:
         pairs = [
             ("clk", "clk"), ("rst", "rst"), ("steps", "steps"), ("open", "source_open"),
             ("in_valid", "in_valid & ~drives"), ("in_ready", "load_ready"),
-            ("in_value", f"in_data[{self.design.digits + self.signed - 1}:0]"),
-            ("out_valid", "digit_valid"), ("out_ready", "taken_ready & ~drives"), ("out_marker", "digit_marker"),
-            ("out_sign", "digit_sign"), ("out_word", "digit_word"),
+            ("in_value", f"in_data[{self.design.digits + self.signed - 1}:0]"), ("in_word", word), ("in_last", last),
+            ("load", "digit_load" * counted), ("out_valid", "digit_valid"), ("out_ready", "taken_ready & ~drives"),
+            ("out_marker", "digit_marker"), ("out_sign", "digit_sign"), ("out_word", "digit_word"),
         ]  # fmt: skip
-        values = ",\n".join(f"        .{name}({value})" for name, value in self._parameters())
-        return f"{wires}    snn_digits #(\n{values}\n    ) digits (\n{connected(pairs)}\n    );\n"
+        parameters = ", ".join(f".{name}({value})" for name, value in self._parameters())
+        return f"{wires}{names}    snn_digits #(\n        {parameters}\n    ) digits (\n{connected(pairs)}\n    );\n"
 
     def _parameters(self) -> list[tuple[str, str]]:
-        words = self._words()
-        place, number = (unsigned_bits(n - 1) for n in (self.design.digits, len(words)))
-        found = [
-            ("STEPS", str(self.design.step_bits)), ("BITS", str(self.design.digits)), ("PLACE", str(place)),
-            ("TOP", constant(self.design.digits - 1, place)), ("SIGNED", str(int(self.signed))),
-            ("NUMBER", str(number)), ("VALUES", str(len(words))), ("VALUE_END", constant(len(words) - 1, number)),
-            ("WORD", str(self.word)),
+        digits, values = self.design.digits, sum(i.values for i in self.design.inputs)
+        place, number = unsigned_bits(digits - 1), unsigned_bits(values - 1)
+        return [
+            ("STEPS", str(self.design.step_bits)), ("BITS", str(digits)), ("PLACE", str(place)),
+            ("TOP", constant(digits - 1, place)), ("SIGNED", str(int(self.signed))), ("NUMBER", str(number)),
+            ("VALUES", str(values)), ("WORD", str(self.word)),
         ]  # fmt: skip
-        if self.word != number or (words != np.arange(len(words))).any():
-            about = f"{self.design.module}: {{input, coordinates}} of each value"
-            name = self.files.memory(f"{self.design.module}_values.hex", words, self.word, about)
-            found.append(("WORDS", f'"{name}"'))
-        return found
 
-    def _words(self) -> Array:
-        """The word {input, coordinates} of each value, in the order of the stream."""
-        low = self.design.input_spike_bits
-        return np.concatenate([coordinates(i.shape) | n << low for n, i in enumerate(self.design.inputs)])
+    def _names(self) -> tuple[str, str, str]:
+        """Counters of the coordinates of a value, in C order; its word {input, coordinates}; whether it is the last."""
+        inputs, ids = self.design.inputs, self.design.input_id_bits
+        text, words, lasts = "", [], []
+        for n, given in enumerate(inputs):
+            here = f"(digit_input == {constant(n, ids)})" if ids else ""
+            step = both(["digit_load", *[here] * bool(ids)])
+            ends: list[str] = []
+            names: list[str] = []
+            for axis, field in reversed(list(enumerate(spike_fields(given.shape)))):
+                if field.bits:
+                    name, end = f"digit_{n}_{axis}", f"digit_{n}_{axis}_end"
+                    text += counter(name, end, field.bits, field.size, both([step, *ends]))
+                    ends, names = [*ends, end], [name, *names]
+            joined = f"{{{', '.join(names)}}}" if len(names) > 1 else names[0] if names else "1'b0"
+            joined = wide(joined, spike_bits(given.shape), self.design.input_spike_bits)
+            words.append(f"({{{self.design.input_spike_bits}{{{here}}}}} & {joined})" if ids else joined)
+            lasts.append(both([*[here] * bool(ids), *ends]))
+        if not ids:
+            return text, words[0], lasts[0]
+        ended = "digit_input_end"
+        chosen = counter("digit_input", ended, ids, len(inputs), f"digit_load & ({either(lasts)})")
+        word = f"{{digit_input, {either(words)}}}"
+        return chosen + text, word, f"{ended} & ({lasts[-1]})"

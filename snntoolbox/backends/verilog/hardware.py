@@ -35,7 +35,7 @@ def hardware(design: Design) -> dict[str, str]:
         own = LayerText(design, layer, written)
         written.texts[f"{layer.module}.v"] = own.text()
         written.texts.update({f"{port.module}.v": port.text() for port in own.ports})
-    written.texts[f"{design.module}.v"] = TopText(design, summary(design), written).text()
+    written.texts[f"{design.module}.v"] = TopText(design, summary(design)).text()
     written.texts[f"{axi_module(design)}.v"] = axi_text(design)
     return {**library(), **written.texts}
 

@@ -15,6 +15,7 @@ from snntoolbox.backends.verilog.writing import (
     both,
     connected,
     constant,
+    counter,
     either,
     header,
     packed,
@@ -289,12 +290,7 @@ class LayerText:
                 names[axis] = f"{{{name}, lane}}"
             else:
                 names[axis] = name
-            text += (
-                f"    reg {vector(bits)} {name};\n"
-                f"    wire end_{axis} = {name} == {constant(count - 1, bits)};\n"
-                f"    always @(posedge clk)\n        if (rst) {name} <= {bits}'d0;\n"
-                f"        else if ({carry}) {name} <= end_{axis} ? {bits}'d0 : {name} + 1'b1;\n"
-            )
+            text += counter(name, f"end_{axis}", bits, count, carry)
             carry = f"{carry} & end_{axis}"
         coordinates = [names[a] for a in range(len(layer.shape)) if a in names] or ["1'b0"]
         width = spike_bits(layer.shape)

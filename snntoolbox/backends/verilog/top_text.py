@@ -9,7 +9,6 @@ from snntoolbox.backends.verilog.ports import spike_bits
 from snntoolbox.backends.verilog.widths import unsigned_bits
 from snntoolbox.backends.verilog.writing import (
     WAIVER,
-    Files,
     both,
     connected,
     constant,
@@ -25,8 +24,8 @@ from snntoolbox.backends.verilog.writing import (
 class TopText:
     """The module of the whole network."""
 
-    def __init__(self, design: Design, comment: list[str], files: Files) -> None:
-        self.design, self.comment, self.files = design, comment, files
+    def __init__(self, design: Design, comment: list[str]) -> None:
+        self.design, self.comment = design, comment
         # Where spikes of inputs come from: {marker, sign, input, coordinates}.
         self.spikes = "digit_data" if design.digits else "in_data"
 
@@ -98,7 +97,7 @@ class TopText:
         if len(design.driven) > 1:
             text += f"    wire {vector(bits)} drive_index;\n"
         if design.digits:
-            text += DigitsText(design, self.files).text()
+            text += DigitsText(design).text()
         text += (
             f"    snn_source #(\n        .STEPS({design.step_bits}), .SPIKING({int(spiking)}), .DRIVEN({int(driven)}), "
             f".DRIVE({bits}), .DRIVE_END({constant(max(words - 1, 0), bits)}), .PARTS({count})\n    ) source (\n"

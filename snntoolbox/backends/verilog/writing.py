@@ -90,6 +90,16 @@ def header(lines: Iterable[str]) -> str:
     return "".join(f"// {comment(line)}\n" for line in lines)
 
 
+def counter(name: str, end: str, bits: int, count: int, step: str) -> str:
+    """A register that counts round, one further with each `step`, and a wire that tells its last number."""
+    return (
+        f"    reg {vector(bits)} {name};\n"
+        f"    wire {end} = {name} == {constant(count - 1, bits)};\n"
+        f"    always @(posedge clk)\n        if (rst) {name} <= {bits}'d0;\n"
+        f"        else if ({step}) {name} <= {end} ? {bits}'d0 : {name} + 1'b1;\n"
+    )
+
+
 def ports_text(ports: Sequence[tuple[str, int, str]]) -> str:
     """The ports of a module: (direction, bits, name); 0 bits is a scalar."""
     ranges = [vector(bits) if bits else "" for _, bits, _ in ports]

@@ -1,6 +1,6 @@
 // Takes the values of a sample, {sign, magnitude}, and gives their binary digits as spikes, the most significant first:
 // in each of the first BITS steps those whose digit is set, {marker, sign, word}, then a marker; later markers alone.
-// Only values other than 0 are kept. WORDS has for each value the word of its spikes; without it, that is its number.
+// Only values other than 0 are kept, each with the word of its spikes, which comes with it; `in_last` with the last one.
 // `open` lets a sample in. Takes VALUES clocks to load, and in each of the BITS steps one for each value that is kept.
 module snn_digits #(
     parameter STEPS = 8,
@@ -10,9 +10,7 @@ module snn_digits #(
     parameter SIGNED = 0,
     parameter NUMBER = 4,
     parameter VALUES = 16,
-    parameter [NUMBER-1:0] VALUE_END = 15,
-    parameter WORD = 4,
-    parameter WORDS = ""
+    parameter WORD = 4
 ) (
     input  wire                   clk,
     input  wire                   rst,
@@ -21,6 +19,9 @@ module snn_digits #(
     input  wire                   in_valid,
     output wire                   in_ready,
     input  wire [BITS+SIGNED-1:0] in_value,
+    input  wire [WORD-1:0]        in_word,
+    input  wire                   in_last,
+    output wire                   load,
     output wire                   out_valid,
     input  wire                   out_ready,
     output wire                   out_marker,
@@ -29,27 +30,13 @@ module snn_digits #(
 );
     localparam VALUE = BITS + SIGNED;
     reg sending, shown, digits_left;
-    reg [NUMBER-1:0] number;
     // One more than an address: all values may be kept.
     reg [NUMBER:0] kept, at;
     reg [PLACE-1:0] digit;
     reg [STEPS-1:0] left;
-    wire load = in_valid & in_ready;
+    assign load = in_valid & in_ready;
     wire keep = load & (in_value[BITS-1:0] != {BITS{1'b0}});
-    wire ends = number == VALUE_END;
     assign in_ready = open & ~sending;
-
-    wire [WORD-1:0] named;
-    wire [NUMBER-1:0] next_number = ~load ? number : ends ? {NUMBER{1'b0}} : number + 1'b1;
-    generate
-        if (WORDS != "") begin : listed
-            snn_rom #(.WIDTH(WORD), .ADDRESS(NUMBER), .DEPTH(VALUES), .FILE(WORDS)) names (
-                .clk(clk), .read(1'b1), .address(rst ? {NUMBER{1'b0}} : next_number), .data(named)
-            );
-        end else begin : numbered
-            assign named = number[WORD-1:0];
-        end
-    endgenerate
 
     wire [VALUE-1:0] value;
     wire [BITS-1:0] magnitude = value[BITS-1:0];
@@ -69,12 +56,10 @@ module snn_digits #(
         if (rst) begin
             sending <= 1'b0;
             shown <= 1'b0;
-            number <= {NUMBER{1'b0}};
             kept <= {(NUMBER + 1){1'b0}};
         end else begin
-            number <= next_number;
             if (keep) kept <= kept + 1'b1;
-            if (load & ends) sending <= 1'b1;
+            if (load & in_last) sending <= 1'b1;
             if (go) shown <= more;
             if (marked & last) begin
                 sending <= 1'b0;
@@ -95,7 +80,7 @@ module snn_digits #(
     end
 
     snn_ram #(.WIDTH(WORD + VALUE), .ADDRESS(NUMBER), .DEPTH(VALUES)) memory (
-        .clk(clk), .write(keep), .write_address(kept[NUMBER-1:0]), .write_data({named, in_value}),
+        .clk(clk), .write(keep), .write_address(kept[NUMBER-1:0]), .write_data({in_word, in_value}),
         .read(go & more), .read_address(at[NUMBER-1:0]), .read_data({out_word, value})
     );
 endmodule
