@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from snntoolbox.analysis.settings import Setting
+from snntoolbox.analysis.settings import Notation, Setting
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.latency import Latency
+from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, RATES
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.schema import Settings, keys
 
@@ -78,3 +80,17 @@ def as_key(name: str, value: object) -> Setting:
         return Setting("digit_input", True, "input")
     text = isinstance(value, Poisson) if name == "encoding" else row.written(value)
     return Setting(row.name, text, row.section)
+
+
+def notation_of(settings: Settings) -> Notation:
+    """How a field of the recipe, or of a run, is written beside these settings: a code of the toolbox has its own."""
+    code, dt = settings.conversion.spike_code, settings.simulation.dt
+
+    def written(name: str, value: object) -> Setting:
+        if name == "duration" and code == PATTERN and isinstance(value, (int, float)):
+            return Setting("num_bits", round(value / dt), "conversion")
+        if name == "schedule" and value == Rate.name and code in CODES:
+            return Setting("spike_code", RATES, "conversion")
+        return as_key(name, value)
+
+    return written

@@ -26,7 +26,7 @@ from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result
 from snntoolbox.ir.timing import timing
-from snntoolbox.workflow.choices import as_key
+from snntoolbox.workflow.choices import notation_of
 from snntoolbox.workflow.collecting import (
     Batch,
     Collector,
@@ -40,6 +40,7 @@ from snntoolbox.workflow.collecting import (
     Populations,
     collect,
 )
+from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import accuracies
 from snntoolbox.workflow.figures import Figures, LayerFigures, figures_of
 from snntoolbox.workflow.options import BUILT_IN, options_of
@@ -204,7 +205,7 @@ def _warn_of_disagreement(
         told = f"[input] num_poisson_events_per_sample = {given.num_poisson_events_per_sample} ends the input early"
         prepared.journal.warn(f"{only}; {told}: more, or -1 for all of it, may help")
         return
-    remedy = _remedy(prepared, share, diagnosis) or _longer(prepared.network, prepared.settings.simulation.duration)
+    remedy = _remedy(prepared, share, diagnosis) or _longer(prepared.network, prepared.settings)
     hint = "" if advised else " (`snntoolbox diagnose` tries what does)"
     prepared.journal.warn(f"{only}; {remedy}{hint}")
 
@@ -213,15 +214,16 @@ def _remedy(prepared: Prepared, share: float | None, diagnosis: Diagnosis | None
     """What may help, in words, as far as the errors tell; nothing where there is nothing to gain."""
     if diagnosis is None or prepared.recipe is None or share == 1:
         return ""
-    return likely_remedy(diagnosis, prepared.recipe, prepared.settings.simulation.duration, as_key)
+    settings = prepared.settings
+    return likely_remedy(diagnosis, prepared.recipe, settings.simulation.duration, notation_of(settings))
 
 
-def _longer(network: SpikingNetwork | None, duration: int) -> str:
+def _longer(network: SpikingNetwork | None, settings: Settings) -> str:
     """What a longer run would do."""
     neurons = [] if network is None else [p.neuron for p in network.populations.values() if not p.recurs]
     if any(isinstance(neuron, IF) and not neuron.lossless for neuron in neurons):
         return "its neurons lose input (refractory period, leak, reset or saturation), which no number of steps mends"
-    return f"more steps may help ([simulation] duration = {2 * duration})"
+    return f"more steps may help ({notation_of(settings)('duration', 2 * settings.simulation.duration)})"
 
 
 def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:

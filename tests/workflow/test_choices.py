@@ -18,7 +18,7 @@ from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.nodes import Input, ReLU
 from snntoolbox.ir.result import Record
-from snntoolbox.workflow.choices import OF_A_RUN, as_key, recipe_keys, recipe_of
+from snntoolbox.workflow.choices import OF_A_RUN, as_key, notation_of, recipe_keys, recipe_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import keys
 from snntoolbox.workflow.config.values import show
@@ -153,3 +153,18 @@ def test_a_field_as_its_key(text, settings):
         other += ["cell.tau_refrac=2"] if name != "neuron.negative" else []  # they do not go together
         recipe = recipe_of(settings(*other, f"{setting.path}={show(setting.value)}"), 1.0, (0.0, 1.0))
         assert plain(recipe) == plain(changed(recipe, {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("code", "duration", "schedule"),
+    [
+        ("temporal_mean_rate", "[simulation] duration = 8", "[conversion] schedule = rate"),
+        ("ttfs", "[simulation] duration = 8", "[conversion] spike_code = temporal_mean_rate"),
+        ("temporal_pattern", "[conversion] num_bits = 8", "[conversion] spike_code = temporal_mean_rate"),
+    ],
+)
+def test_advice_is_written_as_a_code_has_it(code, duration, schedule):
+    """So that what is advised is not refused, and has an effect."""
+    notation = notation_of(load_config({"paths": {"filename_ann": "net"}, "conversion": {"spike_code": code}}))
+    assert (str(notation("duration", 8)), str(notation("schedule", "rate"))) == (duration, schedule)
+    assert str(notation("threshold_rule", "mmse")) == "[conversion] threshold_rule = mmse"

@@ -14,7 +14,7 @@ from snntoolbox.workflow.config.special_parts import offline, special_parts
 
 ScheduleName = Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"]
 
-PATTERN = "temporal_pattern"
+RATES, PATTERN = "temporal_mean_rate", "temporal_pattern"
 CODES: Mapping[str, ScheduleName] = {
     "ttfs": "first-spike",
     "ttfs_dyn_thresh": "first-spike",
@@ -197,11 +197,11 @@ class Conversion:
         recipe="approximate",
     )  # fmt: skip
     spike_code: str = key(
-        "temporal_mean_rate",
+        RATES,
         "How values become spikes: temporal_mean_rate is rate coding; ttfs, by the time of the first spike, is "
         "schedule = first-spike, and so are ttfs_dyn_thresh and ttfs_corrective; temporal_pattern, the binary digits "
         "of a value, is schedule = radix with a duration of num_bits steps.",
-        choices=("temporal_mean_rate", *CODES),
+        choices=(RATES, *CODES),
     )
     num_bits: int = key(
         MOST_BITS,

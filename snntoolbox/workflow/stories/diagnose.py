@@ -7,7 +7,7 @@ from functools import partial
 from snntoolbox.analysis.advice.diagnose import advised, check_seconds, untried
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.errors import ConfigError
-from snntoolbox.workflow.choices import as_key, presents_events
+from snntoolbox.workflow.choices import notation_of, presents_events
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
@@ -31,7 +31,7 @@ def _advise(prepared: Prepared, diagnosis: Diagnosis | None, *, seconds: float) 
     if diagnosis is None or prepared.recipe is None or prepared.network is None or inputs.leading is None:
         raise ConfigError("the errors of this network cannot be split", hint="`snntoolbox run` simulates it")
     if inputs.calibration is None:
-        return untried(diagnosis, prepared.recipe, simulation.duration, as_key)
+        return untried(diagnosis, prepared.recipe, simulation.duration, notation_of(prepared.settings))
     return advised(
         diagnosis,
         inputs.leading,
@@ -43,5 +43,5 @@ def _advise(prepared: Prepared, diagnosis: Diagnosis | None, *, seconds: float) 
         seconds,
         simulation.early_exit,
         options_of(prepared.settings, BUILT_IN),
-        as_key,
+        notation_of(prepared.settings),
     )
