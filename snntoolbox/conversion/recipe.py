@@ -185,7 +185,7 @@ class Recipe:
         if self.max_pool not in POOLS:
             wrong.append(f"max_pool = {self.max_pool!r} is none of {', '.join(POOLS)}")
         if self.max_pool == "wta" and self.neuron.graded:
-            wrong.append("max_pool = wta counts spikes: levels must be (1,), and spikes unsigned")
+            wrong.append("max_pool = wta counts plain spikes, without levels, signs and payloads")
         if self.bias not in ("current", "neuron"):
             wrong.append(f"bias = {self.bias!r} is neither 'current' nor 'neuron'")
         if self.readout not in READOUTS:

@@ -10,7 +10,7 @@ what it does where spikes take no time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,8 +19,9 @@ import scipy.sparse as sp
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.encodings import Spiking
+from snntoolbox.ir.flat_gates import GateCells, gate_cells
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.parts import Delta
 
@@ -77,11 +78,13 @@ class FlatNetwork:
     cells: Mapping[str, Cells]
     connections: tuple[Connection, ...]
     samples: int = 1
+    gates: Mapping[str, GateCells] = field(default_factory=dict)
 
     @cached_property
     def lead(self) -> int:
         """Steps of the clock beyond those of a run: the largest onset."""
-        return max((c.onset for c in self.cells.values()), default=0)
+        onsets = [*(c.onset for c in self.cells.values()), *(g.onset for g in self.gates.values())]
+        return max(onsets, default=0)
 
     @cached_property
     def neurons(self) -> int:
@@ -96,6 +99,8 @@ class FlatNetwork:
     def replicated(self, samples: int) -> FlatNetwork:
         """`samples` copies of this network for one sample, without a synapse between them."""
         sizes = {**self.inputs, **{n: c.size for n, c in self.cells.items()}}
+        posts = {**sizes, **{n: g.size for n, g in self.gates.items()}}
+        sizes |= {n: g.windows for n, g in self.gates.items()}
 
         def copied(index: Array, size: int) -> Array:
             return np.asarray((np.arange(samples)[:, None] * size + index).ravel())
@@ -108,19 +113,24 @@ class FlatNetwork:
             replace(
                 c,
                 pre=copied(c.pre, sizes[c.source]),
-                post=copied(c.post, sizes[c.target]),
+                post=copied(c.post, posts[c.target]),
                 weight=np.tile(c.weight, samples),
             )
             for c in self.connections
         )
         inputs = {name: size * samples for name, size in self.inputs.items()}
-        return FlatNetwork(inputs=inputs, cells=cells, connections=connections, samples=samples)
+        gates = {name: g.replicated(samples) for name, g in self.gates.items()}
+        return FlatNetwork(inputs=inputs, cells=cells, connections=connections, samples=samples, gates=gates)
 
 
-def flattened(network: SpikingNetwork) -> FlatNetwork:
-    """The network for one sample; UnsupportedError for neurons that are not integrate-and-fire, and for quick loops."""
-    if gates := [p for p in network.populations.values() if not isinstance(p.neuron, IF)]:
-        offenders = [Unsupported(p.label, "no integrate-and-fire neurons") for p in gates]
+def flattened(network: SpikingNetwork, *, with_gates: bool = False) -> FlatNetwork:
+    """The network for one sample; UnsupportedError for neurons that are not integrate-and-fire, and for quick loops.
+
+    `with_gates` allows gates of max pooling too, which read spikes alone.
+    """
+    gates = {n: p for n, p in network.populations.items() if isinstance(p.neuron, MaxGate)}
+    if unfit := [p for p in gates.values() if not with_gates or _reads_currents(network, p)]:
+        offenders = [Unsupported(p.label, "no integrate-and-fire neurons, or a gate on a current") for p in unfit]
         raise UnsupportedError("a simulator without layers", offenders)
     if loop := network.circuit.quick_loop:
         offender = Unsupported(" -> ".join(loop), "fewer steps of delay than projections")
@@ -130,16 +140,32 @@ def flattened(network: SpikingNetwork) -> FlatNetwork:
         raise UnsupportedError("a simulator where spikes alone make synaptic currents", offenders)
     spiking = [n for n, e in network.encodings.items() if isinstance(e, Spiking) and not e.valued]
     inputs = {n: 2 * network.wiring.size(n) for n in spiking}
-    order = [n for n in network.targets if n in network.populations]
+    order = [n for n in network.targets if n in network.populations and n not in gates]
+    shapes = network.wiring.shapes
+    flat_gates = {n: gate_cells(p, shapes[p.current], network.depths[n]) for n, p in gates.items()}
     cells = {name: _cells(network.populations[name], network.depths[name]) for name in order}
     connections = []
     for projection in network.projections:
-        if projection.target in cells and (projection.source in cells or projection.source in inputs):
+        spikes = projection.source in inputs or projection.source in network.populations
+        if projection.target in flat_gates and spikes:
+            matrix = flat_gates[projection.target].reading(projection.synapses())
+            connections.append(_connection(projection, _signed(matrix) if projection.source in inputs else matrix))
+        if projection.target in cells and spikes:
             for inhibitory, matrix in _synapses(network, projection):
                 if projection.source in inputs:
-                    matrix = sp.csr_array(sp.hstack([matrix, -matrix]))
+                    matrix = _signed(matrix)
                 connections.append(_connection(projection, matrix, inhibitory=inhibitory))
-    return FlatNetwork(inputs=inputs, cells=cells, connections=tuple(connections))
+    return FlatNetwork(inputs=inputs, cells=cells, connections=tuple(connections), gates=flat_gates)
+
+
+def _signed(matrix: sp.csr_array) -> sp.csr_array:
+    """Synapses of an input as those of its sources: for spikes that count as +1, then for those as -1."""
+    return sp.csr_array(sp.hstack([matrix, -matrix]))
+
+
+def _reads_currents(network: SpikingNetwork, population: Population) -> bool:
+    codings = [network.encodings.get(s) for s in network.sources[population.current]]
+    return any(c is not None and (not isinstance(c, Spiking) or c.valued) for c in codings)
 
 
 def _sequence_through_synapses(network: SpikingNetwork, population: Population) -> bool:

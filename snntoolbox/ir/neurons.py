@@ -254,9 +254,12 @@ def _unfit(special: Sequence[object]) -> Iterator[str]:
             yield f"{name} is no part: it must be a frozen dataclass with exactly one role of snntoolbox.ir.part"
         elif not _has_features(part):
             yield f"{name} has no features, by which simulators could refuse it"
-    roles = [role_of(part) for part in special]
-    if len(set(roles)) < len(roles):
-        yield "two special parts have one role"
+    by_role: dict[str, list[str]] = {}
+    for part in special:
+        by_role.setdefault(role_of(part), []).append(type(part).__name__)
+    for role, names in by_role.items():
+        if role and len(names) > 1:
+            yield f"{' and '.join(names)} are both its {role}: two special parts have one role"
 
 
 def _has_features(part: object) -> bool:

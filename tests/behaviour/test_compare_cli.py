@@ -281,7 +281,7 @@ def test_inspect_asks_a_simulator(workspace, capsys):
     assert main(["inspect", "digits_cnn.onnx", "--simulator", "nest", "--maxpool-type", "gate"]) == 2
     captured = capsys.readouterr()
     assert "max_pool (onnx MaxPool): max pooling by a gate" in captured.err
-    assert "simulator = INI can run all of these, or [conversion] maxpool_type = relu_tree" in captured.err
+    assert "simulator = INI or brian2 can run all of these, or [conversion] maxpool_type = relu_tree" in captured.err
     assert "relu1" in captured.out, "the summary is there beside the refusal"
 
 

@@ -50,7 +50,7 @@ class Brian2Backend:
         | f.INPUTS
         | f.RECORDINGS
         | {f.DELAYS, f.RECURRENT, f.BIAS, f.INITIAL_POTENTIAL, f.PULSES, f.TIMED_INPUT, f.SEQUENCES}
-        | {f.FLOAT_WEIGHTS, f.BATCHES, f.DRAWN_READOUT},
+        | {f.FLOAT_WEIGHTS, f.BATCHES, f.DRAWN_READOUT, f.MAX_POOLING},
         latency=1,
         exact_bits=53,
         modules=("brian2",),

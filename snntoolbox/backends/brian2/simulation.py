@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import brian2 as b2
 import numpy as np
 
+from snntoolbox.backends.brian2.gates import Gates
 from snntoolbox.backends.brian2.parts import code_of
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened, spread
+from snntoolbox.ir.flat_gates import GateCells
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -60,7 +63,7 @@ class Simulation:
 
     def __init__(self, network: SpikingNetwork, *, codegen: str = "numpy", synapses: int = 4_000_000) -> None:
         self.network, self.codegen = network, codegen
-        self.flat = flattened(network)
+        self.flat = flattened(network, with_gates=True)
         self.together = max(1, synapses // max(1, self.flat.synapses))
         log.info("%d neurons, %d synapses per sample", self.flat.neurons, self.flat.synapses)
 
@@ -88,7 +91,8 @@ class Simulation:
 
     def _side_by_side(self, host: HostInput, record: Record, report: Callable[[float], None]) -> Result:
         if not host.samples:
-            spikes = {n: np.zeros((host.steps, 0, *c.shape), bool) for n, c in self.flat.cells.items()}
+            every: dict[str, Cells | GateCells] = {**self.flat.cells, **self.flat.gates}
+            spikes = {n: np.zeros((host.steps, 0, *c.shape), bool) for n, c in every.items()}
             potentials = {n: np.zeros(s.shape) for n, s in spikes.items()}
             return assembled(self.network, host, spikes, potentials, record)
         # Connecting by arrays is fast in numpy, and one piece of code less to compile.
@@ -114,17 +118,26 @@ class _Network:
         self.flat, self.host = flat, host
         self.clock = b2.Clock(dt=STEP, name="clock_of_steps")
         # Names stand in the compiled code: the same ones each time, so that nothing is compiled twice.
-        self.numbers = {name: i for i, name in enumerate([*flat.inputs, *flat.cells])}
+        self.numbers = {name: i for i, name in enumerate([*flat.inputs, *flat.cells, *flat.gates])}
         self.groups = {name: self._source(name, size) for name, size in flat.inputs.items()}
         self.groups |= {name: self._neurons(cells) for name, cells in flat.cells.items()}
+        self.gates = {n: Gates(b2, g, self.clock, partial(self._name_of, n)) for n, g in flat.gates.items()}
+        self.groups |= {name: gates.windows for name, gates in self.gates.items()}
         synapses = [self._synapses(c) for c in flat.connections if len(c.weight)]
-        self.monitors = {n: b2.SpikeMonitor(self.groups[n], name=self._name("spikes", n)) for n in flat.cells}
+        spiking = [*flat.cells, *flat.gates]
+        self.monitors = {n: b2.SpikeMonitor(self.groups[n], name=self._name("spikes", n)) for n in spiking}
+        self.silent = [n for n in flat.gates if record.wants_potentials(n)]
         self.traces = {n: self._trace(n) for n in flat.cells if record.wants_potentials(n)}
         self.whole = b2.Network(*self.groups.values(), *synapses, *self.monitors.values(), *self.traces.values())
+        for gates in self.gates.values():
+            self.whole.add(*gates.objects)
         self.whole.schedule = SCHEDULE
 
     def _name(self, kind: str, *populations: str) -> str:
         return "_".join([kind, *(str(self.numbers[name]) for name in populations)])
+
+    def _name_of(self, population: str, kind: str) -> str:
+        return self._name(kind, population)
 
     def _trace(self, name: str) -> Any:
         group, called = self.groups[name], self._name("potentials", name)
@@ -179,6 +192,8 @@ class _Network:
     def _synapses(self, connection: Connection) -> Any:
         """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent."""
         source, target = self.groups[connection.source], self.groups[connection.target]
+        if connection.target in self.gates:
+            target = self.gates[connection.target].cells
         kind = f"{'inhibition' if connection.inhibitory else 'synapses'}{connection.lag or ''}"
         delay, name = (connection.delay - 1) * STEP, self._name(kind, connection.source, connection.target)
         model, arrival = "w : 1 (constant)", f"{'inhibition' if connection.inhibitory else 'current'}_post += w"
@@ -201,7 +216,8 @@ class _Network:
     def spikes(self) -> dict[str, Array]:
         """The raster of each population in its own steps, (steps, samples, *shape)."""
         found = {}
-        for name, cells in self.flat.cells.items():
+        every: dict[str, Cells | GateCells] = {**self.flat.cells, **self.flat.gates}
+        for name, cells in every.items():
             monitor = self.monitors[name]
             steps = np.rint(np.asarray(monitor.t / STEP)).astype(np.int64) - cells.onset
             shape = (self.host.steps, self.host.samples, *cells.shape)
@@ -210,7 +226,8 @@ class _Network:
 
     def potentials(self) -> dict[str, Array]:
         """The potentials asked for, after the reset, (steps, samples, *shape)."""
-        found = {}
+        shapes = {name: self.flat.gates[name].shape for name in self.silent}  # gates have no potential
+        found = {n: np.zeros((self.host.steps, self.host.samples, *shape)) for n, shape in shapes.items()}
         for name, monitor in self.traces.items():
             cells = self.flat.cells[name]
             own = np.asarray(monitor.v).T[cells.onset : cells.onset + self.host.steps]

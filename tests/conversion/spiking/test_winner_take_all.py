@@ -82,7 +82,7 @@ def test_no_gate_is_left_for_simulators_without_one():
 
 
 def test_spikes_with_values_are_refused():
-    with pytest.raises(ConversionError, match=r"wta counts spikes: levels"):
+    with pytest.raises(ConversionError, match=r"wta counts plain spikes"):
         Recipe(max_pool="wta", neuron=IF(levels=(1.0, 0.5), initial=0.5))
 
 
