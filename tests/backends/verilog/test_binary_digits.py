@@ -173,3 +173,16 @@ def test_phases_are_those_of_the_reference_where_each_step_clips(limits):
     free = interpret(net.with_neurons(saturation=None), x, steps=12, record=Record(spikes=True))
     clipped = any((free.spikes[n] != spikes).any() for n, spikes in expected.spikes.items())
     assert clipped == bool(limits)
+
+
+@needs("yosys")
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_there_is_no_multiplier(lanes, tmp_path):
+    """Not one that a synthesis for another chip would put into LUTs either."""
+    design = designed(network(4, ((2, 3, 5), True)), Choices(steps=12, currents={}, lanes=lanes))
+    write(tmp_path, hardware(design))
+    script = f"read_verilog *.v; hierarchy -top {design.module}; proc; flatten; opt; select -assert-none t:$mul"
+    done = subprocess.run(
+        ["yosys", "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout[-500:]

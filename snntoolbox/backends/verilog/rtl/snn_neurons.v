@@ -111,7 +111,15 @@ module snn_neurons #(
         end else begin : in_turn
             wire [TURN-1:0] turn = updated_place[TURN-1:0];
             reg [(LANES-1)*BITS-1:0] earlier;
-            assign potential = stored[turn*BITS +: BITS];
+            // Chosen by comparison: an index of turn * BITS would be a multiplier.
+            reg [BITS-1:0] chosen;
+            integer n;
+            always @* begin
+                chosen = stored[BITS-1:0];
+                for (n = 1; n < LANES; n = n + 1)
+                    if (turn == n[TURN-1:0]) chosen = stored[n*BITS +: BITS];
+            end
+            assign potential = chosen;
             assign next_word = {next_potential, earlier};
             assign complete = turn == {TURN{1'b1}};
             always @(posedge clk) if (go & updating) earlier <= next_word[LANES*BITS-1:BITS];
