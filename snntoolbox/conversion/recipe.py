@@ -160,6 +160,8 @@ class Recipe:
             wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
         if self.bias == "neuron" and any(self.neuron.synaptic):
             wrong.append("bias = neuron needs spikes that act at once (no tau_syn_E, tau_syn_I): biases come late")
+        if self.bias_relaxation and self.bias == "neuron":
+            wrong.append("bias_relaxation needs bias = current: the spikes of a neuron come in every step alike")
         if self.bias_relaxation and not schedule.always_fires:
             wrong.append(f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):

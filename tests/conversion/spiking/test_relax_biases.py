@@ -60,6 +60,8 @@ def test_the_built_in_simulator_does_as_the_interpreter(graph):
 def test_what_it_needs():
     with pytest.raises(ConversionError, match="needs schedule = rate"):
         Recipe(bias_relaxation=True, schedule="phased")
+    with pytest.raises(ConversionError, match="needs bias = current"):
+        Recipe(bias_relaxation=True, bias="neuron")
     names = [asked.feature.name for asked in features(smallest_network(Recipe(bias_relaxation=True), 8))]
     assert any("pulses" in name for name in names)
 
