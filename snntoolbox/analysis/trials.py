@@ -44,10 +44,16 @@ _SLACK = 1.3
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a trial gave: its outcome, and the mean synaptic operations per sample."""
+    """What a trial gave: its outcome, and what an answer costs.
+
+    operations: the mean synaptic operations per sample. spikes: those of the neurons. interval: the steps from one
+    sample to the next, with one membrane per neuron.
+    """
 
     outcome: Outcome
     operations: float
+    spikes: float
+    interval: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +125,7 @@ class Trials:
 
     def fewer(self, held: int, fitted: int) -> Trials:
         """The same with less of the samples: of those held back, and of those that choose thresholds, every k-th."""
+
         def some(arrays: Sequence[Array], most: int) -> list[Array]:
             kept = np.unique(np.linspace(0, len(arrays[0]) - 1, min(most, len(arrays[0]))).round().astype(int))
             return [a[kept] for a in arrays]
@@ -180,18 +187,20 @@ class Trials:
     def measured(self, recipe: Recipe, duration: float) -> Measurement:
         """Convert, simulate, compare; batch by batch, so that counts of many samples are never held at once."""
         network = self.converted(recipe, duration)
-        record, operations = Record(outputs_per_step=self.early_exit > 0), 0.0
+        record, operations, spikes = Record(outputs_per_step=self.early_exit > 0), 0.0, 0.0
         parts: list[Result] = []
         fans = fan_out(network)
         for result in simulate_batches(network, self.held, duration, "INI", 100, record, **self.options):
             done = sum(part.samples for part in parts)
             inputs = input_events(network, [a[done : done + result.samples] for a in self.held], result.steps, done)
             counts = {**result.events, **inputs}
+            spikes += sum(float(z.sum(dtype=float)) for z in result.events.values())
             operations += sum(float(np.vdot(z.sum(axis=0, dtype=float), fans[n])) for n, z in counts.items())
             parts.append(replace(result, counts={}, fired={}))
         result = joined(parts)
-        return Measurement(self.outcome(result), operations / result.samples)
-
+        outcome, own = self.outcome(result), network.schedule.interval if network.schedule else None
+        interval = float(own) if own else outcome.steps or result.steps
+        return Measurement(outcome, operations / result.samples, spikes / result.samples, interval)
 
 
 def _part(result: Result, chosen: slice) -> Result:

@@ -26,3 +26,7 @@ class Counting(StrEnum):
     def total(self, window: int) -> int:
         """What the spikes of one neuron in a window of so many steps count at most."""
         return 2**window - 1 if self is self.DIGIT else window
+
+    def window(self, total: int) -> int:
+        """The fewest steps of a window in which the spikes of one neuron can count so many."""
+        return total.bit_length() if self is self.DIGIT else total

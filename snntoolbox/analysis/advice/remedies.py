@@ -17,9 +17,12 @@ from snntoolbox.analysis.settings import Notation, as_argument, in_one_line
 from snntoolbox.conversion.changes import Changes
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.phased import Phased
+from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.thresholds.rules import rule_name
+from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.neurons import Negative, Reset
+from snntoolbox.ir.timing import steps_of
 
 MATTERS = 0.2
 """A term matters that makes at least this share of the local squared errors."""
@@ -157,6 +160,26 @@ def _phased(situation: Situation) -> Changes:
     return {"schedule": Phased.name, **({"layer_correction": "auto"} if other else {})}
 
 
+def _radix(situation: Situation) -> Changes:
+    """The same in as many steps as the levels have binary digits."""
+    digits = Radix().steps_for(_levels(situation))
+    return {**_phased(situation), "schedule": Radix.name, "duration": digits * situation.recipe.dt}
+
+
+def _levels(situation: Situation) -> int:
+    """The values above 0 that a neuron tells apart."""
+    return situation.recipe.chosen_schedule.resolution(steps_of(situation.duration, situation.recipe.dt))
+
+
+def _longer(situation: Situation) -> Changes:
+    """So many steps that a neuron tells twice as many values apart."""
+    return {"duration": situation.recipe.chosen_schedule.steps_for(2 * _levels(situation)) * situation.recipe.dt}
+
+
+def _in_digits(recipe: Recipe) -> bool:
+    return recipe.schedule == Radix.name
+
+
 def _plain(recipe: Recipe) -> bool:
     """Whether neurons are the plain ones, which every schedule can have, and fire all the time."""
     return recipe.chosen_schedule.always_fires and recipe.neuron.lossless and not recipe.neuron.graded
@@ -181,6 +204,14 @@ def _idle(situation: Situation) -> Reason | None:
     if situation.early_exit or not situation.recipe.chosen_schedule.ends_early or steps < MANY_STEPS:
         return None
     return Reason(f"every sample takes all {steps} steps, though most are decided long before", rank=0.05)
+
+
+_COARSE = _any(
+    # What a leak silences stays silent.
+    caused_by(QUANTISATION, UNEVENNESS, SAMPLING),
+    both(lambda r: r.neuron.leak == 1, _silenced),
+)
+"""More steps, which are finer, help."""
 
 
 def _higher(recipe: Recipe) -> float:
@@ -280,12 +311,21 @@ REMEDIES: tuple[Remedy, ...] = (
         cost="layers fire one after the other, an answer takes as many times the steps",
     ),
     Remedy(
-        # What a leak silences stays silent.
-        when=_any(
-            caused_by(QUANTISATION, UNEVENNESS, SAMPLING), both(lambda r: r.neuron.leak == 1, _silenced)
+        when=both(
+            lambda r: _plain(r) and r.gate is None and isinstance(r.encoding, ConstantCurrent), caused_by(UNEVENNESS)
         ),
-        changes=lambda s: {"duration": 2 * s.duration},
+        changes=_radix,
+        cost="layers fire one after the other, a binary digit in each step",
+    ),
+    Remedy(
+        when=both(lambda r: not _in_digits(r), _COARSE),
+        changes=_longer,
         cost="twice the time and spikes",
+    ),
+    Remedy(
+        when=lambda s: _COARSE(s) if _in_digits(s.recipe) and s.duration < MOST_BITS * s.recipe.dt else None,
+        changes=_longer,
+        cost="a step more in each window",
     ),
     Remedy(
         when=_idle,

@@ -42,8 +42,9 @@ def layer_text(diagnosis: Diagnosis) -> str:
     shown = [t for t in _COLUMNS if t != terms.SAMPLING or any(t in layer.terms for layer in diagnosis.layers)]
     header = ("layer", "error", "mean", *(_COLUMNS[t] for t in shown), "dead", "full")
     rows = [_row(layer, shown) for layer in diagnosis.layers]
+    resolved = f"{diagnosis.steps} {'levels' if diagnosis.windowed else 'steps'}"
     lines = [
-        f"Errors of the rates in % of the activations' RMS ({diagnosis.samples} samples, {diagnosis.steps} steps)",
+        f"Errors of the rates in % of the activations' RMS ({diagnosis.samples} samples, {resolved})",
         text_table(header, rows, set(range(1, len(header))), WIDTH, total=False),
     ]
     reasons: dict[str, list[str]] = {}
@@ -250,6 +251,7 @@ class Advice:
 class Diagnosis:
     """The errors of all populations and read-outs over `samples` samples and `steps` steps; see `LayerDiagnosis`.
 
+    Of a `windowed` network `steps` are the levels of a window.
     `confidence` and `advice` are empty unless they were asked for. Printed it is a table of 80 columns.
     """
 
@@ -257,6 +259,7 @@ class Diagnosis:
     steps: int
     layers: tuple[LayerDiagnosis, ...]
     readouts: tuple[LayerDiagnosis, ...] = ()
+    windowed: bool = False
     confidence: Mapping[str, Confidence] = field(default_factory=dict)
     advice: tuple[Advice, ...] = ()
 

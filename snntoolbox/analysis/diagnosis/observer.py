@@ -238,6 +238,7 @@ class Observer:
         return Diagnosis(
             samples=self.samples,
             steps=self.steps,
+            windowed=self.network.window is not None,
             layers=tuple(t.diagnosis() for n in self.network.targets if (t := self._sums.get(n))),
             readouts=tuple(self._readout_diagnosis(r) for r in self.network.readouts),
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from snntoolbox.errors import GraphError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.neurons import IF, Neuron
 from snntoolbox.ir.node import Array
 
@@ -27,7 +28,16 @@ TIE = 1e-6
 _ANY = frozenset({"threshold", "initial", "reset_potential"})
 """Fields of `IF` that the equation holds for whatever they are."""
 
-_COUNTED = frozenset({"reset", "leak", "synaptic", "refractory", "window", "levels", "negative", "saturation"})
+_IN_WINDOWS: Mapping[Counting, frozenset[str]] = {
+    Counting.ONE: frozenset({"window"}),
+    Counting.DIGIT: frozenset({"window", "counting"}),
+    Counting.LEAD: frozenset({"window", "counting", "reset"}),  # to 0: it fires once, and that says its sum
+}
+"""Fields of `IF` that windows have, in which a count is the sum in levels."""
+
+_COUNTED = frozenset(
+    {"reset", "leak", "synaptic", "refractory", "window", "counting", "levels", "negative", "saturation"}
+)
 """Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 
 
@@ -35,11 +45,11 @@ def undefined(neuron: Neuron, *, scheduled: bool = False) -> str:
     """Why the split is not defined for a neuron; empty where it is.
 
     It asks for integration without loss: reset by subtraction, and every other field as in a plain neuron. In a
-    network with a schedule, whose rates are counted in windows, a neuron may have one.
+    network with a schedule, whose rates are counted in windows, a neuron may have one, whatever a spike counts in it.
     """
     if not isinstance(neuron, IF):
         return f"{type(neuron).__name__} does not integrate a current"
-    changed = _changed(neuron) - _ANY - ({"window"} if scheduled else set())
+    changed = _changed(neuron) - _ANY - (_IN_WINDOWS[neuron.counting] if scheduled else set())
     return ", ".join(f"{name} = {getattr(neuron, name)}" for name in sorted(changed))
 
 

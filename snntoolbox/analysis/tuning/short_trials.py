@@ -49,7 +49,7 @@ def time_short_trials(queue: Sequence[Candidate], short: Rung, first: Rung, grap
     for candidate in queue:
         try:
             # What is imported and compiled once is no part of what a trial takes.
-            short.measure(replace(candidate, steps=1))
+            short.measure(replace(candidate, window=1))
             _climb(candidate, short, first.work(candidate), budget)
         except SNNToolboxError:
             continue
@@ -59,13 +59,13 @@ def time_short_trials(queue: Sequence[Candidate], short: Rung, first: Rung, grap
 def _climb(candidate: Candidate, short: Rung, work: float, budget: Budget) -> None:
     steps = 1
     while True:
-        one = replace(candidate, steps=steps)
+        one = replace(candidate, window=steps)
         if steps > 1 and not budget.allows(short.work(one)):
             return
         begin = time.perf_counter()
         short.measure(one)
         budget.took(short.work(one), time.perf_counter() - begin)
         log.debug("a trial of %d steps on %d samples: %.3f s", steps, short.samples, time.perf_counter() - begin)
-        if work <= LONGER * short.work(one) or steps >= candidate.steps:
+        if work <= LONGER * short.work(one) or steps >= candidate.window:
             return
-        steps = min(LONGER * steps, candidate.steps)
+        steps = min(LONGER * steps, candidate.window)

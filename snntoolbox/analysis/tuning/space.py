@@ -68,8 +68,7 @@ AXES: Mapping[str, Values] = {
     "scope": {"channel": {"per_channel": True}, "layer": {"per_channel": False}},
     "start": {f"{v0:g}": {"neuron.initial": v0} for v0 in (0.5, 0.25, 0.125, 0.0)},
     "correction": {
-        name: {"layer_correction": name}
-        for name in ("search", "search+potential", "none", "bias", "potential", "both")
+        name: {"layer_correction": name} for name in ("search", "search+potential", "none", "bias", "potential", "both")
     },
     "readout": {f"{n}": {"readout_correction": n} for n in (100, 0)},
     "pool": {name: {"max_pool": name} for name in ("relu_tree", "gate")},
@@ -107,11 +106,15 @@ _GATED = Graph(
 
 @dataclass(frozen=True)
 class Candidate:
-    """A choice on every axis, (axis, value), for runs of `steps` steps; `distance` from the start in axes."""
+    """A choice on every axis, (axis, value), for runs of `steps` steps; `distance` from the start in axes.
+
+    `window` is for how many steps it is converted: where a step is a binary digit fewer say as much.
+    """
 
     steps: int
     choices: tuple[tuple[str, str], ...]
     distance: int = field(default=0, compare=False)
+    window: int = field(default=0, compare=False)
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -120,6 +123,7 @@ class Candidate:
 
     def __str__(self) -> str:
         texts = {"scope": "per {}", "start": "V0 {}", "correction": "correction {}", "readout": "read-out {}"}
+        texts["coding"] = "{}" if self.window in (0, self.steps) else f"{{}} in {self.window}"
         return ", ".join(texts.get(axis, "{}").format(name) for axis, name in self.choices)
 
 
@@ -159,9 +163,13 @@ class Space:
         chosen = {axis: self.own[axis] if self.own[axis] in self.axes[axis] else next(iter(self.axes[axis]))
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
-            levels, base = self._levels(steps, chosen), self.base
+            levels, base = self._levels(self.window(steps, chosen), chosen), self.base
             chosen["rule"] = rule_name("auto", levels, base.percentile, base.percentile_fall)
-        return Candidate(steps, tuple(chosen.items()))
+        return Candidate(steps, tuple(chosen.items()), window=self.window(steps, chosen))
+
+    def window(self, steps: int, chosen: Mapping[str, str]) -> int:
+        """In how many steps a choice says as many values as the recipe as it is does in `steps`."""
+        return self.schedule(chosen["coding"]).steps_for(self.base.chosen_schedule.resolution(steps))
 
     def candidates(self, steps: int) -> list[Candidate]:
         """Every candidate that makes a recipe, the start first and then by distance from it, the first axes first."""
@@ -169,7 +177,8 @@ class Space:
         names = [axis for axis, _ in first.choices]
         possible = {first: first}
         for values in product(*(self.axes[axis] for axis in names)):
-            one = Candidate(steps, tuple(zip(names, values, strict=True)))
+            choices = tuple(zip(names, values, strict=True))
+            one = Candidate(steps, choices, window=self.window(steps, dict(choices)))
             if one not in possible and self._possible(one):
                 possible[one] = replace(one, distance=max(1, self._distance(one, first)))
         same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in possible}
@@ -186,7 +195,7 @@ class Space:
         if chosen.get("start") == "0.125" and chosen.get("coding") != "several levels":
             return False
         try:
-            self._levels(one.steps, chosen)
+            self._levels(one.window, chosen)
             self.recipe(one).check_correction()
         except ConversionError:
             return False

@@ -74,7 +74,7 @@ def tune(
     begin = Budget(budget)
     base = replace(recipe or Recipe(), **_known(choices))
     base.check_correction()
-    windows = chosen_steps(steps, duration, base.dt)
+    windows = chosen_steps(steps, duration, base)
     data, longest = checked_data(graph, calibration_data), windows[-1] * base.dt
     how: dict[str, Any] = {"early_exit": early_exit, "options": options or {}}
     trials = Trials(graph, data, longest, base, simulator, most_held=HELD, most_fitted=FITTED, **how)
@@ -91,9 +91,7 @@ def tune(
     return _tuning(result, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
 
 
-def _space(
-    graph: Graph, base: Recipe, simulator: str, keep: Sequence[str]
-) -> tuple[Space, dict[tuple[str, str], str]]:
+def _space(graph: Graph, base: Recipe, simulator: str, keep: Sequence[str]) -> tuple[Space, dict[tuple[str, str], str]]:
     """What is searched around a recipe, and (axis, value) -> why it is left out; ConversionError where nothing is."""
     left_out = {**_left_out(graph, base, simulator), **kept(base, keep)}
     space = Space.around(base, frozenset(left_out))
@@ -108,13 +106,21 @@ def _known(choices: dict[str, Any]) -> dict[str, Any]:
     return choices
 
 
-def chosen_steps(steps: Sequence[int], duration: float, dt: float) -> list[int]:
-    """The numbers of steps to try, from few to many; by default those of the duration and of a half, ... of it."""
+def chosen_steps(steps: Sequence[int], duration: float, base: Recipe) -> list[int]:
+    """The numbers of steps to try, from few to many; by default those of the duration, and of half the values, ...
+
+    ConversionError where the recipe has no runs of so many.
+    """
     wrong = [n for n in steps if n != int(n) or n < 1]
     if wrong:
         raise ConversionError(f"steps = {', '.join(map(str, wrong))}: each must be a whole number from 1 on")
-    whole = steps_of(duration, dt)
-    return sorted({int(n) for n in steps} or {whole // k for k in (1, 2, 4, 8) if whole // k})
+    schedule = base.chosen_schedule
+    if steps:
+        levels = {schedule.resolution(int(n)) for n in steps}
+    else:
+        whole = schedule.resolution(steps_of(duration, base.dt))
+        levels = {whole // k for k in (1, 2, 4, 8) if whole // k}
+    return sorted(schedule.steps_for(n) for n in levels)
 
 
 def checked_data(graph: Graph, data: Array | Sequence[Array] | None) -> tuple[Array, ...]:
@@ -200,12 +206,12 @@ def _rung(trials: Trials, space: Space, graph: Graph) -> Rung:
     samples, dt, depth = len(trials.held[0]), trials.recipe.dt, _depth(graph)
 
     def measure(candidate: Candidate) -> Any:
-        return trials.measured(space.recipe(candidate), window(candidate.steps, dt))
+        return trials.measured(space.recipe(candidate), window(candidate.window, dt))
 
     def work(candidate: Candidate) -> float:
         coding = candidate.chosen["coding"]
         factor = space.schedule(coding).cost(depth) * _SLOWER.get(coding, 1.0)
-        return candidate.steps * factor * samples
+        return candidate.window * factor * samples
 
     return Rung(samples, measure, work)
 
@@ -247,7 +253,7 @@ def _tuning(
         best=best,
         start=start,
         recipe=space.recipe(best.candidate),
-        duration=window(best.candidate.steps, space.base.dt),
+        duration=window(best.candidate.window, space.base.dt),
         changes=space.changes(best.candidate),
         candidates=sum(total),
         screened=len(result.screened),

@@ -29,7 +29,7 @@ def _table(tuning: Tuning) -> Iterator[str]:
     best, start = tuning.best, tuning.start
     yield from _wrapped(f"What nothing beats on {best.samples} calibration samples held back")
     score = "error" if best.measured.outcome.agreement is None else "agree"
-    yield f"  {score:>7}{'steps':>8}{'operations':>13}  setting"
+    yield f"  {score:>7}{'steps':>8}{'every':>7}{'operations':>13}  setting"
     yield "-" * WIDTH
     front = list(tuning.front)
     shown = front if len(front) <= _MOST else [front[i * (len(front) - 1) // (_MOST - 1)] for i in range(_MOST)]
@@ -47,7 +47,8 @@ def _table(tuning: Tuning) -> Iterator[str]:
 def _row(trial: Trial, mark: str) -> Iterator[str]:
     outcome = trial.measured.outcome
     share = outcome.output_error if outcome.agreement is None else outcome.agreement
-    numbers = f"{mark} {share:>7.1%}{trial.steps:>8.4g}{trial.measured.operations:>13,.0f}  "
+    costs = f"{trial.steps:>8.4g}{trial.measured.interval:>7.4g}{trial.measured.operations:>13,.0f}"
+    numbers = f"{mark} {share:>7.1%}{costs}  "
     setting = textwrap.wrap(str(trial.candidate), WIDTH - len(numbers), break_on_hyphens=False)
     for i, line in enumerate(setting):
         yield (" " * len(numbers) if i else numbers) + line
@@ -139,16 +140,18 @@ class Trial:
 
     @property
     def costs(self) -> Costs:
-        """What the front is of: loss, steps, synaptic operations."""
-        return (round(self.loss, 9), self.steps, self.measured.operations)
+        """What the front is of: loss, steps, steps between samples, synaptic operations, spikes."""
+        found = self.measured
+        return (round(self.loss, 9), self.steps, found.interval, found.operations, found.spikes)
 
 
 def best_of(trials: Sequence[Trial], target: Target) -> Trial:
     """The trial to take.
 
-    With an agreement to reach, the one of the fewest steps (then operations) that does and keeps the operations; else
-    the one of least loss within the operations, then of fewest steps. Where none reaches the target: of those within
-    the operations, if any, the one of least loss; else the one of fewest operations.
+    With an agreement to reach, the one of the fewest steps (then the fewest between samples, then of fewest operations)
+    that does and keeps the operations; else the one of least loss within the operations, then of fewest steps. Where
+    none reaches the target: of those within the operations, if any, the one of least loss; else the one of fewest
+    operations.
     """
     met = [t for t in trials if target.met(t)]
     if met and target.agreement is not None:
@@ -163,11 +166,11 @@ def best_of(trials: Sequence[Trial], target: Target) -> Trial:
 class Tuning:
     """What a search found; printed it is a table of 80 columns.
 
-    trials: those on most samples; front: those of them that none beats in agreement, steps and operations at once; best
-    is one of them; start is the recipe as it was, at the most steps. screened of candidates were tried at all, on
-    `few` samples; untried: steps -> number left for lack of time, and `never` the values that none tried has. left_out:
-    value -> why it cannot be; failed: trial -> its error. recipe, duration (ms): the best, ready to convert with;
-    changes: what makes that recipe of the one that was given.
+    trials: those on most samples; front: those of them that none beats in agreement, steps, throughput, operations and
+    spikes at once; best is one of them; start is the recipe as it was, at the most steps. screened of candidates were
+    tried at all, on `few` samples; untried: steps -> number left for lack of time, and `never` the values that none
+    tried has. left_out: value -> why it cannot be; failed: trial -> its error. recipe, duration (ms): the best, ready
+    to convert with; changes: what makes that recipe of the one that was given.
     """
 
     trials: tuple[Trial, ...]
@@ -230,12 +233,14 @@ class Tuning:
 def _plain(trial: Trial) -> dict[str, Any]:
     outcome = trial.measured.outcome
     return {
-        "duration_steps": trial.candidate.steps,
+        "duration_steps": trial.candidate.window or trial.candidate.steps,
         "choices": trial.candidate.chosen,
         "agreement": outcome.agreement,
         "output_error": outcome.output_error,
         "mean_steps": trial.steps,
+        "steps_between_samples": trial.measured.interval,
         "synaptic_operations": trial.measured.operations,
+        "spikes": trial.measured.spikes,
         "samples": trial.samples,
         "seconds": round(trial.seconds, 3),
     }

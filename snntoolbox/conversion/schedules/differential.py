@@ -41,6 +41,10 @@ class Differential:
         """Sums settle within the smallest level; steps tell nothing of it."""
         return steps
 
+    def steps_for(self, levels: int) -> int:
+        """As for a rate: more steps only settle more."""
+        return levels
+
     def misfits(self, recipe: Choices) -> list[str]:
         """Neurons that lose current, and random input."""
         wrong = lossy_choices(self.name, recipe)

@@ -37,6 +37,10 @@ class Rate:
         """One more value with each step."""
         return steps
 
+    def steps_for(self, levels: int) -> int:
+        """As many as values."""
+        return levels
+
     def misfits(self, recipe: Choices) -> list[str]:
         """Digits, whose order counts for nothing here."""
         return digits_misfit(self.name, recipe, Counting.ONE)

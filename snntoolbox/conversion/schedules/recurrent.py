@@ -47,6 +47,10 @@ class Recurrent:
         """As many levels as a window has steps."""
         return steps
 
+    def steps_for(self, levels: int) -> int:
+        """As many as levels."""
+        return levels
+
     def cost(self, layers: int) -> float:
         """Two windows for each step of the sequence."""
         return 2.0 * (layers + 1)

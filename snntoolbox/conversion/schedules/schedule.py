@@ -69,6 +69,10 @@ class Schedule(Protocol):
         """
         ...
 
+    def steps_for(self, levels: int) -> int:
+        """The fewest steps of a run, or window, in which a neuron tells so many values above 0 apart."""
+        ...
+
     def misfits(self, recipe: Choices) -> list[str]:
         """What does not go with it: neurons, inputs and grids, a sentence each."""
         ...

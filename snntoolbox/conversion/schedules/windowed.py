@@ -47,9 +47,13 @@ class Windowed(ABC):
         """The levels of a window."""
         return self.turns(steps).levels
 
+    def steps_for(self, levels: int) -> int:
+        """As many as levels, or as these have digits."""
+        return self.turns(1).counting.window(levels)
+
     def cost(self, layers: int) -> float:
-        """A window for the input and for each layer."""
-        return float(layers + 1)
+        """Not longer: the built-in simulator goes by counts, once for all windows."""
+        return 1.0
 
     def misfits(self, recipe: Choices) -> list[str]:
         """Neurons that lose current, or whose spikes are of several kinds."""

@@ -212,6 +212,7 @@ def situation(recipe=None, duration=64, steps=1, early_exit=0.0, **shares):
 MMSE = "[conversion] threshold_rule = mmse"
 CORRECTED = "[conversion] layer_correction = auto"
 SIGNED, PHASED = "[cell] spikes = signed", "[conversion] schedule = phased"
+RADIX = "[conversion] schedule = radix, [simulation] duration = 7"
 LONGER = "[simulation] duration = 128"
 LOWER = "[normalization] percentile = 99"
 
@@ -234,14 +235,21 @@ SITUATIONS = {
     "quantisation of sent changes": (
         situation(Recipe(schedule="differential"), quantisation=1.0), [LOWER, LONGER]
     ),
-    "unevenness": (situation(unevenness=1.0), [LOWER, SIGNED, PHASED, LONGER]),
+    "unevenness": (situation(unevenness=1.0), [LOWER, SIGNED, PHASED, RADIX, LONGER]),
     "unevenness, no correction": (
-        situation(Recipe(**PLAIN), unevenness=1.0), [LOWER, SIGNED, PHASED, LONGER, CORRECTED]
+        situation(Recipe(**PLAIN), unevenness=1.0), [LOWER, SIGNED, PHASED, RADIX, LONGER, CORRECTED]
+    ),
+    "quantisation in digits": (
+        situation(Recipe(schedule="radix"), duration=4, quantisation=1.0), [LOWER, "[simulation] duration = 5"]
+    ),
+    "quantisation in as many digits as there are": (
+        situation(Recipe(schedule="radix"), duration=16, quantisation=1.0), [LOWER]
     ),
     "phased, no correction": (situation(Recipe(schedule="phased", **PLAIN)), []),
     "unevenness, corrected in part": (
         situation(Recipe(layer_correction="bias", **PERCENTILE), unevenness=1.0),
-        [LOWER, SIGNED, f"{PHASED}, layer_correction = auto", LONGER, CORRECTED],
+        [LOWER, SIGNED, f"{PHASED}, layer_correction = auto",
+         RADIX.replace("radix", "radix, layer_correction = auto"), LONGER, CORRECTED],
     ),
     "unevenness of signed spikes": (
         situation(Recipe(neuron=IF(initial=0.5, negative=Negative.MEMORY), **PERCENTILE), unevenness=1.0),
@@ -252,7 +260,7 @@ SITUATIONS = {
         [LOWER, SIGNED, LONGER, "[conversion] maxpool_type = relu_tree"],
     ),
     "sampling": (situation(Recipe(encoding=Poisson()), sampling=1.0), ["[input] poisson_input = False", LONGER]),
-    "small clipping": (situation(clipping=0.1, unevenness=1.0), [LOWER, SIGNED, PHASED, LONGER]),
+    "small clipping": (situation(clipping=0.1, unevenness=1.0), [LOWER, SIGNED, PHASED, RADIX, LONGER]),
     "dead channels": (situation(channels=10, dead=2), [LONGER]),
     "a dead channel of many": (situation(channels=100, dead=1), []),
     "gate": (situation(Recipe(max_pool="gate")), ["[conversion] maxpool_type = relu_tree"]),
@@ -288,7 +296,7 @@ def test_of_two_values_of_a_field_the_better_is_tried_with_others(digits, monkey
 
     def better(self, recipe, duration):
         tried.append((recipe.threshold_rule, recipe.percentile, recipe.readout_correction))
-        return Measurement(Outcome(0.5 + 0.1 * len(tried), 1 / len(tried), 4), 1.0)
+        return Measurement(Outcome(0.5 + 0.1 * len(tried), 1 / len(tried), 4), 1.0, 0.0, 4)
 
     monkeypatch.setattr(trials.Trials, "measured", better)
     monkeypatch.setattr(trials.Trials, "outcome", lambda self, result: Outcome(0.5, 2.0, 4))

@@ -16,6 +16,7 @@ from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import ConversionError, DataError, GraphError
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -167,15 +168,17 @@ def drives_follow_from_potentials(network, x, result):
         np.testing.assert_allclose(given_in_all, kept, atol=1e-6 * float(np.max(neuron.threshold)))
 
 
-def test_phased_layers_have_no_unevenness():
+@pytest.mark.parametrize("turns", [FireInTurn(8), FireInTurn(3, Counting.DIGIT), FireInTurn(8, Counting.LEAD)], ids=str)
+def test_layers_with_windows_have_no_unevenness(turns):
     """They fire behind all of their input. A bias that was moved to the start still belongs to the drive."""
     random = np.random.default_rng(4)
     graph, x = residual_net(random), random.random((9, 1, 4, 4))
-    network = FireInTurn(8)(convert(graph, x, percentile=80.0))
+    network = turns(convert(graph, x, percentile=80.0))
     observer = Observer(network, graph)
     observer.add([x], interpret(network, x, steps=network.schedule.steps))
     found = observer.diagnosis()
-    assert found.steps == 8
+    assert found.steps == turns.levels
+    assert f"9 samples, {turns.levels} levels" in str(found)
     for part in found.layers:
         assert part.rms(terms.UNEVENNESS) == pytest.approx(0, abs=1e-9)
         assert part.rms(terms.CLIPPING) > 0

@@ -32,7 +32,8 @@ class Clock:
                 raise ConversionError("it cannot be")
             wrong = sum(candidate.chosen[axis] != name for axis, name in BEST.items())
             agreement = 1 - 0.05 * wrong - (0.2 if candidate.steps < 8 else 0)
-            return Measurement(Outcome(agreement, 0.02 * wrong, candidate.steps), 100.0 * candidate.steps)
+            steps = candidate.steps
+            return Measurement(Outcome(agreement, 0.02 * wrong, steps), 100.0 * steps, 0.0, steps)
 
         return Rung(samples, measure, lambda candidate: float(candidate.steps * samples))
 
@@ -59,7 +60,8 @@ def test_short_runs_that_few_samples_flatter_do_not_keep_long_ones_out(monkeypat
         def measure(candidate):
             clock.now += samples
             loss = 0.01 * candidate.distance
-            return Measurement(Outcome(right(candidate), loss, candidate.steps), 100.0 * candidate.steps)
+            steps = candidate.steps
+            return Measurement(Outcome(right(candidate), loss, steps), 100.0 * steps, 0.0, steps)
 
         return Rung(samples, measure, lambda candidate: float(samples))
 

@@ -119,3 +119,19 @@ def test_auto_is_spelled_out():
     space = Space.around(Recipe())
     assert space.changes(space.start(64))["threshold_rule"] == "mmse"
     assert space.changes(space.start(65))["threshold_rule"] == "percentile"
+
+
+@pytest.mark.parametrize(
+    ("base", "steps", "windows"),
+    [
+        (Recipe(), 64, {"plain": 64, "phased": 64, "radix": 7, "first-spike": 64}),
+        (Recipe(), 15, {"plain": 15, "radix": 4}),
+        (Recipe(schedule="radix"), 6, {"radix": 6, "plain": 63, "phased": 63}),
+    ],
+)
+def test_codings_are_compared_in_runs_that_tell_as_many_values_apart(base, steps, windows):
+    found = Space.around(base).candidates(steps)
+    assert {name: w for c in found if (name := c.chosen["coding"]) in windows for w in [c.window]} == windows
+    radix = next(c for c in found if c.chosen["coding"] == "radix")
+    assert str(radix).startswith("radix, " if base.schedule == "radix" else f"radix in {windows['radix']}, ")
+    assert {c.steps for c in found} == {steps}

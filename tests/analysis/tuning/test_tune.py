@@ -199,10 +199,25 @@ def test_steps_of_a_sequence_are_not_tried_where_nothing_recurs(small):
 
 @pytest.mark.parametrize("duration", [8, 100])
 def test_by_default_steps_are_halved_from_the_duration(duration):
-    found = tuning.chosen_steps([], duration, 1.0)
+    found = tuning.chosen_steps([], duration, Recipe())
     assert found == [duration // 8, duration // 4, duration // 2, duration]
-    assert tuning.chosen_steps([16, 8, 16], duration, 1.0) == [8, 16]
-    assert tuning.chosen_steps([], 1, 1.0) == [1]
+    assert tuning.chosen_steps([16, 8, 16], duration, Recipe()) == [8, 16]
+    assert tuning.chosen_steps([], 1, Recipe()) == [1]
+    assert tuning.chosen_steps([], 6, Recipe(schedule="radix")) == [3, 4, 5, 6]
+    with pytest.raises(ConversionError, match="17 are too many"):
+        tuning.chosen_steps([17], 6, Recipe(schedule="radix"))
+
+
+def test_latency_throughput_and_spikes_are_costs(small):
+    """A phased network answers later and takes samples less often; one of digits less so, at as many levels."""
+    graph, x = small
+    measuring = trials.Trials(graph, [x], 15.0, Recipe())
+    durations = {"rate": 15.0, "phased": 15.0, "radix": 4.0}
+    found = {s: measuring.measured(Recipe(schedule=s), duration) for s, duration in durations.items()}
+    layers = found["phased"].outcome.steps // 15
+    assert {s: m.outcome.steps for s, m in found.items()} == {"rate": 15, "phased": 15 * layers, "radix": 4 * layers}
+    assert {s: m.interval for s, m in found.items()} == {"rate": 15, "phased": 30, "radix": 8}
+    assert found["phased"].spikes > found["radix"].spikes > 0
 
 
 REFUSED = {

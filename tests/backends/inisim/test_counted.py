@@ -79,7 +79,7 @@ def check(turns, bits, names, monkeypatch):
         net = turns(Quantize(bits)(net) if bits else net)
         x = samples(net, 3)
         expected = interpret(net, *x, steps=net.schedule.steps + 2, record=EVERYTHING)
-        assert any(count.any() for count in expected.counts.values()), name
+        assert turns.window == 1 or any(count.any() for count in expected.counts.values()), name
         bare = replace(expected, spikes={}, potentials={}, outputs_per_step={})
         for compiled in (False, *([True] if jit.installed() else [])):
             monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))

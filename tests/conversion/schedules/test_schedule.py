@@ -178,6 +178,8 @@ def test_every_schedule_says_all_that_is_asked(name):
     assert schedule.corrections[-1] == "none"
     assert len(schedule.corrections) == len(set(schedule.corrections))
     assert schedule.cost(3) >= 1
+    assert [schedule.steps_for(schedule.resolution(steps)) for steps in (1, 4, 16)] == [1, 4, 16]
+    assert all(schedule.resolution(schedule.steps_for(levels)) >= levels for levels in range(1, 20))
     recipe = stb.Recipe(schedule=name)
     assert recipe.chosen_schedule is schedule
     assert schedule.misfits(recipe) == []

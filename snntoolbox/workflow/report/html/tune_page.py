@@ -13,7 +13,12 @@ from snntoolbox.workflow.report.html.charts import Chart
 from snntoolbox.workflow.report.html.front import front_chart
 from snntoolbox.workflow.report.html.page import Section, page
 
-_COSTS = {"mean_steps": "steps to an answer", "synaptic_operations": "operations per sample"}
+_COSTS = {
+    "mean_steps": "steps to an answer",
+    "steps_between_samples": "steps between samples",
+    "synaptic_operations": "operations per sample",
+    "spikes": "spikes per sample",
+}
 """What a trial costs, by its name in the data."""
 
 
@@ -54,11 +59,11 @@ def _trials(data: Mapping[str, Any]) -> Section:
         for cost, name in _COSTS.items()
     ]
     rows = [
-        (_quality(t)[1], f"{t['mean_steps']:.4g}", f"{t['synaptic_operations']:,.0f}", _chosen(t)[2:] or "as it was")
+        (_quality(t)[1], *(f"{t[cost]:,.5g}" for cost in _COSTS), _chosen(t)[2:] or "as it was")
         for t in data["front"]
     ]
-    header = (quality, "steps", "operations", "settings")
-    tables = [(header, rows, "What nothing beats in quality, steps and operations")]
+    header = (quality, *_COSTS.values(), "settings")
+    tables = [(header, rows, "What nothing beats in quality and in all that it costs")]
     return Section("charts", "What settings reach", {"charts": charts, "sentences": [], "tables": tables})
 
 
