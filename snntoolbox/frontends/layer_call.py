@@ -86,12 +86,13 @@ CHOICE = "the choice of the largest values"
 _KINDS: Mapping[str, tuple[str, ...]] = {
     GATED: (
         *("LSTM", "GRU", "LSTMCell", "GRUCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-        *("lstm", "gru", "lstm_cell", "gru_cell", "CuDNNLSTM", "CuDNNGRU"),
+        *("lstm", "gru", "lstm_cell", "gru_cell", "CuDNNLSTM", "CuDNNGRU", "LSTMLayer", "GRULayer"),
     ),
     MASK: ("Masking", "_pack_padded_sequence", "_pad_packed_sequence"),
     BY_ITSELF: (
         *("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization"),
         *("UnitNormalization", "MeanVarianceNormalization", "LpNormalization", "LRN", "MVN", "Normalize"),
+        *("LocalResponseNormalization2DLayer", "StandardizationLayer"),
         *("layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm", "native_group_norm"),
     ),
     "attention": (
@@ -99,7 +100,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         *("MultiheadAttention", "scaled_dot_product_attention"),
     ),
     "a saturating activation": ("Softsign", "softsign"),
-    "an embedding": ("Embedding", "embedding", "Embed"),
+    "an embedding": ("Embedding", "embedding", "Embed", "EmbeddingLayer"),
     "a product of two activations": ("Dot", "bmm"),
     CHOICE: ("ArgMax", "ArgMin", "TopK", "ZipMap", "NonMaxSuppression", "argmax", "argmin", "topk"),
     CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),

@@ -43,5 +43,8 @@ def failing(what: str, definition: str, hint: str | None = None) -> Iterator[Non
         ) from end
     except SNNToolboxError:
         raise
+    except SyntaxError as error:
+        told = "it is read by Python 3: a file of Python 2 has to be changed first, for instance by `2to3 -w`"
+        raise FrontendError(f"{what} failed: SyntaxError: {error}", hint=told) from error
     except Exception as error:
         raise FrontendError(f"{what} failed: {type(error).__name__}: {error}", hint=hint) from error

@@ -22,8 +22,12 @@ LOSSES = {
     "SoftmaxWithLoss": "Softmax",
     "SigmoidCrossEntropyLoss": "Sigmoid",
     **dict.fromkeys(("EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss"), ""),
+    "ContrastiveLoss": "",
 }
 """Losses, which read the net's output and its labels, and the function that they put behind that output."""
+
+_OTHER_STAGE = "a layer of another phase or stage makes it: take the net for deployment, or name the stage, as in "
+_OTHER_STAGE += "`state { stage: 'deploy' }`"
 
 _OLD_KINDS = {
     **{"ABSVAL": "AbsVal", "ACCURACY": "Accuracy", "ARGMAX": "ArgMax", "BNLL": "BNLL", "CONCAT": "Concat"},
@@ -70,12 +74,13 @@ class Net:
 
 def net_of(files: CaffeFiles, input_shape: Shape | None = None) -> Net:
     """The net of two files; FrontendError where its wiring, its inputs or its text cannot be used."""
-    layers = [layer for layer in _listed(files.net) if _runs(layer.message, files.net.state)]
+    listed = list(_listed(files.net))
+    layers = [layer for layer in listed if _runs(layer.message, files.net.state)]
     if not layers:
         raise FrontendError(f"'{files.name}.prototxt' names no layers: it is no net, but a solver perhaps")
     declared = dict(_declared(files.net, layers))
     working = _working([layer for layer in layers if layer.kind not in INPUTS])
-    outputs = _wired(working, set(declared))
+    outputs = _wired(working, set(declared), {top for layer in listed for top in layer.tops})
     read = {name for layer in working for name in layer.bottoms}
     inputs = {name: _shape(name, shape, input_shape) for name, shape in declared.items() if name in read}
     if input_shape is not None and len(inputs) > 1:
@@ -141,7 +146,7 @@ def _working(layers: Sequence[Layer]) -> list[Layer]:
     return working
 
 
-def _wired(layers: Sequence[Layer], given: set[str]) -> tuple[str, ...]:
+def _wired(layers: Sequence[Layer], given: set[str], anywhere: set[str]) -> tuple[str, ...]:
     """The names that no layer reads after they were written; FrontendError where one is read before, or made twice."""
     made: dict[str, bool] = dict.fromkeys(given, True)  # whether somebody has read it
     later = {top for layer in layers for top in layer.tops}
@@ -149,11 +154,12 @@ def _wired(layers: Sequence[Layer], given: set[str]) -> tuple[str, ...]:
         for bottom in layer.bottoms:
             if bottom not in made:
                 why = "only itself or a later layer makes" if bottom in later else "no layer of the test phase makes"
-                raise FrontendError(f"the net is damaged: the layer '{layer.name}' reads '{bottom}', which {why}")
+                hint = _OTHER_STAGE if bottom in anywhere - later else None
+                raise FrontendError(f"the layer '{layer.name}' reads '{bottom}', which {why}", hint=hint)
             made[bottom] = True
         for i, top in enumerate(layer.tops):
             if top in made and layer.bottoms[i : i + 1] != (top,):
-                raise FrontendError(f"the net is damaged: '{top}' is made twice, the second time by '{layer.name}'")
+                raise FrontendError(f"'{top}' is made twice, the second time by '{layer.name}'")
             made.pop(top, None)  # behind all others, as it is written now
             made[top] = False
     return tuple(name for name, read in made.items() if not read)

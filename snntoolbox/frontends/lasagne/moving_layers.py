@@ -254,13 +254,44 @@ class SliceLayer(Layer):
 # -- joining --------------------------------------------------------------------------------------------------------
 
 
-class ConcatLayer(MergeLayer):
+class _CroppingLayer(MergeLayer):
+    """A layer whose inputs may be cut to the smallest of them, at the axes where that is asked for."""
+
+    def _crop(self, cropping: Any, besides: int | None = None) -> None:
+        """Note the part of each input that is taken; `besides` is an axis along which none is cut."""
+        rank = len(self.input_shapes[0])
+        self.cropping = [*(cropping or ()), *(None,) * rank][:rank]
+        if besides is not None:
+            self.cropping[besides] = None
+        least = [min(int(s[a] or 0) for s in self.input_shapes) if c else None for a, c in enumerate(self.cropping)]
+        self._parts = [tuple(map(_part, shape, least, self.cropping)) for shape in self.input_shapes]
+        self.input_shapes = [
+            tuple(n if m is None else m for n, m in zip(shape, least, strict=True)) for shape in self.input_shapes
+        ]
+
+    def _cropped(self, inputs: Sequence[Any]) -> list[Any]:
+        """The parts of the inputs."""
+        parts = zip(inputs, self._parts, strict=True)
+        return [x if all(p == slice(None) for p in part) else Expression("getitem", x, key=part) for x, part in parts]
+
+
+def _part(size: int | None, least: int | None, crop: str | None) -> slice:
+    """What is left of an axis."""
+    if least is None or size is None:
+        return slice(None)
+    if crop not in ("lower", "upper", "center"):
+        raise ValueError(f"crops by '{crop}'")
+    start = {"lower": 0, "upper": size - least, "center": (size - least) // 2}[crop]
+    return slice(start, start + least)
+
+
+class ConcatLayer(_CroppingLayer):
     """All inputs behind one another."""
 
     def __init__(self, incomings: Sequence[Any], axis: int = 1, cropping: Any = None, **kwargs: Any) -> None:
         super().__init__(incomings, **kwargs)
         self.axis = axis
-        _refuse_cropping(cropping)
+        self._crop(cropping, besides=axis)
 
     def get_output_shape_for(self, input_shapes: list[Sizes]) -> Sizes:
         """The sum along the axis."""
@@ -270,16 +301,16 @@ class ConcatLayer(MergeLayer):
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The inputs joined."""
-        return Expression("concatenate", list(input), axis=self.axis)
+        return Expression("concatenate", self._cropped(input), axis=self.axis)
 
 
-class ElemwiseMergeLayer(MergeLayer):
+class ElemwiseMergeLayer(_CroppingLayer):
     """A function of two values, over all inputs."""
 
     def __init__(self, incomings: Sequence[Any], merge_function: Any, cropping: Any = None, **kwargs: Any) -> None:
         super().__init__(incomings, **kwargs)
         self.merge_function = merge_function
-        _refuse_cropping(cropping)
+        self._crop(cropping)
 
     def get_output_shape_for(self, input_shapes: list[Sizes]) -> Sizes:
         """That of all inputs."""
@@ -289,7 +320,7 @@ class ElemwiseMergeLayer(MergeLayer):
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         """The function of the first two, of that and the third, and so on."""
-        value, *others = input
+        value, *others = self._cropped(input)
         for other in others:
             value = self.merge_function(value, other)
         return value
@@ -306,11 +337,6 @@ class ElemwiseSumLayer(ElemwiseMergeLayer):
         """The sum."""
         weighted = [x if c == 1 else Expression("mul", x, c) for x, c in zip(input, self.coeffs, strict=True)]
         return super().get_output_for(weighted, **kwargs)
-
-
-def _refuse_cropping(cropping: Any) -> None:
-    if cropping is not None and any(c is not None for c in cropping):
-        raise ValueError("cropping of inputs is not supported")
 
 
 # -- functions ------------------------------------------------------------------------------------------------------

@@ -190,6 +190,10 @@ DAMAGED = {
     "twice": (layer("ReLU", "data", "a") + layer("AbsVal", "data", "a", name="z"), "'a' is made twice.*'z'"),
     "other place": (layer("Eltwise", "data a", "a"), "reads 'a'"),
     "label": (layer("ReLU", "label", "a"), "reads 'label'"),
+    "stage": (
+        layer("ReLU", "data", "a", 'include { phase: TEST stage: "s" }') + layer("AbsVal", "a", "b"),
+        "(?s)reads 'a', which no layer of the test phase makes.*name the stage",
+    ),
     "no layers": ("", "no net for deployment"),
     "data that reads": ('layer { name: "d" type: "Data" bottom: "data" top: "e" }', "data layer 'd' reads data"),
     "no batch": (data(top="e") + layer("ReLU", "e", "f"), "none of a batch of samples"),

@@ -263,7 +263,6 @@ def _text(file):
     file["layers/dense/vars"].create_dataset("0", data=["text"] * 12)
 
 
-
 SECOND = "a second time"
 CIRCLES = {
     "root in itself": (lambda f: f.__setitem__("loop", f["/"]), SECOND),

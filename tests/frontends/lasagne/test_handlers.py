@@ -119,6 +119,10 @@ def test_pooling(line, made):
         assert y.shape[2:] == (2, 2)
 
 
+def sliding(x):
+    return np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+
+
 LAYERS = {
     "GlobalPoolLayer(net)": lambda x: x.mean((2, 3)),
     "GlobalPoolLayer(net, pool_function=T.max)": lambda x: x.max((2, 3)),
@@ -137,6 +141,12 @@ LAYERS = {
     "ConcatLayer([net, NonlinearityLayer(net)])": lambda x: np.concatenate([x, np.maximum(x, 0)], 1),
     "ElemwiseSumLayer([net, NonlinearityLayer(net)], coeffs=[0.5, -2])": lambda x: 0.5 * x - 2 * np.maximum(x, 0),
     "ElemwiseMergeLayer([net, NonlinearityLayer(net, T.tanh)], T.maximum)": lambda x: np.maximum(x, np.tanh(x)),
+    "ConcatLayer([net, MaxPool2DLayer(net, 3, stride=1)], cropping=(None, None, 'center', 'upper'))": lambda x: (
+        np.concatenate([x[:, :, 1:5, 2:], sliding(x).max((4, 5))], 1)
+    ),
+    "ElemwiseSumLayer([net, SliceLayer(net, slice(1, 6))], cropping=[None] * 3 + ['lower'])": lambda x: (
+        x[..., :5] + x[..., 1:]
+    ),
     "DropoutLayer(GaussianNoiseLayer(net), p=0.9)": lambda x: x,
     "ExpressionLayer(net, lambda v: T.clip(2 * v + 1, -1, 1.5))": lambda x: np.clip(2 * x + 1, -1, 1.5),
     "NonlinearityLayer(net, lasagne.nonlinearities.leaky_rectify)": lambda x: np.where(x > 0, x, 0.01 * x),
@@ -176,8 +186,8 @@ def test_trained_values_along_axes(line, function, made):
 
 
 REFUSED = {
-    "LocalResponseNormalization2DLayer(net)": r"LocalResponseNormalization2DLayer",
-    "LSTMLayer(net, 5)": "LSTMLayer.*not supported",
+    "LocalResponseNormalization2DLayer(net)": "(?s)Local.*own values.*batch normalisation",
+    "LSTMLayer(net, 5)": "(?s)LSTMLayer.*with gates.*SimpleRNN",
     "layer_norm(net)": "layer_norm",
     "NonlinearityLayer(net, T.nnet.ultra_fast_sigmoid)": "'ultra_fast_sigmoid' is not supported",
     "NonlinearityLayer(net, lambda v: v * v)": "product of two activations",
