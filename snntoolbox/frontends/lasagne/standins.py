@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.lasagne import initial, layers, moving_layers, networks, nonlinearities
+from snntoolbox.frontends.lasagne import initial, layers, moving_layers, networks, nonlinearities, pooling_layers
 from snntoolbox.frontends.lasagne.expressions import Expression, Shared, recorder
 
 ROOTS = ("lasagne", "theano")
@@ -91,9 +91,9 @@ _ALIASES: Mapping[str, Any] = {
     **dict.fromkeys(("dropout_channels", "spatial_dropout", "dropout_locations"), moving_layers.DropoutLayer),
     **{"concat": moving_layers.ConcatLayer, "flatten": moving_layers.FlattenLayer, "pad": moving_layers.PadLayer},
     **{"reshape": moving_layers.ReshapeLayer, "dimshuffle": moving_layers.DimshuffleLayer},
-    **{"Pool2DDNNLayer": moving_layers.Pool2DLayer, "MaxPool2DDNNLayer": moving_layers.MaxPool2DLayer},
-    **{"Pool3DDNNLayer": moving_layers.Pool3DLayer, "MaxPool3DDNNLayer": moving_layers.MaxPool3DLayer},
-    **{f"Upscale{n}DLayer": moving_layers.UpscaleLayer for n in (1, 2, 3)},
+    **{"Pool2DDNNLayer": pooling_layers.Pool2DLayer, "MaxPool2DDNNLayer": pooling_layers.MaxPool2DLayer},
+    **{"Pool3DDNNLayer": pooling_layers.Pool3DLayer, "MaxPool3DDNNLayer": pooling_layers.MaxPool3DLayer},
+    **{f"Upscale{n}DLayer": pooling_layers.UpscaleLayer for n in (1, 2, 3)},
     "batch_norm_dnn": moving_layers.batch_norm,
     "BatchNormDNNLayer": layers.BatchNormLayer,
 }
@@ -112,7 +112,7 @@ def _layer_names() -> list[str]:
     """What ``from lasagne.layers import *`` gives."""
     ours = {
         name
-        for module in (layers, moving_layers, networks)
+        for module in (layers, moving_layers, pooling_layers, networks)
         for name, value in vars(module).items()
         if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
     }
@@ -123,7 +123,7 @@ def _layer(name: str) -> Any:
     """A layer or function of ``lasagne.layers``; a layer that is not known can be built, and is refused later."""
     if name in _ALIASES:
         return _ALIASES[name]
-    for module in (layers, moving_layers, networks):
+    for module in (layers, moving_layers, pooling_layers, networks):
         if hasattr(module, name):
             return getattr(module, name)
     return type(name, (moving_layers.UnknownLayer,), {})
