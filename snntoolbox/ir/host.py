@@ -102,11 +102,14 @@ class HostInput:
         return steps, sources
 
 
-def raster(steps: Array, neurons: Array, shape: tuple[int, ...]) -> Array:
-    """Spikes (steps, samples, *shape) bool from own steps (from 0) and neuron indices; steps outside are left out."""
-    spikes = np.zeros((shape[0], int(np.prod(shape[1:]))), bool)
+def raster(steps: Array, neurons: Array, shape: tuple[int, ...], values: Array | None = None) -> Array:
+    """Spikes (steps, samples, *shape) from own steps (from 0) and neuron indices; steps outside are left out.
+
+    Bool, or the `values` that they carry.
+    """
+    spikes = np.zeros((shape[0], int(np.prod(shape[1:]))), bool if values is None else np.float64)
     inside = (steps >= 0) & (steps < shape[0])
-    spikes[steps[inside], neurons[inside]] = True
+    spikes[steps[inside], neurons[inside]] = True if values is None else values[inside]
     return spikes.reshape(shape)
 
 
@@ -128,7 +131,7 @@ def assembled(
         window=network.window,
         heads=network.heads,
         counts={n: counted(network, spikes[n]) for n in network.populations},
-        fired={n: spikes[n].sum(axis=0, dtype=np.int64) for n, p in network.populations.items() if _valued(p)},
+        fired={n: np.count_nonzero(spikes[n], axis=0) for n, p in network.populations.items() if _valued(p)},
         outputs={n: v[-1] for n, v in outputs.items()},
         outputs_per_step=outputs if per_step else {},
         spikes={n: spikes[n] for n in network.populations if record.wants_spikes(n)},

@@ -54,7 +54,7 @@ FRAMEWORKS = {
 PRINTING = ("workflow/cli.py", "workflow/commands/")
 """Where text goes out."""
 
-SHARED = {("pynn", "nest"), ("fpga", "verilog")}
+SHARED = {("pynn", "nest"), ("pynn", "brian2"), ("fpga", "verilog")}
 """Backends that stand on another: PyNN on NEST has NEST's cells, an FPGA project is that of the Verilog."""
 
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 50

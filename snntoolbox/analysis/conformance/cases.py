@@ -23,7 +23,7 @@ from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Conv, Dense, Input, MaxPool, ReLU, Reshape
 from snntoolbox.ir.part import Part
@@ -68,7 +68,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Every case, small ones first; names are unique."""
-    several = [*_neurons(), *_maps(), *_networks(), *_resets(), *_others(), *_limits(), *_synapses()]
+    several = [*_neurons(), *_maps(), *_networks(), *_resets(), *_others(), *_limits(), *_synapses(), *_values()]
     return [*several, *_rates(), *_life_cycle(), *_grids()]
 
 
@@ -152,6 +152,25 @@ def _synapses() -> Iterator[Case]:
     ):
         build = partial(_fading, drawings[name], remain, neuron)
         yield Case(name=f"network: {name}, {what}", check="identical", build=build, steps=7)
+
+
+def _values() -> Iterator[Case]:
+    """Values that are on their way for several steps, in networks whose arms and loops wait."""
+    signed, drawings = Negative.MEMORY, {**NETWORKS, **LOOPS}
+    for name, what, neuron in (
+        ("residual", "bursts", IF(initial=0.5, levels=(1.0, 2.0, 3.0))),
+        ("residual", "signed spikes", IF(initial=0.5, negative=signed)),
+        ("skip over layers", "signed spikes of several thresholds", IF(levels=(1.0, 0.5, 0.25), negative=signed)),
+        ("deep loop", "signed spikes of several thresholds", IF(levels=(1.0, 0.5, 0.25), negative=signed)),
+        ("delays over layers", "signed bursts", IF(levels=(1.0, 2.0), negative=signed)),
+        ("concat", "bursts, leak", IF(levels=(1.0, 2.0), leak=0.5)),
+        ("two codings", "bursts, potentials that saturate", IF(levels=(1.0, 2.0), saturation=(-0.75, 2.5))),
+    ):
+        build = partial(_drawn, drawings[name], neuron)
+        yield Case(name=f"network: {name}, {what}", check="identical", build=build, steps=_steps(name))
+    build = partial(_drawn, NETWORKS["residual"], IF(initial=0.5, levels=(1.0, 0.5), negative=signed))
+    for check in ("batched", "repeated"):
+        yield Case(name=f"{check}: residual, signed spikes of several thresholds", check=check, build=build)  # type: ignore[arg-type]
 
 
 def _fading(draw: Drawing, remain: tuple[float, float], neuron: IF | None = None) -> SpikingNetwork:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from snntoolbox.ir.parts import (
     DigitWindow,
     FiringWindow,
     FirstSpikeWindow,
+    GradedSpikes,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -24,6 +25,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 
 
@@ -33,8 +35,9 @@ class Code:
 
     begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
     count. window: the own steps first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
-    and spikes count in the own step `own`. reset: statements after a spike. recurring: windows that recur, before each
-    of which v begins anew. kept: statements at the end of a step.
+    and spikes count in the own step `own`. fires: statements that set `fired` to the value of a spike, 0 for none,
+    where it is not always 1. reset: statements after a spike. recurring: windows that recur, before each of which v
+    begins anew. kept: statements at the end of a step.
     """
 
     begin: str = ""
@@ -42,6 +45,7 @@ class Code:
     awake: str = ""
     window: tuple[int, int] | None = None
     weight: str = ""
+    fires: str = ""
     reset: str = ""
     recurring: RecurringWindow | None = None
     kept: str = ""
@@ -66,6 +70,34 @@ def _fading(part: Exponential) -> Code:
     return Code(begin="".join(f"{line}\n" for line in lines))
 
 
+def values_fired(part: GradedSpikes | ResidueSpikes, height: str) -> str:
+    """Statements that set `fired` to the value of the spike that a potential v makes, 0 for none."""
+    if isinstance(part, ResidueSpikes):
+        return f"fired = int(v >= {height}) * v / ({height})\n"
+    lines = ["fired = 0"]
+    for level in sorted(map(float, part.levels)):
+        lines.append(_where(f"v >= {level!r} * ({height})", level))
+        if part.signed:
+            lines.append(_where(f"v <= -{level!r} * ({height}) and sent >= {level!r}", -level))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def shifted(earlier: Sequence[str]) -> str:
+    """Statements that hand the value of each step before on to the variable of one more, the last one first."""
+    names = ["fired", *earlier]
+    return "".join(f"{names[k]} = {names[k - 1]}\n" for k in range(len(earlier), 0, -1))
+
+
+def _where(condition: str, value: float) -> str:
+    """Multiplied by 0 and 1, so that nothing is rounded."""
+    return f"fired = (1 - int({condition})) * fired + int({condition}) * ({value!r})"
+
+
+def _graded(part: GradedSpikes | ResidueSpikes) -> Code:
+    """What is sent so far counts as the steps do."""
+    return Code(fires=values_fired(part, "theta * weight"), reset="sent += fired * weight\n")
+
+
 PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Delta: lambda part: Code(),
     Exponential: _fading,
@@ -73,7 +105,9 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Leak: lambda part: Code(decayed=f"{float(part.factor)!r} * v"),
     ConstantThreshold: lambda part: Code(),
     BinarySpikes: lambda part: Code(),
-    Subtract: lambda part: Code(reset="v -= theta * weight"),
+    GradedSpikes: _graded,
+    ResidueSpikes: _graded,
+    Subtract: lambda part: Code(reset="v -= theta * weight * fired"),
     ToPotential: lambda part: Code(reset=f"v = {float(part.potential)!r}"),
     Modulo: lambda part: Code(reset="v -= theta * floor(v / theta)"),
     Saturation: lambda part: Code(kept=f"v = clip(v, {float(part.low)!r}, {float(part.high)!r})"),
@@ -96,6 +130,7 @@ def code_of(neuron: IF) -> Code:
         awake="".join(piece.awake for piece in pieces) or "True",
         weight="".join(piece.weight for piece in pieces),
         window=next((piece.window for piece in pieces if piece.window), None),
+        fires="".join(piece.fires for piece in pieces),
         reset="".join(piece.reset for piece in pieces),
         recurring=next((piece.recurring for piece in pieces if piece.recurring), None),
         kept="".join(piece.kept for piece in pieces),

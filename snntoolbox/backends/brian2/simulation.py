@@ -12,7 +12,7 @@ import brian2 as b2
 import numpy as np
 
 from snntoolbox.backends.brian2.gates import Gates
-from snntoolbox.backends.brian2.parts import code_of
+from snntoolbox.backends.brian2.parts import code_of, shifted
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened, spread
 from snntoolbox.ir.flat_gates import GateCells
@@ -39,6 +39,8 @@ theta : 1 (constant)
 drive : 1 (constant)
 waiting : integer
 weight : 1
+fired : 1
+sent : 1
 restart : 1 (constant)
 own : integer
 """
@@ -92,7 +94,8 @@ class Simulation:
     def _side_by_side(self, host: HostInput, record: Record, report: Callable[[float], None]) -> Result:
         if not host.samples:
             every: dict[str, Cells | GateCells] = {**self.flat.cells, **self.flat.gates}
-            spikes = {n: np.zeros((host.steps, 0, *c.shape), bool) for n, c in every.items()}
+            kinds = {n: float if _graded(c) else bool for n, c in every.items()}
+            spikes = {n: np.zeros((host.steps, 0, *c.shape), kinds[n]) for n, c in every.items()}
             potentials = {n: np.zeros(s.shape) for n, s in spikes.items()}
             return assembled(self.network, host, spikes, potentials, record)
         # Connecting by arrays is fast in numpy, and one piece of code less to compile.
@@ -124,8 +127,7 @@ class _Network:
         self.gates = {n: Gates(b2, g, self.clock, partial(self._name_of, n)) for n, g in flat.gates.items()}
         self.groups |= {name: gates.windows for name, gates in self.gates.items()}
         synapses = [self._synapses(c) for c in flat.connections if len(c.weight)]
-        spiking = [*flat.cells, *flat.gates]
-        self.monitors = {n: b2.SpikeMonitor(self.groups[n], name=self._name("spikes", n)) for n in spiking}
+        self.monitors = {n: self._monitor(n) for n in (*flat.cells, *flat.gates)}
         self.silent = [n for n in flat.gates if record.wants_potentials(n)]
         self.traces = {n: self._trace(n) for n in flat.cells if record.wants_potentials(n)}
         self.whole = b2.Network(*self.groups.values(), *synapses, *self.monitors.values(), *self.traces.values())
@@ -138,6 +140,10 @@ class _Network:
 
     def _name_of(self, population: str, kind: str) -> str:
         return self._name(kind, population)
+
+    def _monitor(self, name: str) -> Any:
+        carried = "fired" if _graded(self.flat.cells.get(name)) else None
+        return b2.SpikeMonitor(self.groups[name], carried, name=self._name("spikes", name))
 
     def _trace(self, name: str) -> Any:
         group, called = self.groups[name], self._name("potentials", name)
@@ -167,36 +173,52 @@ class _Network:
         integrate = INTEGRATE.format(
             onset=cells.onset, decayed=code.decayed, awake=f"int({code.awake})", current=" + ".join(parts)
         )
+        earlier = self._earlier(cells)
+        more = [*(f"timed{k} : 1 (constant)" for k in range(len(timed))), *(f"{name} : 1" for name in earlier)]
         group = b2.NeuronGroup(
             cells.size,
-            VARIABLES + "".join(f"timed{k} : 1 (constant)\n" for k in range(len(timed))),
-            threshold=f"v >= theta * weight and {fires} and {code.awake}",
+            VARIABLES + "\n".join(more),
+            threshold="fired != 0" if code.fires else f"v >= theta * weight and {fires} and {code.awake}",
             reset=code.reset,
             clock=self.clock,
             name=self._name("cells", cells.name),
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
-        group.weight = 1
+        group.weight = group.fired = 1
         if recurring is not None:
             group.restart = np.tile(spread(recurring.potential, cells.shape), self.host.samples)
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
         weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""
         step = begin + weigh + integrate
+        if code.fires:
+            group.fired = 0
+            step = shifted(earlier) + step + code.fires + f"fired = fired * int({fires})\n"
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         if code.kept:  # before potentials are recorded, which is at the end too; nothing moves before the onset
             limits = {"when": "end", "order": -1, "clock": self.clock, "name": self._name("limits", cells.name)}
             group.run_regularly(code.kept, **limits)
         return group
 
+    def _earlier(self, cells: Cells) -> list[str]:
+        """The variables that hold the values of spikes on their way, of the step before and those before that."""
+        delays = [c.delay for c in self.flat.connections if c.source == cells.name] if _graded(cells) else []
+        return [f"fired{k}" for k in range(1, max(delays, default=1))]
+
     def _synapses(self, connection: Connection) -> Any:
-        """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent."""
+        """A spike found at the end of a step reaches its synapses at the beginning of the next: one step is spent.
+
+        A value is read where the spike arrives, from as many steps before.
+        """
         source, target = self.groups[connection.source], self.groups[connection.target]
         if connection.target in self.gates:
             target = self.gates[connection.target].cells
         kind = f"{'inhibition' if connection.inhibitory else 'synapses'}{connection.lag or ''}"
         delay, name = (connection.delay - 1) * STEP, self._name(kind, connection.source, connection.target)
-        model, arrival = "w : 1 (constant)", f"{'inhibition' if connection.inhibitory else 'current'}_post += w"
+        graded = _graded(self.flat.cells.get(connection.source))
+        value = f" * fired{connection.delay - 1 or ''}_pre" if graded else ""
+        model = "w : 1 (constant)"
+        arrival = f"{'inhibition' if connection.inhibitory else 'current'}_post += w{value}"
         made = b2.Synapses(source, target, model, on_pre=arrival, delay=delay, clock=self.clock, name=name)
         made.connect(i=connection.pre, j=connection.post)
         made.w = connection.weight
@@ -221,7 +243,8 @@ class _Network:
             monitor = self.monitors[name]
             steps = np.rint(np.asarray(monitor.t / STEP)).astype(np.int64) - cells.onset
             shape = (self.host.steps, self.host.samples, *cells.shape)
-            found[name] = raster(steps, np.asarray(monitor.i), shape)
+            values = np.asarray(monitor.fired) if _graded(cells) else None
+            found[name] = raster(steps, np.asarray(monitor.i), shape, values)
         return found
 
     def potentials(self) -> dict[str, Array]:
@@ -233,3 +256,8 @@ class _Network:
             own = np.asarray(monitor.v).T[cells.onset : cells.onset + self.host.steps]
             found[name] = own.reshape(self.host.steps, self.host.samples, *cells.shape).copy()
         return found
+
+
+def _graded(cells: Cells | GateCells | None) -> bool:
+    """Whether these, if they are neurons, have spikes that carry values."""
+    return isinstance(cells, Cells) and cells.neuron.graded

@@ -76,6 +76,8 @@ class NestBackend:
         reasons={
             f.DIGITS: "none of NEST's neurons has weights and thresholds that change with the step, or a leak above 1",
             f.FIRST_SPIKES: "none of NEST's neurons has weights and thresholds that change with the step",
+            f.SPIKE_VALUES: "spikes of NEST's neurons carry no value and no sign",
+            f.SIGNED_SPIKES: "spikes of NEST's neurons carry no value and no sign",
             f.LASTING_CURRENTS: "NEST's neurons take such currents a step late",
             f.RESET_MODULO: "none of NEST's neurons keeps the residue of several thresholds",
             f.REFRACTORY: "NEST's neuron that resets by subtraction integrates while it is refractory",

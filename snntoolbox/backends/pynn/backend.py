@@ -72,7 +72,12 @@ class PynnNeuronBackend(PynnBackend):
     name = "pynn.neuron"
     below = "neuron"
     capabilities = Capabilities(
-        features=own_cells(on_neuron.PARTS), latency=1, exact_bits=53, modules=("pyNN", "neuron"), extra="pynn"
+        features=own_cells(on_neuron.PARTS),
+        latency=1,
+        exact_bits=53,
+        modules=("pyNN", "neuron"),
+        extra="pynn",
+        reasons=dict.fromkeys((f.SPIKE_VALUES, f.SIGNED_SPIKES), "an event of NEURON carries no value and no sign"),
     )
     cost = Cost(neuron_bytes=5000, synapse_bytes=550, seconds=3.0, most_synapses=10_000_000)
 

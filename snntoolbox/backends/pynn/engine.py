@@ -20,13 +20,15 @@ class Engine(ABC):
 
     Step c of the network's clock is at `offset` + c ms, whatever the network's dt, and a spike that arrives d steps
     later has a delay of d - `head_start` ms. `variable` is PyNN's name of the potential here; `sampled` ms after a
-    step it can be read. PyNN's own connectors make a Python call per neuron or synapse, and scale weights by factors
-    that are no powers of two: hence connectors and cells of our own.
+    step it can be read; so can `carried`, the value of a spike, where spikes have some. PyNN's own connectors make a
+    Python call per neuron or synapse, and scale weights by factors that are no powers of two: hence connectors and
+    cells of our own.
     """
 
     offset: float
     head_start: float
     variable: str
+    carried: str = ""
     sampled: float
     resets: bool
     """Whether the simulator can go back to the start; otherwise it is built anew for each sample."""
@@ -53,7 +55,7 @@ class Engine(ABC):
     def drive(self, cells: Cells, current: Array, timed: Timed | None, steps: int) -> None:
         """Give each neuron its start potential, this current in each of its own steps, and one in the first alone."""
 
-    def synapse_type(self) -> Any:
+    def synapse_type(self, connection: Connection) -> Any:
         """The type of the synapses; their weights and delays come from the connector."""
         return self.sim.StaticSynapse(weight=0.0, delay=1.0)
 
@@ -73,7 +75,10 @@ class Engine(ABC):
         spikes, potentials = {}, {}
         for name, cells in self.flat.cells.items():
             if name in watched:
-                potentials[name] = self._potentials(cells, host.steps)
+                potentials[name] = self._trace(cells, self.variable, host.steps)
+            if cells.neuron.graded:
+                spikes[name] = self._trace(cells, self.carried, host.steps)
+                continue
             times, neurons = self.fired(self.populations[name])
             own = np.rint(times - (self.offset + 1 + cells.onset)).astype(np.int64)
             spikes[name] = raster(own, neurons, (host.steps, cells.size))
@@ -91,6 +96,8 @@ class Engine(ABC):
         for name, cells in self.flat.cells.items():
             population = self.population(cells.size, self.neurons(cells))
             population.record("spikes")
+            if cells.neuron.graded:
+                population.record(self.carried, sampling_interval=1.0)
             if name in watched:
                 population.record(self.variable, sampling_interval=1.0)
             self.populations[name] = population
@@ -113,7 +120,8 @@ class Engine(ABC):
         # A cell type of a simulator's own may have receptors by other names than PyNN's 'excitatory'.
         receptor = target.celltype.receptor_types[int(connection.inhibitory)]
         made = self.connector(connection)
-        self.sim.Projection(source, target, made, synapse_type=self.synapse_type(), receptor_type=receptor)
+        kind = self.synapse_type(connection)
+        self.sim.Projection(source, target, made, synapse_type=kind, receptor_type=receptor)
 
     def _play(self, population: Any, times: Array, sources: Array) -> None:
         """Spikes (ascending in time) for each source."""
@@ -129,9 +137,9 @@ class Engine(ABC):
         ids, times = segment.spiketrains.multiplexed
         return np.asarray(times, np.float64), np.asarray(ids, np.int64) - int(population.first_id)
 
-    def _potentials(self, cells: Cells, steps: int) -> Array:
-        """The potentials after the reset, (steps, neurons)."""
-        (signal,) = self.populations[cells.name].get_data(self.variable).segments[-1].analogsignals
+    def _trace(self, cells: Cells, variable: str, steps: int) -> Array:
+        """A variable of the cells after each step, (steps, neurons)."""
+        (signal,) = self.populations[cells.name].get_data(variable).segments[-1].analogsignals
         first = round(self.offset + 1 + cells.onset + self.sampled)
         columns = np.asarray(signal.array_annotations["channel_index"], np.int64)
         found = np.zeros((steps, cells.size))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from snntoolbox.backends.brian2.parts import shifted, values_fired
 from snntoolbox.backends.pynn.engine import Engine, first_steps
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
 from snntoolbox.ir.host import Timed
@@ -20,6 +22,7 @@ from snntoolbox.ir.parts import (
     DigitWindow,
     FiringWindow,
     FirstSpikeWindow,
+    GradedSpikes,
     Leak,
     Modulo,
     PerfectIntegrator,
@@ -27,6 +30,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 
 PARAMETERS = (
@@ -35,7 +39,7 @@ PARAMETERS = (
 )
 USUAL = {"closes": np.inf, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
-STATE = ("v", "g", "h", "excited", "inhibited", "waiting", "awake", "own", "counts")
+STATE = ("v", "g", "h", "excited", "inhibited", "waiting", "awake", "own", "counts", "fired", "sent")
 VARIABLES = "\n".join(f"{name} : 1" for name in (*STATE, *PARAMETERS))
 TICK = """
 awake = int(waiting <= 0)
@@ -49,7 +53,14 @@ v = leak * v + awake * counts * (arrived + int(own >= 0) * (bias + int(own < unt
 g = 0
 h = 0
 """
-THRESHOLD = "v >= vth * counts and awake > 0 and own >= opens and own < closes"
+OPEN = "awake > 0 and own >= opens and own < closes"
+THRESHOLD = f"v >= vth * counts and {OPEN}"
+
+
+def _graded(part: GradedSpikes | ResidueSpikes) -> dict[str, str]:
+    return {"fires": values_fired(part, "vth * counts") + f"fired = fired * int({OPEN})"}
+
+
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     Delta: lambda part: {},
     Exponential: lambda part: {"excites": part.excitatory, "inhibits": part.inhibitory},
@@ -57,7 +68,9 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     Leak: lambda part: {"leak": part.factor},
     ConstantThreshold: lambda part: {},
     BinarySpikes: lambda part: {},
-    Subtract: lambda part: {"reset": "v -= vth * counts"},
+    GradedSpikes: lambda part: _graded(part),
+    ResidueSpikes: lambda part: _graded(part),
+    Subtract: lambda part: {"reset": "v -= vth * counts * fired"},
     ToPotential: lambda part: {"reset": "v = vreset", "vreset": part.potential},
     Modulo: lambda part: {"reset": "v -= vth * floor(v / vth)"},
     RefractoryPeriod: lambda part: {"pause": float(part.steps)},
@@ -65,7 +78,24 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
-"""The parameters that stand for each part, and as 'reset' the code of a reset; thresholds are set cell by cell."""
+"""The parameters that stand for each part; thresholds are set cell by cell.
+
+As 'reset' the code of a reset, as 'fires' that of the value of a spike, where spikes have some.
+"""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of cells: of a reset, and of the value of a spike (empty where it is 1), kept for so many steps more."""
+
+    reset: str
+    fires: str = ""
+    kept: int = 0
+
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """The values of the steps before, the last one first."""
+        return tuple(f"fired{k}" for k in range(1, self.kept + 1))
 
 
 class Brian2Engine(Engine):
@@ -77,6 +107,7 @@ class Brian2Engine(Engine):
     offset = 0.0
     head_start = 1.0
     variable = "v"
+    carried = "fired"
     sampled = 1.0
     resets = True
 
@@ -100,12 +131,18 @@ class Brian2Engine(Engine):
         of_parts = {name: value for part in cells.neuron.parts for name, value in PARTS[type(part)](part).items()}
         reset, initial = of_parts.pop("reset"), of_parts["leak"] * cells.initial
         first = self.offset + 1 + cells.onset
-        cell_type = self.pynn.cell_type(f"{reset}; waiting = pause")
+        fires = of_parts.pop("fires", "")
+        delays = [c.delay for c in self.flat.connections if fires and c.source == cells.name]
+        code = Code(f"sent += fired * counts; {reset}; waiting = pause", fires, max(delays, default=1) - 1)
+        cell_type = self.pynn.cell_type(code)
         return cell_type(vth=cells.threshold, initial=initial, first=first, **of_parts)
 
-    def synapse_type(self) -> Any:
-        """Synapses whose weights have no unit."""
-        return self.pynn.synapse(weight=0.0, delay=1.0)
+    def synapse_type(self, connection: Connection) -> Any:
+        """Synapses whose weights have no unit, times the value of a spike when it was fired."""
+        made, cells = self.pynn.synapse(weight=0.0, delay=1.0), self.flat.cells.get(connection.source)
+        if cells is not None and cells.neuron.graded:
+            made.pre = f"{made.pre} * fired{connection.delay - 1 or ''}_pre"
+        return made
 
     def connector(self, connection: Connection) -> Any:
         """Brian2's own array connect: PyNN would set weights one by one."""
@@ -121,23 +158,27 @@ def _pynn_types(brian2: Any) -> SimpleNamespace:
     """PyNN's cell type for a reset, synapse type and connector, made once Brian2 is there."""
     group = _group(brian2)
     synapse, connector = _synapse(), _connector(brian2)
-    return SimpleNamespace(cell_type=lambda reset: _cell_type(group, reset), synapse=synapse, connector=connector)
+    return SimpleNamespace(cell_type=lambda code: _cell_type(group, code), synapse=synapse, connector=connector)
 
 
 def _group(brian2: Any) -> Any:
     from pyNN.brian2 import simulator
 
     class Group(brian2.NeuronGroup):  # type: ignore[misc]
-        """What PyNN makes of a population; it hands on the cell type's `eqs`, here the reset, and the parameters."""
+        """What PyNN makes of a population; it hands on the cell type's `eqs`, here its code, and the parameters."""
 
-        def __init__(self, size: int, reset: str, **parameters: Array) -> None:
+        def __init__(self, size: int, code: Code, **parameters: Array) -> None:
             clock = simulator.state.network.clock
-            super().__init__(size, VARIABLES, threshold=THRESHOLD, reset=reset, clock=clock)
+            variables = "\n".join([VARIABLES, *(f"{name} : 1" for name in code.earlier)])
+            fires = "fired != 0" if code.fires else THRESHOLD
+            super().__init__(size, variables, threshold=fires, reset=code.reset, clock=clock)
+            self.fired = 0 if code.fires else 1
             self.add_attribute("initial_values")
             self.initial_values: dict[str, Array] = {}
             for name, values in parameters.items():
                 setattr(self, name, values)
-            self.run_regularly(TICK, when="groups", clock=clock)
+            step = shifted(code.earlier) + TICK + code.fires
+            self.run_regularly(step, when="groups", clock=clock)
 
         def initialize(self) -> None:
             for name, values in self.initial_values.items():
@@ -146,23 +187,29 @@ def _group(brian2: Any) -> Any:
     return Group
 
 
-def _cell_type(group: Any, reset: str) -> Any:
+def _as_it_is(**value: Any) -> Any:
+    """The one value that PyNN gives by its name."""
+    return next(iter(value.values()))
+
+
+def _cell_type(group: Any, code: Code) -> Any:
     from pyNN.models import BaseCellType
 
     class CellType(BaseCellType):  # type: ignore[misc]
         default_parameters: ClassVar = {**dict.fromkeys(PARAMETERS, 0.0), **USUAL}
-        default_initial_values: ClassVar = {"v": 0.0}
-        recordable = ("spikes", "v")
-        units: ClassVar = {"v": "dimensionless", "spikes": "ms"}
+        default_initial_values: ClassVar = {"v": 0.0, "fired": 0.0 if code.fires else 1.0}
+        recordable = ("spikes", "v", "fired")
+        units: ClassVar = {"v": "dimensionless", "fired": "dimensionless", "spikes": "ms"}
         receptor_types = ("input", "inhibition")
         post_synaptic_variables: ClassVar = {"input": "g", "inhibition": "h"}
         state_variable_translations: ClassVar = {
-            "v": {"translated_name": "v", "forward_transform": lambda v: v, "reverse_transform": lambda v: v}
+            name: {"translated_name": name, "forward_transform": _as_it_is, "reverse_transform": _as_it_is}
+            for name in ("v", "fired")
         }
         conductance_based = False
         injectable = False
         brian2_model = group
-        eqs = reset
+        eqs = code
 
     return CellType
 

@@ -47,7 +47,8 @@ class Simulation:
         x = checked_batch(self.network, x, steps)
         host = HostInput(self.network, x, steps, first_sample)
         cells = self.engine.flat.cells
-        spikes = {n: np.zeros((steps, host.samples, *c.shape), bool) for n, c in cells.items()}
+        kinds = {n: float if c.neuron.graded else bool for n, c in cells.items()}
+        spikes = {n: np.zeros((steps, host.samples, *c.shape), kinds[n]) for n, c in cells.items()}
         potentials = {n: np.zeros(spikes[n].shape) for n in cells if record.wants_potentials(n)}
         for sample in range(host.samples):
             for kept, found in zip((spikes, potentials), self.engine.run(host, sample, potentials), strict=True):

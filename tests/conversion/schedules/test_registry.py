@@ -221,7 +221,7 @@ def test_a_pattern_is_digits(folder):
 
 
 REFUSED = {
-    "signed on brian2": ({"cell.spikes": "signed", "simulation.simulator": "brian2"}, "signed spikes"),
+    "signed on nest": ({"cell.spikes": "signed", "simulation.simulator": "nest"}, "signed spikes"),
     "levels on nest": ({"cell.levels": "[1, 2]", "simulation.simulator": "nest"}, "spikes that carry values"),
     "float windows on nest": ({"conversion.schedule": "phased", "simulation.simulator": "nest"}, "weight_bits = 8"),
     "digits on nest": (
