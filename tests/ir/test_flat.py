@@ -1,23 +1,22 @@
 """A flat network, simulated by a few lines of numpy on the clock of a target with latency, is the interpreter's."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from snntoolbox.analysis.conformance.cases import cases
 from snntoolbox.errors import BackendError, DataError, UnsupportedError
-from snntoolbox.ir.flat import flattened, spread
+from snntoolbox.ir.dynamics import start
+from snntoolbox.ir.flat import flattened
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
 
-NO = (
-    *("gate", "differences", "signed spikes", "quick loop"),
-    *("synaptic", "payloads", "follow the rates", "clamped"),
-)
-"""What no flat network has, and parts of neurons that are not made here."""
-CASES = {c.name: c for c in cases() if c.name.startswith("network: ") and not any(word in c.name for word in NO)}
+NO = ("network: gate", "network: quick loop")
+"""Gates stand beside the cells of a flat network, and there are no quick loops in one."""
+CASES = {c.name: c for c in cases() if c.name.startswith("network: ") and not c.name.startswith(NO)}
 ALL = Record(spikes=True, potentials=True)
 
 
@@ -31,38 +30,35 @@ def stepped(network, x, steps, record):
     for name in flat.inputs:
         k, sources = host.source_spikes(name)
         fired[name][k, sources] = 1
-    potential = {n: c.initial.copy() for n, c in flat.cells.items()}
-    waiting = {n: np.zeros(c.size) for n, c in flat.cells.items()}
+    alone = {n: replace(network.populations[n], bias=None, pulses={}) for n in flat.cells}
+    neurons = {n: start(population, host.samples) for n, population in alone.items()}
     trace = {n: np.zeros((clock, c.size)) for n, c in flat.cells.items()}
     for now in range(clock):
-        current = {n: host.drive[n].ravel().copy() for n in flat.cells}
+        constant = {n: host.drive[n].ravel().copy() for n in flat.cells}
         for name, parts in host.timed.items():
             for part in parts:
                 if part.first <= now - flat.cells[name].onset < part.last:
-                    current[name] += part.current.ravel()
+                    constant[name] += part.current.ravel()
+        arriving = {n: np.zeros((2, c.size)) for n, c in flat.cells.items()}
         for c in flat.connections:
             if now >= c.delay:
-                np.add.at(current[c.target], c.post, c.weight * fired[c.source][now - c.delay][c.pre])
+                brought = c.weight * fired[c.source][now - c.delay][c.pre]
+                np.add.at(arriving[c.target][int(c.inhibitory)], c.post, brought)
         for name, cells in flat.cells.items():
             if now >= cells.onset:
-                awake, openings = waiting[name] == 0, cells.neuron.parts.openings
-                anew = openings.restart(now - cells.onset) if openings else None
-                if anew is not None:
-                    potential[name] = np.tile(spread(anew, cells.shape), host.samples)
-                counts = cells.neuron.weight(now - cells.onset)
-                before = cells.neuron.leak * potential[name] + awake * current[name] * counts
-                fires = now - cells.onset < steps if openings is None else openings.open(now - cells.onset)
-                spikes = (before >= cells.threshold * counts) & awake & fires
-                after = cells.neuron.parts.reset.after(before, spikes, cells.threshold * counts)
-                potential[name] = np.clip(after, *(cells.neuron.saturation or (-np.inf, np.inf)))
-                waiting[name] = np.where(spikes, cells.neuron.refractory, np.maximum(waiting[name] - 1, 0))
-                fired[name][now] = spikes
-            trace[name][now] = potential[name]
+                shape = (host.samples, *cells.shape)
+                excited, inhibited = (part.reshape(shape) for part in arriving[name])
+                both = np.stack([excited + inhibited, inhibited], axis=1)
+                given = both if len(alone[name].currents) == 2 else excited
+                values = neurons[name].step(given, constant[name].reshape(shape), now - cells.onset)
+                fired[name][now] = values.ravel()
+            trace[name][now] = neurons[name].potential.ravel()
     spikes, potentials = {}, {}
     for name, cells in flat.cells.items():
         shape = (steps, host.samples, *cells.shape)
-        own, neurons = np.nonzero(fired[name])
-        spikes[name] = raster(own - cells.onset, neurons, shape)
+        own, indices = np.nonzero(fired[name])
+        values = fired[name][own, indices] if cells.neuron.graded else None
+        spikes[name] = raster(own - cells.onset, indices, shape, values)
         potentials[name] = trace[name][cells.onset : cells.onset + steps].reshape(shape)
     return assembled(network, host, spikes, potentials, record)
 
