@@ -165,3 +165,25 @@ def test_without_shtab_the_extra_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 2
     assert "snntoolbox[completion]" in capsys.readouterr().err
+
+
+FILES = {  # command -> the file that holds its report
+    "sweep": ("log/it/sweep.json", ["run", "--set", "parameter_sweep.param_name=conversion.initial_potential",
+                                    "--set", "parameter_sweep.param_values=[0.25, 0.5]"]),
+    "compare": ("log/it-compare/compare.json", ["compare", "--simulators", "INI,brian2"]),
+    "diagnose": ("log/it/report.json", ["diagnose", "--seconds", "0"]),
+    "tune": ("log/it-tune/tune.json", ["tune", "--steps", "2", "--budget", "0.5", "--force"]),
+    "deploy": ("out/report.json", ["deploy", "--target", "generic", "-o", "out", "--sim-seconds", "0",
+                                   "--synth-seconds", "0", "--set", "conversion.weight_bits=8"]),
+}  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_printed_is_what_the_file_holds(name, tmp_path, monkeypatch, capsys):
+    demo.copy_to(tmp_path, "onnx")
+    monkeypatch.chdir(tmp_path)
+    file, (command_name, *options) = FILES[name]
+    samples = ("--set", "simulation.num_to_test=4", "--set", "simulation.duration=4", "--set", "paths.runlabel=it")
+    assert main([command_name, "demo_onnx.ini", *options, *samples, "--json"]) in (0, 1)
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / file).read_text())
