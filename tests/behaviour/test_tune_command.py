@@ -119,6 +119,8 @@ REFUSED = {
     "folder": (("-o", "nowhere/at/all.ini"), {}, "there is no folder"),
     "simulator": ((), {"simulation__simulator": "nest", "cell__reset": "modulo"}, "modulo"),
     "images that test": ((), {"input__dataset_format": "png"}, "must not see"),
+    "films": ((), {"simulation__reset_between_nth_sample": -1}, "resets before each sample"),
+    "signed spikes in windows": ((), {"conversion__schedule": "phased", "cell__spikes": "signed"}, "spikes = unsigned"),
 }
 
 

@@ -18,7 +18,7 @@ from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
-from snntoolbox.workflow.choices import as_key, presents_events, recipe_of
+from snntoolbox.workflow.choices import as_key, check_choices, presents_events, recipe_of
 from snntoolbox.workflow.config.conversion_keys import CODES
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.raw_config import read_file, read_overrides
@@ -130,6 +130,7 @@ def _check(settings: Settings) -> None:
             "a search does not go with [parameter_sweep]", hint="--set parameter_sweep.param_values=[]"
         )
     resets_alone(settings, "a search")
+    check_choices(settings)
     if settings.cell.i_offset:
         raise ConfigError("a search tries networks without [cell] i_offset", hint="--set cell.i_offset=0")
     if not settings.tools.normalize:
