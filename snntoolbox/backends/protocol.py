@@ -58,6 +58,15 @@ class Executable(Protocol):
 
 
 @runtime_checkable
+class ChecksOptions(Protocol):
+    """A backend some of whose options do not go with every network."""
+
+    def check_options(self, network: SpikingNetwork, **options: Any) -> None:
+        """An error where these do not, before anything is built."""
+        ...
+
+
+@runtime_checkable
 class PreparesAhead(Protocol):
     """An executable that prepares more where more samples are going to come."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from snntoolbox.backends.checking import check_simulator
 from snntoolbox.backends.films import Films
 from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.protocol import ChecksOptions
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.backends.workers import cluster
@@ -37,6 +38,7 @@ from snntoolbox.workflow.input_spikes import limited
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
 from snntoolbox.workflow.offset_current import check_offset, with_offset
+from snntoolbox.workflow.options import options_of
 from snntoolbox.workflow.report.variables import kept_variables
 from snntoolbox.workflow.saved import check_saved
 
@@ -113,7 +115,10 @@ def runs_on(settings: Settings, *, force: bool = False) -> Check:
         backend = backend_named(simulation.simulator)
         if reset_every(settings) != 1:
             network = Films(2, simulation.steps).network(network)
-        check_simulator(backend, legalized(network, backend, ()), force=force)
+        legal = legalized(network, backend, ())
+        check_simulator(backend, legal, force=force)
+        if isinstance(backend, ChecksOptions):
+            backend.check_options(legal, **options_of(settings))
 
     return check
 

@@ -37,7 +37,7 @@ def test_end_to_end_without_a_test_set(workspace, capsys):
     assert max(map(len, table.splitlines())) <= 80
     assert "The test set was not read." in " ".join(out.split())
 
-    assert (workspace / "log" / "demo_onnx-tune" / "report.html").read_text("utf-8").count('class="chart"') == 2
+    assert (workspace / "log" / "demo_onnx-tune" / "report.html").read_text("utf-8").count('class="chart"') == 4
     found = json.loads((workspace / "log" / "demo_onnx-tune" / "tune.json").read_text())
     assert found["reached"] is True
     assert found["samples"]["held_back"] == 30

@@ -8,7 +8,7 @@ from snntoolbox.analysis.comparison import side
 from snntoolbox.backends import simulate
 from snntoolbox.backends.inisim import backend as inisim
 from snntoolbox.backends.sanafe import backend as sanafe
-from snntoolbox.workflow import commands, demo
+from snntoolbox.workflow import commands, demo, preparation
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings, keys
@@ -87,6 +87,17 @@ def test_only_what_is_set_is_passed_on(tmp_path):
 def test_a_simulator_says_itself_what_it_does_not_have(workspace, capsys):
     assert main(["demo_onnx.ini", "--set", "simulation.simulator=brian2", "--set", "simulation.engine=event"]) == 2
     assert "backend 'brian2' has no option engine" in capsys.readouterr().err
+
+
+def test_an_engine_that_cannot_be_is_refused_before_any_work(workspace, capsys, monkeypatch):
+    keys = ("engine=counts", "num_to_test=4", "duration=4")
+    words = [word for key in keys for word in ("--set", f"simulation.{key}")]
+    assert main(["demo_onnx.ini", *words, "--set", "conversion.schedule=radix"]) == 0
+    paths = json.loads((workspace / "log" / "demo_onnx" / "report.json").read_text())["engine_paths"]
+    assert all("counts" in ways for ways in paths.values())
+    monkeypatch.setattr(preparation, "lower", None)
+    assert main(["demo_onnx.ini", "--set", "simulation.engine=counts"]) == 2
+    assert "engine = counts cannot take" in capsys.readouterr().err
 
 
 def test_options_are_those_of_the_simulator():

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snntoolbox.backends.options import chosen_options
-from snntoolbox.errors import BackendError
+from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.turns import stepwise
 
 if TYPE_CHECKING:
     from snntoolbox.backends.inisim.simulation import Simulation
@@ -66,9 +67,17 @@ class InisimBackend:
         modules=("torch",),
     )
 
+    def check_options(self, network: SpikingNetwork, **options: Any) -> None:
+        """UnsupportedError where the engine is to go by counts, and they do not follow from sums."""
+        chosen = chosen_options(self.name, Options, options)
+        if chosen.engine == "counts" and (offenders := stepwise(network)):
+            hint = "engine = auto; counts follow from sums in the windows of schedule = phased, radix and first-spike"
+            raise UnsupportedError("engine = counts", offenders, hint=hint)
+
     def build(self, network: SpikingNetwork, **options: Any) -> Simulation:
         """The network ready to run; `options` are the fields of `Options`."""
         self.capabilities.check(self.name, network)
+        self.check_options(network, **options)
         chosen = chosen_options(self.name, Options, options)
         from snntoolbox.backends.inisim.simulation import Simulation
 

@@ -14,7 +14,7 @@ from snntoolbox.engine.fast import products_int8
 from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.planning import FastPaths
 from snntoolbox.engine.tensors import Target
-from snntoolbox.errors import BackendError, UnsupportedError
+from snntoolbox.errors import BackendError
 from snntoolbox.ir.absolute import absolute
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import SpikingNetwork
@@ -103,14 +103,5 @@ class ByCounts:
 
 
 def by_counts(network: SpikingNetwork, device: torch.device, dtype: torch.dtype, engine: str) -> ByCounts | None:
-    """What a run by counts needs; None where the engine takes none, or counts do not follow from sums.
-
-    UnsupportedError where that keeps `engine` = counts from being taken.
-    """
-    if engine not in ("auto", "counts"):
-        return None
-    offenders = stepwise(network)
-    if offenders and engine == "counts":
-        hint = "engine = auto; counts follow from sums in the windows of schedule = phased, radix and first-spike"
-        raise UnsupportedError("engine = counts", offenders, hint=hint)
-    return None if offenders else ByCounts(network, device, dtype)
+    """What a run by counts needs; None where the engine takes none, or counts do not follow from sums."""
+    return ByCounts(network, device, dtype) if engine in ("auto", "counts") and not stepwise(network) else None

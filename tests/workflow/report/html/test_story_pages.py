@@ -80,7 +80,8 @@ def test_a_sweep_links_to_each_run(kind, settings):
 
 def trial(agreement, steps, operations):
     return {"duration_steps": steps, "choices": {"rule": NAME}, "agreement": agreement, "output_error": 0.125,
-            "mean_steps": float(steps), "synaptic_operations": operations, "samples": 30, "seconds": 1.0}  # fmt: skip
+            "mean_steps": float(steps), "steps_between_samples": float(steps), "synaptic_operations": operations,
+            "spikes": operations / 10, "samples": 30, "seconds": 1.0}  # fmt: skip
 
 
 @pytest.mark.parametrize("reached", [True, False])
@@ -98,7 +99,7 @@ def test_a_search_names_the_best(reached, agreement, settings):
     assert ("NOT REACHED" in shown) != reached
     for words in ("cell.v_thresh = 2.0", "snntoolbox run '/a b/tuned.ini'", "16 before", "it takes long"):
         assert words in shown
-    assert page.count('class="chart"') == 2
+    assert page.count('class="chart"') == 4
 
 
 def test_hardware_says_what_it_takes():
