@@ -10,6 +10,7 @@ from typing import Any, cast
 from snntoolbox import plugins
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,15 @@ def readers_of(path: Path, candidates: Sequence[Frontend]) -> list[Frontend]:
     A frontend may have a method ``reads(path)`` for that. Where none finds so, all of them are given.
     """
     fitting = [f for f in candidates if path.suffix.lower() in f.suffixes]
-    finding = [f for f in fitting if len(fitting) > 1 and getattr(f, "reads", lambda path: True)(path)]
-    return finding or fitting
+    asked = [f for f in fitting if hasattr(f, "reads")]
+    if len(fitting) < 2 or not asked:
+        return fitting
+    check_regular(path, FrontendError)
+    try:
+        others = [f for f in asked if not f.reads(path)]  # type: ignore[attr-defined]
+    except OSError as error:
+        raise FrontendError(f"cannot read '{path}': {error.strerror or error}") from error
+    return [f for f in fitting if f not in others] or fitting
 
 
 def frontend_for(model: Any) -> Frontend:

@@ -53,7 +53,7 @@ def _reader_of(path: Path, frontends: Sequence[Frontend], model_lib: str) -> Fro
     """The first frontend that reads files with this ending; ConfigError."""
     reader = next(iter(readers_of(path, frontends)), None)
     if reader is None:
-        suffixes = ", ".join(s for f in frontends for s in f.suffixes)
+        suffixes = ", ".join(dict.fromkeys(s for f in frontends for s in f.suffixes))
         raise ConfigError(f"model_lib = {model_lib} does not read '{path.name}'", hint=f"it reads {suffixes}")
     return reader
 
@@ -63,7 +63,7 @@ def _missing(folder: Path, filename: str, names: Sequence[str], suffixes: set[st
     if (folder / filename).is_dir():
         return ConfigError(f"'{folder / filename}' is a folder, not a model", hint=FOLDER_HINT)
     # A name with an ending is that file; other endings behind it would only puzzle.
-    looked = filename if Path(filename).suffix.lower() in suffixes else ", ".join(names)
+    looked = filename if Path(filename).suffix.lower() in suffixes else ", ".join(dict.fromkeys(names))
     near = get_close_matches(filename, [p.name for p in folder.iterdir() if p.suffix.lower() in suffixes], 1)
     hint = f"looked for {looked}" + (f"; there is {near[0]}" if near else "")
     return ConfigError(f"there is no model '{filename}' in '{folder}'", hint=hint)

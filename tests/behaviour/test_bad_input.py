@@ -155,7 +155,7 @@ NOTHING = [f"tools.{stage}=False" for stage in ("evaluate_ann", "parse", "conver
 CASES = {
     # models
     "missing file": Case(r"looked for digits_cn\.onnx; there is digits_cnn\.onnx", ann("digits_cn.onnx")),
-    "missing model": Case(r"there is no model 'nix' in .*looked for nix\.keras", ann("nix")),
+    "missing model": Case(r"there is no model 'nix' in .*looked for [^;]*nix\.keras[^;]*$", ann("nix")),
     "missing model with suffix": Case(r"there is no model 'nix\.onnx'", ann("nix.onnx")),
     "model is a folder": Case(r"is a folder", ann("log")),
     "model name is the folder": Case(r"is a folder", ann(".")),

@@ -236,6 +236,12 @@ COMPUTED: dict[str, Callable[..., Any]] = {
     "sqr": torch.square,
     "sgn": torch.sign,
     "floor": torch.floor,
+    "ceil": torch.ceil,
+    "exp": torch.exp,
+    "log": torch.log,
+    "ones_like": torch.ones_like,
+    "zeros_like": torch.zeros_like,
+    "min": _over(lambda x, axes, keep: x.amin(axes, keep)),
     "clip": _clip,
     "switch": _switch,
     "cast": lambda x, *_, **__: x,
@@ -251,5 +257,6 @@ COMPUTED: dict[str, Callable[..., Any]] = {
     "minimum": _pair(torch.minimum),
     **{name: _pair(getattr(torch, name)) for name in ("gt", "ge", "lt", "le")},
     "eq": _pair(torch.eq),
+    "neq": _pair(torch.ne),
 }
 """What each operation gives."""

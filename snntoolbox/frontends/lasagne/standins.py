@@ -129,6 +129,13 @@ def _layer(name: str) -> Any:
     return type(name, (moving_layers.UnknownLayer,), {})
 
 
+def _updates(loss_or_grads: Any = None, params: Sequence[Any] | None = None, *_: Any, **__: Any) -> Any:
+    """What an update rule gives: a note for each parameter, which is never computed."""
+    known = OrderedDict(loss_or_grads) if isinstance(loss_or_grads, Mapping) else OrderedDict()
+    known.update((param, Expression("updated", param)) for param in params or ())
+    return known
+
+
 def _of_utils(name: str) -> Any:
     known = {"floatX": lambda a: np.asarray(a, np.float32), "as_tuple": layers.as_tuple, "int_types": (int, np.integer)}
     return known.get(name) or recorder(name)
@@ -148,7 +155,7 @@ def _of_lasagne(module: str, name: str) -> Any:
             raise AttributeError(f"lasagne.{last} has no {name}")
         return names[name]
     if last == "updates":
-        return lambda *_, **__: OrderedDict()
+        return _updates
     return {"utils": _of_utils, "random": _of_random}.get(last, recorder)(name)
 
 

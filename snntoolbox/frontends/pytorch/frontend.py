@@ -32,10 +32,7 @@ class TorchFrontend:
 
     def reads(self, path: Path) -> bool:
         """Whether a file of Python is about PyTorch, by its words; other endings are this frontend's alone."""
-        try:
-            return path.suffix.lower() != ".py" or b"torch" in path.read_bytes()
-        except OSError:
-            return False
+        return path.suffix.lower() != ".py" or b"torch" in path.read_bytes()
 
     def open(self, source: Path | Any, *, input_shape: Any = None) -> TorchModel:
         """The model, exported and ready.

@@ -1,6 +1,7 @@
 """The files of a model: where they are looked for, the order of parameters, damage, and what they do not hold."""
 
 import io
+import os
 import pickle
 import tracemalloc
 import zipfile
@@ -70,6 +71,14 @@ def test_who_reads_a_file_of_python_is_told_by_its_words(path, tmp_path):
     (tmp_path / "other.pth").write_bytes(b"")
     assert frontend_for(tmp_path / "other.py").name == "pytorch"
     assert find_model(tmp_path, "other", "auto")[0].name == "pytorch"
+
+
+def test_a_file_of_python_that_cannot_be_asked(tmp_path):
+    with pytest.raises(FrontendError, match=r"cannot read '.*none\.py': No such file"):
+        frontend_for(tmp_path / "none.py")
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(FrontendError, match="is a pipe, not a file"):
+        frontend_for(tmp_path / "pipe.py")
 
 
 def test_missing_files_are_named(path):
