@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
@@ -37,7 +38,7 @@ class Code:
     count. window: the own steps first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
     and spikes count in the own step `own`. fires: statements that set `fired` to the value of a spike, 0 for none,
     where it is not always 1. reset: statements after a spike. recurring: windows that recur, before each of which v
-    begins anew. kept: statements at the end of a step.
+    begins anew. clamped: steps in which v is held. kept: statements at the end of a step.
     """
 
     begin: str = ""
@@ -48,6 +49,7 @@ class Code:
     fires: str = ""
     reset: str = ""
     recurring: RecurringWindow | None = None
+    clamped: Clamped | None = None
     kept: str = ""
 
 
@@ -118,6 +120,7 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     ),
     FirstSpikeWindow: lambda part: Code(window=(part.first, part.last), weight=f"{part.steps} - own % {part.steps}"),
     RecurringWindow: lambda part: Code(recurring=part),
+    Clamped: lambda part: Code(clamped=part),
 }
 
 
@@ -133,5 +136,6 @@ def code_of(neuron: IF) -> Code:
         fires="".join(piece.fires for piece in pieces),
         reset="".join(piece.reset for piece in pieces),
         recurring=next((piece.recurring for piece in pieces if piece.recurring), None),
+        clamped=next((piece.clamped for piece in pieces if piece.clamped), None),
         kept="".join(piece.kept for piece in pieces),
     )

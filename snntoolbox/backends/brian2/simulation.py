@@ -56,6 +56,10 @@ since = t_in_timesteps - {start}
 anew = int(since > 0 and since % {period} == 0)
 v = (1 - anew) * v + anew * restart
 """
+HELD = """
+held = int(t_in_timesteps >= {onset} and t_in_timesteps < {last})
+v = (1 - held) * v + held * restart
+"""
 RECURS = "t_in_timesteps >= {first} and (t_in_timesteps - {first}) % {period} < {steps}"
 BETWEEN = "t_in_timesteps >= {first} and t_in_timesteps < {last}"
 
@@ -165,6 +169,8 @@ class _Network:
         if code.window is not None:
             first, last = code.window
             fires = BETWEEN.format(first=cells.onset + first, last=cells.onset + last)
+        if code.clamped is not None:
+            fires = AWAKE_FROM.format(onset=cells.onset + code.clamped.steps)
         recurring, begin = code.recurring, code.begin
         if recurring is not None:
             first = cells.onset + recurring.first
@@ -185,6 +191,8 @@ class _Network:
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
         group.weight = group.fired = 1
+        if code.clamped is not None:
+            group.restart = np.tile(spread(code.clamped.potential, cells.shape), self.host.samples)
         if recurring is not None:
             group.restart = np.tile(spread(recurring.potential, cells.shape), self.host.samples)
         for k, part in enumerate(timed):
@@ -198,6 +206,10 @@ class _Network:
         if code.kept:  # before potentials are recorded, which is at the end too; nothing moves before the onset
             limits = {"when": "end", "order": -1, "clock": self.clock, "name": self._name("limits", cells.name)}
             group.run_regularly(code.kept, **limits)
+        if code.clamped is not None:
+            held = HELD.format(onset=cells.onset, last=cells.onset + code.clamped.steps)
+            about = {"clock": self.clock, "name": self._name("clamp", cells.name)}
+            group.run_regularly(held, when="end", order=-1, **about)
         return group
 
     def _earlier(self, cells: Cells) -> list[str]:
