@@ -129,8 +129,9 @@ def flattened(network: SpikingNetwork, *, with_gates: bool = False) -> FlatNetwo
     `with_gates` allows gates of max pooling too, which read spikes alone.
     """
     gates = {n: p for n, p in network.populations.items() if isinstance(p.neuron, MaxGate)}
-    if unfit := [p for p in gates.values() if not with_gates or _reads_currents(network, p)]:
-        offenders = [Unsupported(p.label, "no integrate-and-fire neurons, or a gate on a current") for p in unfit]
+    if unfit := [p for p in gates.values() if not with_gates or _reads_others(network, p)]:
+        why = "a gate on a current, or on spikes with values" if with_gates else "no integrate-and-fire neurons"
+        offenders = [Unsupported(p.label, why) for p in unfit]
         raise UnsupportedError("a simulator without layers", offenders)
     if loop := network.circuit.quick_loop:
         offender = Unsupported(" -> ".join(loop), "fewer steps of delay than projections")
@@ -163,9 +164,14 @@ def _signed(matrix: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(sp.hstack([matrix, -matrix]))
 
 
-def _reads_currents(network: SpikingNetwork, population: Population) -> bool:
-    codings = [network.encodings.get(s) for s in network.sources[population.current]]
-    return any(c is not None and (not isinstance(c, Spiking) or c.valued) for c in codings)
+def _reads_others(network: SpikingNetwork, gate: Population) -> bool:
+    """Whether a gate reads anything but spikes of 0 and 1, itself or through other gates."""
+    sources = network.sources[gate.current]
+    codings = [network.encodings.get(s) for s in sources]
+    if any(c is not None and (not isinstance(c, Spiking) or c.valued) for c in codings):
+        return True
+    before = [network.populations[s] for s in sources if s in network.populations]
+    return any(p.neuron.graded if isinstance(p.neuron, IF) else _reads_others(network, p) for p in before)
 
 
 def _sequence_through_synapses(network: SpikingNetwork, population: Population) -> bool:

@@ -11,7 +11,7 @@ from snntoolbox.ir.flat_gates import gate_cells
 from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population
-from snntoolbox.ir.neurons import MaxGate
+from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.result import Record
 
 brian2 = pytest.importorskip("brian2")
@@ -53,10 +53,15 @@ def test_cells_are_the_inputs_of_each_window_without_those_on_padding():
     assert cells.replicated(2).window.tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3]
 
 
-def test_a_gate_on_a_current_is_refused():
+def test_a_gate_on_other_than_plain_spikes_is_refused():
     draft = Draft()
     draft.readout(draft.flat(draft.gate(draft.input(1, 4, 4))))
     with pytest.raises(UnsupportedError, match="a gate on a current"):
         flattened(draft.network(), with_gates=True)
+    valued = Draft(neuron=IF(levels=(1.0, 2.0)))
+    spikes = valued.neurons(valued.conv(valued.input(2, 6, 7), 3))
+    valued.readout(valued.flat(valued.gate(valued.gate(spikes), (1, 1), (1, 1))))
+    with pytest.raises(UnsupportedError, match="spikes with values"):
+        flattened(valued.network(), with_gates=True)
     with pytest.raises(UnsupportedError, match="no integrate-and-fire neurons"):
         flattened(network(Estimate.AVERAGE))
