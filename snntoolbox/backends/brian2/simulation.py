@@ -12,7 +12,7 @@ import brian2 as b2
 import numpy as np
 
 from snntoolbox.backends.brian2.gates import Gates
-from snntoolbox.backends.brian2.parts import code_of, shifted
+from snntoolbox.backends.brian2.parts import Code, code_of, shifted
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened, spread
 from snntoolbox.ir.flat_gates import GateCells
@@ -203,6 +203,11 @@ class _Network:
             group.fired = 0
             step = shifted(earlier) + step + code.fires + f"fired = fired * int({fires})\n"
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
+        self._end(group, cells, code)
+        return group
+
+    def _end(self, group: Any, cells: Cells, code: Code) -> None:
+        """What happens to potentials at the end of a step, before they are recorded."""
         if code.kept:  # before potentials are recorded, which is at the end too; nothing moves before the onset
             limits = {"when": "end", "order": -1, "clock": self.clock, "name": self._name("limits", cells.name)}
             group.run_regularly(code.kept, **limits)
@@ -210,7 +215,6 @@ class _Network:
             held = HELD.format(onset=cells.onset, last=cells.onset + code.clamped.steps)
             about = {"clock": self.clock, "name": self._name("clamp", cells.name)}
             group.run_regularly(held, when="end", order=-1, **about)
-        return group
 
     def _earlier(self, cells: Cells) -> list[str]:
         """The variables that hold the values of spikes on their way, of the step before and those before that."""
