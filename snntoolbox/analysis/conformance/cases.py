@@ -163,7 +163,7 @@ def _values() -> Iterator[Case]:
         ("skip over layers", "signed spikes of several thresholds", IF(levels=(1.0, 0.5, 0.25), negative=signed)),
         ("deep loop", "signed spikes of several thresholds", IF(levels=(1.0, 0.5, 0.25), negative=signed)),
         ("delays over layers", "signed bursts", IF(levels=(1.0, 2.0), negative=signed)),
-        ("concat", "bursts, leak", IF(levels=(1.0, 2.0), leak=0.5)),
+        ("concat", "bursts, leak", IF(levels=(1.0, 2.0), leak=0.5, threshold=0.5)),
         ("two codings", "bursts, potentials that saturate", IF(levels=(1.0, 2.0), saturation=(-0.75, 2.5))),
     ):
         build = partial(_drawn, drawings[name], neuron)
