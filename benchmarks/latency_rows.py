@@ -28,7 +28,7 @@ class Row:
 
     @property
     def phased(self) -> bool:
-        return self.choices.get("schedule") in ("phased", "radix")
+        return self.choices.get("schedule") in ("phased", "radix", "first-spike")
 
     @property
     def plain(self) -> bool:
@@ -46,6 +46,7 @@ ROWS: dict[str, Row] = {
     "toolbox": Row({**_USUAL, "per_channel": False}, {"initial": 0.0}, once=True),
     "phased": Row({"schedule": "phased", "readout_correction": 0}),
     "radix": Row({"schedule": "radix", "readout_correction": 0}, most=16),
+    "first-spike": Row({"schedule": "first-spike", "readout_correction": 0}),
     "multi-threshold": Row(
         {"threshold_rule": "percentile", **_NO_LAYERS},
         {"initial": 0.125, "levels": (1.0, 0.5, 0.25), "negative": "memory"},
