@@ -25,7 +25,7 @@ from snntoolbox.ir.places import noted
 from snntoolbox.workflow.commands import COMMANDS, UsageError, command, parser
 from snntoolbox.workflow.commands.outcome import Outcome
 from snntoolbox.workflow.memory import HINT, NO_MEMORY, out_of_memory
-from snntoolbox.workflow.streams import give_up_output, safe_streams, silent, silent_output
+from snntoolbox.workflow.streams import end_output, give_up_output, safe_streams, silent, silent_output
 
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -44,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """The same as the whole process: signals that come while the interpreter ends change nothing any more."""
-    sys.exit(_main(sys.argv[1:], _Signals(to_the_end=True)))
+    code = _main(sys.argv[1:], _Signals(to_the_end=True))
+    if "--json" in sys.argv:
+        end_output()
+    sys.exit(code)
 
 
 def _main(arguments: list[str], signals: _Signals) -> int:
@@ -59,7 +62,7 @@ def _main(arguments: list[str], signals: _Signals) -> int:
             options = parser(*COMMANDS.keys() & set(arguments[:1])).parse_args(arguments)
         except UsageError as error:
             if "--json" in arguments:
-                _print_json(_failure(error.message))
+                _print_json(_failure(error.message, "UsageError"))
             raise
         # Threads that wait for work must sleep: on a busy machine spinning ones make a run ten times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -153,6 +156,10 @@ def _guarded(options: argparse.Namespace, places: list[Path], signals: _Signals)
     except _Ended as error:
         name = signal.Signals(error.number).name
         code, message = 128 + error.number, f"ended by {name}; {_results(places)}"
+    except Exception as error:  # a defect, of which people get the traceback
+        if options.json:
+            _print_json(_failure(str(error) or "a defect", type(error).__name__))
+        raise
     signals.over = True
     if message:
         _fail(str(message))
@@ -183,10 +190,10 @@ def _print_json(report: Any) -> None:
         print(json.dumps(json.loads(json_text(data)), indent=2), flush=True)
 
 
-def _failure(error: SNNToolboxError | str) -> dict[str, Any]:
+def _failure(error: SNNToolboxError | str, kind: str = "Ended") -> dict[str, Any]:
     """What JSON says in place of a report; the same is told on standard error."""
     if isinstance(error, str):
-        return {"error": {"message": error}}
+        return {"error": {"kind": kind, "message": error}}
     about = {"kind": type(error).__name__, "message": error.message, "layer": error.layer, "hint": error.hint}
     return {"error": {key: value for key, value in about.items() if value}}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -89,7 +90,9 @@ def silent() -> Iterator[None]:
     token, level = _SILENT.set(True), logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(level)
         _SILENT.reset(token)
@@ -101,6 +104,13 @@ _SILENT: ContextVar[bool] = ContextVar("nothing is wanted but results", default=
 def shows_progress() -> bool:
     """Whether anybody wants to see bars."""
     return not _SILENT.get()
+
+
+def end_output() -> None:
+    """All is told on standard output: what is printed while this process ends goes to standard error."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        os.dup2(2, sys.stdout.fileno())
 
 
 def give_up_output() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from logging import getLogger
 
 import pytest
@@ -123,8 +124,33 @@ def test_a_wrong_key_and_a_wrong_option(config, capsys):
         main([str(config), "--json", "--nope"])
     assert ended.value.code == 2
     printed = capsys.readouterr()
-    assert "--nope" in json.loads(printed.out)["error"]["message"]
+    error = json.loads(printed.out)["error"]
+    assert error["kind"] == "UsageError"
+    assert "--nope" in error["message"]
     assert "usage:" in printed.err
+
+
+def test_a_defect_is_json_beside_its_traceback(noisy, capsys):
+    noisy(raising(ZeroDivisionError("nothing to share")))
+    with pytest.raises(ZeroDivisionError):
+        main(["capabilities", "--json"])
+    assert json.loads(capsys.readouterr().out)["error"] == {"kind": "ZeroDivisionError", "message": "nothing to share"}
+
+
+def test_quiet_silences_warnings_of_python(noisy, capfd):
+    noisy(lambda: warnings.warn("warned", stacklevel=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        main(["capabilities", "--quiet"])
+    assert "warned" not in capfd.readouterr().err
+
+
+def test_what_is_printed_at_the_very_end_does_not_follow_the_document():
+    code = "import atexit, sys; from snntoolbox.workflow.cli import program; atexit.register(print, 'AT EXIT')"
+    call = [sys.executable, "-c", f"{code}; sys.argv[1:] = ['capabilities', '--json']; program()"]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert json.loads(done.stdout)
+    assert "AT EXIT" in done.stderr
 
 
 def test_an_interruption_is_json(noisy, capsys):

@@ -76,7 +76,8 @@ class Options:
         if self.bench_samples < 1:
             raise BackendError(f"{self.bench_samples} samples are no test", hint="--samples 1 or more")
         if not (self.sim_seconds >= 0 and self.synth_seconds >= 0):
-            raise BackendError("a check cannot take less than 0 seconds")
+            times = f"{self.sim_seconds:g} and {self.synth_seconds:g}"
+            raise BackendError(f"checks cannot take {times} seconds", hint="give 0 or more; 0 runs none")
         if self.saturate and not self.membrane_bits:
             raise BackendError("potentials that saturate need a width", hint="--membrane-bits 16, for instance")
 

@@ -83,8 +83,8 @@ class Cluster:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             with held_back():  # Dask, stopped while it starts, leaves processes behind
+                dask("distributed")  # first: settings that are taken back would take those that it brings with them
                 stack.enter_context(dask("dask").config.set(_SETTINGS))
-                dask("distributed")
                 stack.enter_context(silenced())
                 where = self.scheduler or stack.enter_context(local_workers(self.workers))
                 self._client = stack.enter_context(_connected(where))

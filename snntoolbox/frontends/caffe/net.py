@@ -199,6 +199,8 @@ def _declared(net: Any, layers: Sequence[Layer]) -> Iterator[tuple[str, Shape | 
             raise FrontendError(f"the net is damaged: the data layer '{layer.name}' reads {', '.join(layer.bottoms)}")
         shapes = _shapes_of(layer)
         _tell_of_transformation(layer)
+        if layer.message.dummy_data_param.data_filler:
+            log.warning("Caffe fills the data layer '%s' by itself: here it is an input like any other", layer.name)
         for i, top in enumerate(layer.tops):
             yield top, (shapes[0] if len(shapes) == 1 else shapes[i] if i < len(shapes) else None)
 

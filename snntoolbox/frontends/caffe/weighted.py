@@ -133,6 +133,8 @@ def batch_norm(call: CaffeCall) -> str:
         )
     mean, variance, factor = call.trained((channels,), (channels,), (1,))
     scale = 1 / float(factor[0]) if factor[0] else 0.0
+    if np.any(variance * scale + told.eps <= 0):
+        raise Refusal("holds variances below 0, which have no square root", hint="the file is damaged: train it anew")
     return call.builder.batch_norm(
         call.name,
         call.source(),

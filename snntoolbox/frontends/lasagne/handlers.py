@@ -168,7 +168,9 @@ def getitem(call: LasagneCall) -> str:
     """Parts of the sample's axes, or places of them."""
     key = call.settings["key"]
     parts, source, shape = list(key) if isinstance(key, tuple) else [key], call.source(), call.shape()
-    if not parts or parts[0] != slice(None) or len(parts) > len(shape) + 1 or any(p is None for p in parts):
+    if any(p is None for p in parts):
+        raise Refusal("makes a new axis in an index", hint="use a ReshapeLayer or dimshuffle")
+    if not parts or parts[0] != slice(None) or len(parts) > len(shape) + 1:
         raise Refusal("picks from the batch", hint=TREAT_ALONE)
     left = list(shape)
     for axis, part in enumerate(parts[1:]):

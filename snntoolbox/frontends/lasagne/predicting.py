@@ -169,7 +169,7 @@ def _concatenate(parts: Any, axis: int = 0) -> Tensor:
 
 
 def _getitem(x: Tensor, *, key: Any) -> Tensor:
-    return x[key]
+    return torch.from_numpy(x.numpy()[key].copy())  # PyTorch knows no steps below 0
 
 
 # -- functions ------------------------------------------------------------------------------------------------------

@@ -37,14 +37,18 @@ class ResultPlots:
         trains = self._recorded("spikes", layer, sample)
         return drawn(plots.raster, trains, layer, self._result.dt, axes=ax)
 
-    def potential(self, layer: str, neuron: int | None = None, sample: int = 0, *, ax: Axes | None = None) -> Axes:
-        """The membrane potential of one neuron for one sample; of the one that fires most unless it is named."""
+    def potential(
+        self, layer: str, neuron: int | tuple[int, ...] | None = None, sample: int = 0, *, ax: Axes | None = None
+    ) -> Axes:
+        """The membrane potential of one neuron for one sample; of the one that fires most unless it is named.
+
+        It is named by its number or by its place in the layer, (channel, row, column) for one.
+        """
         traces = self._recorded("potentials", layer, sample)
         values = np.asarray(traces, float).reshape(len(traces), -1)
         if neuron is None:
             neuron = int(self._result.counts[layer][sample].argmax())
-        if not 0 <= neuron < values.shape[1]:
-            raise ArgumentError(f"{layer} has no neuron {neuron}", hint=f"from 0 to {values.shape[1] - 1}")
+        neuron = _neuron(layer, neuron, traces.shape[1:])
         threshold = self._threshold(layer, neuron)
         return drawn(plots.potential, values[:, neuron], threshold, layer, neuron, self._result.dt, axes=ax)
 
@@ -165,6 +169,17 @@ class ResultPlots:
             what = "no layer stands" if layer is None else f"{layer} does not stand"
             raise DataError(f"{what} for one value of the original", hint="as where neurons serve several steps")
         return pairs
+
+
+def _neuron(layer: str, neuron: int | tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """The number of a neuron that is named by it or by its place; ArgumentError where there is none."""
+    places = (neuron,) if isinstance(neuron, int | np.integer) else neuron
+    sizes = (int(np.prod(shape)),) if len(np.atleast_1d(places)) == 1 else shape
+    try:
+        return int(np.ravel_multi_index(places, sizes))
+    except (TypeError, ValueError):
+        hint = f"a number from 0 to {int(np.prod(shape)) - 1}, or a place in {tuple(shape)}"
+        raise ArgumentError(f"{layer} has no neuron {neuron}", hint=hint) from None
 
 
 def _unrecorded(what: str, layer: str, value: str) -> DataError:

@@ -244,7 +244,7 @@ BAD = {
     "lanes": (["--lanes", "3"], "power of two"),
     "power": (["--watts", "-1"], "a power of -1.0 W is not from 0"),
     "no samples": (["--samples", "0"], "--samples 1 or more"),
-    "no time": (["--sim-seconds", "nan"], "less than 0 seconds"),
+    "no time": (["--sim-seconds", "nan"], "cannot take nan and"),
     "no clock": (["--clock-mhz", "-1"], "a clock of -1.0 MHz"),
     "no room for a step": (["--membrane-bits", "9", "--saturate"], "no room for what one step can add:\n    relu1"),
     "saturation of any width": (["--saturate"], "need a width\n  hint: --membrane-bits 16"),

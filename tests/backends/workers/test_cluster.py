@@ -375,6 +375,14 @@ def test_a_cluster_ends_with_its_block(caplog):
     assert psutil.wait_procs(list(during), timeout=10)[1] == []
 
 
+def test_settings_of_dask_are_as_before():
+    code = "import dask; from snntoolbox.backends.workers.cluster import Cluster\nwith Cluster(workers=1): pass\n"
+    code += "assert dask.config.get('distributed.comm'), 'lost'; assert dask.config.get('distributed.worker.daemon')"
+    guarded = f"if __name__ == '__main__':\n    exec({code!r})"
+    done = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("moment", ["starting", "connecting", "checking"])
 def test_a_signal_while_workers_start_waits_and_ends_them(moment, monkeypatch):
     """Dask is not stopped half way: it is up, and then it is closed."""

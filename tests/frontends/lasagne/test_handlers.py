@@ -138,6 +138,7 @@ LAYERS = {
     "PadLayer(net, ((1, 0), (0, 2)))": lambda x: np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2))),
     "SliceLayer(net, 1, axis=1)": lambda x: x[:, 1],
     "SliceLayer(net, slice(1, 5, 2), axis=-1)": lambda x: x[..., 1:5:2],
+    "SliceLayer(net, slice(None, None, -1), axis=2)": lambda x: x[:, :, ::-1],
     "ConcatLayer([net, NonlinearityLayer(net)])": lambda x: np.concatenate([x, np.maximum(x, 0)], 1),
     "ElemwiseSumLayer([net, NonlinearityLayer(net)], coeffs=[0.5, -2])": lambda x: 0.5 * x - 2 * np.maximum(x, 0),
     "ElemwiseMergeLayer([net, NonlinearityLayer(net, T.tanh)], T.maximum)": lambda x: np.maximum(x, np.tanh(x)),
@@ -197,6 +198,7 @@ REFUSED = {
     "GlobalPoolLayer(net, pool_function=T.std)": "'std' is not supported",
     "Pool2DLayer(net, 2, mode='sum')": "mode 'sum'",
     "SliceLayer(net, 0, axis=0)": "picks from the batch",
+    "ExpressionLayer(net, lambda v: v[:, ::-1, None])": "makes a new axis",
     "ExpressionLayer(net, lambda v: T.zeros((2, 2)))": "'zeros' is not supported",
 }
 

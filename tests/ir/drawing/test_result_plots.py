@@ -148,6 +148,8 @@ BAD = {
     "no such layer": (lambda r: r.plot.raster("secnd"), "did you mean 'second'"),
     "no such sample": (lambda r: r.plot.raster("second", 12), "no sample 12"),
     "no such neuron": (lambda r: r.plot.potential("second", 5), "no neuron 5"),
+    "no such place": (lambda r: r.plot.potential("second", (0, 7, 1, 3)), "no neuron"),
+    "half a neuron": (lambda r: r.plot.potential("second", 1.5), "no neuron 1.5"),
     "labels of others": (lambda r: r.plot.accuracy(np.zeros(3)), "3 labels for 12 samples"),
     "labels that are none": (lambda r: r.plot.confusion(np.full(12, 9)), "from 0 to 3"),
     "names that do not fit": (lambda r: r.plot.confusion(np.zeros(12), ["a"]), "1 names for 4 classes"),
