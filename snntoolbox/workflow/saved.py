@@ -6,15 +6,20 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from snntoolbox.conversion.spiking.clamp import Clamp, clamped_steps
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
 from snntoolbox.workflow.choices import presents_events
+from snntoolbox.workflow.config.clamps import clamps_of
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings, keys
+from snntoolbox.workflow.config.values import show
 
 _OF_EVENTS = ("input.dataset_format", "input.datagen_kwargs", "simulation.duration")
 """Keys that say what an event is worth."""
+_CLAMPS = "paths.filename_clamp_indices"
+"""Of this key it is what the file says that counts, and not where it is."""
 _AGAIN = "set convert = True to convert again"
 
 
@@ -46,6 +51,7 @@ def check_saved(
     if network.dt != dt:
         raise ConfigError(f"[simulation] dt = {dt}, the saved network has steps of {network.dt} ms", hint=_AGAIN)
     _check_choices(settings, warn)
+    _check_clamps(network, settings)
     shapes = [network.wiring.shapes[i] for i in network.encodings]
     if shapes != inputs or math.prod(network.readouts[0].shape) != classes:
         raise ConfigError(f"the saved network '{name}' is of another model", hint=_AGAIN)
@@ -68,9 +74,20 @@ def _check_choices(now: Settings, warn: Callable[[str], None]) -> None:
         )
 
 
+def _check_clamps(network: SpikingNetwork, settings: Settings) -> None:
+    """That it holds the layers that the file of clamps says now: the file may have been edited, or moved."""
+    path = settings.paths.filename_clamp_indices
+    now, then = Clamp(dict(clamps_of(settings))).steps_in(network), clamped_steps(network)
+    if now != then:
+        told = f"{_CLAMPS} = {show(path)} holds layers for these steps: {now or 'none'}"
+        other = f"the saved network '{settings.paths.filename_snn}' for these: {then or 'none'}"
+        raise ConfigError(f"{told}; {other}", hint=_AGAIN)
+
+
 def _differing(now: Settings, then: Settings) -> list[str]:
     """The choices of the conversion that are not as they were: a converted network cannot change any of them."""
     fixed = _OF_EVENTS if presents_events(now) or presents_events(then) else ()
-    chosen = (row for row in keys().values() if row.recipe or row.saved or row.path in fixed)
+    rows = [row for row in keys().values() if row.path != _CLAMPS]
+    chosen = (row for row in rows if row.recipe or row.saved or row.path in fixed)
     values = ((row.path, row.value_in(now), row.value_in(then)) for row in chosen)
     return [f"{path} = {value} (saved with {before})" for path, value, before in values if value != before]

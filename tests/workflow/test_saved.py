@@ -71,3 +71,38 @@ def test_another_duration_warns_where_it_was_fitted(finished):
     warnings = []
     check_saved(network, settings, INPUTS, CLASSES, warnings.append)
     assert warnings == ["the saved network was fitted to a run of 4 ms, not 8 ms; convert = True fits it anew"]
+
+
+# -- clamps ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clamped(tmp_path_factory):
+    """A function from the text of the file of clamps to the settings of a run finished with 2 ms of layer 1."""
+    config = demo.copy_to(tmp_path_factory.mktemp("clamped"))
+    file, override = config.parent / "clamps.json", "paths.filename_clamp_indices=clamps.json"
+    file.write_text('{"1": 2}')
+    run(load_config(config, [*SHORT, override]))
+    network = load_network(config.parent / "log" / "demo_onnx" / "digits_cnn_INI.npz")
+
+    def edited(text, name=file.name):
+        (file.parent / name).write_text(text)
+        return load_config(config, [*SHORT, f"paths.filename_clamp_indices={name if text else ''}"])
+
+    return edited, network
+
+
+EDITED = {'{"1": 3}': ": 3}", '{"0": 2}': ": 2}", "{}": ": none", "": ": none"}
+
+
+@pytest.mark.parametrize(("text", "now"), EDITED.items())
+def test_an_edited_file_of_clamps_is_refused(text, now, clamped):
+    edited, network = clamped
+    with pytest.raises(ConfigError, match=rf"clamp_indices = .*{now}; the saved network .* for these: {{.*: 2}}"):
+        check_saved(network, edited(text), INPUTS, CLASSES, print)
+
+
+@pytest.mark.parametrize("name", ["clamps.json", "moved.json"])
+def test_a_file_of_clamps_that_says_the_same_is_accepted(name, clamped):
+    edited, network = clamped
+    check_saved(network, edited('{"1": 2.0, "0": 0}', name), INPUTS, CLASSES, print)

@@ -22,16 +22,27 @@ class Clamp:
 
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network with these layers held; ConversionError for unknown ones, and for those without potential."""
+        held = self.steps_in(network)
+        if gates := [n for n in held if not isinstance(network.populations[n].neuron, IF)]:
+            raise ConversionError("has no potential to be clamped: a gate passes spikes on", layer=", ".join(gates))
+        populations = [_held(p, held.get(n, 0)) for n, p in network.populations.items()]
+        return network.replaced(populations=populations) if held else network
+
+    def steps_in(self, network: SpikingNetwork) -> dict[str, int]:
+        """The steps of each layer of the network that is not free, by name; ConversionError for unknown ones."""
         known = [n for n, p in network.populations.items() if p.activation]
         named = {(known[int(k)] if k.isdecimal() and int(k) < len(known) else k): v for k, v in self.layers.items()}
         if unknown := [name for name in named if name not in known]:
             told = f"no layer {', '.join(unknown)} can be clamped"
             raise ConversionError(told, hint=f"there are {', '.join(f'{i} or {n}' for i, n in enumerate(known))}")
-        held = {name: steps for name, steps in named.items() if steps}
-        if gates := [n for n in held if not isinstance(network.populations[n].neuron, IF)]:
-            raise ConversionError("has no potential to be clamped: a gate passes spikes on", layer=", ".join(gates))
-        populations = [_held(p, held.get(n, 0)) for n, p in network.populations.items()]
-        return network.replaced(populations=populations) if held else network
+        return {name: steps for name, steps in named.items() if steps}
+
+
+def clamped_steps(network: SpikingNetwork) -> dict[str, int]:
+    """For how many steps which layers of the network are held."""
+    neurons = {n: p.neuron for n, p in network.populations.items()}
+    held = ((n, part) for n, neuron in neurons.items() if isinstance(neuron, IF) for part in neuron.special)
+    return {name: part.steps for name, part in held if isinstance(part, Clamped)}
 
 
 def _held(population: Population, steps: int) -> Population:
