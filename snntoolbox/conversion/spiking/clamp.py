@@ -29,13 +29,16 @@ class Clamp:
         return network.replaced(populations=populations) if held else network
 
     def steps_in(self, network: SpikingNetwork) -> dict[str, int]:
-        """The steps of each layer of the network that is not free, by name; ConversionError for unknown ones."""
+        """The steps of each layer of the network that is not free; ConversionError for unknown ones and for twins."""
         known = [n for n, p in network.populations.items() if p.activation]
-        named = {(known[int(k)] if k.isdecimal() and int(k) < len(known) else k): v for k, v in self.layers.items()}
-        if unknown := [name for name in named if name not in known]:
+        names = {k: known[int(k)] if k.isdecimal() and int(k) < len(known) else k for k in self.layers}
+        if unknown := [name for name in names.values() if name not in known]:
             told = f"no layer {', '.join(unknown)} can be clamped"
             raise ConversionError(told, hint=f"there are {', '.join(f'{i} or {n}' for i, n in enumerate(known))}")
-        return {name: steps for name, steps in named.items() if steps}
+        if twice := [k for k, name in names.items() if [*names.values()].count(name) > 1]:
+            told = f"layers are clamped twice: {', '.join(f'{k} is {names[k]}' for k in twice)}"
+            raise ConversionError(told, hint="name each layer once, by place or name")
+        return {names[k]: steps for k, steps in self.layers.items() if steps}
 
 
 def clamped_steps(network: SpikingNetwork) -> dict[str, int]:

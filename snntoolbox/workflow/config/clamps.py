@@ -40,4 +40,9 @@ def _steps(path: Path, name: str, ms: Any, settings: Any) -> int:
     if steps is None:
         told = f"{path} holds layer {name} for {ms}, which is no number of steps of {dt} ms"
         raise ConfigError(told, hint=_FORM)
+    simulation = settings.simulation
+    samples = simulation.reset_between_nth_sample  # of one film, whose start is that of the first
+    if 0 < samples * simulation.steps < steps:
+        run = f"{samples * simulation.duration} ms"
+        raise ConfigError(f"{path} holds layer {name} for {ms} ms, longer than the run of {run}", hint=_FORM)
     return steps

@@ -84,11 +84,23 @@ def test_unknown_layers_and_schedules_are_refused():
         stb.convert(original, x, T=8, clamps=(("one", 4),), schedule="phased")
 
 
-def settings(folder, text, dt=1):
+@pytest.mark.parametrize("clamps", [(("0", 3), ("one", 4)), (("one", 3), ("0", 3)), (("0", 3), ("00", 0))])
+def test_a_layer_that_is_named_twice_is_refused(clamps):
+    with pytest.raises(ConversionError, match=r"layers are clamped twice: \w+ is one, \w+ is one"):
+        stb.convert(graph()[0], T=8, clamps=clamps, normalize=False, threshold_rule="max")
+
+
+def settings(folder, text, dt=1, more=()):
     (folder / "clamp.json").write_text(text)
     config = "[paths]\nfilename_ann = net\nfilename_clamp_indices = clamp.json\n"
     (folder / "config.ini").write_text(f"{config}[simulation]\nduration = 8\ndt = {dt}\n")
-    return load_config(folder / "config.ini")
+    return load_config(folder / "config.ini", more)
+
+
+def test_a_film_is_as_long_as_its_samples(tmp_path):
+    for samples, ms in ((2, 16), (-1, 1000)):
+        given = settings(tmp_path, f'{{"0": {ms}}}', more=[f"simulation.reset_between_nth_sample={samples}"])
+        assert recipe_of(given, 1.0, (0.0, 1.0)).clamps == (("0", ms),)
 
 
 def test_a_file_says_which_and_for_how_many_ms(tmp_path):
@@ -105,6 +117,7 @@ def test_a_file_says_which_and_for_how_many_ms(tmp_path):
         ('{"0": 1.5}', "no number of steps"),
         ('{"0": true}', "no number of steps"),
         ('{"0": "3"}', "no number of steps"),
+        ('{"1": 8, "0": 1000}', "layer 0 for 1000 ms, longer than the run of 8 ms"),
         ('{"0": 1, "0": 2}', "names 0 twice"),
     ],
 )
