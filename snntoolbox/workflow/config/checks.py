@@ -7,7 +7,7 @@ from pathlib import PurePath
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
 from snntoolbox.workflow.config.cell_keys import Cell, height
-from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, always_fires, bits_sent
+from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, always_fires, bits_sent, readout_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
@@ -15,7 +15,7 @@ from snntoolbox.workflow.config.sweeping import problems_of_sweep
 def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
     problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_events(settings)]
-    problems += _code(settings, user_keys)
+    problems += [*_code(settings, user_keys), *_readout(settings, user_keys)]
     if settings.cell.quantize_weights and not settings.conversion.weight_bits:
         problems.append("cell.quantize_weights = True: conversion.weight_bits = 0 turns it off; leave one of them out")
     return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
@@ -115,6 +115,15 @@ def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     if code not in CODES or "conversion.schedule" not in user_keys or CODES[code] == schedule:
         return []
     return [f"conversion.spike_code = {code}: is schedule = {CODES[code]}, and conversion.schedule = {schedule}"]
+
+
+def _readout(settings: Settings, user_keys: frozenset[str]) -> list[str]:
+    """An appended softmax is a read-out, and cannot stand beside another one."""
+    chosen = settings.conversion
+    if not chosen.append_softmax or "conversion.readout" not in user_keys or chosen.readout == readout_of(settings):
+        return []
+    other = f"conversion.append_softmax = True is readout = {readout_of(settings)}"
+    return [f"conversion.readout = {chosen.readout}: {other}; leave one of them out"]
 
 
 def _limits(cell: Cell) -> list[str]:

@@ -13,6 +13,7 @@ from snntoolbox.workflow.config.key import above, at_least, between, exactly, ke
 from snntoolbox.workflow.config.special_parts import offline, special_parts
 
 ScheduleName = Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"]
+ReadoutName = Literal["linear", "spikes", "softmax"]
 
 RATES, PATTERN = "temporal_mean_rate", "temporal_pattern"
 CODES: Mapping[str, ScheduleName] = {
@@ -36,9 +37,10 @@ def schedule_of(settings: Any) -> ScheduleName:
     return CODES.get(settings.conversion.spike_code, chosen)
 
 
-def readout_of(settings: Any) -> str:
+def readout_of(settings: Any) -> ReadoutName:
     """The kind of the read-out, that of an appended softmax where there is one."""
-    return "softmax" if settings.conversion.append_softmax else str(settings.conversion.readout)
+    chosen: ReadoutName = settings.conversion.readout
+    return "softmax" if settings.conversion.append_softmax else chosen
 
 
 def always_fires(settings: Any) -> bool:
@@ -180,6 +182,7 @@ class Conversion:
         "step t by 1/t, exp_max older spikes more by a factor of 1.005 a step; wta is a circuit of plain neurons, a "
         "cell for each input of a window and an inhibitory one that they share, whose count is at most one too many.",
         recipe="max_pool",
+        idle=lambda settings: "max2avg_pool = True" if settings.conversion.max2avg_pool else "",
     )
     max2avg_pool: bool = key(False, "Replace max pooling by average pooling.", recipe="max2avg_pool")
     avgpool_neurons: bool = key(

@@ -10,7 +10,7 @@ from typing import Any
 
 from snntoolbox.workflow.config.cell_keys import QUANTIZED_BITS
 from snntoolbox.workflow.config.checks import problems_across_keys
-from snntoolbox.workflow.config.conversion_keys import PATTERN, bits_sent, schedule_of
+from snntoolbox.workflow.config.conversion_keys import PATTERN, bits_sent, readout_of, schedule_of
 from snntoolbox.workflow.config.interpolation import References
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.naming import Names, canonical, did_you_mean, known_sections
@@ -42,6 +42,8 @@ def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) ->
     simulation, conversion = settings.simulation, settings.conversion
     if "conversion.schedule" not in user_keys:
         conversion = replace(conversion, schedule=schedule_of(settings))
+    if "conversion.readout" not in user_keys:
+        conversion = replace(conversion, readout=readout_of(settings))
     if settings.cell.quantize_weights and "conversion.weight_bits" not in user_keys:
         conversion = replace(conversion, weight_bits=QUANTIZED_BITS)
     if simulation.early_stopping and "simulation.early_exit" not in user_keys:

@@ -73,3 +73,19 @@ def test_keys_that_are_fields_of_the_recipe():
     assert (recipe.binarize_weights, recipe.bias_relaxation, recipe.percentile_fall) == (True, True, 0.02)
     told = settings(normalization={"normalization_schedule": "True"}, conversion={"threshold_rule": "max"})
     assert any("normalization_schedule has no effect: threshold_rule = max" in text for text in told.without_effect)
+
+
+@pytest.mark.parametrize("readout", ["linear", "spikes"])
+def test_an_appended_softmax_stands_beside_no_other_read_out(readout):
+    told = rf"conversion\.readout = {readout}: conversion\.append_softmax = True is readout = softmax; leave one"
+    with pytest.raises(ConfigError, match=told):
+        settings(conversion={"append_softmax": "True", "readout": readout})
+    assert settings(conversion={"append_softmax": "False", "readout": readout}).conversion.readout == readout
+
+
+@pytest.mark.parametrize("more", [{}, {"recipe": "rueckauer2017"}, {"readout": "softmax"}])
+def test_an_appended_softmax_is_read_back_as_it_was(more, tmp_path):
+    chosen = settings(conversion={"append_softmax": "True", **more})
+    assert recipe_of(chosen, 1.0, (0.0, 1.0)).readout == chosen.conversion.readout == "softmax"
+    (tmp_path / "config.ini").write_text(config_text(chosen))
+    assert load_config(tmp_path / "config.ini").conversion == chosen.conversion

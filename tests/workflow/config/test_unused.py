@@ -68,6 +68,8 @@ IDLE = {
     "parameter_sweep.param_name=cell.tau_refrac": "parameter_sweep.param_values=[1, 2]",
     "parameter_sweep.param_logscale=True": "parameter_sweep.param_values=[1, 2]",
     "normalization.percentile=99": "conversion.threshold_rule=percentile",
+    "conversion.maxpool_type=wta": "conversion.max2avg_pool=False",
+    "conversion.maxpool_type=gate": "conversion.max2avg_pool=False",
     "tools.serialise_only=True": "tools.convert=True",
     "simulation.early_stopping=True": "tools.simulate=True",
     "simulation.early_exit=0.9": "tools.simulate=True",
@@ -79,6 +81,7 @@ def test_put_out_of_use_by_other_settings(override):
     out = {
         "num_to_test": ["simulation.sample_idxs_to_test=[1]"],
         "percentile": ["conversion.threshold_rule=mmse"],
+        "maxpool_type": ["conversion.max2avg_pool=True"],
         "serialise_only": ["tools.convert=False"],
         "early_stopping": ["tools.simulate=False"],
         "early_exit": ["tools.simulate=False"],
