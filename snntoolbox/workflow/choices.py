@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from snntoolbox.analysis.settings import Notation, Setting
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
+from snntoolbox.errors import ConfigError
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
 from snntoolbox.ir.latency import Latency
+from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, RATES
 from snntoolbox.workflow.config.key import Key
-from snntoolbox.workflow.config.schema import Settings, keys
+from snntoolbox.workflow.config.schema import ParameterSweep, Settings, keys
 
 OF_A_RUN = {"duration": "simulation.duration", "early_exit": "simulation.early_exit"}
 """What a search or advice may change beside the recipe, and its key."""
@@ -44,7 +47,13 @@ def recipe_of(
 
 
 def check_choices(settings: Settings) -> None:
-    """ConversionError for choices of a conversion that do not go together, whatever the data are."""
+    """ConversionError for choices of a conversion that do not go together, whatever the data are.
+
+    ConfigError for keys that a sweep varies and that are run as they are: of those it is the points that were checked.
+    """
+    alone = replace(settings, parameter_sweep=ParameterSweep())
+    if alone != settings and (wrong := problems_across_keys(alone, frozenset())):
+        raise ConfigError("; ".join(wrong))
     if settings.tools.convert:
         recipe_of(settings, 1.0, (0.0, 1.0))
 

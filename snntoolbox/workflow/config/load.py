@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from snntoolbox.workflow.config.cell_keys import QUANTIZED_BITS
 from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.conversion_keys import PATTERN, bits_sent, readout_of, schedule_of
 from snntoolbox.workflow.config.interpolation import References
-from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.naming import Names, canonical, did_you_mean, known_sections
 from snntoolbox.workflow.config.presets import PRESETS
 from snntoolbox.workflow.config.raw_config import (
@@ -23,9 +21,11 @@ from snntoolbox.workflow.config.raw_config import (
     read_mapping,
     read_overrides,
 )
+from snntoolbox.workflow.config.reading import value_of
 from snntoolbox.workflow.config.schema import EARLY_STOPPING, MODEL_SUFFIXES, Paths, Settings, keys, sections
+from snntoolbox.workflow.config.sweeping import first_point
 from snntoolbox.workflow.config.unused import idle, of_others
-from snntoolbox.workflow.config.values import parse, unquoted
+from snntoolbox.workflow.config.values import unquoted
 
 
 def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) -> Settings:
@@ -117,13 +117,21 @@ def _read_settings(file: RawConfig, changes: RawConfig, folder: Path, source: st
     chosen = _settings(values)
     settings = with_derived(chosen, user_keys, folder)
     unused, refusals = of_others({k: text for k, text in texts.items() if ".".join(k) not in keys()}, settings)
-    across = problems_across_keys(settings, user_keys)
+    across = _across(values, settings, folder)
     problems += [{**wrong, **refusals}[key] for key in texts if key in wrong or key in refusals]
     # What is wrong itself is held against nothing: there a default stands in for it.
     problems += [text for text in across if not any(".".join(key) in text for key in wrong)]
     if problems:
         raise problems_of(source, problems)
     return replace(settings, without_effect=(*unused, *idle(chosen, user_keys)))
+
+
+def _across(values: Mapping[str, Any], settings: Settings, folder: Path) -> list[str]:
+    """What does not go together in `settings`, whose keys have these `values`; of a sweep in its first point."""
+    if not (first := first_point(settings.parameter_sweep)):
+        return problems_across_keys(settings, frozenset(values))
+    values = {**values, **first}
+    return problems_across_keys(with_derived(_settings(values), frozenset(values), folder), frozenset(values))
 
 
 def _values(references: References, names: Iterable[Names]) -> tuple[dict[str, Any], dict[Names, str]]:
@@ -142,45 +150,6 @@ def _values(references: References, names: Iterable[Names]) -> tuple[dict[str, A
 
 def _is_known(section: str) -> bool:
     return section in known_sections()
-
-
-def value_of(row: Key, text: str) -> Any:
-    """Return `text` as the value of `row`; the message of a ValueError is ``" = text: what is wrong"``."""
-    text = unquoted(text) if row.choices else text
-    text = row.aliases.get(text, text)
-    if row.choices and text not in row.choices:
-        _check_choice(row, text)
-        return text
-    try:
-        value = parse(text, row.kind if not row.choices else str)
-    except ValueError as error:
-        comment = "; a comment needs a line of its own" if " #" in text or " ;" in text else ""
-        raise ValueError(f" = {text}: must be {error}{comment}") from None
-    if row.rule and not row.rule.holds(value):
-        raise ValueError(f" = {text}: must be {row.rule.text}")
-    return _expanded(row, text, value) if row.all_of else value
-
-
-def _check_choice(row: Key, text: str) -> None:
-    """Accept the name of an installed plug-in; else ValueError with the reason."""
-    installed = entry_points(group=row.plugins).names if row.plugins else set()
-    if text in installed:
-        return
-    if text in row.refused:
-        raise ValueError(f" = {text}: {row.refused[text]}")
-    names = [*filter(None, row.choices), *sorted(installed - set(row.choices))]
-    nearest = did_you_mean(text, [*names, *filter(None, row.aliases)])
-    raise ValueError(f" = {text}: must be one of {', '.join(names)}{nearest}")
-
-
-def _expanded(row: Key, text: str, names: frozenset[str]) -> frozenset[str]:
-    wrong = [f"{name} {row.refused[name]}" for name in sorted(names & row.refused.keys())]
-    for name in sorted(names - row.refused.keys() - set(row.all_of) - {"all"}):
-        nearest = did_you_mean(name, row.all_of)
-        wrong.append(f"{name} is not known{nearest or '; known are all, ' + ', '.join(row.all_of)}")
-    if wrong:
-        raise ValueError(f" = {text}: {'; '.join(wrong)}")
-    return frozenset(row.all_of) if "all" in names else names
 
 
 def _unknown_section(name: str) -> str:

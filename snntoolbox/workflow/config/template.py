@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from snntoolbox.errors import ConfigError
 from snntoolbox.workflow.config.key import Key
-from snntoolbox.workflow.config.load import value_of
+from snntoolbox.workflow.config.reading import value_of
 from snntoolbox.workflow.config.refusals import REFUSED, UNUSED_SECTIONS
 from snntoolbox.workflow.config.schema import Settings, keys, sections
 from snntoolbox.workflow.config.values import show, spelled

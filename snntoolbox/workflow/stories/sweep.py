@@ -83,7 +83,7 @@ def sweep(
     UnfinishedError tells what the others failed of.
     """
     overrides = list(overrides)
-    settings = load_config(config, overrides)
+    settings = _base(config, overrides, name, values)
     names = ((name,) if isinstance(name, str) else tuple(name)) if name else settings.parameter_sweep.param_name
     keys = _varied(names, tuple(values) or settings.parameter_sweep.param_values, settings)
     combined = tuple(product(*keys.values()))
@@ -217,6 +217,22 @@ def _swept(
 
 def _told(names: Sequence[str], values: Sequence[object]) -> str:
     return ", ".join(f"{name} = {show(value)}" for name, value in zip(names, values, strict=True))
+
+
+def _base(
+    config: str | Path | Config, overrides: list[str], name: str | Sequence[str], values: Sequence[object]
+) -> Settings:
+    """The settings; where they do not go with what keys hold that are varied, those of the first point."""
+    try:
+        return load_config(config, overrides)
+    except ConfigError:
+        names = (name,) if isinstance(name, str) else tuple(name)
+        try:
+            first = {path: own[0] for path, own in varied(names, values).items() if own}
+            return load_config(config, [*overrides, *(f"{path}={spelled(value)}" for path, value in first.items())])
+        except (ConfigError, ValueError):
+            pass
+        raise
 
 
 def _varied(names: Sequence[str], values: Sequence[object], settings: Settings) -> Varied:

@@ -92,6 +92,7 @@ REFUSED = {
     "bare elsewhere": ("Percentile", [1], "did you mean normalization.percentile?"),
     "misspelt": ("normalisation.percentile", [1], "did you mean normalization.percentile?"),
     "threshold": ("v_thresh", [1, 2], "every value gives the same: it cancels"),
+    "no delay": ("cell.delay", [0, 1], "every value gives the same: one step is what"),
     "idle": ("input.input_rate", [1, 2], "every value gives the same"),
     "workers": ("simulation.workers", [1, 2], "is the same for all points"),
     "output": ("output.verbose", [1, 2], "is the same for all points"),
@@ -111,6 +112,34 @@ def test_what_cannot_be_swept(case, config):
     with pytest.raises(ConfigError, match=message):
         stb.sweep(config, name, values)
     assert not (config.parent / "log").exists()
+
+
+# The key, its values, and what else is set: with the key as it is, all of it would be refused or without effect.
+VARIED = {
+    "delay": ("cell.delay", [0, 2], []),
+    "latency": ("input.latency_steps", [4, 8], ["input.latency_input=True", "simulation.duration=8"]),
+    "digits": ("conversion.num_bits", [3, 4], ["conversion.spike_code=temporal_pattern", "conversion.num_bits=32"]),
+}
+
+
+@pytest.mark.parametrize("case", VARIED)
+def test_a_key_is_judged_by_the_values_that_it_has(case, config):
+    name, values, others = VARIED[case]
+    tiny = [*SHORT, "simulation.num_to_test=2", "normalization.num_samples=20", "output.diagnosis=False", *others]
+    found = stb.sweep(config, name, values, overrides=tiny)
+    assert len(found.reports) == 2
+    section = [f"parameter_sweep.param_name={name}", f"parameter_sweep.param_values={values}"]
+    read = load_config(config, [*tiny, *section])
+    assert read.parameter_sweep.param_values == tuple(values)
+
+
+def test_what_no_point_runs_with_is_refused_where_it_is_run(config):
+    name, values, others = VARIED["latency"]
+    section = [f"parameter_sweep.param_name={name}", f"parameter_sweep.param_values={values}"]
+    with pytest.raises(ConfigError, match=r"latency_steps = 16: must divide the 8 steps"):
+        run(load_config(config, [*SHORT, *others, *section]))
+    with pytest.raises(ConfigError, match=r"latency_steps = 3: must divide the 8 steps"):
+        load_config(config, [*SHORT, *others, *section, "parameter_sweep.param_values=[3, 4]"])
 
 
 def test_an_error_names_its_point_and_leaves_nothing(config):
