@@ -182,9 +182,8 @@ class _OfRates:
         self.spikes.add_(z != 0)
         self.steps += 1
         if self.steps % self.part.every == 0:
-            rate = self.spikes.flatten(1).amax(1).view(self.height.shape) / self.steps
-            follows = (rate > self.part.least) & (1 - rate > self.part.gap)
-            self.height = torch.where(follows, rate, self.height)
+            most, (low, high) = self.spikes.flatten(1).amax(1).view(self.height.shape), self.part.followed(self.steps)
+            self.height = torch.where((most >= low) & (most <= high), most / self.steps, self.height)
 
 
 def _of_threshold(z: Tensor, potential: Tensor, height: Any) -> None:

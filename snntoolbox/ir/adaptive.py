@@ -6,8 +6,10 @@ and takes as much from the potential, so that counts stand for the same activati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -20,6 +22,11 @@ _FEATURE = Feature(
     avoided_by="[normalization] online_normalization = False",
     why_not="its thresholds stay as they are",
 )
+
+
+def _fraction(value: float) -> Fraction:
+    """The one that a float such as 0.1 was written for."""
+    return Fraction(value).limit_denominator(10**9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +51,27 @@ class RateThreshold(Threshold):
         """That of each sample."""
         return memory["height"]
 
+    def followed(self, steps: int) -> tuple[int, int]:
+        """The fewest and the most spikes in so many steps with which the height is set.
+
+        They are whole numbers, exact on every engine: in floats 1 - 9 / 10 is above 0.1 here and below it there.
+        """
+        gap, least = _fraction(self.gap), _fraction(self.least)
+        return math.floor(least * steps) + 1, math.ceil((1 - gap) * steps) - 1
+
     def fired(self, spikes: Array, memory: Memory) -> None:
         """Count, and set the height where it is time."""
         memory["spikes"] += spikes != 0
         memory["steps"] += 1
         if memory["steps"][0] % self.every == 0:
-            rate = memory["spikes"].max(axis=tuple(range(1, spikes.ndim)), keepdims=True) / memory["steps"][0]
-            memory["height"] = np.where((rate > self.least) & (1 - rate > self.gap), rate, memory["height"])
+            steps = int(memory["steps"][0])
+            most = memory["spikes"].max(axis=tuple(range(1, spikes.ndim)), keepdims=True)
+            low, high = self.followed(steps)
+            memory["height"] = np.where((most >= low) & (most <= high), most / steps, memory["height"])
 
     def misfits(self) -> Iterator[str]:
         """Rates that are none."""
-        if not (self.gap >= 0 and self.least >= 0 and self.every >= 1):
+        if not (0 <= self.gap < math.inf and 0 <= self.least < math.inf and self.every >= 1):
             yield f"thresholds that follow rates every {self.every} steps from {self.least} to 1 - {self.gap}"
 
 

@@ -1,10 +1,15 @@
 """Thresholds that follow the rates of their layer: when they move, to what, and what activations become of it."""
 
+import itertools
+
 import numpy as np
 import pytest
+import torch
 
 import snntoolbox as stb
 from snntoolbox.backends.registry import backend_named
+from snntoolbox.engine.parts import TORCH
+from snntoolbox.engine.tensors import Target
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.dynamics import start
@@ -48,6 +53,32 @@ def test_what_is_sent_stands_for_the_same_activation():
     height, sent = heights(neuron(initial=0.5), [[0.3, 0.1, 0.02]], 400)
     assert height[-1, 0] == pytest.approx(0.3**0.5, abs=0.02)  # the rate r of 0.3 in spikes worth r
     assert sent[0] / 400 == pytest.approx([0.3, 0.1, 0.02], abs=0.005)
+
+
+@pytest.mark.parametrize(("gap", "least"), [(0.1, 0.05), (0.3, 0.1), (0.43, 0.29), (0.2, 0.0)])
+def test_bounds_are_strict_in_whole_spikes(gap, least):
+    part = RateThreshold(gap, least, 1)
+    for steps in (10, 30, 70, 100, 900):
+        low, high = part.followed(steps)
+        hundredths = range(0, 100 * steps + 1, 100)
+        inside = [n // 100 for n in hundredths if round(100 * least) * steps < n < round(100 - 100 * gap) * steps]
+        assert (low, high) == (inside[0], inside[-1])
+
+
+def test_the_built_in_simulator_sets_them_at_the_same_rates():
+    """At rates on both sides of a bound and on it, where float32 and float64 round otherwise."""
+    for gap, least, spikes in itertools.product((0.1, 0.2, 0.3, 0.4), (0.1, 0.3), range(11)):
+        part = RateThreshold(gap, least, 10)
+        z = np.zeros((10, 1, 1))
+        z[:spikes] = 1
+        memory = part.start((1, 1))
+        fast = TORCH[RateThreshold](part, Target(torch.device("cpu")), torch.zeros(1, 1))
+        for one in z:
+            part.fired(one, memory)
+            fast.fired(torch.tensor(one, dtype=torch.float32))
+        expected = spikes / 10 if round(10 * least) < spikes < round(10 - 10 * gap) else 1.0
+        assert memory["height"].item() == expected
+        assert fast.height.item() == pytest.approx(expected)
 
 
 def graph():
