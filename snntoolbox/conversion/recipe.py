@@ -14,6 +14,7 @@ from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD
 from snntoolbox.conversion.thresholds.rules import RULES, USUAL
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.adaptive import RateThreshold
 from snntoolbox.ir.arguments import misfits
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.gating import Estimate
@@ -164,6 +165,10 @@ class Recipe:
             wrong.append("bias_relaxation needs bias = current: the spikes of a neuron come in every step alike")
         if self.bias_relaxation and not schedule.always_fires:
             wrong.append(f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire")
+        follows = self.neuron.parts.threshold
+        if isinstance(follows, RateThreshold) and follows.per_step != self.per_step:
+            step = f"per_step = {follows.per_step:g}, which dt = {self.dt:g} makes {self.per_step:g}"
+            wrong.append(f"thresholds that follow the rates (online normalization) have {step}")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")

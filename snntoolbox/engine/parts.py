@@ -183,7 +183,8 @@ class _OfRates:
         self.steps += 1
         if self.steps % self.part.every == 0:
             most, (low, high) = self.spikes.flatten(1).amax(1).view(self.height.shape), self.part.followed(self.steps)
-            self.height = torch.where((most >= low) & (most <= high), most / self.steps, self.height)
+            rate = most / (self.steps * self.part.per_step)
+            self.height = torch.where((most >= low) & (most <= high), rate, self.height)
 
 
 def _of_threshold(z: Tensor, potential: Tensor, height: Any) -> None:

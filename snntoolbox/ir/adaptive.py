@@ -33,7 +33,8 @@ def _fraction(value: float) -> Fraction:
 class RateThreshold(Threshold):
     """theta[0] = 1; behind step t, a multiple of `every`, theta = r[t] where `least` < r[t] < 1 - `gap`.
 
-    r[t] is the largest number of spikes that a neuron of the layer has fired so far, over t: for each sample its own.
+    r[t] is the largest number of spikes that a neuron of the layer has fired so far, over t `per_step`: for each sample
+    its own. Where a step adds `per_step` of each current, it is a rate in the unit of activations.
     """
 
     features = (_FEATURE,)
@@ -41,6 +42,7 @@ class RateThreshold(Threshold):
     gap: float
     least: float
     every: int
+    per_step: float = 1.0
 
     def start(self, shape: Shape) -> Memory:
         """The height for each sample, the spikes of each neuron, and the steps so far."""
@@ -56,8 +58,8 @@ class RateThreshold(Threshold):
 
         They are whole numbers, exact on every engine: in floats 1 - 9 / 10 is above 0.1 here and below it there.
         """
-        gap, least = _fraction(self.gap), _fraction(self.least)
-        return math.floor(least * steps) + 1, math.ceil((1 - gap) * steps) - 1
+        gap, least, unit = (_fraction(value) for value in (self.gap, self.least, self.per_step))
+        return math.floor(least * unit * steps) + 1, math.ceil((1 - gap) * unit * steps) - 1
 
     def fired(self, spikes: Array, memory: Memory) -> None:
         """Count, and set the height where it is time."""
@@ -67,12 +69,15 @@ class RateThreshold(Threshold):
             steps = int(memory["steps"][0])
             most = memory["spikes"].max(axis=tuple(range(1, spikes.ndim)), keepdims=True)
             low, high = self.followed(steps)
-            memory["height"] = np.where((most >= low) & (most <= high), most / steps, memory["height"])
+            rate = most / (steps * self.per_step)
+            memory["height"] = np.where((most >= low) & (most <= high), rate, memory["height"])
 
     def misfits(self) -> Iterator[str]:
         """Rates that are none."""
         if not (0 <= self.gap < math.inf and 0 <= self.least < math.inf and self.every >= 1):
             yield f"thresholds that follow rates every {self.every} steps from {self.least} to 1 - {self.gap}"
+        if not 0 < self.per_step <= 1:
+            yield f"thresholds that follow rates with per_step = {self.per_step}, which is not above 0 and at most 1"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,9 @@ import pytest
 import torch
 
 import snntoolbox as stb
+from snntoolbox.errors import ConversionError
+from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.special_parts import special_parts
 
 X = np.random.default_rng(0).random((40, 12)).astype(np.float32)
 SECTIONS = {
@@ -55,6 +58,24 @@ def test_poisson_input_of_one_rate_in_hz():
     coding = {dt: stb.Poisson(amplitude=1 / (0.5 * dt)) for dt in (1.0, 0.25)}
     (spikes, _), (finer, _) = (figures(dt, encoding=coding[dt]) for dt in coding)
     assert finer == pytest.approx(spikes, rel=0.2)
+
+
+def online(dt):
+    config = {"paths": {"filename_ann": "net"}, "normalization": {"online_normalization": "True"}}
+    settings = load_config({**config, "simulation": {"dt": str(dt), "duration": str(DURATION)}})
+    return stb.IF(special=special_parts(settings), initial=0.25)
+
+
+def test_thresholds_that_follow_the_rates_follow_those_per_ms():
+    """So the spikes stay about as many; rates per step would fall with dt, and the thresholds with them."""
+    choices = {"layer_correction": "none", "readout_correction": 0, "threshold_rule": "max"}
+    spikes = []
+    for dt in (1.0, 0.5, 0.125):
+        result = stb.simulate(converted(dt, neuron=online(dt), **choices), X, duration=DURATION)
+        spikes.append(sum(events.sum() for events in result.events.values()))
+    assert spikes == pytest.approx([spikes[0]] * 3, rel=0.15)
+    with pytest.raises(ConversionError, match=r"online normalization\) have per_step = 1, which dt = 0.5 makes 0.5"):
+        converted(0.5, neuron=online(1.0))
 
 
 @pytest.mark.parametrize("tau", [2.0, 4.0])

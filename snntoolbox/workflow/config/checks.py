@@ -64,6 +64,11 @@ def _time(settings: Settings) -> list[str]:
     for name in ("tau_refrac", "delay"):
         if whole_steps(time := getattr(cell, name), simulation.dt) is None:
             problems.append(f"cell.{name} = {time}: must be a whole number of steps of {simulation.dt} ms")
+    online, every = settings.normalization.online_normalization, settings.normalization.timestep_fraction
+    if online and not whole_steps(every, simulation.dt):
+        problems.append(
+            f"normalization.timestep_fraction = {every}: must be a whole number of steps of {simulation.dt} ms"
+        )
     if settings.input.poisson_input and settings.input.input_rate * simulation.dt > 1000:
         problems.append(
             f"input.input_rate = {settings.input.input_rate}: is more than one spike per step of {simulation.dt} ms; "

@@ -110,7 +110,8 @@ class Normalization:
     )
     diff_to_max_rate: float = key(
         200.0,
-        "Hz by which the highest rate of a layer must be below a spike in every step, so that its threshold follows.",
+        "Hz by which the highest rate of a layer must be below one spike per ms, or per step where steps are longer, "
+        "so that its threshold follows.",
         rule=at_least(0),
         recipe="neuron.special",
         idle=offline,
@@ -124,7 +125,7 @@ class Normalization:
     )
     timestep_fraction: int = key(
         10,
-        "Steps from one time that thresholds follow the rates to the next.",
+        "Time in ms from one time that thresholds follow the rates to the next.",
         rule=at_least(1),
         recipe="neuron.special",
         idle=offline,

@@ -13,8 +13,10 @@ def special_parts(settings: Any) -> tuple[Any, ...]:
     chosen, dt = settings.normalization, settings.simulation.dt
     parts: list[Any] = [ResidueSpikes()] if settings.cell.payloads else []
     if chosen.online_normalization:
-        gap, least = (hz * dt / 1000 for hz in (chosen.diff_to_max_rate, chosen.diff_to_min_rate))
-        parts += [RateThreshold(gap, least, chosen.timestep_fraction), ThresholdSpikes(), SubtractSent()]
+        # Rates are per ms, as activations are, and per step where steps are longer.
+        gap, least = (hz * max(dt, 1.0) / 1000 for hz in (chosen.diff_to_max_rate, chosen.diff_to_min_rate))
+        every = max(round(chosen.timestep_fraction / dt), 1)
+        parts += [RateThreshold(gap, least, every, min(dt, 1.0)), ThresholdSpikes(), SubtractSent()]
     return tuple(parts)
 
 

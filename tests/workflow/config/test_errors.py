@@ -227,6 +227,10 @@ def test_a_model_in_place_of_a_configuration(tmp_path):
             "[paths]\nfilename_ann = n\n[cell]\nreset = zero\nv_reset = 1\n",
             "cell.v_reset = 1.0: must be below cell.v_thresh, which is 1.0",
         ),
+        (
+            "[paths]\nfilename_ann = n\n[normalization]\nonline_normalization = True\n[simulation]\ndt = 0.3\n",
+            "normalization.timestep_fraction = 10: must be a whole number of steps of 0.3 ms",
+        ),
         ("[paths]\nfilename_ann = n\nclass_idx_path = c.json\n", "is for folders of images or recordings only"),
     ],
 )
