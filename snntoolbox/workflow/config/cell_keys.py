@@ -42,6 +42,12 @@ def height(settings: Any) -> float:
     return float(settings.cell.v_thresh - settings.cell.v_rest)
 
 
+def _after_a_spike(settings: Any) -> float:
+    """The potential after a spike in thresholds above rest; none of its own where spikes take what they carry."""
+    takes = settings.normalization.online_normalization
+    return 0.0 if takes else float(settings.cell.v_reset - settings.cell.v_rest) / height(settings)
+
+
 AT_ONCE = 0.01
 """The time constant of synapses up to which a spike acts at once, in ms: the default of the SNN Toolbox."""
 
@@ -73,7 +79,7 @@ class Cell:
         "Potential after a spike, in the unit of v_thresh; used by reset to zero.",
         recipe="neuron.reset_potential",
         idle=lambda settings: "" if settings.cell.reset == "zero" else f"reset = {settings.cell.reset}",
-        value=lambda settings: (settings.cell.v_reset - settings.cell.v_rest) / height(settings),
+        value=lambda settings: _after_a_spike(settings),
     )
     v_rest: float = key(
         0.0,

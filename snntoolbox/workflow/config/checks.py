@@ -15,7 +15,7 @@ from snntoolbox.workflow.config.sweeping import problems_of_sweep
 def problems_across_keys(settings: Settings, user_keys: frozenset[str]) -> list[str]:
     """Return every condition between keys that `settings` break; `user_keys` are those that the user set."""
     problems = [*_files(settings), *_saved(settings), *_label(settings), *_time(settings), *_events(settings)]
-    problems += [*_code(settings, user_keys), *_readout(settings, user_keys)]
+    problems += [*_code(settings, user_keys), *_readout(settings, user_keys), *_special(settings)]
     if settings.cell.quantize_weights and not settings.conversion.weight_bits:
         problems.append("cell.quantize_weights = True: conversion.weight_bits = 0 turns it off; leave one of them out")
     return [*problems, *_images(settings, user_keys), *_workers(settings), *_sweep(settings)]
@@ -129,6 +129,34 @@ def _readout(settings: Settings, user_keys: frozenset[str]) -> list[str]:
         return []
     other = f"conversion.append_softmax = True is readout = {readout_of(settings)}"
     return [f"conversion.readout = {chosen.readout}: {other}; leave one of them out"]
+
+
+def _special(settings: Settings) -> list[str]:
+    """Parts in the place of the usual ones that others, or other keys, choose too."""
+    cell, dt = settings.cell, settings.simulation.dt
+    switches = {
+        "cell.payloads": cell.payloads,
+        "normalization.online_normalization": settings.normalization.online_normalization,
+    }
+    chosen = [f"{name} =" for name, on in switches.items() if on]
+    if not (chosen and settings.tools.convert):
+        return []
+    if len(chosen) > 1:
+        told = "lets spikes carry their threshold, cell.payloads = True all of the potential; leave one of them out"
+        return [f"normalization.online_normalization = True: {told}"]
+    others = {
+        f"cell.spikes = {cell.spikes}": ("cell.spikes = unsigned", cell.spikes != "unsigned"),
+        f"cell.levels = {list(cell.levels)}": ("cell.levels = [1]", cell.levels != (1.0,)),
+        f"cell.reset = {cell.reset}": ("cell.reset = subtract", cell.reset != "subtract"),
+        f"cell.tau_refrac = {cell.tau_refrac}": ("cell.tau_refrac = 0", (whole_steps(cell.tau_refrac, dt) or 0) > 1),
+    }
+    (switch,) = chosen
+    return [
+        f"{other}: does not go with {switch} True, which says itself what spikes carry and take from the potential; "
+        f"set {usual} or {switch} False"
+        for other, (usual, differs) in others.items()
+        if differs
+    ]
 
 
 def _limits(cell: Cell) -> list[str]:

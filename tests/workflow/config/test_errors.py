@@ -3,6 +3,7 @@
 import pytest
 
 from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.choices import check_choices
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.refusals import refused
 from snntoolbox.workflow.config.schema import keys
@@ -236,6 +237,38 @@ def test_a_model_in_place_of_a_configuration(tmp_path):
 )
 def test_conditions_between_keys(message, text, words):
     assert words in message(text, head="")
+
+
+@pytest.mark.parametrize("switch", ["cell.payloads", "normalization.online_normalization"])
+@pytest.mark.parametrize(
+    ("other", "usual"),
+    [
+        ("cell.spikes = signed", "unsigned"),
+        ("cell.levels = [1.0, 2.0]", "[1]"),
+        ("cell.reset = zero", "subtract"),
+        ("cell.reset = modulo", "subtract"),
+        ("cell.tau_refrac = 2.0", "0"),
+    ],
+)
+def test_special_spikes_and_what_does_not_go_with_them(message, tmp_path, switch, other, usual):
+    text = message("", f"{switch}=True", other)
+    assert f"{other}: does not go with {switch} = True" in text
+    assert f"; set {other.split(' = ')[0]} = {usual} or {switch} = False" in text
+    for way_out in (f"{other.split(' = ')[0]}={usual}", f"{switch}=False"):
+        check_choices(load_config(tmp_path / "config.ini", [f"{switch}=True", other, way_out]))
+
+
+def test_two_kinds_of_special_spikes(message):
+    text = message("", "cell.payloads=True", "normalization.online_normalization=True")
+    assert "normalization.online_normalization = True: lets spikes carry their threshold, cell.payloads = True" in text
+    assert text.endswith("; leave one of them out")
+
+
+@pytest.mark.parametrize("line", ["cell.v_rest=-0.5", "cell.v_reset=-0.5", "cell.tau_refrac=1"])
+@pytest.mark.parametrize("switch", ["cell.payloads", "normalization.online_normalization"])
+def test_what_says_nothing_without_a_reset_to_zero_goes_with_special_spikes(tmp_path, line, switch):
+    (tmp_path / "config.ini").write_text(MINIMAL)
+    check_choices(load_config(tmp_path / "config.ini", [f"{switch}=True", line]))
 
 
 @pytest.mark.parametrize(
