@@ -168,7 +168,7 @@ class Recipe:
         follows = self.neuron.parts.threshold
         if isinstance(follows, RateThreshold) and follows.per_step != self.per_step:
             step = f"per_step = {follows.per_step:g}, which dt = {self.dt:g} makes {self.per_step:g}"
-            wrong.append(f"thresholds that follow the rates (online normalization) have {step}")
+            wrong.append(f"thresholds that follow the rates have {step}")
         if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
             theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
             wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")

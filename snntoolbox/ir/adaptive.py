@@ -18,7 +18,7 @@ from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.part import Memory, ResetRule, SpikeRule, Threshold
 
 _FEATURE = Feature(
-    "thresholds that follow the rates (online normalization)",
+    "thresholds that follow the rates",
     avoided_by="[normalization] online_normalization = False",
     why_not="its thresholds stay as they are",
 )

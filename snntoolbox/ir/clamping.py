@@ -16,7 +16,7 @@ class Clamped(Openings):
 
     features = (
         Feature(
-            "potentials held for the first steps (clamping)",
+            "potentials held for the first steps",
             avoided_by="[paths] filename_clamp_indices left out",
             why_not="its neurons take what comes from the first step on",
         ),

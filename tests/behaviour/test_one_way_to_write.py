@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from house import ROOT
 
 from snntoolbox.ir.scratch import PREFIX
 from snntoolbox.ir.writing import HIDDEN
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
-from tests.house import ROOT
 
 WRITERS = {
     *("write_text", "write_bytes", "touch", "savefig", "save", "savez", "savez_compressed", "savetxt", "tofile"),

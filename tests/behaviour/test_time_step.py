@@ -46,6 +46,7 @@ def figures(dt, **choices):
 
 
 @pytest.mark.parametrize("choices", SECTIONS.values(), ids=SECTIONS)
+@pytest.mark.one_in(2)
 def test_the_same_duration_has_as_many_spikes_and_the_same_accuracy(choices):
     spikes, error = figures(1.0, **choices)
     for dt in (0.5,) if "weight_bits" in choices else (0.5, 0.125):  # currents are rounded once a step
@@ -79,6 +80,7 @@ def test_thresholds_that_follow_the_rates_follow_those_per_ms():
 
 
 @pytest.mark.parametrize("tau", [2.0, 4.0])
+@pytest.mark.one_in(2)
 def test_refractory_periods_last_as_long(tau):
     counts = []
     for dt in (1.0, 0.5, 0.125):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from dyadic import dyadic
 
 import snntoolbox as stb
 from snntoolbox.errors import UnsupportedError
-from tests.dyadic import dyadic
 
 X = np.random.default_rng(0).integers(0, 17, (4, 1, 5, 5)).astype(np.float32) / 16
 DRAWN = {"encoding": stb.Poisson(amplitude=4.0)}
@@ -41,6 +41,7 @@ def converted(**choices):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.one_in(3)
 def test_brian2_has_them_spike_by_spike(kind):
     pytest.importorskip("brian2")
     network, record = converted(**KINDS[kind]), stb.Record(spikes=True, outputs_per_step=True)

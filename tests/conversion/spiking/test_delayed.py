@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from dyadic import NETWORKS, dyadic
 
 import snntoolbox as stb
 from snntoolbox.conversion.schedules.registry import SCHEDULES
@@ -12,7 +13,6 @@ from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.features import DELAYS, features
-from tests.dyadic import NETWORKS, dyadic
 
 STEPS = 20
 
@@ -66,6 +66,7 @@ def test_no_steps_are_no_change():
 
 @pytest.mark.parametrize("simulator", ["brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "sanafe"])
 @pytest.mark.parametrize("steps", [3])
+@pytest.mark.one_in(2)
 def test_every_simulator_has_the_same_spikes(simulator, steps):
     pytest.importorskip({"pynn.neuron": "neuron", "pynn.brian2": "pyNN", "pynn.nest": "nest"}.get(simulator, simulator))
     network = stb.convert(layers(), X.astype(np.float32), input_shape=(6,), weight_bits=8, delay=steps)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from dyadic import NETWORKS
 
 import snntoolbox as stb
 from snntoolbox.analysis.comparison.replay import replay_of
@@ -17,7 +18,6 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.nodes import Add, Concat, Dense, Input, Scale
-from tests.dyadic import NETWORKS
 
 STEPS = 24
 X = np.random.default_rng(0).integers(0, 17, (20, 6)).astype(np.float32) / 16
@@ -146,6 +146,7 @@ def test_layers_run_one_after_the_other_as_together(remain):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.one_in(2)
 def test_engines_agree_on_layers_of_all_kinds(name):
     network, x = NETWORKS[name]()
     fading = with_synaptic_currents(network, (0.5, 0.25))

@@ -61,6 +61,7 @@ def graph():
 
 
 @pytest.mark.parametrize("choices", [{}, {"weight_bits": 8}, {"delay": 1}, {"dt": 0.5}, {"readout": "spikes"}], ids=str)
+@pytest.mark.one_in(3)
 def test_a_conversion_comes_near_the_original(choices):
     original, x = graph()
     network = stb.convert(original, x, T=200, max_pool="wta", **choices)
