@@ -75,7 +75,7 @@ def test_thresholds_that_follow_the_rates_follow_those_per_ms():
         result = stb.simulate(converted(dt, neuron=online(dt), **choices), X, duration=DURATION)
         spikes.append(sum(events.sum() for events in result.events.values()))
     assert spikes == pytest.approx([spikes[0]] * 3, rel=0.15)
-    with pytest.raises(ConversionError, match=r"online normalization\) have per_step = 1, which dt = 0.5 makes 0.5"):
+    with pytest.raises(ConversionError, match=r"follow the rates have per_step = 1, which dt = 0.5 makes 0.5"):
         converted(0.5, neuron=online(1.0))
 
 

@@ -116,5 +116,5 @@ def test_parts_that_do_not_go_together_are_refused():
 
 def test_other_simulators_refuse_them_by_name():
     original, x = graph()
-    with pytest.raises(UnsupportedError, match="online normalization"):
+    with pytest.raises(UnsupportedError, match="thresholds that follow the rates"):
         backend_named("brian2").capabilities.check("brian2", stb.convert(original, x, T=8, neuron=neuron(initial=0.5)))
