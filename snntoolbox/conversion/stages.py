@@ -127,9 +127,9 @@ def _corrected(
     scales: Scales,
     data: Sequence[Array] | None,
     recipe: Recipe,
-    duration: float | None = None,
-    device: str = "cpu",
-    notes: tuple[str, ...] = (),
+    duration: float | None,
+    device: str,
+    notes: tuple[str, ...],
 ) -> SpikingNetwork:
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
