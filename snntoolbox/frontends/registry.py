@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from snntoolbox import plugins
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.other_formats import refusal_of
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.ir.regular_files import check_regular
 
@@ -17,10 +18,7 @@ log = logging.getLogger(__name__)
 FRONTENDS = "snntoolbox.frontends"
 """The group of entry points."""
 
-FOLDER_HINT = (
-    "name a model file in it; a TensorFlow SavedModel is turned into one with "
-    "`python -m tf2onnx.convert --saved-model FOLDER --output model.onnx`"
-)
+FOLDER_HINT = "name a model file in it"
 
 
 def frontend_names() -> list[str]:
@@ -75,7 +73,8 @@ def frontend_for(model: Any) -> Frontend:
     candidates = loadable_frontends()
     if isinstance(model, (str, Path)):
         if Path(model).is_dir():
-            raise FrontendError(f"'{model}' is a folder, not a model", hint=FOLDER_HINT)
+            folder = FrontendError(f"'{model}' is a folder, not a model", hint=FOLDER_HINT)
+            raise refusal_of(model, FrontendError) or folder
         fitting = readers_of(Path(model), candidates)
         what, endings = f"'{model}'", sorted({s for f in candidates for s in f.suffixes})
         hint = f"known endings: {', '.join(endings)}; or name the frontend (model_lib)"
@@ -84,7 +83,7 @@ def frontend_for(model: Any) -> Frontend:
         what = f"an object of type {type(model).__module__}.{type(model).__qualname__}"
         hint = _object_hint(model)
     if not fitting:
-        raise FrontendError(f"no frontend takes {what}", hint=hint)
+        raise refusal_of(model, FrontendError) or FrontendError(f"no frontend takes {what}", hint=hint)
     if len(fitting) > 1:
         raise FrontendError(f"{' and '.join(f.name for f in fitting)} both take {what}", hint="name the frontend")
     return fitting[0]

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from snntoolbox.errors import ConfigError
+from snntoolbox.frontends.other_formats import format_of_file, refusal_of
 from snntoolbox.frontends.protocol import Frontend
 from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_frontends, readers_of
 from snntoolbox.ir.regular_files import check_regular
@@ -20,8 +21,8 @@ def check_folder(folder: Path) -> None:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a file has the ending of a model."""
-    return path.suffix.lower() in {suffix for frontend in loadable_frontends() for suffix in frontend.suffixes}
+    """Whether a file has the ending of a model, or is one of a format that is refused by its name."""
+    return format_of_file(path) is not None or path.suffix.lower() in {suffix for frontend in loadable_frontends() for suffix in frontend.suffixes}
 
 
 def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:
@@ -52,14 +53,23 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
 def _reader_of(path: Path, frontends: Sequence[Frontend], model_lib: str) -> Frontend:
     """The first frontend that reads files with this ending; ConfigError."""
     reader = next(iter(readers_of(path, frontends)), None)
+    if reader is None and (refused := refusal_of(path, ConfigError)):
+        raise refused
     if reader is None:
         suffixes = ", ".join(dict.fromkeys(s for f in frontends for s in f.suffixes))
         raise ConfigError(f"model_lib = {model_lib} does not read '{path.name}'", hint=f"it reads {suffixes}")
     return reader
 
 
+def _called(folder: Path, filename: str) -> list[Path]:
+    """What has this name, with or without an ending."""
+    return sorted(p for p in folder.iterdir() if filename in (p.name, p.stem))
+
+
 def _missing(folder: Path, filename: str, names: Sequence[str], suffixes: set[str]) -> ConfigError:
     """What was looked for, and the nearest file that is there."""
+    if refused := next(filter(None, (refusal_of(p, ConfigError) for p in _called(folder, filename))), None):
+        return refused
     if (folder / filename).is_dir():
         return ConfigError(f"'{folder / filename}' is a folder, not a model", hint=FOLDER_HINT)
     # A name with an ending is that file; other endings behind it would only puzzle.

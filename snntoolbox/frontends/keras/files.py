@@ -14,6 +14,7 @@ from typing import Any
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.hdf5 import array, names, text
 from snntoolbox.frontends.keras.legacy import modern
+from snntoolbox.frontends.other_formats import format_of_file
 from snntoolbox.ir.hdf5 import brief, open_h5
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.regular_files import check_regular
@@ -86,11 +87,9 @@ def _start(path: Path) -> bytes:
 
 
 def _folder(path: Path) -> FrontendError:
-    if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
-        return FrontendError(
-            f"{path} is a TensorFlow SavedModel, which holds operations and no layers",
-            hint=f"turn it into ONNX with tf2onnx: python -m tf2onnx.convert --saved-model {path} --output model.onnx",
-        )
+    other = format_of_file(path)
+    if other is not None:
+        return FrontendError(other.message(str(path)), hint=other.hint(path))
     return FrontendError(f"{path} is a folder, not a Keras file", hint="save the model with model.save('NAME.keras')")
 
 

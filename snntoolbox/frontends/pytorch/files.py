@@ -10,14 +10,16 @@ from typing import Any
 import torch
 
 from snntoolbox.errors import FrontendError
+from snntoolbox.frontends.other_formats import TORCHSCRIPT
 from snntoolbox.frontends.pytorch.archive import is_program, load_program
 from snntoolbox.frontends.pytorch.model import TorchModel, check_fits, export_module, wrap_program
 from snntoolbox.frontends.pytorch.operators import without_idle
+from snntoolbox.frontends.pytorch.safe_tensors import SUFFIX, read_safetensors
 from snntoolbox.frontends.pytorch.sizes import quiet
 from snntoolbox.frontends.user_code import failing, run_code
 from snntoolbox.ir.regular_files import check_regular
 
-_WEIGHTS = (".pkl", ".pth", ".pt")
+_WEIGHTS = (".pkl", ".pth", ".pt", SUFFIX)
 _SPARE_BYTES = 1 << 26
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _SAVE = "save torch.save(model.state_dict(), 'NAME.pth') beside NAME.py, or the model with torch.export.save"
@@ -37,8 +39,8 @@ def open_path(path: Path, input_shape: Any) -> TorchModel:
     if weights.suffix == ".pt2" or is_program(names):
         return _opened_program(weights)
     if any("/code/" in f"/{n}" or n.endswith("constants.pkl") for n in names):
-        raise FrontendError(f"'{weights}' is a TorchScript file", hint=f"TorchScript is not read: {_SAVE}")
-    state = read_state_dict(weights)
+        raise FrontendError(TORCHSCRIPT.message(f"'{weights}'"), hint=TORCHSCRIPT.hint(weights))
+    state = read_safetensors(weights) if weights.suffix == SUFFIX else read_state_dict(weights)
     if code is None:
         raise FrontendError(
             f"'{weights}' holds weights only ({len(state)} tensors: {_some(state)}), but no network",
@@ -160,11 +162,17 @@ def _load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], path: 
         lines = [line.strip() for line in str(error).splitlines()[1:]]
         raise FrontendError(f"'{path}' does not fit the Model: {' '.join(lines)[:600]}") from error
     # the count of training batches says nothing about inference, and old files lack it
-    missing = [k for k in keys.missing_keys if not k.endswith("num_batches_tracked")]
+    missing = [k for k in keys.missing_keys if not k.endswith("num_batches_tracked") and not _shared(model, k, state)]
     unexpected = [k for k in keys.unexpected_keys if not k.endswith("num_batches_tracked")]
     misfits = [f"{what}: {_some(names)}" for what, names in (("missing", missing), ("unexpected", unexpected)) if names]
     if misfits:
         raise FrontendError(f"'{path}' does not fit the Model; {'; '.join(misfits)}")
+
+
+def _shared(model: torch.nn.Module, key: str, state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a tensor of the model is also one of another name that was loaded: safetensors holds it once."""
+    own = model.state_dict(keep_vars=True)
+    return any(own[other] is own[key] for other in state if other in own)
 
 
 def _some(names: Any, limit: int = 10) -> str:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class TorchFrontend:
-    """Reads a live ``nn.Module`` or ``ExportedProgram``, a ``.pt2`` file, or ``NAME.py`` beside a state dict."""
+    """Reads a live ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``, a ``.pt2`` file, or ``NAME.py`` beside a state dict."""
 
     name = "pytorch"
-    suffixes: tuple[str, ...] = (".pt2", ".pth", ".pt", ".pkl", ".py")
+    suffixes: tuple[str, ...] = (".pt2", ".pth", ".pt", ".pkl", ".safetensors", ".py")
 
     def accepts(self, model: Any) -> bool:
         """Whether it is (or derives from) a torch module, or is an exported program.
@@ -45,15 +45,14 @@ class TorchFrontend:
 
         from snntoolbox.frontends.pytorch.files import open_path
         from snntoolbox.frontends.pytorch.model import TorchModel, export_module, wrap_program
+        from snntoolbox.frontends.pytorch.scripted import open_script
 
         if isinstance(source, TorchModel):
             return source
         if isinstance(source, torch.export.ExportedProgram):
             return wrap_program(source, "model")
         if isinstance(source, torch.jit.ScriptModule):
-            raise FrontendError(
-                "TorchScript modules have no exportable source", hint="give the original nn.Module instead"
-            )
+            return open_script(source, input_shape)
         if isinstance(source, torch.nn.Module):
             return export_module(source, input_shape, type(source).__name__)
         if isinstance(source, (str, Path)):

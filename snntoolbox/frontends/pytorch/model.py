@@ -106,8 +106,12 @@ def _program_call(program: ExportedProgram) -> Callable[..., Any]:
 
 def export_module(module: torch.nn.Module, input_shape: Any, name: str) -> TorchModel:
     """A module exported with a free batch size, or with batches of two where it insists on a fixed one."""
-    module = _frozen_copy(module)
-    examples = _examples(module, input_shape)
+    module = frozen_copy(module)
+    return export_frozen(module, example_inputs(module, input_shape), name)
+
+
+def export_frozen(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> TorchModel:
+    """The same for a module that need not be copied."""
     try:
         return wrap_program(_export(module, examples, _free_batch(module, len(examples))), name, module)
     except Exception:  # whatever it is, the second attempt meets it again or was right not to
@@ -115,7 +119,7 @@ def export_module(module: torch.nn.Module, input_shape: Any, name: str) -> Torch
             program = _export(module, examples, None)
         except Exception as error:
             raise FrontendError(
-                f"torch.export cannot trace it: {_short(error)}",
+                f"torch.export cannot trace it: {in_short(error)}",
                 hint="write forward() without Python control flow on values, and with the shapes of `input_shape`; "
                 "torch.export.export(model.eval(), (example,)) shows the whole reason",
             ) from error
@@ -144,12 +148,12 @@ def _independent(module: torch.nn.Module, examples: tuple[torch.Tensor, ...]) ->
     )
 
 
-def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
+def frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
     """A copy on the CPU in evaluation mode; half precision becomes float32."""
     try:
         module = copy.deepcopy(module)
     except Exception as error:
-        raise FrontendError(f"the module cannot be copied by copy.deepcopy: {_short(error)}") from error
+        raise FrontendError(f"the module cannot be copied by copy.deepcopy: {in_short(error)}") from error
     if any(t.is_meta for t in (*module.parameters(), *module.buffers())):
         raise FrontendError("the module lies on the device 'meta', without values", hint="load its weights first")
     if any(".quantized" in type(m).__module__ for m in module.modules()):
@@ -160,7 +164,7 @@ def _frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
     return module.float() if any(p.dtype in halves for p in module.parameters()) else module
 
 
-def _examples(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Tensor, ...]:
+def example_inputs(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Tensor, ...]:
     """Batches of two of the module's floating type (or of the example inputs' own type, if they are whole numbers)."""
     input_shape = getattr(module, "input_shape", None) if input_shape is None else input_shape
     input_shape = _first_features(module) if input_shape is None else input_shape
@@ -225,7 +229,7 @@ def _export(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], dynamic
         return torch.export.export(module, examples, dynamic_shapes=dynamic, strict=False)
 
 
-def _short(error: BaseException) -> str:
+def in_short(error: BaseException) -> str:
     """The first telling line of an error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
@@ -275,7 +279,7 @@ def _run_one(model: TorchModel, batch: list[torch.Tensor]) -> list[Array]:
             # a module may work in place, also on its input
             outputs = torch.utils._pytree.tree_leaves(model.call(*(t.clone() for t in batch)))
     except Exception as error:  # the user's code, or a damaged program
-        raise FrontendError(f"the model fails on its data: {_short(error)}") from error
+        raise FrontendError(f"the model fails on its data: {in_short(error)}") from error
     arrays = [_as_numpy(o) for o in outputs if isinstance(o, torch.Tensor)]
     return [a[:count] for a in arrays]
 

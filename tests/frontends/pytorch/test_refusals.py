@@ -137,11 +137,6 @@ def test_control_flow(function, message, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_script_modules_are_refused():
-    with pytest.raises(FrontendError, match="TorchScript"):
-        FRONTEND.open(torch.jit.trace(nn.Linear(4, 3), torch.ones(2, 4)))
-
-
 @pytest.mark.parametrize("x", [[np.ones((2, 5))], [np.ones((0, 4))], [], [np.ones((2, 4))] * 2])
 def test_predict_checks_its_data(x):
     model = FRONTEND.open(nn.Linear(4, 3), input_shape=(4,))

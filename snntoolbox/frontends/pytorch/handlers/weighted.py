@@ -91,7 +91,7 @@ _SEVERAL_RESULTS = (
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "linear": linear,
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "_convolution"), convolution),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "_convolution", "_convolution_mode"), convolution),
     **{f"conv_transpose{n}d": transposed for n in (1, 2, 3)},
     "batch_norm": batch_norm,
     **dict.fromkeys(_SEVERAL_RESULTS, batch_norm_results),
