@@ -123,7 +123,7 @@ def refusal_of(model: Any, error: Callable[..., E]) -> E | None:
     if isinstance(model, (str, Path)):
         path = Path(model)
         other = format_of_file(path)
-        return other and error(other.message(f"'{path}'"), hint=other.hint(path))
+        return error(other.message(f"'{path}'"), hint=other.hint(path)) if other else None
     other = format_of_object(model)
     kind = f"an object of type {type(model).__module__}.{type(model).__qualname__}"
-    return other and error(other.message(kind), hint=other.hint())
+    return error(other.message(kind), hint=other.hint()) if other else None

@@ -22,7 +22,8 @@ def check_folder(folder: Path) -> None:
 
 def is_model(path: Path) -> bool:
     """Whether a file has the ending of a model, or is one of a format that is refused by its name."""
-    return format_of_file(path) is not None or path.suffix.lower() in {suffix for frontend in loadable_frontends() for suffix in frontend.suffixes}
+    endings = {suffix for frontend in loadable_frontends() for suffix in frontend.suffixes}
+    return path.suffix.lower() in endings or format_of_file(path) is not None
 
 
 def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:

@@ -184,6 +184,6 @@ def test_what_two_take_must_be_named(monkeypatch):
         frontend_for("model.onnx")
 
 
-def test_a_folder_is_named_with_what_to_do_about_a_saved_model(tmp_path):
-    with pytest.raises(FrontendError, match=r"is a folder.*\n.*tf2onnx"):
+def test_a_folder_is_told_from_a_saved_model(tmp_path):
+    with pytest.raises(FrontendError, match=r"is a folder, not a model\n.*name a model file in it"):
         frontend_for(tmp_path)

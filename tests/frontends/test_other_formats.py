@@ -57,7 +57,9 @@ def test_commands_end_with_the_line_to_type(command, tmp_path, monkeypatch, caps
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize(("module", "told"), [("flax.nnx.module", "JAX"), ("tensorflow.python.trackable", "TensorFlow")])
+@pytest.mark.parametrize(
+    ("module", "told"), [("flax.nnx.module", "JAX"), ("tensorflow.python.trackable", "TensorFlow")]
+)
 def test_live_objects_by_their_packages(module, told):
     base = type("Module", (), {"__module__": module})
     model = type("Mine", (base,), {})()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TorchFrontend:
-    """Reads a live ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``, a ``.pt2`` file, or ``NAME.py`` beside a state dict."""
+    """Reads live ``nn.Module``, ``ScriptModule`` and ``ExportedProgram``, ``.pt2``, and ``NAME.py`` beside weights."""
 
     name = "pytorch"
     suffixes: tuple[str, ...] = (".pt2", ".pth", ".pt", ".pkl", ".safetensors", ".py")

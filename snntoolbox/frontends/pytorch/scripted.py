@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -19,7 +19,7 @@ def open_script(module: torch.jit.ScriptModule, input_shape: Any) -> TorchModel:
     from torch._export.converter import TS2EPConverter
 
     with torch.no_grad():  # else its parameters are copied as results, with a gradient
-        script = frozen_copy(module)
+        script = cast(torch.jit.ScriptModule, frozen_copy(module))
     examples = example_inputs(script, input_shape)
     try:
         with quiet(), torch.no_grad():

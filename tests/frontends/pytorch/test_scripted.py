@@ -10,7 +10,6 @@ from snntoolbox.conversion.load import load
 from snntoolbox.errors import FrontendError
 
 
-
 class Convolved(nn.Module):
     def __init__(self):
         super().__init__()
