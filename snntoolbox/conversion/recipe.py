@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
+from snntoolbox.conversion.misfits import Chosen, remedy
+from snntoolbox.conversion.misfits import misfits as misfits_of
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
-from snntoolbox.conversion.schedules.remedies import remedy
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD
 from snntoolbox.conversion.thresholds.rules import RULES, USUAL
@@ -114,9 +115,8 @@ class Recipe:
             made = any(text.startswith(("neuron", "encoding")) for text in wrong)
             hint = objects if made else "numbers without quotes, rows as (0, 1)"
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
-        if wrong := [*self._misfits_of_schedule(), *self._invalid_values()]:
-            theirs = SCHEDULES.get(self.schedule)
-            hint = remedy(theirs, self) if theirs is not None and theirs.misfits(self) else ""
+        if wrong := [*self._misfits(), *self._invalid_values()]:
+            hint = remedy(self._together) if self.schedule in SCHEDULES else ""
             raise ConversionError(f"invalid conversion settings: {'; '.join(wrong)}", hint=hint)
 
     @property
@@ -146,36 +146,20 @@ class Recipe:
         """How many values above 0 a neuron tells apart in runs, or windows, of so many steps; see `Schedule`."""
         return self.chosen_schedule.resolution(max(1, round(steps * self.per_step)))
 
-    def _misfits_of_schedule(self) -> list[str]:
-        """What does not go with the schedule, which may be unknown."""
+    @property
+    def _together(self) -> Chosen:
+        """The choices of which some do not go with others."""
+        return Chosen(**{f.name: getattr(self, f.name) for f in fields(Chosen)})
+
+    def _misfits(self) -> list[str]:
+        """What does not go together; the schedule may be unknown."""
         if self.schedule not in SCHEDULES:
             return [f"schedule = {self.schedule!r} is none of {', '.join(SCHEDULES)}"]
-        wrong, schedule = self.chosen_schedule.misfits(self), self.chosen_schedule
-        if self.bias == "neuron" and not schedule.always_fires:
-            wrong.append(f"bias = neuron is for layers that fire all the time, not for schedule = {schedule.name}")
-        if any(steps for _, steps in self.clamps) and not schedule.always_fires:
-            wrong.append(f"clamps are for layers that fire all the time, not for schedule = {schedule.name}")
-        if self.readout == "softmax" and not schedule.always_fires:
-            wrong.append(f"readout = softmax draws in every step, which schedule = {schedule.name} gives no meaning")
-        if self.delay and not (schedule.rates and schedule.always_fires):
-            wrong.append(f"delay = {self.delay} needs schedule = rate: {schedule.name} says itself when spikes count")
-        if self.bias == "neuron" and any(self.neuron.synaptic):
-            wrong.append("bias = neuron needs spikes that act at once (no tau_syn_E, tau_syn_I): biases come late")
-        if self.bias_relaxation and self.bias == "neuron":
-            wrong.append("bias_relaxation needs bias = current: the spikes of a neuron come in every step alike")
-        if self.bias_relaxation and not schedule.always_fires:
-            wrong.append(f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire")
+        wrong = misfits_of(self._together)
         follows = self.neuron.parts.threshold
         if isinstance(follows, RateThreshold) and follows.per_step != self.per_step:
             step = f"per_step = {follows.per_step:g}, which dt = {self.dt:g} makes {self.per_step:g}"
             wrong.append(f"thresholds that follow the rates have {step}")
-        if self.weight_bits and any(level != int(level) for level in (*self.neuron.levels, *schedule.levels)):
-            theirs = f"; {schedule.name} ones do not" if any(level != int(level) for level in schedule.levels) else ""
-            wrong.append(f"weight_bits needs spikes that carry whole numbers of thresholds{theirs}")
-        if self.weight_bits and self.neuron.saturation is not None:
-            wrong.append("weight_bits needs neurons without limits of their potential (v_limits)")
-        if self.weight_bits and any(self.neuron.synaptic):
-            wrong.append("weight_bits needs spikes that act at once (no tau_syn_E, tau_syn_I): what fades has no grid")
         return wrong
 
     def _invalid_values(self) -> list[str]:
@@ -191,8 +175,6 @@ class Recipe:
             wrong.append(f"headroom = {self.headroom} needs normalize = True: without, every spike stands for 1")
         if self.max_pool not in POOLS:
             wrong.append(f"max_pool = {self.max_pool!r} is none of {', '.join(POOLS)}")
-        if self.max_pool == "wta" and self.neuron.graded:
-            wrong.append("max_pool = wta counts plain spikes, without levels, signs and payloads")
         if self.bias not in ("current", "neuron"):
             wrong.append(f"bias = {self.bias!r} is neither 'current' nor 'neuron'")
         if self.readout not in READOUTS:
@@ -233,5 +215,5 @@ class Recipe:
             asked = f"layer_correction = {self.layer_correction}"
             raise ConversionError(
                 f"{asked} does not go with schedule = {schedule.name}, {schedule.why_no_others}",
-                hint=f"layer_correction = {' or '.join(('auto', *schedule.corrections))}",
+                hint=f"[conversion] layer_correction = {' or '.join(('auto', *schedule.corrections))}",
             )

@@ -1,39 +1,92 @@
-"""One neuron of the kind that a recipe asks for: what a simulator must be able to run, before there is a network."""
+"""The smallest network with all that a recipe asks for: what a simulator must run, before there is a network."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
+from snntoolbox.conversion.spiking.clamp import Clamp
 from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
+from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
+from snntoolbox.conversion.stages import drawing
+from snntoolbox.errors import UnsupportedError
+from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import MaxGate
 from snntoolbox.ir.nodes import Input
 
+CELLS, POOL = "the neurons", "max pooling"
+_SHAPE = (1, 1)
 
-def smallest_network(recipe: Recipe, duration: float | None = None) -> SpikingNetwork:
+
+def smallest_network(
+    recipe: Recipe, duration: float | None = None, *, pools: bool = False, samples: bool = False
+) -> SpikingNetwork:
     """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
 
-    The input is a sequence of one step, for schedules that need one. With a `duration` (ms) for those.
-    UnsupportedError or ConversionError where there is none.
+    With `pools` the neuron's spikes go through a max pool, with `samples` there are some to correct layers on: what
+    a recipe says of these is asked for then alone. The input is a sequence of one step, for schedules that need one.
+    With a `duration` (ms) for those. UnsupportedError or ConversionError where there is none.
     """
-    shape = (1, 1)
-    nodes = [Input(name="x", shape=shape), Input(name="the neurons", shape=shape)]
-    cells = Population(
-        name="the neurons",
-        shape=shape,
+    nodes = [Input(name=name, shape=_SHAPE) for name in ("x", CELLS)]
+    populations = [_cells(recipe, samples)]
+    if pools and recipe.max_pool != "relu_tree":
+        nodes.append(Input(name=POOL, shape=_SHAPE))
+        populations.append(_pool(recipe))
+    last = populations[-1].name
+    grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
+    head = Head(kind="classes") if recipe.readout == "softmax" else None
+    output = Readout(name="output", current=last, shape=_SHAPE, head=head)  # type: ignore[arg-type]
+    wiring = Graph(nodes, list(dict.fromkeys(["x", CELLS, last])))
+    network = SpikingNetwork(wiring, {"x": recipe.encoding}, populations, [output], grid=grid, dt=recipe.dt)
+    network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
+    network = recipe.chosen_schedule.apply(network, duration=recipe.dt if duration is None else duration)
+    return _finished(network, recipe)
+
+
+def check_unopened(check: Callable[[SpikingNetwork], None], recipe: Recipe, duration: float | None = None) -> None:
+    """Ask whether the network of a recipe can be taken, whatever the model is: before it is opened.
+
+    What only some models have is named too where something else is refused already, so that all is told at once.
+    """
+    try:
+        check(smallest_network(recipe, duration))
+    except UnsupportedError:
+        check(smallest_network(recipe, duration, pools=True, samples=True))
+        raise
+
+
+def _cells(recipe: Recipe, samples: bool) -> Population:
+    pulsed = recipe.bias_relaxation or (samples and recipe.layer_correction == "steps")
+    return Population(
+        name=CELLS,
+        shape=_SHAPE,
         neuron=replace(recipe.neuron, synaptic=(0.0, 0.0)),
         current="x",
-        scale=np.ones(shape),
-        activation="the neurons",
-        pulses={0: np.zeros(shape)} if recipe.bias_relaxation else {},
+        bias=np.ones(_SHAPE) if recipe.bias == "neuron" else None,
+        scale=np.ones(_SHAPE),
+        activation=CELLS,
+        pulses={0: np.zeros(_SHAPE)} if pulsed else {},
     )
-    grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
-    output = Readout(name="output", current="the neurons", shape=shape)
-    wiring = Graph(nodes, ["x", "the neurons"])
-    network = SpikingNetwork(wiring, {"x": recipe.encoding}, [cells], [output], grid=grid, dt=recipe.dt)
-    network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
-    return recipe.chosen_schedule.apply(network, duration=recipe.dt if duration is None else duration)
+
+
+def _pool(recipe: Recipe) -> Population:
+    window = {"kernel": (1,), "stride": (1,), "dilation": (1,)}
+    gate = MaxGate(**window, padding=((0, 0),), estimate=recipe.gate or Estimate.AVERAGE)
+    return Population(name=POOL, shape=_SHAPE, neuron=gate, current=CELLS, scale=np.ones(_SHAPE), activation="")
+
+
+def _finished(network: SpikingNetwork, recipe: Recipe) -> SpikingNetwork:
+    """What comes behind the schedule: the circuits, the layers that wait, the read-outs that draw."""
+    held = max((steps for _, steps in recipe.clamps), default=0)
+    network = WinnerTakeAll()(network) if recipe.max_pool == "wta" else network
+    network = Clamp({"0": held})(network) if held else network
+    network = BiasNeuron()(network) if recipe.bias == "neuron" else network
+    return drawing(network, recipe)

@@ -113,11 +113,13 @@ def spiking(
     network = built
     if recipe.bias == "neuron":
         network = BiasNeuron()(network)
-    return _drawing(network, recipe) if recipe.readout == "softmax" else network
+    return drawing(network, recipe)
 
 
-def _drawing(network: SpikingNetwork, recipe: Recipe) -> SpikingNetwork:
-    """The network whose read-outs draw spikes by a softmax, each from a seed of its own."""
+def drawing(network: SpikingNetwork, recipe: Recipe) -> SpikingNetwork:
+    """The network whose read-outs draw spikes by a softmax, each from a seed of its own; itself where they do not."""
+    if recipe.readout != "softmax":
+        return network
     seeds = (SoftmaxDraws((recipe.readout_seed + k) % 2**64, recipe.dt) for k in range(len(network.readouts)))
     return network.replaced(readouts=[replace(r, draws=d) for r, d in zip(network.readouts, seeds, strict=True)])
 

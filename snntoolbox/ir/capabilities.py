@@ -78,7 +78,7 @@ class Capabilities:
             return
         fit = [name for name, other in (others or {}).items() if name != backend and not other.missing(network)]
         hints = [f"simulator = {' or '.join(fit)} can run all of these"] if fit else []
-        hints += dict.fromkeys(setting for asked in lacking for setting in self._settings(asked.feature))
+        hints += dict.fromkeys(setting for asked in lacking for setting in self._settings(asked.feature, network))
         hint = ", or ".join(hints) or "`snntoolbox capabilities` shows what each simulator runs"
         raise UnsupportedError(f"backend '{backend}'", self.missing(network), hint=hint)
 
@@ -93,8 +93,8 @@ class Capabilities:
             return f"{words} with {others[0]}" if others else f"{words} without {condition.words}"
         return words
 
-    def _settings(self, feature: Feature) -> list[str]:
-        """The settings that make a network without a feature that this backend lacks."""
+    def _settings(self, feature: Feature, network: SpikingNetwork) -> list[str]:
+        """The settings that make a network without a feature that it has and this backend lacks."""
         lowering = feature.lowered_by
         lowered = [lowering.setting] if lowering and lowering.helps(self.features) else []
-        return [*([feature.avoided_by] if feature.avoided_by else []), *lowered]
+        return [*filter(None, [feature.way_out(network)]), *lowered]

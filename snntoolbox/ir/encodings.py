@@ -16,7 +16,8 @@ from snntoolbox.ir.draws import uniforms
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.large_arrays import pieces
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.parts import ONLY_SCHEDULES, RATE
+from snntoolbox.ir.parts import ONLY_SCHEDULES
+from snntoolbox.ir.ways_out import RATE, one_input
 
 
 class Encoding:
@@ -194,7 +195,7 @@ class StepByStep(Spiking):
     features = (
         Feature(
             "sequences presented step by step",
-            avoided_by=f"{RATE}, and [simulation] reset_between_nth_sample = 1",
+            avoided_by=one_input,
             why_not="its inputs are the same in every step, or spikes",
         ),
     )

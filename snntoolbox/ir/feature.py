@@ -34,7 +34,8 @@ class Feature:
 
     name: its row in the table of simulators. words: what a layer has that asks for it, for a refusal.
     asked_by: whether a layer (a population, a coded input, the whole network) asks for it.
-    lowered_by: what brings networks without it; avoided_by: a setting that does without what it is for.
+    lowered_by: what brings networks without it; avoided_by: a setting that does without what it is for, which may
+    follow from the network that asks.
     why_not: why a backend has it not, unless that says why. by_form: it follows from the form of a network, so that
     every backend has it.
     kind, value: for one of several of which a neuron has exactly one: a reset of value 'zero'.
@@ -45,7 +46,7 @@ class Feature:
     words: str = field(default="", compare=False)
     asked_by: Callable[[Any], bool] = field(default=nobody, compare=False, repr=False)
     lowered_by: Lowering | None = field(default=None, compare=False, repr=False)
-    avoided_by: str = field(default="", compare=False, repr=False)
+    avoided_by: str | Callable[[Any], str] = field(default="", compare=False, repr=False)
     why_not: str = field(default="", compare=False, repr=False)
     by_form: bool = field(default=False, compare=False, repr=False)
     kind: str = field(default="", compare=False, repr=False)
@@ -55,6 +56,10 @@ class Feature:
     def __post_init__(self) -> None:
         if not self.words:
             object.__setattr__(self, "words", f"{self.kind} '{self.value}'" if self.kind else self.name)
+
+    def way_out(self, network: Any) -> str:
+        """The setting without which this network would not ask for it; empty where none is known."""
+        return self.avoided_by if isinstance(self.avoided_by, str) else self.avoided_by(network)
 
     def beside(self, other: Feature) -> Self:
         """This feature, held only where a layer has the other one too: a refractory period with one reset alone."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from snntoolbox.ir import parts
+from snntoolbox.ir import parts, ways_out
 from snntoolbox.ir.adaptive import RateThreshold
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.clamping import Clamped
@@ -105,13 +105,14 @@ PULSES = Feature(
     parts.PULSES,
     "pulses of current",
     asked_by=of_populations(lambda population: bool(population.pulses)),
-    avoided_by=parts.RATE,
+    avoided_by=ways_out.constant_biases,
     why_not=parts.ONLY_SCHEDULES,
 )
 RECURRENT = Feature(
     "recurrent connections",
     "a recurrent connection",
     asked_by=lambda layer: isinstance(layer, Loop) and not layer.quick,
+    avoided_by=ways_out.no_loops,
     why_not="spikes go forward alone",
 )
 QUICK_LOOPS = Feature(
@@ -132,7 +133,7 @@ DELAYS = Feature(
     "delays of one's own",
     "a delay of its own",
     asked_by=lambda layer: isinstance(layer, Delay),
-    avoided_by="[cell] delay = 0, for a network without delays of its own",
+    avoided_by=ways_out.no_delays,
     why_not="short arms wait for long ones, and nothing else waits",
 )
 (LASTING_CURRENTS,) = Exponential.features

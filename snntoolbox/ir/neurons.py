@@ -172,7 +172,7 @@ class IF:
         wrong += [f"{n} {v} is no pair" for n in pairs if (v := getattr(self, n)) and len(v) != 2]
         wrong = wrong or [*_unfit(self.special)] or [*_doubled(self)] or [*self._misfits()]
         if wrong:
-            raise ConversionError(f"invalid neuron: {'; '.join(wrong)}")
+            raise ConversionError(f"invalid neuron: {'; '.join(wrong)}", hint=_PLAIN if _VALUES in wrong else None)
 
     def _misfits(self) -> Iterator[str]:
         """What is wrong with its parts, and between them."""
@@ -188,7 +188,7 @@ class IF:
         graded = isinstance(self.parts.spikes, (GradedSpikes, ResidueSpikes)) and not subtracts
         sent = isinstance(self.parts.spikes, ThresholdSpikes) and not isinstance(self.parts.reset, SubtractSent)
         if graded or sent or (self.parts.pause and self.parts.spikes.features):
-            yield "spikes with values or signs need reset = subtract and no refractory period"
+            yield _VALUES
         lasts = any(self.synaptic)
         lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts or lasts
         without = "without leak, synaptic currents, limits and refractory period"
@@ -210,6 +210,9 @@ _CHECKED = (
     *("levels", "saturation", "special"),
 )
 """The others are made what they must be."""
+
+_VALUES = "spikes with values or signs need reset = subtract and no refractory period"
+_PLAIN = "[cell] reset = subtract and tau_refrac = 0, or [cell] levels = [1] and spikes = unsigned"
 
 _RESETS: Mapping[Reset, Callable[[IF], Part]] = {
     Reset.SUBTRACT: lambda neuron: Subtract(),

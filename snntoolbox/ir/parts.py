@@ -29,16 +29,14 @@ from snntoolbox.ir.part import (
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.ways_out import RATE, plain_spikes, subtraction
 
 ABSENT = "no such rule in its neurons"
 """Why most simulators lack a part."""
 
-RATE = "[conversion] schedule = rate"
 ONLY_SCHEDULES = f"only other schedules need it than {RATE} (the default)"
 PULSES = "time-varying bias (pulses of current)"
 """The name of what a window is lowered to."""
-
-_PLAIN = "[cell] levels = 1 and spikes = unsigned"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +65,7 @@ class PerfectIntegrator(Membrane):
 class Leak(Membrane):
     """V-[t] = factor V[t-1] + I[t]; `factor` remains of the potential, exp(-dt / tau_m)."""
 
-    features = (Feature("leak", why_not=ABSENT),)
+    features = (Feature("leak", avoided_by="[cell] leak = False", why_not=ABSENT),)
 
     factor: float
 
@@ -132,13 +130,13 @@ class GradedSpikes(SpikeRule):
         Feature(
             "spikes that carry values (payloads)",
             "spikes that carry values",
-            avoided_by=_PLAIN,
+            avoided_by=plain_spikes,
             why_not=ABSENT,
         ),
         Feature(
             "signed spikes of neurons",
             "signed spikes",
-            avoided_by=_PLAIN,
+            avoided_by=plain_spikes,
             why_not=ABSENT,
         ),
     )
@@ -186,7 +184,9 @@ class Subtract(ResetRule):
 class ToPotential(ResetRule):
     """V = potential where z."""
 
-    features = (Feature("reset to a potential", why_not=ABSENT, kind="reset", value="zero"),)
+    features = (
+        Feature("reset to a potential", avoided_by=subtraction, why_not=ABSENT, kind="reset", value="zero"),
+    )
 
     potential: float
 
@@ -204,7 +204,7 @@ class ToPotential(ResetRule):
 class Modulo(ResetRule):
     """V = V- - theta floor(V- / theta) where z: several thresholds' worth is dropped."""
 
-    features = (Feature("reset by modulo", why_not=ABSENT, kind="reset", value="modulo"),)
+    features = (Feature("reset by modulo", avoided_by=subtraction, why_not=ABSENT, kind="reset", value="modulo"),)
 
     def after(self, before: Array, spikes: Array, height: Array | float) -> Array:
         """What is left of the division, where a spike is."""
@@ -246,7 +246,7 @@ MOST_STEPS = 2**31
 class RefractoryPeriod(Pause):
     """I[t] = 0, z[t] = 0 in the `steps` steps after a spike; the leak goes on."""
 
-    features = (Feature("refractory period", why_not=ABSENT),)
+    features = (Feature("refractory period", avoided_by="[cell] tau_refrac = 0", why_not=ABSENT),)
 
     steps: int
 

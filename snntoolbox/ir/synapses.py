@@ -25,7 +25,7 @@ class Exponential(Synapse):
     features = (
         Feature(
             "synaptic currents that last",
-            avoided_by="[cell] tau_syn_E and tau_syn_I left out",
+            avoided_by="[cell] tau_syn_E = 0.01 and tau_syn_I = 0.01",
             why_not="a spike acts in one step",
         ),
     )

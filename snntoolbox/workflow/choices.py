@@ -17,6 +17,7 @@ from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, RATES
 from snntoolbox.workflow.config.key import Key
 from snntoolbox.workflow.config.schema import ParameterSweep, Settings, keys
+from snntoolbox.workflow.own_keys import in_own_keys
 
 OF_A_RUN = {"duration": "simulation.duration", "early_exit": "simulation.early_exit"}
 """What a search or advice may change beside the recipe, and its key."""
@@ -46,16 +47,18 @@ def recipe_of(
     return recipe
 
 
-def check_choices(settings: Settings) -> None:
-    """ConversionError for choices of a conversion that do not go together, whatever the data are.
+def check_choices(settings: Settings) -> Recipe | None:
+    """The recipe of a conversion, None where there is none; ConversionError for choices that do not go together.
+
+    It is that of data from 0 to 1: none are opened.
 
     ConfigError for keys that a sweep varies and that are run as they are: of those it is the points that were checked.
     """
     alone = replace(settings, parameter_sweep=ParameterSweep())
     if alone != settings and (wrong := problems_across_keys(alone, frozenset())):
         raise ConfigError("; ".join(wrong))
-    if settings.tools.convert:
-        recipe_of(settings, 1.0, (0.0, 1.0))
+    with in_own_keys(settings):
+        return recipe_of(settings, 1.0, (0.0, 1.0)) if settings.tools.convert else None
 
 
 def presents_events(settings: Settings) -> bool:

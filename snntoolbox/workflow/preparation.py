@@ -21,7 +21,7 @@ from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.settle import settle
-from snntoolbox.conversion.smallest_network import smallest_network
+from snntoolbox.conversion.smallest_network import check_unopened, smallest_network
 from snntoolbox.conversion.stages import spiking
 from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError
@@ -29,6 +29,7 @@ from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import MaxPool
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow.choices import check_choices, presents_events, recipe_of
@@ -39,6 +40,7 @@ from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.journal import Journal
 from snntoolbox.workflow.offset_current import check_offset, with_offset
 from snntoolbox.workflow.options import options_of
+from snntoolbox.workflow.own_keys import in_own_keys
 from snntoolbox.workflow.report.variables import kept_variables
 from snntoolbox.workflow.saved import check_saved
 
@@ -85,7 +87,13 @@ class Prepared:
 
 def prepare(settings: Settings, check: Check) -> Prepared:
     """All stages up to the spiking network; whatever can be refused is refused before the long ones."""
-    check_choices(settings)
+    with in_own_keys(settings):
+        return _prepared(settings, check)
+
+
+def _prepared(settings: Settings, check: Check) -> Prepared:
+    if (chosen := check_choices(settings)) is not None:
+        check_unopened(check, chosen, settings.simulation.duration)
     journal = Journal(settings.output.verbose)
     for text in settings.without_effect:
         journal.warn(text)
@@ -232,9 +240,11 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
         return Plan()
     recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range(), inputs.event_value)
     check_offset(settings, recipe)
-    if settings.tools.convert:
-        check(smallest_network(recipe, settings.simulation.duration))
     lowered = lower(graph, recipe)
+    if settings.tools.convert:
+        pools = any(isinstance(node, MaxPool) for node in lowered.nodes.values())
+        samples = inputs.calibration is not None
+        check(smallest_network(recipe, settings.simulation.duration, pools=pools, samples=samples))
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}

@@ -173,7 +173,7 @@ def test_what_does_not_differ_needs_nothing():
 
 HINTS = {
     "who can": (network(IF(leak=0.5)), {"first": Capabilities(), "able": EVERYTHING}, "simulator = able can run"),
-    "not itself": (network(IF(leak=0.5)), {"tested": EVERYTHING}, "snntoolbox capabilities"),
+    "not itself": (network(IF(initial=0.5)), {"tested": EVERYTHING}, "snntoolbox capabilities"),
     "setting": (network(GATE), {}, "maxpool_type = relu_tree"),
     "either": (network(IF(), encoding=Poisson()), {"able": EVERYTHING}, "able can run .*, or .*poisson_input = False"),
 }

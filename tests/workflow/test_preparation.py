@@ -48,16 +48,34 @@ def test_the_check_is_asked_before_long_work_and_of_what_came_out(settings, monk
     asked = []
     prepared = prepare(settings(), asked.append)
     assert asked[-1] is prepared.network
-    assert len(asked) == 2
-    assert asked[0].neurons < asked[1].neurons / 100
+    assert len(asked) == 3
+    assert asked[0].neurons == asked[1].neurons < asked[2].neurons / 100
 
     def refuse(network):
         raise UnsupportedError("a story", [])
 
-    for long in ("evaluated", "settle"):
+    for long in ("open_inputs", "evaluated", "settle"):
         monkeypatch.setattr(f"snntoolbox.workflow.preparation.{long}", lambda *a: pytest.fail("it began"))
     with pytest.raises(UnsupportedError):
         prepare(settings(), refuse)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["conversion.readout=softmax"], ["read-out that draws spikes by a softmax", "max pooling by a gate"]),
+        (["paths.filename_clamp_indices=clamps.json"], ["potentials held", "max pooling by a gate"]),
+        (["conversion.maxpool_type=wta", "cell.delay=2"], ["a delay of its own", "a recurrent connection"]),
+    ],
+)
+def test_all_that_a_simulator_cannot_is_named_before_a_model_is_opened(settings, tmp_path, monkeypatch, changes, told):
+    (tmp_path / "clamps.json").write_text('{"0": 2}')
+    chosen = settings("conversion.maxpool_type=fir_max", "simulation.simulator=verilog", "cell.leak=True", *changes)
+    monkeypatch.setattr("snntoolbox.workflow.preparation.open_inputs", lambda *a: pytest.fail("it began"))
+    with pytest.raises(UnsupportedError) as caught:
+        prepare(chosen, runs_on(chosen))
+    for words in ("leak", "weights that are not on an integer grid", *told):
+        assert words in str(caught.value)
 
 
 def test_a_saved_network_is_checked_too(settings):

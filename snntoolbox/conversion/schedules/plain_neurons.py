@@ -20,15 +20,18 @@ _GATE = "max pooling by a gate, which needs its input's spikes step by step"
 
 def hint_for(schedule: str) -> str:
     """What to set for a schedule of this name."""
-    needed = "reset = subtract, leak = False, tau_refrac = 0, maxpool_type = relu_tree"
-    return f"schedule = {schedule} needs plain neurons: {needed}"
+    plain = "reset = subtract, leak = False, tau_refrac = 0"
+    ways = "[conversion] maxpool_type = relu_tree, or [conversion] schedule = rate"
+    return f"{ways}; schedule = {schedule} needs plain neurons: {plain}"
 
 
 def lossy_choices(schedule: str, recipe: Choices) -> list[str]:
     """What is wrong with neurons that lose current, which a schedule of this name cannot have."""
     wrong = []
-    if recipe.neuron.reset != "subtract" or recipe.neuron.leak != 1:
-        wrong.append(f"schedule = {schedule} needs neurons with reset = subtract and without leak")
+    if recipe.neuron.reset != "subtract":
+        wrong.append(f"schedule = {schedule} needs neurons with reset = subtract")
+    if recipe.neuron.leak != 1:
+        wrong.append(f"schedule = {schedule} needs neurons without leak")
     if recipe.neuron.refractory:
         wrong.append(f"schedule = {schedule} needs neurons without a refractory period")
     if recipe.neuron.saturation is not None:

@@ -23,7 +23,8 @@ class Radix(Windowed):
         """2^steps - 1 levels."""
         if steps > MOST_BITS:
             message = f"schedule = radix has a step for each binary digit of a value, and {steps} are too many"
-            raise ConversionError(message, hint=f"a duration of 4 to 8 steps, of {MOST_BITS} at most")
+            hint = f"[simulation] duration = {self.usual}, for instance; {MOST_BITS} steps at most"
+            raise ConversionError(message, hint=hint)
         return FireInTurn(steps, Counting.DIGIT)
 
     def misfits(self, recipe: Choices) -> list[str]:

@@ -18,7 +18,7 @@ from snntoolbox.conversion.spiking.single_weights import SingleWeights
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
-from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array, Node
 
 __all__ = ["Quantize", "bounded_anew"]
@@ -144,7 +144,7 @@ def _check_neurons(network: SpikingNetwork) -> None:
         neuron = population.neuron
         if isinstance(neuron, IF) and neuron.leak != 1:
             offenders.append(Unsupported(population.label, "a leak, which leaves the integer grid"))
-        if isinstance(neuron, IF) and neuron.reset_potential != 0:
+        if isinstance(neuron, IF) and neuron.reset is Reset.ZERO and neuron.reset_potential != 0:
             offenders.append(Unsupported(population.label, "a reset potential other than 0"))
         if isinstance(neuron, IF) and neuron.saturation is not None:
             offenders.append(Unsupported(population.label, "potentials that saturate, which can only be set after it"))

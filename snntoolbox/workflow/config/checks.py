@@ -7,7 +7,7 @@ from pathlib import PurePath
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.time_steps import whole_steps
 from snntoolbox.workflow.config.cell_keys import Cell, height
-from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, always_fires, bits_sent, readout_of
+from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, RATES, always_fires, bits_sent, readout_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import problems_of_sweep
 
@@ -96,7 +96,8 @@ def _codings(settings: Settings) -> list[str]:
     if len(chosen) < 2:
         return []
     first, *others = chosen
-    return [f"{' and '.join(others)} = True: {first} is another coding; leave all but one out"]
+    ways = " or ".join(f"{name} = False" for name in chosen)
+    return [f"{' and '.join(others)} = True: {first} is another coding, and there is one; set {ways}"]
 
 
 def _latency(settings: Settings) -> list[str]:
@@ -119,7 +120,9 @@ def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:
         return [f"conversion.num_bits = {settings.conversion.num_bits}: {told}"]
     if code not in CODES or "conversion.schedule" not in user_keys or CODES[code] == schedule:
         return []
-    return [f"conversion.spike_code = {code}: is schedule = {CODES[code]}, and conversion.schedule = {schedule}"]
+    own = f"is schedule = {CODES[code]}, and conversion.schedule = {schedule}"
+    ways = f"conversion.spike_code = {RATES} or conversion.schedule = {CODES[code]}"
+    return [f"conversion.spike_code = {code}: {own}; set {ways}"]
 
 
 def _readout(settings: Settings, user_keys: frozenset[str]) -> list[str]:
@@ -142,7 +145,8 @@ def _special(settings: Settings) -> list[str]:
     if not (chosen and settings.tools.convert):
         return []
     if len(chosen) > 1:
-        told = "lets spikes carry their threshold, cell.payloads = True all of the potential; leave one of them out"
+        told = "lets spikes carry their threshold, cell.payloads = True all of the potential"
+        told += "; set normalization.online_normalization = False or cell.payloads = False"
         return [f"normalization.online_normalization = True: {told}"]
     others = {
         f"cell.spikes = {cell.spikes}": ("cell.spikes = unsigned", cell.spikes != "unsigned"),

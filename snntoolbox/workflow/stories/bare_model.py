@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import numpy as np
 from snntoolbox.backends.checking import check_exporter
 from snntoolbox.backends.export import checked_options, export, option_names, refuse_used
 from snntoolbox.backends.protocol import Exported, Exporter
-from snntoolbox.conversion.smallest_network import smallest_network
+from snntoolbox.conversion.smallest_network import check_unopened, smallest_network
 from snntoolbox.conversion.stages import convert
 from snntoolbox.ir.node import Array
-from snntoolbox.workflow.choices import recipe_of
+from snntoolbox.workflow.choices import check_choices, recipe_of
 from snntoolbox.workflow.data.arrays import find_array
 from snntoolbox.workflow.inputs import open_inputs
 from snntoolbox.workflow.models import is_model
@@ -43,6 +44,8 @@ def export_model(
     checked_options(exporter, options, force=force)
     refuse_used(folder, force)
     settings = settings_for(exporter, model, ["tools.evaluate_ann=False", *overrides])
+    if (chosen := check_choices(settings)) is not None:
+        check_unopened(partial(check_exporter, exporter), chosen, settings.simulation.duration)
     inputs = open_inputs(settings, log.warning)
     assert inputs.graph is not None
     data = inputs.calibration

@@ -28,6 +28,7 @@ from snntoolbox.workflow.config.values import spelled
 from snntoolbox.workflow.inputs import Inputs, open_inputs
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
+from snntoolbox.workflow.own_keys import in_own_keys
 from snntoolbox.workflow.preparation import resets_alone
 from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.tune_page import tune_page
@@ -96,7 +97,7 @@ def _searched(inputs: Inputs, settings: Settings, search: Search) -> Tuning:
     data, simulation = _calibration(inputs), settings.simulation
     assert inputs.leading is not None
     low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0) or 1.0
-    with _bar(settings, search.budget) as spent, _quietly():
+    with _bar(settings, search.budget) as spent, _quietly(), in_own_keys(settings):
         return tune(
             inputs.leading,
             data,

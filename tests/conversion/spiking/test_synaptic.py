@@ -200,7 +200,7 @@ def test_what_is_no_share_is_refused(synaptic):
 
 @pytest.mark.parametrize(
     ("choices", "message"),
-    [({"weight_bits": 8}, "what fades has no grid"), ({"bias": "neuron"}, "biases come late")],
+    [({"weight_bits": 8}, "of what fades a share"), ({"bias": "neuron"}, "biases come late")],
 )
 def test_choices_that_exclude_it(choices, message):
     with pytest.raises(ConversionError, match=message):

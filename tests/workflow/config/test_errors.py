@@ -261,7 +261,7 @@ def test_special_spikes_and_what_does_not_go_with_them(message, tmp_path, switch
 def test_two_kinds_of_special_spikes(message):
     text = message("", "cell.payloads=True", "normalization.online_normalization=True")
     assert "normalization.online_normalization = True: lets spikes carry their threshold, cell.payloads = True" in text
-    assert text.endswith("; leave one of them out")
+    assert text.endswith("; set normalization.online_normalization = False or cell.payloads = False")
 
 
 @pytest.mark.parametrize("line", ["cell.v_rest=-0.5", "cell.v_reset=-0.5", "cell.tau_refrac=1"])
