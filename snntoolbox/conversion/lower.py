@@ -45,6 +45,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = _without_bounds(graph, f"schedule = {recipe.schedule}")
     elif recipe.per_step < 1:  # neurons may fire in every step, which is more than an activation at its bound
         graph = _without_bounds(graph, f"dt = {recipe.dt:g}")
+    _tell_halves(graph)
     if recipe.readout == "spikes":
         _check_spikes_can_say(graph)
         graph = RectifyOutputs()(graph)
@@ -58,6 +59,14 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := schedule.unsupported(graph):
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=schedule.hint)
     return graph
+
+
+def _tell_halves(graph: Graph) -> None:
+    """Warn of values half-way between two levels, of which neurons take the upper one."""
+    if even := [n.label for n in graph.nodes.values() if isinstance(n, ReLU) and n.halves_to_even]:
+        shown = ", ".join(even[:3]) + (f" and {len(even) - 3} more" if len(even) > 3 else "")
+        told = "values half-way between two levels go to the even one in the model, here to the upper one: %s"
+        log.warning(told, shown)
 
 
 def _without_bounds(graph: Graph, choice: str) -> Graph:

@@ -223,6 +223,8 @@ def _relu(node: ReLU, shapes: tuple[Shape, ...], target: Target) -> Kernel:
         high = bound.item() if bound.ndim == 0 else bound
         return lambda x: x.clamp(min=0).clamp_(max=high)
     level = bound / levels
+    if node.halves_to_even:
+        return lambda x: level * (x / level).round().clamp(0, levels)
     return lambda x: level * (x / level + 0.5).floor().clamp(0, levels)
 
 

@@ -51,7 +51,7 @@ def _joined(node: ReLU, source: ReLU) -> ReLU | None:
         limit = None if bound.ndim == 0 and np.isinf(bound) else bound if bound.ndim else float(bound)
         return replace(node, inputs=source.inputs, max_value=limit)
     if node.levels is None and np.all(np.asarray(outer) >= inner):
-        return replace(node, inputs=source.inputs, max_value=source.max_value, levels=source.levels)
+        return replace(source, name=node.name, origin=node.origin)
     return None
 
 

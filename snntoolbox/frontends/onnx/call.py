@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Lost, Operand, Refusal, per_axis, real
+from snntoolbox.frontends.quantising import Grid
 from snntoolbox.ir.node import Array
 
 # Two batch sizes at which what depends on the batch alone is worked out: see `Known`.
@@ -48,12 +49,13 @@ Value = Activation | Known | Lost
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OnnxCall(LayerCall):
-    """A node with the values of its inputs (None where an optional one is left out)."""
+    """A node with the values of its inputs (None where one is left out), and the grids of quantised ones."""
 
     attributes: dict[str, Any]
     inputs: tuple[Value | None, ...]
     outputs: tuple[str, ...]
     opset: int
+    grids: tuple[Grid, ...] = ()
 
     # -- inputs -------------------------------------------------------------------------------------------------
 

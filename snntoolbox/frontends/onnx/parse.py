@@ -15,11 +15,12 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
-from snntoolbox.frontends.onnx import folding
+from snntoolbox.frontends.onnx import folding, quantised
 from snntoolbox.frontends.onnx.call import PROBES, Known, OnnxCall, Value
 from snntoolbox.frontends.onnx.handlers import ANY_BATCH_AXIS, BROADCASTING, HANDLERS, STEPS_FIRST
 from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
+from snntoolbox.frontends.quantising import Grid, as_integers
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Input
@@ -31,7 +32,10 @@ SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 MALFORMED = (*DAMAGE, IndexError, ArithmeticError, AttributeError, MemoryError)
 
 
-INTEGER_SAFE = {"Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice"}
+DOMAIN_HINTS = {"com.microsoft": "quantise in the form of standard operators: quant_format=QuantFormat.QDQ"}
+INTEGER_SAFE = {
+    *("Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "DequantizeLinear"),
+}
 
 
 def parse_model(model: OnnxModel) -> Graph:
@@ -47,6 +51,7 @@ class _Walk:
         self.builder = GraphBuilder("onnx")
         self.folder = folding.Folder(model.proto)
         self.values: dict[str, Value] = {}
+        self.grids: dict[str, Grid] = {}
         self.integers = {spec.name for spec in model.inputs if spec.dtype.kind not in "f"}
 
     def graph(self) -> Graph:
@@ -113,7 +118,14 @@ class _Walk:
         if not isinstance(value, Activation):
             return None
         told(self.builder, value)
-        return value.name
+        return self._as_integers(name, value.name) if name in self.grids else value.name
+
+    def _as_integers(self, name: str, source: str) -> str:
+        """A quantised output as the integers that the model gives."""
+        call = layer_call.LayerCall(
+            builder=self.builder, name=name, origin=self.builder.origin("Output", name), sources=(source,)
+        )
+        return as_integers(call, source, self.grids[name])
 
     def _value(self, name: str, reader: str) -> Value:
         if name not in self.values:
@@ -146,7 +158,7 @@ class _Walk:
             if len(known) == len(inputs):
                 return list(self.folder.fold(node, known))
             if node.domain not in DOMAINS:
-                raise Refusal(f"operator of the domain '{node.domain}'")
+                raise Refusal(f"operator of the domain '{node.domain}'", hint=DOMAIN_HINTS.get(node.domain))
             if node.op_type in ("Shape", "Size"):
                 return [self._measured(node, inputs)]
             return self._handled(node, name, inputs)
@@ -161,6 +173,8 @@ class _Walk:
         call = self._call(node, name, inputs)
         added = HANDLERS[node.op_type](call)
         self._note_integers(node)
+        if (grid := quantised.grid_made(node.op_type, call)) is not None:
+            self.grids.update(dict.fromkeys(node.output[:1], grid))
         results = added if isinstance(added, tuple) else (added,)
         read = [v for v in inputs if isinstance(v, Activation)]
         values: list[Value] = [placed(call, r, read) or LOST for r in results]
@@ -174,6 +188,9 @@ class _Walk:
     def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> OnnxCall:
         if self.integers.intersection(node.input) and node.op_type not in INTEGER_SAFE:
             raise Refusal("works on integers")
+        grids = tuple(self.grids[i] for i in node.input if i in self.grids)
+        if grids and node.op_type not in quantised.ON_GRIDS:
+            raise Refusal("works on quantised integers", hint="put a DequantizeLinear in front of it")
         if node.op_type in BROADCASTING:
             inputs = self._aligned(node, name, inputs)
         axes = [v.batch_axis for v in inputs if isinstance(v, Activation)]
@@ -192,6 +209,7 @@ class _Walk:
             inputs=inputs,
             outputs=tuple(o if o in self._read else "" for o in node.output),
             opset=self.model.opset,
+            grids=grids,
         )
 
     def _aligned(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -208,8 +226,8 @@ class _Walk:
         return {i for node in self.model.proto.graph.node for i in node.input}.union(self.model.outputs)
 
     def _note_integers(self, node: Any) -> None:
-        """Values that are only moved keep an integer type; a Cast ends it."""
-        if self.integers.intersection(node.input) and node.op_type != "Cast":
+        """Values that are only moved keep an integer type; a Cast or what they stand for ends it."""
+        if self.integers.intersection(node.input) and node.op_type not in ("Cast", "DequantizeLinear"):
             self.integers.update(node.output)
 
     def _measured(self, node: Any, inputs: tuple[Value | None, ...]) -> Known:

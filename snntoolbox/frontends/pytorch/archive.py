@@ -23,7 +23,9 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.pytorch.sizes import quiet
 
 _OPERATOR = re.compile(
-    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\.sym_(int|float|max|min|not|ite)"
+    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?"
+    r"|torch\.ops\.quantized_decomposed\.(de)?quantize_per_(tensor|channel)(\.\w+)?"
+    r"|torch\.sym_(int|float|max|min|not|ite)"
     r"|math\.(trunc|floor|ceil)|_operator\.(getitem|add|sub|mul|truediv|floordiv|mod|neg|eq|ne|lt|le|gt|ge)"
     r"|_operator\.(and_|or_|not_)",
     re.ASCII,
@@ -48,6 +50,9 @@ def load_program(path: Path) -> ExportedProgram:
     except OSError as error:
         raise FrontendError(f"'{path}' cannot be read: {error.strerror}") from error
     clean = _rebuilt(path, data)
+    # It makes torch know the operations of quantised exports.
+    import torch.ao.quantization.fx._decomposed
+
     try:
         with quiet():
             return torch.export.load(clean)

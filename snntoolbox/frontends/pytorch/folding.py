@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 
 from snntoolbox.frontends.budget import Budget
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal
+from snntoolbox.frontends.pytorch.handlers import quantised
 from snntoolbox.frontends.pytorch.operators import FACTORIES, FOLDED, PRODUCTS, SHAPE_ONLY, op_name, writes_out
 from snntoolbox.frontends.pytorch.sizes import planned
 
@@ -45,7 +46,9 @@ class Folder:
             _check_norm(*args)
         with torch.no_grad():
             try:
-                self._spend(op, planned(target, args, kwargs), leaves)
+                # Of fake quantisation torch has no plan; its results are as large as what it reads first.
+                made = args[0].numel() if op in quantised.FOLDED else planned(target, args, kwargs)
+                self._spend(op, made, leaves)
                 return target(*args, **kwargs)
             except Refusal:
                 raise

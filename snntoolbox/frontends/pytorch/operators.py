@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from snntoolbox.frontends.pytorch.handlers import HANDLERS
+from snntoolbox.frontends.pytorch.handlers import HANDLERS, quantised
 
 ELEMENTWISE = frozenset(
     {
@@ -43,7 +43,7 @@ PRODUCTS = frozenset({"addmm", "addmv", "bmm", "dot", "linear", "matmul", "mm", 
 FACTORIES = frozenset({"zeros", "ones", "full", "arange", "linspace", "eye", "scalar_tensor"})
 SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "fill"})
 
-FOLDED = ELEMENTWISE | MOVING | REDUCING | PRODUCTS | FACTORIES | SHAPE_ONLY | {"_weight_norm"}
+FOLDED = ELEMENTWISE | MOVING | REDUCING | PRODUCTS | FACTORIES | SHAPE_ONLY | quantised.FOLDED | {"_weight_norm"}
 """What is computed where all arguments are constants; each checks its arguments itself (`_weight_norm`: `fold`)."""
 
 

@@ -23,6 +23,7 @@ from snntoolbox.frontends.pytorch.handlers import (
     SIZE_READERS,
     WHOLE_LAYERS,
 )
+from snntoolbox.frontends.pytorch.handlers.quantised import DECOMPOSED
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
 from snntoolbox.frontends.pytorch.operators import is_known, op_name, unknown_nodes, writes
@@ -84,6 +85,8 @@ class _Walk:
         """The graph node of an output."""
         value = self.values[node]
         if isinstance(value, Activation):
+            if op_name(node.target) == f"{DECOMPOSED}.quantize_per_tensor":
+                self.builder.refuse(self._origin(node), "gives integers as output", hint="end with a dequantize")
             told(self.builder, value)
             return value.name
         if not isinstance(value, Lost):

@@ -32,11 +32,14 @@ class ReLU(Node):
 
     An array as bound has the rank of the sample and broadcasts to it. With a number of `levels` L it is the
     quantised rectifier of Bu et al. (arXiv 2303.04347, QCFS), ``m / L * clip(floor(x L / m + 1/2), 0, L)``, which an
-    integrate-and-fire neuron with threshold m computes in L steps from half a threshold on.
+    integrate-and-fire neuron with threshold m computes in L steps from half a threshold on. With `halves_to_even` a
+    value half-way between two levels takes the even one, as integer arithmetic rounds, where that neuron takes the
+    upper one.
     """
 
     max_value: float | Array | None = None
     levels: int | None = None
+    halves_to_even: bool = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
@@ -59,7 +62,8 @@ class ReLU(Node):
         if self.levels is None:
             return np.asarray(np.clip(x, 0, bound))
         level = bound / self.levels
-        return np.asarray(level * np.clip(np.floor(x / level + 0.5), 0, self.levels))
+        nearest = np.rint(x / level) if self.halves_to_even else np.floor(x / level + 0.5)
+        return np.asarray(level * np.clip(nearest, 0, self.levels))
 
     def bounded(self, scale: Array, largest_rate: float = 1.0) -> Array:
         """The scale of its neurons where a rule chose `scale`: at most the bound, and with levels the bound itself.

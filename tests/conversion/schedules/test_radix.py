@@ -131,10 +131,8 @@ def test_it_is_asserted_at_conversion(monkeypatch):
     from snntoolbox.conversion.schedules import quantized_reference
 
     net, x = graph()
-    counts = quantized_reference.quantized_counts
-    monkeypatch.setattr(
-        quantized_reference, "quantized_counts", lambda *given: {n: c + 1 for n, c in counts(*given).items()}
-    )
+    sums = quantized_reference._sums
+    monkeypatch.setattr(quantized_reference, "_sums", lambda *given: {n: s + 1 for n, s in sums(*given).items()})
     with pytest.raises(GraphError, match="a radix network differs from its quantised one"):
         stb.convert(net, x, schedule="radix", duration=4)
 

@@ -10,13 +10,14 @@ from snntoolbox.frontends.pytorch.handlers import (
     joining,
     moving,
     pooling,
+    quantised,
     recurrent,
     resizing,
     weighted,
 )
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {}
-for _family in (activations, arithmetic, joining, moving, pooling, recurrent, resizing, weighted):
+for _family in (activations, arithmetic, joining, moving, pooling, quantised, recurrent, resizing, weighted):
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
         raise RuntimeError(f"two handlers for {sorted(_double)}")
     HANDLERS.update(_family.HANDLERS)
