@@ -4,14 +4,12 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from itertools import chain
 
 import house
 import networkx as nx
 import pytest
-
-FILES = {p.relative_to(house.ROOT).as_posix(): ast.parse(p.read_text()) for p in house.ROOT.rglob("*.py")}
-GRAPH = house.graph()
 
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.
 FRAMEWORKS = {
@@ -60,6 +58,17 @@ SHARED = {("pynn", "nest"), ("pynn", "brian2"), ("fpga", "verilog")}
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 50
 
 
+@cache
+def trees():
+    """Every file of the package, parsed."""
+    return {p.relative_to(house.ROOT).as_posix(): ast.parse(p.read_text()) for p in house.ROOT.rglob("*.py")}
+
+
+@cache
+def graph():
+    return house.graph()
+
+
 def type_checking(node):
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
@@ -92,24 +101,24 @@ def functions(tree):
 
 
 def test_only_these_rooms():
-    assert {house.room(m) for m in GRAPH} == set(chain.from_iterable(house.FLOORS))
+    assert {house.room(m) for m in graph()} == set(chain.from_iterable(house.FLOORS))
     assert len(house.entries()) <= 14
-    assert house.floors(GRAPH) <= 8
+    assert house.floors(graph()) <= 8
 
 
 def test_no_import_runs_up():
-    assert house.upwards(GRAPH) == []
+    assert house.upwards(graph()) == []
 
 
 def test_no_circles():
-    assert house.circles(GRAPH) == []
+    assert house.circles(graph()) == []
 
 
 @pytest.mark.parametrize("family", ["frontends", "backends"])
 def test_siblings_do_not_know_each_other(family):
     """What several of a family share lies beside their folders, as a module of its own."""
     owners = {p.name for p in (house.ROOT / family).iterdir() if p.is_dir()} - {"workers", "__pycache__"}
-    pairs = ((a.split("."), b.split(".")) for a, b in GRAPH.edges)
+    pairs = ((a.split("."), b.split(".")) for a, b in graph().edges)
     inside = ((a[2], b[2]) for a, b in pairs if a[1:2] == b[1:2] == [family] and len(a) > 2 and len(b) > 2)
     inside = [*inside]
     assert {(a, b) for a, b in inside if a in owners and b in owners and a != b} <= SHARED
@@ -128,22 +137,22 @@ def test_few_import_what_no_rule_sees():
         calls = (n for n in walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith("import_module"))
         return any(not (c.args and isinstance(c.args[0], ast.Constant)) for c in calls)
 
-    assert {file for file, tree in FILES.items() if unseen(tree)} == FOUND_BY_NAME
+    assert {file for file, tree in trees().items() if unseen(tree)} == FOUND_BY_NAME
 
 
 def test_the_rules_see_what_breaks_them():
     """The tests test themselves: imports in functions and for types are found, and circles and arrows that run up."""
-    edges = set(GRAPH.edges)
+    edges = set(graph().edges)
     assert ("snntoolbox.ir.graph", "snntoolbox.ir.node") in edges
     assert ("snntoolbox.backends.verilog.backend", "snntoolbox.backends.verilog.simulation") in edges, "in a function"
     assert ("snntoolbox.frontends.keras.runtime", "snntoolbox.training.keras") in edges, "by import_module"
     assert ("snntoolbox.__init__", "snntoolbox.conversion.load") in edges, "relative, in the stub"
-    wrong = nx.DiGraph(GRAPH)
+    wrong = nx.DiGraph(graph())
     wrong.add_edge("snntoolbox.ir.network", "snntoolbox.conversion.stages")
     assert house.upwards(wrong) == [("snntoolbox.ir.network", "snntoolbox.conversion.stages")]
     assert len(house.circles(wrong)) == 1
-    assert "matplotlib" not in set(packages(FILES["ir/drawing/plots.py"])), "for types alone"
-    assert "PIL" in set(packages(FILES["workflow/data/images.py"]))
+    assert "matplotlib" not in set(packages(trees()["ir/drawing/plots.py"])), "for types alone"
+    assert "PIL" in set(packages(trees()["workflow/data/images.py"]))
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -152,7 +161,7 @@ def test_the_rules_see_what_breaks_them():
 def test_frameworks_stay_in_their_modules():
     wrong = [
         (file, package)
-        for file, tree in FILES.items()
+        for file, tree in trees().items()
         for package in set(packages(tree)) & FRAMEWORKS.keys()
         if not file.startswith(FRAMEWORKS[package] or "nowhere")
     ]
@@ -164,7 +173,7 @@ def test_nothing_is_printed_or_evaluated():
     out = {"print", "sys.exit"}
     wrong = [
         (file, call)
-        for file, tree in FILES.items()
+        for file, tree in trees().items()
         for call in {ast.unparse(n.func) for n in walk(tree) if isinstance(n, ast.Call)}
         & (banned | (set() if file.startswith(PRINTING) or file in ("__main__.py", "bin/run.py") else out))
     ]
@@ -172,16 +181,16 @@ def test_nothing_is_printed_or_evaluated():
 
 
 def test_modules_open_with_a_sentence():
-    first = {file: (ast.get_docstring(tree) or "\n").splitlines()[0] for file, tree in FILES.items()}
+    first = {file: (ast.get_docstring(tree) or "\n").splitlines()[0] for file, tree in trees().items()}
     assert [file for file, line in first.items() if not line.endswith((".", ":", "?"))] == []
 
 
 def test_files_and_functions_are_short():
-    lines = {file: len((house.ROOT / file).read_text().splitlines()) for file in FILES}
+    lines = {file: len((house.ROOT / file).read_text().splitlines()) for file in trees()}
     assert {f: n for f, n in lines.items() if n > MOST_LINES} == {}
     long = {
         f"{file}: {f.name}": f.end_lineno - f.lineno + 1
-        for file, tree in FILES.items()
+        for file, tree in trees().items()
         for f in functions(tree)
         if f.end_lineno - f.lineno + 1 > MOST_LINES_OF_A_FUNCTION
     }
@@ -219,7 +228,7 @@ def test_stages_are_functions():
     """In workflow no attribute is born outside a constructor, and no class stands on another of workflow."""
     classes = [
         (file, node)
-        for file, tree in FILES.items()
+        for file, tree in trees().items()
         if file.startswith("workflow/")
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)

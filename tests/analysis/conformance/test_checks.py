@@ -27,12 +27,15 @@ def backend(name):
     return backend_named(name)
 
 
+ONE_IN = {"INI": 1, "brian2": 6, "pynn.brian2": 16, "pynn.nest": 12, "pynn.neuron": 8}
+"""Most cases are long but on INI, and more of those on slow simulators or reached by way of another (PyNN's)."""
+
+
 def runs():
-    """Every case on every backend; most are long but on INI, and more of those reached by way of another (PyNN's)."""
+    """Every case on every backend."""
     for name in backend_names():
-        some = () if name == "INI" else pytest.mark.one_in(8 if "." in name else 3)
         for case in CASES:
-            yield pytest.param(name, case, id=f"{name}-{case}", marks=some)
+            yield pytest.param(name, case, id=f"{name}-{case}", marks=pytest.mark.one_in(ONE_IN.get(name, 3)))
 
 
 @pytest.mark.parametrize(("name", "case"), [*runs()])

@@ -26,11 +26,11 @@ OPTIONS = {"fpga": {"target": "generic", "sim_seconds": 0, "synth_seconds": 0}}
 
 
 def runs():
-    """Every case on every exporter; of those that write modules one in turn, and the others are long."""
+    """Every case on every exporter; of modules one in turn, of others every second one; the rest is long."""
     modules = [library.name for library in LIBRARIES]
     for name in exporter_names():
         for number, case in enumerate(CASES):
-            turn = name not in modules or modules[number % len(modules)] == name
+            turn = modules[number % len(modules)] == name if name in modules else number % 2 == 0
             yield pytest.param(name, case, marks=() if turn else pytest.mark.long)
 
 
@@ -177,9 +177,12 @@ def test_a_wrong_exporter_is_noticed(faulty, case, message):
         check_case(faulty(), CASES[case])
 
 
-def test_all_cases_are_told_and_all_failures_at_once():
+def test_all_cases_are_told_and_all_failures_at_once(monkeypatch):
+    some = [case for case in CASES.values() if case.name in ("neuron: bias", "network: residual")]
+    some += list(CASES.values())[::10]
+    monkeypatch.setattr(exporters, "written_cases", lambda: some)
     outcomes = stb.check_exporter(Saver())
-    assert set(outcomes) == {*CASES, INTERRUPTED}
+    assert set(outcomes) == {*(case.name for case in some), INTERRUPTED}
     assert set(outcomes.values()) == {"passed"}
     with pytest.raises(ConformanceError, match=r"cases failed:\n(.|\n)*neuron: bias: (.|\n)*network: residual"):
         stb.check_exporter(populations(bias=None)())

@@ -1,5 +1,7 @@
 """The search on a planted landscape: it finds the best, and keeps its budget on a clock of its own."""
 
+from functools import cache
+
 import pytest
 
 from snntoolbox.analysis import trials
@@ -38,9 +40,13 @@ class Clock:
         return Rung(samples, measure, lambda candidate: float(candidate.steps * samples))
 
 
+@cache
+def candidates(steps):
+    return Space.around(Recipe()).candidates(steps)
+
+
 def queues(*steps):
-    space = Space.around(Recipe())
-    return [space.candidates(n) for n in steps]
+    return [list(candidates(n)) for n in steps]
 
 
 def test_the_planted_best_is_found_long_before_all_is_tried(monkeypatch):

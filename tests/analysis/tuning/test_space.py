@@ -1,6 +1,7 @@
 """The space of a search: its axes, what is no candidate, and that a configuration can have every value."""
 
 from dataclasses import fields
+from functools import cache
 
 import pytest
 
@@ -58,11 +59,14 @@ BASES = {
 }
 
 
+@cache
+def candidates(base):
+    return Space.around(BASES[base]).candidates(8)
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_the_first_candidate_is_the_recipe_itself(base, recipe):
-    space = Space.around(BASES[base])
-    first = space.candidates(8)[0]
-    found = space.recipe(first)
+    found = Space.around(BASES[base]).recipe(candidates(base)[0])
     open_ones = ("threshold_rule", "layer_correction")
     assert plain(found, *open_ones) == plain(BASES[base], *open_ones)
     assert found.threshold_rule in (BASES[base].threshold_rule, "mmse", "percentile")
@@ -71,7 +75,7 @@ def test_the_first_candidate_is_the_recipe_itself(base, recipe):
 
 @pytest.mark.parametrize("base", BASES)
 def test_candidates_are_distinct_and_near_ones_come_first(base):
-    found = Space.around(BASES[base]).candidates(8)
+    found = candidates(base)
     assert len(set(found)) == len(found)
     distances = [c.distance for c in found]
     assert distances == sorted(distances)
@@ -83,7 +87,7 @@ def test_candidates_are_distinct_and_near_ones_come_first(base):
 
 
 def test_what_does_nothing_is_no_candidate():
-    for candidate in Space.around(Recipe()).candidates(8):
+    for candidate in candidates("default"):
         chosen = candidate.chosen
         if chosen["coding"] in ("phased", "differential"):
             assert chosen["correction"] == ("potential" if chosen["coding"] == "phased" else "none")
@@ -95,14 +99,14 @@ def test_what_does_nothing_is_no_candidate():
 
 
 def test_a_coding_of_its_own_has_what_its_schedule_fixes():
-    own = [c.chosen for c in Space.around(BASES["own levels of changes"]).candidates(8)]
+    own = [c.chosen for c in candidates("own levels of changes")]
     changes = [chosen for chosen in own if chosen["coding"] == "as it is"]
     assert {c["correction"] for c in changes} == {"none"}
     assert "mmse" not in {c["rule"] for c in changes}
 
 
 def test_what_a_recipe_cannot_be_is_no_candidate():
-    codings = {c.chosen["coding"] for c in Space.around(Recipe(weight_bits=8)).candidates(8)}
+    codings = {c.chosen["coding"] for c in candidates("on the grid")}
     assert codings == {"plain", "phased", "radix", "first-spike", "signed"}
 
 

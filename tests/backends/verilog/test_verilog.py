@@ -110,6 +110,7 @@ CASES = [
 
 @needs("iverilog")
 @pytest.mark.parametrize(("name", "choices"), CASES)
+@pytest.mark.one_in(2)
 def test_bench_passes_in_icarus_under_random_stalls(name, choices, tmp_path):
     net = network(name)
     checked_files(tmp_path, net, inputs(net), **CHOICES[choices])
@@ -211,6 +212,7 @@ def test_bench_notices_a_stuck_layer(tmp_path):
 
 @needs("verilator")
 @pytest.mark.parametrize(("name", "choices"), [*CASES, ("residual", "saturating"), ("residual", "non-square pools")])
+@pytest.mark.one_in(3)
 def test_lint_is_clean(name, choices, tmp_path):
     net = {"saturating": saturating, "non-square pools": pooling}.get(choices, network)(name)
     design, _ = design_for(net, inputs(net), **CHOICES.get(choices, {}))

@@ -108,6 +108,7 @@ def advanced(states, batch, shape, dtype, calls, current=True):
 @pytest.mark.parametrize("drive", DRIVES)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
+@pytest.mark.one_in(5)
 def test_kernel_is_the_loop(neuron, shape, drive, dtype, interpreted):
     target = Target(CPU, dtype)
     constant = torch.from_numpy(RANDOM.normal(0.1, 0.3, (3, *shape))).to(dtype) if drive == "per sample" else None
@@ -199,6 +200,7 @@ CASES = {case.name: case for case in cases()}
 
 @TRITON
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.one_in(3)
 def test_scan_conforms(name, interpreted):
     assert check(WithoutPotentials(), CASES[name], device="cpu", engine="dense") == "passed"
 
