@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snntoolbox.backends.nir.importers import IMPORTERS, agreements, text_of_agreements, written_for
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.errors import BackendError
@@ -40,17 +41,21 @@ CAPABILITIES = Capabilities(
 class Options:
     """How it is written: `form` layers keeps convolutions and pools, matrices makes one matrix of each projection.
 
-    auto: layers where NIR has words for all of them. What importers will do with it is measured on so many
-    `samples_replayed`, for `duration` (ms); 0 measures nothing.
+    auto: layers where NIR has words for all of them. For an `importer` thresholds are such that its rules give the
+    network's spikes. What importers will do with it is measured on so many `samples_replayed`, for `duration` (ms);
+    0 measures nothing.
     """
 
     form: str = "auto"
+    importer: str = ""
     duration: float | None = None
     samples_replayed: int = 20
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise BackendError(f"there is no form '{self.form}' of NIR", hint=f"there are {' and '.join(FORMS)}")
+        if self.importer and self.importer not in IMPORTERS:
+            raise BackendError(f"no importer '{self.importer}' is known", hint=f"there are {', '.join(IMPORTERS)}")
         if self.samples_replayed < 0:
             raise BackendError(f"samples_replayed = {self.samples_replayed} is below 0", hint="0 measures nothing")
 
@@ -69,20 +74,22 @@ class NirExporter:
         self.capabilities.check(self.name, network)
         chosen = chosen_options(self.name, Options, options)
         self.capabilities.require(self.name)
-        from snntoolbox.backends.nir.importers import agreements, text_of_agreements
         from snntoolbox.backends.nir.library import nir
         from snntoolbox.backends.nir.notes import KEY, notes_of, text_of
-        from snntoolbox.backends.nir.writing import graph_of, said_in
+        from snntoolbox.backends.nir.writing import graph_of, note_thresholds, said_in
         from snntoolbox.ir.writing import write_json, write_text
 
-        script, why = said_in(network, chosen.form)
+        written = written_for(network, chosen.importer) if chosen.importer else network
+        script, why = said_in(written, chosen.form)
+        if written is not network:
+            note_thresholds(script, network)
         package = nir()
         graph = graph_of(package, script, {KEY: text_of(notes_of(network, script.names))})
         package.write(folder / FILE, graph)
         first = tuple(x[: chosen.samples_replayed] for x in samples)
-        measured = agreements(network, first, run_steps(network, chosen.duration))
+        measured = agreements(network, first, run_steps(network, chosen.duration), written)
         size = {"nodes": len(script.nodes), "edges": len(script.edges)}
-        report = {"form": script.form, "why no layers": why, **size, "importers": measured}
+        report = {"form": script.form, "why no layers": why, **size, "for": chosen.importer, "importers": measured}
         write_json(folder / "report.json", report)
         write_text(folder / "report.md", text_of_agreements(network, measured))
         return Exported(folder=folder, checks=(_read_by(package, folder / FILE),), report=report)

@@ -31,19 +31,19 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "Delay": ("delay",),
     "IF": ("r", "v_threshold"),
     "LIF": ("tau", "r", "v_leak", "v_threshold"),
+    "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold"),
 }
 """What a node of each kind must have."""
 
 OTHERS: Mapping[str, str] = {
-    "CubaLIF": "synaptic currents that last",
-    "CubaLI": "synaptic currents that last",
+    "CubaLI": "a leaky integrator that does not spike",
     "LI": "a leaky integrator that does not spike",
     "I": "an integrator that does not spike",
     "Threshold": "a threshold without a membrane",
 }
 """Kinds that NIR has and networks here have not, in words."""
 
-OPTIONAL = ("v_reset",)
+OPTIONAL = ("v_reset", "w_in")
 TEXTS = ("padding",)
 """Values that may be a word."""
 MOST_DEEP = 20

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
@@ -22,18 +23,25 @@ HIGHEST = 1e30
 
 RECORD = Record(spikes=True)
 
+FITTING = "[cell] reset = zero with [conversion] initial_potential = 0, in Python IF(reset='zero', initial=0.0)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Importer:
     """Rules that importers follow: `libraries` are those that were seen to, with the neuron that does the same.
 
-    `uniform`: that neuron is only known where all thresholds of a layer are the same.
+    `uniform`: that neuron is only known where all thresholds of a layer are the same. `strict`: it fires above the
+    threshold alone. `one_threshold`: it takes no others. `otherwise`: what to do where no network can be written for
+    it, as its rules are others in kind.
     """
 
     libraries: str
     rules: str
     neuron: Callable[[IF], IF]
     uniform: bool = False
+    strict: bool = False
+    one_threshold: bool = False
+    otherwise: str = ""
 
 
 def _to_zero(neuron: IF) -> IF:
@@ -55,21 +63,77 @@ def _several(neuron: IF) -> IF:
 
 
 IMPORTERS: Mapping[str, Importer] = {
-    "norse": Importer(libraries="Norse 1.1", rules="reset to v_reset, spikes where V > v_threshold", neuron=_above),
+    "norse": Importer(
+        libraries="Norse 1.1", rules="reset to v_reset, spikes where V > v_threshold", neuron=_above, strict=True
+    ),
     "spikingjelly": Importer(
-        libraries="SpikingJelly 2.0", rules="reset to v_reset, spikes where V >= v_threshold", neuron=_to_zero
+        libraries="SpikingJelly 2.0",
+        rules="reset to v_reset, spikes where V >= v_threshold",
+        neuron=_to_zero,
+        one_threshold=True,
     ),
     "sinabs": Importer(
         libraries="sinabs 3.1",
         rules="several spikes a step, each subtracting, V not below -v_threshold",
         neuron=_several,
         uniform=True,
+        otherwise="export it as a module of sinabs: --to sinabs",
     ),
 }
 
 
-def agreements(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> dict[str, Any]:
-    """For each importer: the share of equal cells of the rasters, spikes, equal classes; {} without samples."""
+def written_for(network: SpikingNetwork, name: str) -> SpikingNetwork:
+    """The network whose spikes are ours by an importer's rules; UnsupportedError names every layer that has none.
+
+    Where it fires above the threshold alone, thresholds are lower: by half a unit of the grid, or by as little as
+    float32 can be.
+    """
+    importer = IMPORTERS[name]
+    if importer.otherwise:
+        raise UnsupportedError(f"NIR for {name}", [_whole(importer)], hint=importer.otherwise)
+    offenders = [
+        Unsupported(p.label, why) for p in network.populations.values() if (why := _misfit(_plain(p.neuron), importer))
+    ]
+    if offenders:
+        raise UnsupportedError(f"NIR for {name}", offenders, hint=FITTING)
+    if not importer.strict:
+        return network
+    lower = [
+        replace(p, neuron=replace(_plain(p.neuron), threshold=_below(_plain(p.neuron), network.grid is not None)))
+        for p in network.populations.values()
+    ]
+    return network.replaced(populations=lower, grid=None)
+
+
+def _whole(importer: Importer) -> Unsupported:
+    return Unsupported("the network", f"its rules are {importer.rules}")
+
+
+def _misfit(neuron: IF, importer: Importer) -> str:
+    """Why no threshold gives our spikes by an importer's rules; nothing where one does."""
+    reasons = {
+        "reset by subtraction": neuron.reset is not Reset.ZERO,
+        "a start potential other than 0": bool(np.any(neuron.initial)),
+        "a leak, which it has by an equation of its own": neuron.leak != 1,
+        "thresholds that differ": importer.one_threshold and bool(np.ptp(neuron.threshold)),
+    }
+    return ", ".join(reason for reason, holds in reasons.items() if holds)
+
+
+def _below(neuron: IF, grid: bool) -> Array:
+    threshold = np.asarray(neuron.threshold, np.float64)
+    if grid:
+        return threshold - 0.5
+    return np.nextafter(threshold.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
+
+
+def agreements(
+    network: SpikingNetwork, x: tuple[Array, ...], steps: int, written: SpikingNetwork | None = None
+) -> dict[str, Any]:
+    """For each importer: the share of equal cells of the rasters, spikes, equal classes; {} without samples.
+
+    `written` is the network in the file where that has other thresholds.
+    """
     if not x or not len(x[0]):
         return {}
     ours = interpret(network, *x, steps=steps, record=RECORD)
@@ -80,7 +144,7 @@ def agreements(network: SpikingNetwork, x: tuple[Array, ...], steps: int) -> dic
         if importer.uniform and differ:
             found[name]["not measured"] = "thresholds differ within a layer"
             continue
-        theirs = interpret(as_imported(network, importer), *x, steps=steps, record=RECORD)
+        theirs = interpret(as_imported(written or network, importer), *x, steps=steps, record=RECORD)
         found[name] |= {
             "samples": len(x[0]),
             "steps": steps,

@@ -15,7 +15,11 @@ from snntoolbox.errors import ArgumentError, DataError
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array, Shape
 
-KINDS = ("IF", "LIF")
+KINDS = ("IF", "LIF", "CubaLIF")
+SMALLEST = 2.0**-60
+"""The share of a bias below which it has come through the synapses."""
+MOST_PULSES = 4096
+NO_BIAS = "train without a bias in front of such neurons"
 RESETS = (str(Reset.SUBTRACT), str(Reset.ZERO))
 
 
@@ -49,6 +53,16 @@ class ReadNeuron:
     bias: Array | None
     scale: Array | None
 
+    def pulses(self, bias: Array) -> dict[int, Array]:
+        """What a bias that comes through the synapses lacks at first, step by step: e^(t + 1) of it in step t."""
+        remains = self.neuron.synaptic[0]
+        if not remains or not np.any(bias):
+            return {}
+        steps = math.ceil(math.log(SMALLEST) / math.log(remains))
+        if steps > MOST_PULSES:
+            raise DataError(f"has a bias that needs {steps:,} steps to come through its synapses", hint=NO_BIAS)
+        return {step: -bias * remains ** (step + 1) for step in range(steps)}
+
     @property
     def single(self) -> bool:
         """Whether its values are those of one neuron, or of all."""
@@ -69,7 +83,8 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
     numbers = {k: np.asarray(v, np.float64) for k, v in record.values.items()}
     shape = np.broadcast_shapes(*(v.shape for v in numbers.values()))
     leak, gain, bias = _membrane(record.kind, numbers, rules, notes)
-    threshold = numbers["v_threshold"]
+    remains = _remains(numbers["tau_syn"], rules.dt) if record.kind == "CubaLIF" else 0.0
+    threshold = np.asarray(record.notes.get("threshold", numbers["v_threshold"]), np.float64)
     if not np.all(threshold > 0):
         raise DataError(f"has a threshold of {threshold.min():g}, which is not above 0")
     if notes is None and rules.comparison == ">":
@@ -84,6 +99,7 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
         else 0.0,
         initial=_alike(np.asarray(record.notes.get("initial", 0.0), np.float64)),
         leak=leak,
+        synaptic=(remains, remains),
     )
     scale = record.notes.get("scale")
     return ReadNeuron(
@@ -94,22 +110,35 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
 def _membrane(
     kind: str, numbers: Mapping[str, Array], rules: Rules, notes: NeuronNotes | None
 ) -> tuple[float, Array | None, Array | None]:
-    """The leak, the gain of the current and a constant current: V += dt / tau (v_leak - V + r I), or dt r I."""
+    """The leak, the gain of the current and a constant current: V += dt / tau (v_leak - V + r I), or dt r I.
+
+    The current of a CubaLIF is the one that its synapses leave of w_in S.
+    """
     dt = rules.dt
     if kind == "IF":
         gain = numbers["r"] if dt is None else dt * numbers["r"]
         return 1.0, _unless_all(gain, 1.0), None
     if dt is None:
         raise DataError("leaks, and nothing says how long a step is", hint="dt=1e-4, for instance")
-    tau = _only(numbers["tau"], "has time constants that differ")
+    tau = _only(numbers["tau" if "tau" in numbers else "tau_mem"], "has time constants that differ")
     if not tau >= dt:
         raise DataError(f"has a time constant of {tau:g}, shorter than a step of {dt:g}")
     leak = notes.leak if notes else 1 - dt / tau
     if leak == 0:
         raise DataError(f"forgets its potential in each step of {dt:g}")
     # With the exact leak of our notes the gain is 1, but for rounding.
-    gain = np.ones(1) if notes else dt / tau * numbers["r"]
+    gain = np.ones(1) if notes else dt / tau * numbers["r"] * numbers.get("w_in", 1.0)
     return leak, _unless_all(gain, 1.0), _unless_all(dt / tau * numbers["v_leak"], 0.0)
+
+
+def _remains(tau: Array, dt: float | None) -> float:
+    """What remains of a synaptic current in a step: I += dt / tau_syn (w_in S - I)."""
+    if dt is None:
+        raise DataError("has currents that fade, and nothing says how long a step is", hint="dt=1e-4, for instance")
+    own = _only(tau, "has time constants of synapses that differ")
+    if not own >= dt:
+        raise DataError(f"has a time constant of synapses of {own:g}, shorter than a step of {dt:g}")
+    return 1 - dt / own
 
 
 def _unless_all(value: Array, usual: float) -> Array | None:

@@ -14,8 +14,8 @@ from snntoolbox.backends.nir.graph_file import NirFile, Record, read_file
 from snntoolbox.backends.nir.linear_nodes import LINEAR, linear_node
 from snntoolbox.backends.nir.neuron_nodes import KINDS, ReadNeuron, Rules, read_neuron
 from snntoolbox.backends.nir.notes import Notes, read_notes
-from snntoolbox.errors import DataError, SNNToolboxError
-from snntoolbox.ir.encodings import Encoding, SpikeTimes
+from snntoolbox.errors import DataError, SNNToolboxError, Unsupported, UnsupportedError
+from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
@@ -92,6 +92,7 @@ class _Reading:
     def network(self) -> SpikingNetwork:
         """All of it."""
         self._check_edges()
+        self._check_synapses()
         delayed = self._delayed_edges()
         for name in self._order(delayed):
             self._add(name, self.file.nodes[name], delayed)
@@ -123,6 +124,25 @@ class _Reading:
             raise DataError("the graph has no output")
         if after := [a for a, _ in self.file.edges if self.file.nodes[a].kind == "Output"]:
             raise DataError(f"something reads the output {after[0]!r}")
+
+    def _check_synapses(self) -> None:
+        """UnsupportedError for data that are currents and go through synapses: here only spikes do."""
+        linear = nx.DiGraph((a, b) for a, b in self.file.edges if self.file.nodes[a].kind not in KINDS)
+        inputs = {n for n, r in self.file.nodes.items() if r.kind == "Input" and not self._spikes_come(n)}
+        reached = {n for i in inputs if i in linear for n in nx.descendants(linear, i)}
+        offenders = [
+            Unsupported(f"{n} (nir {r.kind})", "data that are constant currents go through its synapses")
+            for n, r in self.file.nodes.items()
+            if n in reached and r.kind == "CubaLIF" and np.any(np.asarray(r.values["tau_syn"]) != self.rules.dt)
+        ]
+        if offenders:
+            hint = "encoding=SpikeTimes() or Poisson(): data that are spikes"
+            raise UnsupportedError("the reader of NIR", offenders, hint=hint)
+
+    def _spikes_come(self, name: str) -> bool:
+        """Whether data of an input are given, or coded, as spikes."""
+        encoding = self.noted[name].encoding if name in self.noted else self.encoding
+        return not isinstance(encoding, ConstantCurrent)
 
     def _delayed_edges(self) -> set[tuple[str, str]]:
         """The edges from neurons back to themselves, on which a spike takes a step: NIR does not say it, all do it.
@@ -260,14 +280,14 @@ class _Reading:
         shape = self.shapes[name]
         if self._shape_of(end) != shape:
             raise DataError(f"{name!r} has shape {shape}, and gets values of shape {self._shape_of(end)}")
-        constant = self.constant.get(end, np.zeros(1))
+        own, constant = noted.shape if noted else shape, self.constant.get(end, np.zeros(1))
         if read.gain is not None:
             gain = np.broadcast_to(read.gain, shape)
             scaled = self._new(f"{name}.r")
             self.nodes.append(Scale(name=scaled, inputs=(end,), gain=gain))
             end, self.shapes[scaled], constant = scaled, shape, constant * gain
         bias = constant + (0.0 if read.bias is None else np.broadcast_to(read.bias, shape))
-        own = noted.shape if noted else shape
+        slow = {step: pulse.reshape(own) for step, pulse in read.pulses(np.broadcast_to(constant, (1, *shape))).items()}
         end = self._reshaped(name, end, own)
         return Population(
             name=self._name(name),
@@ -275,6 +295,7 @@ class _Reading:
             neuron=read.neuron if own == shape else _in_shape(read.neuron, own),
             current=end,
             bias=np.broadcast_to(bias, (1, *shape)).reshape(own) if np.any(bias) else None,
+            pulses=slow,
             scale=np.ones((1,) * len(own)) if read.scale is None else read.scale,
             activation=noted.activation if noted else name,
             origin=noted.origin if noted else Origin("nir", self.file.nodes[name].kind, name),

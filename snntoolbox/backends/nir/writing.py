@@ -129,6 +129,14 @@ def _neurons(population: Population, shape: Shape) -> Map:
     return Map("LIF", {"tau": full(tau), "r": full(tau), "v_leak": full(0.0), **values, "metadata": notes})
 
 
+def note_thresholds(script: Script, network: SpikingNetwork) -> None:
+    """Note our own thresholds beside those that were written for an importer."""
+    for population in network.populations.values():
+        values = script.nodes[script.names["neuron", population.name]].values
+        own = _neurons(population, values["v_threshold"].shape).values["v_threshold"]
+        values["metadata"]["threshold"] = own
+
+
 # -- what is between ------------------------------------------------------------------------------------------------
 
 

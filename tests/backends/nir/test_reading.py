@@ -168,12 +168,12 @@ def test_a_loop_of_two_layers_must_say_who_comes_first(path):
 
 
 def test_nodes_that_networks_have_not_are_named_together(path):
-    values = dict.fromkeys(("tau_syn", "tau_mem", "r", "v_leak", "v_threshold"), ONE)
-    nodes = {"c": nir.CubaLIF(**values), "t": nir.Threshold(ONE), "n": neuron()}
+    values = dict.fromkeys(("tau_syn", "tau_mem", "r", "v_leak"), ONE)
+    nodes = {"c": nir.CubaLI(**values), "t": nir.Threshold(ONE), "n": neuron()}
     written(path, nodes, chain("c", "t", "n"))
     with pytest.raises(UnsupportedError) as error:
         stb.load_network(path)
-    assert [o.layer for o in error.value.offenders] == ["c (nir CubaLIF)", "t (nir Threshold)"]
+    assert [o.layer for o in error.value.offenders] == ["c (nir CubaLI)", "t (nir Threshold)"]
 
 
 def huge(path):
