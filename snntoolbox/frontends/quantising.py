@@ -14,6 +14,7 @@ from snntoolbox.ir.nodes import Add, AveragePool, Concat, MaxPool, Mean, Pad, Pe
 BY_SAMPLE = "its grid follows from each sample's own values"
 FIXED_GRID = "quantise with a fixed grid (static quantisation, from calibration data)"
 TOLERANCE = 1e-7
+SCALES = (1e-30, 1e30)
 
 _MOVING = (Reshape, Permute, Take, Concat, MaxPool, Pad)
 _KEEPS_SIGN = (*_MOVING, AveragePool, Mean)
@@ -31,6 +32,8 @@ class Grid:
     def __post_init__(self) -> None:
         if not (self.scale > 0 and math.isfinite(self.scale)):
             raise Refusal(f"its scale of {self.scale:g} is not above zero")
+        if not SCALES[0] <= self.scale <= SCALES[1]:
+            raise Refusal(f"its scale of {self.scale:g} leaves float32 no room")
         if not self.low <= self.zero <= self.high:
             raise Refusal(f"its zero point {self.zero} is outside of {self.low} to {self.high}")
 

@@ -13,6 +13,9 @@ from snntoolbox.errors import DataError
 from snntoolbox.ir.node import Array, LinearNode, Shape
 from snntoolbox.ir.nodes import AveragePool, Conv, Delay, Dense, Reshape, Scale
 
+LARGEST = 2**24
+"""Of a kernel, a stride, a dilation or a padding along an axis."""
+
 
 def linear_node(record: Record, name: str, source: str, shape: Shape, dt: float | None) -> LinearNode:
     """The node called `name` that reads `source` of this shape; its bias is that of the record. DataError."""
@@ -117,6 +120,8 @@ def _each(value: Any, rank: int) -> tuple[int, ...]:
     numbers = np.asarray(value).reshape(-1)
     if len(numbers) not in (1, rank) or np.any(numbers != np.floor(numbers)):
         raise DataError(f"has {numbers.tolist()} for {rank} axes")
+    if np.any(numbers > LARGEST):
+        raise DataError(f"has {numbers.tolist()}, more than any axis is long")
     return tuple(int(n) for n in np.broadcast_to(numbers, rank))
 
 

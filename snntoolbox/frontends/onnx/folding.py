@@ -60,7 +60,7 @@ class Folder:
             outputs = ReferenceEvaluator(self._model(node, feeds)).run(None, feeds)
         except NotImplementedError as error:
             raise not_supported(node.op_type) from error
-        except (*DAMAGE, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
+        except (*DAMAGE, IndexError, AttributeError, ArithmeticError, MemoryError, AssertionError) as error:
             raise Refusal(f"its constant output cannot be computed: {error}") from error
         if not all(isinstance(o, (np.ndarray, np.generic)) for o in outputs):
             raise Refusal("its output is not a tensor")

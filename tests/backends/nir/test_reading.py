@@ -260,6 +260,62 @@ def test_damaged_files_end_in_errors_of_ours(path, tmp_path):
     assert ended["refused"] >= 40
 
 
+def several(path):
+    """A file with nodes of most kinds, and a loop."""
+    pair, cuba = np.array([2, 2]), ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold")
+    nodes = {
+        "input": nir.Input(np.array([2, 6, 6])),
+        "c": nir.Conv2d((6, 6), np.ones((3, 2, 3, 3)), (1, 1), "same", (1, 1), 1, np.ones(3)),
+        "n": leaky((3, 6, 6)),
+        "s": nir.SumPool2d(pair, pair, np.array([0, 0])),
+        "p": nir.AvgPool2d(np.array([3, 3]), np.array([1, 1]), np.array([0, 0])),
+        "f": nir.Flatten(np.array([3, 1, 1]), 0, -1),
+        "g": nir.Scale(np.ones(3)),
+        "a": nir.Affine(np.eye(3), np.ones(3)),
+        "m": nir.CubaLIF(**{name: np.full(3, 2.0) for name in cuba}),
+        "output": nir.Output(np.array([3])),
+    }
+    edges = [*pairwise(nodes), ("m", "w"), ("w", "d"), ("d", "m")]
+    nodes |= {"w": nir.Linear(np.eye(3)), "d": nir.Delay(np.ones(3))}
+    nir.write(path, nir.NIRGraph(nodes, edges, type_check=False))
+
+
+ODD = (
+    *(np.zeros(0), np.nan, -np.ones(3), np.zeros(3), "word", 10**12, np.full(2, 10**6), np.ones((2,) * 5), 1e300),
+    *(1e-300, np.arange(5), None, 1j, True, np.full(3, 2**62)),
+)
+
+
+def test_values_of_wrong_types_sizes_and_ranges_end_in_errors_of_ours(path):
+    several(path)
+    content, places, ended = path.read_bytes(), [], {"ran": 0, "refused": 0}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: places.append(name) if isinstance(item, h5py.Dataset) else None)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        path.write_bytes(content)
+        with h5py.File(path, "r+") as file:
+            place, value = places[rng.integers(len(places))], ODD[rng.integers(len(ODD))]
+            del file[place]
+            if value is not None:
+                file[place] = value
+        try:
+            net = stb.load_network(path, dt=1.0)
+            stb.simulate(net, np.zeros((1, 2, 2, 6, 6), np.int8), duration=2)
+            ended["ran"] += 1
+        except SNNToolboxError:
+            ended["refused"] += 1
+    assert ended["refused"] >= 30
+    assert ended["ran"] >= 3
+
+
+def test_a_stride_of_a_million_million(path):
+    several(path)
+    changed("node/nodes/p/stride", np.full(2, 10**12))(path)
+    with pytest.raises(DataError, match="more than any axis is long"):
+        stb.load_network(path, dt=1.0)
+
+
 def test_damaged_notes_are_told(path, tmp_path):
     stb.export(network(), "nir", tmp_path / "out")
     with h5py.File(tmp_path / "out" / "network.nir", "r+") as file:

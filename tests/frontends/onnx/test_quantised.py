@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from snntoolbox.conversion.load import load
 from snntoolbox.conversion.stages import convert
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import SNNToolboxError, UnsupportedError
 from snntoolbox.frontends.onnx import OnnxFrontend
 from snntoolbox.ir.nodes import Conv, Dense, ReLU
 
@@ -109,6 +109,11 @@ MISSED = {
     "a scale of zero": ([("QuantizeLinear", "x o z", "y", {})], {"o": scalar(0)}, "its scale of 0 is not above zero"),
     "a scale that is no number": (
         [("QuantizeLinear", "x o z", "y", {})], {"o": scalar(np.nan)}, "its scale of nan is not above zero"),
+    "a scale beyond all": ([("QuantizeLinear", "x o z", "y", {})], {"o": scalar(1e38)}, "leaves float32 no room"),
+    "zero points that do not fit": (
+        [("QuantizeLinear", "x s z", "q", {}), ("DequantizeLinear", "q s z", "d", {}),
+         ("DequantizeLinear", "v vs o", "m", {"axis": 0}), ("Gemm", "d m", "y", {"transB": 1})],
+        {"o": np.zeros((1, 3), np.int8)}, "its constant output cannot be computed"),
     "other integers": (
         [("QuantizeLinear", "x s o", "y", {})], {"o": scalar(0, np.int32)}, "quantises to int32"),
 }  # fmt: skip
@@ -120,3 +125,31 @@ def test_what_is_refused(case, build):
     model = build(nodes, x=(4,) if case != "arithmetic of integers" else (1, 4), weights={**WEIGHTS, **more})
     with pytest.raises(UnsupportedError, match=told):
         OnnxFrontend().parse(OnnxFrontend().open(model))
+
+
+ODD = (
+    *(lambda v: v[None], lambda v: np.stack([v, v]), lambda v: np.full_like(v, -1), lambda v: np.zeros(0, v.dtype)),
+    *(lambda v: v.astype(np.float32) * np.nan, lambda v: v.astype(np.float32) * 0, lambda v: v.astype(np.float64)),
+    *(lambda v: v.astype(np.int64), lambda v: v.astype(np.uint8), lambda v: v.astype(bool), lambda v: v.astype("c8")),
+    *(lambda v: np.float32(3e38) * np.ones(v.shape, np.float32), lambda v: np.array(["a"], object)),
+)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_odd_scales_zero_points_and_weights_end_in_errors_of_ours(build):
+    ended = {"read": 0, "refused": 0}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        model = build(BOTH_SIDES, x=(2, 6, 6), weights=WEIGHTS)
+        for place in rng.choice(len(model.graph.initializer), 1 + seed % 2, replace=False):
+            tensor = model.graph.initializer[place]
+            changed = ODD[rng.integers(len(ODD))](numpy_helper.to_array(tensor))
+            tensor.CopyFrom(numpy_helper.from_array(changed, tensor.name))
+        try:
+            graph = OnnxFrontend().parse(OnnxFrontend().open(model))
+            graph.run(np.ones((2, 2, 6, 6)))
+            ended["read"] += 1
+        except SNNToolboxError:
+            ended["refused"] += 1
+    assert ended["refused"] >= 20
+    assert ended["read"] >= 3
