@@ -317,6 +317,13 @@ def _operations(x):
     return keras.ops.softmax(keras.ops.mean(y, axis=2)), keras.ops.mean(y, axis=[1], keepdims=True)
 
 
+def _squeeze_excite(x):
+    z = L.DepthwiseConv2D(3, activation="relu")(x)
+    gate = L.GlobalAveragePooling2D(keepdims=True)(z)
+    gate = L.Conv2D(3, 1, activation="hard_sigmoid")(L.Conv2D(2, 1, activation="relu")(gate))
+    return L.Conv2D(2, 1)(z * gate)
+
+
 COMBINED = {
     **keras_recurrent.COMBINED,
     "residual": (((6, 6, 3),), _residual),
@@ -327,6 +334,9 @@ COMBINED = {
     "two_outputs": (((4,), (3,)), _two_outputs),
     "add_of_one_twice": (((4,),), lambda x: L.Add()([x, x])),
     "scaled_sum": (((4, 3), (4, 3)), lambda *x: CustomScaleLayer(0.17)(list(x))),
+    "multiply": (((4, 3), (4, 3)), lambda *x: L.Multiply()(list(x))),
+    "multiply_three": (((4,), (4,), (4,)), lambda *x: L.Multiply()(list(x))),
+    "squeeze_excite": (((6, 6, 3),), _squeeze_excite),
     "add_three": (((4,), (4,), (4,)), lambda *x: L.Add()(list(x))),
     "average_three": (((4,), (4,), (4,)), lambda *x: L.Average()(list(x))),
     "concat_four_axis1": (((2, 3), (4, 3), (1, 3), (2, 3)), lambda *x: L.Concatenate(axis=1)(list(x))),

@@ -14,6 +14,7 @@ from snntoolbox.conversion.lowering.lower_outputs import (
     RectifyOutputs,
     why_kept,
 )
+from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
@@ -22,7 +23,7 @@ from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.nodes import MaxPool, ReLU
+from snntoolbox.ir.nodes import MaxPool, Multiply, ReLU
 from snntoolbox.ir.payloads import ResidueSpikes
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = MaxToAveragePooling()(graph)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
+    summed, graph = graph, LowerProducts()(graph)
+    check_same_function(summed, graph, "products of rectifiers")
     if not recipe.chosen_schedule.saturates or isinstance(recipe.neuron.parts.spikes, ResidueSpikes):
         graph = _without_bounds(graph, f"schedule = {recipe.schedule}")
     elif recipe.per_step < 1:  # neurons may fire in every step, which is more than an activation at its bound
@@ -56,8 +59,9 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := unsupported_nodes(graph, kept):
         raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
     schedule = recipe.chosen_schedule
-    if offenders := schedule.unsupported(graph):
-        raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=schedule.hint)
+    if offenders := [*schedule.unsupported(graph), *_without_windows(graph, recipe)]:
+        hint = _WINDOWED if not schedule.multiplies and _products(graph) else schedule.hint
+        raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=hint)
     return graph
 
 
@@ -67,6 +71,22 @@ def _tell_halves(graph: Graph) -> None:
         shown = ", ".join(even[:3]) + (f" and {len(even) - 3} more" if len(even) > 3 else "")
         told = "values half-way between two levels go to the even one in the model, here to the upper one: %s"
         log.warning(told, shown)
+
+
+_WINDOWED = "schedule = phased or radix multiplies counts: 8 steps of [simulation] duration, for instance"
+
+
+def _products(graph: Graph) -> list[str]:
+    """The layers that multiply two activations, as the user knows them."""
+    return list(dict.fromkeys(n.label for n in graph.nodes.values() if isinstance(n, Multiply)))
+
+
+def _without_windows(graph: Graph, recipe: Recipe) -> list[Unsupported]:
+    """Products in a schedule whose layers do not count before others fire."""
+    if recipe.chosen_schedule.multiplies:
+        return []
+    why = "a product of two activations needs counts of whole windows"
+    return [Unsupported(label, why) for label in _products(graph)]
 
 
 def _without_bounds(graph: Graph, choice: str) -> Graph:

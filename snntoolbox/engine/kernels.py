@@ -26,6 +26,7 @@ from snntoolbox.ir.nodes import (
     Floor,
     MaxPool,
     Mean,
+    Multiply,
     Pad,
     Permute,
     ReLU,
@@ -302,4 +303,5 @@ KERNELS: dict[type[Node], Callable[..., Kernel]] = {
     Softmax: _softmax,
     Floor: _floor,
     Elementwise: _elementwise,
+    Multiply: lambda node, shapes, target: torch.mul,
 }

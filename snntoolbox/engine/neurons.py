@@ -31,8 +31,8 @@ class State(Protocol):
         """Spikes (steps * batch, *shape), 0 or 1 or the values they carry, of the next `steps` steps.
 
         `current` is of the same layout, without what is the same every step; None is zero. Where the synapse is paired
-        it is (steps * batch, 2, *shape): all of it, and what comes through negative weights. The potentials after each
-        reset go to `trace` (steps, batch, *shape).
+        it is (steps * batch, 2, *shape): all of it, and what comes through negative weights, or is latched. The
+        potentials after each reset go to `trace` (steps, batch, *shape).
         """
         ...
 
@@ -81,10 +81,13 @@ class IntegrateAndFire:
         arriving = None if current is None else self._by_step(current, steps)
         synapse, integrate, threshold, fire, reset = (self.code[role] for role in _REQUIRED)
         limit, pause, opens = (self.code.get(role) for role in _OPTIONAL)
-        openings = self.neuron.parts.openings
+        openings, latches = self.neuron.parts.openings, self.neuron.parts.synapse.latches
         for step, z in enumerate(spikes):
-            current, awake = synapse(None if arriving is None else arriving[step]), pause and pause.awake()
             weight = self.neuron.weight(self.step)
+            came = None if arriving is None else arriving[step]
+            if latches and came is not None and weight != 1:
+                came = torch.stack([came[:, 0], came[:, 1] * weight], dim=1)
+            current, awake = synapse(came), pause and pause.awake()
             self._set(openings.restart(self.step) if openings else None)
             integrate(self.potential, self._currents(current, weight), awake)
             height = threshold.height if weight == 1 else threshold.height * weight
@@ -108,7 +111,7 @@ class IntegrateAndFire:
 
     def _by_step(self, current: Tensor, steps: int) -> Tensor:
         """A step's currents side by side, those that are told apart in the middle."""
-        if self.neuron.parts.synapse.paired:
+        if self.neuron.parts.synapse.paired or self.neuron.parts.synapse.latches:
             return current.view(steps, -1, *current.shape[1:])
         return channels_inside(current).view(steps, *self.potential.shape)
 
@@ -157,7 +160,8 @@ class InNumpy:
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """One step after the other."""
         shape = self.neurons.potential.shape
-        pair = (2,) if self.neurons.parts.synapse.paired else ()
+        synapse = self.neurons.parts.synapse
+        pair = (2,) if synapse.paired or synapse.latches else ()
         given = (steps, shape[0], *pair, *shape[1:])
         arriving = np.zeros(given) if current is None else current.cpu().numpy().reshape(given)
         fired = torch.empty((steps * shape[0], *shape[1:]), dtype=self.target.dtype, device=self.target.device)

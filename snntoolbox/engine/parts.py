@@ -12,6 +12,7 @@ from torch import Tensor
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
@@ -74,6 +75,20 @@ class _Fading:
         if positive is not None:
             self.excited.add_(positive, alpha=1 - part.excitatory)
         return self.excited if self.inhibited is None else self.excited + self.inhibited
+
+
+class _Latched:
+    """What was counted, and multiplies what arrives: see `snntoolbox.ir.latching.Latched`."""
+
+    def __init__(self, part: Latched, target: Target, potential: Tensor) -> None:
+        self.latched = torch.zeros_like(potential)
+
+    def __call__(self, arriving: Tensor | None) -> Tensor | None:
+        if arriving is None:
+            return None
+        product = arriving[:, 0] * self.latched
+        self.latched.add_(arriving[:, 1])
+        return product
 
 
 class _Integrator:
@@ -194,6 +209,7 @@ def _of_threshold(z: Tensor, potential: Tensor, height: Any) -> None:
 TORCH: Mapping[type[Part], Make] = {
     Delta: lambda part, target, potential: _as_it_comes,
     Exponential: _Fading,
+    Latched: _Latched,
     PerfectIntegrator: lambda part, target, potential: _Integrator(1.0),
     Leak: lambda part, target, potential: _Integrator(part.factor),
     ConstantThreshold: _Constant,
@@ -216,7 +232,7 @@ TORCH: Mapping[type[Part], Make] = {
 }
 
 RESTING: tuple[type[Part], ...] = (
-    *(Delta, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
+    *(Delta, Latched, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
     *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow, FirstSpikeWindow),
 )
 """Parts with which nothing changes in steps without any current in which no spike may be fired."""

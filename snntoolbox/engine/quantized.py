@@ -26,8 +26,9 @@ class QuantizedRun:
 
         n = clip(floor((S + V0) / theta), 0, T),    y = scale * (W(n) / T + bias)
 
-    for populations and read-outs. It takes one pass over the network whatever T. The spiking simulation gives the same
-    counts, but where S ties with a level up to rounding. Inputs are constant currents.
+    for populations and read-outs; where counts are multiplied S is the product of both sums. It takes one
+    pass over the network whatever T. The spiking simulation gives the same counts, but where S ties with a level up to
+    rounding. Inputs are constant currents.
 
     `adjust` is told each population and its (S + V0) / theta, (samples, *shape), in order, and answers what is added to
     that before it fires: so start potentials are tried out on what the layers before really send.
@@ -64,7 +65,9 @@ class QuantizedRun:
             for name in self.network.order:
                 population = self.network.populations.get(name)
                 if population is not None:
-                    values[name] = self._fired(population, values[population.current])
+                    total = values[population.current]
+                    latched = population.latched
+                    values[name] = self._fired(population, total if latched is None else total * values[latched])
                 elif name in inputs:
                     values[name] = self.window * self.wiring.target.tensor(inputs[name])
                 else:

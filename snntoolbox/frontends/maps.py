@@ -9,10 +9,10 @@ import numpy as np
 
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Operand, Refusal, check_size
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.nodes import Add, Mean
+from snntoolbox.ir.nodes import Add, Mean, Multiply
 from snntoolbox.ir.products import add_gated
 
-PRODUCT = "a product of two activations is not supported (but x * f(x) for known functions, such as SiLU)"
+MATRICES = "a matrix product of two activations is not supported (but one of each of their values)"
 
 # -- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -34,14 +34,21 @@ def weighted_sum(call: LayerCall, operands: Sequence[Operand], coefficients: Seq
 
 
 def product(call: LayerCall, first: Operand, second: Operand) -> str:
-    """``x * c``; of two activations, what is a known function of one (SiLU)."""
+    """``x * c``; of two activations what is a known function of one (SiLU), else their product."""
     if isinstance(first, Activation) and isinstance(second, Activation):
         gated = add_gated(call.builder, call.name, first.name, second.name, call.origin)
-        if gated is None:
-            raise Refusal(PRODUCT)
-        return gated
+        return multiplied(call, [first, second]) if gated is None else gated
     (source,), (constant,) = call.broadcast_together((first, second))
     return call.builder.affine(call.name, source, constant, None, call.origin)
+
+
+def multiplied(call: LayerCall, factors: Sequence[Activation]) -> str:
+    """The product of activations, broadcast by numpy's rules."""
+    sources, _ = call.broadcast_together(factors)
+    product = sources[0]
+    for source in sources[1:]:
+        product = call.builder.add(Multiply(name=call.name, inputs=(product, source), origin=call.origin))
+    return product
 
 
 def quotient(call: LayerCall, dividend: Operand, divisor: Operand) -> str:
@@ -61,7 +68,7 @@ def negative(call: LayerCall, source: str) -> str:
 def matrix_product(call: LayerCall, left: Operand, right: Operand) -> str:
     """``x @ W`` over the last axis, or ``W @ x`` over the last but one, with a constant matrix or vector W."""
     if isinstance(left, Activation) and isinstance(right, Activation):
-        raise Refusal(PRODUCT)
+        raise Refusal(MATRICES)
     if isinstance(left, Activation):
         return _matrix(call, left.name, np.asarray(right), -1)
     assert isinstance(right, Activation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,7 +23,7 @@ class Projection:
     `map` is a graph of linear nodes with the source as its only input; parallel paths are part of the same map, so a
     pair of populations has exactly one projection for each `lag`, the steps by which the delays on the way hold its
     spikes back. On a target whose least delay is one step a spike has its effect `delay` steps later: the lag, and
-    the difference of the depths.
+    the difference of the depths. It is `latched` where its spikes are counted, to multiply those of others.
     """
 
     source: str
@@ -31,6 +31,7 @@ class Projection:
     map: Graph
     lag: int
     delay: int
+    latched: bool = False
 
     def synapses(self) -> sp.csr_array:
         """The map as one sparse matrix (target neurons x source neurons, both flattened in C order)."""
@@ -47,7 +48,8 @@ class Projection:
 class Circuit:
     """The wiring, and the node that gives its current to each population and to each read-out.
 
-    `inhibitory` names the node of what comes through negative weights, for populations that tell it apart.
+    `inhibitory` names the node of what comes through negative weights, for populations that tell it apart, `latched`
+    that of what is counted to multiply their current.
     """
 
     wiring: Graph
@@ -55,6 +57,7 @@ class Circuit:
     populations: Mapping[str, str]
     readouts: Mapping[str, str]
     inhibitory: Mapping[str, str] = field(default_factory=dict)
+    latched: Mapping[str, str] = field(default_factory=dict)
 
     # -- order and loops ----------------------------------------------------------------------------------------
 
@@ -112,6 +115,7 @@ class Circuit:
         digraph.add_edges_from((i, n.name) for n in self.wiring.nodes.values() for i in n.inputs)
         digraph.add_edges_from((current, name) for name, current in self.populations.items())
         digraph.add_edges_from((current, name) for name, current in self.inhibitory.items())
+        digraph.add_edges_from((current, name) for name, current in self.latched.items())
         return digraph
 
     # -- what reaches what --------------------------------------------------------------------------------------
@@ -132,6 +136,15 @@ class Circuit:
                 own = [name] if isinstance(node, Input) else []
                 found[name] = frozenset(own).union(*(found[i] for i in node.inputs))
         return found
+
+    def fed_by(self, target: str) -> frozenset[str]:
+        """The inputs and populations that reach a target, by its current or latched."""
+        return frozenset().union(*(self.sources[name] for name in self._feeding(target)))
+
+    def _feeding(self, target: str) -> tuple[str, ...]:
+        """The wiring nodes that bring spikes to a target: its current, and what is latched."""
+        current = self.targets[target]
+        return (current, self.latched[target]) if target in self.latched else (current,)
 
     @cached_property
     def arrivals(self) -> Arrivals:
@@ -173,8 +186,9 @@ class Circuit:
         depths = dict.fromkeys(self.inputs, 0) | dict.fromkeys(self.targets, 1)
         for _ in range(len(self.targets) + 1):
             before = dict(depths)
-            for target, current in self.targets.items():
-                ways = (depths[s] + 1 - lags[0] for s, lags in self.arrivals[current].items())
+            for target in self.targets:
+                arriving = [self.arrivals[name] for name in self._feeding(target)]
+                ways = (depths[s] + 1 - lags[0] for found in arriving for s, lags in found.items())
                 depths[target] = max((depths[target], *ways))
             if depths == before:
                 return depths, ()
@@ -183,16 +197,17 @@ class Circuit:
     def _depths_once(self) -> Mapping[str, int]:
         """The depths by ways that no delay is on: there are no loops then."""
         depths = dict.fromkeys(self.inputs, 0)
-        for target, current in self.targets.items():
-            at_once = (depths[s] for s, lags in self.arrivals[current].items() if not lags[0])
+        for target in self.targets:
+            arriving = [self.arrivals[name] for name in self._feeding(target)]
+            at_once = (depths[s] for found in arriving for s, lags in found.items() if not lags[0])
             depths[target] = 1 + max(at_once, default=0)
         return depths
 
     def _fastest_loop(self) -> tuple[str, ...]:
         """Populations of a loop of more projections than steps."""
         digraph = nx.DiGraph()
-        for target, current in self.populations.items():
-            for source, lags in self.arrivals[current].items():
+        for target in self.populations:
+            for source, lags in (pair for name in self._feeding(target) for pair in self.arrivals[name].items()):
                 digraph.add_edge(source, target, weight=lags[0] - 1)
         for start in self.populations:
             try:
@@ -205,16 +220,17 @@ class Circuit:
 
     @cached_property
     def projections(self) -> tuple[Projection, ...]:
-        """One projection for each source, target and lag that are joined, targets in order."""
-        found = []
-        for target, current in self.targets.items():
-            arrivals = self.arrivals[current]
-            ways = [(s, lag) for s in sorted(arrivals, key=self.wiring.rank.__getitem__) for lag in arrivals[s]]
-            for source, lag in ways:
-                delay = lag + self.depths[target] - self.depths[source]
-                part = self.submap(source, current, lag)
-                found.append(Projection(source=source, target=target, map=part, lag=lag, delay=delay))
-        return tuple(found)
+        """One projection for each source, target and lag that are joined, targets in order; others for the latched."""
+        ends = [(t, name, bool(k)) for t in self.targets for k, name in enumerate(self._feeding(t))]
+        return tuple(p for target, name, latched in ends for p in self._projections(target, name, latched))
+
+    def _projections(self, target: str, current: str, latched: bool) -> Iterator[Projection]:
+        arrivals = self.arrivals[current]
+        ways = [(s, lag) for s in sorted(arrivals, key=self.wiring.rank.__getitem__) for lag in arrivals[s]]
+        for source, lag in ways:
+            delay = lag + self.depths[target] - self.depths[source]
+            part = self.submap(source, current, lag)
+            yield Projection(source=source, target=target, map=part, lag=lag, delay=delay, latched=latched)
 
     def submap(self, source: str, current: str, lag: int = 0) -> Graph:
         """The linear map from one source alone to a wiring node by ways of this lag: others are cut away as zeros."""

@@ -32,7 +32,7 @@ class Neurons(ABC):
     def step(self, arriving: Array, constant: Array | float, step: int) -> Array:
         """The values fired in this step, counted from 0, float64.
 
-        `arriving` is what the wiring brings from spikes, twice where the synapse is paired (`Synapse`), `constant` what
+        `arriving` is what the wiring brings from spikes, twice where the synapse is paired or latches, `constant` what
         constant inputs add.
         """
         spikes = self._advanced(arriving, constant, step)
@@ -69,6 +69,8 @@ class PartNeurons(Neurons):
         anew = parts.openings.restart(step) if parts.openings else None
         if anew is not None:
             self.potential = np.broadcast_to(np.asarray(anew, np.float64), self.potential.shape)
+        if parts.synapse.latches:
+            arriving = np.stack([arriving[:, 0], arriving[:, 1] * weight], axis=1)
         current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step) * weight
         awake = parts.pause.awake(memory["pause"]) if parts.pause else np.ones(current.shape, bool)
         before = parts.membrane.integrated(self.potential, np.where(awake, current, 0.0), memory["membrane"])

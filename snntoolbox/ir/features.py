@@ -14,6 +14,7 @@ from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes, StepByStep
 from snntoolbox.ir.feature import Feature, Lowering
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
@@ -137,6 +138,7 @@ DELAYS = Feature(
     why_not="short arms wait for long ones, and nothing else waits",
 )
 (LASTING_CURRENTS,) = Exponential.features
+(PRODUCTS,) = Latched.features
 INITIAL_POTENTIAL = Feature(
     "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
 )
@@ -171,7 +173,7 @@ RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 _TABLE: tuple[Feature, ...] = (
     *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, FIRST_SPIKES, RECURRING),
     *(TIMED_INPUT, SEQUENCES),
-    *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS),
+    *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS, PRODUCTS),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
     *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS),
     *(CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT),

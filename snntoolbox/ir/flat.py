@@ -53,7 +53,7 @@ class Connection:
 
     It does so `delay` steps of the clock after the spike; at least one. No pair of neurons occurs twice; there is a
     connection of its own for each delay that the network itself has between the two (`lag`), and where neurons tell
-    them apart for negative weights (`inhibitory`).
+    them apart for negative weights (`inhibitory`), and for what is counted to multiply their current (`latched`).
     """
 
     source: str
@@ -64,6 +64,7 @@ class Connection:
     delay: int
     lag: int = 0
     inhibitory: bool = False
+    latched: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -197,7 +198,7 @@ def _cells(population: Population, onset: int) -> Cells:
 def _synapses(network: SpikingNetwork, projection: Projection) -> Iterator[tuple[bool, sp.csr_array]]:
     """All synapses of a projection, or the excitatory and then the inhibitory ones."""
     whole, negative = projection.synapses(), network.populations[projection.target].inhibitory
-    if negative is None:
+    if negative is None or projection.latched:
         yield False, whole
         return
     found = network.circuit.arrivals[negative].get(projection.source, ())
@@ -222,6 +223,7 @@ def _connection(projection: Projection, matrix: sp.csr_array, *, inhibitory: boo
         delay=projection.delay,
         lag=projection.lag,
         inhibitory=inhibitory,
+        latched=projection.latched,
     )
 
 

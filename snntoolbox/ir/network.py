@@ -13,7 +13,7 @@ import numpy as np
 
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.circuit import Circuit, Projection
-from snntoolbox.ir.counting import MOST_BITS, Counting
+from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.draws import SoftmaxDraws
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding
@@ -24,6 +24,7 @@ from snntoolbox.ir.neurons import IF, MaxGate, Neuron, miscounting
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
 from snntoolbox.ir.parts import RecurringWindow
+from snntoolbox.ir.schedule import Schedule as Schedule
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,7 +37,8 @@ class Population:
     `activation` names the node of the analogue graph whose value the rate approximates, empty where it stands for
     none. `bound` is the upper bound of that value where it has one (ReLU6, QCFS): a scale of at most that makes
     saturation the bound. `inhibitory` names the wiring node that gives what of its input comes through negative
-    weights, for neurons that tell it apart.
+    weights, for neurons that tell it apart; `latched` the node whose counts multiply what its current brings, for
+    neurons that are `IF.latched`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Population:
     pulses: Mapping[int, Array] = field(default_factory=dict)
     bound: Array | None = None
     inhibitory: str | None = None
+    latched: str | None = None
 
     @property
     def size(self) -> int:
@@ -58,8 +61,8 @@ class Population:
 
     @property
     def currents(self) -> tuple[str, ...]:
-        """The wiring nodes that give its input: one, or two where what comes through negative weights is told apart."""
-        return (self.current,) if self.inhibitory is None else (self.current, self.inhibitory)
+        """The wiring nodes that give its input: one, or two where a second one is told apart."""
+        return tuple(name for name in (self.current, self.inhibitory, self.latched) if name is not None)
 
     @property
     def recurs(self) -> bool:
@@ -127,35 +130,6 @@ class Readout:
                 sums = np.where(late, sums - (sums[self.start - first] if at_start is None else at_start), sums)
             elapsed = np.where(late, elapsed - self.start, elapsed)
         return np.asarray(self.scale * (sums / elapsed + (0.0 if self.bias is None else self.bias)))
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When what of a network happens, as far as those who run it must know; None in a network is the usual one.
-
-    A rate, and a read-out's value, is a sum over all steps divided by `total`, the most that the spikes of a neuron in
-    a `window` count; `counting` says how often what happens in a step counts. A run takes `steps` steps; None leaves
-    their number to the user. `interval` and `interval_two` are the least steps between the starts of two samples that
-    follow one another, with one membrane per neuron and with two (one integrates while the other fires).
-    """
-
-    name: str
-    window: int
-    steps: int | None = None
-    interval: int | None = None
-    interval_two: int | None = None
-    counting: Counting = Counting.ONE
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "counting", Counting(self.counting))  # a plain string that names one is that one
-        most = MOST_BITS if self.counting is Counting.DIGIT else self.window
-        if not 1 <= self.window <= most or (self.steps is not None and self.steps < 1):
-            raise GraphError(f"invalid schedule: {self.steps} steps with windows of {self.window}")
-
-    @property
-    def total(self) -> int:
-        """What the spikes of one neuron in a window count at most."""
-        return self.counting.total(self.window)
 
 
 class SpikingNetwork:
@@ -253,6 +227,9 @@ class SpikingNetwork:
                 self._check_current(label, current, shape)
             if neuron.parts.synapse.paired != (population.inhibitory is not None):
                 raise GraphError("two synaptic currents and an `inhibitory` input go together", layer=label)
+            if neuron.parts.synapse.latches != (population.latched is not None):
+                raise GraphError("a latched synapse and a `latched` input go together", layer=label)
+            self._check_product(population)
         values: dict[str, Array | float | None] = {"bias": population.bias, "scale": population.scale}
         values |= {f"pulse in step {step}": pulse for step, pulse in population.pulses.items()}
         if population.pulses and (isinstance(neuron, MaxGate) or min(population.pulses) < 0):
@@ -265,6 +242,17 @@ class SpikingNetwork:
         for what, value in values.items():
             if value is not None and not broadcasts(np.shape(value), shape):
                 raise GraphError(f"its {what} of shape {np.shape(value)} does not fit shape {shape}", layer=label)
+
+    def _check_product(self, population: Population) -> None:
+        """GraphError where anything but spikes is multiplied."""
+        if population.latched is None:
+            return
+        constant = {name for name, e in self.encodings.items() if isinstance(e, ConstantCurrent)}
+        sources = self.circuit.sources
+        reached = sorted(constant & (sources[population.current] | sources[population.latched]))
+        if reached or population.bias is not None:
+            what = f"the constant current of {', '.join(reached)}" if reached else "a bias"
+            raise GraphError(f"{what} has no spikes that could be counted and multiplied", layer=population.label)
 
     def _check_current(self, label: str, current: str, shape: Shape | None) -> None:
         if current not in self.wiring.nodes:
@@ -344,6 +332,7 @@ class SpikingNetwork:
             inputs=tuple(self.encodings),
             populations={p.name: p.current for p in self.populations.values()},
             inhibitory={p.name: p.inhibitory for p in self.populations.values() if p.inhibitory},
+            latched={p.name: p.latched for p in self.populations.values() if p.latched},
             readouts={r.name: r.current for r in self.readouts},
         )
 
@@ -361,6 +350,10 @@ class SpikingNetwork:
     def sources(self) -> Mapping[str, frozenset[str]]:
         """For each wiring node the inputs and populations that it depends on directly (through linear nodes only)."""
         return self.circuit.sources
+
+    def fed_by(self, target: str) -> frozenset[str]:
+        """The inputs and populations that reach a population or read-out, by its current or latched."""
+        return self.circuit.fed_by(target)
 
     @property
     def depths(self) -> Mapping[str, int]:

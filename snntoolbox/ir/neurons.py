@@ -17,6 +17,7 @@ from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.gating import Estimate
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes.windows import Padding
 from snntoolbox.ir.part import Part, Parts, role_of
@@ -71,7 +72,8 @@ class IF:
     dropped and no spike is fired: after one in step t the next may come in step t + refractory + 1.
 
     `synaptic` is what remains each step of the current that spikes make through positive, and of that through negative
-    weights (exp(-dt / tau_syn)); at 0 they act at once: see `Exponential`.
+    weights (exp(-dt / tau_syn)); at 0 they act at once: see `Exponential`. Where it is `latched` each spike adds what
+    others have counted before: see `Latched`.
 
     `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
     `counting` says how often current, threshold and spikes of a step count, by its place in its window: see
@@ -95,6 +97,7 @@ class IF:
     initial: float | Array = 0.0
     leak: float = 1.0
     synaptic: tuple[float, float] = (0.0, 0.0)
+    latched: bool = False
     refractory: int = 0
     window: tuple[int, int] | None = None
     counting: Counting = Counting.ONE
@@ -111,7 +114,7 @@ class IF:
 
     def _usual(self) -> Iterator[Part]:
         """The parts that the fields choose."""
-        yield Exponential(*self.synaptic) if any(self.synaptic) else Delta()
+        yield Latched() if self.latched else Exponential(*self.synaptic) if any(self.synaptic) else Delta()
         yield PerfectIntegrator() if self.leak == 1 else Leak(self.leak)
         yield ConstantThreshold(self.threshold)
         signed = self.negative is not Negative.NEVER
@@ -191,6 +194,8 @@ class IF:
             yield _VALUES
         lasts = any(self.synaptic)
         lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts or lasts
+        if self.latched and lasts:
+            yield "a product of counts has no synaptic currents that last"
         without = "without leak, synaptic currents, limits and refractory period"
         if self.counting is Counting.DIGIT and (self.window is None or lossy):
             yield f"digits need a window and reset = subtract, {without}"
@@ -228,7 +233,7 @@ _WINDOWS: Mapping[Counting, type[FiringWindow | DigitWindow | FirstSpikeWindow]]
 }
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {
-    "synapse": ("synaptic",),
+    "synapse": ("synaptic", "latched"),
     "membrane": ("leak",),
     "threshold": ("threshold",),
     "spikes": ("levels", "negative"),

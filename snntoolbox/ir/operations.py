@@ -5,7 +5,7 @@ not. So a layer whose inputs all fire once costs exactly as many synaptic operat
 
 *Analogue*, operations per sample: two for each multiply-accumulate of a convolution or matrix, one for each value
 that a bias adds, a pooling window covers (average: additions and the division; maximum: comparisons), a diagonal map
-multiplies, or a sum adds to the first of its inputs. Moving values, rectifiers and softmax are free.
+or a product multiplies, or a sum adds to the first of its inputs. Moving values, rectifiers and softmax are free.
 
 *Spiking*, synaptic operations: one for each spike and each neuron (or output value) that it reaches. A projection is
 one linear map, however many nodes it is written with: pooling and diagonal maps are merged into the weights, and
@@ -39,6 +39,7 @@ from snntoolbox.ir.nodes import (
     MaxPool,
     Mean,
     MovingNode,
+    Multiply,
     ReLU,
     Scale,
     Softmax,
@@ -91,6 +92,7 @@ _COSTS: Mapping[type[Node], Callable[[Any, tuple[Shape, ...]], int]] = {
     **dict.fromkeys((Conv, Dense), _per_synapse(2)),
     **dict.fromkeys((AveragePool, Mean, MaxPool, Scale), _per_synapse(1)),
     Add: lambda node, shapes: (len(shapes) - 1) * math.prod(shapes[0]),
+    Multiply: lambda node, shapes: math.prod(shapes[0]),
     **dict.fromkeys((Input, ReLU, Floor, Softmax, Concat, *MovingNode.__subclasses__()), _free),
 }
 

@@ -57,6 +57,11 @@ class Synapse(Part):
         """Whether what arrives is told apart by the sign of weights: (samples, 2, *shape), all and the negative."""
         return False
 
+    @property
+    def latches(self) -> bool:
+        """Whether a second input arrives beside the current, (samples, 2, *shape), to be counted as the steps do."""
+        return False
+
     @abstractmethod
     def current(self, arriving: Array, memory: Memory) -> Array:
         """I[t] for what the wiring brings in this step."""

@@ -13,6 +13,7 @@ from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.float32 import RANGE, held
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.part import (
     Limits,
@@ -386,7 +387,7 @@ class FirstSpikeWindow(Window):
             yield f"window {(self.first, self.last)} is no range of steps behind others as long"
 
 
-_OTHERS = (Exponential, ResidueSpikes, RateThreshold, ThresholdSpikes, SubtractSent, Clamped)
+_OTHERS = (Exponential, Latched, ResidueSpikes, RateThreshold, ThresholdSpikes, SubtractSent, Clamped)
 _HOMES = (*(kind.__module__ for kind in _OTHERS), __name__)
 
 PARTS: tuple[type[Part], ...] = tuple(

@@ -62,7 +62,17 @@ def source_supports(network: SpikingNetwork) -> dict[str, dict[str, Support]]:
             reach[name] = {name: identity(wiring.shapes[name])}
         else:
             reach[name] = _carried(node, wiring.input_shapes(name), [reach[i] for i in node.inputs])
-    return {target: _into(network, target, reach[current]) for target, current in network.targets.items()}
+    latched = network.circuit.latched
+    return {
+        target: _into(network, target, _merged(reach[current], reach[latched[target]] if target in latched else {}))
+        for target, current in network.targets.items()
+    }
+
+
+def _merged(one: Mapping[str, Support], other: Mapping[str, Support]) -> dict[str, Support]:
+    """The supports of both; a source of both reaches what it does by either."""
+    both = {source: one[source].union(other[source]) for source in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 def _into(network: SpikingNetwork, target: str, reached: dict[str, Support]) -> dict[str, Support]:

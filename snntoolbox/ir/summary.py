@@ -63,14 +63,14 @@ def network_summary(network: SpikingNetwork, width: int = 0) -> str:
                 f"{synapses[name]:,}",
                 _threshold(population),
                 span(population.scale),
-                incoming(network, population.current),
+                incoming(network, population.current) + (" x counts" if population.latched else ""),
                 _layer(population),
-                _reads(network, population.current, above),
+                _reads(network, name, above),
             )
         )
         above = name
     for readout in network.readouts:
-        kind, reads = incoming(network, readout.current), _reads(network, readout.current, above)
+        kind, reads = incoming(network, readout.current), _reads(network, readout.name, above)
         shape, size = shape_text(readout.shape), f"{synapses[readout.name]:,}"
         rows.append((readout.name, shape, "", size, "", span(readout.scale), kind, "(read-out)", reads))
     count = f"{len(network.populations)} populations"
@@ -196,8 +196,8 @@ def _threshold(population: Population) -> str:
     return span(population.neuron.threshold) if isinstance(population.neuron, IF) else "max gate"
 
 
-def _reads(network: SpikingNetwork, current: str, above: str) -> str:
-    sources = sorted(network.sources[current], key=list(network.wiring.nodes).index)
+def _reads(network: SpikingNetwork, target: str, above: str) -> str:
+    sources = sorted(network.fed_by(target), key=list(network.wiring.nodes).index)
     return "" if sources == [above] else ", ".join(sources)
 
 

@@ -9,6 +9,7 @@ from snntoolbox.errors import Unsupported
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.part import Part
@@ -69,7 +70,7 @@ def stepwise(network: SpikingNetwork) -> list[Unsupported]:
 
 
 _PLAIN: tuple[type[Part], ...] = (
-    *(Delta, PerfectIntegrator, ConstantThreshold, BinarySpikes, Subtract),
+    *(Delta, Latched, PerfectIntegrator, ConstantThreshold, BinarySpikes, Subtract),
     *(FiringWindow, DigitWindow, FirstSpikeWindow),
 )
 """Parts with which a sum leaves in a window as its count; `FirstSpikeWindow` also with a reset to 0."""
@@ -102,6 +103,18 @@ def _late(network: SpikingNetwork, population: Population, ends: dict[str, float
     first, last = neuron.window
     if last - first != network.schedule.window:
         yield f"a window of {last - first} steps"
-    for source in sorted(network.sources[population.current]):
+    for source in sorted(network.fed_by(population.name)):
         if ends.get(source, inf) > first:
             yield f"may get input from {source} when its window is open"
+    if population.latched is not None:
+        begins = min((_begin(network, s) for s in network.sources[population.current]), default=inf)
+        for source in sorted(network.sources[population.latched]):
+            if ends.get(source, inf) > begins:
+                yield f"may count {source} when what it multiplies has begun"
+
+
+def _begin(network: SpikingNetwork, source: str) -> float:
+    """The first step in which a source may send."""
+    population = network.populations.get(source)
+    neuron = None if population is None else population.neuron
+    return neuron.window[0] if isinstance(neuron, IF) and neuron.window else 0

@@ -58,7 +58,10 @@ def test_products_with_constants(turned):
 
 
 def test_products_of_two_activations():
-    refused(lambda c: maps.product(c, X, Y), "a product of two activations is not supported", (4,), (4,))
+    check(lambda c: maps.product(c, X, Y), lambda x, y: x * y, (4,), (4,), kinds=["Multiply"])
+    check(lambda c: maps.product(c, X, Y), lambda x, y: x * y, (3, 4), (3, 1), kinds=["Take", "Multiply"])
+    check(lambda c: maps.multiplied(c, [X, Y, X]), lambda x, y: x * y * x, (4,), (4,))
+    refused(lambda c: maps.product(c, X, Y), "do not fit one another", (4,), (3,))
 
     def silu(call):
         return maps.product(call, X, Activation(smooth("sigmoid")(call, "x0")))

@@ -21,7 +21,7 @@ class Trace:
 
     def __init__(self, runner: Runner, at: FirstDifference, raster: dict[str, Array]) -> None:
         self.name, self.raster = runner.backend.name, raster
-        sources = runner.task.network.sources[runner.task.network.populations[at.population].current]
+        sources = runner.task.network.fed_by(at.population)
         self.replayable = all(replayable(s) for n, s in raster.items() if n in sources)
         trains = raster if self.replayable else {n: np.zeros_like(s, np.int8) for n, s in raster.items()}
         task = runner.task

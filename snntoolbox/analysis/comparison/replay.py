@@ -74,7 +74,7 @@ def replay_of(
     """
     network, raster = _unlooped(network, name, raster)
     population, steps = network.populations[name], len(raster[name])
-    sources = network.sources[population.current]
+    sources = network.fed_by(name)
     samples = dict(zip(network.encodings, x, strict=True))
     coded = {n: e for n, e in network.encodings.items() if n in sources}
     spiking = {n: e for n, e in coded.items() if isinstance(e, Spiking)}
@@ -93,7 +93,7 @@ def _unlooped(
     network: SpikingNetwork, name: str, raster: Mapping[str, Array]
 ) -> tuple[SpikingNetwork, Mapping[str, Array]]:
     """The network where the spikes that a population sends to itself come under another name, as those of others do."""
-    if name not in network.sources[network.populations[name].current]:
+    if name not in network.fed_by(name):
         return network, raster
     wiring = network.wiring
     again = wiring.fresh(f"{name} itself")

@@ -110,12 +110,17 @@ class Draft:
         bias: Array | float | None = None,
         pulses: Mapping[int, Array] | None = None,
         name: str = "",
+        latched: str | None = None,
     ) -> str:
-        """A population on a current, with a random bias unless one is given (0 for none); `name` as `ahead` gave it."""
+        """A population on a current, with a random bias unless one is given (0 for none); `name` as `ahead` gave it.
+
+        What is `latched` multiplies the current; no bias goes with that.
+        """
         shape = self.shapes[current]
+        bias = 0.0 if latched else bias
         values = self.numbers(*shape, scale=0.25) if bias is None else np.broadcast_to(bias, shape)
         chosen = neuron or self.neuron
-        return self._population(current, shape, chosen, values if np.any(values) else None, pulses, name)
+        return self._population(current, shape, chosen, values if np.any(values) else None, pulses, name, latched)
 
     def ahead(self, *shape: int) -> str:
         """The spikes of a population that is still to be drawn, for what closes a loop."""
@@ -149,6 +154,7 @@ class Draft:
         bias: Array | None,
         pulses: Mapping[int, Array] | None = None,
         name: str = "",
+        latched: str | None = None,
     ) -> str:
         self.reserved -= bool(name)
         name = name or f"population{len(self.populations) + self.reserved}"
@@ -163,6 +169,7 @@ class Draft:
                 activation=name,
                 origin=Origin("conformance", type(neuron).__name__, name),
                 pulses=pulses or {},
+                latched=latched,
             )
         )
         return name if name in self.nodes else self.add(Input(name=name, shape=shape))
@@ -174,6 +181,6 @@ class Draft:
 
     def network(self) -> SpikingNetwork:
         """What was drafted."""
-        ends = [p.current for p in self.populations] + [r.current for r in self.readouts]
+        ends = [end for p in self.populations for end in p.currents] + [r.current for r in self.readouts]
         wiring = Graph(self.nodes.values(), list(dict.fromkeys(ends)))
         return SpikingNetwork(wiring, self.encodings, self.populations, self.readouts, schedule=self.schedule)

@@ -16,6 +16,8 @@ from snntoolbox.analysis.conformance.windowed_networks import (
     digits_of_values,
     first_spikes,
     phases,
+    products,
+    products_of_digits,
     sums,
 )
 from snntoolbox.ir.counting import Counting
@@ -255,6 +257,8 @@ NETWORKS: Mapping[str, Drawing] = {
     "phases": phases,
     "sums of windows": sums,
     "digits": digits,
+    "products of counts": products,
+    "products of digits": products_of_digits,
     "digits of values": digits_of_values,
     "digits beside a current": digits_and_current,
     "first spikes": first_spikes,

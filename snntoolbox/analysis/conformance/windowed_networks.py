@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, StepByStep
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Reset
-from snntoolbox.ir.nodes import Add, Concat, Dense, Reshape
+from snntoolbox.ir.nodes import Add, Concat, Dense, Mean, Reshape, Scale, Take
 from snntoolbox.ir.parts import RecurringWindow
 
 
@@ -36,6 +37,39 @@ def sums(draft: Draft) -> None:
     third = draft.neurons(draft.average(joined), IF(initial=0.5, window=(9, 12)), bias=0.0)
     draft.readout(draft.dense(draft.flat(third), 3))
     draft.readout(draft.flat(first))
+
+
+def products(draft: Draft) -> None:
+    """Counts times counts that came before: a gate for each channel, and values of both signs."""
+    draft.schedule = Schedule("phased", window=3, steps=18)
+    _gated(draft, Counting.ONE)
+
+
+def products_of_digits(draft: Draft) -> None:
+    """The same by binary digits."""
+    draft.schedule = Schedule("radix", window=3, steps=18, counting=Counting.DIGIT)
+    _gated(draft, Counting.DIGIT)
+
+
+def _gated(draft: Draft, counting: Counting) -> None:
+    def neuron(turn: int, **fields: Any) -> IF:
+        return IF(window=(3 * turn, 3 * turn + 3), counting=counting, **fields)
+
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
+    values = draft.neurons(draft.conv(image, 3), neuron(1, initial=0.5), bias=0.0)
+    summed = draft.node(Mean, values, axes=(1, 2), summed=True, keepdims=False)
+    pooled = draft.node(Scale, summed, gain=np.full(3, 1 / 4))
+    weighed = draft.node(Dense, pooled, weight=np.abs(draft.numbers(3, 3)))
+    gate = draft.neurons(weighed, neuron(2, initial=0.5), bias=0.0)
+    wide = draft.node(Reshape, gate, shape=(3, 1, 1))
+    for axis in (1, 2):
+        wide = draft.node(Take, wide, axis=axis, indices=(0,) * 4)
+    product = neuron(3, initial=1.0, threshold=2.0, latched=True)
+    gated = draft.neurons(wide, product, latched=values)
+    signed = draft.conv(gated, 3)
+    both = neuron(4, initial=draft.numbers(3, 1, 1), threshold=2.0, latched=True)
+    last = draft.neurons(signed, both, latched=draft.node(Add, wide, values, coefficients=(-0.5, 1.0)))
+    draft.readout(draft.flat(draft.node(Add, last, gated)))
 
 
 def digits(draft: Draft) -> None:

@@ -76,8 +76,10 @@ class MeanCurrents:
         }
         tensors = {n: self._wiring.target.tensor(values) for n, values in {**spikes, **constant}.items()}
         with plain_arithmetic():
-            values = self._wiring.tensors(tensors, set(network.targets.values()))
+            latched = network.circuit.latched
+            values = self._wiring.tensors(tensors, {*network.targets.values(), *latched.values()})
         currents = {target: values[current].numpy() for target, current in network.targets.items()}
+        currents |= {target: currents[target] * values[node].numpy() * span for target, node in latched.items()}
         if network.grid:
             # On the grid currents of analogue inputs are rounded, once and by the one function for it.
             for target, current in constant_currents(network, *x).items():

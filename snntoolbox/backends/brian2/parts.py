@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snntoolbox.ir.clamping import Clamped
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
@@ -34,14 +35,16 @@ from snntoolbox.ir.synapses import Exponential
 class Code:
     """Pieces of Brian2's code that a part brings with it, or all parts together; empty for none.
 
-    begin: statements before a step. decayed: what becomes of v without any current. awake: when currents and spikes
-    count. window: the own steps first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
+    begin: statements before a step. latching: statements before the currents of a step, when its weight is known.
+    decayed: what becomes of v without any current. awake: when currents and spikes count. window: the own steps
+    first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
     and spikes count in the own step `own`. fires: statements that set `fired` to the value of a spike, 0 for none,
     where it is not always 1. reset: statements after a spike. recurring: windows that recur, before each of which v
     begins anew. clamped: steps in which v is held. kept: statements at the end of a step.
     """
 
     begin: str = ""
+    latching: str = ""
     decayed: str = ""
     awake: str = ""
     window: tuple[int, int] | None = None
@@ -60,6 +63,9 @@ def _refractory(part: RefractoryPeriod) -> Code:
         awake="waiting == 0",
         reset=f"\nwaiting = {part.steps + 1}",
     )
+
+
+LATCHING = "current = current * latched\nlatched = latched + weight * latching\nlatching = 0\n"
 
 
 def _fading(part: Exponential) -> Code:
@@ -103,6 +109,7 @@ def _graded(part: GradedSpikes | ResidueSpikes) -> Code:
 PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Delta: lambda part: Code(),
     Exponential: _fading,
+    Latched: lambda part: Code(latching=LATCHING),
     PerfectIntegrator: lambda part: Code(decayed="v"),
     Leak: lambda part: Code(decayed=f"{float(part.factor)!r} * v"),
     ConstantThreshold: lambda part: Code(),
@@ -129,6 +136,7 @@ def code_of(neuron: IF) -> Code:
     pieces = [PARTS[type(part)](part) for part in neuron.parts]
     return Code(
         begin="".join(piece.begin for piece in pieces),
+        latching="".join(piece.latching for piece in pieces),
         decayed="".join(piece.decayed for piece in pieces),
         awake="".join(piece.awake for piece in pieces) or "True",
         weight="".join(piece.weight for piece in pieces),

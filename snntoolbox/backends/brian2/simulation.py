@@ -35,6 +35,8 @@ current : 1
 inhibition : 1
 excited : 1
 inhibited : 1
+latching : 1
+latched : 1
 theta : 1 (constant)
 drive : 1 (constant)
 waiting : integer
@@ -198,7 +200,7 @@ class _Network:
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
         weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""
-        step = begin + weigh + integrate
+        step = begin + weigh + code.latching + integrate
         if code.fires:
             group.fired = 0
             step = shifted(earlier) + step + code.fires + f"fired = fired * int({fires})\n"
@@ -229,12 +231,13 @@ class _Network:
         source, target = self.groups[connection.source], self.groups[connection.target]
         if connection.target in self.gates:
             target = self.gates[connection.target].cells
-        kind = f"{'inhibition' if connection.inhibitory else 'synapses'}{connection.lag or ''}"
+        arrives = "latching" if connection.latched else "inhibition" if connection.inhibitory else "current"
+        kind = f"{'synapses' if arrives == 'current' else arrives}{connection.lag or ''}"
         delay, name = (connection.delay - 1) * STEP, self._name(kind, connection.source, connection.target)
         graded = _graded(self.flat.cells.get(connection.source))
         value = f" * fired{connection.delay - 1 or ''}_pre" if graded else ""
         model = "w : 1 (constant)"
-        arrival = f"{'inhibition' if connection.inhibitory else 'current'}_post += w{value}"
+        arrival = f"{arrives}_post += w{value}"
         made = b2.Synapses(source, target, model, on_pre=arrival, delay=delay, clock=self.clock, name=name)
         made.connect(i=connection.pre, j=connection.post)
         made.w = connection.weight

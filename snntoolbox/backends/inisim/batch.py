@@ -126,16 +126,17 @@ class Batch:
     def _floating(self, task: Task, values: Mapping[str, Tensor]) -> Tensor | None:
         """What a population or read-out gets, as floating numbers; None where no spikes reach it.
 
-        Where what comes through negative weights is told apart it lies beside all of it.
+        Where what comes through negative weights is told apart it lies beside all of it, as does what is latched.
         """
         given = [values.get(name) for name in task.reads]
         found = [
             value if value is None or self.fast is None else self.fast.floating(name, value)
             for name, value in zip(task.reads, given, strict=True)
         ]
-        if len(found) == 1 or found[0] is None:
+        there = next((value for value in found if value is not None), None)
+        if len(found) == 1 or there is None:
             return found[0]
-        return torch.stack([found[0], torch.zeros_like(found[0]) if found[1] is None else found[1]], dim=1)
+        return torch.stack([torch.zeros_like(there) if value is None else value for value in found], dim=1)
 
     def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
         """The spikes of these steps; None where they all lie outside its window."""

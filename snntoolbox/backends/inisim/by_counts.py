@@ -82,7 +82,8 @@ class ByCounts:
         population = self.network.populations[name]
         neuron = population.neuron
         assert isinstance(neuron, IF)
-        most = self.bounds[population.current] + start + float(np.abs(neuron.initial).max())
+        times = 1.0 if population.latched is None else max(self.bounds[population.latched], 1.0)
+        most = self.bounds[population.current] * times + start + float(np.abs(neuron.initial).max())
         dtype = torch.float64 if self.network.grid is not None and most >= EXACT else self.dtype
         key = name, dtype, fused
         if key not in self.makers:

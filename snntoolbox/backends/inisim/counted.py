@@ -93,13 +93,19 @@ class CountedBatch:
         return value if self.fast is None else self.fast.floating(name, value)
 
     def _population(self, task: Task, values: Mapping[str, Tensor]) -> Tensor:
-        (read,) = task.reads
-        current, maker = values.get(read), self.makers[task.name]
-        if current is not None:
-            current = self._floating(read, current)
+        maker = self.makers[task.name]
+        given = [None if (value := values.get(i)) is None else self._floating(i, value) for i in task.reads]
+        current = given[0]
+        if len(given) > 1:
+            current = self._product(maker.target.dtype, *given)
         counts = maker(current, self.constant.get(task.name), self.given, self.size)
         self.counts[task.name] = counts
         return counts
+
+    @staticmethod
+    def _product(dtype: torch.dtype, current: Tensor | None, latched: Tensor | None) -> Tensor | None:
+        """What counts make of counts; None where there are none of either."""
+        return None if current is None or latched is None else current.to(dtype) * latched.to(dtype)
 
     # -- what is recorded -----------------------------------------------------------------------------------------
 
@@ -152,12 +158,20 @@ class CountedBatch:
                 return before * (whole == 0)
             return before - whole * self.makers[name].threshold
         came = self._brought(self.network.targets[name], first, last)
+        if came is not None and (latched := self.network.populations[name].latched) is not None:
+            came = came.view(steps, self.size, *shape).to(before.dtype) * self._latched(latched, before.dtype)
         adds = torch.zeros((steps, self.size, *shape), dtype=before.dtype, device=before.device)
         if came is not None:
             adds += came.view(adds.shape)
         if (constant := self._current(name)) is not None and first < self.network.presented(self.steps):
             adds += constant
         return before + (adds * weights).cumsum(0)
+
+    def _latched(self, node: str, dtype: torch.dtype) -> Tensor | float:
+        """What all counts together bring to a wiring node."""
+        wiring = self.way.exact() if self.way.wide(node) else self.wiring
+        given = {s: self.counts[s].to(wiring.target.dtype) for s in self.network.sources[node] if s in self.counts}
+        return wiring.tensors(given, [node])[node].to(dtype) if given else 0.0
 
     def _current(self, name: str) -> Tensor | None:
         """What constant inputs add to a population."""

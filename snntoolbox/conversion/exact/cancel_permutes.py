@@ -17,9 +17,11 @@ from snntoolbox.ir.nodes import (
     Add,
     Concat,
     Dense,
+    Elementwise,
     Floor,
     Input,
     Mean,
+    Multiply,
     Pad,
     Permute,
     ReLU,
@@ -111,7 +113,7 @@ class _Sweep:
             return None if view.order or node.bias is not None else View(view.core, axes)
         if isinstance(node, Reshape):
             return self._reshape(node, views[0])
-        if isinstance(node, (Add, Concat)):
+        if isinstance(node, (Add, Concat, Multiply)):
             return self._join(node, views)
         if views and views[0].order:
             return self._behind_order(node, views[0])
@@ -130,15 +132,17 @@ class _Sweep:
         bias = None if node.bias is None else _unordered(node.bias, order.tolist())
         return self._emit(replace(node, inputs=(view.core,), bias=bias), (0,), tuple(order.tolist()))
 
-    def _join(self, node: Add | Concat, views: list[View]) -> View | None:
+    def _join(self, node: Add | Concat | Multiply, views: list[View]) -> View | None:
         views = self._inputs_turned(views)
         first = views[0]
         if first.order or any(v.axes != first.axes or v.order for v in views):
             return None
         moved = node.with_inputs(*(v.core for v in views))
+        if isinstance(moved, Multiply):
+            return self._emit(moved, first.axes)
         if isinstance(moved, Concat):
             moved = replace(moved, axis=first.axes[moved.axis])
-        return self._emit(replace(moved, bias=_unpermuted(node.bias, first.axes)), first.axes)
+        return self._emit(replace(moved, bias=_unpermuted(moved.bias, first.axes)), first.axes)
 
     def _inputs_turned(self, views: list[View]) -> list[View]:
         """The views with inputs of the graph turned to the order of all others, so that what follows is channels first.
@@ -222,6 +226,7 @@ class _Sweep:
 _BEHIND_AXES: dict[type[Node], Callable[..., View]] = {
     ReLU: _Sweep.relu,
     Floor: _Sweep.same,
+    Elementwise: _Sweep.same,
     Softmax: _Sweep.softmax,
     Scale: _Sweep.scale,
     Dense: _Sweep.dense,

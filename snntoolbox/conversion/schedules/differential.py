@@ -32,6 +32,7 @@ class Differential:
     rates = False
     ends_early = True
     own_start = True
+    multiplies = False
 
     def cost(self, layers: int) -> float:
         """That of spikes of several sizes."""

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from snntoolbox.conversion.schedules.plain_neurons import hint_for, not_plain, presented_for
-from snntoolbox.errors import ConversionError, UnsupportedError
+from snntoolbox.conversion.spiking.grid_bounds import bounded_anew
+from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Encoding
@@ -68,6 +69,8 @@ class FireInTurn:
         if offenders := not_plain(network):
             raise UnsupportedError(f"schedule = {self.name}", offenders, hint=hint_for(self.name))
         windows = firing_windows(network, self.window)
+        if offenders := _uncounted(network, windows):
+            raise UnsupportedError(f"schedule = {self.name}", offenders, hint="a rectifier more before one of them")
         populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
         encodings = {name: self._presented(coding) for name, coding in network.encodings.items()}
         schedule = Schedule(
@@ -83,9 +86,10 @@ class FireInTurn:
         if grid is not None:
             starts = [np.abs(p.neuron.initial).max() for p in populations if isinstance(p.neuron, IF)]
             grid = replace(grid, start=int(max(starts, default=0)))
-        return network.replaced(
+        waiting = network.replaced(
             populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
         )
+        return bounded_anew(waiting) if waiting.circuit.latched else waiting
 
     def _presented(self, coding: Encoding) -> Encoding:
         """An input in the first window; where neurons fire once, one that spikes by its value does so too."""
@@ -100,17 +104,30 @@ class FireInTurn:
         neuron = population.neuron
         assert isinstance(neuron, IF)
         bias = 0.0 if population.bias is None else population.bias
-        initial = neuron.initial + self.levels * np.asarray(bias)
+        initial, threshold = neuron.initial + self.levels * np.asarray(bias), neuron.threshold
+        if neuron.latched:  # T a times T b is T times T a b
+            initial, threshold = self.levels * initial, self.levels * np.asarray(threshold, np.float64)
         reset = Reset.ZERO if self.counting is Counting.LEAD else neuron.reset
         steps = (window.first, window.last)
-        waiting = replace(neuron, initial=initial, reset=reset, window=steps, counting=self.counting)
-        return replace(population, neuron=waiting, bias=None)
+        waiting = replace(neuron, initial=initial, threshold=threshold, reset=reset)
+        return replace(population, neuron=replace(waiting, window=steps, counting=self.counting), bias=None)
 
 
 def firing_windows(network: SpikingNetwork, steps: int) -> dict[str, Window]:
     """For each input the steps in which it is presented, for each population those in which it fires."""
     depths = {n: network.depths[n] for n in (*network.encodings, *network.populations)}
     return {name: Window(depth * steps, (depth + 1) * steps) for name, depth in depths.items()}
+
+
+def _uncounted(network: SpikingNetwork, windows: Mapping[str, Window]) -> list[Unsupported]:
+    """Products whose factor is not all counted when what it multiplies begins to fire."""
+    offenders = []
+    for target, latched in network.circuit.latched.items():
+        counted = max((windows[s].last for s in network.sources[latched]), default=0)
+        begins = min((windows[s].first for s in network.sources[network.targets[target]]), default=counted)
+        if begins < counted:
+            offenders.append(Unsupported(network.populations[target].label, "a product of what fires at the same time"))
+    return offenders
 
 
 def interval(network: SpikingNetwork, windows: Mapping[str, Window], *, membranes: int) -> int:
@@ -121,8 +138,8 @@ def interval(network: SpikingNetwork, windows: Mapping[str, Window], *, membrane
     sources fire. Between neighbouring layers that makes 2 T and T; a connection over several layers takes longer.
     """
     longest = max(w.last - w.first for w in windows.values())
-    for target, current in network.targets.items():
-        sources = [windows[s] for s in network.sources[current]]
+    for target in network.targets:
+        sources = [windows[s] for s in network.fed_by(target)]
         first = min((w.first for w in sources), default=0)
         own = windows.get(target)
         if own is None:

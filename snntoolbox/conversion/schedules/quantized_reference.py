@@ -70,9 +70,9 @@ def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> G
 def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -> dict[str, Array]:
     """The counts of every population (batch, *shape) of a rate-coded network in one pass, each rectifier at once.
 
-    With S the sum of its input over T `levels` steps, bias included, clip(floor((S + V0) / theta), 0, T). Exact on an
-    integer grid. Inputs are constant currents, or spikes by whose time they say their values; neurons are plain
-    integrate-and-fire neurons.
+    With S the sum of its input over T `levels` steps, bias included, clip(floor((S + V0) / theta), 0, T). Where counts
+    are multiplied S is the product of both sums over T. Exact on an integer grid. Inputs are constant currents, or
+    spikes by whose time they say their values; neurons are plain integrate-and-fire neurons.
     """
     return {name: _count(sums, levels) for name, sums in _sums(network, x, levels, {}).items()}
 
@@ -94,7 +94,11 @@ def _sums(network: SpikingNetwork, x: Sequence[Array], levels: int, counts: Mapp
             assert isinstance(neuron, IF)
             bias = 0.0 if population.bias is None else population.bias
             total = values[population.current] + levels * (constant.get(name, 0.0) + bias)
-            sums[name] = (total + neuron.initial) / neuron.threshold
+            initial, threshold = neuron.initial, neuron.threshold
+            if population.latched is not None:
+                total, initial = total * values[population.latched], levels * np.asarray(initial)
+                threshold = levels * np.asarray(threshold)
+            sums[name] = (total + initial) / threshold
             values[name] = counts[name].astype(np.float64) if name in counts else _count(sums[name], levels)
         elif name in network.encodings:
             values[name] = _counted(network.encodings[name], levels, given[name])

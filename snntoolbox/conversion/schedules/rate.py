@@ -28,6 +28,7 @@ class Rate:
     rates = True
     ends_early = True
     own_start = False
+    multiplies = False
 
     def cost(self, layers: int) -> float:
         """That of the steps alone."""

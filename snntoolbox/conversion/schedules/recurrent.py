@@ -42,6 +42,7 @@ class Recurrent:
     rates = False
     ends_early = False
     own_start = False
+    multiplies = False
 
     def resolution(self, steps: int) -> int:
         """As many levels as a window has steps."""

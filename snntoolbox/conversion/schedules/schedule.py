@@ -43,7 +43,8 @@ class Schedule(Protocol):
     true spikes of the layers before it (`Correct`). counts_steps: the number of steps chooses thresholds, as in so many
     steps there are so many rates. saturates: what a neuron says ends where it fires all the time, which is how an upper
     bound of a rectifier is kept. rates: counts are rates, which can be set against activations. ends_early: read-outs
-    tell something before the last step. own_start: it sets the start potentials itself, whatever they were.
+    tell something before the last step. own_start: it sets the start potentials itself, whatever they were. multiplies:
+    what a layer sends is counted before others fire, so that counts can be multiplied.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Schedule(Protocol):
     rates: bool
     ends_early: bool
     own_start: bool
+    multiplies: bool
 
     def cost(self, layers: int) -> float:
         """How many times longer a run takes, with so many layers one behind the other, than one at a rate."""

@@ -38,6 +38,7 @@ class Windowed(ABC):
     rates = True
     ends_early = False
     own_start = False
+    multiplies = True
 
     @abstractmethod
     def turns(self, steps: int) -> FireInTurn:

@@ -27,6 +27,11 @@ def bounded_anew(network: SpikingNetwork) -> SpikingNetwork:
     return network.replaced(grid=replace(network.grid, start=int(start), growth=int(np.ceil(growth))))
 
 
+def _ends(network: SpikingNetwork) -> set[str]:
+    """All nodes that bring something to neurons or read-outs."""
+    return {name for p in network.populations.values() for name in p.currents} | {r.current for r in network.readouts}
+
+
 def _if(population: Population) -> IF:
     assert isinstance(population.neuron, IF)
     return population.neuron
@@ -41,15 +46,18 @@ def _apart_from_steps(population: Population) -> float:
 def _growth(network: SpikingNetwork) -> Iterable[Array]:
     """Per target the sum of |weight| over all incoming spikes plus |bias|: what one step can add to any |V|.
 
-    A spike counts with the largest value that it may carry.
+    A spike counts with the largest value that it may carry, a product with the largest count of a window.
     """
     constant = {n for n, e in network.encodings.items() if isinstance(e, ConstantCurrent)}
     bounding = absolute(network.wiring)
     largest = {n: max(p.neuron.levels) for n, p in network.populations.items() if isinstance(p.neuron, IF)}
     sent = {i: 0.0 if i in constant else largest.get(i, 1.0) for i in bounding.inputs}
     spikes = [np.full((1, *bounding.shapes[i]), value) for i, value in sent.items()]
-    values: Mapping[str, Array] = bounding.values(*spikes, keep=bounding.outputs)
+    values: Mapping[str, Array] = bounding.values(*spikes, keep=_ends(network))
     targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
+    total = 1 if network.schedule is None else network.schedule.total
     for target in targets:
-        yield values[target.current][0] + (0.0 if target.bias is None else np.abs(target.bias))
+        latched = target.latched if isinstance(target, Population) else None
+        times = 1.0 if latched is None else np.maximum(total * values[latched][0], 1.0)
+        yield values[target.current][0] * times + (0.0 if target.bias is None else np.abs(target.bias))
 

@@ -63,7 +63,8 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     """GraphError where `placed` is not `network` on an integer grid, to within the rounding of its weights.
 
     With activations over scales as spikes s, every current over its threshold (every read-out times its scale) may
-    differ by half a unit of the grid for each incoming weight and for the bias, ``1/2 (sum |s| + 1)``. Weights that
+    differ by half a unit of the grid for each incoming weight and for the bias, ``1/2 (sum |s| + 1)``. A product may by
+    what such differences of both factors make, and that of its threshold. Weights that
     only constant inputs pass are not rounded. Targets of large sparse maps are left out: how many weights they had is
     lost.
     """
@@ -75,13 +76,18 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     most = {n: 0.0 if sources <= steady else 0.5 for n, sources in placed.sources.items()}
     known = [n for n in placed.wiring.nodes.values() if not _too_large(n)]
     roundings = placed.wiring.edited([_with_weights(n, most[n.name]) for n in known])
-    slack = _values(roundings, [np.abs(spikes[i]) for i in roundings.inputs], set(placed.targets.values()))
+    slack = _values(roundings, [np.abs(spikes[i]) for i in roundings.inputs], _ends(placed))
+    brought = _values(placed.wiring, [spikes[i] for i in placed.wiring.inputs], _ends(placed))
     units: dict[str, Array | float] = {n: np.asarray(_threshold(p)) for n, p in placed.populations.items()}
     before = {r.name: r.scale for r in network.readouts}
     units |= {r.name: before[r.name] / r.scale for r in placed.readouts}
     parts: list[Population | Readout] = [*placed.populations.values(), *placed.readouts]
-    for part in (p for p in parts if p.current not in unknown):
+    for part in (p for p in parts if unknown.isdisjoint(_currents_of(p))):
         unit, allowed = units[part.name], slack[part.current] + 0.5
+        if isinstance(part, Population) and part.latched is not None:
+            one, other = np.abs(brought[part.current]), np.abs(brought[part.latched])
+            factors = slack[part.current] * other + (one + slack[part.current]) * slack[part.latched]
+            allowed = factors + 0.5 * (1 + np.abs(exact[part.name]))
         difference = np.abs(rounded[part.name] - exact[part.name] * unit)
         if not np.all(difference <= allowed * (1 + 1e-9) + 1e-6 * np.abs(rounded[part.name])):
             raise GraphError("differs from the unquantised network by more than rounding", layer=part.name, hint=_HINT)
@@ -141,9 +147,21 @@ def _units(coding: Encoding, values: Array) -> Array:
 
 def _currents(network: SpikingNetwork, spikes: Mapping[str, Array]) -> dict[str, Array]:
     wiring = network.wiring
-    currents = _values(wiring, [spikes[i] for i in wiring.inputs], set(network.targets.values()))
+    currents = _values(wiring, [spikes[i] for i in wiring.inputs], _ends(network))
     parts: list[Population | Readout] = [*network.populations.values(), *network.readouts]
-    return {p.name: currents[p.current] + (0.0 if p.bias is None else p.bias) for p in parts}
+    found = {p.name: currents[p.current] + (0.0 if p.bias is None else p.bias) for p in parts}
+    products = {n: p.latched for n, p in network.populations.items() if p.latched is not None}
+    return found | {name: found[name] * currents[latched] for name, latched in products.items()}
+
+
+def _ends(network: SpikingNetwork) -> set[str]:
+    """All wiring nodes that bring something to populations and read-outs."""
+    parts: list[Population | Readout] = [*network.populations.values(), *network.readouts]
+    return {end for part in parts for end in _currents_of(part)}
+
+
+def _currents_of(part: Population | Readout) -> tuple[str, ...]:
+    return part.currents if isinstance(part, Population) else (part.current,)
 
 
 def _compare(expected: Array, actual: Array, message: str, layer: str, noise: float = 0.0) -> None:

@@ -23,12 +23,13 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
-from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, ReLU, Scale
+from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale
 
 _HINTS = {
     "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that "
     "ends an output is dropped or rectified",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
+    "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }
 
@@ -64,8 +65,9 @@ class Convert:
             population = Population(
                 name=name,
                 shape=graph.shapes[name],
-                neuron=neuron_of(node, self.neuron, self.gate),
+                neuron=neuron_of(node, self.neuron, self.gate, latched=f"{name}/latched" in currents),
                 current=currents[name],
+                latched=currents.get(f"{name}/latched"),
                 bias=biases[name],
                 scale=scale / self.per_step,
                 activation=name,
@@ -89,8 +91,12 @@ class Convert:
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
 
 
-def neuron_of(node: Node, model: IF, gate: Estimate = Estimate.AVERAGE) -> Neuron:
-    """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold."""
+def neuron_of(node: Node, model: IF, gate: Estimate = Estimate.AVERAGE, *, latched: bool = False) -> Neuron:
+    """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold.
+
+    Those of a product are `latched`.
+    """
+    model = replace(model, latched=True) if latched else model
     if isinstance(node, MaxPool):
         window = {name: getattr(node, name) for name in ("kernel", "stride", "padding", "dilation")}
         return MaxGate(**window, estimate=gate)
@@ -111,6 +117,9 @@ def unsupported_nodes(graph: Graph, reasons: Mapping[str, str] = MappingProxyTyp
         if isinstance(node, MaxPool):
             if not gateable(graph, node):
                 offenders.append(Unsupported(node.label, _HINTS["MaxPool"]))
+        elif isinstance(node, Multiply):
+            if not all(isinstance(graph.nodes[reader], ReLU) for reader in graph.consumers[node.name]):
+                offenders.append(Unsupported(node.label, _HINTS["Multiply"]))
         elif isinstance(node, Elementwise):
             offenders.append(Unsupported(node.label, node.why_not_exact))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
@@ -146,8 +155,13 @@ class _Wiring:
             self.nodes[name] = node
         elif isinstance(node, ReLU):
             self.scales[name] = self._scale(name)
-            self.currents[name] = self._divided(name, node.inputs[0])
+            source = self.graph.nodes[node.inputs[0]]
+            if isinstance(source, Multiply):
+                self.currents[f"{name}/latched"] = self._counted(name, source.inputs[1])
+            self.currents[name] = self._divided(name, source.inputs[0] if isinstance(source, Multiply) else source.name)
             self.nodes[name] = Input(name=name, shape=self.graph.shapes[name], origin=node.origin)
+        elif isinstance(node, Multiply):
+            pass  # a part of the population that reads it
         elif isinstance(node, MaxPool):
             self.scales[name] = self._gate_scale(node)
             self.currents[name] = node.inputs[0]
@@ -187,6 +201,13 @@ class _Wiring:
         gain = 1 / self.scales[name]
         self.nodes[current] = Scale(name=current, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
         return current
+
+    def _counted(self, name: str, source: str) -> str:
+        """A node with the value of `source` in the user's units, whatever share of it a step takes: a factor."""
+        read, latched = self._read(f"{name}<1", source), f"{name}/latched"
+        gain = np.full((1,) * len(self.graph.shapes[source]), 1 / self._per_step)
+        self.nodes[latched] = Scale(name=latched, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
+        return latched
 
     def folded(self) -> tuple[Graph, dict[str, Array | None]]:
         """The bias-free wiring with scales folded, and the bias of each target (per channel where uniform)."""

@@ -8,6 +8,7 @@ same grid; pooling divisors are moved into the weights.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +58,7 @@ class Quantize:
         nodes: dict[str, Node] = {n: network.wiring.nodes[n] for n in network.wiring.inputs}
         populations = [self._population(network, p, nodes) for p in network.populations.values()]
         readouts = [self._readout(network, r, nodes) for r in network.readouts]
-        ends = [p.current for p in populations] + [r.current for r in readouts]
+        ends = [end for p in populations for end in p.currents] + [r.current for r in readouts]
         wiring = Graph(nodes.values(), ends, name=network.name)
         placed = network.replaced(wiring=wiring, populations=populations, readouts=readouts)
         return bounded_anew(placed.replaced(grid=Grid(weight_bits=self.weight_bits, start=0, growth=0)))
@@ -71,7 +72,7 @@ class Quantize:
         """
         if not 2 <= self.weight_bits <= 16:
             raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
-        _check_neurons(network)
+        _check_neurons(network, self.threshold)
         gains: dict[str, Array] = {}
         raised: list[str] = []
         for name in [n for n in network.order if n in network.populations]:
@@ -80,7 +81,7 @@ class Quantize:
                 if population.current in gains:  # a gate hands on what it reads
                     gains[name] = gains[population.current]
                 continue
-            peaks = SingleWeights(network, name, population.current, gains).channel_peaks()
+            peaks = self._peaks(network, population, gains)
             if np.any(peaks > self.most):
                 gains[name] = np.maximum(peaks / self.most, 1.0)
                 raised.append(f"{population.label} ({int((peaks > self.most).sum())} of {peaks.size} channels)")
@@ -103,6 +104,8 @@ class Quantize:
     def _population(self, network: SpikingNetwork, population: Population, nodes: dict[str, Node]) -> Population:
         if not isinstance(population.neuron, IF):
             return population
+        if population.latched is not None:
+            return self._product(network, population, nodes)
         part = SingleWeights(network, population.name, population.current)
         channels = part.channel_peaks()
         # Without incoming spikes only the rounding of the input current counts: a finer grid costs no weights.
@@ -122,6 +125,28 @@ class Quantize:
         pulses = {step: np.rint(pulse * theta) for step, pulse in population.pulses.items()}
         return replace(population, neuron=neuron, current=current, bias=bias, pulses=pulses)
 
+    def _peaks(self, network: SpikingNetwork, population: Population, gains: Mapping[str, Array]) -> Array:
+        """For each channel the largest weight, or of a product what each weight of it is beside the largest integer."""
+        peaks = SingleWeights(network, population.name, population.current, gains).channel_peaks()
+        if population.latched is None:
+            return peaks
+        return peaks * SingleWeights(network, population.name, population.latched, gains).channel_peaks() / self.limit
+
+    def _product(self, network: SpikingNetwork, population: Population, nodes: dict[str, Node]) -> Population:
+        """Both maps of a product on the grid, each with weights up to the largest; the threshold takes both factors."""
+        neuron, ends, unit = population.neuron, list[str](), np.ones(())
+        assert isinstance(neuron, IF)
+        assert population.latched is not None
+        for name, current in ((population.name, population.current), (f"{population.name}|", population.latched)):
+            part = SingleWeights(network, name, current)
+            channels = part.channel_peaks()
+            factor = self.limit / np.where(channels > 0, channels, channels.max() or 1.0)
+            ends.append(part.scaled(factor, nodes))
+            unit = unit * factor
+        theta = np.maximum(np.rint(neuron.threshold * unit), 1.0)
+        gridded = replace(neuron, threshold=theta, initial=np.rint(neuron.initial * unit))
+        return replace(population, neuron=gridded, current=ends[0], latched=ends[1])
+
     def _readout(self, network: SpikingNetwork, readout: Readout, nodes: dict[str, Node]) -> Readout:
         part = SingleWeights(network, readout.name, readout.current)
         peak = float(part.peak().max())
@@ -138,7 +163,7 @@ def _above_bound(population: Population) -> bool:
     return bool(np.any(population.scale * population.neuron.largest_rate > population.bound * (1 + 1e-9)))
 
 
-def _check_neurons(network: SpikingNetwork) -> None:
+def _check_neurons(network: SpikingNetwork, threshold: int | None) -> None:
     offenders = []
     for population in network.populations.values():
         neuron = population.neuron
@@ -146,6 +171,8 @@ def _check_neurons(network: SpikingNetwork) -> None:
             offenders.append(Unsupported(population.label, "a leak, which leaves the integer grid"))
         if isinstance(neuron, IF) and neuron.reset is Reset.ZERO and neuron.reset_potential != 0:
             offenders.append(Unsupported(population.label, "a reset potential other than 0"))
+        if isinstance(neuron, IF) and neuron.latched and threshold is not None:
+            offenders.append(Unsupported(population.label, "a product of counts, whose threshold is no free choice"))
         if isinstance(neuron, IF) and neuron.saturation is not None:
             offenders.append(Unsupported(population.label, "potentials that saturate, which can only be set after it"))
         if isinstance(neuron, IF) and any(neuron.synaptic):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from snntoolbox.conversion.spiking.populations import simplified_wiring
@@ -37,22 +37,27 @@ def raise_scales(network: SpikingNetwork, gains: Mapping[str, Array]) -> Spiking
             inward.append(Scale(name=wiring.fresh(f"{name}/"), inputs=(current,), gain=1 / gains[name]))
             current = inward[-1].name
         currents.append(current)
+        if population.latched is not None:
+            currents.append(redirect.get(population.latched, population.latched))
     currents += [redirect.get(r.current, r.current) for r in network.readouts]
     # Readers are pointed to the outward scales, which alone read the spikes; gates name the spikes by hand.
     ends_too = [*wiring.outputs, *(node.name for node in inward)]
     edited = wiring.edited([*outward.values(), *inward], redirect=redirect, outputs=ends_too)
     edited = simplified_wiring(type(wiring)(edited.nodes.values(), currents, name=wiring.name))
     ends = iter(edited.outputs)
-    populations = [_raised(p, gains.get(name), next(ends)) for name, p in network.populations.items()]
+    populations = [_raised(p, gains.get(name), ends) for name, p in network.populations.items()]
     readouts = [replace(r, current=next(ends)) for r in network.readouts]
     return network.replaced(wiring=edited, populations=populations, readouts=readouts)
 
 
-def _raised(population: Population, gain: Array | None, current: str) -> Population:
+def _raised(population: Population, gain: Array | None, ends: Iterator[str]) -> Population:
+    population = replace(population, current=next(ends))
+    if population.latched is not None:
+        population = replace(population, latched=next(ends))
     if gain is None:
-        return replace(population, current=current)
+        return population
     bias = None if population.bias is None else population.bias / gain
-    return replace(population, current=current, scale=population.scale * gain, bias=bias)
+    return replace(population, scale=population.scale * gain, bias=bias)
 
 
 def _through_gates(network: SpikingNetwork, gains: Mapping[str, Array]) -> dict[str, Array]:

@@ -12,7 +12,20 @@ from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode, Shape
-from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, MaxPool, Mean, MovingNode, ReLU, Scale, Sparse
+from snntoolbox.ir.nodes import (
+    Add,
+    AveragePool,
+    Conv,
+    Dense,
+    Input,
+    MaxPool,
+    Mean,
+    MovingNode,
+    Multiply,
+    ReLU,
+    Scale,
+    Sparse,
+)
 
 if TYPE_CHECKING:
     from snntoolbox.engine.histograms import ChannelHistogram
@@ -156,6 +169,9 @@ class ModelBasedThresholds:
                 bounds[name] = (np.full((1, *node.shape), self.low), np.full((1, *node.shape), self.high))
             elif isinstance(node, LinearNode):
                 bounds[name] = _linear_bounds(node, inputs, graph.input_shapes(name))
+            elif isinstance(node, Multiply):
+                ends = [a * b for a in inputs[0] for b in inputs[1]]
+                bounds[name] = (np.minimum.reduce(ends), np.maximum.reduce(ends))
             elif isinstance(node, (ReLU, MaxPool)):
                 bounds[name] = (node.apply(inputs[0][0]), node.apply(inputs[0][1]))
             else:

@@ -9,7 +9,7 @@ from snntoolbox.frontends.layer_call import Activation, Refusal
 
 
 def eltwise(call: CaffeCall) -> str:
-    """The sum of all inputs, each times its coefficient, or the largest of them; a product is refused."""
+    """The sum of all inputs, each times its coefficient, the largest of them, or their product."""
     told = call.settings("eltwise")
     operation, coefficients = choice(told, "operation"), list(told.coeff)
     if len(call.sources) < 2 or len({call.shape(s) for s in call.sources}) > 1:
@@ -22,9 +22,7 @@ def eltwise(call: CaffeCall) -> str:
         return functions.extreme(call, operands, 1.0)
     if operation == "SUM":
         return maps.weighted_sum(call, operands, coefficients or [1.0] * len(operands))
-    if len(operands) > 2:
-        raise Refusal(maps.PRODUCT)
-    return maps.product(call, *operands)
+    return maps.product(call, *operands) if len(operands) == 2 else maps.multiplied(call, operands)
 
 
 def concat(call: CaffeCall) -> str:
@@ -37,7 +35,7 @@ def scale(call: CaffeCall) -> str:
     """Times trained values for some of the axes, by default a value for each channel; with a bias where one is set."""
     told = call.settings("scale")
     if len(call.sources) > 1:
-        raise Refusal(maps.PRODUCT)
+        raise Refusal("multiplies two blobs along some axes", hint="let an Eltwise layer multiply two of one shape")
     first, last = call.span(told.axis, told.num_axes)
     shape = call.shape()[first:last]
     gain, *bias = call.trained(shape, shape) if told.bias_term else call.trained(shape)

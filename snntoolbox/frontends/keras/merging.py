@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from snntoolbox.frontends.functions import extreme
 from snntoolbox.frontends.keras.call import KerasCall
-from snntoolbox.frontends.layer_call import Activation, Refusal
-from snntoolbox.frontends.maps import PRODUCT, product, weighted_sum
+from snntoolbox.frontends.layer_call import Activation
+from snntoolbox.frontends.maps import multiplied, product, weighted_sum
 
 
 def _sum(call: KerasCall, coefficients: Sequence[float]) -> str:
@@ -50,11 +50,9 @@ def minimum(call: KerasCall) -> str:
 
 
 def multiply(call: KerasCall) -> str:
-    """``x * f(x)`` where that is a known function such as x * sigmoid(x); any other product is refused."""
-    if len(call.sources) != 2:
-        raise Refusal(PRODUCT)
-    first, second = _branches(call)
-    return product(call, first, second)
+    """The product of all inputs; a known function of one where it is that, such as x * sigmoid(x)."""
+    branches = _branches(call)
+    return product(call, *branches) if len(branches) == 2 else multiplied(call, branches)
 
 
 def concatenate(call: KerasCall) -> str:

@@ -39,7 +39,7 @@ def negate(call: OnnxCall) -> str:
 
 
 def multiply(call: OnnxCall) -> str:
-    """x * c; of two activations, what is a known function of one (SiLU)."""
+    """x * c; of two activations a known function of one (SiLU), or their product."""
     return maps.product(call, call.operand(0), call.operand(1))
 
 

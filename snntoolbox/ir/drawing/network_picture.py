@@ -151,5 +151,5 @@ def _graph(network: SpikingNetwork) -> nx.DiGraph:
     currents |= {r.name: r.current for r in network.readouts}
     order = [n for n in network.targets if n in currents]
     graph.add_nodes_from([*order, *(n for n in currents if n not in order)])
-    graph.add_edges_from((s, n) for n, current in currents.items() for s in sorted(network.sources[current]))
+    graph.add_edges_from((s, n) for n in currents for s in sorted(network.fed_by(n)))
     return graph

@@ -30,7 +30,7 @@ class Early:
     corrections = ("quarter", "none")
     why_no_others = "which corrects by a quarter alone"
     levels = (1.0,)
-    always_fires = counts_steps = saturates = rates = ends_early = own_start = False
+    always_fires = counts_steps = saturates = rates = ends_early = own_start = multiplies = False
 
     def __init__(self):
         self.verified = 0

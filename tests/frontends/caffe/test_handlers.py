@@ -252,7 +252,10 @@ PAIR = data(1, *IMAGE) + layer("Power", "data", "a", "power_param { scale: 2 }")
 
 @pytest.mark.parametrize(
     ("settings", "wanted"),
-    [("", lambda a, b: a + b), ("coeff: 0.5 coeff: -2", lambda a, b: 0.5 * a - 2 * b), ("operation: MAX", np.maximum)],
+    [
+        *(("", lambda a, b: a + b), ("coeff: 0.5 coeff: -2", lambda a, b: 0.5 * a - 2 * b)),
+        *(("operation: MAX", np.maximum), ("operation: PROD", np.multiply)),
+    ],
 )
 def test_eltwise(settings, wanted, made):
     _, [x], [y] = made(PAIR + layer("Eltwise", "a b", "y", f"eltwise_param {{ {settings} }}"))
@@ -383,10 +386,10 @@ def test_refused_by_name(case, made):
 
 def test_all_refused_layers_are_named_together_and_hints_given(made):
     text = data(1, *IMAGE) + layer("LRN", "data", "a") + layer("Permute", "a", "b", "permute_param { order: 0 }")
-    text += layer("Eltwise", "data data", "c", "eltwise_param { operation: PROD }") + layer("Softmax", "b", "d")
+    text += layer("Scale", "data data", "c") + layer("Softmax", "b", "d")
     with pytest.raises(UnsupportedError) as caught:
         made(text)
-    assert [o.layer for o in caught.value.offenders] == ["a (caffe LRN)", "b (caffe Permute)", "c (caffe Eltwise)"]
+    assert [o.layer for o in caught.value.offenders] == ["a (caffe LRN)", "b (caffe Permute)", "c (caffe Scale)"]
     assert "put batch normalisation in its place" in caught.value.hint
 
 

@@ -191,7 +191,6 @@ REFUSED = {
     "LSTMLayer(net, 5)": "(?s)LSTMLayer.*with gates.*SimpleRNN",
     "layer_norm(net)": "layer_norm",
     "NonlinearityLayer(net, T.nnet.ultra_fast_sigmoid)": "'ultra_fast_sigmoid' is not supported",
-    "NonlinearityLayer(net, lambda v: v * v)": "product of two activations",
     "NonlinearityLayer(net, lambda v: T.switch(v > 0, v, 0))": "'gt' is not supported",
     "DimshuffleLayer(net, (1, 0, 2, 3))": "moves the batch",
     "Upscale2DLayer(net, 2, mode='dilate')": "dilate",

@@ -250,6 +250,8 @@ CASES = {
     # arithmetic
     "add_constants": (fn(lambda s, x: 1 + x + s.c + s.d, c=torch.randn(4, 1, 1), d=torch.randn(1, 1, 1, 7)), IMAGE),
     "add_alpha": (fn(lambda s, x: torch.add(x, x.flip(1), alpha=-0.3)), IMAGE),
+    "gate": (fn(lambda s, x: x.relu() * x.mean((2, 3), keepdim=True).sigmoid().flip(1)), IMAGE),
+    "square": (fn(lambda s, x: x.relu() * x), IMAGE),
     "add_itself": (fn(lambda s, x: x + x), IMAGE),
     "add_spread": (fn(lambda s, x: x + x.mean((2, 3), keepdim=True)), IMAGE),
     "add_grows": (fn(lambda s, x: x.mean(1, keepdim=True) + s.c, c=torch.randn(4, 1, 1)), IMAGE),

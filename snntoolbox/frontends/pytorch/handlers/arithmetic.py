@@ -39,7 +39,7 @@ def reverse_subtract(call: TorchCall) -> str:
 
 
 def multiply(call: TorchCall) -> str:
-    """``self * constant`` or ``constant * other``; of activations, what is a known function of one (SiLU)."""
+    """``self * constant`` or ``constant * other``; of two activations a known function (SiLU), or their product."""
     return maps.product(call, call.operand("self"), call.operand("other"))
 
 

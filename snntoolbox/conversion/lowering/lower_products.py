@@ -1,0 +1,192 @@
+"""Brings products of two values to the form that spikes can multiply: counts times counts that came before.
+
+``max(x y, 0)`` of two values that spikes carry is what neurons do whose synapses are latched (`Latched`), where all
+that carries y has fired before what carries x. So a value that has a constant part, or comes from an input, is
+rectified first, ``v = relu(v) - relu(-v)``; where none comes before the other, the deeper one is rectified once more,
+as that takes a turn longer. A product of any sign is ``relu(x y) - relu(-x y)``. All of it is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snntoolbox.ir.editing import Editing
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import LinearNode, Node, Origin
+from snntoolbox.ir.nodes import (
+    Add,
+    AveragePool,
+    Concat,
+    Conv,
+    Dense,
+    Input,
+    MaxPool,
+    Mean,
+    MovingNode,
+    Multiply,
+    ReLU,
+    Scale,
+    Softmax,
+)
+
+
+@dataclass(frozen=True)
+class LowerProducts:
+    """Every `Multiply` is read by rectifiers alone, and spikes carry both inputs: those of the second come before.
+
+    A rectifier that reads one is a population of its own, and its product no other node.
+    """
+
+    def __call__(self, graph: Graph) -> Graph:
+        """The graph with those rectifiers; the same one where nothing is multiplied."""
+        products = [n for n in graph.nodes.values() if isinstance(n, Multiply)]
+        if not products:
+            return graph
+        lowering = _Lowering(Editing(graph))
+        for product in products:
+            lowering.lower(product.name)
+        return lowering.editing.graph()
+
+
+class _Lowering:
+    """One product after the other, from the inputs to the outputs; `new` are the nodes that the present one needs."""
+
+    def __init__(self, editing: Editing) -> None:
+        self.editing = editing
+        self.new: dict[str, Node] = {}
+        self.turns: dict[str, tuple[int, int]] = {}
+        self.signs: dict[str, bool] = {}
+
+    def lower(self, name: str) -> None:
+        """Bring one product to its form."""
+        node, self.new = self.editing.nodes[name], {}
+        one, other = node.inputs
+        first, second = self._carried(one, f"{name}.x"), self._carried(other, f"{name}.y")
+        later, earlier = self._in_order(first, second, name)
+        positive = self._positive(first) and self._positive(second)
+        readers = [self.editing.nodes[r] for r in self.editing.readers(name)]
+        self._add(Multiply(name=name, inputs=(later, earlier), origin=node.origin))
+        if len(readers) == 1 and isinstance(readers[0], ReLU) and not self.editing.is_output(name):
+            self.editing.edit(self.new.values())
+            return
+        end = self._add(ReLU(name=self._fresh(f"{name}.product"), inputs=(name,), origin=node.origin))
+        if not positive:
+            end = self._signed(name, later, earlier, end, node.origin)
+        self.editing.edit(self.new.values(), redirect={name: end})
+
+    def _signed(self, name: str, later: str, earlier: str, up: str, origin: Origin | None) -> str:
+        """A product less its negative part."""
+        minus = self._add(self._negated(f"{name}.minus", later, len(self.editing.shapes[name]), origin))
+        product = self._add(Multiply(name=self._fresh(f"{name}.negative"), inputs=(minus, earlier), origin=origin))
+        down = self._add(ReLU(name=self._fresh(f"{name}.down"), inputs=(product,), origin=origin))
+        return self._add(self._difference(f"{name}.signed", up, down, origin))
+
+    def _negated(self, stem: str, source: str, rank: int, origin: Origin | None) -> Node:
+        return Scale(name=self._fresh(stem), inputs=(source,), gain=np.full((1,) * rank, -1.0), origin=origin)
+
+    def _difference(self, stem: str, up: str, down: str, origin: Origin | None) -> Node:
+        return Add(name=self._fresh(stem), inputs=(up, down), coefficients=(1.0, -1.0), origin=origin)
+
+    def _node(self, name: str) -> Node:
+        return self.new[name] if name in self.new else self.editing.nodes[name]
+
+    def _fresh(self, stem: str) -> str:
+        return self.editing.fresh(stem, self.new)
+
+    def _add(self, node: Node) -> str:
+        self.new[node.name] = node
+        return node.name
+
+    # -- values that spikes carry -------------------------------------------------------------------------------
+
+    def _carried(self, source: str, stem: str) -> str:
+        """`source`, or where spikes alone do not carry it what does."""
+        return source if self._by_spikes(source) else self._rectified(source, stem)
+
+    def _by_spikes(self, name: str) -> bool:
+        """Whether a value is a linear map, without a constant part, of what rectifiers send."""
+        waiting = [name]
+        while waiting:
+            node = self._node(waiting.pop())
+            if isinstance(node, ReLU):
+                continue
+            if not isinstance(node, LinearNode) or node.bias is not None:
+                return False
+            waiting += node.inputs
+        return True
+
+    def _rectified(self, source: str, stem: str) -> str:
+        """The value by the spikes of one rectifier, or of two where it may be negative; moved about behind them."""
+        moves: list[Node] = []
+        while isinstance(node := self._node(source), MovingNode) and len(node.inputs) == 1 and node.bias is None:
+            moves.append(node)
+            (source,) = node.inputs
+        end = self._split(source, stem, self._node(source).origin)
+        for move in reversed(moves):
+            end = self._add(move.renamed(self._fresh(f"{stem}.{move.name}")).with_inputs(end))
+        return end
+
+    def _split(self, source: str, stem: str, origin: Origin | None) -> str:
+        up = self._add(ReLU(name=self._fresh(f"{stem}.up"), inputs=(source,), origin=origin))
+        if self._positive(source):
+            return up
+        minus = self._add(self._negated(f"{stem}.minus", source, self._rank(source), origin))
+        down = self._add(ReLU(name=self._fresh(f"{stem}.down"), inputs=(minus,), origin=origin))
+        return self._add(self._difference(f"{stem}.whole", up, down, origin))
+
+    def _rank(self, name: str) -> int:
+        """The number of axes of a value; what is new here has as many as what it reads, but for moves."""
+        while name in self.new:
+            name = self.new[name].inputs[0]
+        return len(self.editing.shapes[name])
+
+    def _positive(self, name: str) -> bool:
+        """Whether a value is never negative, as far as the nodes tell."""
+        if name not in self.signs:
+            node = self._node(name)
+            self.signs[name] = isinstance(node, ReLU | Softmax) or (
+                _keeps_sign(node) and all(self._positive(i) for i in node.inputs)
+            )
+        return self.signs[name]
+
+    # -- turns --------------------------------------------------------------------------------------------------
+
+    def _in_order(self, first: str, second: str, stem: str) -> tuple[str, str]:
+        """Both values, the later one first; one of them rectified once more where they come at the same time."""
+        one, other = self._turns(first), self._turns(second)
+        if one[1] < other[0]:
+            return second, first
+        if other[1] < one[0]:
+            return first, second
+        if one[1] >= other[1]:
+            return self._rectified(first, f"{stem}.later"), second
+        return self._rectified(second, f"{stem}.later"), first
+
+    def _turns(self, name: str) -> tuple[int, int]:
+        """The first and the last turn in which what carries a value fires; inputs come in turn 0."""
+        if name not in self.turns:
+            node = self._node(name)
+            below = [self._turns(i) for i in node.inputs]
+            last = max((high for _, high in below), default=0)
+            if isinstance(node, ReLU | MaxPool):
+                self.turns[name] = (last + 1, last + 1)
+            else:
+                self.turns[name] = (min((low for low, _ in below), default=0), last)
+        return self.turns[name]
+
+
+def _keeps_sign(node: Node) -> bool:
+    """Whether a node makes no negative value of values that are not."""
+    if isinstance(node, MaxPool | Multiply):
+        return True
+    if not isinstance(node, LinearNode) or isinstance(node, Input):
+        return False
+    if node.bias is not None and np.any(node.bias < 0):
+        return False
+    if isinstance(node, Add):
+        return all(factor >= 0 for factor in node.factors)
+    if isinstance(node, Conv | Dense | Scale):
+        return node.weights is not None and bool(np.all(node.weights >= 0))
+    return isinstance(node, AveragePool | Mean | MovingNode | Concat)

@@ -1,0 +1,23 @@
+"""The product of two values, which is not linear: the gates of squeeze and excitation, and of gated units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snntoolbox.ir.node import Array, Node, Shape
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Multiply(Node):
+    """``x * y``, value by value, of two inputs of one shape; one input may come twice."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of both."""
+        if len(shapes) != 2 or shapes[0] != shapes[1]:
+            raise self.misfit(f"takes two inputs of one shape, got {', '.join(map(str, shapes))}")
+        return shapes[0]
+
+    def apply(self, *values: Array) -> Array:
+        """The product."""
+        x, y = values
+        return x * y

@@ -1,0 +1,136 @@
+"""Products of two values as rectifiers that read a product of spikes."""
+
+import numpy as np
+import pytest
+
+import snntoolbox as stb
+from snntoolbox.conversion.lower import lower
+from snntoolbox.conversion.lowering.lower_products import LowerProducts
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.errors import UnsupportedError
+from snntoolbox.ir.builder import GraphBuilder
+from snntoolbox.ir.nodes import Add, Dense, Mean, Multiply, ReLU
+from snntoolbox.ir.nodes.moving import Take
+
+RNG = np.random.default_rng(0)
+SHAPE = (4, 6)
+
+
+class Net(GraphBuilder):
+    """A graph under construction, with random maps."""
+
+    def __init__(self):
+        super().__init__("test")
+        self.x = self.input("x", SHAPE)
+
+    def mapped(self, source, *, bias=True):
+        size = self.shape(source)[-1]
+        shift = RNG.normal(size=(1, size)) if bias else None
+        return self.add(Dense(name="dense", inputs=(source,), weight=RNG.normal(size=(size, size)), bias=shift))
+
+    def relu(self, source, **fields):
+        return self.add(ReLU(name="relu", inputs=(source,), **fields))
+
+    def product(self, one, other):
+        return self.add(Multiply(name="product", inputs=(one, other), origin=self.origin("Mul", "gate")))
+
+
+def gate(net):
+    """Squeeze and excitation: values times what their means say."""
+    values = net.relu(net.mapped(net.x))
+    mean = net.add(Mean(name="mean", inputs=(values,), axes=(0,), keepdims=True))
+    said = net.relu(net.mapped(net.relu(net.mapped(mean))), max_value=1.0)
+    return net.product(values, net.add(Take(name="wide", inputs=(said,), axis=0, indices=(0,) * 4)))
+
+
+def both_at_once(net):
+    """A gated linear unit."""
+    return net.product(net.relu(net.mapped(net.x)), net.relu(net.mapped(net.x)))
+
+
+def signed(net):
+    """Maps of inputs, with constant parts."""
+    return net.product(net.mapped(net.x), net.mapped(net.x))
+
+
+def square(net):
+    """A value times itself."""
+    value = net.relu(net.mapped(net.x))
+    return net.product(value, value)
+
+
+def over_layers(net):
+    """A sum of what fires early and late, times what fires between."""
+    first = net.relu(net.mapped(net.x))
+    second = net.relu(net.mapped(first))
+    third = net.relu(net.mapped(second))
+    return net.product(net.add(Add(name="sum", inputs=(first, third), coefficients=(1.0, -1.0))), second)
+
+
+def rectified(net):
+    """A product that a rectifier reads already."""
+    return net.relu(signed(net))
+
+
+def in_a_row(net):
+    """Products of products."""
+    return net.product(signed(net), both_at_once(net))
+
+
+def of_broadcast_maps(net):
+    """A signed gate for each channel, rectified before it is repeated."""
+    mean = net.add(Mean(name="mean", inputs=(net.mapped(net.x),), axes=(0,), keepdims=True))
+    wide = net.add(Take(name="wide", inputs=(net.mapped(mean),), axis=0, indices=(0,) * 4))
+    return net.product(net.relu(net.mapped(net.x)), wide)
+
+
+# name: what is multiplied, and how many rectifiers the graph has in the end.
+NETS = {
+    **{gate: 4, both_at_once: 4, signed: 8, square: 3},
+    **{over_layers: 7, rectified: 7, in_a_row: 16, of_broadcast_maps: 6},
+}
+
+
+def built(make):
+    net = Net()
+    net.add(Dense(name="last", inputs=(make(net),), weight=RNG.normal(size=(3, 6))))
+    return net.finish(["last"], "net")
+
+
+@pytest.mark.parametrize("make", NETS, ids=lambda make: make.__name__)
+def test_the_same_function_by_counts_that_come_in_order(make):
+    graph = built(make)
+    lowered = LowerProducts()(graph)
+    x = RNG.normal(size=(5, *SHAPE))
+    np.testing.assert_allclose(lowered.run(x), graph.run(x), atol=1e-12)
+    assert sum(isinstance(n, ReLU) for n in lowered.nodes.values()) == NETS[make]
+    # That each product equals its quantised one, and every factor is counted in time, is checked by the conversion.
+    x = np.abs(x) / 3
+    for schedule, steps in (("phased", 5), ("radix", 3), ("first-spike", 5)):
+        network = stb.convert(graph, x, schedule=schedule, T=steps, weight_bits=8)
+        assert network.circuit.latched
+        assert stb.simulate(network, x, T=steps).counts
+
+
+def test_a_gate_is_rectified_before_it_is_repeated():
+    lowered = LowerProducts()(built(of_broadcast_maps))
+    assert sorted(lowered.shapes[n.name] for n in lowered.nodes.values() if isinstance(n, ReLU))[:2] == [(1, 6)] * 2
+
+
+def test_graphs_without_products_stay():
+    net = Net()
+    graph = net.finish([net.relu(net.mapped(net.x))], "net")
+    assert LowerProducts()(graph) is graph
+
+
+@pytest.mark.parametrize("schedule", ["rate", "differential"])
+def test_schedules_that_do_not_count_refuse_it_by_name(schedule):
+    with pytest.raises(UnsupportedError, match=r"(?s)gate \(test Mul\).*counts of whole windows") as caught:
+        lower(built(gate), Recipe(schedule=schedule))
+    assert "schedule = phased" in str(caught.value)
+
+
+def test_one_threshold_for_all_goes_with_no_product():
+    graph, x = built(gate), np.abs(RNG.normal(size=(5, *SHAPE)))
+    with pytest.raises(UnsupportedError, match="threshold is no free choice"):
+        stb.convert(graph, x, schedule="phased", T=4, weight_bits=8, grid_threshold=64)
