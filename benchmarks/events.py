@@ -3,7 +3,7 @@
     python benchmarks/events.py
 
 Prints nanoseconds per output position (or per sample and step of a dense layer), 8-bit and floating, and the limit that
-the simulator uses (`engine.fast.events.limit`).
+the simulator uses (`engine.fast.events_products.limit`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from snntoolbox.engine.fast.bytes_maps import Form
-from snntoolbox.engine.fast.events_products import EventProduct, limit
+from snntoolbox.engine.fast.events_products import EventProduct
 from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.engine.fast.products_int8 import product
 from snntoolbox.engine.kernels import prepare
@@ -65,7 +65,7 @@ def compared(channels: int, filters: int, kernel: int, side: int, density: float
     a, b = (1e9 * t / BATCH / STEPS / side**2 for t in times)
     layer = f"{channels} -> {filters}" + (f", {kernel} x {kernel}" if kernel else ", dense")
     kind = "8-bit" if whole else "float"
-    bound = limit(events.weight, whole=whole)
+    bound = events.sparse
     return f"| {layer} | {kind} | {density} | {peak} | {a:.0f} | {b:.0f} | {b / a:.2f} | {bound} |"
 
 

@@ -11,6 +11,7 @@ import house
 import networkx as nx
 import pytest
 
+INTRINSICS = tuple(f"engine/fast/{part}_intrinsics.py" for part in ("compiled", "events_spread", "products_tile"))
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.
 FRAMEWORKS = {
     # Keras computes on torch where that is its backend: its frontend switches gradients off.
@@ -22,8 +23,8 @@ FRAMEWORKS = {
         *("frontends/caffe/predicting.py", "frontends/lasagne/predicting.py"),
     ),
     "jinja2": ("backends/templates.py",),
-    "numba": ("engine/fast/jit.py", "engine/fast/compiled_intrinsics.py", "engine/fast/products_tile_intrinsics.py"),
-    "llvmlite": ("engine/fast/compiled_intrinsics.py", "engine/fast/products_tile_intrinsics.py"),
+    "numba": ("engine/fast/jit.py", *INTRINSICS),
+    "llvmlite": INTRINSICS,
     "triton": ("engine/fast/neurons_scan_kernel.py",),
     "keras": ("frontends/keras/", "training/keras.py"),
     "tensorflow": (),

@@ -10,6 +10,8 @@ from torch import Tensor
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
+_LINE = 64
+
 
 def rows(x: Tensor) -> Tensor:
     """`x` (samples, channels, *space) as (samples, *space * channels): a view where it already lies so."""
@@ -47,3 +49,12 @@ def _plane(sizes: tuple[int, ...] | list[int], fill: int) -> tuple[int, int]:
 def planar(weight: Array) -> Array:
     """Weights of up to two axes behind (filters, channels) as (filters, channels, rows, columns)."""
     return weight.reshape(*weight.shape[:2], *_plane(weight.shape[2:], 1))
+
+
+def aligned(values: Array) -> Array:
+    """A flat copy that begins at a line of the cache: a vector that lies across two is read as slowly as two."""
+    room = np.empty(values.nbytes + _LINE, np.uint8)
+    begin = -room.ctypes.data % _LINE
+    found = room[begin : begin + values.nbytes].view(values.dtype)
+    found[:] = values.reshape(-1)
+    return found

@@ -27,27 +27,38 @@ def _vector(context: Any, array: Any, lanes: int) -> Any:
     return ir.VectorType(context.get_value_type(array.dtype), lanes)
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any = None) -> Any:
+def pointer_to(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any = None) -> Any:
+    """Where the value `at` of an array lies; as one of a vector if `vector` is given."""
     data = builder.gep(context.make_array(kind)(context, builder, array).data, [at])
     return data if vector is None else builder.bitcast(data, vector.as_pointer())
 
 
-def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int) -> Any:
-    found = builder.load(_pointer(context, builder, kind, array, at, _vector(context, kind, lanes)))
+def load_lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int) -> Any:
+    """So many neighbouring values of an array, wherever they begin."""
+    found = builder.load(pointer_to(context, builder, kind, array, at, _vector(context, kind, lanes)))
     found.align = kind.dtype.bitwidth // 8
     return found
 
 
-def _store(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> None:
-    stored = builder.store(value, _pointer(context, builder, kind, array, at, value.type))
+def store_lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> None:
+    """A vector into an array, wherever it begins."""
+    stored = builder.store(value, pointer_to(context, builder, kind, array, at, value.type))
     stored.align = kind.dtype.bitwidth // 8
 
 
-def _splat(builder: Any, value: Any, lanes: int) -> Any:
+def splat(builder: Any, value: Any, lanes: int) -> Any:
+    """A vector of one value."""
     kind = ir.VectorType(value.type, lanes)
     undefined = ir.Constant(kind, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
+
+
+def _floating(b: Any, values: Any, kind: Any) -> Any:
+    """Values as floating numbers of a type that holds them."""
+    if values.type == kind:
+        return values
+    return (b.sitofp if isinstance(values.type.element, ir.IntType) else b.fpext)(values, kind)
 
 
 def _fire(lanes: int, mode: int) -> Any:
@@ -67,23 +78,24 @@ def _fire(lanes: int, mode: int) -> Any:
             v, at, d, at_d, t, at_t, n, c, at_c, stride, z, at_z, hop, steps, reset = arguments
 
             def load(k: int, array: Any, place: Any) -> Any:
-                return _load(context, b, kinds[k], array, place, lanes)
+                return load_lanes(context, b, kinds[k], array, place, lanes)
 
             potential = cgutils.alloca_once_value(b, load(0, v, at))
             counts = cgutils.alloca_once_value(b, load(6, n, at))
-            drive, threshold, reset = load(2, d, at_d), load(4, t, at_t), _splat(b, reset, lanes)
+            drive, threshold, reset = load(2, d, at_d), load(4, t, at_t), splat(b, reset, lanes)
             with cgutils.for_range(b, steps, intp=_I64) as loop:
                 x = b.load(potential)
                 if mode & 1:
-                    x = b.fadd(x, load(7, c, b.add(at_c, b.mul(loop.index, stride))))
+                    current = load(7, c, b.add(at_c, b.mul(loop.index, stride)))
+                    x = b.fadd(x, _floating(b, current, x.type))
                 x = b.fadd(x, drive)
                 fired = b.fcmp_ordered(">=", x, threshold)
                 spikes = b.zext(fired, _vector(context, kinds[10], lanes))
-                _store(context, b, kinds[10], z, b.add(at_z, b.mul(loop.index, hop)), spikes)
+                store_lanes(context, b, kinds[10], z, b.add(at_z, b.mul(loop.index, hop)), spikes)
                 b.store(b.add(b.load(counts), b.zext(fired, _vector(context, kinds[6], lanes))), counts)
                 b.store(b.select(fired, reset if mode & 2 else b.fsub(x, threshold), x), potential)
-            _store(context, b, kinds[0], v, at, b.load(potential))
-            _store(context, b, kinds[6], n, at, b.load(counts))
+            store_lanes(context, b, kinds[0], v, at, b.load(potential))
+            store_lanes(context, b, kinds[6], n, at, b.load(counts))
             return context.get_dummy_value()
 
         return signature, generate
@@ -123,13 +135,13 @@ def _rows(lanes: int, weighted: int) -> Any:
             total, part = (cgutils.alloca_once_value(b, ir.Constant(k, None)) for k in (wide, narrow))
 
             def row(e: Any) -> Any:
-                place = b.mul(b.zext(b.load(_pointer(context, b, kinds[5], rows, e)), _I64), width)
-                found = _load(context, b, kinds[2], weight, b.add(place, column), lanes)
+                place = b.mul(b.zext(b.load(pointer_to(context, b, kinds[5], rows, e)), _I64), width)
+                found = load_lanes(context, b, kinds[2], weight, b.add(place, column), lanes)
                 if not weighted:
                     return found
-                byte = b.load(_pointer(context, b, kinds[6], factors, e))
+                byte = b.load(pointer_to(context, b, kinds[6], factors, e))
                 factor = b.zext(byte, narrow.element) if whole else b.uitofp(byte, narrow.element)
-                return (b.mul if whole else b.fmul)(found, _splat(b, factor, lanes))
+                return (b.mul if whole else b.fmul)(found, splat(b, factor, lanes))
 
             b.store(ir.Constant(wide, None), total)
             if short:
@@ -141,11 +153,7 @@ def _rows(lanes: int, weighted: int) -> Any:
             else:
                 _gather(b, add, row, _I64(0), number, total)
             found, given = b.load(total), _vector(context, kinds[0], lanes)
-            if whole:
-                found = b.sitofp(found, given)
-            elif found.type != given:
-                found = b.fpext(found, given)
-            _store(context, b, kinds[0], out, at, found)
+            store_lanes(context, b, kinds[0], out, at, _floating(b, found, given))
             return context.get_dummy_value()
 
         return signature, generate
@@ -162,9 +170,10 @@ def _add(lanes: int) -> Any:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             kinds, (total, at, gain, at_gain, values, begin) = signature.args, arguments
             wide = _vector(context, kinds[0], lanes)
-            given = b.uitofp(_load(context, b, kinds[4], values, begin, lanes), wide)
-            product = b.fmul(_load(context, b, kinds[2], gain, at_gain, lanes), given)
-            _store(context, b, kinds[0], total, at, b.fadd(_load(context, b, kinds[0], total, at, lanes), product))
+            given = b.uitofp(load_lanes(context, b, kinds[4], values, begin, lanes), wide)
+            product = b.fmul(load_lanes(context, b, kinds[2], gain, at_gain, lanes), given)
+            added = b.fadd(load_lanes(context, b, kinds[0], total, at, lanes), product)
+            store_lanes(context, b, kinds[0], total, at, added)
             return context.get_dummy_value()
 
         return signature, generate
@@ -181,9 +190,9 @@ def _copy(lanes: int) -> Any:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
             source, at, shift, target, to = arguments
-            found = _load(context, b, kinds[0], source, at, lanes)
-            added = b.add(found, _splat(b, b.trunc(shift, found.type.element), lanes))
-            _store(context, b, kinds[3], target, to, added)
+            found = load_lanes(context, b, kinds[0], source, at, lanes)
+            added = b.add(found, splat(b, b.trunc(shift, found.type.element), lanes))
+            store_lanes(context, b, kinds[3], target, to, added)
             return context.get_dummy_value()
 
         return signature, generate
@@ -200,14 +209,14 @@ def _list(lanes: int, weighted: int) -> Any:
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
             values, at, base, index, value, n = arguments
-            found = _load(context, b, kinds[0], values, at, lanes)
+            found = load_lanes(context, b, kinds[0], values, at, lanes)
             mask = b.icmp_unsigned("!=", found, ir.Constant(found.type, None))
             places = _vector(context, kinds[3], lanes)
-            begin = _splat(b, b.trunc(base, places.element), lanes)
+            begin = splat(b, b.trunc(base, places.element), lanes)
             here = b.add(ir.Constant(places, [*range(lanes)]), begin)
-            _store(context, b, kinds[3], index, n, pack(context, b, here, mask))
+            store_lanes(context, b, kinds[3], index, n, pack(context, b, here, mask))
             if weighted:
-                _store(context, b, kinds[4], value, n, pack(context, b, found, mask))
+                store_lanes(context, b, kinds[4], value, n, pack(context, b, found, mask))
             return b.add(n, b.zext(b.ctpop(b.bitcast(mask, ir.IntType(lanes))), _I64))
 
         return signature, generate
@@ -228,7 +237,7 @@ def _pairs(typing: Any, channels: Any, values: Any, above: Any, below: Any, out:
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         kinds, (channels, values, above, below, out, to) = signature.args, arguments
-        total = b.add(*(_load(context, b, kinds[1], values, at, 64) for at in (above, below)))
+        total = b.add(*(load_lanes(context, b, kinds[1], values, at, 64) for at in (above, below)))
         undefined, indices = ir.Constant(total.type, ir.Undefined), ir.VectorType(ir.IntType(32), 32)
         for c in POWERS:
             with b.if_then(b.icmp_signed("==", channels, _I64(c))):
@@ -237,7 +246,7 @@ def _pairs(typing: Any, channels: Any, values: Any, above: Any, below: Any, out:
                     b.shuffle_vector(total, undefined, ir.Constant(indices, [j + shift for j in first]))
                     for shift in (0, c)
                 )
-                _store(context, b, kinds[4], out, to, b.add(even, odd))
+                store_lanes(context, b, kinds[4], out, to, b.add(even, odd))
         return context.get_dummy_value()
 
     return signature, generate

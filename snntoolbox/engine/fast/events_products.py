@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.fast import compiled_loops
-from snntoolbox.engine.fast.bytes_layout import geometry, planar, rows, shaped
+from snntoolbox.engine.fast.bytes_layout import aligned, geometry, planar, rows, shaped
 from snntoolbox.engine.fast.bytes_maps import Form
+from snntoolbox.engine.fast.events_spread import Spread
 from snntoolbox.engine.fast.jit import compiled, in_parallel
 from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.engine.fast.products_tiled import Tiles
@@ -19,9 +20,10 @@ from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
-SPARSE = {"float": 0.35, "whole": 0.18, "dense": 0.25}
+SPARSE = {"float": 0.35, "whole": 0.18, "dense": 0.25, "spread": 0.25}
 """Shares of bytes other than 0 below which events beat dense products: of float weights; 8-bit ones of whole weights
-in a convolution; the same without taps, which are less efficient for few samples and steps. See `limit`."""
+in a convolution; the same without taps, which are less efficient for few samples and steps; and where events are
+spread, at most. See `limit`."""
 
 FEWEST = 2048
 """Whole products of a window and row of the kernel from which on listing its events pays."""
@@ -30,13 +32,15 @@ _LARGEST_LIST = 2**16
 _SHORT = 2**15 - 1
 
 
-def limit(weight: Array, *, whole: bool) -> float:
+def limit(weight: Array, *, whole: bool, spread: bool = False) -> float:
     """The share of bytes other than 0 up to which events are faster for weights (filters, channels, rows, columns).
 
-    Measured on AVX-512 by benchmarks/events.py.
+    Measured on AVX-512 by benchmarks/events.py; `spread` is for layers whose events are.
     """
     if not whole:
         return SPARSE["float"]
+    if spread:
+        return float(min(SPARSE["spread"], 0.05 + 0.0035 * weight.shape[1]))
     if weight[0, 0].size == 1:
         return SPARSE["dense"]
     return SPARSE["whole"] if weight[..., 0, :].size >= FEWEST else 0.0
@@ -46,7 +50,7 @@ class EventProduct:
     """A convolution over one or two axes or a dense layer on bytes of one form; `dense` computes the same.
 
     Whole weights are summed as integers. `taken` says which ways have been used; `other` is the name of `dense`.
-    `tiles` compute that together with the neurons, where they are faster.
+    `tiles` compute that together with the neurons, where they are faster; `spread` does so with events.
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class EventProduct:
         self.out_shape = node.output_shape(shape) if isinstance(node, Conv) else (len(weight),)
         self.weight = planar(weight)
         self.geometry = geometry(node, weight, (weight.shape[1],) if self.flat else shape)
-        self.sparse = limit(self.weight, whole=whole)
+        self.spread = None if self.flat else Spread.of(self.weight, self.geometry, form, whole=whole)
+        self.sparse = limit(self.weight, whole=whole, spread=self.spread is not None)
 
     @cached_property
     def rows(self) -> Array:
@@ -82,7 +87,7 @@ class EventProduct:
         dtype = np.float32 if not self.whole else np.int16 if self.most >= 16 else np.int32
         found = np.zeros((len(taps), int(self.geometry[6])), dtype)
         np.multiply(taps, self.form.factor, out=found[:, :filters], casting="unsafe")
-        return found.reshape(-1)
+        return aligned(found)
 
     @cached_property
     def most(self) -> int:
@@ -111,6 +116,8 @@ class EventProduct:
 
     def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
         """The spikes (steps * samples, *shape) of neurons that have the product as their current."""
+        if self.spread is not None:
+            return self.spread.fire(x, firing, steps)
         self._gather(x, steps, np.empty(0, np.float32), True, firing.loop_state(True, steps))
         return firing.room(steps)
 

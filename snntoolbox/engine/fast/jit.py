@@ -35,7 +35,7 @@ def compiled(loop: Loop) -> Loop:
         raise BackendError("Numba is not installed", hint="pip install 'snntoolbox[fast]', or engine = dense")
     import numba
 
-    for forms in ("compiled_intrinsics", "products_tile_intrinsics"):
+    for forms in ("compiled_intrinsics", "products_tile_intrinsics", "events_spread_intrinsics"):
         importlib.import_module(f"snntoolbox.engine.fast.{forms}")
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:

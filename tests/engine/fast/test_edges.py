@@ -72,7 +72,7 @@ def test_both_ways_of_an_event_product_are_the_same(form, kind, monkeypatch):
     product = events_products.EventProduct(node, node.weight, shape, form, dense, always=False)
     for share, way in ((0.0, "event"), (1.0, "dense")):
         product.taken.clear()
-        x = some_bytes(form.peak, 2, *shape) * (RANDOM.random((2, *shape)) < share).astype(np.uint8)
+        x = np.maximum(some_bytes(form.peak, 2, *shape), 1) * (RANDOM.random((2, *shape)) < share).astype(np.uint8)
         assert np.array_equal(product(torch.from_numpy(x)).numpy(), node.linear(x * form.factor))
         assert product.taken == {way}
 

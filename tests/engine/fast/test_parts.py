@@ -209,6 +209,8 @@ def test_vector_neurons_are_the_plain_ones(mode, dtype):
 
 
 def test_small_layers_stay_dense():
+    spread = [events_products.limit(np.ones((16, n, 3, 3)), whole=True, spread=True) for n in (16, 32, 128)]
+    assert 0.1 < spread[0] < spread[1] < spread[2] == events_products.SPARSE["spread"]
     assert events_products.limit(np.ones((64, 64, 3, 3)), whole=True) == events_products.SPARSE["whole"]
     assert events_products.limit(np.ones((16, 16, 3, 3)), whole=True) == 0
     assert (
