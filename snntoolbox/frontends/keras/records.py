@@ -34,12 +34,28 @@ class Layer:
 
 
 def is_quantised(config: Mapping[str, Any]) -> bool:
-    """Whether a layer computes in integers, or floats of 8 bits: its policy names a mode, in words or by its parts."""
+    """Whether a layer rounds what it reads, to integers or floats of 8 bits: its policy names a mode.
+
+    One whose weights alone are rounded does not (`has_integer_weights`).
+    """
+    return quantised_mode(config) is not None and not has_integer_weights(config)
+
+
+def has_integer_weights(config: Mapping[str, Any]) -> bool:
+    """Whether a layer has int8 weights and reads floats: it computes with kernel / kernel_scale."""
+    chosen = config.get("quantization_config")
+    inner = chosen.get("config") if isinstance(chosen, Mapping) else None
+    free = isinstance(inner, Mapping) and inner.get("activation_quantizer", 0) is None
+    return free and quantised_mode(config) == "int8" and not config.get("lora_rank")
+
+
+def quantised_mode(config: Mapping[str, Any]) -> str | None:
+    """How a layer is quantised, in words or by the parts of its policy; None where it is not."""
     policy = config.get("dtype")
     if isinstance(policy, Mapping):
         inner = policy.get("config")
-        return isinstance(inner, Mapping) and "mode" in inner
-    return "_from_" in str(policy) or "Quantized" in str(policy)
+        return str(inner["mode"]) if isinstance(inner, Mapping) and "mode" in inner else None
+    return str(policy).partition("_from_")[0] if "_from_" in str(policy) or "Quantized" in str(policy) else None
 
 
 @dataclass(frozen=True)

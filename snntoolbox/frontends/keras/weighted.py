@@ -6,6 +6,7 @@ import numpy as np
 
 from snntoolbox.frontends.keras.activations import with_activation
 from snntoolbox.frontends.keras.call import KerasCall
+from snntoolbox.frontends.keras.records import has_integer_weights
 from snntoolbox.frontends.layer_call import Refusal
 from snntoolbox.frontends.windows import Window, check_kernel, convolution, transposed_convolution
 from snntoolbox.ir.builder import same_padding
@@ -14,8 +15,10 @@ from snntoolbox.ir.nodes.windows import Padding
 
 
 def dense(call: KerasCall) -> str:
-    """``x @ kernel + bias`` on the last axis; kernel (in, out)."""
+    """``x @ kernel + bias`` on the last axis; kernel (in, out), of integers with a scale for each column too."""
     kernel = call.weight("kernel")
+    if has_integer_weights(call.config):
+        kernel = kernel.astype(np.float32) / call.weight("kernel_scale")
     return with_activation(call, call.builder.dense(call.name, call.source(), kernel.T, call.bias, origin=call.origin))
 
 

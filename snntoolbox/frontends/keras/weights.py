@@ -12,6 +12,7 @@ from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
 from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
 from snntoolbox.frontends.keras.nested import SIMPLE_CELL, parts, told_apart
+from snntoolbox.frontends.keras.records import has_integer_weights
 from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.ir.node import Array
 
@@ -32,7 +33,7 @@ _ALIASES = {
 }
 _KNOWN = (
     *("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "mean", "variance", "count"),
-    *("recurrent_kernel", "threshold"),
+    *("recurrent_kernel", "threshold", "kernel_scale"),
 )
 _SHORT = re.compile(rf"(?:^|_)({'|'.join(('depthwise_kernel', 'pointwise_kernel', *_ALIASES, *_KNOWN))})(?:_\d+)?$")
 
@@ -61,6 +62,8 @@ def _variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], t
         return ("depthwise_kernel", "pointwise_kernel", *bias), ()
     if kind == SIMPLE_CELL:
         return ("kernel", "recurrent_kernel", *bias), ()
+    if kind == "Dense" and has_integer_weights(config):
+        return ("kernel", *bias, "kernel_scale"), ()
     if kind == "Dense" or re.fullmatch(r"(Depthwise)?Conv\dD(Transpose)?", kind):
         return ("kernel", *bias), ()
     if kind == "BatchNormalization":
