@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -13,7 +14,7 @@ from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD
-from snntoolbox.conversion.thresholds.rules import RULES, USUAL
+from snntoolbox.conversion.thresholds.rules import FEW_STEPS, RULES, USUAL, rule_name
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.adaptive import RateThreshold
 from snntoolbox.ir.arguments import misfits
@@ -141,6 +142,11 @@ class Recipe:
         So a step of less than 1 ms solves the same neurons more finely: what they fire in a ms stays as it is.
         """
         return min(self.dt, 1.0) if self.chosen_schedule.rates and self.chosen_schedule.always_fires else 1.0
+
+    def rule_for(self, levels: int | None) -> str:
+        """The threshold rule for neurons that tell so many values apart, where 'auto' what it means then."""
+        few = math.inf if self.chosen_schedule.in_turn else FEW_STEPS
+        return rule_name(self.threshold_rule, levels, self.percentile, self.percentile_fall, few)
 
     def levels_in(self, steps: int) -> int:
         """How many values above 0 a neuron tells apart in runs, or windows, of so many steps; see `Schedule`."""

@@ -57,6 +57,7 @@ def choose_scales(
         percentile_fall=recipe.percentile_fall,
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
+        alike=schedule.in_turn,
     )
     chosen = rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, progress)
     return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom, recipe.per_step)

@@ -12,11 +12,12 @@ import numpy as np
 
 from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, Choice, Choose
+from snntoolbox.conversion.corrections.choose_in_turn import ChooseInTurn
 from snntoolbox.conversion.corrections.correct_layers import STARTING
 from snntoolbox.conversion.lowering.spiking_outputs import tell_what_spikes_lose
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import choose_scales, uncorrected
-from snntoolbox.conversion.thresholds.rules import FEW_STEPS, rule_name
+from snntoolbox.conversion.thresholds.rules import FEW_STEPS
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
@@ -76,11 +77,13 @@ def settle(
 
     choice, (rule, layers) = None, pairs[0]
     if len(pairs) > 1 and data is not None and steps is not None:
-        samples, readouts = recipe.correction_samples, recipe.readout_correction > 0
-        choose = Choose(steps=steps, samples=samples, readouts=readouts, device=device)
+        schedule, readouts = recipe.chosen_schedule, recipe.readout_correction > 0
+        choose = Choose(steps=steps, samples=recipe.correction_samples, readouts=readouts, device=device)
+        if schedule.in_turn:
+            choose = ChooseInTurn(**vars(choose), schedule=schedule)
         unfinished = cache(lambda rule: uncorrected(lowered, scales_of(rule), data, recipe, duration))
         choice = choose(pairs, unfinished, lowered, data)
-        layers = recipe.chosen_schedule.corrections[0] if layers in STARTING else layers
+        layers = schedule.corrections[0] if layers in STARTING else layers
     if choice is not None:
         rule, layers = choice.chosen.rule, choice.chosen.layers
         log.info("chosen: %s", choice)
@@ -96,12 +99,14 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     schedule = recipe.chosen_schedule
     untried = schedule.corrections[0]
     levels = None if steps is None or not schedule.counts_steps else recipe.levels_in(steps)
-    rule = rule_name(recipe.threshold_rule, levels, recipe.percentile, recipe.percentile_fall)
+    rule = recipe.rule_for(levels)
     if recipe.layer_correction != "auto":
         return [(rule, recipe.layer_correction)]
     if steps is None or steps * recipe.per_step > FEW_STEPS:
         # In long runs there is little to mend, less than what few samples get wrong; but for what pauses take away.
         return [(rule, "none" if steps is None or recipe.neuron.parts.pause is None else "bias")]
+    if schedule.in_turn:  # nothing is corrected that does not show in a trial
+        return [(rule, layers) for layers in reversed(schedule.corrections)]
     if not schedule.always_fires:
         return [(rule, untried)]
     kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))

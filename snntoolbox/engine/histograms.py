@@ -13,17 +13,18 @@ class ChannelHistogram:
 
     Each channel's range is a power of two; when a value exceeds it, neighbouring bins are merged and the range
     doubles, so earlier counts stay exact. A percentile is right to half a bin, max / `bins`; the maximum is exact.
+    Where samples are `weighted`, a count is the sum of their weights.
     """
 
-    def __init__(self, channels: int, bins: int = 2048) -> None:
-        self.bins = bins
-        self.counts = torch.zeros(channels, bins, dtype=torch.int64)
+    def __init__(self, channels: int, bins: int = 2048, weighted: bool = False) -> None:
+        self.bins, self.weighted = bins, weighted
+        self.counts = torch.zeros(channels, bins, dtype=torch.float64 if weighted else torch.int64)
         self.upper = torch.zeros(channels, dtype=torch.float64)
         self.maximum = torch.zeros(channels, dtype=torch.float64)
         self.seen = 0
 
-    def update(self, values: Array) -> None:
-        """Add a batch (samples, channels, ...)."""
+    def update(self, values: Array, weights: Array | None = None) -> None:
+        """Add a batch (samples, channels, ...), where they are weighted with the weight of each sample."""
         flat = torch.from_numpy(values).transpose(0, 1).reshape(len(self.counts), -1)
         self.seen += flat.shape[1]
         largest = flat.amax(dim=1).double()
@@ -34,7 +35,10 @@ class ChannelHistogram:
         width = torch.where(self.upper > 0, self.bins / self.upper, 0.0).to(flat.dtype)
         bins = (flat * width[:, None]).ceil_().clamp_(0, self.bins).long()
         bins += torch.arange(len(self.counts))[:, None] * (self.bins + 1)
-        counted = torch.bincount(bins.reshape(-1), minlength=len(self.counts) * (self.bins + 1))
+        each = None
+        if weights is not None:
+            each = torch.from_numpy(weights).repeat_interleave(flat.shape[1] // len(values)).repeat(len(self.counts))
+        counted = torch.bincount(bins.reshape(-1), weights=each, minlength=len(self.counts) * (self.bins + 1))
         self.counts += counted.view(len(self.counts), -1)[:, 1:]
 
     def _widen(self, largest: torch.Tensor) -> None:
@@ -51,11 +55,11 @@ class ChannelHistogram:
 
     def pooled(self) -> ChannelHistogram:
         """All channels as one."""
-        one = ChannelHistogram(1, self.bins)
+        one = ChannelHistogram(1, self.bins, self.weighted)
         one.upper = self.upper.amax(dim=0, keepdim=True)
         one.maximum = self.maximum.amax(dim=0, keepdim=True)
         one.seen = self.seen * len(self.counts)
-        total = np.zeros(self.bins, np.int64)
+        total = np.zeros(self.bins, self.counts.numpy().dtype)
         # A channel's bin lies inside one bin of the widest range, their ranges being powers of two.
         ratio = np.where(self.upper.numpy() > 0, self.upper.numpy() / (float(one.upper) or 1.0), 1.0)
         for counts, part in zip(self.counts.numpy(), ratio, strict=True):

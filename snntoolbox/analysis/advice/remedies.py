@@ -18,7 +18,6 @@ from snntoolbox.conversion.changes import Changes
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.phased import Phased
 from snntoolbox.conversion.schedules.radix import Radix
-from snntoolbox.conversion.thresholds.rules import rule_name
 from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.neurons import Negative, Reset
@@ -53,7 +52,7 @@ class Situation:
     def rule(self) -> str:
         """The rule that chooses the thresholds, where the recipe leaves it open by the number of steps."""
         steps = self.duration / self.recipe.dt if self.recipe.chosen_schedule.counts_steps else None
-        return rule_name(self.recipe.threshold_rule, steps, self.recipe.percentile, self.recipe.percentile_fall)
+        return self.recipe.rule_for(None if steps is None else round(steps))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A new value is one entry of `AXES`, a new schedule is one of `codings` by itself
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.schedules.schedule import Schedule
-from snntoolbox.conversion.thresholds.rules import rule_name
+from snntoolbox.conversion.thresholds.rules import FEW_STEPS, rule_name
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import Negative
@@ -164,7 +165,8 @@ class Space:
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
             levels, base = self._levels(self.window(steps, chosen), chosen), self.base
-            chosen["rule"] = rule_name("auto", levels, base.percentile, base.percentile_fall)
+            few = math.inf if self.schedule(chosen["coding"]).in_turn else FEW_STEPS
+            chosen["rule"] = rule_name("auto", levels, base.percentile, base.percentile_fall, few)
         return Candidate(steps, tuple(chosen.items()), window=self.window(steps, chosen))
 
     def window(self, steps: int, chosen: Mapping[str, str]) -> int:

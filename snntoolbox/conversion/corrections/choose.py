@@ -102,20 +102,30 @@ class Choose:
         if count < 2 or min(corrected, held) < FEWEST_HELD:
             return None
         first = network_of(candidates[0][0])
-        if timed(first) or not any(correctable(first, graph, p) for p in first.populations.values()):
+        if not self.open(first, graph):
             return None
         used = np.r_[:corrected, np.linspace(corrected, len(x[0]) - 1, held).round().astype(int)]
         data = [a[used] for a in x]
         tried: list[Tried] = []
         errors: list[Array] = []
         for rule, layers in candidates[:count]:
-            correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
-            pairs = correct.outputs(network_of(rule), graph, data, held)
+            pairs = self.outputs(network_of(rule), layers, graph, data, held)
             each = [output_errors(*pair, head) for pair, head in zip(pairs, graph.heads, strict=True)]
             errors.append(np.sum(each, axis=0))
             tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0], graph.heads[0])))
             log.info("tried %s", tried[-1])
         return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
+
+    def open(self, network: SpikingNetwork, graph: Graph) -> bool:
+        """Whether there is a layer that can be corrected."""
+        return not timed(network) and any(correctable(network, graph, p) for p in network.populations.values())
+
+    def outputs(
+        self, network: SpikingNetwork, layers: str, graph: Graph, x: Sequence[Array], held: int
+    ) -> list[tuple[Array, Array]]:
+        """What the network says on the last `held` samples, corrected on the others, and what the original says."""
+        correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
+        return correct.outputs(network, graph, x, held)
 
     def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
         """How many candidates are tried, on how many samples each corrects, and on how many others it is judged."""

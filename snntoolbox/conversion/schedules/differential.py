@@ -33,6 +33,7 @@ class Differential:
     ends_early = True
     own_start = True
     multiplies = False
+    in_turn = False
 
     def cost(self, layers: int) -> float:
         """That of spikes of several sizes."""

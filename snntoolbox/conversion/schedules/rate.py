@@ -29,6 +29,7 @@ class Rate:
     ends_early = True
     own_start = False
     multiplies = False
+    in_turn = False
 
     def cost(self, layers: int) -> float:
         """That of the steps alone."""

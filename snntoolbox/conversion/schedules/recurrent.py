@@ -43,6 +43,7 @@ class Recurrent:
     ends_early = False
     own_start = False
     multiplies = False
+    in_turn = False
 
     def resolution(self, steps: int) -> int:
         """As many levels as a window has steps."""

@@ -45,6 +45,8 @@ class Schedule(Protocol):
     bound of a rectifier is kept. rates: counts are rates, which can be set against activations. ends_early: read-outs
     tell something before the last step. own_start: it sets the start potentials itself, whatever they were. multiplies:
     what a layer sends is counted before others fire, so that counts can be multiplied.
+    in_turn: each layer fires when all of its input is there, so that the network equals its quantised one, which can
+    be run without time (`QuantizedRun`).
     """
 
     name: str
@@ -59,6 +61,7 @@ class Schedule(Protocol):
     ends_early: bool
     own_start: bool
     multiplies: bool
+    in_turn: bool
 
     def cost(self, layers: int) -> float:
         """How many times longer a run takes, with so many layers one behind the other, than one at a rate."""

@@ -39,6 +39,7 @@ class Windowed(ABC):
     ends_early = False
     own_start = False
     multiplies = True
+    in_turn = True
 
     @abstractmethod
     def turns(self, steps: int) -> FireInTurn:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 GRID = np.geomspace(0.03, 1.0, 120)
 """The activations at the fastest rate that are tried, as shares of the largest activation."""
 
+SMALLER = np.geomspace(0.003, 0.0291, 78)
+"""More of them where samples count alike: some may be far larger than the rest."""
+
+MOST_LEVELS = 255
+"""With more levels nothing saturates that mattered, and the scale is that for so many."""
+
 SLOWER = np.geomspace(1.03, 8.0, 60)
 """More of them for neurons with a refractory period, whose rates bend less the lower they are."""
 
@@ -31,7 +37,8 @@ class MMSEThresholds:
     current a. At few steps a smaller scale saturates more often and rounds finer. (Li et al. 2021, eq. 12 and its
     grid search; here with v0, per channel, from streamed histograms.) `initial` is v0, in thresholds. Neurons that are
     `refractory` for k steps fire n times where ``a / s >= (n - v0) / (T - k (n - 1))``, at most once in k + 1 steps:
-    what is chosen is the activation s / (k + 1) at that rate.
+    what is chosen is the activation s / (k + 1) at that rate. With `alike` no few samples decide for all, however
+    large their activations are (`SampleWeights`).
     """
 
     steps: int
@@ -39,6 +46,7 @@ class MMSEThresholds:
     refractory: int = 0
     per_channel: bool = True
     batch_size: int = 100
+    alike: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 <= self.initial <= 1:
@@ -49,19 +57,20 @@ class MMSEThresholds:
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
-        histograms = activation_histograms(graph, x, self.batch_size, progress)
+        histograms = activation_histograms(graph, x, self.batch_size, progress, self.alike)
         return chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
 
     def choose(self, histogram: ChannelHistogram) -> Array:
         """The best scale of each channel, 0 for one that never fired."""
-        centres = histogram.centres()
+        centres, steps = histogram.centres(), min(self.steps, MOST_LEVELS) if self.alike else self.steps
         scales = np.zeros(len(centres))
+        shares = np.concatenate([SMALLER if self.alike else [], GRID, SLOWER if self.refractory else []])
         for channel, counts in enumerate(histogram.counts.numpy()):
             if np.any(counts):
                 filled = np.flatnonzero(counts)
-                tried = (np.r_[GRID, SLOWER] if self.refractory else GRID) * float(histogram.maximum[channel])
+                tried = shares * float(histogram.maximum[channel])
                 error = squared_errors(
-                    centres[channel, filled], counts[filled], tried * (1 + self.refractory), self.steps, self.initial,
+                    centres[channel, filled], counts[filled], tried * (1 + self.refractory), steps, self.initial,
                     self.refractory,
                 )  # fmt: skip
                 scales[channel] = tried[error.argmin()]

@@ -23,7 +23,7 @@ class RuleSettings:
     """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds.
 
     `refractory` is the number of steps without a spike after each; `percentile_fall` makes deeper layers' percentile
-    lower.
+    lower. `alike`: rules of least error are not to be decided by few large samples.
     """
 
     steps: int | None
@@ -33,13 +33,15 @@ class RuleSettings:
     percentile_fall: float = 0.0
     per_channel: bool = True
     batch_size: int = 100
+    alike: bool = False
 
 
 def _mmse(s: RuleSettings) -> ThresholdRule:
     if s.steps is None:
         hint = "give the duration, or threshold_rule = ltb"
         raise ConversionError("threshold_rule = mmse needs the number of steps", hint=hint)
-    return MMSEThresholds(s.steps, min(max(s.initial, 0.0), 1.0), s.refractory, s.per_channel, s.batch_size)
+    start = min(max(s.initial, 0.0), 1.0)
+    return MMSEThresholds(s.steps, start, s.refractory, s.per_channel, s.batch_size, s.alike)
 
 
 RULES: Mapping[str, Callable[[RuleSettings], ThresholdRule]] = {
@@ -51,15 +53,15 @@ RULES: Mapping[str, Callable[[RuleSettings], ThresholdRule]] = {
 """The rules that choose scales from calibration data."""
 
 
-def rule_name(name: str, steps: float | None, percentile: float, fall: float = 0.0) -> str:
-    """What 'auto' stands for: mmse for a run of at most `FEW_STEPS` steps, else percentile; other names as they are.
+def rule_name(name: str, steps: float | None, percentile: float, fall: float = 0.0, few: float = FEW_STEPS) -> str:
+    """What 'auto' stands for: mmse for a run of at most `few` steps, else percentile; other names as they are.
 
     Who sets another percentile than `USUAL`, or one that falls, means it: then 'auto' is percentile.
     """
     if name != "auto":
         return name
-    few = steps is not None and steps <= FEW_STEPS
-    return "mmse" if few and percentile == USUAL and not fall else "percentile"
+    counted = steps is not None and steps <= few
+    return "mmse" if counted and percentile == USUAL and not fall else "percentile"
 
 
 def rule_for(name: str, settings: RuleSettings) -> ThresholdRule:

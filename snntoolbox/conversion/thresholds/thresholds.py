@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from snntoolbox.conversion.thresholds.sample_weights import SampleWeights
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF
@@ -85,22 +86,30 @@ def rectifier_depths(graph: Graph) -> dict[str, int]:
 
 
 def activation_histograms(
-    graph: Graph, x: Sequence[Array], batch_size: int = 100, progress: Callable[[int], None] | None = None
+    graph: Graph,
+    x: Sequence[Array],
+    batch_size: int = 100,
+    progress: Callable[[int], None] | None = None,
+    alike: bool = False,
 ) -> dict[str, ChannelHistogram]:
-    """The positive activations of every rectifier, streamed: memory does not grow with the data."""
+    """The positive activations of every rectifier, streamed: memory does not grow with the data.
+
+    With `alike` samples are weighted, see `SampleWeights`.
+    """
     from snntoolbox.engine.executor import Executor
     from snntoolbox.engine.histograms import ChannelHistogram
 
     if not len(x) or not len(x[0]):
         raise DataError("the calibration set is empty", hint="give samples, or no data: then weights decide")
     rectifiers = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
-    histograms = {n: ChannelHistogram(graph.shapes[n][0]) for n in rectifiers}
+    histograms = {n: ChannelHistogram(graph.shapes[n][0], weighted=alike) for n in rectifiers}
+    weights = {n: SampleWeights() for n in rectifiers} if alike else {}
     for values in Executor(graph).batches(*x, keep=rectifiers, batch_size=batch_size):
         for name in rectifiers:
             if not np.all(np.isfinite(values[name])):
                 label = graph.nodes[name].label
                 raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
-            histograms[name].update(values[name])
+            histograms[name].update(values[name], weights[name](values[name]) if alike else None)
         if progress:
             progress(len(next(iter(values.values()))) if values else batch_size)
     return histograms

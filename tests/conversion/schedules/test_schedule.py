@@ -31,6 +31,7 @@ class Early:
     why_no_others = "which corrects by a quarter alone"
     levels = (1.0,)
     always_fires = counts_steps = saturates = rates = ends_early = own_start = multiplies = False
+    in_turn = False
 
     def __init__(self):
         self.verified = 0
