@@ -28,6 +28,7 @@ from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.stories import run as story
 
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=20", "simulation.duration=4"]
+SHORT += ["conversion.layer_correction=none"]
 CONFIG = "demo_onnx.ini"
 
 

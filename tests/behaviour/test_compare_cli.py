@@ -14,6 +14,7 @@ from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 
 SHORT = ["--samples", "3", "--set", "simulation.duration=8", "--set", "simulation.batch_size=2"]
+SHORT += ["--set", "conversion.layer_correction=none"]
 GRID = ["--set", "conversion.weight_bits=8"]
 CI = bool(os.environ.get("CI"))
 

@@ -99,6 +99,7 @@ def test_ordinary_names_of_files_are_as_they_were():
 
 
 @NAMES
+@pytest.mark.one_in(4)
 def test_plots(name, tmp_path):
     """It is drawn, as it is, and named in a legend."""
     figure = plots.spike_counts({name: [1.0, 2.0]})

@@ -21,7 +21,7 @@ from snntoolbox.workflow.cli import main
 
 SHORT = [
     part
-    for item in ("simulation.num_to_test=20", "simulation.batch_size=8", "simulation.duration=32")
+    for item in ("simulation.num_to_test=20", "simulation.batch_size=8", "conversion.layer_correction=none")
     for part in ("--set", item)
 ]
 

@@ -99,6 +99,7 @@ CASES += [(m, True, True) for m in (Small, Functional, Pooled, Upsampled)] + [(S
 
 
 @pytest.mark.parametrize(("module", "dynamo", "free"), CASES)
+@pytest.mark.one_in(4)
 def test_torch_exports(module, dynamo, free, compare):
     graph = compare(export(module, dynamo=dynamo, free=free), samples=5)
     assert graph.shapes[graph.inputs[0]] == (3, 8, 8)

@@ -474,6 +474,7 @@ def test_net(name):
 @pytest.mark.parametrize("decompose", ["functional", "core"])
 @pytest.mark.parametrize("dynamic", [True, False], ids=["dynamic", "fixed"])
 @pytest.mark.parametrize("name", ["residual", "densenet"])
+@pytest.mark.one_in(3)
 def test_decomposed_program(name, dynamic, decompose):
     make, shape = NETS[name]
     torch.manual_seed(3)

@@ -73,14 +73,14 @@ STEPS_FIRST = {
 
 @pytest.mark.parametrize("read", READ)
 @pytest.mark.parametrize(("layers", "both", "bias"), [*itertools.product((1, 2), (False, True), (False, True))])
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(7)
 def test_layer(read, layers, both, bias):
     check(Net(READ[read], num_layers=layers, bidirectional=both, bias=bias), SEQUENCE)
 
 
 @pytest.mark.parametrize("read", STEPS_FIRST)
 @pytest.mark.parametrize(("layers", "both"), [*itertools.product((1, 2), (False, True))])
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(7)
 def test_steps_in_front_of_the_batch(read, layers, both):
     check(Net(STEPS_FIRST[read], num_layers=layers, bidirectional=both, batch_first=False), SEQUENCE)
 

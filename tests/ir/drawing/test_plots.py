@@ -69,6 +69,7 @@ def words(figure):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.one_in(3)
 def test_plot(case, tmp_path):
     draw, expected = CASES[case]
     figure = draw()

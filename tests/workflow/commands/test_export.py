@@ -11,6 +11,7 @@ from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.stories.export import exporter_options
 
 SHORT = ["--set", "simulation.duration=2", "--set", "simulation.num_to_test=20"]
+SHORT += ["--set", "conversion.layer_correction=none"]
 UNCHECKED = ["--option", "sim_seconds=0", "--option", "synth_seconds=0", "--option", "bench_samples=1"]
 ARTIX = ["--option", "target=artix7"]
 

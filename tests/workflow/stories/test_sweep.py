@@ -28,6 +28,7 @@ from snntoolbox.workflow.stories.sweep import _labels
 
 SWEEP = ["sweep.json", "sweep.png"]
 SHORT = ["simulation.num_to_test=30", "simulation.batch_size=16", "simulation.duration=8"]
+SHORT += ["conversion.layer_correction=none"]
 
 
 @pytest.fixture
