@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from snntoolbox.ir.operations import input_events, input_operations, synaptic_op
 from snntoolbox.ir.result import ExitRule, Result
 from snntoolbox.workflow.data.dataset import Dataset
 from snntoolbox.workflow.evaluation import accuracies, regression_error
+from snntoolbox.workflow.progress_lines import is_told, tell
 from snntoolbox.workflow.report.terminal import TOP_K
 
 DIAGNOSED = 500
@@ -202,6 +204,37 @@ class EnginePaths:
     def report(self) -> Mapping[str, Any]:
         """By layer."""
         return {"engine_paths": {name: sorted(paths) for name, paths in self._paths.items()}}
+
+
+class Told:
+    """Tells whoever reads the lines of progress how the accuracy grows with the samples; without labels the agreement.
+
+    `parsed` are the classes of the parsed network, None where there are none.
+    """
+
+    _SECONDS = 0.2
+
+    def __init__(self, test: Dataset, parsed: Array | None, head: Head) -> None:
+        labels = labels_of(test, len(test))
+        self._of, self._right = ("accuracy", labels) if labels is not None else ("agreement", parsed)
+        self._test, self._head, self._samples, self._last = test, head, 0, -self._SECONDS
+        self._right_per_step: Array | float = 0.0
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next batch."""
+        if not is_told() or self._right is None or not self._head.decides:
+            return
+        first, self._samples = self._samples, self._samples + batch.result.samples
+        shares = accuracy_per_step(batch.result.predictions_per_step, self._right[first : self._samples])
+        self._right_per_step = self._right_per_step + shares * batch.result.samples
+        if self._samples < len(self._test) and time.monotonic() - self._last < self._SECONDS:
+            return
+        self._last, per_step = time.monotonic(), np.round(self._right_per_step / self._samples, 5)
+        tell("accuracy", of=self._of, samples=self._samples, per_step=per_step.tolist())
+
+    def report(self) -> Mapping[str, Any]:
+        """Nothing: it was told."""
+        return {}
 
 
 class Outputs:

@@ -1,13 +1,14 @@
-"""What a story says while it works: warnings and seconds, which its report repeats, and bars on a terminal."""
+"""What a story says while it works: warnings and seconds, which its report repeats, and how far it is."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
+from snntoolbox.workflow.progress_lines import tell, told_progress
 from snntoolbox.workflow.report.terminal import progress
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Journal:
     def timed(self, stage: str) -> Iterator[None]:
         """Add the seconds of a stage."""
         log.info("%s ...", stage)
+        tell("stage", name=stage)
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
@@ -33,8 +35,9 @@ class Journal:
     def warn(self, message: str) -> None:
         """Say what the user should know, in the log and in the report."""
         log.warning(message)
+        tell("warning", message=message)
         self.warnings.append(message)
 
     def progress(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """A bar on a terminal, unless only results are wanted; yields ``advance(steps)``."""
-        return progress(description, total) if self.verbose else nullcontext(lambda steps: None)
+        return (progress if self.verbose else told_progress)(description, total)

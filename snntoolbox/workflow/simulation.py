@@ -38,6 +38,7 @@ from snntoolbox.workflow.collecting import (
     OutputDifferences,
     Outputs,
     Populations,
+    Told,
     collect,
 )
 from snntoolbox.workflow.config.schema import Settings
@@ -134,6 +135,7 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
     (log_vars, _), (plot_vars, _) = (kept_variables(settings, key) for key in ("log_vars", "plot_vars"))
     differences = OutputDifferences(() if lowered is None else lowered.outputs)
     exits = () if rule is None else (EarlyExits(rule, test),)
+    told = Told(test, prepared.parsed_classes, network.readouts[0].head)
     return Collectors(
         populations=Populations(network),
         outputs=Outputs(test, prepared.parsed_classes, head=network.readouts[0].head, top_k=k),
@@ -142,7 +144,7 @@ def _collectors(prepared: Prepared, network: SpikingNetwork, folder: Path) -> Co
         ),
         layers=LayerFigures(network),
         diagnosing=None if observer is None else Diagnosing(observer),
-        others=(differences, *exits, EnginePaths(), Hardware(), Operations(network, inputs.leading)),
+        others=(differences, *exits, EnginePaths(), Hardware(), Operations(network, inputs.leading), told),
     )
 
 

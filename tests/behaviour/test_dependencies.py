@@ -18,6 +18,7 @@ HOLES = {
     "jinja2": "3.1.5",  # CVE-2025-27516
     "distributed": "2026.1.0",  # CVE-2026-23528
     "dask": "2024.8.2",  # CVE-2024-10096
+    "nicegui": "3.9.0",  # CVE-2026-39844
     "h5py": "3.12.1",  # CVE-2026-26200 in the HDF5 that it brings
 }
 """The newest version of each that has a hole."""

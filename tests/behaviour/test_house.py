@@ -48,6 +48,7 @@ FRAMEWORKS = {
     "PIL": ("workflow/data/images.py",),
     "faery": ("workflow/data/events/faery_files.py",),
     "rich": ("workflow/report/terminal.py",),
+    **dict.fromkeys(("nicegui", "fastapi", "starlette", "uvicorn"), ("workflow/gui/library.py",)),
 }
 
 PRINTING = ("workflow/cli.py", "workflow/commands/")

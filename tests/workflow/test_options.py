@@ -28,7 +28,7 @@ STORIES = {
     "diagnose": ["diagnose", "--seconds", "2"],
     "deploy": ["deploy", "--target", "generic", "-o", "out", "--sim-seconds", "0", "--synth-seconds", "0"],
 }
-NONE_SIMULATED = {"completion", "init", "inspect", "capabilities", "export"}
+NONE_SIMULATED = {"completion", "gui", "init", "inspect", "capabilities", "export"}
 """Commands that run no network; that of the demo is a run."""
 
 

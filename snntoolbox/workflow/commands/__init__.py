@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 from snntoolbox.workflow.commands.outcome import Outcome
@@ -21,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "inspect": "show a model's layers, what will spike, and what would be refused",
     "capabilities": "show what each simulator runs and each exporter writes, and which are installed",
     "completion": "print a script that completes commands and options in a shell",
+    "gui": "set, run and look at networks on a page in the browser",
     "demo": "convert and run a small digit classifier that comes with the package",
 }
 """The name of each and what it is for; the module of that name beside this file is imported when it is asked for."""
@@ -87,6 +89,7 @@ def parser(*names: str) -> argparse.ArgumentParser:
         if name in (names or COMMANDS):
             command(name).add_options(part)
             part.add_argument("-q", "--quiet", action="store_true", help="print nothing but what makes it fail")
+            part.add_argument("--progress", type=Path, metavar="FILE", help="tell it what happens, as lines of JSON")
             part.add_argument("--json", action="store_true", help="print the report as JSON, and nothing else")
         part.set_defaults(command=name)
     return whole

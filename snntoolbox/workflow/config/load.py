@@ -99,6 +99,23 @@ def load_config(config: str | Path | Config, overrides: Iterable[str] = ()) -> S
     return _read_settings(read_file(path), read_overrides(overrides), path.parent, f"configuration {path}")
 
 
+def settings_in(texts: Mapping[str, str], folder: Path) -> Settings:
+    """The settings of ``section.key`` -> text as a file in `folder` has it; ConfigError as `load_config`."""
+    names = {(section, name): text for path, text in texts.items() for section, _, name in [path.partition(".")]}
+    return _read_settings(RawConfig(names, tuple({s for s, _ in names}), ()), read_overrides(()), folder, "what is set")
+
+
+def texts_in(path: Path) -> dict[str, str]:
+    """``section.key`` -> text of a configuration file, by the names that keys have here.
+
+    ConfigError for what has not the form of one; whether keys are known and values right is asked elsewhere.
+    """
+    file = canonical(read_file(path))
+    if file.problems:
+        raise problems_of(f"configuration {path}", file.problems)
+    return {f"{section}.{name}": text for (section, name), text in file.texts.items()}
+
+
 def model_settings(model: Path, overrides: Iterable[str] = ()) -> Settings:
     """The default settings for a model file, changed by `overrides`; ConfigError as `load_config`."""
     model = model.expanduser().absolute()

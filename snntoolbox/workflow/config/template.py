@@ -88,6 +88,11 @@ def default_config_text(values: Mapping[str, object] | None = None) -> str:
     for path, value in values.items():
         _check(path, show(value))
         texts[path] = spelled(value)
+    return commented_text(texts)
+
+
+def commented_text(texts: Mapping[str, str]) -> str:
+    """Return a commented configuration of all keys; those of `texts`, ``section.key`` -> what stands there, are set."""
     blocks = [_HEAD]
     for section, kind in sections().items():
         about = "\n".join(_comment((kind.__doc__ or "").strip()))
@@ -135,8 +140,14 @@ def _check(path: str, text: str) -> None:
 
 def _entry(row: Key, text: str | None) -> str:
     about = _comment(meaning(row) + (f" Default: {row.derived}." if row.derived else ""))
-    line = f"# {row.name} = {show(row.default) if not row.derived else ''}" if text is None else f"{row.name} = {text}"
+    default = "" if row.derived else show(row.default)
+    line = f"# {row.name} = {default}" if text is None else f"{row.name} = {_indented(text)}"
     return "\n".join(["", *about, line.rstrip()])
+
+
+def _indented(text: str) -> str:
+    """A value of several lines, of which the others stand further in."""
+    return text.replace("\n", "\n    ")
 
 
 def _comment(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
 from snntoolbox.ir.summary import incoming, shape_text, text_table
+from snntoolbox.workflow.progress_lines import told_progress
 from snntoolbox.workflow.streams import shows_progress
 
 WEAK_CORRELATION = 0.9
@@ -185,8 +186,20 @@ def _number(value: float) -> str:
 def progress(description: str, total: int, console: Console | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on stderr while the block runs, if that is a terminal; yields ``advance(steps)``.
 
-    Nothing at all is written elsewhere, and the bar is gone when the block ends.
+    Nothing at all is written elsewhere, but to programs that asked to be told; the bar is gone when the block ends.
     """
+    with told_progress(description, total) as tell, _bar(description, total, console) as draw:
+
+        def advance(steps: int) -> None:
+            draw(steps)
+            tell(steps)
+
+        yield advance
+
+
+@contextmanager
+def _bar(description: str, total: int, console: Console | None) -> Iterator[Callable[[int], None]]:
+    """The bar alone."""
     if not shows_progress() or (console is None and not sys.stderr.isatty()):
         yield lambda steps: None
         return

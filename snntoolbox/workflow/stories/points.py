@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.inputs import open_inputs
 from snntoolbox.workflow.memory import HINT, NO_MEMORY, out_of_memory
 from snntoolbox.workflow.preparation import check_length
+from snntoolbox.workflow.progress_lines import told_progress
 from snntoolbox.workflow.report.terminal import progress
 from snntoolbox.workflow.stories.run import run
 
@@ -75,7 +75,7 @@ def outcomes(settings: Settings, points: Sequence[Point], *, force: bool) -> Ite
             log.info("%s (%d of %d)", point.label, number, len(points))
             yield run_point(None, point, force)
         return
-    bar = progress("Sweeping", len(points)) if verbose else nullcontext[Callable[[int], None]](lambda points: None)
+    bar = (progress if verbose else told_progress)("Sweeping", len(points))
     workers, pieces = min(simulation.workers, len(points)), [(point, force) for point in points]
     with Cluster(workers, simulation.scheduler) as running, bar as advance:
         ordered = running.ordered(run_quietly, None, pieces, name="a point")

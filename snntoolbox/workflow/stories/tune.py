@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.own_keys import in_own_keys
 from snntoolbox.workflow.preparation import resets_alone
+from snntoolbox.workflow.progress_lines import told_progress
 from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.tune_page import tune_page
 from snntoolbox.workflow.report.plots import Point, pareto
@@ -178,8 +179,8 @@ def _quietly() -> Iterator[None]:
 @contextmanager
 def _bar(settings: Settings, budget: float) -> Iterator[Callable[[float], None]]:
     """What tells a progress bar the seconds spent."""
-    shown = progress("Tuning (seconds)", round(budget)) if settings.output.verbose else nullcontext(lambda n: None)
-    with shown as advance:
+    bar = progress if settings.output.verbose else told_progress
+    with bar("Tuning (seconds)", round(budget)) as advance:
         done = 0
 
         def spent(seconds: float) -> None:

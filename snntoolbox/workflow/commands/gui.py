@@ -1,0 +1,51 @@
+"""``snntoolbox gui``: a page in the browser of this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from snntoolbox.workflow.commands.outcome import Outcome
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where, and how it is reached."""
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="the working folder (default: this one)")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+    parser.add_argument("--upload-mib", type=_size, default=256, metavar="N", help="largest file that is sent (256)")
+
+
+def execute(options: argparse.Namespace) -> Outcome:
+    """Serve the page until Ctrl-C."""
+    import webbrowser
+
+    from snntoolbox.ir.foreign import shown
+    from snntoolbox.workflow.gui.library import nicegui
+    from snntoolbox.workflow.models import check_folder
+
+    check_folder(options.folder)
+    nicegui()
+    from snntoolbox.workflow.gui.server import serve
+
+    def ready(address: str) -> None:
+        print(f"{address}\nThe page works in '{shown(options.folder.resolve())}'. Ctrl-C ends it.", flush=True)
+        if not options.no_browser:
+            webbrowser.open(address)
+
+    serve(options.folder, port=options.port, most_bytes=options.upload_mib * 2**20, ready=ready)
+    return Outcome({"folder": options.folder.resolve()})
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65535)
+
+
+def _size(text: str) -> int:
+    return _number(text, 1, 4096)
+
+
+def _number(text: str, low: int, high: int) -> int:
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {low} to {high}")
+    return int(text)

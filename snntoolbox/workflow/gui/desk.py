@@ -1,0 +1,85 @@
+"""What all tabs of the page work on: the folder, what is set, what runs; and how parts of a page are drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.foreign import shown_lines
+from snntoolbox.workflow.gui.folder import WorkFolder
+from snntoolbox.workflow.gui.library import nicegui
+from snntoolbox.workflow.gui.runner import Runner
+from snntoolbox.workflow.gui.session import Session
+from snntoolbox.workflow.report.html.charts import Chart
+from snntoolbox.workflow.report.html.page import Section
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """One folder and what is done in it; `most_bytes` are taken of a file that is sent."""
+
+    folder: WorkFolder
+    session: Session
+    runner: Runner
+    most_bytes: int
+
+
+@dataclass(eq=False)
+class View:
+    """One opened page: its desk, and its parts by name, each with what draws it."""
+
+    desk: Desk
+    parts: dict[str, tuple[Any, Callable[[], None]]] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
+
+    def part(self, name: str, draw: Callable[[], None]) -> None:
+        """A place on the page whose content `draw` makes, now and when it is asked for again."""
+        self.parts[name] = (nicegui().ui.element("div").classes("part"), draw)
+        self.redraw(name)
+
+    def redraw(self, *names: str) -> None:
+        """Draw parts again."""
+        for name in names:
+            if name in self.parts:
+                place, draw = self.parts[name]
+                place.clear()
+                with place:
+                    draw()
+
+    def attempt(self, action: Callable[[], object], done: str = "") -> bool:
+        """Do something; what is wrong with it is told on the page, as is that it is done."""
+        ui = nicegui().ui
+        try:
+            action()
+        except SNNToolboxError as error:
+            hint = f"\n{error.hint}" if error.hint else ""
+            ui.notify(
+                shown_lines(error.message + hint), type="negative", multi_line=True, close_button="Close", timeout=0,
+                classes="refusal",
+            )  # fmt: skip
+            return False
+        if done:
+            ui.notify(done, type="positive")
+        return True
+
+
+def heading(text: str, level: int = 2) -> None:
+    """A heading."""
+    nicegui().ui.html(escape(text), sanitize=False, tag=f"h{level}")
+
+
+def sentence(text: str, classes: str = "") -> None:
+    """A paragraph."""
+    nicegui().ui.html(escape(shown_lines(text)), sanitize=False, tag="p").classes(classes)
+
+
+def figures(
+    sentences: Sequence[str] = (), charts: Sequence[Chart] = (),
+    tables: Sequence[tuple[Sequence[str], Sequence[Sequence[str]], str]] = (),
+) -> None:  # fmt: skip
+    """Sentences, charts and tables as the pages of runs have them; all of it is escaped there."""
+    values: Mapping[str, Any] = {"sentences": sentences, "charts": charts, "tables": tables}
+    nicegui().ui.html(str(Section("charts", "", values).html), sanitize=False)

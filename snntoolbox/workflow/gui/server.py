@@ -1,0 +1,77 @@
+"""Serves the page on this machine until it is told to end."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from snntoolbox.errors import SNNToolboxError
+from snntoolbox.workflow.gui.desk import Desk
+from snntoolbox.workflow.gui.folder import WorkFolder
+from snntoolbox.workflow.gui.guard import Guard
+from snntoolbox.workflow.gui.library import application, nicegui, response, server_of
+from snntoolbox.workflow.gui.page import draw
+from snntoolbox.workflow.gui.report_tab import ADDRESS
+from snntoolbox.workflow.gui.runner import Runner
+from snntoolbox.workflow.gui.session import Session
+
+_POLL_SECONDS = 0.2
+
+_PAGE_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
+"""A page of a run may run its own script, which it says by a hash, and nothing else: without our origin."""
+
+
+def serve(folder: Path, *, port: int, most_bytes: int, ready: Callable[[str], None]) -> None:
+    """Serve the page for a folder until Ctrl-C; `ready` is told its address. What runs by then is ended."""
+    app, work = application(), WorkFolder(folder)
+    session, runner, token = Session(work), Runner(work.path), secrets.token_urlsafe(24)
+    session.restore()
+    desk = Desk(work, session, runner, most_bytes)
+    _add_pages(desk)
+    listening = _listening(port)
+    port = listening.getsockname()[1]
+    guard = Guard(app, token=token, port=port, most_bytes=most_bytes)
+    try:
+        ready(f"http://127.0.0.1:{port}/?token={token}")
+        server_of(guard).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        runner.close()
+        listening.close()
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket for this machine alone; SNNToolboxError where the port is taken."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen()  # whoever is told the address may ask at once
+    except OSError as error:
+        listening.close()
+        told = f"port {port} cannot be used: {error.strerror}"
+        raise SNNToolboxError(told, hint="--port 0 takes a free one") from error
+    return listening
+
+
+def _add_pages(desk: Desk) -> None:
+    library = nicegui()
+
+    def report(page: str) -> Any:
+        try:
+            content = desk.folder.page(page)
+        except SNNToolboxError as error:
+            return response(str(error), code=404)
+        return response(content, kind="text/html", policy=_PAGE_POLICY)
+
+    library.ui.page("/")(partial(draw, desk))
+    library.app.get(ADDRESS)(report)
+    library.app.on_startup(lambda: library.app.timer(_POLL_SECONDS, desk.runner.poll))

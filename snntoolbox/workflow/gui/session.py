@@ -1,0 +1,141 @@
+"""What is set on the page: texts of keys, kept in a file of the folder, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from snntoolbox.errors import ConfigError, SNNToolboxError
+from snntoolbox.ir.writing import write_text
+from snntoolbox.workflow import demo
+from snntoolbox.workflow.config.load import settings_in, texts_in
+from snntoolbox.workflow.config.schema import Settings, keys
+from snntoolbox.workflow.config.template import commented_text
+from snntoolbox.workflow.config.values import unquoted
+from snntoolbox.workflow.gui.folder import WorkFolder
+from snntoolbox.workflow.gui.forms import problems_in
+
+SETTINGS = "snntoolbox-gui.ini"
+"""The file in the folder that the last settings are in, and that is run."""
+
+DEMO = "snntoolbox-demo"
+"""Where the demo is put."""
+
+_PATHS_OF_KEYS = ("conversion", "simulation", "cell", "normalization", "input")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The settings, None where there are problems; and what was said of keys without effect."""
+
+    settings: Settings | None
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Session:
+    """The texts of the keys that are set, in one folder; each change is kept in `SETTINGS` there."""
+
+    def __init__(self, folder: WorkFolder) -> None:
+        self.folder = folder
+        self.texts: dict[str, str] = {}
+        self.restored = ""
+
+    @property
+    def file(self) -> Path:
+        """The file that is run."""
+        return self.folder.inside(SETTINGS)
+
+    def restore(self) -> None:
+        """Take the last settings, as far as they can be read; `restored` says what became of them."""
+        if not self.file.exists():
+            return
+        try:
+            self.texts = _known(texts_in(self.file))
+            self.restored = f"the last settings are back, from {SETTINGS}"
+        except SNNToolboxError as error:
+            self.restored = f"the last settings cannot be read: {error.message}"
+
+    def set(self, path: str, text: str) -> None:
+        """Set a key; an empty text leaves it at its default."""
+        texts = {**self.texts, path: text.strip()}
+        self._keep({p: t for p, t in texts.items() if t})
+
+    def load(self, name: str) -> None:
+        """Take the settings of a configuration in the folder; ConfigError with all that is wrong with it."""
+        path = self.folder.inside(name)
+        texts = texts_in(path)
+        work = Path(unquoted(texts.get("paths.path_wd", "")))
+        texts["paths.path_wd"] = str(path.parent.relative_to(self.folder.path) / work)
+        if unknown := _problems(texts, self.folder):
+            raise ConfigError("\n".join([f"{name} is not taken:", *unknown]))
+        self._keep(texts)
+
+    def save(self, name: str) -> Path:
+        """Write the settings as a configuration in the folder; ConfigError where another file is in the way."""
+        path = self.folder.inside(name)
+        if path.suffix != ".ini" or path.parent != self.folder.path:
+            raise ConfigError("a configuration is called NAME.ini here")
+        if path.exists():
+            texts_in(path)  # nothing but a configuration is replaced
+        write_text(path, commented_text(self.texts))
+        return path
+
+    def open_model(self, name: str) -> None:
+        """Set the model; what was set about another one's folder goes."""
+        path = self.folder.inside(name)
+        texts = {p: t for p, t in self.texts.items() if p.split(".")[0] != "paths"}
+        texts |= {"paths.filename_ann": path.name, "paths.path_wd": self.folder.name_of(path.parent)}
+        self._keep(texts)
+
+    def open_demo(self) -> None:
+        """Put the demo into the folder, and take its settings."""
+        file = demo.copy_to(self.folder.inside(DEMO))
+        self.load(self.folder.name_of(file))
+
+    def check(self) -> Checked:
+        """What is wrong with all of it together."""
+        if problems := _problems(self.texts, self.folder):
+            return Checked(None, tuple(problems))
+        settings = settings_in(self.texts, self.folder.path)
+        return Checked(settings, notes=settings.without_effect)
+
+    def choices(self) -> list[str]:
+        """What is set besides files, as ``section.key=value``, for what looks at the model alone."""
+        return [f"{p}={t}" for p, t in self.texts.items() if p.split(".")[0] in _PATHS_OF_KEYS and "%(" not in t]
+
+    def _keep(self, texts: Mapping[str, str]) -> None:
+        self.texts = dict(texts)
+        write_text(self.file, commented_text(self.texts))
+
+
+def _known(texts: Mapping[str, str]) -> dict[str, str]:
+    return {path: text for path, text in texts.items() if path in keys()}
+
+
+def _problems(texts: Mapping[str, str], folder: WorkFolder) -> list[str]:
+    """What is wrong with settings, files outside the folder included."""
+    try:
+        settings = settings_in(texts, folder.path)
+    except ConfigError as error:
+        return problems_in(error)
+    outside = []
+    for path, file in _files(settings):
+        try:
+            folder.inside(file)
+        except ConfigError as error:
+            outside.append(f"{path}: {error.message}; {error.hint}")
+    return outside
+
+
+def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file and folder that a run would read or write, by its key."""
+    paths, work = settings.paths, settings.paths.path_wd
+    for row in keys().values():
+        value = row.value_in(settings)
+        if isinstance(value, Path) and row.section == "paths":
+            yield row.path, value
+    for name in ("filename_ann", "filename_parsed_model", "filename_snn"):
+        yield f"paths.{name}", work / getattr(paths, name)
+    yield "simulation.architecture", work / settings.simulation.architecture

@@ -1,0 +1,120 @@
+"""The tab on which keys are set: a field for each, checked as one types, and the file that they are kept in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from snntoolbox.errors import ConfigError
+from snntoolbox.workflow.config.schema import sections
+from snntoolbox.workflow.gui.desk import View, heading, sentence
+from snntoolbox.workflow.gui.forms import Field, assignment, fields, problem
+from snntoolbox.workflow.gui.library import nicegui
+from snntoolbox.workflow.gui.open_tab import opened
+
+
+def settings_tab(view: View) -> None:
+    """Draw it."""
+    heading("Settings")
+    view.part("problems", partial(_problems, view))
+    _by_name(view)
+    _files(view)
+    heading("All keys", 3)
+    view.part("form", partial(_form, view))
+
+
+def asked(view: View, field: Field) -> None:
+    """The field of one key."""
+    ui = nicegui().ui
+
+    def change(event: Any) -> None:
+        view.desk.session.set(field.path, event.value or "")
+        view.redraw("problems", "data")
+
+    entry = ui.input(
+        label=field.name, value=view.desk.session.texts.get(field.path, ""), placeholder=field.default or "(empty)",
+        validation=lambda text: problem(field.path, text or "") or None, on_change=change,
+    ).props("stack-label dense outlined debounce=250 bottom-slots").classes("key")  # fmt: skip
+    _suggested(entry, field)
+
+
+def _suggested(entry: Any, field: Field) -> None:
+    """Its text as a tooltip, and known answers."""
+    ui = nicegui().ui
+    entry.props["aria-description"] = field.help
+    with entry:
+        ui.tooltip(field.help).props("max-width=24rem delay=300")
+    if field.choices:
+        entry.props["list"] = f"known-{field.path}"
+        with ui.element("datalist").props(f'id="known-{field.path}"'):
+            for choice in field.choices:
+                ui.element("option").props["value"] = choice
+
+
+def _problems(view: View) -> None:
+    checked = view.desk.session.check()
+    for text in checked.problems:
+        sentence(text, "refused")
+    for text in checked.notes:
+        sentence(text, "note")
+    if not checked.problems:
+        sentence("All settings go together.", "fine")
+
+
+def _by_name(view: View) -> None:
+    """One key by its name."""
+    ui = nicegui().ui
+
+    def wrong(text: str | None) -> str | None:
+        if not text or "=" not in text:
+            return None
+        try:
+            assignment(text)
+        except ConfigError as error:
+            return error.message
+        return None
+
+    def take() -> None:
+        def keep() -> None:
+            view.desk.session.set(*assignment(line.value or ""))
+
+        if view.attempt(keep, "Set."):
+            line.value = ""
+            opened(view)
+
+    with ui.row().classes("line-up"):
+        line = ui.input(label="Set a key by its name: section.key = value", validation=wrong)
+        line.props("outlined dense debounce=250 bottom-slots").classes("wide-field").on("keydown.enter", take)
+        ui.button("Set", on_click=take).props("no-caps")
+
+
+def _files(view: View) -> None:
+    """Loading and saving."""
+    ui, session = nicegui().ui, view.desk.session
+    with ui.row().classes("line-up"):
+        name = ui.input(label="Configuration in the folder", value="config.ini").props("outlined dense")
+        name.props["list"] = "configurations"
+        with ui.element("datalist").props("id=configurations"):
+            for found in view.desk.folder.configurations():
+                ui.element("option").props["value"] = found
+
+        def load() -> None:
+            if view.attempt(lambda: session.load(name.value), f"{name.value} is loaded."):
+                opened(view)
+
+        ui.button("Load", on_click=load).props("no-caps")
+        ui.button(
+            "Save", on_click=lambda: view.attempt(lambda: session.save(name.value), f"{name.value} is saved.")
+        ).props("no-caps")
+
+
+def _form(view: View) -> None:
+    """Sections that open at a click; those with keys that are set say how many."""
+    ui = nicegui().ui
+    for section, kind in sections().items():
+        count = sum(path.startswith(f"{section}.") for path in view.desk.session.texts)
+        about = (kind.__doc__ or "").strip()
+        title = f"{section} ({count} set)" if count else section
+        with ui.expansion(title, caption=about).classes("section"), ui.element("div").classes("keys"):
+            for field in fields()[section]:
+                asked(view, field)

@@ -1,0 +1,225 @@
+"""The page in a browser: the demo from open to report, wrong keys, runs that end early, and who is kept out."""
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from snntoolbox.workflow import demo
+
+CHROMIUM = shutil.which("chromium")
+CI = bool(os.environ.get("CI"))
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not CHROMIUM and not CI, reason="Chromium is not installed")]
+PATIENCE = 60_000
+TABS = ("Open", "Settings", "Run", "Report", "Two runs")
+
+
+class Server:
+    """The page's server on a folder, as a user starts it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        words = [sys.executable, "-m", "snntoolbox", "gui", str(folder), "--no-browser", "--upload-mib=1"]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().strip()
+
+    @property
+    def children(self):
+        return psutil.Process(self.process.pid).children()
+
+    def ask(self, path, **headers):
+        """The code and the text with which a request is answered."""
+        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    if not CI:
+        pytest.importorskip("nicegui", reason="NiceGUI is not installed")
+    server = Server(tmp_path_factory.mktemp("work"))
+    yield server
+    if server.process.poll() is None:
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CI:
+        pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    from playwright import sync_api as playwright
+
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser, server, width=1280, scheme="light"):
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.set_default_timeout(PATIENCE)
+    page.said, page.asked = [], []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda asked: page.asked.append(asked.url))
+    page.goto(server.address)
+    page.get_by_role("tab", name="Open").wait_for()
+    return page
+
+
+@pytest.fixture
+def page(browser, server):
+    page = opened(browser, server)
+    yield page
+    page.close()
+    assert page.said == []
+    assert {urlsplit(url).hostname for url in page.asked if not url.startswith(("data:", "blob:"))} == {"127.0.0.1"}
+
+
+def show(page, tab):
+    page.get_by_role("tab", name=tab, exact=True).click()
+
+
+def set_key(page, line):
+    show(page, "Settings")
+    page.get_by_label("Set a key by its name").fill(line)
+    page.get_by_role("button", name="Set", exact=True).click()
+
+
+def started(page):
+    show(page, "Run")
+    page.get_by_role("button", name="Start").click()
+
+
+def ended(page, words):
+    page.get_by_text(words).first.wait_for()
+
+
+def faults(page):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(f["id"], f["nodes"][0]["html"]) for f in found if f["impact"] in ("serious", "critical")]
+
+
+def test_the_demo_from_open_to_report(page, server):
+    page.get_by_role("button", name="Open the demo").click()
+    page.get_by_text("x_test.npz").first.wait_for()
+    for line in ("simulation.num_to_test = 100", "simulation.duration = 16", "simulation.batch_size = 50"):
+        set_key(page, line)
+        page.get_by_text("Set.").last.wait_for()
+    started(page)
+    page.get_by_text("samples so far").wait_for()
+    ended(page, "run is done")
+    assert page.get_by_text("Accuracy after 100 samples: 100.00%").is_visible()
+    assert page.get_by_text("Simulating on INI: 100 of 100").is_visible()
+    show(page, "Report")
+    report = page.frame_locator("iframe").first
+    report.get_by_text("At a glance").first.wait_for()
+    report.locator(".picture a").nth(1).click()
+    assert report.locator(".panel:visible").count() == 1
+
+
+def test_what_the_model_becomes(page):
+    page.get_by_role("button", name="See what it becomes").click()
+    page.get_by_text("Simulators that can run it: INI").wait_for()
+    assert page.get_by_text("max_pool.larger_2").is_visible()
+
+
+def test_a_wrong_key_and_value_are_refused_with_the_nearest(page):
+    show(page, "Settings")
+    line = page.get_by_label("Set a key by its name")
+    line.fill("simulation.duratoin = 32")
+    page.get_by_text("unknown key; did you mean duration?").first.wait_for()
+    page.get_by_text("simulation (").click()
+    page.get_by_label("duration", exact=True).fill("0")
+    page.get_by_text("simulation.duration = 0: must be at least 1").wait_for()
+    page.get_by_label("simulator", exact=True).fill("brain2")
+    page.get_by_text("did you mean brian2?").first.wait_for()
+    started(page)
+    page.get_by_text("the settings are refused").wait_for()
+    show(page, "Settings")
+    page.get_by_label("duration", exact=True).fill("16")
+    page.get_by_label("simulator", exact=True).fill("INI")
+    page.get_by_text("All settings go together.").wait_for()
+
+
+def test_a_run_that_is_stopped_and_one_that_is_killed(page, server):
+    set_key(page, "simulation.engine = reference")
+    set_key(page, "simulation.duration = 4000")
+    started(page)
+    ended(page, "Simulating on INI: 0 of 100")
+    page.get_by_role("button", name="Stop").click()
+    ended(page, "run was stopped")
+    started(page)
+    ended(page, "run: starting")
+    (child,) = server.children
+    child.send_signal(signal.SIGKILL)
+    ended(page, "run was killed by SIGKILL")
+    assert server.children == []
+    set_key(page, "simulation.engine = auto")
+    set_key(page, "simulation.duration = 16")
+
+
+def test_files_are_taken_and_code_is_not(page, server, tmp_path):
+    for name in ("more.npz", "evil.py"):
+        (tmp_path / name).write_bytes((demo.folder() / "x_test.npz").read_bytes())
+    entry = page.locator("input[type=file]")
+    entry.set_input_files(tmp_path / "more.npz")
+    page.get_by_text("more.npz is in the folder").wait_for()
+    assert (server.folder / "snntoolbox-demo" / "more.npz").read_bytes() == (tmp_path / "more.npz").read_bytes()
+    entry.set_input_files(tmp_path / "evil.py")
+    page.get_by_text("Not taken").wait_for()
+    assert not list(server.folder.rglob("evil.py"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_no_serious_fault(browser, server, width, scheme):
+    page = opened(browser, server, width, scheme)
+    for tab in TABS:
+        show(page, tab)
+        time.sleep(0.5)  # colours change slowly
+        assert (tab, faults(page)) == (tab, [])
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
+    assert page.said == []
+    page.close()
+
+
+def test_who_has_no_token_or_asks_for_more_is_kept_out(server, browser):
+    address = urlsplit(server.address)
+    token = {"Cookie": f"snntoolbox-{address.port}={address.query.removeprefix('token=')}"}
+    assert server.ask("/", **token)[0] == 200
+    for path in ("/", "/report?page=snntoolbox-demo/log/demo_onnx/report.html", "/_nicegui_ws/socket.io/?EIO=4"):
+        assert server.ask(path)[0] == 403
+    assert server.ask("/?token=wrong")[0] == 403
+    assert server.ask("/", **token, Host=f"attacker.example:{address.port}")[0] == 403
+    outside = server.folder.parent / "report.html"
+    outside.write_text("secret")
+    (server.folder / "out").symlink_to(outside.parent)
+    for path in ("../report.html", str(outside), "out/report.html", "%2e%2e/report.html", "snntoolbox-gui.ini"):
+        code, text = server.ask(f"/report?page={path}", **token)
+        assert (code, "secret" in text) == (404, False)
+    for path in ("/docs", "/openapi.json", "/snntoolbox-gui.ini", "/../report.html"):
+        assert server.ask(path, **token)[0] == 404
+
+
+def test_ctrl_c_ends_it_and_what_runs(page, server):
+    set_key(page, "simulation.duration = 4000")
+    set_key(page, "simulation.engine = reference")
+    started(page)
+    ended(page, "run: ")
+    children = server.children
+    page.goto("about:blank")
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(30) == 0
+    assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []

@@ -1,0 +1,31 @@
+"""Two runs side by side: what they measured, and in which settings they differ."""
+
+import json
+
+from snntoolbox.workflow.gui.folder import WorkFolder
+from snntoolbox.workflow.gui.runs import side_by_side
+
+
+def wrote(folder, name, duration, **report):
+    there = folder / "log" / name
+    there.mkdir(parents=True)
+    (there / "report.html").write_text("page")
+    (there / "report.json").write_text(json.dumps({"samples": 100, "seconds": {"a": 1.25}, **report}))
+    (there / "config.ini").write_text(f"[paths]\nrunlabel = {name}\n[simulation]\nduration = {duration}\ndt = 1\n")
+    return f"log/{name}/report.html"
+
+
+def test_figures_and_settings_that_differ(tmp_path):
+    left = wrote(tmp_path, "a", 8, snn_accuracy=0.5, synaptic_operations=12345.6)
+    right = wrote(tmp_path, "b", 16, snn_accuracy=0.75)
+    assert side_by_side(WorkFolder(tmp_path), left, right) == [
+        ("accuracy of the spiking network", "50.00%", "75.00%"),
+        ("samples", "100", "100"),
+        ("operations per sample", "12,346", "-"),
+        ("seconds", "1.2", "1.2"),
+        ("simulation.duration", "8", "16"),
+    ]
+
+
+def test_a_run_without_a_report_has_none(tmp_path):
+    assert side_by_side(WorkFolder(tmp_path), "log/a/report.html", "log/b/report.html") == []
