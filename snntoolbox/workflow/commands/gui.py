@@ -23,12 +23,14 @@ def execute(options: argparse.Namespace) -> Outcome:
     from snntoolbox.ir.foreign import shown
     from snntoolbox.workflow.gui.library import nicegui
     from snntoolbox.workflow.models import check_folder
+    from snntoolbox.workflow.progress_lines import tell
 
     check_folder(options.folder)
     nicegui()
     from snntoolbox.workflow.gui.server import serve
 
     def ready(address: str) -> None:
+        tell("ready", address=address)
         print(f"{address}\nThe page works in '{shown(options.folder.resolve())}'. Ctrl-C ends it.", flush=True)
         if not options.no_browser:
             webbrowser.open(address)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.gui.desk import View, figures, heading, sentence
 from snntoolbox.workflow.gui.library import nicegui
-from snntoolbox.workflow.gui.runs import side_by_side
+from snntoolbox.workflow.gui.runs import differing, measured
 
 ADDRESS = "/report"
 """Where pages of runs are served; behind it ``?page=`` and the path from the folder."""
@@ -52,8 +52,10 @@ def _two(view: View) -> None:
         _choice(view, "left", "First", reports, "two")
         _choice(view, "right", "Second", reports, "two")
     left, right = view.chosen["left"], view.chosen["right"]
-    rows = side_by_side(view.desk.folder, left, right)
-    figures(tables=[(("", shown(left), shown(right)), rows, "What was measured, and settings that differ")])
+    header = ("what", shown(left), shown(right))
+    tables = [(measured(view.desk.folder, left, right), "What they measured")]
+    tables.append((differing(view.desk.folder, left, right), "Settings that differ"))
+    figures(tables=[(header, rows, name) for rows, name in tables if rows])
     with ui.element("div").classes("two"):
         _frame(left)
         _frame(right)
@@ -73,6 +75,7 @@ def _frame(report: str) -> None:
     """The page in a frame that may do nothing but run its own script."""
     ui = nicegui().ui
     address = f"{ADDRESS}?page={quote(report)}"
-    ui.link("Open it alone", address, new_tab=True)
-    frame = ui.element("iframe").classes("report").props('sandbox="allow-scripts"')
-    frame.props["src"], frame.props["title"] = address, f"Report {shown(report)}"
+    with ui.element("div"):
+        ui.link("Open it alone", address, new_tab=True)
+        frame = ui.element("iframe").classes("report").props('sandbox="allow-scripts"')
+        frame.props["src"], frame.props["title"] = address, f"Report {shown(report)}"

@@ -15,7 +15,7 @@ from snntoolbox.workflow.gui.desk import View, figures, heading, sentence
 from snntoolbox.workflow.gui.followed import Told
 from snntoolbox.workflow.gui.forms import arguments, fields, options
 from snntoolbox.workflow.gui.library import nicegui
-from snntoolbox.workflow.gui.settings_tab import asked
+from snntoolbox.workflow.gui.settings_tab import asked, explain
 from snntoolbox.workflow.report.html.charts import Chart, lines
 
 SWEEP = "sweep"
@@ -70,9 +70,7 @@ def _command(view: View) -> None:
                 entry = ui.input(label=label, value=view.chosen.get(kept, ""), placeholder=field.default)
                 entry.props("stack-label dense outlined").classes("key")
                 entry.on_value_change(lambda event, kept=kept: view.chosen.update({kept: event.value or ""}))
-            entry.props["aria-description"] = field.help
-            with entry:
-                ui.tooltip(field.help)
+            explain(entry, field)
 
 
 def _start(view: View) -> None:

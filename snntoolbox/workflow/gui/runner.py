@@ -79,7 +79,7 @@ class _Running:
         """The end of what it printed."""
         with self.output.open("rb") as file:
             file.seek(max(0, self.output.stat().st_size - _LAST_BYTES))
-            return file.read().decode(errors="replace").strip()
+            return file.read().decode(errors="replace").rstrip().lstrip("\n")
 
     def data(self) -> bytes:
         """What it printed as JSON."""

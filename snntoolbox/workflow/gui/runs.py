@@ -25,17 +25,23 @@ _FIGURES = {
 _NOT_CHOSEN = ("paths.log_dir_of_current_run", "paths.runlabel")
 
 
-def side_by_side(folder: WorkFolder, left: str, right: str) -> list[tuple[str, str, str]]:
-    """What two runs, named by their pages, measured, and the settings in which they differ."""
-    reports = [_report(folder, name) for name in (left, right)]
-    rows = [(words, *(_told(key, report.get(key)) for report in reports)) for key, words in _FIGURES.items()]
-    seconds = [report.get("seconds") or {} for report in reports]
-    rows.append(("seconds", *(f"{sum(s.values()):.1f}" if s else "-" for s in seconds)))
-    one, other = (_settings(folder, name) for name in (left, right))
-    for key in dict.fromkeys([*one, *other]):
-        if one.get(key) != other.get(key) and key not in _NOT_CHOSEN:
-            rows.append((key, one.get(key, "-"), other.get(key, "-")))
-    return [row for row in rows if row[1:] != ("-", "-")]  # type: ignore[misc]
+Row = tuple[str, str, str]
+"""A name, and what it is in the one and in the other."""
+
+
+def measured(folder: WorkFolder, left: str, right: str) -> list[Row]:
+    """What two runs, named by their pages, measured."""
+    one, other = _report(folder, left), _report(folder, right)
+    rows = [(words, _told(key, one.get(key)), _told(key, other.get(key))) for key, words in _FIGURES.items()]
+    rows.append(("seconds", _seconds(one), _seconds(other)))
+    return [row for row in rows if row[1:] != ("-", "-")]
+
+
+def differing(folder: WorkFolder, left: str, right: str) -> list[Row]:
+    """The settings in which two runs, named by their pages, differ."""
+    one, other = _settings(folder, left), _settings(folder, right)
+    keys = [key for key in dict.fromkeys([*one, *other]) if key not in _NOT_CHOSEN]
+    return [(key, one.get(key, "-"), other.get(key, "-")) for key in keys if one.get(key) != other.get(key)]
 
 
 def _report(folder: WorkFolder, page: str) -> Mapping[str, Any]:
@@ -49,6 +55,11 @@ def _settings(folder: WorkFolder, page: str) -> Mapping[str, str]:
     with suppress(OSError, SNNToolboxError):
         return texts_in(folder.inside(Path(page).with_name("config.ini")))
     return {}
+
+
+def _seconds(report: Mapping[str, Any]) -> str:
+    seconds = report.get("seconds") or {}
+    return f"{sum(seconds.values()):.1f}" if seconds else "-"
 
 
 def _told(key: str, value: Any) -> str:

@@ -21,6 +21,9 @@ from snntoolbox.workflow.gui.session import Session
 
 _POLL_SECONDS = 0.2
 
+_AROUND = 2**16
+"""What may stand around a file that is sent."""
+
 _PAGE_POLICY = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
@@ -37,7 +40,7 @@ def serve(folder: Path, *, port: int, most_bytes: int, ready: Callable[[str], No
     _add_pages(desk)
     listening = _listening(port)
     port = listening.getsockname()[1]
-    guard = Guard(app, token=token, port=port, most_bytes=most_bytes)
+    guard = Guard(app, token=token, port=port, most_bytes=most_bytes + _AROUND)
     try:
         ready(f"http://127.0.0.1:{port}/?token={token}")
         server_of(guard).run(sockets=[listening])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -28,27 +29,36 @@ def asked(view: View, field: Field) -> None:
     ui = nicegui().ui
 
     def change(event: Any) -> None:
-        view.desk.session.set(field.path, event.value or "")
+        view.attempt(partial(view.desk.session.set, field.path, event.value or ""))
         view.redraw("problems", "data")
 
     entry = ui.input(
         label=field.name, value=view.desk.session.texts.get(field.path, ""), placeholder=field.default or "(empty)",
         validation=lambda text: problem(field.path, text or "") or None, on_change=change,
     ).props("stack-label dense outlined debounce=250 bottom-slots").classes("key")  # fmt: skip
-    _suggested(entry, field)
+    explain(entry, field)
+    _suggested(entry, field.name, field.choices)
 
 
-def _suggested(entry: Any, field: Field) -> None:
-    """Its text as a tooltip, and known answers."""
-    ui = nicegui().ui
+def explain(entry: Any, field: Field) -> None:
+    """The text of a field as its tooltip, for screen readers too."""
     entry.props["aria-description"] = field.help
     with entry:
-        ui.tooltip(field.help).props("max-width=24rem delay=300")
-    if field.choices:
-        entry.props["list"] = f"known-{field.path}"
-        with ui.element("datalist").props(f'id="known-{field.path}"'):
-            for choice in field.choices:
-                ui.element("option").props["value"] = choice
+        nicegui().ui.tooltip(field.help).props("max-width=24rem delay=300")
+
+
+def _suggested(entry: Any, name: str, known: Sequence[str]) -> None:
+    """Known answers: the first that fits what is typed is shown behind it, and a menu has them all."""
+    ui = nicegui().ui
+    if not known:
+        return
+    entry.set_autocomplete(list(known))
+    with entry.add_slot("append"), ui.button(icon="arrow_drop_down") as opens:
+        opens.props("flat dense round")
+        opens.props["aria-label"] = f"What {name} may be"
+        with ui.menu():
+            for choice in known:
+                ui.menu_item(choice, partial(entry.set_value, choice)).props("role=menuitem")
 
 
 def _problems(view: View) -> None:
@@ -93,10 +103,7 @@ def _files(view: View) -> None:
     ui, session = nicegui().ui, view.desk.session
     with ui.row().classes("line-up"):
         name = ui.input(label="Configuration in the folder", value="config.ini").props("outlined dense")
-        name.props["list"] = "configurations"
-        with ui.element("datalist").props("id=configurations"):
-            for found in view.desk.folder.configurations():
-                ui.element("option").props["value"] = found
+        _suggested(name, "the name", view.desk.folder.configurations())
 
         def load() -> None:
             if view.attempt(lambda: session.load(name.value), f"{name.value} is loaded."):

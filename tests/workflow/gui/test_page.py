@@ -13,11 +13,14 @@ import psutil
 import pytest
 
 from snntoolbox.workflow import demo
+from snntoolbox.workflow.gui.folder import WorkFolder
+from snntoolbox.workflow.gui.session import Session
 
 CHROMIUM = shutil.which("chromium")
 CI = bool(os.environ.get("CI"))
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not CHROMIUM and not CI, reason="Chromium is not installed")]
 PATIENCE = 60_000
+SHORT = {"num_to_test": "100", "duration": "16", "batch_size": "50"}
 TABS = ("Open", "Settings", "Run", "Report", "Two runs")
 
 
@@ -46,7 +49,12 @@ class Server:
 def server(tmp_path_factory):
     if not CI:
         pytest.importorskip("nicegui", reason="NiceGUI is not installed")
-    server = Server(tmp_path_factory.mktemp("work"))
+    folder = tmp_path_factory.mktemp("work")
+    session = Session(WorkFolder(folder))  # what an earlier page left
+    session.open_demo()
+    for key, text in SHORT.items():
+        session.set(f"simulation.{key}", text)
+    server = Server(folder)
     yield server
     if server.process.poll() is None:
         server.process.send_signal(signal.SIGINT)
@@ -96,6 +104,12 @@ def set_key(page, line):
     page.get_by_role("button", name="Set", exact=True).click()
 
 
+def choose(page, command):
+    show(page, "Run")
+    page.get_by_label("Command").click()
+    page.get_by_role("option", name=f"{command}: ").click()
+
+
 def started(page):
     show(page, "Run")
     page.get_by_role("button", name="Start").click()
@@ -115,8 +129,8 @@ def faults(page):
 def test_the_demo_from_open_to_report(page, server):
     page.get_by_role("button", name="Open the demo").click()
     page.get_by_text("x_test.npz").first.wait_for()
-    for line in ("simulation.num_to_test = 100", "simulation.duration = 16", "simulation.batch_size = 50"):
-        set_key(page, line)
+    for key, text in SHORT.items():
+        set_key(page, f"simulation.{key} = {text}")
         page.get_by_text("Set.").last.wait_for()
     started(page)
     page.get_by_text("samples so far").wait_for()
@@ -158,7 +172,7 @@ def test_a_run_that_is_stopped_and_one_that_is_killed(page, server):
     set_key(page, "simulation.engine = reference")
     set_key(page, "simulation.duration = 4000")
     started(page)
-    ended(page, "Simulating on INI: 0 of 100")
+    ended(page, "Simulating on INI: 0 of")
     page.get_by_role("button", name="Stop").click()
     ended(page, "run was stopped")
     started(page)
@@ -169,6 +183,30 @@ def test_a_run_that_is_stopped_and_one_that_is_killed(page, server):
     assert server.children == []
     set_key(page, "simulation.engine = auto")
     set_key(page, "simulation.duration = 16")
+
+
+def test_a_sweep_and_two_of_its_runs_side_by_side(page):
+    for line in ("simulation.num_to_test = 20", "simulation.batch_size = 20", "paths.runlabel = swept"):
+        set_key(page, line)
+        page.get_by_text("Set.").last.wait_for()
+    choose(page, "compare")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("arguments are required: --simulators").wait_for()
+    choose(page, "sweep")
+    page.get_by_label("param_name").last.fill("simulation.duration")
+    page.get_by_label("param_values").last.fill("[2, 4]")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Start").click()
+    ended(page, "run is done")
+    show(page, "Two runs")
+    page.get_by_label("First").click()
+    page.get_by_role("option", name="snntoolbox-demo/log/swept/duration_2/report.html").click()
+    page.get_by_label("Second").click()
+    page.get_by_role("option", name="snntoolbox-demo/log/swept/duration_4/report.html").click()
+    row = page.get_by_role("row", name="duration (ms)")
+    assert row.get_by_role("cell").all_inner_texts() == ["2", "4"]
+    assert page.get_by_role("row", name="simulation.duration").get_by_role("cell").all_inner_texts() == ["2", "4"]
+    assert page.locator(".two iframe").count() == 2
 
 
 def test_files_are_taken_and_code_is_not(page, server, tmp_path):

@@ -3,7 +3,7 @@
 import json
 
 from snntoolbox.workflow.gui.folder import WorkFolder
-from snntoolbox.workflow.gui.runs import side_by_side
+from snntoolbox.workflow.gui.runs import differing, measured
 
 
 def wrote(folder, name, duration, **report):
@@ -18,14 +18,15 @@ def wrote(folder, name, duration, **report):
 def test_figures_and_settings_that_differ(tmp_path):
     left = wrote(tmp_path, "a", 8, snn_accuracy=0.5, synaptic_operations=12345.6)
     right = wrote(tmp_path, "b", 16, snn_accuracy=0.75)
-    assert side_by_side(WorkFolder(tmp_path), left, right) == [
+    assert measured(WorkFolder(tmp_path), left, right) == [
         ("accuracy of the spiking network", "50.00%", "75.00%"),
         ("samples", "100", "100"),
         ("operations per sample", "12,346", "-"),
         ("seconds", "1.2", "1.2"),
-        ("simulation.duration", "8", "16"),
     ]
+    assert differing(WorkFolder(tmp_path), left, right) == [("simulation.duration", "8", "16")]
 
 
 def test_a_run_without_a_report_has_none(tmp_path):
-    assert side_by_side(WorkFolder(tmp_path), "log/a/report.html", "log/b/report.html") == []
+    pages = "log/a/report.html", "log/b/report.html"
+    assert measured(WorkFolder(tmp_path), *pages) == differing(WorkFolder(tmp_path), *pages) == []
