@@ -19,7 +19,8 @@ from own_node import Reversed
 import snntoolbox as stb
 from snntoolbox.analysis.advice.remedies import Reason, Remedy
 from snntoolbox.analysis.conformance.draft import Draft
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import FrontendError, UnsupportedError
+from snntoolbox.frontends.other_formats import OtherFormat
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.features import of_populations
 from snntoolbox.ir.graph import Graph
@@ -222,6 +223,16 @@ def test_a_section_of_a_page_is_one_entry(touch, tmp_path):
     assert main([str(demo.copy_to(tmp_path)), *short]) == 0
     page = (tmp_path / "log" / "demo_onnx" / "report.html").read_text("utf-8")
     assert page.index("Lengths</h2>") < page.index("&lt;relu&gt;</th><td>6</td>")
+
+
+@row("format that becomes another first")
+def test_a_format_that_is_not_read_is_one_entry(touch, tmp_path):
+    other = OtherFormat(name="a drawing", why="which is none", line="trace PATH model.onnx", endings=(".svg",))
+    touch("frontends.other_formats", "OTHERS", other)
+    (tmp_path / "net.svg").write_text("<svg/>")
+    with pytest.raises(FrontendError, match=r"net.svg' is a drawing, which is none\n.*trace .*net.svg model.onnx"):
+        stb.load(tmp_path / "net.svg")
+    assert touch.files == named("format that becomes another first") == {"frontends/other_formats.py"}
 
 
 @row("advice on a setting")
