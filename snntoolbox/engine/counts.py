@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,12 +44,20 @@ class Counts:
         `current` is the sum of what spikes bring, `constant` what is there in steps that count `given` times; None for
         none.
         """
-        dtype, scale, start = self.target.dtype, 1.0, self.initial[None]
-        if current is None:
-            scale, current = given, start.new_zeros(1).expand(batch, *self.shape) if constant is None else constant
-        elif constant is not None:
-            start = constant.to(dtype) * given + start
-        current = current.to(dtype)
+        if current is not None:
+            return self.made(current, 1.0, self.begin(constant, given))
+        start = self.initial[None]
+        current = start.new_zeros(1).expand(batch, *self.shape) if constant is None else constant
+        return self.made(current, given, start)
+
+    def begin(self, constant: Tensor | None, given: float) -> Tensor:
+        """What is there beside the sums of spikes: start potentials, and what constant currents make in all steps."""
+        start = self.initial[None]
+        return start if constant is None else constant.to(self.target.dtype) * given + start
+
+    def made(self, current: Tensor, scale: float, start: Tensor) -> Tensor:
+        """The counts of sums `current` times `scale` that begin at `start`."""
+        current = current.to(self.target.dtype)
         if self.fused:
             return self._fused(current, scale, start)
         ready = (current if scale == 1 else current * scale) + start
@@ -56,11 +69,23 @@ class Counts:
         """The same in one pass."""
         batch, given = len(current), rows(current)
         out = torch.empty(given.shape, dtype=self.dtype)
-        arrays = (rows(t).contiguous().numpy().reshape(-1) for t in (given, start, self.threshold[None], out))
-        incoming, begin, threshold, counts = arrays
-        call = given.shape[1], incoming, scale, begin, len(start) == 1, threshold, self.plain, self.total
-        in_parallel(compiled(counts_loops.count), batch, *call, counts)
+        call = given.shape[1], _flat(current), scale, *self._levels(start), out.numpy().reshape(-1)
+        in_parallel(compiled(counts_loops.count), batch, *call)
         return shaped(out, self.shape)
+
+    def made_of_points(self, given: Sequence[Any], batch: int, blocks: int, start: Tensor) -> Tensor:
+        """The counts of sums that `counts_loops.count_points` takes as `given`, so many blocks a sample."""
+        out = torch.empty((batch, math.prod(self.shape)), dtype=self.dtype)
+        call = out.shape[1], *given, *self._levels(start), out.numpy().reshape(-1)
+        in_parallel(compiled(counts_loops.count_points), batch * blocks, *call)
+        return shaped(out, self.shape)
+
+    def _levels(self, start: Tensor) -> tuple[Any, ...]:
+        return _flat(start), len(start) == 1, _flat(self.threshold[None]), self.plain, self.total
+
+
+def _flat(values: Tensor) -> Array:
+    return np.asarray(rows(values).contiguous().numpy().reshape(-1))
 
 
 def train(neuron: IF, counts: Tensor, steps: int) -> Tensor:

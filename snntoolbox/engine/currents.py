@@ -63,6 +63,12 @@ class GridCurrents:
             doubtful |= found
         return self._corrected(rounded, np.flatnonzero(doubtful), x)
 
+    def bounds(self, *x: Array) -> dict[str, float]:
+        """What no amount of the currents of one batch exceeds, for those that are one layer of an input."""
+        inputs = dict(zip(self.network.encodings, x, strict=True))
+        products = {t: p for t, p in self.products.items() if p is not None}
+        return {t: p.sums * _largest(inputs[p.source]) + 1 for t, p in products.items()}
+
     def _rounded(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
         """The currents, and which samples have some so near the middle, or no number."""
         values = self.wiring.kernel(product.name)(self.wiring.target.tensor(given))

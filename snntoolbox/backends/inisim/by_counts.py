@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -74,17 +74,18 @@ class ByCounts:
             values = bounding.tensors(tensors, bounding.graph.nodes)
             return {n: float(v.max()) if v.numel() else 0.0 for n, v in values.items()}
 
-    def maker(self, name: str, start: float, fused: bool) -> Counts:
+    def maker(self, name: str, most: float, start: Callable[[], float], fused: bool) -> Counts:
         """What makes counts of the sums of a population, in float64 where they could be inexact otherwise.
 
-        `start` is the largest amount that constant currents make of them.
+        Constant currents make no more than `most` of them, and `start` tells how much.
         """
         population = self.network.populations[name]
         neuron = population.neuron
         assert isinstance(neuron, IF)
         times = 1.0 if population.latched is None else max(self.bounds[population.latched], 1.0)
-        most = self.bounds[population.current] * times + start + float(np.abs(neuron.initial).max())
-        dtype = torch.float64 if self.network.grid is not None and most >= EXACT else self.dtype
+        rest = self.bounds[population.current] * times + float(np.abs(neuron.initial).max())
+        wide = self.network.grid is not None and rest + most >= EXACT and rest + start() >= EXACT
+        dtype = torch.float64 if wide else self.dtype
         key = name, dtype, fused
         if key not in self.makers:
             small = self.paths(fused) is not None

@@ -27,7 +27,10 @@ COUNTED, DENSE = frozenset({"counts"}), frozenset({"dense"})
 
 
 class CountedBatch:
-    """Some samples on their way through a network of which `ir.turns.stepwise` has nothing to say."""
+    """Some samples on their way through a network of which `ir.turns.stepwise` has nothing to say.
+
+    `most` bounds the amounts of constant currents of some targets.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class CountedBatch:
         kept: Part,
         first_sample: int,
         *,
+        most: Mapping[str, float],
         fused: bool,
     ) -> None:
         self.network, self.kept, self.way, self.fused = wired.network, kept, way, fused
@@ -45,7 +49,8 @@ class CountedBatch:
         self.size, self.first_sample, self.steps = len(x[0]), first_sample, kept.steps
         self.readings = Readings(wired, kept, self.size, first_sample)
         self.given = float(self.network.given(self.steps)[-1])
-        self.makers = {name: way.maker(name, self._most(name), fused) for name in self.network.populations}
+        reach = {name: self.given * most.get(name, np.inf) if name in self.constant else 0.0 for name in way.windows}
+        self.makers = {n: way.maker(n, reach[n], partial(self._most, n), fused) for n in self.network.populations}
         self.counts: dict[str, Tensor] = {}
 
     def _most(self, name: str) -> float:
@@ -93,7 +98,11 @@ class CountedBatch:
         return value if self.fast is None else self.fast.floating(name, value)
 
     def _population(self, task: Task, values: Mapping[str, Tensor]) -> Tensor:
-        maker = self.makers[task.name]
+        maker, joined = self.makers[task.name], self.fast.joined.get(task.name) if self.fast is not None else None
+        if joined is not None:
+            start = maker.begin(self.constant.get(task.name), self.given)
+            self.counts[task.name] = joined.count(values, start, maker)
+            return self.counts[task.name]
         given = [None if (value := values.get(i)) is None else self._floating(i, value) for i in task.reads]
         current = given[0]
         if len(given) > 1:

@@ -182,7 +182,8 @@ class Simulation:
                     network=self.network, wiring=way.wiring(self.dtype), fast=paths, constant=constant, exact=way.exact
                 )
                 part = kept.part(slice(low, low + together))
-                batch = CountedBatch(wired, way, some, part, first_sample + low, fused=fused)
+                most = self.grid_currents.bounds(*some) if self.network.grid else {}
+                batch = CountedBatch(wired, way, some, part, first_sample + low, most=most, fused=fused)
                 batch.run(self.tasks(paths, False))
                 if progress is not None:
                     progress(min(low + together, samples) * steps // max(samples, 1))

@@ -92,22 +92,29 @@ def fire_points(
         for step in range(0, steps, TOGETHER):
             together = min(TOGETHER, steps - step)
             for s in range(together):
-                here, to = (step + s) * batch + sample, s * size
-                if given:
-                    sums[to : to + size] = current[here * n + lo : here * n + lo + size]
-                else:
-                    sums[to : to + size] = 0
-                add_places(sums, to, gains, lo, a, here * sizes[0], starts, low, number, channels)
-                if terms > 1:
-                    add_places(sums, to, gains, n + lo, b, here * sizes[1], starts, places + low, number, channels)
-                if terms > 2:
-                    add_places(sums, to, gains, 2 * n + lo, c, here * sizes[2], starts, 2 * places + low, number,
-                               channels)  # fmt: skip
-                if terms > 3:
-                    add_places(sums, to, gains, 3 * n + lo, d, here * sizes[3], starts, 3 * places + low, number,
-                               channels)  # fmt: skip
+                sum_points((step + s) * batch + sample, n, low, number, sums, s * size, current, given, terms, channels,
+                           gains, starts, sizes, a, b, c, d)  # fmt: skip
             advance(size, mode | 1, potential, at, drive, lo if shared else at, threshold, lo, counts,
                     sums, 0, size, spikes, step * batch * n + at, batch * n, together, reset)  # fmt: skip
+
+
+def sum_points(
+    unit: int, n: int, low: int, number: int, sums: Any, to: int, current: Any, given: bool, terms: int, channels: int,
+    gains: Any, starts: Any, sizes: Any, a: Any, b: Any, c: Any, d: Any,
+) -> None:  # fmt: skip
+    """The sums of `number` places from `low` on, of one step of one sample, to ``sums[to]``: see `fire_points`."""
+    places, lo, size = n // channels, low * channels, number * channels
+    if given:
+        sums[to : to + size] = current[unit * n + lo : unit * n + lo + size]
+    else:
+        sums[to : to + size] = 0
+    add_places(sums, to, gains, lo, a, unit * sizes[0], starts, low, number, channels)
+    if terms > 1:
+        add_places(sums, to, gains, n + lo, b, unit * sizes[1], starts, places + low, number, channels)
+    if terms > 2:
+        add_places(sums, to, gains, 2 * n + lo, c, unit * sizes[2], starts, 2 * places + low, number, channels)
+    if terms > 3:
+        add_places(sums, to, gains, 3 * n + lo, d, unit * sizes[3], starts, 3 * places + low, number, channels)
 
 
 def add_places(
@@ -314,5 +321,5 @@ def gather(
                             out[at + f] = sums[step * size + f]
 
 
-INNER = (fire_neurons, advance, add_places, list_values, list_rows, list_window, sum_window)
+INNER = (fire_neurons, advance, add_places, sum_points, list_values, list_rows, list_window, sum_window)
 """What the loops call that is compiled with them."""

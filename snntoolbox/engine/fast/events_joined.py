@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import Add, Conv, Dense, Pad, Permute, Reshape, Scale, Take
+
+if TYPE_CHECKING:
+    from snntoolbox.engine.counts import Counts
 
 MOST = 4
 """Trains that are weighted one value at a time, see `compiled_loops.fire_points`."""
@@ -185,22 +189,40 @@ class Joined:
 
     def _fire_points(self, values: Mapping[str, Tensor], current: Tensor | None, firing: Firing, steps: int) -> Tensor:
         state = firing.loop_state(True, steps)
-        dtype = state[1].dtype
-        if dtype.name not in self.gains:
-            flat = [rows(torch.from_numpy(np.ascontiguousarray(t.gain))[None]).reshape(-1) for t in self.points]
-            self.gains[dtype.name] = torch.cat(flat).numpy().astype(dtype)
-        given = [self.moved[id(t)].bytes(values[t.source]) for t in self.points]
-        trains, sizes, starts = zip(*given, strict=True)
-        channels = firing.shape[0]
-        units = firing.size // channels
-        incoming = state[1][:0] if current is None else rows(current).to(firing.dtype).contiguous().numpy().reshape(-1)
+        few, *given = self._given(values, current, firing.shape, firing.dtype)
         in_parallel(
             compiled(compiled_loops.fire_points),
-            firing.batch * -(-units // max(1, compiled_loops.BLOCK // channels)),
-            *(firing.size, firing.batch, steps, *state, incoming, current is not None, len(given), channels),
-            *(self.gains[dtype.name], np.concatenate(starts), np.array(sizes), *(trains + trains[:1] * MOST)[:MOST]),
+            firing.batch * few,
+            *(firing.size, firing.batch, steps, *state, *given),
         )
         return firing.room(steps)
+
+    def count(self, values: Mapping[str, Tensor], start: Tensor, counts: Counts) -> Tensor:
+        """The counts (samples, *shape) of neurons that get this in all steps together, beside `start`."""
+        current = None if self.product is None else self.product(self._bytes(values))
+        if current is not None and not self.points:
+            return counts.made(current, 1.0, start)
+        few, *given = self._given(values, current, counts.shape, start.dtype)
+        batch = len(values[self.sources[0]])
+        return counts.made_of_points(given, batch, few, start)
+
+    def _given(
+        self, values: Mapping[str, Tensor], current: Tensor | None, shape: Shape, dtype: torch.dtype
+    ) -> tuple[Any, ...]:
+        """The blocks of a sample, and what `compiled_loops.sum_points` takes of all samples."""
+        name = str(dtype)
+        if name not in self.gains:
+            flat = [rows(torch.from_numpy(np.ascontiguousarray(t.gain))[None]).reshape(-1) for t in self.points]
+            self.gains[name] = torch.cat(flat).to(dtype).numpy()
+        given = [self.moved[id(t)].bytes(values[t.source]) for t in self.points]
+        trains, sizes, starts = zip(*given, strict=True)
+        channels = shape[0]
+        units = math.prod(shape) // channels
+        nothing = self.gains[name][:0]
+        incoming = nothing if current is None else rows(current).to(dtype).contiguous().numpy().reshape(-1)
+        few = -(-units // max(1, compiled_loops.BLOCK // channels))
+        points = self.gains[name], np.concatenate(starts), np.array(sizes), *(trains + trains[:1] * MOST)[:MOST]
+        return few, incoming, current is not None, len(given), channels, *points
 
 
 def _alike(first: Conv | Dense, other: Conv | Dense | None) -> bool:

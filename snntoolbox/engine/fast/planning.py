@@ -53,6 +53,7 @@ class FastPaths:
     ) -> None:
         self.network, self.wiring, self.events, self.integers = network, wiring, events, integers
         self.fused = fused
+        self.counted = sent is not None
         self.forms: dict[str, Form] = dict(plain_forms(network) if sent is None else sent)
         self.kernels: dict[str, Callable[..., Tensor]] = {}
         self.taken: dict[str, set[str]] = {}
@@ -128,13 +129,26 @@ class FastPaths:
     def _joined(self, name: str) -> Joined | None:
         """The current of a population as a sum over several trains of bytes, if it is one."""
         population, wiring = self.network.populations[name], self.network.wiring
-        if not self.fused or self.events == "never" or name not in self.forms or name in self.direct:
+        if not self.fused or (self.events == "never" and not self.counted) or name in self.direct:
+            return None
+        if name not in self.forms or population.latched is not None:
             return None
         found = terms(wiring, population.current, self.forms)
         if not found or (len(found) == 1 and found[0].node is not None):
             return None
-        joined = Joined(found, self.forms, wiring.shapes, self._joined_product)
+        make = self._counts_product if self.counted else self._joined_product
+        joined = Joined(found, self.forms, wiring.shapes, make)
         return joined if joined.possible else None
+
+    def _counts_product(self, node: Conv | Dense, shape: Shape, form: Form) -> EventProduct | None:
+        """The same of counts, which are many: never by events."""
+        exact = products_int8.product(node, node.weight, form.peak)
+        if exact is None:
+            return None
+        way = _PASSES[exact[1]]
+        found = EventProduct(node, node.weight, shape, form, exact[0], always=False, whole=True, other=way)
+        found.sparse = 0.0
+        return found
 
     def _joined_product(self, node: Conv | Dense, shape: Shape, form: Form) -> EventProduct | None:
         exact = products_int8.product(node, node.weight, form.peak) if self.integers else None
@@ -193,7 +207,8 @@ class FastPaths:
 
     def paths(self) -> dict[str, frozenset[str]]:
         """For each population the ways in which its current has been computed: see `Result.engine_paths`."""
-        joined = {name: frozenset(j.taken) for name, j in self.joined.items()}
+        joined = {name: frozenset(j.taken) for name, j in self.joined.items() if not self.counted or j.product}
+        joined |= {name: frozenset() for name in self.joined.keys() - joined.keys()}  # counts alone
         return {name: self._path(nodes) for name, nodes in self.weighted.items()} | joined
 
     def _path(self, nodes: list[str] | None) -> frozenset[str]:

@@ -21,10 +21,11 @@ from snntoolbox.ir.encodings import ConstantCurrent, SpikeTimes
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Add, Concat
+from snntoolbox.ir.nodes import Add, Concat, Take
 from snntoolbox.ir.parts import FiringWindow, Leak, RecurringWindow
 from snntoolbox.ir.result import Record
 
+NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
 EVERYTHING = Record(spikes=True, potentials=True)
 
 
@@ -42,9 +43,18 @@ def drawing(draft):
     draft.readout(draft.flat(image))
 
 
+def halves(draft):
+    """Max pooling of neighbours: taps, differences, and their sums in front of a convolution."""
+    first = draft.neurons(draft.conv(draft.input(2, 4, 6), 16))
+    left, right = (draft.node(Take, first, axis=2, indices=(i, i + 2, i + 4)) for i in (0, 1))
+    larger = draft.neurons(draft.node(Add, left, right, coefficients=(1.0, -0.5)))
+    second = draft.neurons(draft.conv(draft.node(Add, right, larger), 8))
+    draft.readout(draft.dense(draft.flat(second), 4))
+
+
 def drawn(name):
     draft = Draft(neuron=IF(initial=0.5))
-    {**NETWORKS, "all": drawing}[name](draft)
+    {**NETWORKS, "all": drawing, "halves": halves}[name](draft)
     return draft.network()
 
 
@@ -104,8 +114,10 @@ def test_it_equals_the_interpreter_on_every_net(turns, bits, monkeypatch):
     check(turns, bits, names, monkeypatch)
 
 
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NUMBA)])
 @pytest.mark.parametrize("turns", [FireInTurn(8), FireInTurn(4, Counting.DIGIT), FireInTurn(8, Counting.LEAD)], ids=str)
-def test_trees_of_max_pooling_and_thresholds_of_their_own(turns):
+def test_trees_of_max_pooling_and_thresholds_of_their_own(turns, compiled, monkeypatch):
+    monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     apart = drawn("all")
     draw = np.random.default_rng(1)
     heights = {n: draw.integers(1, 5, p.shape) / 2 for n, p in apart.populations.items()}
@@ -141,6 +153,21 @@ def test_bytes_are_multiplied_on_the_grid_where_counts_fit():
         found = run(net, samples(net), net.schedule.steps)
         second = list(net.populations)[1]
         assert found.engine_paths[second] == {"counts", way}
+
+
+@NUMBA
+@pytest.mark.parametrize(("name", "ways"), [("residual", [{"int8"}]), ("halves", [{"int8"}])])
+def test_counts_of_several_layers_are_joined_where_they_meet(name, ways, monkeypatch):
+    """Without a map of its own for each: a product of all channels side by side, and counts times gains."""
+    monkeypatch.setattr(jit, "PATIENCE", 0)
+    net = FireInTurn(6, Counting.DIGIT)(Quantize(8)(drawn(name)))
+    x = samples(net, 5)
+    with InisimBackend().build(net, device="cpu") as built:
+        found = built.run(*x, steps=net.schedule.steps, record=EVERYTHING)
+        joined = built.by_counts.paths(True).joined
+    compare(found, interpret(net, *x, steps=net.schedule.steps, record=EVERYTHING))
+    assert all(found.counts[n].any() for n in joined)
+    assert sorted(map(sorted, (found.engine_paths[n] - {"counts"} for n in joined))) == sorted(map(sorted, ways))
 
 
 WRONG = {
