@@ -6,6 +6,7 @@ import logging
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
+from snntoolbox.conversion.lowering.hard_swish_products import HardSwishProducts
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
     LowerSoftmax,
@@ -42,7 +43,10 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = MaxToAveragePooling()(graph)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
-    summed, graph = graph, LowerProducts()(graph)
+    summed = graph
+    if recipe.chosen_schedule.multiplies:
+        graph = HardSwishProducts()(graph)
+    graph = LowerProducts()(graph)
     check_same_function(summed, graph, "products of rectifiers")
     if not recipe.chosen_schedule.saturates or isinstance(recipe.neuron.parts.spikes, ResidueSpikes):
         graph = _without_bounds(graph, f"schedule = {recipe.schedule}")

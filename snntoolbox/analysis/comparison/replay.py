@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes, Spiking, spike_trains
+from snntoolbox.ir.encodings import Encoding, SpikeTimes, Spiking, spike_trains
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -84,8 +84,9 @@ def replay_of(
     wiring = Graph(_upstream(network, population.currents), list(population.currents), name=network.name)
     parts = {n: _values(n, train) for n, train in arriving.items() if train.dtype != np.int8}
     wiring = wiring.edited([node for n, p in parts.items() for node in _in_parts(wiring, n, p)])
-    ordered: dict[str, Encoding] = {n: ConstantCurrent() if n in constant else SpikeTimes() for n in wiring.inputs}
-    alone = SpikingNetwork(wiring, ordered, [population], [], dt=network.dt, grid=network.grid)
+    ordered: dict[str, Encoding] = {n: coded[n] if n in constant else SpikeTimes() for n in wiring.inputs}
+    dt, grid, schedule = network.dt, network.grid, network.schedule
+    alone = SpikingNetwork(wiring, ordered, [population], [], dt=dt, grid=grid, schedule=schedule)
     return Replay(alone, population, arriving, constant, steps, parts)
 
 

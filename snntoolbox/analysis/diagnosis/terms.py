@@ -29,14 +29,14 @@ _ANY = frozenset({"threshold", "initial", "reset_potential"})
 """Fields of `IF` that the equation holds for whatever they are."""
 
 _IN_WINDOWS: Mapping[Counting, frozenset[str]] = {
-    Counting.ONE: frozenset({"window"}),
-    Counting.DIGIT: frozenset({"window", "counting"}),
-    Counting.LEAD: frozenset({"window", "counting", "reset"}),  # to 0: it fires once, and that says its sum
+    Counting.ONE: frozenset({"window", "latched"}),
+    Counting.DIGIT: frozenset({"window", "counting", "latched"}),
+    Counting.LEAD: frozenset({"window", "counting", "reset", "latched"}),  # to 0: it fires once, and that says its sum
 }
 """Fields of `IF` that windows have, in which a count is the sum in levels."""
 
 _COUNTED = frozenset(
-    {"reset", "leak", "synaptic", "refractory", "window", "counting", "levels", "negative", "saturation"}
+    {"reset", "leak", "synaptic", "latched", "refractory", "window", "counting", "levels", "negative", "saturation"}
 )
 """Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 

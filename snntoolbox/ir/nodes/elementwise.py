@@ -52,6 +52,8 @@ class Elementwise(Node):
     def why_not_exact(self) -> str:
         """Why a conversion refuses it, and what allows it."""
         hint = f"[conversion] approximate = {self.function} asks for line segments"
+        if self.function == "hard_swish":
+            hint += ", and schedule = phased or radix makes products of it"
         return f"{self.function} has no exact spiking form; {hint}"
 
     def output_shape(self, *shapes: Shape) -> Shape:
