@@ -20,6 +20,11 @@ class SNNToolboxError(Exception):
         text = f"{layer}: {message}" if layer else message
         super().__init__(f"{text}\n  hint: {hint}" if hint else text)
 
+    @property
+    def brief(self) -> str:
+        """What is wrong, in one line."""
+        return self.message.splitlines()[0]
+
     def __reduce__(self) -> tuple[Callable[..., SNNToolboxError], tuple[object, ...]]:
         """Errors cross processes whole, whatever arguments their class takes."""
         return _restored, (type(self), self.args, self.__dict__)
@@ -93,3 +98,8 @@ class UnsupportedError(SNNToolboxError):
         self.offenders = tuple(dict.fromkeys(offenders))
         lines = [f"{subject} cannot take:", *(f"    {o.layer}: {o.reason}" for o in self.offenders)]
         super().__init__("\n".join(lines), hint=hint)
+
+    @property
+    def brief(self) -> str:
+        """The subject and its offenders, in one line."""
+        return f"{self.message.splitlines()[0]} {'; '.join(f'{o.layer} ({o.reason})' for o in self.offenders)}"

@@ -178,7 +178,7 @@ def _filmed(
     films = Films(min(reset_every or left, max(left, 1)), steps)
     for (name, encoding), array in zip(network.encodings.items(), arrays, strict=True):
         encoding.check(array, name)
-    long, time = films.network(network), films.frames * steps * network.dt
+    long, time = films.network(network, arrays), films.frames * steps * network.dt
     kept, together = replace(ALL, potentials=record.potentials), max(1, batch_size // films.frames)
     for result in _batches(long, films.samples(network, arrays), time, simulator, together, kept, **spread):
         frames = min(left, result.samples * films.frames)

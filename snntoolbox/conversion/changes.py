@@ -16,8 +16,13 @@ _NEURON = "neuron."
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:
     """The recipe with other values of some fields; ConversionError where there is no such recipe."""
-    neuron = {name.removeprefix(_NEURON): value for name, value in changes.items() if name.startswith(_NEURON)}
-    fields = {name: value for name, value in changes.items() if not name.startswith(_NEURON)}
+    neuron, fields = parted(changes)
     if neuron:
         fields["neuron"] = replace(fields.get("neuron", recipe.neuron), **neuron)
     return replace(recipe, **fields)
+
+
+def parted(changes: Changes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The changes of the neuron by the names of its fields, and the others."""
+    neuron = {name.removeprefix(_NEURON): value for name, value in changes.items() if name.startswith(_NEURON)}
+    return neuron, {name: value for name, value in changes.items() if not name.startswith(_NEURON)}

@@ -20,6 +20,7 @@ from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.spiking.clamp import named
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
 from snntoolbox.errors import Unsupported, UnsupportedError
@@ -31,7 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def lower(graph: Graph, recipe: Recipe) -> Graph:
-    """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be."""
+    """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be.
+
+    ConversionError where the recipe holds layers that it has not.
+    """
     kept, names = why_kept(graph), graph.outputs
     if recipe.binarize_weights:
         graph = BinarizeWeights()(graph)
@@ -66,6 +70,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := [*schedule.unsupported(graph), *_without_windows(graph, recipe)]:
         hint = _WINDOWED if not schedule.multiplies and _products(graph) else schedule.hint
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=hint)
+    named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
     return graph
 
 

@@ -19,20 +19,26 @@ from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
-from snntoolbox.ir.neurons import MaxGate
+from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Input
 
-CELLS, POOL = "the neurons", "max pooling"
+CELLS, POOL, PRODUCT = "the neurons", "max pooling", "a product of activations"
 _SHAPE = (1, 1)
 
 
 def smallest_network(
-    recipe: Recipe, duration: float | None = None, *, pools: bool = False, samples: bool = False
+    recipe: Recipe,
+    duration: float | None = None,
+    *,
+    pools: bool = False,
+    products: bool = False,
+    samples: bool = False,
 ) -> SpikingNetwork:
     """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
 
-    With `pools` the neuron's spikes go through a max pool, with `samples` there are some to correct layers on: what
-    a recipe says of these is asked for then alone. The input is a sequence of one step, for schedules that need one.
+    With `pools` the neuron's spikes go through a max pool, with `products` they are multiplied, with `samples` there
+    are some to correct layers on: what a recipe says of these is asked for then alone. The input is a sequence of one
+    step, for schedules that need one.
     With a `duration` (ms) for those. UnsupportedError or ConversionError where there is none.
     """
     nodes = [Input(name=name, shape=_SHAPE) for name in ("x", CELLS)]
@@ -48,7 +54,7 @@ def smallest_network(
     network = SpikingNetwork(wiring, {"x": recipe.encoding}, populations, [output], grid=grid, dt=recipe.dt)
     network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
     network = recipe.chosen_schedule.apply(network, duration=recipe.dt if duration is None else duration)
-    return _finished(network, recipe)
+    return _finished(_multiplying(network) if products else network, recipe)
 
 
 def check_unopened(check: Callable[[SpikingNetwork], None], recipe: Recipe, duration: float | None = None) -> None:
@@ -75,6 +81,17 @@ def _cells(recipe: Recipe, samples: bool) -> Population:
         activation=CELLS,
         pulses={0: np.zeros(_SHAPE)} if pulsed else {},
     )
+
+
+def _multiplying(network: SpikingNetwork) -> SpikingNetwork:
+    """With neurons that multiply what the others count, where the schedule does that."""
+    first = network.populations[CELLS]
+    assert isinstance(first.neuron, IF)
+    latched = replace(first.neuron, latched=True)
+    nodes = [*network.wiring.nodes.values(), Input(name=PRODUCT, shape=_SHAPE)]
+    own = replace(first, name=PRODUCT, neuron=latched, current=CELLS, latched=CELLS, activation="")
+    wiring = Graph(nodes, [*network.wiring.outputs, PRODUCT])
+    return network.replaced(wiring=wiring, populations=[*network.populations.values(), own])
 
 
 def _pool(recipe: Recipe) -> Population:

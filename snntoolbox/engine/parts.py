@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.tensors import Target
-from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
+from snntoolbox.ir.adaptive import FINEST, RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.node import Array
@@ -197,8 +197,10 @@ class _OfRates:
         self.spikes.add_(z != 0)
         self.steps += 1
         if self.steps % self.part.every == 0:
-            most, (low, high) = self.spikes.flatten(1).amax(1).view(self.height.shape), self.part.followed(self.steps)
-            rate = most / (self.steps * self.part.per_step)
+            # In float64, as the interpreter does: what comes out is held by any type.
+            most = self.spikes.flatten(1).amax(1).view(self.height.shape).double()
+            low, high = self.part.followed(self.steps)
+            rate = (most * FINEST / (self.steps * self.part.per_step)).ceil_().div_(FINEST).to(self.height.dtype)
             self.height = torch.where((most >= low) & (most <= high), rate, self.height)
 
 

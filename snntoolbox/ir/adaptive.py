@@ -29,9 +29,15 @@ def _fraction(value: float) -> Fraction:
     return Fraction(value).limit_denominator(10**9)
 
 
+FINEST = 1024
+"""Thresholds are whole numbers of this part of 1, which every engine holds exactly, and so are sums of them."""
+
+
 @dataclass(frozen=True, eq=False)
 class RateThreshold(Threshold):
     """theta[0] = 1; behind step t, a multiple of `every`, theta = r[t] where `least` < r[t] < 1 - `gap`.
+
+    It is rounded up to a whole number of 1024ths, so that what spikes carry, and their sums, are exact in every engine.
 
     r[t] is the largest number of spikes that a neuron of the layer has fired so far, over t `per_step`: for each sample
     its own. Where a step adds `per_step` of each current, it is a rate in the unit of activations.
@@ -69,7 +75,7 @@ class RateThreshold(Threshold):
             steps = int(memory["steps"][0])
             most = memory["spikes"].max(axis=tuple(range(1, spikes.ndim)), keepdims=True)
             low, high = self.followed(steps)
-            rate = most / (steps * self.per_step)
+            rate = np.ceil(most * FINEST / (steps * self.per_step)) / FINEST
             memory["height"] = np.where((most >= low) & (most <= high), rate, memory["height"])
 
     def misfits(self) -> Iterator[str]:

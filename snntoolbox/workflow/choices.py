@@ -101,8 +101,15 @@ def notation_of(settings: Settings) -> Notation:
     def written(name: str, value: object) -> Setting:
         if name == "duration" and code == PATTERN and isinstance(value, (int, float)):
             return Setting("num_bits", round(value / dt), "conversion")
+        if name == "encoding" and isinstance(value, ConstantCurrent) and (coded := _coded_by(settings)):
+            return Setting(coded, False, "input")
         if name == "schedule" and value == Rate.name and code in CODES:
             return Setting("spike_code", RATES, "conversion")
         return as_key(name, value)
 
     return written
+
+
+def _coded_by(settings: Settings) -> str:
+    """The key by which inputs are spikes; empty where none is."""
+    return next((name for name in ("latency_input", "digit_input") if getattr(settings.input, name)), "")

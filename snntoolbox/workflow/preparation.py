@@ -29,7 +29,7 @@ from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import MaxPool
+from snntoolbox.ir.nodes import MaxPool, Multiply
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow.choices import check_choices, presents_events, recipe_of
@@ -242,9 +242,9 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     check_offset(settings, recipe)
     lowered = lower(graph, recipe)
     if settings.tools.convert:
-        pools = any(isinstance(node, MaxPool) for node in lowered.nodes.values())
-        samples = inputs.calibration is not None
-        check(smallest_network(recipe, settings.simulation.duration, pools=pools, samples=samples))
+        kinds = {type(node) for node in lowered.nodes.values()}
+        has = {"pools": MaxPool in kinds, "products": Multiply in kinds, "samples": inputs.calibration is not None}
+        check(smallest_network(recipe, settings.simulation.duration, **has))
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}

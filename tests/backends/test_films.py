@@ -43,6 +43,7 @@ NETWORKS = {
     "constant": {},
     "Poisson": {"encoding": stb.Poisson(seed=3)},
     "grid": {"encoding": stb.Poisson(seed=3), "weight_bits": 8},
+    "constant on the grid": {"weight_bits": 8},
     "levels": {"neuron": IF(initial=0.5, levels=(1.0, 0.5))},
     "leak": {"neuron": IF(initial=0.5, leak=0.875)},
 }
@@ -105,13 +106,13 @@ def test_trains_are_those_of_the_samples(name):
         np.testing.assert_array_equal(film.spikes[layer], whole.spikes[layer])
 
 
-@pytest.mark.parametrize("name", ["constant", "grid"])
+@pytest.mark.parametrize("name", ["constant", "grid", "constant on the grid"])
 @pytest.mark.parametrize("simulator", ["brian2", "nest"])
 def test_other_simulators_run_the_same_films(name, simulator):
     if find_spec(simulator) is None:
         pytest.skip(f"{simulator} is not installed")
     snn = network(name)
-    if (name, simulator) == ("constant", "nest"):
+    if simulator == "nest" and "constant" in name:
         with pytest.raises(UnsupportedError, match="sequences presented step by step"):
             run(snn, reset_every=2, simulator=simulator)
         return
@@ -120,11 +121,21 @@ def test_other_simulators_run_the_same_films(name, simulator):
         np.testing.assert_array_equal(ours.spikes[layer], theirs.spikes[layer])
 
 
+def test_currents_bound_potentials_on_the_grid():
+    """So that an engine knows in which type its sums are exact: a film has all currents of its frames behind it."""
+    snn, films = network("constant on the grid"), Films(3, STEPS)
+    long = films.network(snn, [X])
+    first = next(iter(snn.populations))
+    largest = np.abs(films.samples(snn, [X])[-1]).max()
+    assert long.grid.growth == snn.grid.growth + largest > snn.grid.growth
+    assert films.samples(snn, [X])[0].any() is np.False_
+    assert long.wiring.nodes[long.populations[first].current].inputs[0] == snn.populations[first].current
+
+
 def test_what_has_no_films():
-    bits = stb.convert(GRAPH, X, weight_bits=8)
     pulsed = stb.convert(GRAPH, X, T=STEPS, bias_relaxation=True)
     phased = stb.convert(GRAPH, X, T=STEPS, schedule="phased")
-    for snn, words in ((bits, "integer grid"), (pulsed, "pulses of current"), (phased, "schedule = phased")):
+    for snn, words in ((pulsed, "pulses of current"), (phased, "schedule = phased")):
         with pytest.raises(UnsupportedError, match=words):
             stb.simulate(snn, X, reset_every=2)
     with pytest.raises(DataError, match="is no number of samples"):

@@ -14,6 +14,7 @@ from snntoolbox.ir import features as f
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.features import FEATURES, features
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.payloads import ResidueSpikes
 
@@ -56,6 +57,7 @@ NEURON = {
     "refractory": [neuron(refractory=1)],
     "levels": [neuron(levels=(1.0, 2.0))],
     "negative": [neuron(negative="memory")],
+    "latched": [],  # of products that a model has
     "saturation": [neuron(saturation=(-1.0, 2.0))],
     "special": [
         neuron(special=(ResidueSpikes(),)),
@@ -101,15 +103,22 @@ def test_it_asks_for_what_the_network_does(graph, choices):
 
 def test_together_they_ask_for_all_that_there_is():
     found = set().union(*(asked(smallest_network(Recipe(**case), T, pools=True, samples=True)) for case in CASES))
+    found |= asked(smallest_network(Recipe(schedule="phased"), T, products=True))
     left = {feature for feature in FEATURES if not feature.by_form} - found - OF_MODELS - NOT_CHOSEN
     assert left == SEQUENCES
 
 
 def test_what_only_some_models_have_is_asked_for_with_them_alone():
-    for choices, words in (({"max_pool": "fir_max"}, f.MAX_POOLING), ({"layer_correction": "steps"}, f.PULSES)):
+    (products,) = Latched.features
+    for choices, words in (
+        ({"max_pool": "fir_max"}, f.MAX_POOLING),
+        ({"layer_correction": "steps"}, f.PULSES),
+        ({"schedule": "phased"}, products),
+        ({"schedule": "radix"}, products),
+    ):
         recipe = Recipe(**choices)
         assert words not in asked(smallest_network(recipe, T))
-        assert words in asked(smallest_network(recipe, T, pools=True, samples=True))
+        assert words in asked(smallest_network(recipe, T, pools=True, products=True, samples=True))
 
 
 def test_all_is_named_at_once_where_something_is_refused():

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from dyadic import dyadic
 
 import snntoolbox as stb
 from snntoolbox.backends.registry import backend_named
@@ -14,6 +15,7 @@ from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.dynamics import start
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Dense, Input, ReLU
@@ -76,9 +78,26 @@ def test_the_built_in_simulator_sets_them_at_the_same_rates():
         for one in z:
             part.fired(one, memory)
             fast.fired(torch.tensor(one, dtype=torch.float32))
-        expected = spikes / 10 if round(10 * least) < spikes < round(10 - 10 * gap) else 1.0
-        assert memory["height"].item() == expected
-        assert fast.height.item() == pytest.approx(expected)
+        rate = np.ceil(1024 * spikes / 10) / 1024
+        expected = rate if round(10 * least) < spikes < round(10 - 10 * gap) else 1.0
+        assert memory["height"].item() == fast.height.item() == expected
+
+
+@pytest.mark.parametrize(("simulator", "steps"), [("INI", 1000), pytest.param("brian2", 40, marks=pytest.mark.long)])
+def test_long_runs_are_the_same_spike_by_spike(simulator, steps):
+    """At rates such as 7 / 30 too, of which no float holds sums exactly: thresholds are 1024ths."""
+    if simulator == "brian2":
+        pytest.importorskip("brian2")
+    original, x = graph()
+    network = dyadic(stb.convert(original, x, T=16, neuron=neuron(0.0, 0.0, every=10, initial=0.25)))
+    x, record = np.round(x[:3] * 16) / 16, stb.Record(spikes=True, potentials=True)
+    expected = interpret(network, x, steps=steps, record=record)
+    with backend_named(simulator).build(network) as run:
+        found = run.run(x, steps=steps, record=record)
+    for name, values in expected.spikes.items():
+        assert len(np.unique(values)) > 4
+        np.testing.assert_array_equal(found.spikes[name], values)
+        np.testing.assert_array_equal(found.potentials[name], expected.potentials[name])
 
 
 def graph():
@@ -117,4 +136,4 @@ def test_parts_that_do_not_go_together_are_refused():
 def test_other_simulators_refuse_them_by_name():
     original, x = graph()
     with pytest.raises(UnsupportedError, match="thresholds that follow the rates"):
-        backend_named("brian2").capabilities.check("brian2", stb.convert(original, x, T=8, neuron=neuron(initial=0.5)))
+        backend_named("nest").capabilities.check("nest", stb.convert(original, x, T=8, neuron=neuron(initial=0.5)))

@@ -168,3 +168,10 @@ def test_advice_is_written_as_a_code_has_it(code, duration, schedule):
     notation = notation_of(load_config({"paths": {"filename_ann": "net"}, "conversion": {"spike_code": code}}))
     assert (str(notation("duration", 8)), str(notation("schedule", "rate"))) == (duration, schedule)
     assert str(notation("threshold_rule", "mmse")) == "[conversion] threshold_rule = mmse"
+
+
+@pytest.mark.parametrize("key", ["poisson_input", "latency_input", "digit_input"])
+def test_a_current_is_written_by_the_key_that_chose_spikes(key, settings):
+    more = ["conversion.schedule=radix"] if key == "digit_input" else []
+    notation = notation_of(settings(f"input.{key}=True", "simulation.duration=16", *more))
+    assert str(notation("encoding", ConstantCurrent())) == f"[input] {key} = False"

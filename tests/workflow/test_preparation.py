@@ -97,13 +97,12 @@ def test_a_simulator_refuses_what_it_cannot_run(settings):
 
 
 def test_films_are_refused_before_long_work(settings, monkeypatch):
-    """By a simulator, by a schedule, on the grid; and by what resets before each sample."""
+    """By a simulator, by a schedule; and by what resets before each sample."""
     film = "simulation.reset_between_nth_sample=2"
     monkeypatch.setattr("snntoolbox.workflow.preparation.settle", lambda *a: pytest.fail("it began"))
     cases = {
         "simulation.simulator=nest": "sequences presented step by step",
         "conversion.schedule=phased": "schedule = phased",
-        "conversion.weight_bits=8": "integer grid",
     }
     for change, words in cases.items():
         chosen = settings(film, change)

@@ -82,11 +82,11 @@ class _Trying:
     def tried(self, changes: Changes, advice: Advice) -> Advice:
         """The advice with what came of it, or why it was not tried."""
         if not changes:
-            return replace(advice, untried="needs more data")
+            return replace(advice, untried="needs more data" if "x_norm" in advice.setting else "a file says it")
         try:
             after = self.measured(changes)
         except SNNToolboxError as error:
-            return replace(advice, untried=error.message.splitlines()[0])
+            return replace(advice, untried=error.brief)
         if after is None:
             return replace(advice, untried="no time was left")
         log.info("tried %s: %s", advice.setting, after)

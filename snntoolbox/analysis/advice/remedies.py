@@ -18,8 +18,10 @@ from snntoolbox.conversion.changes import Changes
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.phased import Phased
 from snntoolbox.conversion.schedules.radix import Radix
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.neurons import Negative, Reset
 from snntoolbox.ir.timing import steps_of
 
@@ -34,7 +36,7 @@ REFRACTORY = "input during a refractory period is lost, the more the faster a ne
 _NAMES = {
     CLIPPING: "clipping (activations above the scale)",
     QUANTISATION: "quantisation (rates are multiples of one spike)",
-    SAMPLING: "the noise of the random input",
+    SAMPLING: "input by spikes (the noise, or rounding, of what they say)",
     UNEVENNESS: "unevenness (spikes too early to be taken back, or late)",
 }
 
@@ -213,6 +215,13 @@ _COARSE = _any(
 """More steps, which are finer, help."""
 
 
+def _without(
+    condition: Callable[[Recipe], Any], why: str, changes: Callable[[Situation], Changes]
+) -> Remedy:
+    """What to do without a choice that cannot be judged by the terms."""
+    return Remedy(when=where(lambda situation: condition(situation.recipe), why, 0.3), changes=changes)
+
+
 def _higher(recipe: Recipe) -> float:
     return 99.9 if recipe.percentile < 99.9 else 100.0
 
@@ -247,8 +256,22 @@ REMEDIES: tuple[Remedy, ...] = (
         changes=lambda s: _percentile(s, 99.0),
     ),
     Remedy(
-        when=both(lambda r: isinstance(r.encoding, Poisson), caused_by(SAMPLING)),
+        when=both(lambda r: isinstance(r.encoding, (Poisson, Latency, BinaryDigits)), caused_by(SAMPLING)),
         changes=_to(encoding=ConstantCurrent()),
+    ),
+    _without(
+        lambda r: r.max_pool == "wta", "its circuit may count a spike too many", _to(max_pool="relu_tree")
+    ),
+    _without(lambda r: r.bias_relaxation, "biases are too small at first", _to(bias_relaxation=False)),
+    _without(lambda r: r.delay > 0, "a delay leaves each next layer fewer steps", _to(delay=0)),
+    _without(
+        lambda r: any(r.neuron.synaptic), "currents that fade bring spikes late", _neuron_to(synaptic=(0.0, 0.0))
+    ),
+    _without(lambda r: r.neuron.saturation, "limits cut off potentials", _neuron_to(saturation=None)),
+    Remedy(
+        when=where(lambda s: s.recipe.clamps, "layers that are held miss what comes in the first steps", 0.3),
+        changes=_to(),
+        text="[paths] filename_clamp_indices left out",
     ),
     Remedy(
         when=where(
@@ -300,18 +323,19 @@ REMEDIES: tuple[Remedy, ...] = (
         cost="wider weights",
     ),
     Remedy(
-        when=both(_plain, caused_by(UNEVENNESS)),
+        when=both(lambda r: _plain(r) and r.max_pool != "wta", caused_by(UNEVENNESS)),
         changes=_neuron_to(negative=Negative.MEMORY),
         cost="neurons that remember what they sent",
     ),
     Remedy(
-        when=both(lambda r: _plain(r) and r.gate is None, caused_by(UNEVENNESS)),
+        when=both(lambda r: _plain(r) and r.max_pool == "relu_tree", caused_by(UNEVENNESS)),
         changes=_phased,
         cost="layers fire one after the other, an answer takes as many times the steps",
     ),
     Remedy(
         when=both(
-            lambda r: _plain(r) and r.gate is None and isinstance(r.encoding, ConstantCurrent), caused_by(UNEVENNESS)
+            lambda r: _plain(r) and r.max_pool == "relu_tree" and isinstance(r.encoding, ConstantCurrent),
+            caused_by(UNEVENNESS),
         ),
         changes=_radix,
         cost="layers fire one after the other, a binary digit in each step",

@@ -14,17 +14,24 @@ from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.errors import ConversionError, DataError
-from snntoolbox.ir.encodings import ConstantCurrent, Poisson, poisson_spikes
+from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson, spike_trains
+from snntoolbox.ir.features import ADAPTIVE, DRAWN_READOUT, PAYLOADS, SIGNED_SPIKES, SPIKE_VALUES
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.nodes import Input
 from snntoolbox.ir.result import Result
+from snntoolbox.ir.ways_out import RATE
 
 CHUNK_VALUES = 2**22
-"""About how many values of a random train are drawn at once."""
+"""About how many values of a train of input spikes are made at once."""
+
+TRAINS = (Poisson, Latency, BinaryDigits)
+"""The codings of analogue values by spikes, which stand for a value that is nearly the sample's."""
 
 
 class MeanCurrents:
@@ -35,28 +42,37 @@ class MeanCurrents:
 
     def __init__(self, network: SpikingNetwork) -> None:
         self.network = network
-        self.random = {n: e for n, e in network.encodings.items() if isinstance(e, Poisson)}
+        self.spiking = {n: e for n, e in network.encodings.items() if isinstance(e, TRAINS)}
         self._wiring = Executor.double(network.wiring)
 
     def trains(self, x: Sequence[Array], steps: int, first_sample: int) -> dict[str, Array]:
-        """The sum of the spikes of each random input, as they were drawn; samples are numbered from `first_sample`."""
+        """What the spikes of each spiking input count together, as presented; samples go from `first_sample` on."""
         trains = {}
-        for (name, coding), values in zip(self.network.encodings.items(), x, strict=True):
-            if isinstance(coding, Poisson):
+        for name, values in zip(self.network.encodings, x, strict=True):
+            if name in self.spiking:
                 chunk = max(1, CHUNK_VALUES // max(values.size, 1))
-                parts = (
-                    poisson_spikes(values, min(chunk, steps - first), coding, first_sample, first)
-                    for first in range(0, steps, chunk)
-                )
-                trains[name] = np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts))
+                numbered = ((first, min(chunk, steps - first)) for first in range(0, steps, chunk))
+                parts = (self._counted(name, values, first_sample, *part) for part in numbered)
+                trains[name] = np.asarray(sum(parts))
         return trains
 
+    def _counted(self, name: str, values: Array, first_sample: int, first: int, steps: int) -> Array:
+        spikes = spike_trains(values, steps, self.spiking[name], first_sample, first)
+        return np.asarray(np.tensordot(self.network.weights(first, steps), spikes, axes=1))
+
     def expected(self, x: Sequence[Array], steps: int) -> dict[str, Array]:
-        """The expected sum of the spikes of each random input."""
-        pairs = zip(self.network.encodings.items(), x, strict=True)
-        return {
-            name: values * (steps / coding.amplitude) for (name, coding), values in pairs if isinstance(coding, Poisson)
-        }
+        """What they would count together if they stood for the samples themselves."""
+        pairs = zip(self.network.encodings, x, strict=True)
+        return {name: values * (self._times(name, steps) / self.spiking[name].amplitude)
+                for name, values in pairs if name in self.spiking}  # fmt: skip
+
+    def _times(self, name: str, steps: int) -> float:
+        """How often the amplitude counts where it is presented: in all steps, or those in which there are spikes."""
+        coding = self.spiking[name]
+        if isinstance(coding, Latency) and not coding.lasting:
+            return coding.window
+        presented = steps if coding.steps is None else min(coding.steps, steps)
+        return float(self.network.weights(0, presented).sum())
 
     def of(
         self, x: Sequence[Array], counts: Mapping[str, Array], trains: Mapping[str, Array], steps: int
@@ -72,7 +88,7 @@ class MeanCurrents:
         constant = {
             name: np.zeros_like(values, np.float64) if network.grid else np.multiply(values, share, dtype=np.float64)
             for (name, coding), values in zip(network.encodings.items(), x, strict=True)
-            if not isinstance(coding, Poisson)
+            if name not in self.spiking
         }
         tensors = {n: self._wiring.target.tensor(values) for n, values in {**spikes, **constant}.items()}
         with plain_arithmetic():
@@ -100,7 +116,7 @@ class Observer:
 
     def __init__(self, network: SpikingNetwork, lowered: Graph) -> None:
         if reason := incomparable(network):
-            raise ConversionError(f"its errors cannot be split: {reason}")
+            raise ConversionError(f"its errors cannot be split: {reason}", hint=made_comparable(network))
         self.network = network
         self.lowered = lowered
         self.samples = 0
@@ -172,7 +188,7 @@ class Observer:
         assert isinstance(population.neuron, IF)
         drive = self.lowered.nodes[population.activation].inputs[0]
         moved = self._moved(population, self._rest[drive])
-        reached = self._currents.random.keys() & self.network.sources[population.current]
+        reached = self._currents.spiking.keys() & self.network.sources[population.current]
         layer = terms.Layer(
             activation=activation,
             drive=analogue[drive],
@@ -222,7 +238,7 @@ class Observer:
             self._readouts[readout.name].add(target, {"total": value - target})
             return
         parts: dict[str, Any] = {terms.WINDOW: value - mean - correction, terms.CORRECTION: correction}
-        if self._currents.random.keys() & self.network.sources[readout.current]:
+        if self._currents.spiking.keys() & self.network.sources[readout.current]:
             steady = readout.scale * (expected[readout.name] + bias) - correction
             parts |= {terms.PROPAGATED: steady - target, terms.SAMPLING: mean - steady}
         else:
@@ -262,10 +278,10 @@ class Observer:
 def incomparable(network: SpikingNetwork) -> str:
     """Why a network's rates cannot be set against activations; empty where they can.
 
-    Samples must be analogue values, given as a current or as random trains of that mean.
+    Samples must be analogue values, given as a current or as trains of spikes that stand for them.
     """
     for name, coding in network.encodings.items():
-        if not isinstance(coding, (ConstantCurrent, Poisson)):
+        if not isinstance(coding, (ConstantCurrent, *TRAINS)):
             return f"the input {name} is coded as {type(coding).__name__}"
     if network.schedule is not None:
         schedule = SCHEDULES.get(network.schedule.name)
@@ -276,6 +292,20 @@ def incomparable(network: SpikingNetwork) -> str:
     if any(isinstance(p.neuron, IF) and p.neuron.graded for p in network.populations.values()):
         return "its spikes carry values"
     return ""
+
+
+def made_comparable(network: SpikingNetwork) -> str:
+    """The settings without which a network's rates could be set against activations; empty where there are none."""
+    neurons = [p.neuron for p in network.populations.values() if isinstance(p.neuron, IF)]
+    asked = {feature for neuron in neurons for part in neuron.parts for feature in part.asks()}
+    asked |= {DRAWN_READOUT} if any(readout.draws for readout in network.readouts) else set()
+    ways = [feature.way_out(network) for feature in _COMPARED_WITHOUT if feature in asked]
+    schedule = SCHEDULES.get(network.schedule.name) if network.schedule is not None else None
+    ways += [RATE] if network.schedule is not None and (schedule is None or not schedule.rates) else []
+    return " and ".join(dict.fromkeys(ways))
+
+
+_COMPARED_WITHOUT = (DRAWN_READOUT, SPIKE_VALUES, SIGNED_SPIKES, PAYLOADS, ADAPTIVE)
 
 
 def _in_units(population: Population, current: Array, result: Result) -> Array:

@@ -93,7 +93,7 @@ def _try(
             with budget.timed(work):
                 measured = rung.measure(candidate)
         except SNNToolboxError as error:
-            result.failed[candidate] = error.message.splitlines()[0]
+            result.failed[candidate] = error.brief
             continue
         into[candidate] = Trial(candidate, measured, rung.samples, time.perf_counter() - begin)
         log.debug("%d steps, %s: %s", candidate.steps, candidate, measured)

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.changes import Changes, changed
+from snntoolbox.conversion.changes import Changes, changed, parted
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
@@ -21,7 +22,7 @@ from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS, rule_name
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.neurons import Negative
+from snntoolbox.ir.neurons import IF, Negative
 from snntoolbox.ir.nodes import Input, MaxPool, ReLU
 
 Values = Mapping[str, Changes]
@@ -198,6 +199,19 @@ class Space:
             return False
         try:
             self._levels(one.window, chosen)
+        except ConversionError:
+            return False
+        if one.choices not in self._sound:
+            self._sound[one.choices] = self._makes_a_recipe(one)
+        return self._sound[one.choices]
+
+    @cached_property
+    def _sound(self) -> dict[tuple[tuple[str, str], ...], bool]:
+        """Whether choices make a recipe, of those that were asked for: it is the same for every number of steps."""
+        return {}
+
+    def _makes_a_recipe(self, one: Candidate) -> bool:
+        try:
             self.recipe(one).check_correction()
         except ConversionError:
             return False
@@ -228,7 +242,17 @@ class Space:
 
     def recipe(self, candidate: Candidate) -> Recipe:
         """The recipe of a candidate; ConversionError where there is none."""
-        return changed(self.base, self.changes(candidate))
+        changes = self.changes(candidate)
+        parts, others = parted(changes)
+        made = self._made.get(key := tuple(parts.items()))
+        if made is None:
+            made = self._made[key] = replace(self.base.neuron, **parts)
+        return changed(self.base, {**others, "neuron": made})
+
+    @cached_property
+    def _made(self) -> dict[tuple[tuple[str, Any], ...], IF]:
+        """The neurons of candidates by what makes them: there are few, and checking takes long."""
+        return {}
 
     def changes(self, candidate: Candidate) -> Changes:
         """What makes it of the recipe, or keeps it so."""

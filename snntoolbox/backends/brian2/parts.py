@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.neurons import IF
@@ -40,7 +41,7 @@ class Code:
     first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
     and spikes count in the own step `own`. fires: statements that set `fired` to the value of a spike, 0 for none,
     where it is not always 1. reset: statements after a spike. recurring: windows that recur, before each of which v
-    begins anew. clamped: steps in which v is held. kept: statements at the end of a step.
+    begins anew. clamped: steps in which v is held. kept: statements at the end of a step. adapts: what theta follows.
     """
 
     begin: str = ""
@@ -54,6 +55,7 @@ class Code:
     recurring: RecurringWindow | None = None
     clamped: Clamped | None = None
     kept: str = ""
+    adapts: RateThreshold | None = None
 
 
 def _refractory(part: RefractoryPeriod) -> Code:
@@ -128,6 +130,9 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     FirstSpikeWindow: lambda part: Code(window=(part.first, part.last), weight=f"{part.steps} - own % {part.steps}"),
     RecurringWindow: lambda part: Code(recurring=part),
     Clamped: lambda part: Code(clamped=part),
+    RateThreshold: lambda part: Code(adapts=part),
+    ThresholdSpikes: lambda part: Code(fires="fired = int(v >= theta) * theta\n"),
+    SubtractSent: lambda part: Code(reset="v -= fired"),
 }
 
 
@@ -146,4 +151,5 @@ def code_of(neuron: IF) -> Code:
         recurring=next((piece.recurring for piece in pieces if piece.recurring), None),
         clamped=next((piece.clamped for piece in pieces if piece.clamped), None),
         kept="".join(piece.kept for piece in pieces),
+        adapts=next((piece.adapts for piece in pieces if piece.adapts), None),
     )

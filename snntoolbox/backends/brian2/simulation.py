@@ -11,6 +11,7 @@ from typing import Any, Self
 import brian2 as b2
 import numpy as np
 
+from snntoolbox.backends.brian2.adapting import Adapting
 from snntoolbox.backends.brian2.gates import Gates
 from snntoolbox.backends.brian2.parts import Code, code_of, shifted
 from snntoolbox.errors import BackendError
@@ -37,7 +38,7 @@ excited : 1
 inhibited : 1
 latching : 1
 latched : 1
-theta : 1 (constant)
+theta : 1
 drive : 1 (constant)
 waiting : integer
 weight : 1
@@ -129,6 +130,7 @@ class _Network:
         # Names stand in the compiled code: the same ones each time, so that nothing is compiled twice.
         self.numbers = {name: i for i, name in enumerate([*flat.inputs, *flat.cells, *flat.gates])}
         self.groups = {name: self._source(name, size) for name, size in flat.inputs.items()}
+        self.adapting: list[Any] = []
         self.groups |= {name: self._neurons(cells) for name, cells in flat.cells.items()}
         self.gates = {n: Gates(b2, g, self.clock, partial(self._name_of, n)) for n, g in flat.gates.items()}
         self.groups |= {name: gates.windows for name, gates in self.gates.items()}
@@ -137,8 +139,7 @@ class _Network:
         self.silent = [n for n in flat.gates if record.wants_potentials(n)]
         self.traces = {n: self._trace(n) for n in flat.cells if record.wants_potentials(n)}
         self.whole = b2.Network(*self.groups.values(), *synapses, *self.monitors.values(), *self.traces.values())
-        for gates in self.gates.values():
-            self.whole.add(*gates.objects)
+        self.whole.add(*self.adapting, *(made for gates in self.gates.values() for made in gates.objects))
         self.whole.schedule = SCHEDULE
 
     def _name(self, kind: str, *populations: str) -> str:
@@ -217,6 +218,10 @@ class _Network:
             held = HELD.format(onset=cells.onset, last=cells.onset + code.clamped.steps)
             about = {"clock": self.clock, "name": self._name("clamp", cells.name)}
             group.run_regularly(held, when="end", order=-1, **about)
+        if code.adapts is not None:
+            follow = Adapting(code.adapts, group, self.host.samples, cells.onset)
+            called = self._name("adapting", cells.name)
+            self.adapting.append(b2.NetworkOperation(follow, clock=self.clock, when="end", name=called))
 
     def _earlier(self, cells: Cells) -> list[str]:
         """The variables that hold the values of spikes on their way, of the step before and those before that."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from snntoolbox.backends.brian2.parts import shifted, values_fired
 from snntoolbox.backends.pynn.engine import Engine, first_steps
-from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
+from snntoolbox.ir.clamping import Clamped
+from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, spread
 from snntoolbox.ir.host import Timed
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import Part
@@ -35,7 +36,7 @@ from snntoolbox.ir.synapses import Exponential
 
 PARAMETERS = (
     *("vth", "initial", "bias", "timed", "until", "leak", "vreset", "pause", "first", "opens", "closes"),
-    *("digits", "lead", "excites", "inhibits"),
+    *("digits", "lead", "excites", "inhibits", "clamped", "restart"),
 )
 USUAL = {"closes": np.inf, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
@@ -50,6 +51,7 @@ excited = excites * excited + (1 - excites) * g
 inhibited = inhibits * inhibited + (1 - inhibits) * h
 arrived = excited + inhibited
 v = leak * v + awake * counts * (arrived + int(own >= 0) * (bias + int(own < until) * timed)) + int(own == 0) * initial
+v = int(own >= clamped) * v + int(own < clamped) * restart
 g = 0
 h = 0
 """
@@ -76,6 +78,7 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     RefractoryPeriod: lambda part: {"pause": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
+    Clamped: lambda part: {"opens": float(part.steps), "clamped": float(part.steps), "restart": part.potential},
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
 """The parameters that stand for each part; thresholds are set cell by cell.
@@ -132,6 +135,7 @@ class Brian2Engine(Engine):
         reset, initial = of_parts.pop("reset"), of_parts["leak"] * cells.initial
         first = self.offset + 1 + cells.onset
         fires = of_parts.pop("fires", "")
+        of_parts["restart"] = spread(of_parts.get("restart", 0.0), cells.shape)
         delays = [c.delay for c in self.flat.connections if fires and c.source == cells.name]
         code = Code(f"sent += fired * counts; {reset}; waiting = pause", fires, max(delays, default=1) - 1)
         cell_type = self.pynn.cell_type(code)

@@ -32,7 +32,7 @@ class Recurrent:
     """Each step of a sequence is a period of windows, in which every layer fires once: see `recurrent_windows`."""
 
     name = NAME
-    hint = f"{hint_for(NAME)}; [conversion] schedule = phased takes networks without recurrent layers"
+    hint = f"[conversion] schedule = phased takes networks without recurrent layers; {hint_for(NAME)}"
     corrections: tuple[str, ...] = ("none",)
     why_no_others = "which corrects nothing: all steps of a sequence have the same neurons"
     levels: tuple[float, ...] = (1.0,)

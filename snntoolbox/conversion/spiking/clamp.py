@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snntoolbox.errors import ConversionError
@@ -31,14 +31,20 @@ class Clamp:
     def steps_in(self, network: SpikingNetwork) -> dict[str, int]:
         """The steps of each layer of the network that is not free; ConversionError for unknown ones and for twins."""
         known = [n for n, p in network.populations.items() if p.activation]
-        names = {k: known[int(k)] if k.isdecimal() and int(k) < len(known) else k for k in self.layers}
-        if unknown := [name for name in names.values() if name not in known]:
-            told = f"no layer {', '.join(unknown)} can be clamped"
-            raise ConversionError(told, hint=f"there are {', '.join(f'{i} or {n}' for i, n in enumerate(known))}")
+        names = named(self.layers, known)
         if twice := [k for k, name in names.items() if [*names.values()].count(name) > 1]:
             told = f"layers are clamped twice: {', '.join(f'{k} is {names[k]}' for k in twice)}"
             raise ConversionError(told, hint="name each layer once, by place or name")
         return {names[k]: steps for k, steps in self.layers.items() if steps}
+
+
+def named(layers: Iterable[str], known: Sequence[str]) -> dict[str, str]:
+    """Names of layers by these names or places; ConversionError for those that are unknown."""
+    names = {k: known[int(k)] if k.isdecimal() and int(k) < len(known) else k for k in layers}
+    if unknown := [name for name in names.values() if name not in known]:
+        told = f"no layer {', '.join(unknown)} can be clamped"
+        raise ConversionError(told, hint=f"there are {', '.join(f'{i} or {n}' for i, n in enumerate(known))}")
+    return names
 
 
 def clamped_steps(network: SpikingNetwork) -> dict[str, int]:

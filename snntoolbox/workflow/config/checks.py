@@ -107,7 +107,9 @@ def _latency(settings: Settings) -> list[str]:
         return []
     steps = whole_steps(simulation.duration, simulation.dt)
     if steps is not None and steps % given.latency_steps and always_fires(settings):
+        near = min((n for n in range(1, steps + 1) if steps % n == 0), key=lambda n: abs(n - given.latency_steps))
         told = f"must divide the {steps} steps of simulation.duration, so that the last window ends"
+        told += f"; set input.latency_steps = {near}"
         return [f"input.latency_steps = {given.latency_steps}: {told}"]
     return []
 
@@ -126,12 +128,13 @@ def _code(settings: Settings, user_keys: frozenset[str]) -> list[str]:
 
 
 def _readout(settings: Settings, user_keys: frozenset[str]) -> list[str]:
-    """An appended softmax is a read-out, and cannot stand beside another one."""
+    """A softmax is appended to linear outputs, as those are that nobody set; spikes are another read-out."""
     chosen = settings.conversion
-    if not chosen.append_softmax or "conversion.readout" not in user_keys or chosen.readout == readout_of(settings):
+    if not chosen.append_softmax or chosen.readout != "spikes" or "conversion.readout" not in user_keys:
         return []
     other = f"conversion.append_softmax = True is readout = {readout_of(settings)}"
-    return [f"conversion.readout = {chosen.readout}: {other}; leave one of them out"]
+    ways = "conversion.readout = linear or conversion.append_softmax = False"
+    return [f"conversion.readout = {chosen.readout}: {other}; set {ways}"]
 
 
 def _special(settings: Settings) -> list[str]:

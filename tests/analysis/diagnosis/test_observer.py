@@ -1,6 +1,6 @@
 """Errors split into their causes: nets in which one alone acts, random nets in which all do, and what is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,19 +9,24 @@ from hypothesis import strategies as st
 
 from snntoolbox.analysis.diagnosis import observer as observing
 from snntoolbox.analysis.diagnosis import terms
-from snntoolbox.analysis.diagnosis.observer import MeanCurrents, Observer
+from snntoolbox.analysis.diagnosis.observer import MeanCurrents, Observer, made_comparable
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import ConversionError, DataError, GraphError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
+from snntoolbox.ir.draws import SoftmaxDraws
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, ReLU, Reshape
+from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.result import Record
 
 
@@ -87,6 +92,46 @@ def test_random_input_is_a_cause_of_its_own():
     assert {t for t, size in found.terms.items() if size.rms} == {terms.SAMPLING}
     assert found.terms[terms.SAMPLING].mean * found.unit == pytest.approx(np.mean(mean - x))
     assert np.mean(mean != x)
+
+
+@pytest.mark.parametrize(
+    ("coding", "schedule"),
+    [
+        (Latency(window=4), None),
+        (Latency(), FireInTurn(4)),
+        (Latency(), FireInTurn(4, Counting.LEAD)),
+        (BinaryDigits(), FireInTurn(3, Counting.DIGIT)),
+        (Poisson(seed=3), FireInTurn(4)),
+    ],
+    ids=["latency at rates", "latency in a window", "latency by its time", "digits", "random in a window"],
+)
+def test_spikes_for_a_value_are_a_cause_of_their_own(coding, schedule):
+    """What they say is a value near to the sample's: what lies between is no error of the layers."""
+    graph, x = chain([[0.7]], ONE), np.linspace(0.02, 0.97, 23)[:, None]
+    network = Convert(encoding=coding, neuron=IF(initial=0.5))(graph, {"r1": np.ones(1)})
+    network = network if schedule is None else schedule(network)
+    observer = Observer(network, graph)
+    result = interpret(network, x, steps=network.schedule.steps if schedule else 8)
+    observer.add([x], result)
+    found = layer(observer.diagnosis(), "r1")
+    said = MeanCurrents(network).trains([x], result.steps, 0)["x"] * coding.amplitude / result.span
+    assert found.terms[terms.SAMPLING].rms > 0
+    if schedule is not None:  # each drive has its one count
+        assert found.terms[terms.UNEVENNESS].rms == 0
+    if not isinstance(coding, Poisson):  # a level from the values, at most half a level
+        levels = 4 if isinstance(coding, Latency) else 7
+        np.testing.assert_allclose(said, np.floor(levels * x + 0.5) / levels)
+
+
+def test_what_cannot_be_compared_says_why_and_what_to_set():
+    network = Convert()(chain(ONE, ONE), {"r1": np.ones(1)})
+    heads = [replace(r, head=Head(kind="classes"), draws=SoftmaxDraws(0)) for r in network.readouts]
+    with pytest.raises(ConversionError, match="draws spikes") as caught:
+        Observer(network.replaced(readouts=heads), chain(ONE, ONE))
+    assert caught.value.hint == "[conversion] readout = linear"
+    graded = Convert(neuron=IF(special=(ResidueSpikes(),)))(chain(ONE, ONE), {"r1": np.ones(1)})
+    assert made_comparable(graded) == "[cell] payloads = False"
+    assert made_comparable(network) == ""
 
 
 @pytest.mark.parametrize("term", ["clipping", "quantisation", "propagated", "unevenness"])

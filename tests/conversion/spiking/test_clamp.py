@@ -7,6 +7,7 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.backends.registry import backend_named
+from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.spiking.clamp import Clamp
 from snntoolbox.errors import ConfigError, ConversionError
 from snntoolbox.ir.graph import Graph
@@ -80,6 +81,8 @@ def test_unknown_layers_and_schedules_are_refused():
     original, x = graph()
     with pytest.raises(ConversionError, match="no layer three, 7 can be clamped"):
         stb.convert(original, x, T=8, clamps=(("three", 4), ("7", 1), ("0", 2)))
+    with pytest.raises(ConversionError, match="no layer three can be clamped"):  # before thresholds are chosen
+        lower(original, stb.Recipe(clamps=(("three", 4), ("0", 2))))
     with pytest.raises(ConversionError, match="clamps are for layers that fire all the time"):
         stb.convert(original, x, T=8, clamps=(("one", 4),), schedule="phased")
 

@@ -75,12 +75,14 @@ def test_keys_that_are_fields_of_the_recipe():
     assert any("normalization_schedule has no effect: threshold_rule = max" in text for text in told.without_effect)
 
 
-@pytest.mark.parametrize("readout", ["linear", "spikes"])
-def test_an_appended_softmax_stands_beside_no_other_read_out(readout):
-    told = rf"conversion\.readout = {readout}: conversion\.append_softmax = True is readout = softmax; leave one"
+def test_a_softmax_is_appended_to_linear_outputs_alone():
+    """Which a configuration that spells out every key, as a run leaves it, names beside it."""
+    told = r"conversion\.readout = spikes: conversion\.append_softmax = True is readout = softmax; set"
     with pytest.raises(ConfigError, match=told):
-        settings(conversion={"append_softmax": "True", "readout": readout})
-    assert settings(conversion={"append_softmax": "False", "readout": readout}).conversion.readout == readout
+        settings(conversion={"append_softmax": "True", "readout": "spikes"})
+    assert settings(conversion={"append_softmax": "False", "readout": "spikes"}).conversion.readout == "spikes"
+    appended = settings(conversion={"append_softmax": "True", "readout": "linear"})
+    assert recipe_of(appended, 1.0, (0.0, 1.0)).readout == "softmax"
 
 
 @pytest.mark.parametrize("more", [{}, {"recipe": "rueckauer2017"}, {"readout": "softmax"}])
