@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import IO
 
 from snntoolbox.workflow.commands.outcome import Outcome
 
@@ -18,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> Outcome:
     """Serve the page until Ctrl-C."""
-    import webbrowser
+    import tempfile
 
     from snntoolbox.ir.foreign import shown
     from snntoolbox.workflow.gui.library import nicegui
@@ -29,14 +30,25 @@ def execute(options: argparse.Namespace) -> Outcome:
     nicegui()
     from snntoolbox.workflow.gui.server import serve
 
-    def ready(address: str) -> None:
-        tell("ready", address=address)
-        print(f"{address}\nThe page works in '{shown(options.folder.resolve())}'. Ctrl-C ends it.", flush=True)
-        if not options.no_browser:
-            webbrowser.open(address)
+    with tempfile.NamedTemporaryFile("w", dir=options.folder, prefix="snntoolbox-gui-", suffix=".html") as door:
 
-    serve(options.folder, port=options.port, most_bytes=options.upload_mib * 2**20, ready=ready)
+        def ready(address: str) -> None:
+            tell("ready", address=address)
+            print(f"{address}\nThe page works in '{shown(options.folder.resolve())}'. Ctrl-C ends it.", flush=True)
+            if not options.no_browser:
+                _open(address, door)
+
+        serve(options.folder, port=options.port, most_bytes=options.upload_mib * 2**20, ready=ready)
     return Outcome({"folder": options.folder.resolve()})
+
+
+def _open(address: str, door: IO[str]) -> None:
+    """Open the browser by a file that its owner alone reads: all users of a machine see the arguments of programs."""
+    import webbrowser
+
+    door.write(f'<!DOCTYPE html><meta http-equiv="refresh" content="0;url={address}"><title>snntoolbox</title>')
+    door.flush()
+    webbrowser.open(Path(door.name).absolute().as_uri())
 
 
 def _port(text: str) -> int:

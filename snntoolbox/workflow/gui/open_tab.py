@@ -128,7 +128,8 @@ def _shown(report: Mapping[str, Any], output: str, simulator: str) -> None:
         error = report.get("error", {"message": output or "nothing was said"})
         heading("Refused", 3)
         for line in [*error["message"].split("\n"), error.get("hint", "")]:
-            sentence(line, "refused")
+            if line:
+                sentence(line, "refused")
         return
     shape = "×".join
     layers = [

@@ -1,6 +1,10 @@
 """The command that serves the page says what it lacks, and takes numbers in their bounds."""
 
+import json
 import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -23,3 +27,20 @@ def test_numbers_have_bounds(option, capsys):
     with pytest.raises(SystemExit):
         main(["gui", option])
     assert "whole number" in capsys.readouterr().err
+
+
+def test_the_browser_is_opened_by_a_file_of_the_owner_alone(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("nicegui")
+    seen, address = [], "http://127.0.0.1:1/?token=secret"
+
+    def opened(uri):
+        path = Path(url2pathname(urlsplit(uri).path))
+        seen.append((path, path.stat().st_mode & 0o777, address in path.read_text()))
+
+    monkeypatch.setattr("webbrowser.open", opened)
+    monkeypatch.setattr("snntoolbox.workflow.gui.server.serve", lambda folder, *, ready, **about: ready(address))
+    assert main(["gui", str(tmp_path), f"--progress={tmp_path / 'lines'}"]) == 0
+    ((path, mode, leads_on),) = seen
+    assert (path.parent, mode, leads_on, path.exists()) == (tmp_path, 0o600, True, False)
+    assert json.loads((tmp_path / "lines").read_text()) == {"what": "ready", "address": address}
+    assert capsys.readouterr().out.startswith(address)
