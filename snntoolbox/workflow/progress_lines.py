@@ -10,8 +10,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
-from snntoolbox.ir.writing import explained
-
 _SECONDS = 0.1
 """Steps of progress are told no more often."""
 
@@ -27,6 +25,8 @@ def told_to(path: Path | None) -> Iterator[None]:
     try:
         lines = path.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
+        from snntoolbox.ir.writing import explained  # numpy, which `--help` does without
+
         raise explained(error, path) from error
     token = _LINES.set(lines)
     try:
