@@ -39,6 +39,15 @@ class Frontend(Protocol):
 
 
 @runtime_checkable
+class KnowsItsFiles(Protocol):
+    """A frontend that shares a file ending with others, and tells its files from theirs."""
+
+    def reads(self, path: Path) -> bool:
+        """Whether a file with one of its endings is this frontend's, by its content; the file is a regular one."""
+        ...
+
+
+@runtime_checkable
 class TakesCustomObjects(Protocol):
     """A frontend that can be told, by a file, what the custom objects of models are."""
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from snntoolbox import plugins
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.other_formats import refusal_of
-from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.frontends.protocol import Frontend, KnowsItsFiles
 from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
@@ -54,18 +54,16 @@ def _object_hint(model: Any) -> str:
 def readers_of(path: Path, candidates: Sequence[Frontend]) -> list[Frontend]:
     """The frontends that read a file, by its ending; of several that have it, those that find the file to be theirs.
 
-    A frontend may have a method ``reads(path)`` for that. Where none finds so, all of them are given.
+    `KnowsItsFiles` is for that. Where none finds so, all of them are given.
     """
     fitting = [f for f in candidates if path.suffix.lower() in f.suffixes]
-    asked = [f for f in fitting if hasattr(f, "reads")]
-    if len(fitting) < 2 or not asked:
+    if len(fitting) < 2 or not any(isinstance(f, KnowsItsFiles) for f in fitting):
         return fitting
     check_regular(path, FrontendError)
     try:
-        others = [f for f in asked if not f.reads(path)]  # type: ignore[attr-defined]
+        return [f for f in fitting if not isinstance(f, KnowsItsFiles) or f.reads(path)] or fitting
     except OSError as error:
         raise FrontendError(f"cannot read '{path}': {error.strerror or error}") from error
-    return [f for f in fitting if f not in others] or fitting
 
 
 def frontend_for(model: Any) -> Frontend:

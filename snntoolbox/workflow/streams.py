@@ -74,11 +74,13 @@ def silent_output() -> Iterator[None]:
     with suppress(OSError):  # one of them is closed
         kept = os.dup(1)
         os.dup2(2, 1)
-    sys.stdout = cast(TextIO, SafeStream(_nowhere()))
+    nowhere = _nowhere()
+    sys.stdout = cast(TextIO, SafeStream(nowhere))
     try:
         yield
     finally:
         sys.stdout = out
+        nowhere.close()
         if kept >= 0:
             os.dup2(kept, 1)
             os.close(kept)

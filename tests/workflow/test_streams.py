@@ -1,13 +1,15 @@
 """Standard output and error: plain text in letters that the terminal knows, wherever they lead."""
 
+import gc
 import io
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
-from snntoolbox.workflow.streams import SafeStream, safe_streams
+from snntoolbox.workflow.streams import SafeStream, safe_streams, silent_output
 
 TEXTS = {
     "plain": ("utf-8", "a line\n", "a line\n"),
@@ -33,6 +35,15 @@ def test_what_is_written(case):
     print(text, end="", file=stream, flush=True)
     assert raw.buffer.getvalue().decode(encoding) == expected
     assert not stream.isatty()
+
+
+def test_nothing_stays_open_behind_a_silent_output():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        with silent_output():
+            sys.stdout.write("not seen")
+        gc.collect()
+    assert [str(w.message) for w in told if "/dev/null" in str(w.message) or "name=" in str(w.message)] == []
 
 
 def test_streams_are_as_before():
