@@ -24,6 +24,7 @@ def quantised(bias=True, lora=False, **config):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("form", ["live", "keras", "h5"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_integer_weights_are_what_they_stand_for(bias, form, tmp_path):

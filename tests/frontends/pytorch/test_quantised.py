@@ -66,6 +66,7 @@ def same(graph, module):
     assert np.abs(graph.run(X) - wanted).max() < 1e-5
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("form", ["live", "pt2"])
 def test_a_quantised_export(form, tmp_path):
     module = Quantised()
