@@ -65,7 +65,7 @@ def compared(channels: int, filters: int, kernel: int, side: int, density: float
     a, b = (1e9 * t / BATCH / STEPS / side**2 for t in times)
     layer = f"{channels} -> {filters}" + (f", {kernel} x {kernel}" if kernel else ", dense")
     kind = "8-bit" if whole else "float"
-    bound = events.sparse
+    bound = events.fired
     return f"| {layer} | {kind} | {density} | {peak} | {a:.0f} | {b:.0f} | {b / a:.2f} | {bound} |"
 
 

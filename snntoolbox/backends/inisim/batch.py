@@ -166,7 +166,7 @@ class Batch:
         if product is None or given is None:
             return state.advance(self._floating(task, values), steps, trace)
         assert isinstance(state, Firing)
-        if trace is None and product.suits(given):
+        if trace is None and product.suits(given, fires=True):
             return product.fire(given, state, steps)
         if trace is not None:
             return state.advance(product(given), steps, trace)

@@ -156,7 +156,7 @@ class Joined:
         current = None
         if self.product is not None:
             x = self._bytes(values)
-            if not self.points and self.product.suits(x):
+            if not self.points and self.product.suits(x, fires=True):
                 return self.product.fire(x, firing, steps)
             if not self.points and self.product.tiles is not None:
                 return self.product.tiles.fire(x, firing, steps)

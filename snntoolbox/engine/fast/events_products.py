@@ -74,7 +74,8 @@ class EventProduct:
         self.weight = planar(weight)
         self.geometry = geometry(node, weight, (weight.shape[1],) if self.flat else shape)
         self.spread = None if self.flat else Spread.of(self.weight, self.geometry, form, whole=whole)
-        self.sparse = limit(self.weight, whole=whole, spread=self.spread is not None)
+        self.sparse = limit(self.weight, whole=whole)
+        self.fired = limit(self.weight, whole=whole, spread=self.spread is not None)
 
     @cached_property
     def rows(self) -> Array:
@@ -94,11 +95,11 @@ class EventProduct:
         """So many products of a byte and a weight stay within 16 bits."""
         return int(_SHORT // max(1, self.form.peak * int(np.abs(self.weight).max(initial=0))))
 
-    def suits(self, x: Tensor) -> bool:
-        """Whether so few bytes are not 0 that events are faster; notes the way that is then taken."""
-        events = self.always
-        if self.sparse and not events:
-            events = int(np.count_nonzero(rows(x).numpy())) <= self.sparse * x.numel()
+    def suits(self, x: Tensor, *, fires: bool = False) -> bool:
+        """Whether so few bytes are not 0 that events are faster, with neurons or alone; notes the way that is taken."""
+        events, share = self.always, self.fired if fires else self.sparse
+        if share and not events:
+            events = int(np.count_nonzero(rows(x).numpy())) <= share * x.numel()
         self.taken.add("event" if events else self.other)
         return events
 

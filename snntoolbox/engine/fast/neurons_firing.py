@@ -20,13 +20,15 @@ _FREE = {"threshold", "reset", "reset_potential", "initial"}
 _UNREAD = {"name", "shape", "neuron", "current", "bias", "scale", "activation", "origin", "bound"}
 
 
+_USUAL = {f.name: getattr(IF(), f.name) for f in fields(IF) if f.name not in _FREE}
+
+
 def plain(population: Population) -> bool:
     """Whether these neurons are understood here: whatever else a population or neuron can have is at its default."""
     neuron = population.neuron
     if not isinstance(neuron, IF) or neuron.reset not in (Reset.SUBTRACT, Reset.ZERO):
         return False
-    usual = IF()
-    return all(getattr(neuron, f.name) == getattr(usual, f.name) for f in fields(neuron) if f.name not in _FREE) and (
+    return all(getattr(neuron, name) == usual for name, usual in _USUAL.items()) and (
         not any(getattr(population, f.name) for f in fields(population) if f.name not in _UNREAD)
     )
 

@@ -220,6 +220,18 @@ def test_small_layers_stay_dense():
     )
 
 
+def test_sums_alone_are_not_spread():
+    """What other trains are added to is gathered first: the limit is that of gathering."""
+    node = Conv(
+        name="n", inputs=("x",), weight=np.ones((16, 16, 3, 3)), stride=(1, 1), padding=((1, 1), (1, 1)),
+        dilation=(1, 1), groups=1,
+    )  # fmt: skip
+    layer = events_products.EventProduct(node, node.weight, (16, 4, 4), Form(1), lambda v: v, always=False, whole=True)
+    few = torch.zeros((1, 16, 4, 4), dtype=torch.uint8)
+    assert (layer.suits(few, fires=True), layer.suits(few)) == (True, False)
+    assert layer.taken == {"event", "dense"}
+
+
 def population(**fields):
     return Population(name="p", shape=(2,), neuron=IF(**fields), current="c", scale=np.ones(1), activation="a")
 
