@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: config.md, layers.md, and tables of simulators.md and README.md.
+"""Write the pages that are made from the code: config.md, layers.md, targets.md, and tables of others.
 
     python docs/generate.py            writes them
     python docs/generate.py --check    says which are out of date, and exits with 1 if any is
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from snntoolbox.backends.registry import plugin_named, roles
 from snntoolbox.frontends.keras.activations import BY_NAME
 from snntoolbox.workflow.config.template import markdown
 from snntoolbox.workflow.report.capability_table import capability_table
+from snntoolbox.workflow.report.targets_page import targets_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -232,6 +234,14 @@ def backend_table() -> str:
     return capability_table(ours, roles())
 
 
+def targets() -> str:
+    """The page of what survives where."""
+    plugins = {name: plugin_named(name) for name in roles()}
+    ours = {name: p.capabilities for name, p in plugins.items() if type(p).__module__.startswith("snntoolbox.")}
+    measured = json.loads((ROOT / "docs" / "targets.json").read_text("utf-8"))
+    return targets_page(ours, roles(), measured)
+
+
 def between_markers(text: str, marker: str, content: str) -> str:
     """`text` with what stands between ``<!-- marker -->`` and ``<!-- /marker -->`` replaced."""
     pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
@@ -250,6 +260,7 @@ def pages() -> dict[Path, str]:
         simulators: between_markers(simulators.read_text("utf-8"), "capabilities", backend_table()),
         ROOT / "docs" / "config.md": markdown(),
         ROOT / "docs" / "layers.md": layers_page(),
+        ROOT / "docs" / "targets.md": targets(),
     }
 
 

@@ -1,8 +1,12 @@
 """What holds for every test: Keras runs on torch, log levels are as they were, one case in n stands for the others."""
 
+import fcntl
 import logging
 import os
+import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +21,34 @@ def log_levels():
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+LAVA = ("lava-nc==0.10.0", "numpy==1.26.4", "scipy==1.15.3", "networkx==2.8.7", "asteval==0.9.33")
+"""What Lava needs to run."""
+
+
+@pytest.fixture(scope="session")
+def lava_python(tmp_path_factory):
+    """A Python 3.10 with Lava, in an environment that is made once for all processes; LAVA_PYTHON names another one.
+
+    Skips where the machine has no Python 3.10.
+    """
+    if there := os.environ.get("LAVA_PYTHON"):
+        return there
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    python = next((str(p) for p in sorted(pyenv.glob("versions/3.10.*/bin/python"))), shutil.which("python3.10"))
+    if python is None:
+        pytest.skip("there is no Python 3.10 here, which Lava needs")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lava"
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            subprocess.run([python, "-m", "venv", folder], check=True)
+            pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--no-compile", "--no-deps", *LAVA], check=True)
+            (folder / "made").touch()
+    return str(folder / "bin" / "python")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

@@ -24,6 +24,7 @@ class Capabilities:
     exact_bits: sums of whole numbers below 2**exact_bits are exact, so networks on an integer grid are too.
     programs: executables of which one must be there; the Debian packages that hold them are called like them.
     modules: what must be importable; extra: the pip extra of snntoolbox that installs it.
+    installer: how else it is installed, in words.
     reasons: feature -> why it is not there, where that is special to this backend.
     """
 
@@ -34,6 +35,7 @@ class Capabilities:
     programs: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     extra: str = ""
+    installer: str = ""
     reasons: Mapping[Feature, str] = field(default_factory=dict, compare=False)
 
     def without(self, *features: Feature) -> Self:

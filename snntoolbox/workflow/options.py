@@ -21,12 +21,14 @@ def options_of(settings: Settings, simulator: str = "") -> dict[str, Any]:
     """The options of a simulator that are set, as others must not know them: name -> value.
 
     Without a `simulator` it is that of the settings, which gets all that are set: it says itself what it does not have.
+    Keys of a section that is called like a simulator are for that one alone.
     """
     options = {}
     for path, row in option_keys().items():
         owner, _, name = path.rpartition(".")
         value = row.value_in(settings)
         idle = row.idle is not None and row.idle(settings)
-        if value != row.default and not idle and simulator in ("", owner):
+        asked = simulator or (settings.simulation.simulator if row.section == owner else "")
+        if value != row.default and not idle and asked in ("", owner):
             options[name] = value
     return options

@@ -28,8 +28,8 @@ def test_what_runs_cannot_be_asked_to_write():
 
 
 def test_unknown_names_list_the_known():
-    with pytest.raises(BackendError, match=r"no exporter named 'lava'\n.*known: fpga"):
-        exporter_named("lava")
+    with pytest.raises(BackendError, match=r"no exporter named 'loihi'\n.*known: fpga"):
+        exporter_named("loihi")
 
 
 @pytest.mark.parametrize(

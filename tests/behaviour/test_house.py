@@ -30,6 +30,7 @@ FRAMEWORKS = {
     "tensorflow": (),
     "jax": (),
     "h5py": ("ir/hdf5.py",),
+    "lava": ("backends/lava/lava_network.py",),
     "sanafe": ("backends/sanafe/simulation.py",),
     "yaml": ("backends/sanafe/architecture.py",),
     "nir": ("backends/nir/library.py",),

@@ -30,6 +30,8 @@ OTHERS = {
     "workflow/streams.py": "nowhere: /dev/null",
     "backends/isolated.py": "what another process prints: a temporary file without a name of its own",
     "backends/pynn/mechanism.py": "a lock",
+    "backends/lava/simulation.py": "what another process prints: a temporary file without a name of its own",
+    "backends/lava/worker.py": "the answer in a folder that its caller owns, in an interpreter without this package",
     "backends/modules/state.py": "nowhere: bytes in memory",
     "backends/sanafe/simulation.py": "a temporary file for SANA-FE to read",
     "workflow/data/events/faery_files.py": "nowhere: /dev/null",

@@ -7,6 +7,7 @@ import pytest
 from snntoolbox.analysis.comparison import side
 from snntoolbox.backends import simulate
 from snntoolbox.backends.inisim import backend as inisim
+from snntoolbox.backends.lava import backend as lava
 from snntoolbox.backends.sanafe import backend as sanafe
 from snntoolbox.workflow import commands, demo, preparation
 from snntoolbox.workflow.cli import main
@@ -15,7 +16,7 @@ from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.options import option_keys, options_of
 
 BUILT_IN = {"INI.device": "cpu", "INI.chunk": 3, "INI.engine": "dense"}
-CHANGED = {**BUILT_IN, "sanafe.architecture": "truenorth"}
+CHANGED = {**BUILT_IN, "sanafe.architecture": "truenorth", "lava.python": "/opt/lava/bin/python"}
 """A value of each that is not its default."""
 
 STORIES = {
@@ -101,7 +102,7 @@ def test_an_engine_that_cannot_be_is_refused_before_any_work(workspace, capsys, 
 
 
 def test_options_are_those_of_the_simulator():
-    kinds = {"INI": inisim.Options, "sanafe": sanafe.Options}
+    kinds = {"INI": inisim.Options, "sanafe": sanafe.Options, "lava": lava.Options}
     for name, row in option_keys().items():
         owner, option = name.split(".")
         assert getattr(kinds[owner](), option) == row.default, name
@@ -120,3 +121,12 @@ def test_the_architecture_reaches_the_chip(workspace, built):
     page = (workspace / "log" / "demo_onnx" / "report.html").read_text()
     assert "On the chip" in page
     assert "Time per sample on the chip" in page
+
+
+def test_the_section_of_a_simulator_is_for_that_one_alone(tmp_path):
+    config, python = demo.copy_to(tmp_path), "lava.python=/opt/lava/bin/python"
+    settings = load_config(config, [python])
+    assert settings.without_effect == ()
+    assert [options_of(settings, name) for name in ("", "INI", "lava")] == [{}, {}, {"python": "/opt/lava/bin/python"}]
+    of_lava = load_config(config, [python, "simulation.simulator=lava"])
+    assert options_of(of_lava) == {"python": "/opt/lava/bin/python"}

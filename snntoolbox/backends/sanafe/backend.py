@@ -80,8 +80,8 @@ class SanafeBackend:
         check_size(self.name, network, COST, force=chosen.force)
         from snntoolbox.backends.sanafe.architecture import read_architecture
         from snntoolbox.backends.sanafe.placement import Limits, placed
-        from snntoolbox.backends.sanafe.relays import with_relays
         from snntoolbox.ir.flat import flattened
+        from snntoolbox.ir.relays import with_relays
 
         architecture = read_architecture(chosen.architecture)
         synapses, axons = USUAL.get(chosen.architecture, (None, None))

@@ -14,13 +14,13 @@ import sanafe
 
 from snntoolbox.backends.sanafe.architecture import Architecture, with_fewer_inputs
 from snntoolbox.backends.sanafe.placement import Placement
-from snntoolbox.backends.sanafe.relays import with_relays
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, flattened
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.relays import with_relays
 from snntoolbox.ir.result import Record, Result
 
 HALF = {"leaky_integrate_fire": 0.5, "truenorth": 0.0}

@@ -29,7 +29,7 @@ EARLY_STOPPING = 0.99
 
 _SIMULATORS_REFUSED = {
     "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
-    "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip",
+    "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip, or lava",
     "MegaSim": "needs a program that is not publicly available; use simulator = INI",
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
@@ -138,7 +138,7 @@ class Simulation:
     simulator: str = key(
         "INI",
         "Simulator; INI is the built-in one. The toolbox's brian and neuron are pynn.brian2 and pynn.neuron.",
-        choices=("INI", "brian2", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "sanafe", "verilog"),
+        choices=("INI", "brian2", "lava", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "sanafe", "verilog"),
         aliases=SIMULATOR_ALIASES,
         plugins="snntoolbox.backends",
         refused=_SIMULATORS_REFUSED,
@@ -238,6 +238,18 @@ class Simulation:
 
 
 @dataclass(frozen=True)
+class Lava:
+    """The simulator lava, which runs in an interpreter of its own."""
+
+    python: str = key(
+        "python3.10",
+        "Python that has lava-nc, which runs on 3.10 alone: `python3.10 -m venv ~/lava` and then "
+        "`~/lava/bin/pip install lava-nc` make ~/lava/bin/python.",
+        option="lava.python",
+    )
+
+
+@dataclass(frozen=True)
 class ParameterSweep:
     """One run for each value of a key, or for each combination of values of several."""
 
@@ -319,6 +331,7 @@ class Settings:
     conversion: Conversion = field(default_factory=Conversion)
     simulation: Simulation = field(default_factory=Simulation)
     cell: Cell = field(default_factory=Cell)
+    lava: Lava = field(default_factory=Lava)
     parameter_sweep: ParameterSweep = field(default_factory=ParameterSweep)
     output: Output = field(default_factory=Output)
     without_effect: tuple[str, ...] = field(default=(), compare=False)

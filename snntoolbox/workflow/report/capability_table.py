@@ -33,6 +33,8 @@ def rows_of(capabilities: Mapping[str, Capabilities]) -> tuple[Feature, ...]:
 
 
 def _installer(capabilities: Capabilities) -> str:
+    if capabilities.installer:
+        return capabilities.installer
     if capabilities.programs:
         return f"apt-get install {' or '.join(capabilities.programs)}"
     return f"snntoolbox[{capabilities.extra}]" if capabilities.extra else "snntoolbox"
@@ -82,7 +84,7 @@ def reason(feature: Feature, capabilities: Capabilities) -> str:
     return capabilities.reasons.get(feature, "" if held else feature.why_not)
 
 
-def _conditions(feature: Feature, capabilities: Capabilities) -> str:
+def beside(feature: Feature, capabilities: Capabilities) -> str:
     """With what alone a feature is there: ``'reset zero'``."""
     conditions = feature.conditions(capabilities.features)
     kinds = dict.fromkeys(f"{condition.kind} " for condition in conditions if condition.kind)
@@ -116,7 +118,7 @@ def _letter_table(
 
     def cell(feature: Feature, c: Capabilities) -> str:
         held, why = _plain(feature, c), reason(feature, c)
-        why = f"runs with {_conditions(feature, c)} alone: {why}" if isinstance(held, list) else why
+        why = f"runs with {beside(feature, c)} alone: {why}" if isinstance(held, list) else why
         return str(numbers.setdefault(why, len(numbers) + 1)) if why else "yes" if held else "no"
 
     columns = [capabilities[name] for name in letters]
@@ -141,7 +143,7 @@ def _cells(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str]) -
         why, held = reason(feature, c), _plain(feature, c)
         note = f" ({numbers.setdefault(why, len(numbers) + 1)})" if why else ""
         if isinstance(held, list):
-            return f"{_conditions(feature, c)}{note}"
+            return f"{beside(feature, c)}{note}"
         return f"{held}{note}" if isinstance(held, str) else ("yes" if held else f"no{note}")
 
     rows = [["feature", *capabilities], [ROLE, *(roles.get(name, "runs") for name in capabilities)]]

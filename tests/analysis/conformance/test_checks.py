@@ -33,7 +33,7 @@ ONE_IN = {"INI": 1, "brian2": 6, "pynn.brian2": 8, "pynn.nest": 12, "pynn.neuron
 
 def runs():
     """Every case on every backend, but every second one on PyNN with Brian2, which both run every case otherwise."""
-    for name in backend_names():
+    for name in (name for name in backend_names() if name != "lava"):
         for case in list(CASES)[:: 2 if name == "pynn.brian2" else 1]:
             yield pytest.param(name, case, id=f"{name}-{case}", marks=pytest.mark.one_in(ONE_IN.get(name, 3)))
 

@@ -10,13 +10,13 @@ from drawn import network, samples
 from dyadic import demo_digits, lenet
 
 import snntoolbox as stb
-from snntoolbox.backends.sanafe import relays
 from snntoolbox.backends.sanafe.architecture import Architecture, Core, read_architecture
 from snntoolbox.backends.sanafe.placement import Limits, Placement, check_axons, placed
-from snntoolbox.backends.sanafe.relays import with_relays
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import BackendError, TooLargeError, UnsupportedError
+from snntoolbox.ir import relays
 from snntoolbox.ir.flat import Connection, FlatNetwork, flattened
+from snntoolbox.ir.relays import with_relays
 
 TOTAL, SYNAPSE = "total energy (J)", "synapse energy (J)"
 LOIHI = Path(find_spec("sanafe").origin).parent / "examples" / "loihi.yaml"

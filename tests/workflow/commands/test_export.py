@@ -68,7 +68,7 @@ def test_a_check_that_failed_gives_1(workspace, monkeypatch):
 
 # what is asked for -> what the message must say
 BAD = {
-    "unknown exporter": (["--to", "lava"], "there is no exporter named 'lava'\n  hint: known: fpga"),
+    "unknown exporter": (["--to", "loihi"], "there is no exporter named 'loihi'\n  hint: known: fpga"),
     "a simulator": (["--to", "INI"], "'INI' runs networks and cannot write them"),
     "no target": ([], "backend 'fpga' needs the option target"),
     "unknown option": ([*ARTIX, "--option", "lane=2"], "has no option lane\n  hint: it has target, device = ''"),

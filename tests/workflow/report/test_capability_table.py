@@ -133,7 +133,7 @@ def test_every_field_of_capabilities_is_shown():
     for field in dataclasses.fields(Capabilities):
         if field.name in ("modules", "reasons", "refuses"):  # the extra installs them; tested above; no rows
             continue
-        other = {"programs": ("one",)}.get(field.name, getattr(NOTHING, field.name))
+        other = {"programs": ("one",), "installer": "hand"}.get(field.name, getattr(NOTHING, field.name))
         less = dataclasses.replace(EVERYTHING, **{field.name: other})
         assert capability_table({"it": less}) != whole, field.name
 

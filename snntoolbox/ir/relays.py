@@ -1,4 +1,4 @@
-"""Makes spikes wait by neurons that pass them on a step later: SANA-FE's synapses have no delays that work."""
+"""Makes spikes wait by neurons that pass them on a step later, for targets where every spike acts in the next step."""
 
 from __future__ import annotations
 

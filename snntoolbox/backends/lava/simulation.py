@@ -1,0 +1,184 @@
+"""How Lava runs a network: in a process of another interpreter, which is given arrays and gives spikes."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from snntoolbox.backends.lava.interpreter import surroundings
+from snntoolbox.backends.lava.weights import UNIT, arrays_of, on_relays, whole
+from snntoolbox.errors import BackendError, DiedError
+from snntoolbox.ir.host import HostInput, assembled, checked_batch
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.scratch import Scratch
+from snntoolbox.ir.writing import replacing
+
+MOST = 2**31
+"""Potentials are kept in 32 bits there."""
+
+CODE = Path(__file__).parent
+_LAST_LINES = 15
+_workers: dict[str, _Worker] = {}
+"""One for each interpreter: importing Lava takes a second. Requests hold all that they are about."""
+
+
+class Simulation:
+    """A network in Lava."""
+
+    def __init__(self, network: SpikingNetwork, python: str) -> None:
+        self.network, self.python = network, python
+        self.flat = on_relays(network)
+        self.scratch = Scratch()
+        _save(self.scratch.path / "weights.npz", arrays_of(network, self.flat))
+
+    def run(
+        self,
+        *x: Array,
+        steps: int,
+        record: Record | None = None,
+        first_sample: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """Run the samples of a batch side by side."""
+        x = checked_batch(self.network, x, steps)
+        host = HostInput(self.network, x, steps, first_sample)
+        check_range(self.network, host, steps)
+        folder = self.scratch.path
+        _save(folder / "inputs.npz", inputs_of(self.network, host))
+        _worker(self.python).ask(folder)
+        with np.load(folder / "spikes.npz") as file:
+            spikes = {n: file[n].reshape(steps, host.samples, *p.shape) for n, p in self.network.populations.items()}
+        if progress is not None:
+            progress(steps)
+        return assembled(self.network, host, spikes, {}, record or Record())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.scratch.close()
+
+
+def _save(path: Path, arrays: Mapping[str, Array]) -> None:
+    with replacing(path, sync=False) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def inputs_of(network: SpikingNetwork, host: HostInput) -> dict[str, Array]:
+    """The content of ``inputs.npz``: what neurons get in each step, and the spikes of inputs."""
+    flat = on_relays(network)
+    nothing = {name: np.zeros((host.samples, cells.size)) for name, cells in flat.cells.items()}
+    arrays = {f"bias of {name}": whole(bias) for name, bias in {**nothing, **host.drive}.items()}
+    for name, train in host.trains.items():
+        own = train.reshape(host.steps, host.samples, -1)
+        arrays[f"train of {name}"] = np.concatenate([own > 0, own < 0], axis=2).astype(np.int8)
+    return {**arrays, "steps": np.array(host.steps)}
+
+
+def largest_potential(network: SpikingNetwork, host: HostInput, steps: int) -> int:
+    """What no potential can exceed in Lava's unit."""
+    assert network.grid is not None
+    largest = max((float(np.abs(c).max(initial=0.0)) for c in host.constant.values()), default=0.0)
+    return UNIT * int(network.grid.bound(steps, largest))
+
+
+def check_range(network: SpikingNetwork, host: HostInput, steps: int) -> None:
+    """BackendError where a potential can leave its 32 bits."""
+    if (bound := largest_potential(network, host, steps)) >= MOST:
+        told = f"potentials may reach {bound // UNIT:,}, and Lava's hold {MOST // UNIT - 1:,}"
+        raise BackendError(told, hint="fewer weight_bits, or a shorter duration")
+
+
+# -- the other process ----------------------------------------------------------------------------------------------
+
+
+class _Worker:
+    """An interpreter with Lava that answers, in a group of processes of its own: Lava starts many."""
+
+    def __init__(self, python: str) -> None:
+        self.log = tempfile.NamedTemporaryFile("w+", prefix="snntoolbox-", suffix=".log", errors="replace")  # noqa: SIM115
+        self.lock = threading.Lock()
+        self.process = subprocess.Popen(
+            [python, str(CODE / "worker.py"), self.log.name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+            text=True, start_new_session=True, env=surroundings(),
+        )  # fmt: skip
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a request."""
+        return self.process.poll() is None
+
+    def ask(self, folder: Path) -> None:
+        """Have what is in a folder run; DiedError if the process dies, which it does where the caller gives up."""
+        try:
+            with self.lock:
+                answer = self._answer(folder)
+        except BaseException:
+            self.end()
+            raise
+        if answer["error"]:
+            self.end()  # Lava's own processes may be left in any state
+            raise BackendError(f"simulator 'lava' failed: {answer['error']}")
+
+    def _answer(self, folder: Path) -> Mapping[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(str(folder)) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except OSError:
+            line = ""
+        if not line:
+            raise self._death()
+        answer: Mapping[str, Any] = json.loads(line)
+        return answer
+
+    def _death(self) -> DiedError:
+        code = self.process.wait()
+        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        self.log.seek(0)
+        quoted = "".join(f"\n    | {line}" for line in self.log.read().splitlines()[-_LAST_LINES:])
+        hint = "it may have run out of memory: a smaller batch, or fewer neurons and synapses"
+        return DiedError(f"the process of simulator 'lava' ended ({reason}){quoted}", hint=hint)
+
+    def end(self) -> None:
+        """Stop it and all that it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+
+
+def _worker(python: str) -> _Worker:
+    """The one of an interpreter."""
+    worker = _workers.get(python)
+    if worker is None or not worker.alive:
+        worker = _workers[python] = _Worker(python)
+    return worker
+
+
+@atexit.register
+def end_workers() -> None:
+    """End all of them."""
+    while _workers:
+        _workers.popitem()[1].end()
