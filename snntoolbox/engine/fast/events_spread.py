@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import events_spread_loops
+from snntoolbox.engine.fast import events_spread_loops, jit
 from snntoolbox.engine.fast.bytes_layout import aligned, rows
 from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.events_spread_loops import SIDE, SIZES
@@ -18,6 +20,16 @@ _SHORT = 2**15 - 1
 
 RING = 2**15
 """Bytes that the sums of a step may take: they stay in the first-level cache."""
+
+
+@cache
+def place_bytes() -> int:
+    """Bytes that the sums of a place may take: more, and those that an event reaches do not stay in registers."""
+    if not jit.installed():
+        return 128
+    from snntoolbox.engine.fast.products_tile_intrinsics import wide_registers
+
+    return 128 if wide_registers() else 64
 
 
 class Spread:
@@ -53,7 +65,8 @@ class Spread:
         small = 4 * SIDE * (width + SIDE - 1) * size <= RING
         if kernel != [SIDE, SIDE] or size not in SIZES or not (inside and small) or np.any(stride * dilation != 1):
             return None
-        return cls(weight, geometry, form, whole=whole)
+        found = cls(weight, geometry, form, whole=whole)
+        return found if size * found.like.itemsize <= place_bytes() else None
 
     def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
         """The spikes (steps * samples, *shape) of neurons that have the product as their current."""

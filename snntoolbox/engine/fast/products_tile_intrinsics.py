@@ -27,6 +27,11 @@ def four_products() -> bool:
     return _has("avx512vnni")
 
 
+def wide_registers() -> bool:
+    """Whether the processor has 32 registers of 64 bytes (AVX-512)."""
+    return _has("avx512f")
+
+
 def _has(feature: str) -> bool:
     """Whether loops are compiled for a processor with this feature."""
     wanted = numba.config.CPU_FEATURES

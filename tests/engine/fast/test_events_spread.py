@@ -37,6 +37,12 @@ def layer(name, largest=9):
     return node, shape, random.random((STEPS * BATCH, *shape)) < share
 
 
+@pytest.fixture(autouse=True)
+def widest(monkeypatch):
+    """As on a processor with the widest registers: others take less, and compute the same."""
+    monkeypatch.setattr(events_spread, "place_bytes", lambda: 128)
+
+
 def spread_of(node, shape, form, whole=True):
     return Spread.of(planar(node.weight), geometry(node, node.weight, shape), form, whole=whole)
 
@@ -124,6 +130,18 @@ def test_other_windows_are_gathered(change):
     assert spread_of(node, (4, 8, 8), Form(1)) is None
     assert spread_of(Conv(name="n", inputs=("x",), groups=1, **given), (4, 8, 8), Form(1)) is not None
     assert spread_of(Conv(name="n", inputs=("x",), groups=1, **given), (4, 8, 400), Form(1)) is None
+
+
+def test_sums_that_do_not_stay_in_registers_are_gathered(monkeypatch):
+    """Those of 32 filters as floats, where registers are half as wide."""
+    monkeypatch.setattr(events_spread, "place_bytes", lambda: 64)
+    for name, whole, there in (
+        ("many of a place", True, True),
+        ("many of a place", False, False),
+        ("same", False, True),
+    ):
+        node, shape, _ = layer(name)
+        assert (spread_of(node, shape, Form(1), whole=whole) is not None) == there
 
 
 def test_aligned_begins_at_a_line_of_the_cache():
