@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from latency_cells import Bench, Cache, Cell, Model, cell_of, measured
 from latency_rows import ESSENTIAL, LONG, MODELS, QUICK, ROWS, STEPS, limits_of
-from latency_verdict import lag
+from latency_verdict import lag, losses
 from latency_verdict import verdict as verdict_of_all
 from zoo import load_zoo
 
@@ -150,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     add("--calibration", type=int, help="calibration samples per model (default: all)")
     add("--quick", action="store_true", help=f"{QUICK_SAMPLES} samples, up to {QUICK[-1]} steps, rows as for MNIST")
     add("--verdict", action="store_true", help="at the end, on how many models the default keeps up with fixed recipes")
+    add("--losses", help="rows of which, at the end, a table says what they lose of the originals' accuracy")
     add("--cache", type=Path, help="file that keeps every figure, so that an interrupted run goes on")
     add("--threads", type=int, help="threads of torch (default: its own)")
     add("--device", default="cpu", help="where networks run: cpu, cuda")
@@ -169,13 +170,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.samples = options.samples or (QUICK_SAMPLES if options.quick else None)
     if unknown := [r for r in (options.rows or "").split(",") if r and r not in ROWS]:
         asked.error(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    cache, texts, of_models = Cache(options.cache), list[str](), dict[str, Cells]()
+    cache, texts, of_models, originals = Cache(options.cache), list[str](), dict[str, Cells](), dict[str, Cell]()
     for load in models(options):
         import snntoolbox as stb
 
         try:
             model = load()
             text, of_models[model.name] = compared(model, options, steps, cache)
+            originals[model.name] = cell_of(model, model.classes, 0.0, 0.0)
         except stb.SNNToolboxError as error:
             print(f"refused: {' '.join(str(error).split())}", flush=True)
             continue
@@ -183,6 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{texts[-1]}\n", flush=True)
         if options.output:
             options.output.write_text("\n\n".join(texts) + "\n")
+    for row in options.losses.split(",") if options.losses else ():
+        print(f"\n{losses(of_models, originals, row, steps)}", flush=True)
     if options.verdict:
         print(verdict_of_all(of_models, steps), flush=True)
     return 0

@@ -12,6 +12,9 @@ from latency_rows import ROWS
 ALLOWED = 0.5
 """Points of accuracy that the default may lie behind."""
 
+NEAR, CLOSE = 1.0, 0.3
+"""Points of accuracy that networks with windows are to lose at most: of nine models in ten, and beyond the error."""
+
 Models = Mapping[str, Mapping[str, Mapping[int, Cell]]]
 """By model, then by row, then by number of steps."""
 
@@ -47,6 +50,25 @@ def lag(model: str, row: str, own: Cell, other: Cell) -> Lag:
     n = min(own.samples, other.samples)
     difference = 100.0 * (other.correct()[:n].astype(int) - own.correct()[:n])
     return Lag(model, row, float(difference.mean()), float(difference.std() / np.sqrt(n)))
+
+
+def losses(models: Models, originals: Mapping[str, Cell], row: str, steps: Sequence[int]) -> str:
+    """What a row loses against the originals, in points with standard errors, and how many models keep to the aims."""
+    found = {t: [lag(m, "the original", c[row][t], originals[m]) for m, c in models.items() if t in c.get(row, {})]
+             for t in steps}  # fmt: skip
+    lines = [["model", "original", *(f"{t} steps" for t in steps)], ["---", *["--:"] * (1 + len(steps))]]
+    for m in models:
+        own = [next((f"{one.points:.2f} ± {one.error:.2f}" for one in found[t] if one.model == m), "") for t in steps]
+        lines.append([m, f"{100 * float(np.mean(originals[m].correct())):.1f}", *own])
+    told = []
+    for t, of in found.items():
+        points = np.array([one.points for one in of])
+        beyond = [one.model for one in of if one.points - one.error > CLOSE]
+        kept = f"{np.mean(points <= NEAR):.0%} lose at most {NEAR}"
+        told.append(f"- {t} steps, {len(of)} models: mean {points.mean():.2f}; {kept}; "
+                    f"more than {CLOSE} beyond the standard error: {', '.join(beyond) or 'none'}")  # fmt: skip
+    drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n\n".join([f"Accuracy that {row} loses, points.", drawn, "\n".join(told)])
 
 
 def lags(models: Models, steps: int) -> list[list[Lag]]:

@@ -115,3 +115,18 @@ def test_it_is_printed_and_a_model_that_is_refused_is_told(parts, tmp_path, caps
     monkeypatch.setattr(latency, "compared", refused)
     latency.main(arguments)
     assert "refused: dense: has a sigmoid" in capsys.readouterr().out
+
+
+def test_losses_say_which_aims_are_kept(parts):
+    """Of 100 samples the original has 90 right; one network loses 4 of them, another none."""
+    _, cells, verdict = parts
+    models = {
+        "a": {"radix": {4: cell(cells, upto(86)), 6: cell(cells, upto(90))}},
+        "b": {"radix": {4: cell(cells, upto(90))}},
+    }
+    text = verdict.losses(models, dict.fromkeys("ab", cell(cells, upto(90))), "radix", [4, 6])
+    error = 100 * np.sqrt(0.04 * 0.96 / 100)
+    assert f"| a | 90.0 | 4.00 ± {error:.2f} | 0.00 ± 0.00 |" in text
+    assert "| b | 90.0 | 0.00 ± 0.00 |  |" in text
+    assert "4 steps, 2 models: mean 2.00; 50% lose at most 1.0; more than 0.3 beyond the standard error: a" in text
+    assert "6 steps, 1 models: mean 0.00; 100% lose at most 1.0; more than 0.3 beyond the standard error: none" in text

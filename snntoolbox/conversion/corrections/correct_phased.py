@@ -20,8 +20,11 @@ from snntoolbox.ir.nodes import ReLU
 FEWEST = 16
 """Below so many samples means say too little."""
 
-_ROUNDS = 2
-"""How often a mean error is taken off: the second time for what the first changed in the rounding."""
+SHIFTS = (0.0, -0.5, -0.25, 0.25, 0.5)
+"""Start potentials more, in thresholds, that are tried with at most `FEWEST_LEVELS` levels; with more the first."""
+
+FEWEST_LEVELS = 2
+"""With so few levels a mean error says too little of where to round."""
 
 _MOST_VALUES = 2**27
 """Values of all layers together that are held at once; where that does not suffice, fewer samples are used."""
@@ -33,10 +36,10 @@ class CorrectPhased:
 
     With Z = (S + V0) / theta as the (corrected) layers before make it, each channel gets a shift d of its start
     potential: none, or the mean error of clip(floor(Z + d), 0, T) to T a / scale taken off once or twice (bias
-    correction as in Li et al. 2021, for all T steps at once), by the least squared error. (Other shifts than these have
-    lower squared errors and worse outputs, as they leave errors that are alike for all samples.) The spiking network
-    still equals its quantised one. Rectifiers that were trained with levels (QCFS) stay as they are; so do networks on
-    an integer grid, or with inputs that are no constant currents.
+    correction as in Li et al. 2021, for all T steps at once), by the least squared error; with one or two levels also
+    one of `SHIFTS`. (With more these have lower squared errors and worse outputs, as they leave errors that are alike
+    for all samples.) The spiking network still equals its quantised one. Rectifiers that were trained with levels
+    (QCFS) stay as they are; so do networks on an integer grid, or with inputs that are no constant currents.
     """
 
     turns: FireInTurn
@@ -68,12 +71,15 @@ class CorrectPhased:
     def _best(self, ready: Array, counts: Array) -> Array:
         """The shift of each channel, with the rank of a sample."""
         shape = (ready.shape[1], *[1] * (ready.ndim - 2))
-        least, best, shift = np.full(shape, np.inf), np.zeros(shape), np.zeros(shape)
-        for _ in range(_ROUNDS + 1):
+        least, best = np.full(shape, np.inf), np.zeros(shape)
+        first = SHIFTS if self.turns.levels <= FEWEST_LEVELS else SHIFTS[:1]
+        tried = [np.full(shape, shift) for shift in first]
+        for i, shift in enumerate(tried):
             error = counts - np.clip(np.floor(ready + shift), 0, self.turns.levels)
             squared, mean = channel_means((error**2).mean(axis=0)), channel_means(error.mean(axis=0))
+            if i in (0, len(first)):  # of no shift, and of the one that this gave
+                tried.append(shift + mean)
             least, best = np.minimum(squared, least), np.where(squared < least, shift, best)
-            shift = shift + mean
         return best
 
 
