@@ -99,7 +99,7 @@ def text_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str
     """
     letters = dict(zip(capabilities, ascii_uppercase, strict=False))
     about = [
-        (letters[name], name, roles.get(name, "runs"), *(value(c) for value in VALUES.values()))
+        (letters[name], name, roles.get(name, "runs").replace("runs, writes", "both"), *(v(c) for v in VALUES.values()))
         for name, c in capabilities.items()
     ]
     who = summary.text_table(("", "name", "does", "delay", "exact", "installed by"), about, set(), total=False)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from snntoolbox.backends.registry import backend_named, backend_names
+from snntoolbox.backends.registry import backend_named, backend_names, plugin_named, roles
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.workflow.report.capability_table import (
@@ -150,3 +150,10 @@ def test_text_and_data_say_the_same():
         for name, cell in zip(backends, line[len(feature) :].split(), strict=True):
             assert (cell == "yes") == (data[name][feature] is True)
             assert cell in ("yes", "no") or f" {cell} {data[name]['reasons'][feature]}" in said
+
+
+def test_the_table_of_all_fits_a_terminal():
+    names = roles()
+    lines = text_table({name: plugin_named(name).capabilities for name in names}, names).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.split()[1:3] == ["lava", "both"] for line in lines)
