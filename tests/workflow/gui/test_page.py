@@ -203,9 +203,10 @@ def test_a_sweep_and_two_of_its_runs_side_by_side(page):
     page.get_by_role("option", name="snntoolbox-demo/log/swept/duration_2/report.html").click()
     page.get_by_label("Second").click()
     page.get_by_role("option", name="snntoolbox-demo/log/swept/duration_4/report.html").click()
-    row = page.get_by_role("row", name="duration (ms)")
-    assert row.get_by_role("cell").all_inner_texts() == ["2", "4"]
-    assert page.get_by_role("row", name="simulation.duration").get_by_role("cell").all_inner_texts() == ["2", "4"]
+    from playwright.sync_api import expect
+
+    for name in ("duration (ms)", "simulation.duration"):
+        expect(page.get_by_role("row", name=name).get_by_role("cell")).to_have_text(["2", "4"], timeout=PATIENCE)
     assert page.locator(".two iframe").count() == 2
 
 
