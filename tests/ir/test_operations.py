@@ -25,6 +25,7 @@ from snntoolbox.ir.nodes import (
     Input,
     MaxPool,
     Mean,
+    Multiply,
     Pad,
     Permute,
     ReLU,
@@ -249,7 +250,7 @@ def test_fan_out_of_every_linear_node_equals_brute_force(case):
 
 @pytest.mark.parametrize("case", [c for c in CATALOGUE if c != "input"])
 def test_every_node_has_a_count_of_operations(case):
-    """Weights cost what their matrices have entries; what is not linear is free, maxima aside."""
+    """Weights cost what their matrices have entries; what is not linear is free, maxima and products aside."""
     node, shapes, out = CATALOGUE[case]
     cost = ann_operations(graph_of(node, shapes))
     bias = math.prod(out) if getattr(node, "bias", None) is not None else 0
@@ -257,6 +258,8 @@ def test_every_node_has_a_count_of_operations(case):
         assert cost == 2 * sum(m.nnz for m in node.synapses(*shapes)) + bias
     elif isinstance(node, MaxPool):
         assert cost > math.prod(out) / 2
+    elif isinstance(node, Multiply):
+        assert cost == math.prod(out)
     elif not isinstance(node, LinearNode):
         assert cost == 0
     else:
