@@ -15,6 +15,9 @@ from snntoolbox.ir.feature import Feature
 ROLE = "what it does"
 """The first row: whether a column runs networks, writes them, or both."""
 
+MOST_COLUMNS = 8
+"""Of a table in a terminal of 80 columns."""
+
 RUNS: Mapping[str, str] = MappingProxyType({})
 """The roles where all do the same."""
 
@@ -105,10 +108,17 @@ def text_table(capabilities: Mapping[str, Capabilities], roles: Mapping[str, str
     who = summary.text_table(("", "name", "does", "delay", "exact", "installed by"), about, set(), total=False)
     numbers: dict[str, int] = {}
     groups = [[n for n in letters if roles.get(n, "runs").startswith(role)] for role in ("runs", "writes")]
-    tables = [_letter_table(capabilities, {n: letters[n] for n in group}, numbers) for group in groups if group]
+    pieces = [piece for group in groups for piece in _pieces(group)]
+    tables = [_letter_table(capabilities, {n: letters[n] for n in piece}, numbers) for piece in pieces]
     notes = (fill(why, 80, initial_indent=f"{n:2}  ", subsequent_indent=" " * 4) for why, n in numbers.items())
     meaning = "delay: steps that a spike needs to the next layer; exact: whole numbers below"
     return "\n".join([who, *wrap(meaning, 80), *(line for table in tables for line in ("", table)), "", *notes]) + "\n"
+
+
+def _pieces(names: list[str]) -> list[list[str]]:
+    """The names in as few pieces as there is room for in a table, of about the same size."""
+    count = -(-len(names) // MOST_COLUMNS)
+    return [names[len(names) * i // count : len(names) * (i + 1) // count] for i in range(count)]
 
 
 def _letter_table(
