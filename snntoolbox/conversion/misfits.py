@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.schedules.schedule import Schedule
@@ -137,7 +138,7 @@ _CHANGES: Mapping[str, Change] = {
     "[input] latency_input = False": _input(Latency),
     "[input] digit_input = False": _input(BinaryDigits),
     "frames of the events instead of them (x_test.npz)": _input(SpikeTimes),
-    "[conversion] schedule = radix": lambda c: replace(c, schedule="radix") if _digits(c) else c,
+    f"[conversion] schedule = {Radix.name}": lambda c: replace(c, schedule=Radix.name) if _digits(c) else c,
     _RATE: _choice(schedule=Rate.name),
 }
 

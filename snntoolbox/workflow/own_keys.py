@@ -29,7 +29,7 @@ def _names(settings: Settings) -> Iterator[tuple[str, str]]:
     """What hints say usually, and what is to be said beside these settings."""
     chosen = settings.conversion
     if chosen.spike_code in CODES:
-        both = " and schedule = rate" if chosen.schedule != "rate" else ""
+        both = " and schedule = rate" if chosen.schedule != type(chosen).schedule else ""
         yield "[conversion] schedule = rate", f"[conversion] spike_code = {RATES}{both}"
     if settings.cell.quantize_weights:
         yield "[conversion] weight_bits = 0", "[conversion] weight_bits = 0 and [cell] quantize_weights = False"

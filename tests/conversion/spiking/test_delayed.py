@@ -97,7 +97,7 @@ def test_the_grid_keeps_its_proof():
 
 @pytest.mark.parametrize("schedule", sorted({*SCHEDULES} - {"rate"}))
 def test_schedules_that_say_when_spikes_count_refuse_it(schedule):
-    with pytest.raises(ConversionError, match="delay = 2 needs schedule = rate"):
+    with pytest.raises(ConversionError, match="a delay of its own needs schedule = rate"):
         stb.Recipe(schedule=schedule, delay=2)
 
 

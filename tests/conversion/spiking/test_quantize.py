@@ -173,7 +173,7 @@ def test_bits_out_of_range_are_refused(new_net, bits):
 
 
 def test_what_leaves_the_grid_is_listed(new_net):
-    network = built(new_net, "chain", neuron=IF(leak=0.9, reset_potential=0.25))[2]
+    network = built(new_net, "chain", neuron=IF(leak=0.9, reset="zero", reset_potential=0.25))[2]
     with pytest.raises(UnsupportedError) as caught:
         Quantize(8)(network)
     reasons = [o.reason for o in caught.value.offenders]

@@ -75,7 +75,7 @@ BAD = {
     "no value": (["--option", "target"], "--option target has no value"),
     "no number": ([*ARTIX, "--option", "lanes=two"], "--option lanes = two is not an integer"),
     "no such value": ([*ARTIX, "--option", "lanes=3"], "power of two"),
-    "a leak": ([*ARTIX, "--set", "cell.leak=True", "--set", "cell.tau_m=20"], "backend 'fpga' cannot take"),
+    "a leak": ([*ARTIX, "--set", "cell.leak=True", "--set", "cell.tau_m=20"], "needs neurons without leak"),
     "nothing to write": (
         [*ARTIX, "--set", "tools.convert=False", "--set", "tools.simulate=False"],
         "there is no spiking network to write\n  hint: set convert = True",
