@@ -76,7 +76,8 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
 
 def _tell_halves(graph: Graph) -> None:
     """Warn of values half-way between two levels, of which neurons take the upper one."""
-    if even := [n.label for n in graph.nodes.values() if isinstance(n, ReLU) and n.halves_to_even]:
+    rounding = (n.label for n in graph.nodes.values() if isinstance(n, ReLU) and n.halves_to_even)
+    if even := [*dict.fromkeys(rounding)]:
         shown = ", ".join(even[:3]) + (f" and {len(even) - 3} more" if len(even) > 3 else "")
         told = "values half-way between two levels go to the even one in the model, here to the upper one: %s"
         log.warning(told, shown)

@@ -117,8 +117,8 @@ _HINTS = {
     BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights",
     MASK: "give all sequences the same length, filled up with values that the model was trained on",
     QUANTISED: "give the model as it was before its quantisation, or quantised by grids that do not follow the sample: "
-    "QuantizeLinear and DequantizeLinear of ONNX, fake quantisation PT2E exports of PyTorch, weights alone in Keras: "
-    "model.quantize(config=Int8QuantizationConfig(activation_quantizer=None))",
+    "QuantizeLinear and DequantizeLinear of ONNX, fake quantisation and PT2E exports of PyTorch, or of weights alone "
+    "in Keras: model.quantize(config=Int8QuantizationConfig(activation_quantizer=None))",
     CHOICE: "let the model end with the values that are compared: the result of a run has the class of each sample",
 }
 

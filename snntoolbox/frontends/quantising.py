@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.frontends.layer_call import LayerCall, Refusal
-from snntoolbox.ir.node import Node
+from snntoolbox.ir.node import LinearNode, Node
 from snntoolbox.ir.nodes import Add, AveragePool, Concat, MaxPool, Mean, Pad, Permute, ReLU, Reshape, Take
 
 BY_SAMPLE = "its grid follows from each sample's own values"
@@ -100,7 +100,12 @@ def lies_on(call: LayerCall, name: str, grid: Grid) -> bool:
     if isinstance(node, Add) and node.factors == (1.0, -1.0):
         sides = [call.builder.node(i) for i in node.inputs]
         return all(_levels(s, n, grid.scale) for s, n in zip(sides, (grid.above, grid.below), strict=True))
-    return isinstance(node, _MOVING) and bool(node.inputs) and all(lies_on(call, i, grid) for i in node.inputs)
+    return isinstance(node, _MOVING) and _adds_nothing(node) and all(lies_on(call, i, grid) for i in node.inputs)
+
+
+def _adds_nothing(node: Node) -> bool:
+    """Whether all that a node gives comes from its inputs: no constant of padding is among it."""
+    return bool(node.inputs) and not (isinstance(node, LinearNode) and node.bias is not None)
 
 
 def _levels(node: Node, levels: int, scale: float) -> bool:
@@ -117,4 +122,4 @@ def _never_below(call: LayerCall, name: str) -> bool:
     node = call.builder.node(name)
     if isinstance(node, ReLU):
         return True
-    return isinstance(node, _KEEPS_SIGN) and bool(node.inputs) and all(_never_below(call, i) for i in node.inputs)
+    return isinstance(node, _KEEPS_SIGN) and _adds_nothing(node) and all(_never_below(call, i) for i in node.inputs)

@@ -16,6 +16,9 @@ from snntoolbox.ir.node import Array
 log = logging.getLogger(__name__)
 
 CHUNK = 128  # samples at once where the batch is free; bounds the memory of large sets
+UNFAITHFUL = ("DoubleQDQPairsRemover",)
+"""Rewrites of onnxruntime that give another function: two grids in a row become one that is neither."""
+
 Run = Callable[[dict[str, Array]], list[Array]]
 
 
@@ -81,7 +84,12 @@ def _runner(model: OnnxModel) -> Run:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            proto.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=[*UNFAITHFUL],
+        )
     except Exception as error:  # onnxruntime's own kinds, which have no common base but this
         log.info("onnxruntime cannot load the model, the ONNX reference evaluator runs it: %s", error)
         return _reference_runner(proto)

@@ -14,6 +14,8 @@ from snntoolbox.frontends.quantising import BY_SAMPLE, FIXED_GRID, Grid, of_inte
 from snntoolbox.ir.node import Array
 
 RANGES: Mapping[str, tuple[int, int]] = {
+    "uint4": (0, 15),
+    "int4": (-8, 7),
     "uint8": (0, 255),
     "int8": (-128, 127),
     "uint16": (0, 65535),
@@ -26,7 +28,7 @@ _MOVING = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"
 ON_GRIDS = frozenset({*MAKING, *_MOVING, "DequantizeLinear"})
 """Operators that take quantised integers."""
 
-_TYPES = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16"}  # TensorProto.DataType
+_TYPES = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 21: "uint4", 22: "int4"}  # TensorProto.DataType
 
 
 def grid_of(call: OnnxCall, scale: int, zero: int) -> Grid:
@@ -35,7 +37,9 @@ def grid_of(call: OnnxCall, scale: int, zero: int) -> Grid:
     point = call.optional(zero, "zero point")
     if factor.size != 1 or (point is not None and point.size != 1):
         raise Refusal("quantises activations by a scale for each channel", hint="quantise activations per tensor")
-    kind = _TYPES.get(call.attribute("output_dtype", 0), "uint8") if point is None else str(point.dtype)
+    value = call.value(zero)
+    kind = str(value.first.dtype) if isinstance(value, Known) else ""
+    kind = kind or _TYPES.get(call.attribute("output_dtype", 0), "uint8")
     if kind not in RANGES:
         raise Refusal(f"quantises to {kind}; known are {', '.join(RANGES)}")
     low, high = RANGES[kind]

@@ -44,6 +44,8 @@ class Folder:
         args, kwargs = torch.utils._pytree.tree_map(lambda v: _concrete(op, v, batch), (args, kwargs))
         if op == "_weight_norm":
             _check_norm(*args)
+        if op == quantised.WATCHED and not quantised.is_frozen(args[1]):
+            raise Refusal("its grid follows from earlier calls", hint=quantised.FREEZE)
         with torch.no_grad():
             try:
                 # Of fake quantisation torch has no plan; its results are as large as what it reads first.

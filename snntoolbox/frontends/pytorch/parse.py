@@ -23,7 +23,7 @@ from snntoolbox.frontends.pytorch.handlers import (
     SIZE_READERS,
     WHOLE_LAYERS,
 )
-from snntoolbox.frontends.pytorch.handlers.quantised import DECOMPOSED
+from snntoolbox.frontends.pytorch.handlers.quantised import DECOMPOSED, WATCHED, is_frozen
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
 from snntoolbox.frontends.pytorch.operators import is_known, op_name, unknown_nodes, writes
@@ -69,10 +69,21 @@ class _Walk:
                 self.values[node] = self._call(node)
             elif node.op == "call_function" and writes(node.target) and not is_known(node.target):
                 self.builder.refuse(self._origin(node), layer_call.not_supported(op_name(node.target)).reason)
-        for buffer in self.program.graph_signature.buffers_to_mutate.values():
+        made = {node.name: node for node in self.program.graph.nodes}
+        for name_of_new, buffer in self.program.graph_signature.buffers_to_mutate.items():
+            if self._keeps(made[name_of_new]):
+                continue
             reason = "forward() changes it, so outputs depend on earlier calls"
             self.builder.refuse(self.builder.origin("buffer", buffer), reason)
         return self.builder.finish([self._result(n) for n in outputs], name).edited()
+
+    def _keeps(self, new: torch.fx.Node) -> bool:
+        """Whether the new value of a buffer is its old one: that of an observer which has been disabled."""
+        source = new.args[0] if new.target is operator.getitem else None
+        if not isinstance(source, torch.fx.Node) or op_name(source.target) != WATCHED:
+            return False
+        observes = source.args[1]
+        return isinstance(observes, torch.fx.Node) and is_frozen(self.values.get(observes))
 
     def _outputs(self) -> list[torch.fx.Node]:
         """The fx nodes that the user gets back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from snntoolbox.conversion.load import load
 from snntoolbox.conversion.stages import convert
@@ -153,3 +153,33 @@ def test_odd_scales_zero_points_and_weights_end_in_errors_of_ours(build):
             ended["refused"] += 1
     assert ended["refused"] >= 20
     assert ended["read"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("behind", "weights"),
+    [
+        ([("QuantizeLinear", "d n z", "p", {}), ("DequantizeLinear", "p n z", "y", {})], {"n": scalar(0.0519)}),
+        (
+            [
+                ("Pad", "d pads fill", "e", {}),
+                ("QuantizeLinear", "e s z", "p", {}),
+                ("DequantizeLinear", "p s z", "y", {}),
+            ],
+            {"pads": np.array([0, 0, 0, 1]), "fill": scalar(0.333)},
+        ),
+    ],
+    ids=["onto another grid", "a constant beside it"],
+)
+def test_put_on_a_grid_twice(build, behind, weights):
+    front = [("QuantizeLinear", "x s z", "q", {}), ("DequantizeLinear", "q s z", "d", {})]
+    model = build([*front, *behind], x=(5,), weights={**WEIGHTS, **weights})
+    graph = load(model)  # compared with onnxruntime
+    assert len(levels(graph)) == 2
+
+
+@pytest.mark.parametrize(("kind", "steps"), [(TensorProto.UINT4, [14, 1]), (TensorProto.INT4, [6, 9])])
+def test_integers_of_four_bits(kind, steps, build, compare):
+    nodes = [("QuantizeLinear", "x s zero", "q", {}), ("DequantizeLinear", "q s zero", "y", {})]
+    model = build(nodes, x=(5,), weights={"s": scalar(0.0237), "zero": scalar(1, np.uint8)}, opset=21)
+    model.graph.initializer[1].CopyFrom(helper.make_tensor("zero", kind, [], [1]))
+    assert levels(compare(model)) == steps

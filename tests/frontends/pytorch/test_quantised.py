@@ -128,3 +128,14 @@ def test_observers_are_frozen_first():
     model(torch.rand(8, 4))
     with pytest.raises(UnsupportedError, match="disable_observer"):
         load(model, input_shape=(4,))
+
+
+def test_disabled_observers_of_training():
+    quantization = torch.ao.quantization
+    chain = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).train()
+    chain.qconfig = quantization.get_default_qat_qconfig("fbgemm")
+    quantization.prepare_qat(chain, inplace=True)
+    chain(torch.from_numpy(X))
+    graph = load(chain.apply(quantization.disable_observer).eval(), input_shape=(4,))
+    same(graph, chain)
+    assert len(levels(graph)) >= 2

@@ -14,10 +14,16 @@ from snntoolbox.frontends.quantising import BY_SAMPLE, FIXED_GRID, Grid, lies_on
 DECOMPOSED = "quantized_decomposed"
 """The namespace of what an export of a quantised model (PT2E) is made of."""
 
+FREEZE = "freeze it: model.apply(torch.ao.quantization.disable_observer)"
+
+WATCHED = "_fused_moving_avg_obs_fq_helper_functional"
+"""Fake quantisation with an observer in it, as training with quantisation leaves it."""
+
 FOLDED = frozenset(
     {
         *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
         *(f"{DECOMPOSED}.{way}quantize_per_{what}" for way in ("", "de") for what in ("tensor", "channel")),
+        WATCHED,
     }
 )
 """What is worked out on weights."""
@@ -64,13 +70,27 @@ def by_sample(call: TorchCall) -> str:
 
 def observing(call: TorchCall) -> str:
     """Fake quantisation whose grid still follows the data."""
-    raise Refusal(BY_SAMPLE, hint="freeze it: model.apply(torch.ao.quantization.disable_observer)")
+    raise Refusal(BY_SAMPLE, hint=FREEZE)
 
 
-_OBSERVING = (
-    *("fused_moving_avg_obs_fake_quant", "_fused_moving_avg_obs_fq_helper"),
-    "_fused_moving_avg_obs_fq_helper_functional",
-)
+def is_frozen(observes: Any) -> bool:
+    """Whether an observer is known to be off, by the buffer that says whether it is on."""
+    return isinstance(observes, torch.Tensor) and not bool(observes.any())
+
+
+def watched(call: TorchCall) -> list[Any]:
+    """Fake quantisation whose observer has been disabled, the first of six results; the others stay as they were."""
+    if not is_frozen(call.args.get("observer_on")):
+        observing(call)
+    enabled = call.args.get("fake_quant_on")
+    if isinstance(enabled, torch.Tensor) and not bool(enabled.any()):
+        return [call.source(), *(None,) * 5]
+    if call.args.get("per_row_fake_quant"):
+        by_channel(call)
+    return [quantize(call), *(None,) * 5]
+
+
+_OBSERVING = ("fused_moving_avg_obs_fake_quant", "_fused_moving_avg_obs_fq_helper")
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "fake_quantize_per_tensor_affine": quantize,
@@ -82,4 +102,5 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     f"{DECOMPOSED}.quantize_per_channel": by_channel,
     f"{DECOMPOSED}.choose_qparams": by_sample,
     **dict.fromkeys(_OBSERVING, observing),
+    WATCHED: watched,
 }
