@@ -13,11 +13,11 @@ from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_
 from snntoolbox.ir.regular_files import check_regular
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, hint: str = "set [paths] path_wd") -> None:
     """ConfigError if the working folder is missing or is something else."""
     if not folder.is_dir():
         reason = "is no folder" if folder.exists() else "does not exist"
-        raise ConfigError(f"the working folder '{folder}' {reason}", hint="set [paths] path_wd")
+        raise ConfigError(f"the working folder '{folder}' {reason}", hint=hint)
 
 
 def is_model(path: Path) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,18 +21,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> Outcome:
     """Serve the page until Ctrl-C."""
-    import tempfile
-
     from snntoolbox.ir.foreign import shown
     from snntoolbox.workflow.gui.library import nicegui
     from snntoolbox.workflow.models import check_folder
     from snntoolbox.workflow.progress_lines import tell
 
-    check_folder(options.folder)
+    check_folder(options.folder, hint="name a folder that is there, or none for this one")
     nicegui()
     from snntoolbox.workflow.gui.server import serve
 
-    with tempfile.NamedTemporaryFile("w", dir=options.folder, prefix="snntoolbox-gui-", suffix=".html") as door:
+    with _door(options.folder) as door:
 
         def ready(address: str) -> None:
             tell("ready", address=address)
@@ -40,6 +40,29 @@ def execute(options: argparse.Namespace) -> Outcome:
 
         serve(options.folder, port=options.port, most_bytes=options.upload_mib * 2**20, ready=ready)
     return Outcome({"folder": options.folder.resolve()})
+
+
+@contextmanager
+def _door(folder: Path) -> Iterator[IO[str]]:
+    """A file of the owner's alone in the folder; ConfigError where none can be written there."""
+    import tempfile
+
+    from snntoolbox.errors import ConfigError
+    from snntoolbox.ir.foreign import shown
+
+    try:
+        door = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below
+            "w", dir=folder, prefix="snntoolbox-gui-", suffix=".html", delete=False
+        )
+    except OSError as error:
+        told = f"cannot write into the working folder '{shown(folder.resolve())}': {error.strerror}"
+        raise ConfigError(told, hint="choose a folder that you may write into") from error
+    try:
+        with door:
+            yield door
+    finally:
+        with suppress(OSError):  # the folder may be gone
+            Path(door.name).unlink()
 
 
 def _open(address: str, door: IO[str]) -> None:

@@ -34,6 +34,12 @@ class View:
     desk: Desk
     parts: dict[str, tuple[Any, Callable[[], None]]] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def is_behind(self) -> bool:
+        """Whether another page has set something since this one last did, or looked."""
+        before, self.texts = self.texts, self.desk.session.texts
+        return before != self.texts
 
     def part(self, name: str, draw: Callable[[], None]) -> None:
         """A place on the page whose content `draw` makes, now and when it is asked for again."""
@@ -58,7 +64,7 @@ class View:
             hint = f"\n{error.hint}" if error.hint else ""
             ui.notify(
                 shown_lines(error.message + hint), type="negative", multi_line=True, close_button="Close", timeout=0,
-                classes="refusal",
+                classes="refusal", group="refusal",
             )  # fmt: skip
             return False
         if done:

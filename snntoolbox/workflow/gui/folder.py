@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from snntoolbox.errors import ConfigError
@@ -33,6 +34,28 @@ class WorkFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Held by one page alone, as two would run each other's settings; ConfigError where another one has it."""
+        try:
+            import fcntl
+        except ImportError:  # a system without such locks
+            yield
+            return
+        place = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(place)
+            told = f"another page is open in '{shown(self.path)}'"
+            raise ConfigError(told, hint="use that one, end it, or start this one in another folder") from None
+        except OSError:  # a disk without locks
+            pass
+        try:
+            yield
+        finally:
+            os.close(place)
 
     def inside(self, path: str | Path) -> Path:
         """A path from the folder, resolved; ConfigError where it leads out."""

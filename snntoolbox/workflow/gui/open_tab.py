@@ -33,6 +33,7 @@ def open_tab(view: View) -> None:
 
 def opened(view: View) -> None:
     """Everything that shows settings, after others were taken."""
+    view.is_behind()
     view.redraw("models", "data", "form", "problems", "command", "becomes")
 
 

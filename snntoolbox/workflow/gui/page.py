@@ -6,7 +6,7 @@ from snntoolbox.backends.templates import filled
 from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.gui.desk import Desk, View, sentence
 from snntoolbox.workflow.gui.library import nicegui
-from snntoolbox.workflow.gui.open_tab import INSPECT, open_tab
+from snntoolbox.workflow.gui.open_tab import INSPECT, open_tab, opened
 from snntoolbox.workflow.gui.report_tab import report_tab, two_tab
 from snntoolbox.workflow.gui.run_tab import run_tab
 from snntoolbox.workflow.gui.settings_tab import settings_tab
@@ -20,7 +20,7 @@ _TABS = {"Open": open_tab, "Settings": settings_tab, "Run": run_tab, "Report": r
 def draw(desk: Desk) -> None:
     """Draw the page for a browser."""
     ui = nicegui().ui
-    view = View(desk)
+    view = View(desk, texts=desk.session.texts)
     ui.add_css(style())
     ui.colors(primary="#0057a3", positive="#00664b", negative="#a33a00")
     ui.dark_mode(None)
@@ -40,6 +40,8 @@ def draw(desk: Desk) -> None:
     seen: list[object] = [None]
 
     def look() -> None:
+        if view.is_behind():
+            opened(view)
         runner = desk.runner
         now = (runner.command, runner.told, runner.ended, runner.is_stopping, int(runner.seconds))
         if now == seen[0]:

@@ -87,6 +87,7 @@ def _start(view: View) -> None:
         own = f"{name} "
         said = {path.removeprefix(own): text for path, text in view.chosen.items() if path.startswith(own)}
         words = arguments(command, said, desk.folder)
+        desk.session.keep()
         desk.runner.start(command, [str(desk.session.file), *words])
 
     if view.attempt(begin):

@@ -127,7 +127,10 @@ class Runner:
         if self._running is not None:
             raise SNNToolboxError(f"{self.command} is running: one at a time", hint="wait for it, or stop it")
         self.told, self.ended, self.data = Told(), None, b""
-        self._running = _Running(self._program, command, arguments, self._folder)
+        try:
+            self._running = _Running(self._program, command, arguments, self._folder)
+        except OSError as error:
+            raise SNNToolboxError(f"{command} cannot be started: {error}") from error
 
     def poll(self) -> bool:
         """Take in what was said since; whether a command has ended by now that had not before."""

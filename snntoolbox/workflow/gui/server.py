@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,13 @@ _PAGE_POLICY = (
 
 def serve(folder: Path, *, port: int, most_bytes: int, ready: Callable[[str], None]) -> None:
     """Serve the page for a folder until Ctrl-C; `ready` is told its address. What runs by then is ended."""
-    app, work = application(), WorkFolder(folder)
+    work = WorkFolder(folder)
+    with work.held():
+        _serve(work, port, most_bytes, ready)
+
+
+def _serve(work: WorkFolder, port: int, most_bytes: int, ready: Callable[[str], None]) -> None:
+    app = application()
     session, runner, token = Session(work), Runner(work.path), secrets.token_urlsafe(24)
     session.restore()
     desk = Desk(work, session, runner, most_bytes)
@@ -43,12 +52,37 @@ def serve(folder: Path, *, port: int, most_bytes: int, ready: Callable[[str], No
     guard = Guard(app, token=token, port=port, most_bytes=most_bytes + _AROUND)
     try:
         ready(f"http://127.0.0.1:{port}/?token={token}")
-        server_of(guard).run(sockets=[listening])
+        server = server_of(guard)
+        with _ended_by_hangup(server):
+            server.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
         runner.close()
         listening.close()
+
+
+@contextmanager
+def _ended_by_hangup(server: Any) -> Iterator[None]:
+    """A terminal that is closed ends the server in order, as SIGTERM does, and then the program."""
+    number = getattr(signal, "SIGHUP", None)
+    is_main = threading.current_thread() is threading.main_thread()
+    if number is None or not is_main or signal.getsignal(number) is signal.SIG_IGN:  # as nohup has it
+        yield
+        return
+    heard = []
+
+    def end(number: int, frame: object) -> None:
+        heard.append(number)
+        server.should_exit = True
+
+    before = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+    if heard:
+        signal.raise_signal(number)
 
 
 def _listening(port: int) -> socket.socket:

@@ -105,6 +105,10 @@ class Session:
         """What is set besides files, as ``section.key=value``, for what looks at the model alone."""
         return [f"{p}={t}" for p, t in self.texts.items() if p.split(".")[0] in _PATHS_OF_KEYS and "%(" not in t]
 
+    def keep(self) -> None:
+        """Write what is set once more, in case that somebody has changed the file."""
+        self._keep(self.texts)
+
     def _keep(self, texts: Mapping[str, str]) -> None:
         self.texts = dict(texts)
         write_text(self.file, commented_text(self.texts))

@@ -30,6 +30,7 @@ def asked(view: View, field: Field) -> None:
 
     def change(event: Any) -> None:
         view.attempt(partial(view.desk.session.set, field.path, event.value or ""))
+        view.is_behind()  # its own change: the form stays as it is
         view.redraw("problems", "data")
 
     entry = ui.input(

@@ -1,6 +1,7 @@
 """The command that serves the page says what it lacks, and takes numbers in their bounds."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,28 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch, capsys, tmp_pa
 
 def test_a_folder_that_is_none_is_told(capsys, tmp_path):
     assert main(["gui", str(tmp_path / "nowhere")]) == 2
-    assert "does not exist" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "does not exist" in told
+    assert "path_wd" not in told
+
+
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("nicegui")
+
+    def full(*words, **about):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    assert main(["gui", str(tmp_path)]) == 2
+    assert "cannot write into the working folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_goes_away_ends_in_order(monkeypatch, tmp_path):
+    pytest.importorskip("nicegui")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.setattr("snntoolbox.workflow.gui.server.serve", lambda folder, **about: shutil.rmtree(folder))
+    assert main(["gui", str(folder)]) == 0
 
 
 @pytest.mark.parametrize("option", ["--port=70000", "--port=x", "--upload-mib=0"])

@@ -85,3 +85,11 @@ def test_arrays_of_a_folder(work):
     (work.path / "x_test.npz").write_bytes(b"123")
     assert work.data(work.path) == [("x_test.npz", 3)]
     assert work.data(work.path / "nowhere") == []
+
+
+def test_one_page_holds_a_folder(work):
+    pytest.importorskip("fcntl")
+    with work.held(), pytest.raises(ConfigError, match="another page is open"), WorkFolder(work.path).held():
+        pass
+    with WorkFolder(work.path).held():
+        pass

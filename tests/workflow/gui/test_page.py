@@ -234,6 +234,31 @@ def test_axe_finds_no_serious_fault(browser, server, width, scheme):
     page.close()
 
 
+def test_two_tabs_show_the_same_settings(page, browser, server):
+    show(page, "Settings")
+    other = opened(browser, server)
+    set_key(other, "simulation.duration = 17")
+    page.get_by_text("simulation (").click()
+    page.wait_for_function("[...document.querySelectorAll('input')].some(i => i.value == '17')")
+    set_key(other, "simulation.duration = 16")
+    other.close()
+
+
+def test_a_second_page_in_the_folder_is_refused(server):
+    words = [sys.executable, "-m", "snntoolbox", "gui", str(server.folder), "--no-browser"]
+    second = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 2
+    assert "another page is open" in second.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+def test_a_closed_terminal_ends_it(tmp_path):
+    server = Server(tmp_path)
+    assert server.ask("/")[0] == 403
+    server.process.send_signal(signal.SIGHUP)
+    assert server.process.wait(30) == 129
+
+
 def test_who_has_no_token_or_asks_for_more_is_kept_out(server, browser):
     address = urlsplit(server.address)
     token = {"Cookie": f"snntoolbox-{address.port}={address.query.removeprefix('token=')}"}

@@ -107,3 +107,10 @@ def test_it_ends_with_the_page(start):
 
 def test_files_of_the_folder_are_no_modules():
     assert "-P" in module.PROGRAM
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path):
+    runner = Runner(tmp_path / "gone", program=("sh", "-c", ""))
+    with pytest.raises(SNNToolboxError, match="run cannot be started"):
+        runner.start("run", ())
+    assert runner.command == ""

@@ -120,3 +120,11 @@ def test_keys_without_effect_are_told(session):
     session.open_demo()
     session.set("simulation.architecture", "truenorth")
     assert session.check().notes == ("simulation.architecture has no effect: simulator = INI",)
+
+
+def test_what_is_set_is_what_is_run(session):
+    session.open_demo()
+    session.set("simulation.duration", "11")
+    session.file.write_text("[simulation]\nduration = 13\n")  # by somebody else
+    session.keep()
+    assert texts_in(session.file) == session.texts
