@@ -105,7 +105,8 @@ class Trials:
     @cached_property
     def _plain(self) -> Graph:
         """The original, its outputs as the read-outs of a spiking network say them."""
-        plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule=Rate.name)
+        schedule = self.recipe.schedule if self.recipe.chosen_schedule.multiplies else Rate.name
+        plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule=schedule)
         return lower(self.graph, plain)
 
     @property

@@ -7,7 +7,7 @@ from snntoolbox.analysis.trials import Trials
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.settle import settle
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.nodes import Dense, Input, ReLU
+from snntoolbox.ir.nodes import Dense, Input, Multiply, ReLU
 
 
 def test_a_recipe_is_chosen_once_for_a_duration(monkeypatch):
@@ -26,3 +26,12 @@ def test_a_recipe_is_chosen_once_for_a_duration(monkeypatch):
     trials.converted(Recipe(), 4)  # another duration
     trials.converted(Recipe(threshold_rule="ltb"), 8)  # less left open
     assert [s.choice is not None for s in settled[2:]] == [True, True]
+
+
+def test_the_original_of_products():
+    random = np.random.default_rng(0)
+    graph = Graph([Input(name="x", shape=(6,)), Dense(name="d", inputs=("x",), weight=random.normal(size=(3, 6))),
+                   ReLU(name="r", inputs=("d",)), Multiply(name="y", inputs=("d", "r"))], ["y"])  # fmt: skip
+    trials = Trials(graph, [random.normal(size=(40, 6))], 8, Recipe(schedule="phased"))
+    np.testing.assert_allclose(trials.original, graph.run(*trials.held), atol=1e-6)
+    assert trials.outcome(trials.run(trials.converted(trials.recipe, 8), 8)).output_error < 0.3
