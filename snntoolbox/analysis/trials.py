@@ -56,6 +56,11 @@ class Measurement:
     interval: float
 
 
+def widest_schedule(recipe: Recipe) -> str:
+    """The schedule that takes most layers of those near a recipe: its own where that multiplies, else rate coding."""
+    return recipe.schedule if recipe.chosen_schedule.multiplies else Rate.name
+
+
 @dataclass(frozen=True, eq=False)
 class Trials:
     """Conversions of one graph, measured on calibration samples that did not choose their thresholds.
@@ -105,7 +110,7 @@ class Trials:
     @cached_property
     def _plain(self) -> Graph:
         """The original, its outputs as the read-outs of a spiking network say them."""
-        schedule = self.recipe.schedule if self.recipe.chosen_schedule.multiplies else Rate.name
+        schedule = widest_schedule(self.recipe)
         plain = replace(self.recipe, max2avg_pool=False, softmax_to_relu=False, readout="linear", schedule=schedule)
         return lower(self.graph, plain)
 

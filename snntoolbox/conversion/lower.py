@@ -67,7 +67,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := unsupported_nodes(graph, kept):
         raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
     schedule = recipe.chosen_schedule
-    if offenders := [*schedule.unsupported(graph), *_without_windows(graph, recipe)]:
+    if offenders := [*schedule.unsupported(graph), *without_windows(graph, recipe)]:
         hint = _WINDOWED if not schedule.multiplies and _products(graph) else schedule.hint
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=hint)
     named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
@@ -91,7 +91,7 @@ def _products(graph: Graph) -> list[str]:
     return list(dict.fromkeys(n.label for n in graph.nodes.values() if isinstance(n, Multiply)))
 
 
-def _without_windows(graph: Graph, recipe: Recipe) -> list[Unsupported]:
+def without_windows(graph: Graph, recipe: Recipe) -> list[Unsupported]:
     """Products in a schedule whose layers do not count before others fire."""
     if recipe.chosen_schedule.multiplies:
         return []

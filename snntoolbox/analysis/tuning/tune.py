@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from snntoolbox.analysis.trials import Budget, Trials
+from snntoolbox.analysis.trials import Budget, Trials, widest_schedule
 from snntoolbox.analysis.tuning import short_trials
 from snntoolbox.analysis.tuning.search import Rung, SearchResult, search
 from snntoolbox.analysis.tuning.space import Candidate, Space, axes
@@ -15,9 +15,8 @@ from snntoolbox.analysis.tuning.tuning import Target, Trial, Tuning, best_of, in
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.changes import changed
-from snntoolbox.conversion.lower import lower
+from snntoolbox.conversion.lower import lower, without_windows
 from snntoolbox.conversion.recipe import GATES, POOLS, Recipe
-from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.arguments import checked
@@ -172,10 +171,10 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
     """(axis, value) -> why it cannot be, before any trial; UnsupportedError where no coding runs on the simulator."""
     backend, left_out = backend_named(simulator), {}
     space, refusal = Space.around(base), None
-    lowered = lower(graph, replace(base, schedule=Rate.name, max_pool="relu_tree"))
+    lowered = lower(graph, replace(base, schedule=widest_schedule(base), max_pool="relu_tree"))
     for name, changes in space.axes["coding"].items():
         schedule = space.schedule(name)
-        if offenders := schedule.unsupported(lowered):
+        if offenders := [*schedule.unsupported(lowered), *without_windows(lowered, changed(base, changes))]:
             left_out["coding", name] = ", ".join(dict.fromkeys(o.reason for o in offenders))
             continue
         try:

@@ -16,7 +16,7 @@ from snntoolbox.conversion.stages import spiking
 from snntoolbox.errors import ArgumentError, ConversionError, DataError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF, Reset
-from snntoolbox.ir.nodes import Dense, Input, ReLU
+from snntoolbox.ir.nodes import Dense, Input, Multiply, ReLU
 
 
 def network(outputs=4):
@@ -256,3 +256,16 @@ def test_an_agreement_needs_classes():
     graph, x = network(outputs=1)
     with pytest.raises(SNNToolboxError, match="says no classes"):
         stb.tune(graph, x, agreement=0.9)
+
+
+def test_codings_without_products_are_left_out():
+    random = np.random.default_rng(3)
+    nodes = [
+        Input(name="x", shape=(4,)),
+        Dense(name="d", inputs=("x",), weight=random.normal(size=(3, 4))),
+        ReLU(name="r", inputs=("d",)),
+        Multiply(name="y", inputs=("d", "r")),
+    ]
+    found = stb.tune(Graph(nodes, ["y"]), random.normal(size=(40, 4)), steps=[4], schedule="phased", budget=2)
+    assert "product of two activations" in found.left_out["coding plain"]
+    assert all(t.candidate.chosen["coding"] in ("phased", "radix", "first-spike") for t in found.trials)
