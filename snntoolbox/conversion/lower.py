@@ -20,6 +20,7 @@ from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.clamp import named
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
@@ -67,7 +68,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if offenders := unsupported_nodes(graph, kept):
         raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
     schedule = recipe.chosen_schedule
-    if offenders := [*schedule.unsupported(graph), *without_windows(graph, recipe)]:
+    if offenders := [*schedule.unsupported(graph), *without_windows(graph, schedule)]:
         hint = _WINDOWED if not schedule.multiplies and _products(graph) else schedule.hint
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=hint)
     named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
@@ -91,9 +92,9 @@ def _products(graph: Graph) -> list[str]:
     return list(dict.fromkeys(n.label for n in graph.nodes.values() if isinstance(n, Multiply)))
 
 
-def without_windows(graph: Graph, recipe: Recipe) -> list[Unsupported]:
+def without_windows(graph: Graph, schedule: Schedule) -> list[Unsupported]:
     """Products in a schedule whose layers do not count before others fire."""
-    if recipe.chosen_schedule.multiplies:
+    if schedule.multiplies:
         return []
     why = "a product of two activations needs counts of whole windows"
     return [Unsupported(label, why) for label in _products(graph)]

@@ -174,7 +174,7 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
     lowered = lower(graph, replace(base, schedule=widest_schedule(base), max_pool="relu_tree"))
     for name, changes in space.axes["coding"].items():
         schedule = space.schedule(name)
-        if offenders := [*schedule.unsupported(lowered), *without_windows(lowered, changed(base, changes))]:
+        if offenders := [*schedule.unsupported(lowered), *without_windows(lowered, schedule)]:
             left_out["coding", name] = ", ".join(dict.fromkeys(o.reason for o in offenders))
             continue
         try:

@@ -266,6 +266,6 @@ def test_codings_without_products_are_left_out():
         ReLU(name="r", inputs=("d",)),
         Multiply(name="y", inputs=("d", "r")),
     ]
-    found = stb.tune(Graph(nodes, ["y"]), random.normal(size=(40, 4)), steps=[4], schedule="phased", budget=2)
+    found = stb.tune(Graph(nodes, ["y"]), random.normal(size=(40, 4)), steps=[2], schedule="phased", budget=1)
     assert "product of two activations" in found.left_out["coding plain"]
     assert all(t.candidate.chosen["coding"] in ("phased", "radix", "first-spike") for t in found.trials)
