@@ -43,12 +43,13 @@ def stepped(network, x, steps, record):
         for c in flat.connections:
             if now >= c.delay:
                 brought = c.weight * fired[c.source][now - c.delay][c.pre]
-                np.add.at(arriving[c.target][int(c.inhibitory)], c.post, brought)
+                np.add.at(arriving[c.target][int(c.inhibitory or c.latched)], c.post, brought)
         for name, cells in flat.cells.items():
             if now >= cells.onset:
                 shape = (host.samples, *cells.shape)
-                excited, inhibited = (part.reshape(shape) for part in arriving[name])
-                both = np.stack([excited + inhibited, inhibited], axis=1)
+                excited, second = (part.reshape(shape) for part in arriving[name])
+                whole = excited if alone[name].latched else excited + second
+                both = np.stack([whole, second], axis=1)
                 given = both if len(alone[name].currents) == 2 else excited
                 values = neurons[name].step(given, constant[name].reshape(shape), now - cells.onset)
                 fired[name][now] = values.ravel()

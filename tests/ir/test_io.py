@@ -36,6 +36,7 @@ from snntoolbox.ir.nodes import (
     Input,
     MaxPool,
     Mean,
+    Multiply,
     Pad,
     Permute,
     ReLU,
@@ -88,7 +89,8 @@ def every_node():
         ReLU(name="levels", inputs=("sparse",), max_value=np.abs(draw(4)), levels=8),
         Floor(name="floor", inputs=("levels",)),
         Elementwise(name="smooth", inputs=("floor",), function="gelu"),
-        Softmax(name="soft", inputs=("smooth",), log=True),
+        Multiply(name="product", inputs=("smooth", "floor")),
+        Softmax(name="soft", inputs=("product",), log=True),
     ]
     return Graph(nodes, ["soft", "s"], name="ö/é net")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from snntoolbox.errors import BackendError
+
+log = logging.getLogger(__name__)
 
 DEFAULT = "python3.10"
 _SECONDS = 60.0
@@ -32,9 +35,17 @@ def found(python: str) -> str:
     path = shutil.which(str(Path(python).expanduser()))
     if path is None:
         raise BackendError(f"simulator 'lava': there is no interpreter '{python}'", hint=HOW)
+    if os.sep in python:
+        _tell(path)
     if wrong := _wrong(path):
         raise BackendError(f"simulator 'lava': '{python}' {wrong}", hint=HOW)
     return path
+
+
+@cache
+def _tell(path: str) -> None:
+    """Says once that what a configuration names is run."""
+    log.warning("'%s' is a program, and is run for Lava", path)
 
 
 @cache

@@ -238,7 +238,7 @@ def test_deeper_queues_are_told(tmp_path):
 # what is asked for -> what the message must say
 BAD = {
     "bits out of range": (["--set", "conversion.weight_bits=17"], "weight_bits"),
-    "a leak": (["--set", "cell.leak=True", "--set", "cell.tau_m=20"], "backend 'fpga' cannot take"),
+    "a leak": (["--set", "cell.leak=True", "--set", "cell.tau_m=20"], "needs neurons without leak"),
     "unknown target": (["--target", "virtex"], "there is no target 'virtex'\n  hint: there are artix7, ice40"),
     "unknown device": (["--device", "hx8k"], "no device 'hx8k'\n  hint: it has xc7a35t, xc7a100t"),
     "lanes": (["--lanes", "3"], "power of two"),

@@ -65,6 +65,14 @@ def test_an_interpreter_that_cannot_be_used_is_refused_with_how_to_make_one(inte
     assert backend_named("lava").capabilities.installed() in (False, True)
 
 
+def test_that_the_program_of_a_configuration_is_run_is_told_once(interpreter, caplog):
+    net, python = network(), interpreter("exit 3")
+    for _ in range(2):
+        with pytest.raises(BackendError):
+            run(net, samples(net), simulator="lava", python=python)
+    assert [r.getMessage() for r in caplog.records] == [f"'{python}' is a program, and is run for Lava"]
+
+
 def test_the_command_line_refuses_it_before_the_conversion(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(stb.demo.copy_to(tmp_path).parent)
     wanted = ["simulation.simulator=lava", "conversion.weight_bits=8", "lava.python=/nowhere/python"]

@@ -99,13 +99,13 @@ def test_more_digits_come_nearer(given, weight_bits):
 
 REFUSED = {
     "poisson": ({"encoding": Poisson()}, "radix needs constant-current or binary-digit input"),
-    "leak": ({"neuron": IF(leak=0.9)}, "radix needs neurons .* without leak"),
+    "leak": ({"neuron": IF(leak=0.9)}, "radix needs neurons without leak"),
     "reset": ({"neuron": IF(reset=Reset.ZERO)}, "radix needs neurons with reset = subtract"),
     "refractory": ({"neuron": IF(refractory=1)}, "radix needs neurons without a refractory"),
     "signed": ({"neuron": IF(negative=Negative.MEMORY)}, "radix needs plain spikes"),
     "correction": ({"layer_correction": "bias"}, "bias does not go with schedule = radix"),
     "no duration": ({"duration": None}, "radix needs the number of steps(.|\n)*schedule='radix', duration=6"),
-    "digits": ({"duration": 17}, "17 are too many(.|\n)*4 to 8"),
+    "digits": ({"duration": 17}, "17 are too many(.|\n)*duration = 6"),
     "usual duration": ({"duration": 64}, "64 are too many"),
 }
 

@@ -29,7 +29,7 @@ def test_each_feature_stands_once_in_the_section_of_a_target():
         r.name for r in f.FEATURES
     }
     assert "reset by subtraction" in exact
-    assert rows["leak"] == "| leak | refused | it never leaks |  |"
+    assert rows["leak"] == "| leak | refused | it never leaks | [cell] leak = False |"
     assert "exact with reset zero, else refused" in rows["refractory period"]
     assert "made otherwise" in rows["max pooling"]
     assert "maxpool_type = relu_tree" in rows["max pooling"]
