@@ -10,14 +10,19 @@ from snntoolbox.ir.adaptive import RateThreshold
 
 
 class Adapting:
-    """What sets `theta` of a group whose samples stand side by side; called behind each step.
+    """What sets the thresholds `name` of a group whose samples stand side by side; called behind each step.
 
     The rule is the part's own, in numpy: Brian2's language has no largest value of a group.
     """
 
-    def __init__(self, part: RateThreshold, group: Any, samples: int, onset: int) -> None:
-        self.part, self.group, self.samples = part, group, samples
-        self.before, self.memory = onset, part.start((samples, len(group) // samples))
+    def __init__(self, part: RateThreshold, group: Any, samples: int, onset: int, name: str = "theta") -> None:
+        self.part, self.group, self.samples, self.onset, self.name = part, group, samples, onset, name
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, as at the start of time."""
+        self.before = self.onset
+        self.memory = self.part.start((self.samples, len(self.group) // self.samples))
 
     def __call__(self) -> None:
         """Nothing moves before the onset."""
@@ -28,4 +33,4 @@ class Adapting:
         height = self.memory["height"]
         self.part.fired(values, self.memory)
         if self.memory["height"] is not height:
-            self.group.theta = np.broadcast_to(self.memory["height"], values.shape).ravel()
+            setattr(self.group, self.name, np.broadcast_to(self.memory["height"], values.shape).ravel())

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from snntoolbox.backends.brian2.adapting import Adapting
 from snntoolbox.backends.brian2.parts import shifted, values_fired
 from snntoolbox.backends.pynn.engine import Engine, first_steps
+from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, spread
 from snntoolbox.ir.host import Timed
@@ -80,20 +82,28 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
     Clamped: lambda part: {"opens": float(part.steps), "clamped": float(part.steps), "restart": part.potential},
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
+    RateThreshold: lambda part: {"adapts": part},
+    ThresholdSpikes: lambda part: {"fires": f"fired = int({THRESHOLD.replace(OPEN, f'({OPEN})')}) * vth"},
+    SubtractSent: lambda part: {"reset": "v -= fired"},
 }
 """The parameters that stand for each part; thresholds are set cell by cell.
 
-As 'reset' the code of a reset, as 'fires' that of the value of a spike, where spikes have some.
+As 'reset' the code of a reset, as 'fires' that of the value of a spike, where spikes have some, and as 'adapts' what
+thresholds follow.
 """
 
 
 @dataclass(frozen=True)
 class Code:
-    """The code of cells: of a reset, and of the value of a spike (empty where it is 1), kept for so many steps more."""
+    """The code of cells: of a reset, and of the value of a spike (empty where it is 1), kept for so many steps more.
+
+    adapts: what their thresholds follow.
+    """
 
     reset: str
     fires: str = ""
     kept: int = 0
+    adapts: RateThreshold | None = None
 
     @property
     def earlier(self) -> tuple[str, ...]:
@@ -134,12 +144,19 @@ class Brian2Engine(Engine):
         of_parts = {name: value for part in cells.neuron.parts for name, value in PARTS[type(part)](part).items()}
         reset, initial = of_parts.pop("reset"), of_parts["leak"] * cells.initial
         first = self.offset + 1 + cells.onset
-        fires = of_parts.pop("fires", "")
+        fires, adapts = of_parts.pop("fires", ""), of_parts.pop("adapts", None)
         of_parts["restart"] = spread(of_parts.get("restart", 0.0), cells.shape)
         delays = [c.delay for c in self.flat.connections if fires and c.source == cells.name]
-        code = Code(f"sent += fired * counts; {reset}; waiting = pause", fires, max(delays, default=1) - 1)
+        code = Code(f"sent += fired * counts; {reset}; waiting = pause", fires, max(delays, default=1) - 1, adapts)
         cell_type = self.pynn.cell_type(code)
         return cell_type(vth=cells.threshold, initial=initial, first=first, **of_parts)
+
+    def restart(self) -> None:
+        """Go back to the start of time, with the thresholds of then."""
+        super().restart()
+        for name in self.flat.cells:
+            if (adapting := self.populations[name].brian2_group.adapting) is not None:
+                adapting.restart()
 
     def synapse_type(self, connection: Connection) -> Any:
         """Synapses whose weights have no unit, times the value of a spike when it was fired."""
@@ -183,6 +200,11 @@ def _group(brian2: Any) -> Any:
                 setattr(self, name, values)
             step = shifted(code.earlier) + TICK + code.fires
             self.run_regularly(step, when="groups", clock=clock)
+            self.add_attribute("adapting")
+            self.adapting: Adapting | None = None
+            if code.adapts is not None:
+                self.adapting = Adapting(code.adapts, self, 1, round(float(self.first[0])), "vth")
+                simulator.state.network.add(brian2.NetworkOperation(self.adapting, clock=clock, when="end"))
 
         def initialize(self) -> None:
             for name, values in self.initial_values.items():
