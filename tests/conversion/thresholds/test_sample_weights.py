@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 import snntoolbox as stb
 from snntoolbox.conversion.thresholds.mmse import MMSEThresholds
@@ -45,7 +44,7 @@ def test_one_large_sample_does_not_choose_the_scale():
 
 def digits_net():
     """Three layers of random rectifiers and a fitted read-out, with digits to calibrate it and to test it."""
-    x, y = load_digits(return_X_y=True)
+    x, y = pytest.importorskip("sklearn.datasets").load_digits(return_X_y=True)
     x, random, nodes = (x / 16).astype(np.float32), np.random.default_rng(0), [Input(name="x", shape=(64,))]
     hidden = x.astype(np.float64)
     for i in range(3):
