@@ -74,13 +74,14 @@ class Capabilities:
     def check(self, backend: str, network: SpikingNetwork, others: Mapping[str, Capabilities] | None = None) -> None:
         """Raise an UnsupportedError that lists everything missing, if anything is.
 
-        The hint names the settings that lower it away, and those of `others` (name -> capabilities) that can run it.
+        The hint names those of `others` (name -> capabilities) that can run it, or the settings that together lower all
+        of it away.
         """
         if not (lacking := self._lacking(network)):
             return
         fit = [name for name, other in (others or {}).items() if name != backend and not other.missing(network)]
         hints = [f"simulator = {' or '.join(fit)} can run all of these"] if fit else []
-        hints += dict.fromkeys(setting for asked in lacking for setting in self._settings(asked.feature, network))
+        hints += filter(None, [_together([self._settings(asked.feature, network) for asked in lacking])])
         hint = ", or ".join(hints) or "`snntoolbox capabilities` shows what each simulator runs"
         raise UnsupportedError(f"backend '{backend}'", self.missing(network), hint=hint)
 
@@ -100,3 +101,10 @@ class Capabilities:
         lowering = feature.lowered_by
         lowered = [lowering.setting] if lowering and lowering.helps(self.features) else []
         return [*filter(None, [feature.way_out(network)]), *lowered]
+
+
+def _together(ways: list[list[str]]) -> str:
+    """All settings, if one of them mends all that is lacking; else those that do it together, some for each thing."""
+    if any(all(setting in others for others in ways) for setting in ways[0]):
+        return ", or ".join(dict.fromkeys(setting for own in ways for setting in own))
+    return ", and ".join(filter(None, dict.fromkeys(" or ".join(own) for own in ways)))

@@ -194,6 +194,14 @@ def test_hint_names_each_setting_once_and_only_what_helps():
         assert caught.value.hint.count("weight_bits = 8") == on_grid
 
 
+def test_settings_that_help_only_together_are_joined_by_and():
+    net = network(IF(window=(0, 1), leak=0.9))
+    with pytest.raises(UnsupportedError) as caught:
+        PLAIN.check("tested", net)
+    told = caught.value.hint.partition(", and ")
+    assert {words.partition("] ")[2] for words in (told[0], told[2])} == {"schedule = rate", "leak = False"}
+
+
 def test_one_layer_of_two_populations_is_named_once():
     twice = replace(network(IF(window=(0, 1))).populations["p0"], name="p1")
     net = network(IF(window=(0, 1)))
