@@ -147,13 +147,14 @@ class Operations:
 
     def __init__(self, network: SpikingNetwork, graph: Graph | None) -> None:
         self._network, self._graph = network, graph
-        self._operations, self._samples, self._steps = 0.0, 0, 0
+        self._operations, self._samples, self._steps = 0, 0, 0
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
         result = batch.result
         counts = {**result.events, **input_events(self._network, [batch.input], result.steps, self._samples)}
-        self._operations += synaptic_operations(self._network, counts) * result.samples
+        # A whole number, so that it does not matter how samples are batched.
+        self._operations += round(synaptic_operations(self._network, counts) * result.samples)
         self._samples += result.samples
         self._steps = result.steps
 

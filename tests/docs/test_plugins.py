@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -117,7 +118,7 @@ def test_exporter_is_known_to_the_command_line(matrices):
     assert not (folder / "again").exists()
     run = python([*SNNTOOLBOX, "export", "demo/demo_onnx.ini", "--to", "INI", "-o", "x"], folder / "packages", folder)
     assert run.returncode == 2
-    assert "exporters are fpga, matrices" in run.stderr
+    assert re.search("exporters are fpga, .*matrices", run.stderr)
 
 
 CONFORMANCE = "import snntoolbox as stb; print(*sorted({*stb.check_exporter('matrices').values()}))"

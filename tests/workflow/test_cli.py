@@ -74,7 +74,7 @@ def test_as_a_program(workspace):
     found = read_report(workspace)
     lines = out.splitlines()
     assert any(re.search(rf"ANN .*{found['ann_accuracy']:.2%} .* 20$", line) for line in lines)
-    assert any(re.search(rf"SNN, 32 ms on INI .*{found['snn_accuracy']:.2%} ", line) for line in lines)
+    assert any(re.search(rf"SNN, 64 ms on INI .*{found['snn_accuracy']:.2%} ", line) for line in lines)
     assert any(re.search(r"max_pool\.larger_2 +16x4x4 +256 +0\.\d{4} +0\.9\d{3} +Add$", line) for line in lines)
     assert f"Report: {workspace / 'log' / 'demo_onnx' / 'report.json'}" in lines
     assert f"Page:   {workspace / 'log' / 'demo_onnx' / 'report.html'}" in lines
