@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from needed import needed
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before anything imports Keras
 
@@ -49,6 +50,20 @@ def lava_python(tmp_path_factory):
             subprocess.run([*pip, "--no-compile", "--no-deps", *LAVA], check=True)
             (folder / "made").touch()
     return str(folder / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The Chromium of this machine; skips where it or Playwright is missing, but not in CI."""
+    needed("playwright")
+    if not (chromium := shutil.which("chromium")) and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed")
+    from playwright import sync_api as playwright
+
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

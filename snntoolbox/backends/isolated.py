@@ -152,14 +152,7 @@ class _Worker:
 
     def _death(self) -> DiedError:
         self.process.join(_SECONDS_TO_END)
-        code = self.process.exitcode
-        reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-        said = self.log.read().splitlines()[-_LAST_LINES:]
-        quoted = "".join(f"\n    | {line}" for line in said)
-        return DiedError(
-            f"the process of simulator '{self.name}' ended ({reason}){quoted}",
-            hint="it may have run out of memory: a smaller batch, or fewer neurons and synapses",
-        )
+        return death(self.name, self.process.exitcode, self.log.read())
 
     def end(self) -> None:
         """Stop the process and drop what it printed."""
@@ -170,6 +163,16 @@ class _Worker:
             self.process.kill()
             self.process.join()
         self.log.close()
+
+
+def death(name: str, code: int | None, said: str) -> DiedError:
+    """The error of a simulator whose process has ended, with its exit code and the last of what it said."""
+    reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+    quoted = "".join(f"\n    | {line}" for line in said.splitlines()[-_LAST_LINES:])
+    return DiedError(
+        f"the process of simulator '{name}' ended ({reason}){quoted}",
+        hint="it may have run out of memory: a smaller batch, or fewer neurons and synapses",
+    )
 
 
 @atexit.register

@@ -17,7 +17,7 @@ from snntoolbox.conversion.stages import drawing
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.head import Head
+from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Input
@@ -48,8 +48,8 @@ def smallest_network(
         populations.append(_pool(recipe))
     last = populations[-1].name
     grid = Grid(weight_bits=recipe.weight_bits, start=1, growth=1) if recipe.weight_bits else None
-    head = Head(kind="classes") if recipe.readout == "softmax" else None
-    output = Readout(name="output", current=last, shape=_SHAPE, head=head)  # type: ignore[arg-type]
+    head = Head(kind="classes") if recipe.readout == "softmax" else usual_head(_SHAPE)
+    output = Readout(name="output", current=last, shape=_SHAPE, head=head)
     wiring = Graph(nodes, list(dict.fromkeys(["x", CELLS, last])))
     network = SpikingNetwork(wiring, {"x": recipe.encoding}, populations, [output], grid=grid, dt=recipe.dt)
     network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)

@@ -1,7 +1,9 @@
 """Which versions of other packages may be installed: none with a known hole in what is used, and the pinned ones."""
 
 import configparser
+import os
 import re
+from importlib.util import find_spec
 
 import house
 import pytest
@@ -57,3 +59,13 @@ def test_each_floor_that_is_for_a_hole_says_which():
         above = re.search(rf"((?:    #.*\n)+)    {name}>=", text)
         assert above, name
         assert "CVE-" in above[1]
+
+
+@pytest.mark.skipif(not os.environ.get("CI"), reason="users need not have everything")
+def test_in_ci_nothing_skips_for_want_of_a_library():
+    """All that some test asks for, in whatever way, and numba, which has a function of its own for that."""
+    asked = re.compile(r"""(?:importorskip|needed|find_spec)\(["'](\w+)""")
+    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    modules = {name for text in sources for name in asked.findall(text)} | {"numba"}
+    assert len(modules) > 10
+    assert [name for name in sorted(modules) if find_spec(name) is None] == []

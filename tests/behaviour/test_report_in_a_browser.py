@@ -1,16 +1,14 @@
 """The page of the demo in a browser: it opens from disk, asks for nothing, answers clicks, and is accessible."""
 
 import os
-import shutil
 
 import pytest
 
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 
-CHROMIUM = shutil.which("chromium")
 CI = bool(os.environ.get("CI"))
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not CHROMIUM and not CI, reason="Chromium is not installed")]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -20,18 +18,6 @@ def report(tmp_path_factory):
     short = ("--set", "simulation.num_to_test=100", "--set", "simulation.duration=16")
     assert main([str(folder / "demo_onnx.ini"), *short]) == 0
     return folder / "log" / "demo_onnx" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CI:
-        pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    from playwright import sync_api as playwright
-
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 ALL = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]

@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from needed import needed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEEDS = {  # folder -> packages beyond the core
@@ -45,8 +45,7 @@ def test_the_readme_names_every_example():
 @pytest.mark.parametrize("name", NEEDS)
 def test_model_is_made_and_converted(name, tmp_path):
     for package in NEEDS[name]:
-        if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
+        needed(package)
     folder, elsewhere = tmp_path / name, tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()
@@ -65,8 +64,7 @@ def test_model_is_made_and_converted(name, tmp_path):
 
 
 def test_the_notebook_tells_what_it_shows(tmp_path, monkeypatch):
-    if find_spec("nbclient") is None and not os.environ.get("CI"):
-        pytest.skip("nbclient is not installed")
+    needed("nbclient")
     import nbformat
     from nbclient import NotebookClient
 
@@ -105,8 +103,7 @@ def test_conversion_in_python(tmp_path):
 
 
 def test_fine_tuning_helps_at_few_steps(tmp_path):
-    if find_spec("sklearn") is None and not os.environ.get("CI"):
-        pytest.skip("sklearn is not installed")
+    needed("sklearn")
     header, *rows = run(EXAMPLES / "qcfs_finetune.py", cwd=tmp_path).splitlines()
     plain, tuned = ([float(a) for a in row.split()[-4:]] for row in rows)
     assert header.split()[0] == "network"
@@ -118,8 +115,7 @@ def test_fine_tuning_helps_at_few_steps(tmp_path):
 
 def test_attacks_on_the_original_reach_the_spikes(tmp_path):
     for package in ("sklearn", "matplotlib"):
-        if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
+        needed(package)
     _, *rows = run(EXAMPLES / "robustness.py", cwd=tmp_path).splitlines()
     shares = {(row.split()[0], float(row.split()[1])): [float(a) for a in row.split()[2:]] for row in rows}
     assert all(min(of) > 0.9 for (_, epsilon), of in shares.items() if epsilon == 0)
@@ -130,8 +126,7 @@ def test_attacks_on_the_original_reach_the_spikes(tmp_path):
 
 
 def test_variance_falls_with_the_square_of_the_steps_but_for_random_input(tmp_path):
-    if find_spec("matplotlib") is None:
-        pytest.skip("matplotlib is not installed")
+    needed("matplotlib")
     _, *rows = run(EXAMPLES / "error_against_steps.py", cwd=tmp_path).splitlines()
     values = {(row[:24].strip(), row[24:33].strip()): row[33:].split() for row in rows}
     powers = {label: float(row[-1].removeprefix("T^")) for (label, what), row in values.items() if what == "variance"}
@@ -146,8 +141,7 @@ def test_variance_falls_with_the_square_of_the_steps_but_for_random_input(tmp_pa
 
 
 def test_a_recurrent_network_keeps_its_accuracy(tmp_path):
-    if find_spec("sklearn") is None and not os.environ.get("CI"):
-        pytest.skip("sklearn is not installed")
+    needed("sklearn")
     original, *rows = run(EXAMPLES / "recurrent_digits.py", cwd=tmp_path).splitlines()
     expected = float(original.split("\t")[1].rstrip(" %"))
     assert expected >= 93
@@ -158,8 +152,7 @@ def test_a_recurrent_network_keeps_its_accuracy(tmp_path):
 
 
 def test_synapses_that_last_take_jitter_away(tmp_path):
-    if find_spec("matplotlib") is None:
-        pytest.skip("matplotlib is not installed")
+    needed("matplotlib")
     _, *rows = run(EXAMPLES / "synaptic_filtering.py", cwd=tmp_path).splitlines()
     spread = {(int(row.split()[0]), row.split()[1]): [float(v) for v in row.split()[2:]] for row in rows}
     for jitter in (2, 4, 8):

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from snntoolbox.backends.isolated import death
 from snntoolbox.backends.lava.interpreter import surroundings
 from snntoolbox.backends.lava.weights import UNIT, arrays_of, on_relays, whole
 from snntoolbox.errors import BackendError, DiedError
@@ -31,7 +32,6 @@ MOST = 2**31
 """Potentials are kept in 32 bits there."""
 
 CODE = Path(__file__).parent
-_LAST_LINES = 15
 _workers: dict[str, _Worker] = {}
 """One for each interpreter: importing Lava takes a second. Requests hold all that they are about."""
 
@@ -119,6 +119,9 @@ class _Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
             text=True, start_new_session=True, env=surroundings(),
         )  # fmt: skip
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.asked, self.answered = self.process.stdin, self.process.stdout
 
     @property
     def alive(self) -> bool:
@@ -138,12 +141,10 @@ class _Worker:
             raise BackendError(f"simulator 'lava' failed: {answer['error']}")
 
     def _answer(self, folder: Path) -> Mapping[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         try:
-            self.process.stdin.write(json.dumps(str(folder)) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            self.asked.write(json.dumps(str(folder)) + "\n")
+            self.asked.flush()
+            line = self.answered.readline()
         except OSError:
             line = ""
         if not line:
@@ -153,20 +154,17 @@ class _Worker:
 
     def _death(self) -> DiedError:
         code = self.process.wait()
-        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self.log.seek(0)
-        quoted = "".join(f"\n    | {line}" for line in self.log.read().splitlines()[-_LAST_LINES:])
-        hint = "it may have run out of memory: a smaller batch, or fewer neurons and synapses"
-        return DiedError(f"the process of simulator 'lava' ended ({reason}){quoted}", hint=hint)
+        return death("lava", code, self.log.read())
 
     def end(self) -> None:
         """Stop it and all that it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.log):
+        for close in (self.asked.close, self.answered.close, self.log.close):
             with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
+                close()
 
 
 def _worker(python: str) -> _Worker:

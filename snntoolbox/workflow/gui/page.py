@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 from snntoolbox.backends.templates import filled
 from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.gui.desk import Desk, View, sentence
+from snntoolbox.workflow.gui.followed import Told
 from snntoolbox.workflow.gui.library import nicegui
 from snntoolbox.workflow.gui.open_tab import INSPECT, open_tab, opened
 from snntoolbox.workflow.gui.report_tab import report_tab, two_tab
 from snntoolbox.workflow.gui.run_tab import run_tab
+from snntoolbox.workflow.gui.runner import Runner
 from snntoolbox.workflow.gui.settings_tab import settings_tab
 
 _SECONDS = 0.4
@@ -37,23 +42,41 @@ def draw(desk: Desk) -> None:
             for name, tab in _TABS.items():
                 with ui.tab_panel(name):
                     tab(view)
-    seen: list[object] = [None]
+    seen: list[_Seen] = []
 
     def look() -> None:
         if view.is_behind():
             opened(view)
-        runner = desk.runner
-        now = (runner.command, runner.told, runner.ended, runner.is_stopping, int(runner.seconds))
-        if now == seen[0]:
-            return
-        before, seen[0] = seen[0], now
-        view.redraw("status", *([] if before and before[1] == now[1] else ["progress"]))  # type: ignore[index]
-        if before is None or before[0] != now[0] or before[3] != now[3]:  # type: ignore[index]
-            view.redraw("buttons", "output", "report", "two")
-            if INSPECT in (now[0], before and before[0]):  # type: ignore[index]
-                view.redraw("becomes")
+        now = _Seen.of(desk.runner)
+        if seen[-1:] != [now]:
+            _redraw(view, now, seen[-1] if seen else _Seen())
+            seen[:] = [now]
 
     ui.timer(_SECONDS, look)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the page showed when it looked last; nothing yet."""
+
+    command: str | None = None
+    told: Told | None = None
+    ended: object = None
+    is_stopping: bool | None = None
+    seconds: int = -1
+
+    @classmethod
+    def of(cls, runner: Runner) -> Self:
+        """What there is to be shown."""
+        return cls(runner.command, runner.told, runner.ended, runner.is_stopping, int(runner.seconds))
+
+
+def _redraw(view: View, now: _Seen, before: _Seen) -> None:
+    view.redraw("status", *(["progress"] if before.told != now.told else []))
+    if (before.command, before.is_stopping) != (now.command, now.is_stopping):
+        view.redraw("buttons", "output", "report", "two")
+        if INSPECT in (now.command, before.command):
+            view.redraw("becomes")
 
 
 def style() -> str:

@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from drawn import network, samples
 from dyadic import NETWORKS, rasters
+from needed import needed
 
 import snntoolbox as stb
 from snntoolbox.analysis.conformance.equality import differences
@@ -24,12 +24,6 @@ from snntoolbox.backends.registry import exporter_named
 from snntoolbox.errors import BackendError, UnsupportedError
 
 NAMES = [library.name for library in LIBRARIES]
-
-
-def installed(name):
-    """Skips where a library is missing, but not in CI."""
-    if find_spec(name) is None and not os.environ.get("CI"):
-        pytest.skip(f"{name} is not installed")
 
 
 def replayed(exported, name, net, x, steps):
@@ -47,7 +41,7 @@ def drawn_network(request):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.one_in(4)
 def test_no_cell_differs_from_ours(name, drawn_network, tmp_path):
-    installed(name)
+    needed(name)
     net, x, ours = drawn_network
     exported = stb.export(net, name, tmp_path / "out", x, duration=4, check_samples=1)
     assert [c.outcome for c in exported.checks] == ["passed"]
@@ -75,7 +69,7 @@ module.float()(torch.full((2, 4, 6, 6), 0.5), steps=8)
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_the_files_need_the_library_alone_and_can_be_trained(name, tmp_path):
-    installed(name)
+    needed(name)
     net = network()
     x = [np.full((2, *net.wiring.shapes[n]), 0.5) for n in net.encodings]
     exported = stb.export(net, name, tmp_path / "out", x, duration=8, check_samples=0)
@@ -95,7 +89,7 @@ def test_the_files_need_the_library_alone_and_can_be_trained(name, tmp_path):
 
 
 def test_spikes_that_differ_are_told(monkeypatch, tmp_path):
-    installed("spikingjelly")
+    needed("spikingjelly")
 
     def to_zero(*neurons):
         return [line.replace("v_reset=None", "v_reset=0.0") for line in SPIKINGJELLY.make(*neurons)]

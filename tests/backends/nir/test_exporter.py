@@ -1,7 +1,5 @@
 """NIR as an exporter: nothing is lost on the way out and in, and importers do what the report says."""
 
-import os
-from importlib.util import find_spec
 
 import nir
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 import torch
 from drawn import network, samples
 from dyadic import NETWORKS, dyadic, rasters, rounded
+from needed import needed
 
 import snntoolbox as stb
 from snntoolbox.analysis.conformance.equality import differences
@@ -72,8 +71,7 @@ def plain():
 
 
 def test_sinabs_does_what_the_report_says_of_it(tmp_path):
-    if find_spec("sinabs") is None and not os.environ.get("CI"):
-        pytest.skip("sinabs is not installed")
+    needed("sinabs")
     from sinabs.nir import from_nir
 
     net, x = plain()

@@ -1,23 +1,17 @@
 """NIR files as libraries write them: read, they give the spikes that the library itself gives, cell by cell."""
 
-import os
-from importlib.util import find_spec
 
 import nir
 import numpy as np
 import pytest
 import torch
+from needed import needed
 
 import snntoolbox as stb
 from snntoolbox.ir.interpreter import interpret
 
 STEPS = 50
 X = (np.random.default_rng(0).random((3, STEPS, 4)) < 0.4).astype(np.int8)
-
-
-def library(name):
-    if find_spec(name) is None and not os.environ.get("CI"):
-        pytest.skip(f"{name} is not installed")
 
 
 def dense(inputs, outputs):
@@ -40,7 +34,7 @@ def differing(path, theirs, **rules):
 
 
 def test_spikingjelly(tmp_path):
-    library("spikingjelly")
+    needed("spikingjelly")
     from spikingjelly.activation_based import functional, nir_exchange
     from spikingjelly.activation_based.neuron import IFNode, LIFNode
 
@@ -57,7 +51,7 @@ def test_spikingjelly(tmp_path):
 
 
 def test_sinabs(tmp_path):
-    library("sinabs")
+    needed("sinabs")
     from sinabs.activation import MembraneSubtract, SingleSpike
     from sinabs.layers import IAFSqueeze
     from sinabs.nir import to_nir
@@ -77,7 +71,7 @@ def test_sinabs(tmp_path):
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:PyTree type")
 def test_norse(tmp_path):
-    library("norse")
+    needed("norse")
     import norse.torch as norse
 
     def leaky(size, threshold):

@@ -1,13 +1,12 @@
 """A file that was written for an importer: that library itself gives the network's spikes, cell by cell."""
 
-import os
-from importlib.util import find_spec
 
 import nir
 import numpy as np
 import pytest
 import torch
 from dyadic import dyadic, rasters, rounded
+from needed import needed
 
 import snntoolbox as stb
 from snntoolbox.backends.nir.exporter import FILE
@@ -26,11 +25,6 @@ def network(bits=None, **neuron):
     chosen = stb.IF(**{"reset": "zero", "initial": 0.0, **neuron})
     net = stb.convert(graph, x, duration=STEPS, neuron=chosen, **({"weight_bits": bits} if bits else {}))
     return (net if bits else dyadic(net)), x
-
-
-def library(name):
-    if find_spec(name) is None and not os.environ.get("CI"):
-        pytest.skip(f"{name} is not installed")
 
 
 def trains(module, kind, x):
@@ -53,7 +47,7 @@ def trains(module, kind, x):
 @pytest.mark.filterwarnings("ignore:PyTree type")
 @pytest.mark.parametrize("bits", [None, 8])
 def test_norse_gives_our_spikes(bits, tmp_path):
-    library("norse")
+    needed("norse")
     import norse.torch
 
     net, x = network(bits)
@@ -66,7 +60,7 @@ def test_norse_gives_our_spikes(bits, tmp_path):
 
 
 def test_spikingjelly_gives_our_spikes(tmp_path):
-    library("spikingjelly")
+    needed("spikingjelly")
     from spikingjelly.activation_based import nir_exchange
 
     net, x = network()

@@ -1,13 +1,12 @@
 """CubaLIF of NIR files: I += dt / tau_syn (w_in S - I), then V += dt / tau_mem (v_leak - V + r I), spike for spike."""
 
-import os
-from importlib.util import find_spec
 from itertools import pairwise
 
 import nir
 import numpy as np
 import pytest
 import torch
+from needed import needed
 
 import snntoolbox as stb
 from snntoolbox.errors import DataError, UnsupportedError
@@ -79,8 +78,7 @@ def test_spike_for_spike(case, tmp_path):
 
 
 def test_the_synaptic_network_of_snntorch(tmp_path):
-    if find_spec("snntorch") is None and not os.environ.get("CI"):
-        pytest.skip("snntorch is not installed")
+    needed("snntorch")
     import snntorch
     from snntorch.export_nir import export_to_nir
 

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +15,8 @@ from snntoolbox.workflow import demo
 from snntoolbox.workflow.gui.folder import WorkFolder
 from snntoolbox.workflow.gui.session import Session
 
-CHROMIUM = shutil.which("chromium")
 CI = bool(os.environ.get("CI"))
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not CHROMIUM and not CI, reason="Chromium is not installed")]
+pytestmark = pytest.mark.long
 PATIENCE = 60_000
 SHORT = {"num_to_test": "100", "duration": "16", "batch_size": "50"}
 TABS = ("Open", "Settings", "Run", "Report", "Two runs")
@@ -59,18 +57,6 @@ def server(tmp_path_factory):
     if server.process.poll() is None:
         server.process.send_signal(signal.SIGINT)
         server.process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CI:
-        pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    from playwright import sync_api as playwright
-
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 def opened(browser, server, width=1280, scheme="light"):
