@@ -79,6 +79,7 @@ def test_spike_for_spike(case, tmp_path):
 
 def test_the_synaptic_network_of_snntorch(tmp_path):
     needed("snntorch")
+    needed("nirtorch")  # which snntorch does not ask for, and needs
     import snntorch
     from snntorch.export_nir import export_to_nir
 
