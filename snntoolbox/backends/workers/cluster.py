@@ -14,7 +14,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from snntoolbox.backends.workers.local import cores, dask, local_workers, silenced
+from snntoolbox.backends.workers.local import cores, dask, event_loop, local_workers, silenced
 from snntoolbox.errors import BackendError, SNNToolboxError
 from snntoolbox.ir.interrupts import held_back
 
@@ -86,8 +86,9 @@ class Cluster:
                 dask("distributed")  # first: settings that are taken back would take those that it brings with them
                 stack.enter_context(dask("dask").config.set(_SETTINGS))
                 stack.enter_context(silenced())
-                where = self.scheduler or stack.enter_context(local_workers(self.workers))
-                self._client = stack.enter_context(_connected(where))
+                loop = stack.enter_context(event_loop())
+                where = self.scheduler or stack.enter_context(local_workers(self.workers, loop))
+                self._client = stack.enter_context(_connected(where, loop))
                 self._check_versions()
             self._stack = stack.pop_all()
         return self
@@ -264,10 +265,25 @@ def _probe() -> Callable[[], str]:
 # -- connections ------------------------------------------------------------------------------------------------------
 
 
+def _client(base: type[Any]) -> type[Any]:
+    """A connection that is closed where it cannot be made: whenever Python drops it, its loop may have ended."""
+
+    class Client(base):  # type: ignore[misc]
+        def start(self, **options: Any) -> Any:
+            try:
+                return super().start(**options)
+            except BaseException:
+                with suppress(Exception):
+                    self.close(timeout=_CLOSE_SECONDS)
+                raise
+
+    return Client
+
+
 @contextmanager
-def _connected(where: Any) -> Iterator[Any]:
+def _connected(where: Any, loop: Any) -> Iterator[Any]:
     try:
-        client = dask("distributed").Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = _client(dask("distributed").Client)(where, loop=loop, timeout=CONNECT_SECONDS, set_as_default=False)
     except TypeError:  # Dask's way to say that it has no certificate for a tls:// address
         raise BackendError(
             f"the scheduler {where} wants certificates, and Dask is configured with none",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import resource_tracker
+from threading import Thread
 from typing import Any
 
 from snntoolbox.backends.main_module import no_main_module
@@ -46,7 +49,41 @@ def silenced() -> Iterator[None]:
 
 
 @contextmanager
-def local_workers(workers: int) -> Iterator[Any]:
+def event_loop() -> Iterator[Any]:
+    """Tornado's loop, running in a thread of its own, for all that Dask does in this process.
+
+    It starts however long that takes. Dask would start one itself, and fail where that takes more than ten seconds,
+    as on a machine that is busy or stood still.
+    """
+    current = dask("tornado.ioloop").IOLoop.current
+    running: Future[tuple[Any, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        running.set_result((current(), stop))
+        await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            if running.done():
+                raise
+            running.set_exception(error)
+
+    thread = Thread(target=run, name="snntoolbox: Dask", daemon=True)
+    with _interrupts_only_here():
+        thread.start()
+    loop, stop = running.result()
+    try:
+        yield loop
+    finally:
+        loop.add_callback(stop.set)
+        thread.join(_CLOSE_SECONDS)
+
+
+@contextmanager
+def local_workers(workers: int, loop: Any) -> Iterator[Any]:
     """Worker processes on this machine that share its cores; a worker that ends is replaced."""
     distributed = dask("distributed")
     threads = {name: str(_threads(workers)) for name in _THREAD_VARIABLES}
@@ -54,6 +91,7 @@ def local_workers(workers: int) -> Iterator[Any]:
         settings = {"temporary-directory": str(folder.path), **_NO_PAGES}
         with _interrupts_only_here(), dask("dask").config.set(settings):
             cluster = distributed.LocalCluster(
+                loop=loop,
                 n_workers=workers,
                 threads_per_worker=1,
                 worker_class=_nanny(distributed.Nanny),

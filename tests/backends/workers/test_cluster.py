@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from multiprocessing import resource_tracker
@@ -373,6 +374,15 @@ def test_a_cluster_ends_with_its_block(caplog):
     assert len(during) >= 2
     assert caplog.records == []  # nor does Dask talk to our user
     assert psutil.wait_procs(list(during), timeout=10)[1] == []
+
+
+def test_dask_never_starts_a_loop_itself(monkeypatch):
+    """It would wait ten seconds for one, and a busy machine may need longer: so it has no say in it."""
+    monkeypatch.setattr("distributed.utils._CollectErrorThread", lambda **options: pytest.fail("Dask starts a loop"))
+    before = set(threading.enumerate())
+    with Cluster(workers=1) as cluster:
+        assert len(cluster) == 1
+    assert [t for t in set(threading.enumerate()) - before if t.name.startswith("snntoolbox")] == []
 
 
 def test_settings_of_dask_are_as_before():
