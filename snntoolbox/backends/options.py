@@ -11,6 +11,9 @@ from snntoolbox.ir.arguments import misfits_of, nearest
 
 T = TypeVar("T")
 
+VALUES = "values"
+"""Key of a field's metadata: the names that may be given for an option without a default."""
+
 
 def chosen_options(backend: str, kind: type[T], options: Mapping[str, Any]) -> T:
     """The options as a `kind`, a dataclass; BackendError names those that it does not have, and those that it lacks."""
@@ -32,5 +35,10 @@ def _required(option: Field[Any]) -> bool:
 
 
 def _usage(options: tuple[Field[Any], ...]) -> str:
-    """Each option with its default, if it has one."""
-    return ", ".join(f.name if f.default is MISSING else f"{f.name} = {f.default!r}" for f in options)
+    """Each option with its default, if it has one, else with what it may be, as far as its field says so."""
+    return ", ".join(f.name + _values(f) if f.default is MISSING else f"{f.name} = {f.default!r}" for f in options)
+
+
+def _values(option: Field[Any]) -> str:
+    values = option.metadata.get(VALUES, ())
+    return f" ({' or '.join(values)})" if values else ""

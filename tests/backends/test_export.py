@@ -102,7 +102,7 @@ BAD_OPTIONS = {
     "of another name": (WriterWithOptions(), {"depth": 3}, "has no option depth\n.*it has level = 1"),
     "of another type": (WriterWithOptions(), {"level": "3"}, "level = '3' is no whole number"),
     "of no such value": (WriterWithOptions(), {"level": 10}, "a level of 10 is above 9"),
-    "missing": (FpgaExporter(), {}, "backend 'fpga' needs the option target\n.*it has target, device = ''"),
+    "missing": (FpgaExporter(), {}, "backend 'fpga' needs .* target\n.*\\(artix7 or .* generic\\), device = ''"),
 }
 
 

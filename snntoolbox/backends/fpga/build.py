@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from snntoolbox.backends.fpga.targets import Device, Target, target_of
+from snntoolbox.backends.fpga.targets import TARGETS, Device, Target, target_of
+from snntoolbox.backends.options import VALUES
 from snntoolbox.backends.verilog.capabilities import check_sizes
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.network import SpikingNetwork
@@ -57,7 +58,7 @@ class Options:
     need more, or with `saturate` clip them, see `saturated`; 0 for any. force: write what does not fit the device, too.
     """
 
-    target: str
+    target: str = field(metadata={VALUES: tuple(TARGETS)})
     device: str = ""
     duration: float | None = None
     bench_samples: int = 3

@@ -171,8 +171,8 @@ def example_inputs(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Ten
     if input_shape is None:
         raise FrontendError(
             "the shape of its input is not known",
-            hint="give input_shape=(channels, height, width) without the batch, set an attribute `input_shape` on the "
-            "module, or convert(model, calibration_data)",
+            hint="set `input_shape = (channels, height, width)`, without the batch, in the module's class; from Python "
+            "also load(model, input_shape=...), or convert(model, calibration_data)",
         )
     if _is_array(input_shape):
         input_shape = (input_shape,)

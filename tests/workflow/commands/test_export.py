@@ -71,7 +71,7 @@ BAD = {
     "unknown exporter": (["--to", "loihi"], "there is no exporter named 'loihi'\n  hint: known: fpga"),
     "a simulator": (["--to", "INI"], "'INI' runs networks and cannot write them"),
     "no target": ([], "backend 'fpga' needs the option target"),
-    "unknown option": ([*ARTIX, "--option", "lane=2"], "has no option lane\n  hint: it has target, device = ''"),
+    "unknown option": ([*ARTIX, "--option", "lane=2"], "has no option lane\n  hint: it has target (artix7 or "),
     "no value": (["--option", "target"], "--option target has no value"),
     "no number": ([*ARTIX, "--option", "lanes=two"], "--option lanes = two is not an integer"),
     "no such value": ([*ARTIX, "--option", "lanes=3"], "power of two"),
