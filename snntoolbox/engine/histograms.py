@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from snntoolbox.engine.fast import histogram_loops
+from snntoolbox.engine.fast.bytes_layout import rows
+from snntoolbox.engine.fast.jit import compiled, in_parallel
 from snntoolbox.ir.node import Array
+
+SECONDS = 1e-8
+"""About how long the general path takes to count a value, on one core of today."""
+
+_LARGEST = 2**31
+"""Compiled loops count the places of bins in 32 bits."""
 
 
 class ChannelHistogram:
@@ -13,35 +23,55 @@ class ChannelHistogram:
 
     Each channel's range is a power of two; when a value exceeds it, neighbouring bins are merged and the range
     doubles, so earlier counts stay exact. A percentile is right to half a bin, max / `bins`; the maximum is exact.
-    Where samples are `weighted`, a count is the sum of their weights.
+    Where samples are `weighted`, a count is the sum of their weights; `fused` counts in one compiled pass.
     """
 
-    def __init__(self, channels: int, bins: int = 2048, weighted: bool = False) -> None:
-        self.bins, self.weighted = bins, weighted
+    def __init__(self, channels: int, bins: int = 2048, weighted: bool = False, fused: bool = False) -> None:
+        self.bins, self.weighted, self.fused = bins, weighted, fused and channels * (bins + 1) < _LARGEST
         self.counts = torch.zeros(channels, bins, dtype=torch.float64 if weighted else torch.int64)
         self.upper = torch.zeros(channels, dtype=torch.float64)
         self.maximum = torch.zeros(channels, dtype=torch.float64)
         self.seen = 0
 
-    def update(self, values: Array, weights: Array | None = None) -> None:
-        """Add a batch (samples, channels, ...), where they are weighted with the weight of each sample."""
-        flat = torch.from_numpy(values).transpose(0, 1).reshape(len(self.counts), -1)
-        self.seen += flat.shape[1]
-        largest = flat.amax(dim=1).double()
+    def update(self, values: Array, weights: Array | None = None) -> bool:
+        """Add a batch (samples, channels, ...), where they are weighted with the weight of each sample.
+
+        Not where one of the values is infinite or none: then nothing is added, and the answer is False.
+        """
+        channels = len(self.counts)
+        each = rows(torch.from_numpy(values))
+        flat, largest = each.reshape(-1, channels), each.amax(dim=0).view(-1, channels).amax(dim=0).double()
+        if not bool(largest.isfinite().all()):
+            return False
+        self.seen += len(flat)
         self._widen(largest)
         self.maximum = torch.maximum(self.maximum, largest.clamp(min=0))
         # A bin includes its upper end, so that a value equal to the range stays where it is when the range doubles.
-        # Ranges are powers of two, so the product is exact. Column 0 is for what is not positive.
+        # Ranges are powers of two, so the product is exact.
         width = torch.where(self.upper > 0, self.bins / self.upper, 0.0).to(flat.dtype)
-        bins = (flat * width[:, None]).ceil_().clamp_(0, self.bins).long()
-        bins += torch.arange(len(self.counts))[:, None] * (self.bins + 1)
-        each = None
-        if weights is not None:
-            each = torch.from_numpy(weights).repeat_interleave(flat.shape[1] // len(values)).repeat(len(self.counts))
-        counted = torch.bincount(bins.reshape(-1), weights=each, minlength=len(self.counts) * (self.bins + 1))
-        self.counts += counted.view(len(self.counts), -1)[:, 1:]
+        self.counts += self._compiled(flat, len(values), weights, width) if self.fused else self._counted(
+            flat, len(values), weights, width
+        )
+        return True
 
-    def _widen(self, largest: torch.Tensor) -> None:
+    def _counted(self, flat: Tensor, samples: int, weights: Array | None, width: Tensor) -> Tensor:
+        """How many of the values (rows, channels) there are in each bin; a place below the bins is for the others."""
+        bins = (flat * width).ceil_().clamp_(0, self.bins).long()
+        bins += torch.arange(len(self.counts)) * (self.bins + 1)
+        each = None if weights is None else torch.from_numpy(weights).repeat_interleave(flat.numel() // samples)
+        counted = torch.bincount(bins.reshape(-1), weights=each, minlength=len(self.counts) * (self.bins + 1))
+        return counted.view(len(self.counts), -1)[:, 1:]
+
+    def _compiled(self, flat: Tensor, samples: int, weights: Array | None, width: Tensor) -> Tensor:
+        """The same in one compiled pass."""
+        counted = np.zeros((len(self.counts), self.bins + 1), self.counts.numpy().dtype)
+        values, channels = flat.contiguous().numpy().reshape(-1), len(counted)
+        each = np.empty(0) if weights is None else weights
+        places = values, channels, len(values) // samples, each, width.numpy(), self.bins, counted.reshape(-1)
+        in_parallel(compiled(histogram_loops.count_bins), channels, *places)
+        return torch.from_numpy(counted[:, 1:])
+
+    def _widen(self, largest: Tensor) -> None:
         new = (self.upper == 0) & (largest > 0)
         self.upper[new] = torch.exp2(torch.ceil(torch.log2(largest[new])))
         while bool((short := (largest > self.upper) & (self.upper > 0)).any()):

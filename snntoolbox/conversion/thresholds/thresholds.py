@@ -97,19 +97,20 @@ def activation_histograms(
     With `alike` samples are weighted, see `SampleWeights`.
     """
     from snntoolbox.engine.executor import Executor
-    from snntoolbox.engine.histograms import ChannelHistogram
+    from snntoolbox.engine.fast import jit
+    from snntoolbox.engine.histograms import SECONDS, ChannelHistogram
 
     if not len(x) or not len(x[0]):
         raise DataError("the calibration set is empty", hint="give samples, or no data: then weights decide")
     rectifiers = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
-    histograms = {n: ChannelHistogram(graph.shapes[n][0], weighted=alike) for n in rectifiers}
+    fused = jit.pays(SECONDS * len(x[0]) * sum(map(graph.size, rectifiers)))
+    histograms = {n: ChannelHistogram(graph.shapes[n][0], weighted=alike, fused=fused) for n in rectifiers}
     weights = {n: SampleWeights() for n in rectifiers} if alike else {}
     for values in Executor(graph).batches(*x, keep=rectifiers, batch_size=batch_size):
         for name in rectifiers:
-            if not np.all(np.isfinite(values[name])):
+            if not histograms[name].update(values[name], weights[name](values[name]) if alike else None):
                 label = graph.nodes[name].label
                 raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
-            histograms[name].update(values[name], weights[name](values[name]) if alike else None)
         if progress:
             progress(len(next(iter(values.values()))) if values else batch_size)
     return histograms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -18,11 +19,20 @@ Loop = Callable[..., None]
 PATIENCE = 2.0
 """Seconds of work on the general path from which on a run is worth loading compiled loops for."""
 
+AT_HAND = 20
+"""How many times less work is worth it where Numba has been imported."""
+
 
 @cache
 def installed() -> bool:
     """Whether Numba can be imported; it is not imported for that."""
     return find_spec("numba") is not None
+
+
+def pays(seconds: float) -> bool:
+    """Whether compiled loops are worth it for work of so many seconds on the general path: more so once Numba is here.
+    """
+    return installed() and seconds >= (PATIENCE / AT_HAND if "numba" in sys.modules else PATIENCE)
 
 
 @cache

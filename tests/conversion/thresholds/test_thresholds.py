@@ -8,6 +8,8 @@ import scipy.sparse as sp
 
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, PercentileThresholds
+from snntoolbox.engine import histograms
+from snntoolbox.engine.fast import jit
 from snntoolbox.engine.histograms import ChannelHistogram
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.node import LinearNode
@@ -141,6 +143,35 @@ def test_channels_of_all_sizes_are_pooled():
         assert abs(histogram.pooled().percentile(percent)[0] - wanted) <= 2 * values.max() / 2048 + 0.02 * wanted
     assert ChannelHistogram(2).pooled().percentile(99).tolist() == [0]
     assert ChannelHistogram(2).percentile(99).tolist() == [0, 0]
+
+
+@pytest.mark.skipif(not jit.installed(), reason="needs numba")
+@pytest.mark.parametrize("shape", [(3,), (3, 5, 4), (1500,), (2, 1, 1)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_compiled_counts_are_the_same(shape, weighted, monkeypatch):
+    random = np.random.default_rng(0)
+    if len(shape) == 3:  # as by several threads
+        apart = lambda loop, units, *given: [loop(*given, i, i + 1) for i in range(units)]  # noqa: E731
+        monkeypatch.setattr(histograms, "in_parallel", apart)
+    plain, fused = (ChannelHistogram(shape[0], 64, weighted, fused) for fused in (False, True))
+    for scale in (1e-3, 1.0, 40.0):
+        values = (random.normal(size=(7, *shape)) * scale).astype(np.float32)
+        values.flat[::5] = 2.0 * scale  # an end of a bin, or of the range
+        weights = random.random(7) if weighted else None
+        assert plain.update(values, weights)
+        assert fused.update(np.moveaxis(np.ascontiguousarray(np.moveaxis(values, 1, -1)), -1, 1), weights)
+    assert np.array_equal(plain.counts, fused.counts)
+    assert plain.counts.sum() > 0
+    for name in ("upper", "maximum", "seen"):
+        assert np.array_equal(getattr(plain, name), getattr(fused, name))
+
+
+@pytest.mark.parametrize("wrong", [np.inf, np.nan])
+def test_what_is_not_finite_is_told_and_not_counted(wrong):
+    histogram = ChannelHistogram(2)
+    assert not histogram.update(np.array([[1.0, 2.0], [wrong, 3.0]]))
+    assert histogram.counts.sum() == 0
+    assert histogram.seen == 0
 
 
 # -- from the weights alone -----------------------------------------------------------------------------------------
