@@ -1,10 +1,12 @@
 """What holds for every test: Keras runs on torch, log levels are as they were, one case in n stands for the others."""
 
 import fcntl
+import gc
 import logging
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,19 @@ import pytest
 from needed import needed
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before anything imports Keras
+# Every process, of those that run tests and of those that tests start, would compile the same files anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is collected and imported stays to the end: no garbage collector need look through it again and again."""
+    gc.disable()
+    found = yield
+    gc.enable()
+    gc.freeze()
+    return found
 
 
 @pytest.fixture(autouse=True)
