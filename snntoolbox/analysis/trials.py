@@ -29,6 +29,7 @@ from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import fan_out, input_events
+from snntoolbox.ir.progress import watched
 from snntoolbox.ir.result import Record, Result, joined
 from snntoolbox.ir.timing import steps_of
 
@@ -249,7 +250,8 @@ class Budget:
         """Around a trial of this size; one that failed counts as well."""
         begin = time.perf_counter()
         try:
-            yield
+            with watched(None):  # each trial converts and simulates
+                yield
         finally:
             self.took(work, time.perf_counter() - begin)
 

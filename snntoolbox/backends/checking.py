@@ -13,6 +13,7 @@ from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.features import RECORDED_POTENTIALS, RECORDED_SPIKES
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.progress import bar
 from snntoolbox.ir.result import Record
 
 
@@ -99,13 +100,14 @@ def build_network(
     """The network on the simulator; `force` also where it is estimated to be too large. Errors as `check`."""
     backend.capabilities.check(backend.name, network, all_capabilities())
     options = dict(options or {})
-    try:
-        return backend.build(network, **options)
-    except TooLargeError:
-        # Only a simulator that refuses a size has the option to take it all the same.
-        if not force:
-            raise
-        return backend.build(network, **{**options, "force": True})
+    with bar(f"Building on {backend.name}"):
+        try:
+            return backend.build(network, **options)
+        except TooLargeError:
+            # Only a simulator that refuses a size has the option to take it all the same.
+            if not force:
+                raise
+            return backend.build(network, **{**options, "force": True})
 
 
 def announce(executable: Executable, samples: int) -> None:

@@ -19,9 +19,11 @@ from typing import Any, Self
 from snntoolbox import errors
 from snntoolbox.backends.main_module import no_main_module
 from snntoolbox.backends.protocol import Executable
+from snntoolbox.backends.retold import Retold, sending
 from snntoolbox.errors import BackendError, DiedError, SNNToolboxError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import is_watched, watched
 from snntoolbox.ir.result import Record, Result
 
 _LAST_LINES = 15
@@ -133,17 +135,20 @@ class _Worker:
     def ask(self, request: tuple[Any, ...], progress: Callable[[int], None] | None = None) -> Any:
         """The answer to a request; progress reported on the way is passed on."""
         try:
-            self.pipe.send(request)
-            while True:
-                if not self.pipe.poll():
-                    wait([self.pipe, self.process.sentinel])
+            self.pipe.send((is_watched(), request))
+            with Retold() as retold:
+                while True:
                     if not self.pipe.poll():
-                        raise EOFError
-                kind, content = self.pipe.recv()
-                if kind != "progress":
-                    break
-                if progress is not None:
-                    progress(content)
+                        wait([self.pipe, self.process.sentinel])
+                        if not self.pipe.poll():
+                            raise EOFError
+                    kind, content = self.pipe.recv()
+                    if kind == "bar":
+                        retold(*content)
+                    elif kind != "progress":
+                        break
+                    elif progress is not None:
+                        progress(content)
         except (EOFError, OSError):
             raise self._death() from None
         if kind == "error":
@@ -196,12 +201,13 @@ def serve(pipe: Connection, log: str, name: str) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             try:
-                request = pipe.recv()
+                is_told, request = pipe.recv()
             except (ImportError, AttributeError) as error:  # its class is not to be had here
                 pipe.send(("error", _unknown(error, name)))
                 continue
             try:
-                executable, answer = _answer(request, executable, pipe)
+                with watched(sending(lambda said: pipe.send(("bar", said))) if is_told else None):
+                    executable, answer = _answer(request, executable, pipe)
             except Exception as error:
                 pipe.send(("error", _told(error, name)))
             else:

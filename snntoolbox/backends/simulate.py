@@ -26,6 +26,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import bar, is_watched, portion
 from snntoolbox.ir.ran import Analogue, Ran
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
 from snntoolbox.ir.samples import Progress, checked_arrays
@@ -225,9 +226,20 @@ def _batches(
     if workers > 1 or scheduler:
         run = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
         job = replace(run, samples=len(arrays[0]))
-        yield from run_batches(job, batches, workers=workers, scheduler=scheduler)
+        with bar(f"Simulating on {simulator}", len(arrays[0])) as advance:
+            for result in run_batches(job, batches, workers=workers, scheduler=scheduler):
+                advance(result.samples)
+                yield result
         return
-    with build_network(backend, network, options, force=force) as executable:
+    given: dict[str, Any] = {"steps": steps, "record": record}
+    with (
+        build_network(backend, network, options, force=force) as executable,
+        bar(f"Simulating on {simulator}", len(arrays[0])) as advance,
+    ):
         announce(executable, len(arrays[0]))
         for start, batch in batches:
-            yield executable.run(*batch, steps=steps, record=record, first_sample=start)
+            done = portion(advance, len(batch[0]), steps)
+            told: dict[str, Any] = {"progress": done} if is_watched() else {}
+            result = executable.run(*batch, first_sample=start, **given, **told)
+            done(steps)
+            yield result

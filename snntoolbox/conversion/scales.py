@@ -22,6 +22,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.progress import bar
 from snntoolbox.ir.samples import Progress
 from snntoolbox.ir.timing import run_steps, steps_of
 
@@ -59,7 +60,14 @@ def choose_scales(
         batch_size=recipe.batch_size,
         alike=schedule.in_turn,
     )
-    chosen = rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, progress)
+    with bar("Choosing thresholds", len(calibration_data[0])) as advance:
+
+        def done(samples: int) -> None:
+            advance(samples)
+            if progress is not None:
+                progress(samples)
+
+        chosen = rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, done)
     return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom, recipe.per_step)
 
 

@@ -24,6 +24,7 @@ from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.parts import Delta
+from snntoolbox.ir.progress import counted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,7 +148,7 @@ def flattened(network: SpikingNetwork, *, with_gates: bool = False) -> FlatNetwo
     flat_gates = {n: gate_cells(p, shapes[p.current], network.depths[n]) for n, p in gates.items()}
     cells = {name: _cells(network.populations[name], network.depths[name]) for name in order}
     connections = []
-    for projection in network.projections:
+    for projection in counted("Listing synapses", network.projections):
         spikes = projection.source in inputs or projection.source in network.populations
         if projection.target in flat_gates and spikes:
             matrix = flat_gates[projection.target].reading(projection.synapses())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,9 +58,7 @@ class Collector(Protocol):
         """What ``report.json`` holds of all batches so far."""
 
 
-def collect(
-    batches: Iterable[Batch], collectors: Sequence[Collector], advance: Callable[[int], None]
-) -> DiedError | None:
+def collect(batches: Iterable[Batch], collectors: Sequence[Collector]) -> DiedError | None:
     """Give every batch to all collectors; of a simulator that dies after the first one the error, else it is raised."""
     samples = 0
     try:
@@ -68,7 +66,6 @@ def collect(
             for collector in collectors:
                 collector.add(batch)
             samples += batch.result.samples
-            advance(batch.result.samples)
     except DiedError as error:
         if not samples:
             raise

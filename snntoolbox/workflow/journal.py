@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
+from snntoolbox.ir.progress import watched
 from snntoolbox.workflow.progress_lines import tell, told_progress
-from snntoolbox.workflow.report.terminal import progress
+from snntoolbox.workflow.report.progress_bars import progress_bar
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Journal:
-    """The seconds of each stage and all warnings so far; with `verbose` 0 there are no bars."""
+    """The seconds of each stage and all warnings so far."""
 
-    verbose: int
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -38,6 +38,7 @@ class Journal:
         tell("warning", message=message)
         self.warnings.append(message)
 
-    def progress(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """A bar on a terminal, unless only results are wanted; yields ``advance(steps)``."""
-        return (progress if self.verbose else told_progress)(description, total)
+
+def watching(verbose: int) -> AbstractContextManager[None]:
+    """Inside the block bars are shown on a terminal, with `verbose` 0 only programs that asked are told."""
+    return watched(progress_bar if verbose else told_progress)

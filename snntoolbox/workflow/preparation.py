@@ -31,13 +31,14 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import MaxPool, Multiply
 from snntoolbox.ir.operations import ann_operations
+from snntoolbox.ir.progress import bar
 from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow.choices import check_choices, presents_events, recipe_of
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.evaluation import Evaluated, evaluated
 from snntoolbox.workflow.input_spikes import limited
 from snntoolbox.workflow.inputs import Inputs, open_inputs
-from snntoolbox.workflow.journal import Journal
+from snntoolbox.workflow.journal import Journal, watching
 from snntoolbox.workflow.offset_current import check_offset, with_offset
 from snntoolbox.workflow.options import options_of
 from snntoolbox.workflow.own_keys import in_own_keys
@@ -87,14 +88,14 @@ class Prepared:
 
 def prepare(settings: Settings, check: Check) -> Prepared:
     """All stages up to the spiking network; whatever can be refused is refused before the long ones."""
-    with in_own_keys(settings):
+    with in_own_keys(settings), watching(settings.output.verbose):
         return _prepared(settings, check)
 
 
 def _prepared(settings: Settings, check: Check) -> Prepared:
     if (chosen := check_choices(settings)) is not None:
         check_unopened(check, chosen, settings.simulation.duration)
-    journal = Journal(settings.output.verbose)
+    journal = Journal()
     for text in settings.without_effect:
         journal.warn(text)
     with journal.timed("parse"):
@@ -257,7 +258,7 @@ def _evaluated(inputs: Inputs, journal: Journal) -> Evaluated:
     """The analogue network on the test set, unless that is not wanted."""
     if not inputs.settings.tools.evaluate_ann or inputs.graph is None:
         return Evaluated()
-    with journal.timed("evaluate"), journal.progress("Evaluating the model", len(inputs.test)) as advance:
+    with journal.timed("evaluate"), bar("Evaluating the model", len(inputs.test)) as advance:
         return evaluated(inputs, inputs.graph, advance)
 
 
@@ -282,8 +283,7 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
     simulation = inputs.settings.simulation
     duration, device = simulation.duration, simulation.device
     data = None if inputs.calibration is None else [inputs.calibration]
-    with journal.progress("Choosing thresholds", 0 if data is None else len(data[0])) as advance:
-        settled = settle(lowered, data, recipe, duration, advance, device)
+    settled = settle(lowered, data, recipe, duration, device=device)
     build = partial(spiking, lowered, settled.scales, data)
     network = with_offset(build(settled.recipe, duration, device, settled.notes), inputs.settings)
     off = replace(settled.recipe, weight_bits=0, grid_threshold=0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
+
+from snntoolbox.ir.progress import Advance, Pace
 
 _SECONDS = 0.1
 """Steps of progress are told no more often."""
@@ -50,20 +52,31 @@ def tell(what: str, **about: object) -> None:
 
 
 @contextmanager
-def told_progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Tell of steps out of `total` while the block runs: begin, advance and end; yields ``advance(steps)``."""
+def told_progress(name: str, total: float) -> Iterator[Advance]:
+    """Tell of steps out of `total` while the block runs: begin, advance and end; yields ``advance(steps)``.
+
+    An advance has the seconds that the rest may take, where the steps so far tell.
+    """
     if not is_told():
         yield lambda steps: None
         return
-    done, last = 0, -_SECONDS
-    tell("begin", name=name, total=total)
+    pace, last = Pace(total), -_SECONDS
+    tell("begin", name=name, total=int(total))
 
-    def advance(steps: int) -> None:
-        nonlocal done, last
-        done += steps
-        if done >= total or time.monotonic() - last >= _SECONDS:
-            last = time.monotonic()
-            tell("advance", name=name, done=done)
+    def advance(steps: float) -> None:
+        nonlocal last
+        pace.advance(steps)
+        if pace.done >= total or time.monotonic() - last >= _SECONDS:
+            last, left = time.monotonic(), pace.seconds_left
+            known = {} if left is None else {"left": round(left, 1)}
+            tell("advance", name=name, done=whole(pace.done), **known)
 
-    yield advance
-    tell("end", name=name)
+    try:
+        yield advance
+    finally:
+        tell("end", name=name)
+
+
+def whole(steps: float) -> int:
+    """Steps that are done, of which none is half done; free of rounding."""
+    return int(steps + 1e-6)

@@ -98,9 +98,8 @@ def simulated(
     """
     collectors, journal = _collectors(prepared, network, folder), prepared.journal
     batches = _batches(prepared, network, collectors.recorder.record, force)
-    simulator, samples = prepared.settings.simulation.simulator, len(prepared.inputs.test)
-    with journal.progress(f"Simulating on {simulator}", samples) as advance:
-        failure = collect(batches, collectors.all, advance)
+    samples = len(prepared.inputs.test)
+    failure = collect(batches, collectors.all)
     report = {name: value for collector in collectors.all for name, value in collector.report().items()}
     report.update(timing(network, prepared.settings.simulation.duration))
     if failure is not None:

@@ -10,9 +10,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from watching import Seen
 
 from snntoolbox.backends import isolated
 from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.retold import Retold
 from snntoolbox.errors import BackendError, DataError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
@@ -20,12 +22,14 @@ from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.progress import bar, watched
 
 # The other process imports this; it finds it by the folder in PYTHONPATH.
 SIMULATOR = """
 import os, sys
 from snntoolbox.errors import DataError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.progress import bar, counted
 builds = 0
 class Fake:
     def __init__(self, network, fault=None, at=None):
@@ -35,6 +39,11 @@ class Fake:
         if at == "build":
             self.fail()
         self.at = at
+        if fault == "bars":
+            with bar("building", 4) as advance:
+                advance(1)
+                for _ in counted("within", [1, 2]):
+                    advance(1.5)
     def fail(self):
         print("last words of the simulator", flush=True)
         if self.fault == "exit":
@@ -97,6 +106,26 @@ def test_results_and_progress_come_back(start):
     np.testing.assert_array_equal(found.counts["n"], expected.counts["n"])
     assert found.counts["pid"] != os.getpid()
     assert told == [1, 2, 3, 4]
+
+
+def test_how_far_work_is_there_is_told_here(start):
+    seen = Seen()
+    with watched(seen), start(fault="bars"):
+        pass
+    assert seen.names == ["building", "within"]
+    assert seen.whole("building")
+    assert seen.whole("within")
+
+
+def test_bars_of_a_process_that_dies_end(start):
+    seen = Seen()
+    with watched(seen), pytest.raises(BackendError), bar("here", 1), start(fault="abort", at="run") as simulation:
+        simulation.run(X, steps=1)
+    assert seen.told == [("begin", "here", 1)]
+    retold = Retold()
+    with watched(seen), retold:
+        retold(0, "begin", "there", 3)
+    assert seen.told[1:] == [("begin", "there", 3), ("end", "there")]
 
 
 def test_a_process_serves_one_network_after_the_other(start):
@@ -192,6 +221,7 @@ print("once")
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.retold import Retold
 from snntoolbox.ir.io import load_network
 network = load_network(sys.argv[1] + "/net.npz")
 with Isolated("fake_simulator:Fake", network, {}, name="fake") as simulation:
@@ -227,6 +257,7 @@ import os, signal, sys, threading
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from snntoolbox.backends.isolated import Isolated
+from snntoolbox.backends.retold import Retold
 from snntoolbox.ir.io import load_network
 simulation = Isolated("fake_simulator:Fake", load_network(sys.argv[1] + "/net.npz"), {"at": "never"}, name="fake")
 print(simulation.run(np.ones((1, 2)), steps=1).counts["pid"], flush=True)

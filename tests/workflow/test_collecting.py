@@ -109,9 +109,7 @@ def test_reports_do_not_depend_on_the_batches(batches, lowered, network, test_se
     for size in (SAMPLES, 5):
         (tmp_path / str(size)).mkdir()
         found = collectors(lowered, network, test_set, tmp_path / str(size))
-        done = []
-        assert collect(batches(size), found, done.append) is None
-        assert sum(done) == SAMPLES
+        assert collect(batches(size), found) is None
         reports.append([collector.report() for collector in found])
     whole, parts = ([list(leaves(report)) for report in both] for both in reports)
     for one, other in zip(whole, parts, strict=True):
@@ -132,7 +130,7 @@ def test_every_collector_gets_every_batch_in_order(batches):
             self.samples.append(len(batch.x))
 
     first, second = Seen(), Seen()
-    assert collect(batches(5), [first, second], lambda n: None) is None
+    assert collect(batches(5), [first, second]) is None
     assert first.samples == second.samples == [5, 5, 2]
 
 
@@ -145,19 +143,19 @@ def dying(batches, after):
 
 def test_a_simulator_that_dies_leaves_what_it_finished(batches, network, test_set):
     outputs = Outputs(test_set, None, head=CLASSES, top_k=1)
-    failure = collect(dying(batches(5), 2), [outputs], lambda n: None)
+    failure = collect(dying(batches(5), 2), [outputs])
     assert failure.message == "gone"
     assert outputs.samples == 10
     assert len(outputs.classified[1]) == 10
     with pytest.raises(DiedError, match="gone"):
-        collect(dying(batches(5), 0), [outputs], lambda n: None)
+        collect(dying(batches(5), 0), [outputs])
 
 
 def test_enough_samples_are_diagnosed(batches, lowered, network, monkeypatch):
     assert DIAGNOSED == 500
     monkeypatch.setattr("snntoolbox.workflow.collecting.DIAGNOSED", 4)
     diagnosing = Diagnosing(Observer(network, lowered))
-    collect(batches(3), [diagnosing], lambda n: None)
+    collect(batches(3), [diagnosing])
     assert diagnosing.report()["diagnosis"]["samples"] == 6
 
 
@@ -180,14 +178,14 @@ def test_what_outputs_are_held_against(kind, batches, lowered, test_set):
     held |= changes
     test = Dataset(test_set.x, held["y"], held["regression"])
     outputs = Outputs(test, held["parsed"], head=held["head"], top_k=1)
-    collect(batches(5), [outputs], lambda n: None)
+    collect(batches(5), [outputs])
     assert outputs.report().keys() == keys
     assert (outputs.classified is not None) == ("snn_accuracy" in keys)
 
 
 def test_top_k_counts_what_is_among_the_best(batches, test_set):
     outputs = Outputs(test_set, None, head=CLASSES, top_k=3)
-    collect(batches(5), [outputs], lambda n: None)
+    collect(batches(5), [outputs])
     found = outputs.report()
     assert found["snn_accuracy_top_k"] == 1.0
     assert found["snn_accuracy"] == found["snn_accuracy_per_step"][-1]

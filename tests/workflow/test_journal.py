@@ -5,11 +5,12 @@ from contextlib import nullcontext
 
 import pytest
 
-from snntoolbox.workflow.journal import Journal
+from snntoolbox.ir.progress import bar
+from snntoolbox.workflow.journal import Journal, watching
 
 
 def test_seconds_of_stages_that_end_are_kept():
-    journal = Journal(1)
+    journal = Journal()
     with journal.timed("parse"):
         pass
     with pytest.raises(KeyError), journal.timed("convert"):
@@ -19,7 +20,7 @@ def test_seconds_of_stages_that_end_are_kept():
 
 
 def test_warnings_are_logged_and_kept(caplog):
-    journal = Journal(0)
+    journal = Journal()
     with caplog.at_level(logging.WARNING):
         journal.warn("look out")
     assert journal.warnings == ["look out"]
@@ -29,8 +30,8 @@ def test_warnings_are_logged_and_kept(caplog):
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_bars_are_for_those_who_want_them(verbose, monkeypatch):
     shown = []
-    bar = nullcontext(lambda steps: None)
-    monkeypatch.setattr("snntoolbox.workflow.journal.progress", lambda *said: shown.append(said) or bar)
-    with Journal(verbose).progress("Simulating", 3) as advance:
+    told = nullcontext(lambda steps: None)
+    monkeypatch.setattr("snntoolbox.workflow.journal.progress_bar", lambda *said: shown.append(said) or told)
+    with watching(verbose), bar("Simulating", 3) as advance:
         advance(1)
     assert shown == ([("Simulating", 3)] if verbose else [])

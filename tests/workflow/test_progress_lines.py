@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from snntoolbox.ir.progress import bar
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
-from snntoolbox.workflow.journal import Journal
+from snntoolbox.workflow.journal import Journal, watching
 from snntoolbox.workflow.progress_lines import is_told, tell, told_progress, told_to
 
 
@@ -15,14 +16,16 @@ def lines(path):
 
 
 def test_what_happens_is_told(tmp_path):
-    path, journal = tmp_path / "lines", Journal(0)
+    path, journal = tmp_path / "lines", Journal()
     with told_to(path):
-        with journal.timed("convert"), journal.progress("Counting\n", 3) as advance:
+        with journal.timed("convert"), watching(0), bar("Counting\n", 3) as advance:
             advance(1)
             advance(1)
             advance(1)
         journal.warn("look out")
-    assert lines(path) == [
+    told = lines(path)
+    assert [line.pop("left") >= 0 for line in told if line["what"] == "advance"] == [True, True]
+    assert told == [
         {"what": "stage", "name": "convert"},
         {"what": "begin", "name": "Counting\n", "total": 3},
         {"what": "advance", "name": "Counting\n", "done": 1},

@@ -16,6 +16,7 @@ from snntoolbox.analysis.trials import Budget, Trials
 from snntoolbox.conversion.changes import Changes, changed
 from snntoolbox.conversion.lower import lower
 from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.progress import counted
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def advise(
     )
     trying = _Trying(trials, budget, depth=len(diagnosis.layers))
     advices: list[tuple[Changes, Advice]] = []
-    for remedy, reason in applying(situation):
+    for remedy, reason in counted("Trying settings", [*applying(situation)]):
         changes, advice = remedy.changes(situation), proposal(remedy, reason, situation, notation)
         advice = replace(advice, samples=len(trials.held[0]), before=before)
         advices.append((changes, trying.tried(changes, advice)))

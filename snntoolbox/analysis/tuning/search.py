@@ -14,6 +14,7 @@ from snntoolbox.analysis.tuning.front import ranks
 from snntoolbox.analysis.tuning.space import Candidate
 from snntoolbox.analysis.tuning.tuning import Trial
 from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.progress import counted
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +85,10 @@ def _try(
     result: SearchResult,
     progress: Callable[[float], None],
 ) -> None:
-    for candidate in queue:
+    name = f"Trying settings on {rung.samples} samples"
+    for candidate in counted(name, [c for c in queue if c not in into]):
         work = rung.work(candidate)
-        if candidate in into or candidate in result.failed or not budget.allows(work, share):
+        if candidate in result.failed or not budget.allows(work, share):
             continue  # a smaller one may still fit
         begin = time.perf_counter()
         try:

@@ -20,6 +20,7 @@ from snntoolbox.ir.flat_gates import GateCells
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import counted
 from snntoolbox.ir.result import Record, Result, joined
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,8 @@ class _Network:
         self.groups |= {name: self._neurons(cells) for name, cells in flat.cells.items()}
         self.gates = {n: Gates(b2, g, self.clock, partial(self._name_of, n)) for n, g in flat.gates.items()}
         self.groups |= {name: gates.windows for name, gates in self.gates.items()}
-        synapses = [self._synapses(c) for c in flat.connections if len(c.weight)]
+        connections = counted("Making synapses", flat.connections, lambda c: len(c.weight))
+        synapses = [self._synapses(c) for c in connections if len(c.weight)]
         self.monitors = {n: self._monitor(n) for n in (*flat.cells, *flat.gates)}
         self.silent = [n for n in flat.gates if record.wants_potentials(n)]
         self.traces = {n: self._trace(n) for n in flat.cells if record.wants_potentials(n)}

@@ -9,21 +9,31 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from snntoolbox.backends.fpga.build import Build
 from snntoolbox.backends.fpga.cells import Resources, cells_of, resources
+from snntoolbox.backends.fpga.synthesis_log import announced, executed
 from snntoolbox.backends.fpga.targets import Device
+from snntoolbox.backends.programs import printed
 from snntoolbox.backends.protocol import Check
+from snntoolbox.backends.verilog.tools import share_compiled
+from snntoolbox.ir.progress import Advance, bar, portion
 
 _LAST_LINES = 8
 _CLOCKS = re.compile(r"^sample (\d+): (\d+) clocks", re.MULTILINE)
 
 
-def run_goal(folder: Path, goal: str, needs: Iterable[str], seconds: float, *settings: str) -> Check:
-    """Run ``make goal`` for at most so many seconds; not at all for none, or where a program is missing."""
+def run_goal(
+    folder: Path, goal: str, needs: Iterable[str], seconds: float, *settings: str, shares: Shares | None = None
+) -> Check:
+    """Run ``make goal`` for at most so many seconds; not at all for none, or where a program is missing.
+
+    `shares` tell how far it is, by what is done.
+    """
     missing = [program for program in ("make", *needs) if shutil.which(program) is None]
     name = " ".join([goal, *settings])
     if seconds <= 0:
@@ -35,9 +45,9 @@ def run_goal(folder: Path, goal: str, needs: Iterable[str], seconds: float, *set
     with subprocess.Popen(
         ["make", "-s", goal, *settings], cwd=folder, text=True, errors="replace", start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
+    ) as process, _looking(shares or {goal: None}) as look:  # fmt: skip
         try:
-            printed, _ = process.communicate(timeout=seconds)
+            said = printed(process, look, seconds)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):
@@ -45,8 +55,26 @@ def run_goal(folder: Path, goal: str, needs: Iterable[str], seconds: float, *set
             return Check(goal=name, outcome="not finished", why=f"not finished in {seconds:g} s", seconds=seconds)
     took = round(time.monotonic() - begun, 1)
     if process.returncode:
-        return Check(goal=name, outcome="failed", why="\n".join(printed.splitlines()[-_LAST_LINES:]), seconds=took)
+        return Check(goal=name, outcome="failed", why="\n".join(said.splitlines()[-_LAST_LINES:]), seconds=took)
     return Check(goal=name, outcome="passed", seconds=took)
+
+
+Shares = Mapping[str, Callable[[], float] | None]
+"""What is done, with what tells how much of it is, from 0 to 1; None where nothing does."""
+
+
+@contextmanager
+def _looking(shares: Shares) -> Iterator[Callable[[], None]]:
+    """A bar for each; yields what moves them on."""
+    with ExitStack() as stack:
+        told = [(s, portion(stack.enter_context(bar(n, 100 if s else 0)), 100)) for n, s in shares.items()]
+
+        def look() -> None:
+            for share, done in told:
+                if share is not None:
+                    done(share())
+
+        yield look
 
 
 def clocks(folder: Path, log: str) -> list[int]:
@@ -111,18 +139,63 @@ def _fits(taken: Resources, device: Device) -> Check:
     return Check(goal="fits", outcome="failed" if over else "passed", why="; ".join(over))
 
 
+def _shares(folder: Path, goal: str, log: str, samples: int, synthesis: str) -> Shares:
+    """What a goal does, and how much of it has been done, by the files that it writes."""
+    out = folder / "out"
+
+    def told() -> str:
+        try:
+            return (out / f"{log}.log").read_text("utf-8", errors="replace")
+        except OSError:  # not begun
+            return ""
+
+    def simulated() -> float:
+        return len(_CLOCKS.findall(told())) / samples
+
+    def passed() -> float:
+        known = announced(synthesis)
+        return executed(told(), synthesis) / known if known else 0.0
+
+    stalled = ", with waits" if log == "stalls" else ""
+    goals: dict[str, Shares] = {
+        "lint": {"Checking the sources": None},
+        "sim": {f"Simulating with Icarus{stalled}": simulated},
+        "sim-verilator": {
+            **({} if stalled else {"Compiling with Verilator": lambda: share_compiled(out / "verilator")}),
+            f"Simulating with Verilator{stalled}": simulated,
+        },
+        "synth": {"Synthesis with Yosys": passed},
+        "route": {"Placing and routing": None},
+    }
+    return goals[goal]
+
+
 STALLED = ("STALLS=3", "LOG=stalls")
 
 
 def run_checks(
-    folder: Path, build: Build, sim_seconds: float, synth_seconds: float, announce: Announce
+    folder: Path, build: Build, sim_seconds: float, synth_seconds: float, announce: Announce, samples: int
 ) -> Measurements:
-    """Run lint, both simulators, synthesis, and place and route if open; nothing that fails stops the others."""
+    """Run lint, both simulators, synthesis, and place and route if open; nothing that fails stops the others.
+
+    `samples` are those of the test bench.
+    """
+    with bar("Checks of the project", 6 if build.target.router else 5) as advance:
+        return _checked(folder, build, sim_seconds, synth_seconds, announce, samples, advance)
+
+
+def _checked(
+    folder: Path, build: Build, sim_seconds: float, synth_seconds: float, announce: Announce, samples: int,
+    advance: Advance,
+) -> Measurements:  # fmt: skip
     checks: list[Check] = []
 
     def run(goal: str, needs: tuple[str, ...], seconds: float, *settings: str) -> Check:
         announce(goal)
-        checks.append(run_goal(folder, goal, needs, seconds, *settings))
+        log = next((s.removeprefix("LOG=") for s in settings if s.startswith("LOG=")), goal)
+        shares = _shares(folder, goal, log, samples, build.target.synthesis)
+        checks.append(run_goal(folder, goal, needs, seconds, *settings, shares=shares))
+        advance(1)
         return checks[-1]
 
     run("lint", ("verilator",), sim_seconds)

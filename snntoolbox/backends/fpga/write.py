@@ -56,9 +56,8 @@ def write_project(
     expected = reference(built.network, first, steps, potentials=bool(built.saturating))
     built.export(folder, first, expected)
     save(built.network, folder / NETWORK)
-    measurements = run_checks(
-        folder, built.build, options.sim_seconds, options.synth_seconds, lambda goal: log.info("%s", goal)
-    )
+    seconds = options.sim_seconds, options.synth_seconds
+    measurements = run_checks(folder, built.build, *seconds, lambda goal: log.info("%s", goal), len(first[0]))
     tidy(folder)
     report = Report(
         project=built, cost=_cost(built, first, expected), measured=measurements, accuracy=accuracies,

@@ -15,6 +15,7 @@ from snntoolbox.ir.flat import Cells, FlatNetwork, flattened
 from snntoolbox.ir.host import HostInput, Timed, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import counted
 from snntoolbox.ir.result import Record, Result
 
 NEVER = 1e300
@@ -54,7 +55,7 @@ class Simulation:
             group = nest.Create(model(cells.neuron), cells.size, parameters(cells.neuron))
             self._add(name, group)
             nest.Connect(group, self.recorder)
-        for connection in self.flat.connections:
+        for connection in counted("Making synapses", self.flat.connections, lambda c: len(c.weight)):
             pre = self.first_id[connection.source] + connection.pre
             post = self.first_id[connection.target] + connection.post
             delays = np.full(len(pre), float(connection.delay))

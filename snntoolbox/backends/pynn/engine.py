@@ -13,6 +13,7 @@ import numpy as np
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
 from snntoolbox.ir.host import HostInput, Timed, raster
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import counted
 
 
 class Engine(ABC):
@@ -38,6 +39,7 @@ class Engine(ABC):
         self.populations: dict[str, Any] = {}
         self.made: list[Any] = []
         self.watched: tuple[str, ...] = ()
+        self.was_built = False
 
     @abstractmethod
     def setup(self) -> None:
@@ -101,9 +103,11 @@ class Engine(ABC):
             if name in watched:
                 population.record(self.variable, sampling_interval=1.0)
             self.populations[name] = population
-        for connection in self.flat.connections:
+        synapses = self.flat.connections
+        for connection in synapses if self.was_built else counted("Making synapses", synapses, lambda c: len(c.weight)):
             if len(connection.weight):
                 self.connect(self.populations[connection.source], connection)
+        self.was_built = True
 
     def restart(self) -> None:
         """Go back to the start of time."""

@@ -20,6 +20,7 @@ from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import counted
 from snntoolbox.ir.relays import with_relays
 from snntoolbox.ir.result import Record, Result
 
@@ -65,7 +66,7 @@ class Simulation:
         net, core = sanafe.Network(), self.architecture.cores[0]
         for name, size in self.flat.inputs.items():
             self._placed(net.create_neuron_group(self.groups[name], size), name, core.inputs)
-        for name, cells in self.flat.cells.items():
+        for name, cells in counted("Placing neurons", [*self.flat.cells.items()], lambda c: c[1].size):
             group = net.create_neuron_group(
                 self.groups[name], cells.size, log_spikes=name in self.network.populations,
                 soma_hw_name=core.soma, default_synapse_hw_name=core.synapse, default_dendrite_hw_name=core.dendrite,
@@ -73,7 +74,7 @@ class Simulation:
             self._placed(group, name, ())
             for neuron, threshold in zip(group, cells.threshold.tolist(), strict=True):
                 neuron.set_attributes(model_attributes=self._rules(cells, threshold))
-        for connection in self.flat.connections:
+        for connection in counted("Making synapses", self.flat.connections, lambda c: len(c.weight)):
             self._connect(net, connection)
         return net
 

@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from snntoolbox.backends.programs import printed
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.progress import bar, portion
 
 PROGRAMS = {"icarus": "iverilog", "verilator": "verilator"}
 """What each simulator's compiler is called; it is also the name of its Debian package."""
@@ -43,10 +45,29 @@ def compiled(simulator: str, folder: Path, sources: Iterable[str]) -> list[str]:
             *files,
         ]
         run = ["./obj/Vtb"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BackendError(f"{PROGRAMS[simulator]} failed{_quoted(done.stdout + done.stderr)}")
+    with (
+        bar(f"Compiling with {simulator}", 100) as advance,
+        subprocess.Popen(
+            command, cwd=folder, text=True, errors="replace", stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process,
+    ):  # fmt: skip
+        told = portion(advance, 100)
+        try:
+            said = printed(process, lambda: told(share_compiled(folder / "obj")))
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise BackendError(f"{PROGRAMS[simulator]} failed{_quoted(said)}")
     return run
+
+
+def share_compiled(folder: Path) -> float:
+    """The share of the files that Verilator has written into a folder that its compiler has made objects of."""
+    objects = {path.stem for path in folder.glob("*.o")}
+    sources = {path.stem for path in folder.glob("*.cpp")}
+    return len(objects & sources) / len(sources) if sources else 0.0
 
 
 def simulated(command: list[str], folder: Path, arguments: Iterable[str], told: Callable[[int], None]) -> list[int]:

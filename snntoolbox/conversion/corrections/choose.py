@@ -13,6 +13,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import counted
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Choose:
         data = [a[used] for a in x]
         tried: list[Tried] = []
         errors: list[Array] = []
-        for rule, layers in candidates[:count]:
+        for rule, layers in counted("Trying corrections", candidates[:count]):
             pairs = self.outputs(network_of(rule), layers, graph, data, held)
             each = [output_errors(*pair, head) for pair, head in zip(pairs, graph.heads, strict=True)]
             errors.append(np.sum(each, axis=0))

@@ -18,6 +18,7 @@ from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.progress import counted
 
 if TYPE_CHECKING:
     from snntoolbox.engine.layerwise import Layerwise
@@ -78,7 +79,8 @@ class Correct:
     def _populations(self, run: Layerwise, graph: Graph) -> list[Population]:
         """All populations, corrected, in the order of the network's."""
         order = [n for n in run.network.order if n in run.network.populations]
-        changed = {n: self._population(run, graph, run.network.populations[n]) for n in order}
+        layers = counted("Correcting layers", order)
+        changed = {n: self._population(run, graph, run.network.populations[n]) for n in layers}
         return [changed[name] for name in run.network.populations]
 
     def _population(self, run: Layerwise, graph: Graph, population: Population) -> Population:

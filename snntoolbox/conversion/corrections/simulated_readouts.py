@@ -17,6 +17,7 @@ from snntoolbox.engine.tensors import device_named
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import counted
 from snntoolbox.ir.result import Record
 
 BATCH = 50
@@ -39,7 +40,7 @@ def with_read_outs_fitted(
     # Not by `simulate`: it refuses what Poisson input cannot present, and here that is cut off, as by `Correct`.
     with build_network(backend_named("INI"), plain, {"device": device}, force=True) as executable:
         announce(executable, count)
-        for first in range(0, count, BATCH):
+        for first in counted("Fitting read-outs", range(0, count, BATCH)):
             part = [a[first : first + BATCH] for a in x]
             result = executable.run(*part, steps=steps, record=Record(outputs_per_step=not whole), first_sample=first)
             for name, output in result.outputs.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _MOST_WARNINGS = 50
@@ -12,17 +14,35 @@ _MOST_WARNINGS = 50
 
 @dataclass(frozen=True)
 class Bar:
-    """Steps done out of all."""
+    """Steps done out of all, 0 where nobody knows how many; the rest took `left` seconds more, as told at `at`."""
 
     name: str
     total: int
     done: int = 0
     is_over: bool = False
+    left: float | None = None
+    at: float = field(default=0.0, compare=False)
 
     @property
     def share(self) -> float:
         """Between 0 and 1."""
         return 1.0 if self.is_over else min(1.0, self.done / self.total) if self.total > 0 else 0.0
+
+    def words(self, now: float) -> str:
+        """What it says at a time of `time.monotonic`."""
+        if self.total <= 0:
+            return f"{self.name}: {'done' if self.is_over else 'under way'}"
+        counted = f"{self.name}: {self.total if self.is_over else self.done:,} of {self.total:,}"
+        if self.is_over or self.left is None:
+            return counted
+        return f"{counted}, {spoken(max(0.0, self.left - (now - self.at)))} left"
+
+
+def spoken(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True)
@@ -59,8 +79,9 @@ def _begin(told: Told, about: dict[str, Any]) -> Told:
 
 
 def _advance(told: Told, about: dict[str, Any]) -> Told:
-    done = int(about["done"])
-    return replace(told, bars=tuple(replace(b, done=done) if b.name == about["name"] else b for b in told.bars))
+    left = about.get("left")
+    now = {"done": int(about["done"]), "left": None if left is None else float(left), "at": time.monotonic()}
+    return replace(told, bars=tuple(replace(b, **now) if b.name == about["name"] else b for b in told.bars))
 
 
 def _end(told: Told, about: dict[str, Any]) -> Told:

@@ -72,7 +72,7 @@ class _Seen:
 
 
 def _redraw(view: View, now: _Seen, before: _Seen) -> None:
-    view.redraw("status", *(["progress"] if before.told != now.told else []))
+    view.redraw("status", "bars", *(["progress"] if before.told != now.told else []))
     if (before.command, before.is_stopping) != (now.command, now.is_stopping):
         view.redraw("buttons", "output", "report", "two")
         if INSPECT in (now.command, before.command):

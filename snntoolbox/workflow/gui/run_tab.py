@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from html import escape
 from typing import Any
@@ -46,7 +47,7 @@ def run_tab(view: View) -> None:
     ).classes("wide-field")  # fmt: skip
     view.part("command", partial(_command, view))
     view.part("buttons", partial(_buttons, view))
-    for name, part in {"status": _status, "progress": _progress, "output": _output}.items():
+    for name, part in {"status": _status, "bars": _bars, "progress": _progress, "output": _output}.items():
         view.part(name, partial(part, view))
 
 
@@ -91,7 +92,7 @@ def _start(view: View) -> None:
         desk.runner.start(command, [str(desk.session.file), *words])
 
     if view.attempt(begin):
-        view.redraw("buttons", "status", "progress", "output")
+        view.redraw("buttons", "status", "bars", "progress", "output")
 
 
 def _stop(view: View) -> None:
@@ -121,13 +122,20 @@ def _status(view: View) -> None:
         sentence(ended.words, "status fine" if good else "status refused")
 
 
-def _progress(view: View) -> None:
-    """How far it is, how right so far, and what it warned of."""
-    ui, told = nicegui().ui, view.desk.runner.told
-    for bar in told.bars:
-        words = f"{bar.name}: {bar.total if bar.is_over else bar.done:,} of {bar.total:,}"
+def _bars(view: View) -> None:
+    """How far it is, and how long it may still take."""
+    ui, now = nicegui().ui, time.monotonic()
+    for bar in view.desk.runner.told.bars:
+        words = bar.words(now)
         ui.label(words).classes("bar-name")
-        ui.linear_progress(value=bar.share, show_value=False).props["aria-label"] = words
+        drawn = ui.linear_progress(value=bar.share, show_value=False)
+        drawn.props["aria-label"] = words
+        drawn.props["indeterminate"] = bar.total <= 0 and not bar.is_over and bool(view.desk.runner.command)
+
+
+def _progress(view: View) -> None:
+    """How right it is so far, and what it warned of."""
+    told = view.desk.runner.told
     if told.per_step:
         figures([_so_far(told)], [accuracy_chart(told)])
     for text in told.warnings:

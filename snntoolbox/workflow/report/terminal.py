@@ -1,25 +1,18 @@
-"""What a person sees of a run on the terminal: short tables, and progress bars."""
+"""What a person sees of a run on the terminal: short tables."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from snntoolbox.analysis.metrics import PopulationStatistics
-from snntoolbox.ir.foreign import shortened, shown
+from snntoolbox.ir.foreign import shortened
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Shape
 from snntoolbox.ir.summary import incoming, shape_text, text_table
-from snntoolbox.workflow.progress_lines import told_progress
-from snntoolbox.workflow.streams import shows_progress
 
 WEAK_CORRELATION = 0.9
 """Layers that follow the analogue network less closely than this are marked."""
@@ -180,34 +173,6 @@ def sweep_table(
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-@contextmanager
-def progress(description: str, total: int, console: Console | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while the block runs, if that is a terminal; yields ``advance(steps)``.
-
-    Nothing at all is written elsewhere, but to programs that asked to be told; the bar is gone when the block ends.
-    """
-    with told_progress(description, total) as tell, _bar(description, total, console) as draw:
-
-        def advance(steps: int) -> None:
-            draw(steps)
-            tell(steps)
-
-        yield advance
-
-
-@contextmanager
-def _bar(description: str, total: int, console: Console | None) -> Iterator[Callable[[int], None]]:
-    """The bar alone."""
-    if not shows_progress() or (console is None and not sys.stderr.isatty()):
-        yield lambda steps: None
-        return
-    raw = getattr(sys.stderr, "raw", sys.stderr)  # a bar is drawn by what is escaped in foreign text
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console or Console(file=raw), transient=True) as bar:
-        task = bar.add_task(shown(description), total=total)
-        yield lambda steps: bar.advance(task, steps)
 
 
 def run_paragraphs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from snntoolbox.analysis.comparison.compare import backends_of, compare
@@ -14,9 +13,11 @@ from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer
 from snntoolbox.ir.io import save
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.progress import bar
 from snntoolbox.ir.writing import write_json, write_text
 from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
 from snntoolbox.workflow.config.template import config_text
+from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import options_of
 from snntoolbox.workflow.preparation import Prepared, prepare, resets_alone
@@ -44,7 +45,7 @@ def compare_settings(
     check_folder(settings.paths.path_wd)
     place = settings.paths.log_dir_of_current_run
     target = RunFolder(place.with_name(longer(place.name, COMPARED)), overwrite=settings.output.overwrite)
-    with target as folder:
+    with target as folder, watching(settings.output.verbose):
         prepared = prepare(settings, _any_network)
         if prepared.network is None:
             raise ConfigError("there is no spiking network to compare", hint="set convert = True")
@@ -61,8 +62,7 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
     test, simulation = prepared.inputs.test, prepared.settings.simulation
     classes = prepared.inputs.classifies and not test.regression
     options = {name: options_of(prepared.settings, name) for name in simulators}
-    with prepared.journal.timed("compare"), ExitStack() as stack:
-        advance = stack.enter_context(prepared.journal.progress("Comparing", len(test) * len(simulators)))
+    with prepared.journal.timed("compare"), bar("Comparing", len(test) * len(simulators)) as advance:
         return compare(
             network,
             test.presented,

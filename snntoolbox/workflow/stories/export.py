@@ -16,6 +16,7 @@ from snntoolbox.ir.features import FLOAT_WEIGHTS
 from snntoolbox.workflow.config.load import load_config, model_settings
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.values import parse
+from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.models import check_folder, is_model
 from snntoolbox.workflow.preparation import Prepared, prepare
 
@@ -84,4 +85,5 @@ def written(prepared: Prepared, exporter: Exporter, folder: Path, force: bool, o
         raise ConfigError("there is no spiking network to write", hint="set convert = True")
     duration = prepared.settings.simulation.duration
     known = {**({"duration": duration} if "duration" in option_names(exporter) else {}), **options}
-    return export(prepared.network, exporter, folder, prepared.inputs.test.presented, force=force, **known)
+    with watching(prepared.settings.output.verbose):
+        return export(prepared.network, exporter, folder, prepared.inputs.test.presented, force=force, **known)

@@ -10,12 +10,11 @@ from typing import Any
 
 from snntoolbox.backends.workers.cluster import Cluster
 from snntoolbox.errors import BackendError, SNNToolboxError, UnfinishedError
+from snntoolbox.ir.progress import bar, counted
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.inputs import open_inputs
 from snntoolbox.workflow.memory import HINT, NO_MEMORY, out_of_memory
 from snntoolbox.workflow.preparation import check_length
-from snntoolbox.workflow.progress_lines import told_progress
-from snntoolbox.workflow.report.terminal import progress
 from snntoolbox.workflow.stories.run import run
 
 log = logging.getLogger(__name__)
@@ -69,15 +68,14 @@ def _sizes(point: Point) -> tuple[int, int]:
 
 def outcomes(settings: Settings, points: Sequence[Point], *, force: bool) -> Iterator[Outcome]:
     """What comes of each point, in order."""
-    simulation, verbose = settings.simulation, settings.output.verbose
+    simulation = settings.simulation
     if simulation.workers < 2 and not simulation.scheduler:
-        for number, point in enumerate(points, start=1):
+        for number, point in enumerate(counted("Sweeping", points), start=1):
             log.info("%s (%d of %d)", point.label, number, len(points))
             yield run_point(None, point, force)
         return
-    bar = (progress if verbose else told_progress)("Sweeping", len(points))
     workers, pieces = min(simulation.workers, len(points)), [(point, force) for point in points]
-    with Cluster(workers, simulation.scheduler) as running, bar as advance:
+    with Cluster(workers, simulation.scheduler) as running, bar("Sweeping", len(points)) as advance:
         ordered = running.ordered(run_quietly, None, pieces, name="a point")
         for point, outcome in zip(points, ordered, strict=True):
             for warning in [] if isinstance(outcome, SNNToolboxError) else outcome["warnings"]:

@@ -18,6 +18,7 @@ from snntoolbox.ir.io import save
 from snntoolbox.ir.writing import OutputError, write_json, write_text
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
+from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.preparation import Prepared, prepare, runs_on
 from snntoolbox.workflow.report.html.network_section import Measured, layers_of
@@ -62,7 +63,7 @@ def run(
     target = RunFolder(into or settings.paths.log_dir_of_current_run, overwrite=settings.output.overwrite)
     outcome, unwritten = Simulated(), None
     try:
-        with target as folder:
+        with target as folder, watching(settings.output.verbose):
             prepared = prepare(settings, runs_on(settings, force=force))
             if advise is not None and prepared.inputs.graph is None:
                 raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")

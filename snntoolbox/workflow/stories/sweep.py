@@ -24,6 +24,7 @@ from snntoolbox.workflow.config.raw_config import Config
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.sweeping import Varied, problems_of_sweep, varied
 from snntoolbox.workflow.config.values import show, spelled
+from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.sweep_page import sweep_page
 from snntoolbox.workflow.report.sweep_picture import draw
@@ -93,7 +94,7 @@ def sweep(
     told = [_told(names, each) for each in combined]
     at = [_at(point, place / label) for point, label in zip(points, labels, strict=True)]
     target = RunFolder(place, overwrite=settings.output.overwrite)
-    with target as folder:
+    with target as folder, watching(settings.output.verbose):
         tasks = [Point(point, folder / label, text) for point, label, text in zip(at, labels, told, strict=True)]
         if errors := refused(tasks):
             raise together(errors)

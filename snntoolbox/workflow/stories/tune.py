@@ -17,6 +17,7 @@ from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.progress import bar
 from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
 from snntoolbox.workflow.choices import as_key, check_choices, presents_events, recipe_of
 from snntoolbox.workflow.config.conversion_keys import CODES
@@ -26,15 +27,14 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.config.values import spelled
 from snntoolbox.workflow.inputs import Inputs, open_inputs
+from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.models import check_folder
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.own_keys import in_own_keys
 from snntoolbox.workflow.preparation import resets_alone
-from snntoolbox.workflow.progress_lines import told_progress
 from snntoolbox.workflow.report.html.page import write_page
 from snntoolbox.workflow.report.html.tune_page import tune_page
 from snntoolbox.workflow.report.plots import Point, pareto
-from snntoolbox.workflow.report.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +98,7 @@ def _searched(inputs: Inputs, settings: Settings, search: Search) -> Tuning:
     data, simulation = _calibration(inputs), settings.simulation
     assert inputs.leading is not None
     low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0) or 1.0
-    with _bar(settings, search.budget) as spent, _quietly(), in_own_keys(settings):
+    with watching(settings.output.verbose), _bar(search.budget) as spent, _quietly(), in_own_keys(settings):
         return tune(
             inputs.leading,
             data,
@@ -177,10 +177,9 @@ def _quietly() -> Iterator[None]:
 
 
 @contextmanager
-def _bar(settings: Settings, budget: float) -> Iterator[Callable[[float], None]]:
+def _bar(budget: float) -> Iterator[Callable[[float], None]]:
     """What tells a progress bar the seconds spent."""
-    bar = progress if settings.output.verbose else told_progress
-    with bar("Tuning (seconds)", round(budget)) as advance:
+    with bar("Tuning (seconds, at most)", round(budget)) as advance:
         done = 0
 
         def spent(seconds: float) -> None:

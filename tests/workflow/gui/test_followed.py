@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from snntoolbox.workflow.gui.followed import Bar, Told, after
 
 
@@ -21,6 +23,28 @@ def test_how_far_it_is():
     assert told.bars == (Bar("a", 4, 3, is_over=True), Bar("b", 0))
     assert [bar.share for bar in told.bars] == [1.0, 0.0]
     assert Bar("c", 4, 1).share == 0.25
+
+
+@pytest.mark.parametrize(
+    ("bar", "words"),
+    [
+        (Bar("a", 4, 1, left=9.0, at=100.0), "a: 1 of 4, 7 s left"),
+        (Bar("a", 4, 1, left=300.0, at=102.0), "a: 1 of 4, 5 min left"),
+        (Bar("a", 4, 1, left=3 * 3600.0, at=102.0), "a: 1 of 4, 3.0 h left"),
+        (Bar("a", 4, 1, left=1.0, at=90.0), "a: 1 of 4, 0 s left"),
+        (Bar("a", 4000, 1), "a: 1 of 4,000"),
+        (Bar("a", 4, 1, is_over=True, left=9.0), "a: 4 of 4"),
+        (Bar("a", 0), "a: under way"),
+        (Bar("a", 0, is_over=True), "a: done"),
+    ],
+)
+def test_how_long_it_takes(bar, words):
+    assert bar.words(102.0) == words
+
+
+def test_the_time_left_is_taken_in():
+    (bar,) = said(("begin", {"name": "a", "total": 4}), ("advance", {"name": "a", "done": 2, "left": 3.5})).bars
+    assert (bar.done, bar.left) == (2, 3.5)
 
 
 def test_a_bar_that_begins_again_is_the_last():

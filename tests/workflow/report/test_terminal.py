@@ -1,8 +1,6 @@
 """Tables of a run: one style, 80 columns, and bars on a terminal alone."""
 
-import io
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -22,7 +20,6 @@ from snntoolbox.workflow.report.terminal import (
     joules,
     layer_rows,
     layer_table,
-    progress,
     rate_note,
     run_paragraphs,
     sweep_table,
@@ -152,27 +149,6 @@ def test_rows_of_a_network_are_in_order():
     assert (first.name, first.kind, first.neurons, first.mean_rate) == ("a", "Mean + Dense", 4, 0.25)
     assert (second.name, second.kind, second.shape, second.correlation) == ("b", "direct", (2, 2), 0.5)
     assert math.isnan(second.mean_rate)
-
-
-class Stream(io.StringIO):
-    def __init__(self, terminal):
-        super().__init__()
-        self.terminal = terminal
-
-    def isatty(self):
-        return self.terminal
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch, terminal):
-    stream = Stream(terminal)
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setenv("TERM", "xterm")
-    with progress("simulating [a]", 3) as advance:
-        for _ in range(3):
-            advance(1)
-    assert ("simulating [a]" in stream.getvalue()) == terminal
-    assert ("3/3" in stream.getvalue()) == terminal
 
 
 @pytest.mark.parametrize(
