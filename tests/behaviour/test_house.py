@@ -48,7 +48,7 @@ FRAMEWORKS = {
     "quantities": ("ir/as_neo.py",),
     "PIL": ("workflow/data/images.py",),
     "faery": ("workflow/data/events/faery_files.py",),
-    "rich": ("workflow/report/terminal.py",),
+    "rich": ("workflow/report/progress_bars.py",),
     **dict.fromkeys(("nicegui", "fastapi", "starlette", "uvicorn"), ("workflow/gui/library.py",)),
 }
 
