@@ -15,6 +15,7 @@ from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.early_exit import early_exit as exits_by
 from snntoolbox.backends.films import ALL, Films
 from snntoolbox.backends.legalize import legalized
+from snntoolbox.backends.protocol import Executable
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.room import bytes_per_step, check_room
 from snntoolbox.backends.workers.batches import Job, run_batches
@@ -26,7 +27,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.progress import bar, is_watched, portion
+from snntoolbox.ir.progress import Advance, bar, is_watched, portion
 from snntoolbox.ir.ran import Analogue, Ran
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
 from snntoolbox.ir.samples import Progress, checked_arrays
@@ -231,15 +232,17 @@ def _batches(
                 advance(result.samples)
                 yield result
         return
-    given: dict[str, Any] = {"steps": steps, "record": record}
-    with (
-        build_network(backend, network, options, force=force) as executable,
-        bar(f"Simulating on {simulator}", len(arrays[0])) as advance,
-    ):
+    with build_network(backend, network, options, force=force) as executable:
         announce(executable, len(arrays[0]))
-        for start, batch in batches:
-            done = portion(advance, len(batch[0]), steps)
-            told: dict[str, Any] = {"progress": done} if is_watched() else {}
-            result = executable.run(*batch, first_sample=start, **given, **told)
-            done(steps)
-            yield result
+        with bar(f"Simulating on {simulator}", len(arrays[0])) as advance:
+            for start, batch in batches:
+                yield _ran(executable, batch, advance, steps=steps, record=record, first_sample=start)
+
+
+def _ran(executable: Executable, x: Sequence[Array], advance: Advance, *, steps: int, **given: Any) -> Result:
+    """The result of one batch, whose samples advance with the steps that are done."""
+    done = portion(advance, len(x[0]), steps)
+    told: dict[str, Any] = {"progress": done} if is_watched() else {}
+    result = executable.run(*x, steps=steps, **given, **told)
+    done(steps)
+    return result

@@ -79,9 +79,10 @@ def _begin(told: Told, about: dict[str, Any]) -> Told:
 
 
 def _advance(told: Told, about: dict[str, Any]) -> Told:
-    left = about.get("left")
-    now = {"done": int(about["done"]), "left": None if left is None else float(left), "at": time.monotonic()}
-    return replace(told, bars=tuple(replace(b, **now) if b.name == about["name"] else b for b in told.bars))
+    name, done, now = about["name"], int(about["done"]), time.monotonic()
+    left = float(about["left"]) if "left" in about else None
+    bars = (replace(b, done=done, left=left, at=now) if b.name == name else b for b in told.bars)
+    return replace(told, bars=tuple(bars))
 
 
 def _end(told: Told, about: dict[str, Any]) -> Told:
