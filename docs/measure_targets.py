@@ -1,6 +1,6 @@
 """Measure what each target keeps of the demo, for docs/targets.md: writes docs/targets.json.
 
-    python docs/measure_targets.py --lava-python ~/lava/bin/python
+    python docs/measure_targets.py --lava-python ~/lava/bin/python --spinnaker-python ~/spinnaker/bin/python
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from snntoolbox.backends.nir.importers import IMPORTERS
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.backends.registry import plugin_named, roles
 from snntoolbox.conversion.converted import ConvertedNetwork
-from snntoolbox.ir.features import FLOAT_WEIGHTS
+from snntoolbox.ir.features import FLOAT_WEIGHTS, RESET_SUBTRACT
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.workflow import demo
 
 TARGET = Path(__file__).resolve().parent / "targets.json"
-COMMAND = "python docs/measure_targets.py --lava-python ~/lava/bin/python"
+COMMAND = (
+    "python docs/measure_targets.py --lava-python ~/lava/bin/python --spinnaker-python ~/spinnaker/bin/python"
+)
 STEPS, SAMPLES, REPLAYED, DIGITS = 16, 2, 20, 500
 ZERO = {"neuron": stb.IF(reset=stb.Reset.ZERO)}
 OPTIONS: dict[str, dict[str, Any]] = {"fpga": {"target": "generic", "bench_samples": 1}}
@@ -51,9 +53,11 @@ def converted(**settings: Any) -> ConvertedNetwork:
 
 
 def for_target(name: str) -> tuple[str, ConvertedNetwork]:
-    """What the weights are like that a target takes, and the demo with such."""
-    floats = FLOAT_WEIGHTS in plugin_named(name).capabilities.features
-    return ("as converted", converted()) if floats else ("8 bits", converted(weight_bits=8))
+    """What is not as converted for a target, weights or reset, and the demo so."""
+    held = plugin_named(name).capabilities.features
+    told = [*([] if FLOAT_WEIGHTS in held else ["8 bits"]), *([] if RESET_SUBTRACT in held else ["reset to zero"])]
+    settings = {**({} if FLOAT_WEIGHTS in held else {"weight_bits": 8}), **({} if RESET_SUBTRACT in held else ZERO)}
+    return ", ".join(told) or "as converted", converted(**settings)
 
 
 def ran(name: str) -> dict[str, Any]:
@@ -114,9 +118,11 @@ def main() -> None:
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lava-python", default="python3.10", help="the interpreter that has lava-nc")
+    parser.add_argument("--spinnaker-python", default="", help="the interpreter that has sPyNNaker, if not this one")
     parser.add_argument("--only", nargs="*", choices=parts, default=parts, help="measure these again alone")
     chosen = parser.parse_args()
     OPTIONS["lava"] = {"python": chosen.lava_python}
+    OPTIONS["pynn.spiNNaker"] = {"python": chosen.spinnaker_python}
     measured = json.loads(TARGET.read_text("utf-8")) if TARGET.exists() else {}
     about = {"command": COMMAND, "processor": processor(), "steps": STEPS, "samples": SAMPLES}
     measured["about"] = {**about, "samples replayed": REPLAYED, "digits": DIGITS}

@@ -42,6 +42,8 @@ def log_levels():
 LAVA = ("lava-nc==0.10.0", "numpy==1.26.4", "scipy==1.15.3", "networkx==2.8.7", "asteval==0.9.33")
 """What Lava needs to run."""
 
+SPINNAKER = "sPyNNaker==1!7.4.1"
+
 
 @pytest.fixture(scope="session")
 def lava_python(tmp_path_factory):
@@ -49,20 +51,39 @@ def lava_python(tmp_path_factory):
 
     Skips where the machine has no Python 3.10.
     """
-    if there := os.environ.get("LAVA_PYTHON"):
-        return there
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     python = next((str(p) for p in sorted(pyenv.glob("versions/3.10.*/bin/python"))), shutil.which("python3.10"))
-    if python is None:
+    if python is None and "LAVA_PYTHON" not in os.environ:
         pytest.skip("there is no Python 3.10 here, which Lava needs")
+    return environment("lava", python, tmp_path_factory, "--no-deps", *LAVA)
+
+
+@pytest.fixture(scope="session")
+def spinnaker_python(tmp_path_factory):
+    """A Python with sPyNNaker, in an environment that is made once; SPINNAKER_PYTHON names another one.
+
+    Skips where it cannot be installed, but not in CI.
+    """
+    try:
+        return environment("spinnaker", sys.executable, tmp_path_factory, SPINNAKER)
+    except subprocess.CalledProcessError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("sPyNNaker cannot be installed here")
+
+
+def environment(name, python, tmp_path_factory, *packages):
+    """The Python of an environment with these packages, or the one that a variable names."""
+    if there := os.environ.get(f"{name.upper()}_PYTHON"):
+        return there
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lava"
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "made").exists():
             subprocess.run([python, "-m", "venv", folder], check=True)
             pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--no-compile", "--no-deps", *LAVA], check=True)
+            subprocess.run([*pip, "--no-compile", *packages], check=True)
             (folder / "made").touch()
     return str(folder / "bin" / "python")
 

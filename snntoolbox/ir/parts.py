@@ -30,7 +30,7 @@ from snntoolbox.ir.part import (
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
-from snntoolbox.ir.ways_out import RATE, plain_spikes, subtraction
+from snntoolbox.ir.ways_out import RATE, plain_spikes, reset_to_zero, subtraction
 
 ABSENT = "no such rule in its neurons"
 """Why most simulators lack a part."""
@@ -174,7 +174,9 @@ class GradedSpikes(SpikeRule):
 class Subtract(ResetRule):
     """V = V- - theta z: the residue is kept."""
 
-    features = (Feature("reset by subtraction", why_not=ABSENT, kind="reset", value="subtract"),)
+    features = (
+        Feature("reset by subtraction", avoided_by=reset_to_zero, why_not=ABSENT, kind="reset", value="subtract"),
+    )
 
     def after(self, before: Array, spikes: Array, height: Array | float) -> Array:
         """Less a threshold for each unit of spikes."""

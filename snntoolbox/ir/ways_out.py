@@ -22,6 +22,11 @@ def subtraction(network: Any) -> str:
     return RATE if _scheduled(network) else "[cell] reset = subtract"
 
 
+def reset_to_zero(network: Any) -> str:
+    """Without what is left above a threshold: on a target none of whose neurons subtracts."""
+    return RATE if _scheduled(network) else "[cell] reset = zero"
+
+
 def constant_biases(network: Any) -> str:
     """Without pulses of current."""
     ours = "[cell] bias_relaxation = False and [conversion] layer_correction = auto"

@@ -39,7 +39,11 @@ FRAMEWORKS = {
     "brian2": ("backends/brian2/simulation.py", "backends/pynn/on_brian2.py"),
     "nest": ("backends/nest/kernel.py",),
     "neuron": ("backends/pynn/on_neuron.py",),
-    "pyNN": tuple(f"backends/pynn/{name}.py" for name in ("engine", "on_nest", "on_neuron", "on_brian2")),
+    "pyNN": (
+        *(f"backends/pynn/{name}.py" for name in ("engine", "on_nest", "on_neuron", "on_brian2")),
+        "backends/spinnaker/spinnaker_network.py",
+    ),
+    **dict.fromkeys(("spynnaker", "spinn_utilities"), ("backends/spinnaker/spinnaker_network.py",)),
     "dask": ("backends/workers/local.py",),
     "distributed": ("backends/workers/local.py",),
     "matplotlib": ("ir/drawing/canvas.py",),

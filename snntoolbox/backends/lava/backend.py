@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snntoolbox.backends.estimates import Cost, check_size
-from snntoolbox.backends.lava import interpreter
+from snntoolbox.backends.lava.interpreter import LAVA
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.ir import features as f
 from snntoolbox.ir import parts
@@ -31,7 +31,7 @@ class LavaCapabilities(Capabilities):
 
     def installed(self) -> bool:
         """Whether the usual interpreter has Lava; the option `python` may name another one."""
-        return interpreter.there()
+        return LAVA.there()
 
     def require(self, backend: str) -> None:
         """Nothing of ours; `build` looks at the interpreter that it is given."""
@@ -51,7 +51,7 @@ CAPABILITIES = LavaCapabilities(
 class Options:
     """`python`: the interpreter that has lava-nc. `force`: also networks that are larger than recommended."""
 
-    python: str = interpreter.DEFAULT
+    python: str = LAVA.usual
     force: bool = False
 
 
@@ -64,14 +64,14 @@ class LavaBackend:
 
     def check_options(self, network: SpikingNetwork, **options: Any) -> None:
         """BackendError where the interpreter is not there or has no Lava."""
-        interpreter.found(chosen_options(self.name, Options, options).python)
+        LAVA.found(chosen_options(self.name, Options, options).python)
 
     def build(self, network: SpikingNetwork, **options: Any) -> Simulation:
         """The network ready to run; `options` as in `Options`."""
         self.capabilities.check(self.name, network)
         chosen = chosen_options(self.name, Options, options)
         check_size(self.name, network, COST, force=chosen.force)
-        python = interpreter.found(chosen.python)
+        python = LAVA.found(chosen.python)
         from snntoolbox.backends.lava.simulation import Simulation
 
         return Simulation(network, python)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.backends.lava import interpreter
 from snntoolbox.backends.lava.backend import CAPABILITIES
+from snntoolbox.backends.lava.interpreter import LAVA
 from snntoolbox.backends.options import chosen_options
+from snntoolbox.backends.other_python import surroundings
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.io import load_network, save
@@ -31,7 +32,7 @@ CHIP_BITS = 24
 class Options:
     """How it is checked: so many samples run for `duration` (ms) in the interpreter `python`, if it has Lava."""
 
-    python: str = interpreter.DEFAULT
+    python: str = LAVA.usual
     duration: float | None = None
     check_samples: int = 2
 
@@ -106,7 +107,7 @@ def _save_samples(network: SpikingNetwork, folder: Path, x: tuple[Array, ...], s
 def _run(folder: Path, python: str) -> Check:
     """What the script itself says of its spikes; not checked where there is no Lava."""
     try:
-        path = interpreter.found(python)
+        path = LAVA.found(python)
     except BackendError as error:
         why = f"{error.message}; --option python=..., or there: python {CODE} {SAMPLES}"
         return Check(goal=GOAL, outcome="not checked", why=why)
@@ -114,7 +115,7 @@ def _run(folder: Path, python: str) -> Check:
     try:
         done = subprocess.run(
             [path, CODE, SAMPLES], cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False,
-            env=interpreter.surroundings(),
+            env=surroundings(),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Check(goal=GOAL, outcome="not finished", why=f"after {_SECONDS:.0f} s", seconds=_SECONDS)

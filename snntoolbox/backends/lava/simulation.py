@@ -18,8 +18,8 @@ from typing import Any, Self
 import numpy as np
 
 from snntoolbox.backends.isolated import death
-from snntoolbox.backends.lava.interpreter import surroundings
 from snntoolbox.backends.lava.weights import UNIT, arrays_of, on_relays, whole
+from snntoolbox.backends.other_python import surroundings
 from snntoolbox.errors import BackendError, DiedError
 from snntoolbox.ir.host import HostInput, assembled, checked_batch
 from snntoolbox.ir.network import SpikingNetwork

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.ir.flat import Connection, FlatNetwork, flattened, spread
+from snntoolbox.backends.written_readouts import readouts_of
+from snntoolbox.ir.flat import Connection, FlatNetwork, flattened
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import Reset
 from snntoolbox.ir.node import Array
@@ -50,24 +51,9 @@ def arrays_of(network: SpikingNetwork, flat: FlatNetwork) -> dict[str, Array]:
             synapses.append(
                 {"source": connection.source, "target": connection.target, "shape": shape, "exponent": exponent}
             )
-    readouts = dict(_readouts(network, flat, arrays))
+    readouts = dict(readouts_of(network, flat, arrays))
     about = {"layers": layers, "synapses": synapses, "readouts": readouts, "lead": flat.lead}
     return {**arrays, "about": np.array(json.dumps(about))}
-
-
-def _readouts(network: SpikingNetwork, flat: FlatNetwork, arrays: dict[str, Array]) -> Iterator[tuple[str, Any]]:
-    """What is summed on the host: one matrix for each projection from what spikes, added to `arrays`."""
-    sources = {*flat.inputs, *network.populations}
-    for readout in network.readouts:
-        parts: list[dict[str, Any]] = []
-        for projection in network.projections:
-            if projection.target == readout.name and projection.source in sources:
-                matrix = projection.synapses().toarray()
-                signed = projection.source in flat.inputs
-                arrays[f"weight {len(parts)} to {readout.name}"] = np.hstack([matrix, -matrix]) if signed else matrix
-                parts.append({"source": projection.source, "lag": projection.lag})
-        arrays[f"bias to {readout.name}"] = spread(0.0 if readout.bias is None else readout.bias, readout.shape)
-        yield readout.name, {"parts": parts, "scale": readout.scale, "start": readout.start}
 
 
 def whole(values: Array) -> Array:

@@ -28,7 +28,8 @@ EARLY_STOPPING = 0.99
 """The share of predictions that early_stopping keeps."""
 
 _SIMULATORS_REFUSED = {
-    "spiNNaker": "needs the software of the SpiNNaker boards, which is not supported; use simulator = INI",
+    "spiNNaker": "runs on a board alone; use simulator = INI, and for what the board takes "
+    "`snntoolbox export CONFIG --to pynn.spiNNaker -o FOLDER`",
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip, or lava",
     "MegaSim": "needs a program that is not publicly available; use simulator = INI",
 }

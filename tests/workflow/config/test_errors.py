@@ -55,7 +55,7 @@ def message(tmp_path):
         ("simulation.device=gpu", "must be one of auto, cpu, cuda"),
         ("simulation.simulator=ini", "did you mean INI?"),
         ("simulation.simulator=neurn", "did you mean neuron?"),
-        ("simulation.simulator=spiNNaker", "SpiNNaker boards"),
+        ("simulation.simulator=spiNNaker", "export CONFIG --to pynn.spiNNaker"),
         ("simulation.simulator=loihi", "use simulator = sanafe"),
         ("simulation.simulator=MegaSim", "use simulator = INI"),
         ("input.model_lib=kreas", "must be one of auto, keras, pytorch, onnx, caffe, lasagne; did you mean keras?"),
