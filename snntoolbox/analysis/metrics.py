@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from snntoolbox.ir.agreement import Pearson, same_samples
+from snntoolbox.ir.agreement import AT_ONCE, Pearson, same_samples
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
@@ -86,7 +86,11 @@ class PopulationStatistics:
             self._neuron_steps[name] += counts.size * steps
             analogue = (activations or {}).get(population.activation)
             if analogue is not None and not population.recurs:
-                self._pearson[name].add(result.rates(name) * population.scale, analogue.reshape(counts.shape))
+                together = max(1, AT_ONCE // population.size)
+                for start in range(0, len(counts), together):  # what is made of them stays in a cache
+                    part = slice(start, start + together)
+                    rates = counts[part] * (population.scale / result.span)
+                    self._pearson[name].add(rates, analogue[part].reshape(rates.shape))
 
     @property
     def correlations(self) -> dict[str, float]:
@@ -130,6 +134,26 @@ def first_step_within(per_step: Sequence[float] | Array, goal: float) -> int | N
 
 def accuracy_per_step(predictions: Array, labels: Array) -> Array:
     """The share of right predictions (steps, samples, *places) after each step, for labels (samples, *places)."""
-    same_samples(predictions.swapaxes(0, 1), labels)
-    right = np.asarray(predictions == labels)
-    return np.asarray(right.reshape(len(right), -1).mean(axis=1))
+    shares = AgreementPerStep()
+    shares.add(predictions, labels)
+    return shares.shares
+
+
+class AgreementPerStep:
+    """The share of predictions after each step that are the expected classes, batch by batch."""
+
+    def __init__(self) -> None:
+        self._right: Array | int = 0
+        self._places = 0
+
+    def add(self, predictions: Array, expected: Array) -> None:
+        """Take in predictions (steps, samples, *places) and classes (samples, *places)."""
+        same_samples(predictions.swapaxes(0, 1), expected)
+        right = np.asarray(predictions == expected)
+        self._right = self._right + right.reshape(len(right), -1).sum(axis=1)
+        self._places += expected.size
+
+    @property
+    def shares(self) -> Array:
+        """One for each step."""
+        return np.asarray(self._right / self._places)

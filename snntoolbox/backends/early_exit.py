@@ -16,7 +16,7 @@ from scipy.special import betaincinv
 from snntoolbox.errors import DataError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.result import EarlyExit, ExitRule, Record, Result, joined_exits
+from snntoolbox.ir.result import EarlyExit, ExitRule, Record, Result
 from snntoolbox.ir.samples import checked_arrays
 
 __all__ = ["CONFIDENCE", "EarlyExit", "ExitRule", "Exits", "assured", "calibrated_exit", "early_exit"]
@@ -26,24 +26,26 @@ CONFIDENCE = 0.95
 
 
 class Exits:
-    """A rule applied to consecutive batches."""
+    """A rule applied to consecutive batches, of which it keeps no sample."""
 
     def __init__(self, rule: ExitRule) -> None:
         self.rule = rule
-        self.parts: list[EarlyExit] = []
+        self._samples = self._steps = self._kept = self._right = 0
 
-    def add(self, result: Result) -> None:
-        """Take in the result of a batch."""
-        self.parts.append(early_exit(result, self.rule))
-
-    def found(self, labels: Array | None) -> dict[str, float]:
-        """For a report: what was asked for, the margin, the mean steps, and what became of predictions."""
-        whole = joined_exits(self.parts)
-        report = {"target": self.rule.agreement, "assured": self.rule.assured, "margin": self.rule.margin}
-        report |= {"mean_steps": whole.mean_steps, "agreement": whole.agreement}
+    def add(self, result: Result, labels: Array | None = None) -> None:
+        """Take in the result of a batch, and the labels of its samples where there are some."""
+        part = early_exit(result, self.rule)
+        self._samples += result.samples
+        self._steps += int(part.steps.sum())
+        self._kept += int(np.count_nonzero(part.kept))
         if labels is not None:
-            report["accuracy"] = whole.accuracy(labels)
-        return report
+            self._right += round(part.accuracy(labels) * result.samples)
+
+    def found(self, *, labelled: bool) -> dict[str, float]:
+        """For a report: what was asked for, the margin, the mean steps, and what became of predictions."""
+        report = {"target": self.rule.agreement, "assured": self.rule.assured, "margin": self.rule.margin}
+        report |= {"mean_steps": self._steps / self._samples, "agreement": self._kept / self._samples}
+        return {**report, "accuracy": self._right / self._samples} if labelled else report
 
 
 def calibrated_exit(result: Result, agreement: float = 0.99, confidence: float = CONFIDENCE) -> ExitRule:

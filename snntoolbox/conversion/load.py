@@ -123,29 +123,66 @@ def compare_outputs(outputs: Sequence[Array], originals: Sequence[Array], rounde
     `rounded` is what the graph gives in float32, and it is enough that the better quarter of the samples differs by
     at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
     """
-    worst = 0.0
-    if len(outputs) != len(originals):
-        raise GraphError(f"the parsed model has {len(outputs)} outputs, the original {len(originals)}")
-    for i, (ours, theirs) in enumerate(zip(outputs, originals, strict=True)):
-        if ours.size != theirs.size:
-            raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
-        if not np.all(np.isfinite(theirs)):
-            raise GraphError(
-                "the original model gives NaN or infinite outputs for these samples",
-                hint="sums of such data are beyond the range of its float32: scale the data down, as it was trained",
-            )
-        scale = float(np.abs(theirs).max()) or 1.0
-        difference, allowed = float(np.max(_distances(ours, theirs), initial=0.0)) / scale, TOLERANCE
-        if rounded and difference > TOLERANCE:
-            difference = float(np.quantile(_distances(ours, theirs), 0.25)) / scale
-            allowed = max(TOLERANCE, 4 * float(np.quantile(_distances(ours, rounded[i]), 0.75)) / scale)
-        if not difference <= allowed:  # NaN is no agreement
-            raise GraphError(
-                f"the parsed model differs from the original by {difference:.2g} of the output's scale",
-                hint="this is a defect of snntoolbox: please report the model; nothing was converted",
-            )
-        worst = max(worst, difference)
-    return worst
+    comparison = Comparison()
+    comparison.add(outputs, originals, rounded)
+    return comparison.difference()
+
+
+class Comparison:
+    """The outputs of a parsed model against the original's, batch by batch; see `compare_outputs`.
+
+    Of the samples it keeps nothing, but where there are rounded outputs how far each one is apart.
+    """
+
+    def __init__(self) -> None:
+        self._scales: list[float] = []
+        self._largest: list[float] = []
+        self._apart: list[list[Array]] = []
+        self._by_rounding: list[list[Array]] = []
+
+    def add(self, outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = ()) -> None:
+        """Take in a batch; GraphError where outputs cannot be compared."""
+        if len(outputs) != len(originals):
+            raise GraphError(f"the parsed model has {len(outputs)} outputs, the original {len(originals)}")
+        for kept, empty in ((self._scales, 0.0), (self._largest, 0.0)):
+            kept.extend([empty] * (len(outputs) - len(kept)))
+        for i, (ours, theirs) in enumerate(zip(outputs, originals, strict=True)):
+            if ours.size != theirs.size:
+                raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
+            if not np.all(np.isfinite(theirs)):
+                raise GraphError(
+                    "the original model gives NaN or infinite outputs for these samples",
+                    hint="sums of such data are beyond its float32's range: scale the data down, as it was trained",
+                )
+            apart = _distances(ours, theirs)
+            self._scales[i] = max(self._scales[i], float(np.abs(theirs).max(initial=0.0)))
+            self._largest[i] = float(np.maximum(self._largest[i], apart.max(initial=0.0)))  # keeps NaN
+            if rounded:
+                self._keep(i, apart, _distances(ours, rounded[i]))
+
+    def _keep(self, output: int, apart: Array, by_rounding: Array) -> None:
+        for kept, values in ((self._apart, apart), (self._by_rounding, by_rounding)):
+            if output == len(kept):
+                kept.append([])
+            kept[output].append(values)
+
+    def difference(self) -> float:
+        """The largest of all batches so far; GraphError where it is too large."""
+        worst = 0.0
+        for i, largest in enumerate(self._largest):
+            scale = self._scales[i] or 1.0
+            difference, allowed = largest / scale, TOLERANCE
+            if self._apart and difference > TOLERANCE:
+                apart, by_rounding = (np.concatenate(kept[i]) for kept in (self._apart, self._by_rounding))
+                difference = float(np.quantile(apart, 0.25)) / scale
+                allowed = max(TOLERANCE, 4 * float(np.quantile(by_rounding, 0.75)) / scale)
+            if not difference <= allowed:  # NaN is no agreement
+                raise GraphError(
+                    f"the parsed model differs from the original by {difference:.2g} of the output's scale",
+                    hint="this is a defect of snntoolbox: please report the model; nothing was converted",
+                )
+            worst = max(worst, difference)
+        return worst
 
 
 def _distances(ours: Array, theirs: Array) -> Array:

@@ -9,11 +9,14 @@ import numpy as np
 from snntoolbox.errors import DataError
 from snntoolbox.ir.node import Array
 
+AT_ONCE = 2**14
+"""Pairs that are taken in at once: as float64 they stay in a processor's cache."""
+
 
 class Pearson:
     """The correlation of two variables over all values so far.
 
-    Batches are merged by their means and centred sums (Chan, Golub & LeVeque 1983), which keeps its digits where
+    Parts are merged by their means and centred sums (Chan, Golub & LeVeque 1983), which keeps its digits where
     plain sums of squares would cancel.
     """
 
@@ -26,15 +29,22 @@ class Pearson:
         """Take in paired values of one shape."""
         if first.shape != second.shape:
             raise ValueError(f"values of shape {first.shape} cannot be paired with {second.shape}")
-        if not first.size:
-            return
-        pairs = np.stack([np.asarray(first, np.float64).ravel(), np.asarray(second, np.float64).ravel()])
-        mean = pairs.mean(axis=1)
-        centred = pairs - mean[:, None]
-        total = self.count + first.size
-        shift = mean - self._mean
-        self._products += centred @ centred.T + np.outer(shift, shift) * (self.count * first.size / total)
-        self._mean += shift * (first.size / total)
+        first, second = np.ravel(first), np.ravel(second)
+        room = np.empty((2, min(first.size, AT_ONCE)))
+        for start in range(0, first.size, AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            pairs = room[:, : len(first[part])]
+            pairs[0], pairs[1] = first[part], second[part]
+            self._add(pairs)
+
+    def _add(self, pairs: Array) -> None:
+        """Take in a few, (2, pairs) float64, which are written over."""
+        size, mean = pairs.shape[1], pairs.mean(axis=1)
+        pairs -= mean[:, None]
+        (x, y), total, shift = pairs, self.count + size, mean - self._mean
+        products = np.array([[x @ x, x @ y], [x @ y, y @ y]])
+        self._products += products + np.outer(shift, shift) * (self.count * size / total)
+        self._mean += shift * (size / total)
         self.count = total
 
     @property

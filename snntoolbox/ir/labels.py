@@ -95,11 +95,15 @@ def share_right(decisions: Array, labels: Array, head: Head, shape: Shape) -> fl
 
 def top_k_share(values: Array, labels: Array, head: Head, k: int) -> float:
     """The share of places whose label is among the k largest values; of equal ones the first class is larger."""
+    return float(np.mean(in_top_k(values, labels, head, k)))
+
+
+def in_top_k(values: Array, labels: Array, head: Head, k: int) -> Array:
+    """Whether the label of each place is among the k largest values, (samples, *places) bool."""
     shape = values.shape[1:]
     expected, scores = class_labels(labels, head, shape, len(values)), head.scores(values)
     if not 1 <= k <= scores.shape[-1]:
         raise DataError(f"top {k} of {scores.shape[-1]} classes does not exist", hint="choose a smaller k")
     own = np.take_along_axis(scores, expected[..., None], axis=-1)
     before = np.arange(scores.shape[-1]) < expected[..., None]
-    rank = np.sum((scores > own) | ((scores == own) & before), axis=-1)
-    return float(np.mean(rank < k))
+    return np.asarray(np.sum((scores > own) | ((scores == own) & before), axis=-1) < k)

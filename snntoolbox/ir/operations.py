@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -97,17 +99,31 @@ _COSTS: Mapping[type[Node], Callable[[Any, tuple[Shape, ...]], int]] = {
 }
 
 
-def fan_out(network: SpikingNetwork) -> dict[str, Array]:
-    """For each encoded input and each population the synapses of every neuron, int64, of its shape.
+_fans: WeakKeyDictionary[SpikingNetwork, Mapping[str, Array]] = WeakKeyDictionary()
+"""Those of the networks that are there: a run asks for each batch, and finding out takes longer than a small batch."""
 
-    A neuron's fan-out is the number of neurons and read-out values that its spike reaches in one step.
+
+def fan_out(network: SpikingNetwork) -> Mapping[str, Array]:
+    """For each encoded input and each population the synapses of every neuron, int64, of its shape, read-only.
+
+    A neuron's fan-out is the number of neurons and read-out values that its spike reaches in one step. It is worked out
+    once for a network.
     """
+    found = _fans.get(network)
+    if found is None:
+        found = _fans[network] = MappingProxyType(_fan_out(network))
+    return found
+
+
+def _fan_out(network: SpikingNetwork) -> dict[str, Array]:
     shapes = {name: network.wiring.shapes[name] for name in network.encodings}
     shapes.update((p.name, p.shape) for p in network.populations.values())
     counts = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
     for supports in source_supports(network).values():
         for source, support in supports.items():
             counts[source] += support.fan_out()
+    for count in counts.values():
+        count.setflags(write=False)
     return counts
 
 

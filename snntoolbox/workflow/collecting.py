@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,18 +12,18 @@ import numpy as np
 
 from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.analysis.energy import Work, energy, work_of
-from snntoolbox.analysis.metrics import OutputErrors, PopulationStatistics, accuracy_per_step, agreement
+from snntoolbox.analysis.metrics import AgreementPerStep, OutputErrors, PopulationStatistics, accuracy_per_step
 from snntoolbox.backends.early_exit import Exits
 from snntoolbox.errors import DiedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
-from snntoolbox.ir.labels import top_k_share
+from snntoolbox.ir.labels import in_top_k
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import input_events, input_operations, synaptic_operations
 from snntoolbox.ir.result import ExitRule, Result
 from snntoolbox.workflow.data.dataset import Dataset
-from snntoolbox.workflow.evaluation import accuracies, regression_error
+from snntoolbox.workflow.evaluation import Scores
 from snntoolbox.workflow.progress_lines import is_told, tell
 from snntoolbox.workflow.report.terminal import TOP_K
 
@@ -131,12 +132,13 @@ class EarlyExits:
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
-        self._exits.add(batch.result)
-        self._samples += batch.result.samples
+        first, self._samples = self._samples, self._samples + batch.result.samples
+        labels = labels_of(self._test, self._samples)
+        self._exits.add(batch.result, None if labels is None else labels[first:])
 
     def report(self) -> Mapping[str, Any]:
         """Mean steps and agreement; accuracy where there are labels."""
-        return {"early_exit": self._exits.found(labels_of(self._test, self._samples))}
+        return {"early_exit": self._exits.found(labelled=labels_of(self._test, self._samples) is not None)}
 
 
 class Operations:
@@ -175,16 +177,18 @@ class Hardware:
     """What a simulator of chips says that a sample takes there."""
 
     def __init__(self) -> None:
-        self._values: dict[str, list[Array]] = {}
+        self._sums: dict[str, float] = {}
+        self._samples = 0
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
+        self._samples += batch.result.samples
         for name, values in batch.result.hardware.items():
-            self._values.setdefault(name, []).append(values)
+            self._sums[name] = self._sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
 
     def report(self) -> Mapping[str, Any]:
         """The mean of each figure over the samples; nothing from simulators of no chip."""
-        means = {name: float(np.concatenate(values).mean()) for name, values in self._values.items()}
+        means = {name: total / self._samples for name, total in self._sums.items()}
         return {"hardware_per_sample": means} if means else {}
 
 
@@ -235,66 +239,114 @@ class Told:
         return {}
 
 
+MOST_ODD = 12
+"""Samples of each kind that are looked at."""
+
+
+class Odd:
+    """The first samples of a kind, each with the class that was found, and how many there are."""
+
+    def __init__(self) -> None:
+        self.first: list[tuple[int, int]] = []
+        self.count = 0
+
+    def add(self, chosen: Array, classes: Array, done: int) -> None:
+        """Take in those `chosen` (bool) of a batch behind so many samples."""
+        for i in np.flatnonzero(chosen)[: MOST_ODD - len(self.first)]:
+            self.first.append((done + int(i), int(classes[i])))
+        self.count += int(np.count_nonzero(chosen))
+
+
 class Outputs:
     """The outputs of all samples, held against labels or targets, and against the classes of the parsed network.
 
-    `parsed` are the classes of that network, None where there are none; `head` is what the outputs mean.
+    `parsed` are the classes of that network, None where there are none; `head` is what the outputs mean. Nothing is
+    kept of a sample but of a few. `disagreements` are samples that the networks put into different classes, `mistakes`
+    those that are wrong, and by the parsed network too where it is there.
     """
 
     def __init__(self, test: Dataset, parsed: Array | None, *, head: Head, top_k: int) -> None:
+        self.samples = 0
+        self.labelled = head.decides and labels_of(test, len(test)) is not None
+        self.compared = head.decides and parsed is not None
+        self.disagreements, self.mistakes = Odd(), Odd()
+        self.once = False
         self._test, self._parsed, self._head, self._top_k = test, parsed, head, top_k
-        self._outputs: list[Array] = []
-        self._predictions: list[Array] = []
-        self._top: list[Array] = []
+        self._scores = Scores(test, head, top_k)
+        self._per_step, self._agreement = AgreementPerStep(), AgreementPerStep()
+        self._top: Array | int = 0
+        self._places = 0
+        self._found: Counter[tuple[int, int]] = Counter()
 
     def add(self, batch: Batch) -> None:
         """Take in the next batch."""
-        labels, done = labels_of(self._test, self.samples + batch.result.samples), self.samples
-        self._outputs.append(batch.result.output)
+        done, self.samples = self.samples, self.samples + batch.result.samples
+        self._scores.add(batch.result.output)
         if self._head.decides:
-            self._predictions.append(batch.result.predictions_per_step)
-        if self._top_k > 1 and labels is not None:
-            per_step = next(iter(batch.result.outputs_per_step.values()))
-            shares = [top_k_share(values, labels[done:], self._head, self._top_k) for values in per_step]
-            self._top.append(np.array(shares) * batch.result.samples)
+            labels = labels_of(self._test, self.samples)
+            self._classes(batch.result, done, labels, None if self._parsed is None else self._parsed[: self.samples])
+
+    def _classes(self, result: Result, done: int, labels: Array | None, parsed: Array | None) -> None:
+        per_step = result.predictions_per_step
+        last, self.once = per_step[-1], per_step.ndim == 2
+        wrong = np.zeros(len(last), bool)
+        if labels is not None:
+            own = labels[done:]
+            self._per_step.add(per_step, own)
+            self._count(last, own)
+            self._among_the_best(result, own)
+            wrong = last != own if self.once else wrong
+        if parsed is not None:
+            self._agreement.add(per_step, parsed[done:])
+        if self.once:
+            differ = np.zeros(len(last), bool) if parsed is None else parsed[done:] != last
+            self.disagreements.add(differ, last, done)
+            self.mistakes.add(wrong & ~differ, last, done)
+
+    def _count(self, classes: Array, labels: Array) -> None:
+        decided, many = classes >= 0, int(max(classes.max(), labels.max())) + 1
+        pairs, counts = np.unique(labels[decided] * many + classes[decided], return_counts=True)
+        self._found.update({divmod(int(pair), many): int(n) for pair, n in zip(pairs, counts, strict=True)})
+
+    def _among_the_best(self, result: Result, labels: Array) -> None:
+        if self._top_k > 1:
+            per_step = next(iter(result.outputs_per_step.values()))
+            right = [in_top_k(values, labels, self._head, self._top_k) for values in per_step]
+            self._top = self._top + np.array([int(r.sum()) for r in right])
+            self._places += right[0].size
+
+    def confusion(self, classes: int) -> Array | None:
+        """How many of each class (rows) were put into each class after the last step; None without labels."""
+        if not self.labelled:
+            return None
+        matrix = np.zeros((classes, classes), np.int64)
+        for pair, count in self._found.items():
+            matrix[pair] = count
+        return matrix
 
     @property
-    def samples(self) -> int:
-        """How many there were."""
-        return sum(len(outputs) for outputs in self._outputs)
-
-    @property
-    def predictions(self) -> Array | None:
-        """The classes found after each step, (steps, samples, *places); None where outputs are no classes."""
-        return np.concatenate(self._predictions, axis=1) if self._predictions else None
-
-    @property
-    def classified(self) -> tuple[Array, Array] | None:
-        """Those, and the labels; None where there are no labels of classes."""
-        predictions, labels = self.predictions, labels_of(self._test, self.samples)
-        return None if predictions is None or labels is None else (predictions, labels)
+    def accuracy_per_step(self) -> Array | None:
+        """The accuracy after each step; None without labels."""
+        return self._per_step.shares if self.labelled else None
 
     def report(self) -> Mapping[str, Any]:
         """Accuracy or error, and the agreement with the parsed network."""
-        return {**self._worth(), **self._agreement()}
+        return {**self._worth(), **self._agrees()}
 
     def _worth(self) -> dict[str, Any]:
-        outputs, test, k = np.concatenate(self._outputs), self._test, self._top_k
-        if self.classified is not None:
-            predictions, labels = self.classified
+        if (per_step := self.accuracy_per_step) is not None:
             # An undecided sample counts as wrong.
-            right = {"snn_accuracy": float(np.mean(predictions[-1] == labels))}
-            per_step = {"snn_accuracy_per_step": accuracy_per_step(predictions, labels)}
-            if self._top:
-                per_step[f"snn_accuracy{TOP_K}_per_step"] = np.sum(self._top, axis=0) / self.samples
-            return {**accuracies("snn_accuracy", test, outputs, self._head, k), **right, **per_step}
-        return {} if test.y is None else {"snn_error": regression_error(outputs, test.y[: len(outputs)])}
+            found: dict[str, Any] = {**self._scores.accuracies("snn_accuracy"), "snn_accuracy": float(per_step[-1])}
+            found["snn_accuracy_per_step"] = per_step
+            if self._places:
+                found[f"snn_accuracy{TOP_K}_per_step"] = self._top / self._places
+            return found
+        return {} if self._scores.error is None else {"snn_error": self._scores.error}
 
-    def _agreement(self) -> dict[str, Any]:
-        predictions = self.predictions
-        if self._parsed is None or predictions is None:
+    def _agrees(self) -> dict[str, Any]:
+        if not self.compared:
             return {}
-        per_step = [agreement(p, self._parsed[: self.samples]) for p in predictions]
+        per_step = self._agreement.shares.tolist()
         return {"agreement": per_step[-1], "agreement_per_step": per_step}
 
 

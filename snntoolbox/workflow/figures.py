@@ -10,7 +10,6 @@ import numpy as np
 
 from snntoolbox.backends.simulate import simulate
 from snntoolbox.errors import SNNToolboxError
-from snntoolbox.ir.agreement import confusion_matrix
 from snntoolbox.ir.drawing.canvas import spread
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
@@ -18,7 +17,7 @@ from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import input_trains, synaptic_operations_per_step
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.timing import steps_of
-from snntoolbox.workflow.collecting import Batch, Outputs
+from snntoolbox.workflow.collecting import Batch, Outputs, labels_of
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared
 
@@ -31,9 +30,6 @@ MOST_PAIRS = 300
 BINS = 40
 MOST_CELLS = 20_000_000
 """Neurons times steps that are recorded of one sample; layers for which there is no more room are left out."""
-
-MOST_ODD = 12
-"""Samples that are shown of each kind."""
 
 MOST_CLASSES = 1000
 """Of more the confusion matrix is not made."""
@@ -160,34 +156,26 @@ def _operations(network: SpikingNetwork, x: Array, trace: Result) -> Array:
 
 
 def _confusion(network: SpikingNetwork, out: Outputs) -> Array | None:
-    readout, classified = network.readouts[0], out.classified
+    readout = network.readouts[0]
     classes = readout.head.classes(readout.shape)
-    if classified is None or not 0 < classes <= MOST_CLASSES:
-        return None
-    return confusion_matrix(classified[0][-1], classified[1], classes)
+    return out.confusion(classes) if 0 < classes <= MOST_CLASSES else None
 
 
 def _odd(prepared: Prepared, out: Outputs) -> dict[str, Any]:
     """The samples that are looked at; nothing where there is no class per sample."""
-    predictions, parsed, classified = out.predictions, prepared.parsed_classes, out.classified
-    if predictions is None or predictions.ndim != 2:
+    if not out.once:
         return {}
-    spiking, labels = predictions[-1], None if classified is None else classified[1]
-    original = None if parsed is None else parsed[: len(spiking)]
-
-    def shown(chosen: Array) -> tuple[Odd, ...]:
-        return tuple(_one(prepared, int(i), labels, original, spiking) for i in chosen[:MOST_ODD])
-
-    differ = np.zeros(0, int) if original is None else np.flatnonzero(original != spiking)
-    wrong = np.zeros(0, bool) if labels is None else labels != spiking
-    both = np.flatnonzero(wrong) if original is None else np.flatnonzero(wrong & (original == spiking)[: len(wrong)])
+    differ, both = out.disagreements, out.mistakes
     return {
-        "disagreements": None if original is None else shown(differ), "disagreeing": len(differ),
-        "mistakes": shown(both), "mistaken": len(both),
+        "disagreements": tuple(_one(prepared, *odd) for odd in differ.first) if out.compared else None,
+        "disagreeing": differ.count,
+        "mistakes": tuple(_one(prepared, *odd) for odd in both.first), "mistaken": both.count,
     }  # fmt: skip
 
 
-def _one(prepared: Prepared, i: int, labels: Array | None, original: Array | None, spiking: Array) -> Odd:
-    label, parsed = (None if classes is None else int(classes[i]) for classes in (labels, original))
-    x = np.asarray(piece(prepared.inputs.test.x, i, i + 1))[0]
-    return Odd(index=i, x=x, label=label, original=parsed, spiking=int(spiking[i]))
+def _one(prepared: Prepared, i: int, spiking: int) -> Odd:
+    test, parsed = prepared.inputs.test, prepared.parsed_classes
+    labels = labels_of(test, len(test))
+    label, original = (None if classes is None else int(classes[i]) for classes in (labels, parsed))
+    x = np.asarray(piece(test.x, i, i + 1))[0]
+    return Odd(index=i, x=x, label=label, original=original, spiking=spiking)

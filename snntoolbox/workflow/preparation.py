@@ -63,7 +63,8 @@ class Prepared:
     """What a story goes on with.
 
     `recipe` and `lowered` are None without a graph, `network` where nothing is converted or loaded, `unquantized` where
-    it is on no grid, `parsed` (the scored output of the parsed graph) where it was not run. Where there are several
+    it is on no grid, `parsed_classes` (those that the parsed graph says) where it was not run, or says none or is held
+    against targets. Where there are several
     outputs, the first of `lowered` and of the networks is the one that is scored. `report` is what ``report.json``
     holds so far, the seconds and warnings of the `journal` included.
     """
@@ -74,16 +75,9 @@ class Prepared:
     report: Mapping[str, Any]
     recipe: Recipe | None = None
     lowered: Graph | None = None
-    parsed: Array | None = None
+    parsed_classes: Array | None = None
     network: SpikingNetwork | None = None
     unquantized: SpikingNetwork | None = None
-
-    @property
-    def parsed_classes(self) -> Array | None:
-        """The classes that the parsed graph says, None where it was not run or its output is held against targets."""
-        if self.parsed is None or not self.inputs.classifies or self.inputs.test.regression:
-            return None
-        return self.inputs.head.decisions(self.parsed)
 
 
 def prepare(settings: Settings, check: Check) -> Prepared:
@@ -112,7 +106,7 @@ def _prepared(settings: Settings, check: Check) -> Prepared:
     report = {**about, **plan.report, **measured.report, **converted.report}
     return Prepared(
         settings=settings, inputs=inputs, journal=journal, report=report, recipe=plan.recipe, lowered=plan.lowered,
-        parsed=measured.parsed, network=converted.network, unquantized=converted.unquantized,
+        parsed_classes=measured.classes, network=converted.network, unquantized=converted.unquantized,
     )  # fmt: skip
 
 

@@ -8,12 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from snntoolbox.analysis.advice.diagnose import likely_remedy
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.analysis.diagnosis.observer import Observer, incomparable
-from snntoolbox.analysis.metrics import PopulationStatistics, accuracy_per_step
+from snntoolbox.analysis.metrics import PopulationStatistics
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
@@ -42,7 +40,7 @@ from snntoolbox.workflow.collecting import (
     collect,
 )
 from snntoolbox.workflow.config.schema import Settings
-from snntoolbox.workflow.evaluation import accuracies
+from snntoolbox.workflow.evaluation import Scores
 from snntoolbox.workflow.figures import Figures, LayerFigures, figures_of
 from snntoolbox.workflow.options import BUILT_IN, options_of
 from snntoolbox.workflow.preparation import Prepared, reset_every
@@ -236,21 +234,20 @@ def _unquantized(prepared: Prepared, force: bool) -> dict[str, Any]:
     backend = backend_named(settings.simulation.simulator)
     simulator = "" if not backend.capabilities.missing(legalized(network, backend, ())) else BUILT_IN
     record = Record(outputs_per_step=False)
-    results = _results(prepared, network, record, simulator, force=force)
-    outputs = np.concatenate([result.output for result in results])
-    head, k = network.readouts[0].head, settings.simulation.top_k
-    shares = accuracies("snn_accuracy_unquantized", prepared.inputs.test, outputs, head, k)
-    return {**shares, "weight_bits": settings.conversion.weight_bits}
+    scores = Scores(prepared.inputs.test, network.readouts[0].head, settings.simulation.top_k)
+    for result in _results(prepared, network, record, simulator, force=force):
+        scores.add(result.output)
+    return {**scores.accuracies("snn_accuracy_unquantized"), "weight_bits": settings.conversion.weight_bits}
 
 
 def _plot(prepared: Prepared, collectors: Collectors, diagnosis: Diagnosis | None) -> None:
-    classified = collectors.outputs.classified
+    per_step = collectors.outputs.accuracy_per_step
     collectors.recorder.plot(
         prepared.journal.warn,
-        error_per_step=None if classified is None else 1 - accuracy_per_step(*classified),
+        error_per_step=None if per_step is None else 1 - per_step,
         ann_accuracy=prepared.report.get("parsed_accuracy"),
         ann_operations=prepared.report.get("ann_operations"),
-        predictions=None if classified is None else (classified[0][-1], classified[1]),
+        confusion=collectors.outputs.confusion,
         correlations=collectors.populations.statistics.correlations,
         diagnosis=diagnosis,
         calibration=partial(_calibration_activations, prepared),

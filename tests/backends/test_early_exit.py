@@ -126,11 +126,11 @@ def test_batches_are_put_together():
     rule = calibrated_exit(whole, 0.95)
     exits, values = Exits(rule), whole.outputs_per_step["o"]
     for part in (slice(0, 150), slice(150, 400)):
-        exits.add(result(values[:, part]))
-    report, at_once = exits.found(whole.predictions), early_exit(whole, rule)
+        exits.add(result(values[:, part]), whole.predictions[part])
+    report, at_once = exits.found(labelled=True), early_exit(whole, rule)
     assert report["mean_steps"] == at_once.mean_steps
     assert report["agreement"] == report["accuracy"] == at_once.agreement
-    assert "accuracy" not in Exits.found(exits, None)
+    assert "accuracy" not in exits.found(labelled=False)
 
 
 def test_what_cannot_end_early_is_refused():

@@ -16,6 +16,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.result import ExitRule, Record
+from snntoolbox.ir.structure import source_supports
 from snntoolbox.workflow.collecting import (
     DIAGNOSED,
     Batch,
@@ -146,7 +147,7 @@ def test_a_simulator_that_dies_leaves_what_it_finished(batches, network, test_se
     failure = collect(dying(batches(5), 2), [outputs])
     assert failure.message == "gone"
     assert outputs.samples == 10
-    assert len(outputs.classified[1]) == 10
+    assert outputs.confusion(3).sum() == 10
     with pytest.raises(DiedError, match="gone"):
         collect(dying(batches(5), 0), [outputs])
 
@@ -180,7 +181,7 @@ def test_what_outputs_are_held_against(kind, batches, lowered, test_set):
     outputs = Outputs(test, held["parsed"], head=held["head"], top_k=1)
     collect(batches(5), [outputs])
     assert outputs.report().keys() == keys
-    assert (outputs.classified is not None) == ("snn_accuracy" in keys)
+    assert (outputs.confusion(3) is not None) == ("snn_accuracy" in keys)
 
 
 def test_top_k_counts_what_is_among_the_best(batches, test_set):
@@ -189,3 +190,14 @@ def test_top_k_counts_what_is_among_the_best(batches, test_set):
     found = outputs.report()
     assert found["snn_accuracy_top_k"] == 1.0
     assert found["snn_accuracy"] == found["snn_accuracy_per_step"][-1]
+
+
+def test_a_run_works_out_once_who_reaches_whom(network, batches, monkeypatch):
+    asked = []
+    told = lambda of: asked.append(of) or source_supports(of)  # noqa: E731
+    monkeypatch.setattr("snntoolbox.ir.operations.source_supports", told)
+    operations = Operations(network.replaced(), None)
+    for batch in batches(5):
+        operations.add(batch)
+    assert operations.report()["synaptic_operations"] > 0
+    assert len(asked) == 1

@@ -8,7 +8,7 @@ from snntoolbox.ir.head import Head
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.data.dataset import Dataset
-from snntoolbox.workflow.evaluation import accuracies, evaluated, regression_error
+from snntoolbox.workflow.evaluation import Scores, evaluated
 from snntoolbox.workflow.inputs import open_inputs
 
 
@@ -30,8 +30,7 @@ def test_the_graph_and_the_original_are_run(inputs):
     done = []
     found = evaluated(opened, opened.graph, done.append)
     assert done == [8, 8, 4]
-    assert found.parsed.shape == (20, 10)
-    assert found.parsed.dtype == np.float64
+    assert found.classes.tolist() == opened.test.y.tolist()
     assert found.report["parsed_accuracy"] == found.report["ann_accuracy"] == 1.0
     assert found.report["parsed_difference"] < 1e-5
     assert warnings == []
@@ -56,7 +55,7 @@ def test_an_original_that_cannot_be_run_is_told_once(inputs, monkeypatch):
     assert calls == [8]
     assert warnings == ["no runtime: parsing was checked for shapes and weights only"]
     assert found.report.keys() == {"parsed_accuracy"}
-    assert len(found.parsed) == 20
+    assert len(found.classes) == 20
 
 
 def test_an_original_that_differs_stops(inputs, monkeypatch):
@@ -70,12 +69,21 @@ def test_an_original_that_differs_stops(inputs, monkeypatch):
 CLASSES = Head(kind="classes")
 
 
+def scored(test, outputs, k=1):
+    """Scores of outputs that come one by one."""
+    scores = Scores(test, CLASSES, k)
+    for one in outputs:
+        scores.add(one[None])
+    return scores
+
+
 def test_accuracy_is_of_the_samples_that_are_there():
     test = Dataset.of(np.zeros((3, 2)), np.array([0, 1, 1]))
     outputs = np.array([[1.0, 0.0], [1.0, 0.0]])
-    assert accuracies("a", test, outputs, CLASSES, 1) == {"a": 0.5}
-    assert accuracies("a", test, outputs, CLASSES, 2) == {"a": 0.5, "a_top_k": 1.0}
-    assert accuracies("a", Dataset(np.zeros((3, 2))), outputs, CLASSES, 2) == {"a": None, "a_top_k": None}
+    assert scored(test, outputs).accuracies("a") == {"a": 0.5}
+    assert scored(test, outputs).error is None
+    assert scored(test, outputs, 2).accuracies("a") == {"a": 0.5, "a_top_k": 1.0}
+    assert scored(Dataset(np.zeros((3, 2))), outputs, 2).accuracies("a") == {"a": None, "a_top_k": None}
     targets = Dataset(np.zeros((3, 2)), np.zeros((3, 2)), regression=True)
-    assert accuracies("a", targets, outputs, CLASSES, 1) == {"a": None}
-    assert regression_error(outputs, np.zeros((2, 2))) == {"rmse": pytest.approx(0.5**0.5), "largest": 1.0}
+    assert scored(targets, outputs).accuracies("a") == {"a": None}
+    assert scored(targets, outputs).error == {"rmse": pytest.approx(0.5**0.5), "largest": 1.0}

@@ -31,7 +31,7 @@ def test_what_a_story_goes_on_with(settings):
     assert prepared.report["ann_accuracy"] == prepared.report["parsed_accuracy"] == 1.0
     assert prepared.network.grid.weight_bits == prepared.recipe.weight_bits == 8
     assert prepared.unquantized.grid is None
-    assert prepared.parsed.shape == (20, 10)
+    assert prepared.parsed_classes.shape == (20,)
     assert prepared.lowered.shapes.keys() >= {p.activation for p in prepared.network.populations.values()}
     with pytest.raises(FrozenInstanceError):
         prepared.network = None
@@ -39,7 +39,7 @@ def test_what_a_story_goes_on_with(settings):
 
 def test_stages_that_are_off_leave_nothing(settings):
     prepared = prepare(settings("tools.convert=False", "tools.simulate=False", "tools.evaluate_ann=False"), anything)
-    assert (prepared.network, prepared.unquantized, prepared.parsed) == (None, None, None)
+    assert (prepared.network, prepared.unquantized, prepared.parsed_classes) == (None, None, None)
     assert prepared.recipe is not None
     assert list(prepared.journal.seconds) == ["parse"]
 
@@ -85,7 +85,7 @@ def test_a_saved_network_is_checked_too(settings):
     assert asked == [prepared.network]
     assert prepared.recipe is not None
     alone = prepare(settings("tools.convert=False", "tools.parse=False", "tools.evaluate_ann=False"), anything)
-    assert alone.parsed is None
+    assert alone.parsed_classes is None
     assert alone.report["model"] == "digits_cnn"
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
-from snntoolbox.ir.agreement import confusion_matrix
 from snntoolbox.ir.drawing import canvas, plots
 from snntoolbox.ir.foreign import file_names, shown
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -109,12 +108,12 @@ class Recorder:
         error_per_step: Array | None,
         ann_accuracy: float | None,
         ann_operations: int | None,
-        predictions: tuple[Array, Array] | None,
+        confusion: Callable[[int], Array | None],
         correlations: Mapping[str, float],
         diagnosis: Diagnosis | None = None,
         calibration: Callable[[], Mapping[str, Array]] = dict,
     ) -> None:
-        """Draw what was asked; `predictions` are the classes found and the labels of all samples.
+        """Draw what was asked; `confusion` counts the classes found, as many as there are, by the labels.
 
         `calibration` computes activations that thresholds were chosen for, by population. `warn` is told of each
         picture that cannot be drawn.
@@ -128,7 +127,7 @@ class Recorder:
         whole: dict[str, Callable[[], Figure | None]] = {
             "error_t": lambda: _error(error_per_step, ann_accuracy, dt),
             "input_image": lambda: plots.input_image(batch.x[0]),
-            "confusion_matrix": lambda: _confusion(predictions, self._classes),
+            "confusion_matrix": lambda: _confusion(confusion(self._classes)),
             "diagnosis": lambda: None if diagnosis is None else error_terms(diagnosis, self.labels),
             "correlation": lambda: plots.correlations(self._labelled(correlations)),
             "spikecounts": lambda: plots.spike_counts(self._labelled(_mean_counts(result)), dt),
@@ -216,11 +215,8 @@ def _error(error_per_step: Array | None, ann_accuracy: float | None, dt: float) 
     return plots.error_over_time(error_per_step, None if ann_accuracy is None else 1 - ann_accuracy, dt)
 
 
-def _confusion(predictions: tuple[Array, Array] | None, all_classes: int) -> Figure | None:
-    if predictions is None:
-        return None
-    classes, labels = predictions
-    return plots.confusion(confusion_matrix(classes, labels, all_classes))
+def _confusion(matrix: Array | None) -> Figure | None:
+    return None if matrix is None else plots.confusion(matrix)
 
 
 def _mean_counts(result: Result) -> dict[str, Array]:

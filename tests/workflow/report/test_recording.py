@@ -34,6 +34,7 @@ def test_labels_of_layers(tmp_path, monkeypatch, simple):
     for name in ("correlations", "spike_counts"):
         monkeypatch.setattr(plots, name, lambda values, *more: named.append(list(values)))
     monkeypatch.setattr(canvas, "save_if_possible", lambda draw, path, warn: draw())
-    about = dict.fromkeys(("error_per_step", "ann_accuracy", "ann_operations", "predictions"))
+    about = dict.fromkeys(("error_per_step", "ann_accuracy", "ann_operations"))
+    about["confusion"] = lambda classes: None
     recorder.plot(pytest.fail, **about, correlations={"hidden": 1.0})
     assert named == [["hidden" if simple else "hidden (onnx Relu, 2x5x5)"]] * (len(LAYERS) + 2)
