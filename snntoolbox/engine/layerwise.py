@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,9 @@ from snntoolbox.engine.fast import jit
 from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.neurons_firing import Firing, plain
 from snntoolbox.engine.fast.neurons_scan import start
+from snntoolbox.engine.fast.neurons_trials import Trials
 from snntoolbox.engine.fast.planning import work
+from snntoolbox.engine.layer_activations import Activations
 from snntoolbox.engine.neurons import State, add_pulse, copied
 from snntoolbox.engine.tensors import channels_inside, device_named, plain_arithmetic
 from snntoolbox.errors import ConversionError
@@ -25,14 +27,13 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.node import Array, LinearNode
-from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.node import Array
 from snntoolbox.ir.turns import bound
 
 MEMORY = 2**29
 """Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
 
-_BATCH_BYTES = 2**24
+_BATCH_BYTES = 2**22
 
 SEEN, ROOM = 16, 4
 """Samples that tell how large currents are, and how much larger sums may become by other samples and corrections."""
@@ -41,10 +42,24 @@ TIMES = 4
 """A layer's neurons run up to 16 times, so a step takes about so many times as long as in a simulation."""
 
 
+@dataclass(frozen=True)
+class RateErrors:
+    """Errors of the rates of a population against their targets, as means over samples, each of the population's shape.
+
+    `late` is ``mean(target - rate)`` from the first counted step on, `whole` over all steps; `squared` is the mean of
+    ``(target - rate)^2`` over all steps. They are of `samples` samples.
+    """
+
+    late: Array
+    whole: Array
+    squared: Array
+    samples: int
+
+
 class Layerwise:
     """Calibration samples on their way through a network, one population after the other.
 
-    Populations come in order (`network.targets`); for each, `rates` tries it out, with whatever neurons or bias, on
+    Populations come in order (`network.targets`); for each, `errors` tries it out, with whatever neurons or bias, on
     the very spikes of those before it, and `keep` settles its spikes for those behind it. Spikes are kept as single
     bits, and only while somebody still reads them; so are the activations of `graph`, the analogue network.
     The last `held` samples go along and are shown by `values` and `activation`, but layers are not tried out on them.
@@ -70,7 +85,7 @@ class Layerwise:
         dtype = torch.float64 if _wide(network, self.x, steps) else torch.float32
         delays = {name: partial(_later, steps=steps, by=by) for name, by in network.circuit.delays.items()}
         self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True, kernels=delays)
-        self.analogue = _Analogue(graph, self.x, network, device=device_named(device))
+        self.analogue = Activations(graph, self.x, network, device=device_named(device))
         self._trains: dict[str, list[_Train]] = {}
         self._last_use = _last_uses(network)
         self._target, self._currents = "", list[tuple[Tensor | None, Tensor | None]]()
@@ -80,22 +95,51 @@ class Layerwise:
         self.fused = cpu and jit.installed() and TIMES * work(network) * self.samples * steps >= jit.PATIENCE
         largest = max((p.size for p in network.populations.values()), default=1)
         self._batch = max(1, min(self.samples, _BATCH_BYTES // (4 * largest * steps)))
+        ends = ((0, self.tried), (self.tried, self.samples))
+        step = self._batch
+        self.parts = [slice(i, min(i + step, end)) for start, end in ends for i in range(start, end, step)]
 
-    def rates(
-        self, population: Population, first: int = 0, samples: int | None = None
-    ) -> Iterator[tuple[slice, Array, Array]]:
-        """For each batch which samples it holds, their rates over all steps and over those from `first` on.
+    def errors(
+        self, tried: Sequence[Population], target: Array, first: int = 0, samples: int | None = None
+    ) -> list[RateErrors]:
+        """The errors of a population's rates, in several forms that differ in bias and start potential alone.
 
-        With `samples` only the batches that the first so many samples lie in.
+        `target` (samples, *shape) holds activations over scale; with `samples` about so many of them are looked at.
+        Late rates are those from step `first` on.
         """
         most = min(self.tried, samples or self.tried)
-        for i, part in enumerate(p for p in self._parts() if p.start < most):
-            with plain_arithmetic():
-                state, current = self._started(population, i)
-                early = _counted(state, current, range(first)) if first else 0
-                late = _counted(state, current, range(first, self.steps))
-                whole = late + early
-            yield part, _numpy(whole) / self.steps, _numpy(late) / (self.steps - first)
+        parts = [part for part in self.parts if part.start < most]
+        wanted = target[: parts[-1].stop]
+        add = self._added_at_once if self.fused and plain(tried[0]) else self._added_in_turn
+        late, whole, squared = add(tried, wanted, first, parts)
+        count, mean = len(wanted), wanted.mean(axis=0, dtype=np.float64)
+        late, whole = mean - late / (count * (self.steps - first)), mean - whole / (count * self.steps)
+        return [RateErrors(*each, count) for each in zip(late, whole, squared / count, strict=True)]
+
+    def _added_at_once(
+        self, tried: Sequence[Population], target: Array, first: int, parts: Sequence[slice]
+    ) -> tuple[Array, Array, Array]:
+        """The spikes of each from `first` on and of all steps, and the squared errors, summed over samples."""
+        trials = Trials(tried, self.wiring.target.dtype, self.steps, first)
+        for i, part in enumerate(parts):
+            trials.add(*self._current(tried[0].name, i), target[part])
+        return trials.sums()
+
+    def _added_in_turn(
+        self, tried: Sequence[Population], target: Array, first: int, parts: Sequence[slice]
+    ) -> tuple[Array, Array, Array]:
+        """The same for any neurons, one population after the other."""
+        late, whole, squared = (np.zeros((len(tried), *tried[0].shape)) for _ in range(3))
+        for i, part in enumerate(parts):
+            for k, population in enumerate(tried):
+                with plain_arithmetic():
+                    state, current = self._started(population, i)
+                    early = _numpy(_counted(state, current, range(first))) if first else 0.0
+                    later = _numpy(_counted(state, current, range(first, self.steps)))
+                late[k] += later.sum(axis=0)
+                whole[k] += (later + early).sum(axis=0)
+                squared[k] += ((target[part] - (later + early) / self.steps) ** 2).sum(axis=0)
+        return late, whole, squared
 
     def stepwise(self, population: Population, pulse: Callable[[int, Array], Array]) -> None:
         """Run a population step by step, each step twice: `pulse` is told the step and the mean spikes per neuron that
@@ -104,7 +148,7 @@ class Layerwise:
         On as many samples as memory lets advance side by side.
         """
         most = min(self.tried, self._side_by_side(population))
-        parts = [p for p in self._parts() if p.stop <= most or p.start == 0]
+        parts = [p for p in self.parts if p.stop <= most or p.start == 0]
         currents = [self._current(population.name, i) for i in range(len(parts))]
         with plain_arithmetic():
             pairs = zip(parts, currents, strict=True)
@@ -124,13 +168,13 @@ class Layerwise:
     def keep(self, population: Population) -> None:
         """Settle the spikes of a population."""
         if population.name in self._last_use:
-            self._trains[population.name] = [_Train.of(s, population) for _, s in self._spikes(population)]
+            self._trains[population.name] = [_Train.of(s, population) for s in self._spikes(population)]
         self._done(population.name)
 
     def values(self, readout: Readout) -> Array:
         """The value of a read-out after each step, without what it forgets, (steps, samples, *shape)."""
         found = []
-        for i in range(len(self._parts())):
+        for i in range(len(self.parts)):
             current, constant = self._current(readout.name, i)
             sums = torch.zeros((), dtype=torch.float64)
             if current is not None:
@@ -150,19 +194,29 @@ class Layerwise:
 
     # -- one layer's spikes -------------------------------------------------------------------------------------
 
-    def _spikes(self, population: Population) -> Iterator[tuple[slice, Tensor]]:
-        for i, part in enumerate(self._parts()):
+    def _spikes(self, population: Population) -> Iterator[Tensor]:
+        """The spikes of each batch, which the next overwrites."""
+        made: dict[int, Firing] = {}
+        for i in range(len(self.parts)):
             with plain_arithmetic():
-                state, current = self._started(population, i)
+                state, current = self._started(population, i, made)
                 flat = None if current is None else current.flatten(0, 1)
-                yield part, state.advance(flat, self.steps, None)
+                yield state.advance(flat, self.steps, None)
 
-    def _started(self, population: Population, i: int) -> tuple[State, Tensor | None]:
-        """The neurons of a batch before the first step, and what they get from spikes in each."""
+    def _started(
+        self, population: Population, i: int, made: dict[int, Firing] | None = None
+    ) -> tuple[State, Tensor | None]:
+        """The neurons of a batch before the first step, and what they get from spikes in each.
+
+        Compiled ones are `made` for a size of batch once.
+        """
         current, constant = self._current(population.name, i)
-        if self.fused and plain(population):
-            return Firing(population, self._size(i), self.wiring.target.dtype, fused=True).restart(constant), current
-        return start(population, self._size(i), constant, self.wiring.target, self._presented), current
+        if not (self.fused and plain(population)):
+            return start(population, self._size(i), constant, self.wiring.target, self._presented), current
+        made, size = {} if made is None else made, self._size(i)
+        if size not in made:
+            made[size] = Firing(population, size, self.wiring.target.dtype, fused=True)
+        return made[size].restart(constant), current
 
     def _current(self, target: str, i: int) -> tuple[Tensor | None, Tensor | None]:
         """What a batch gets from spikes in each step and from constant inputs; kept while a layer is tried out."""
@@ -171,7 +225,7 @@ class Layerwise:
         if i < len(self._currents):
             return self._currents[i]
         with plain_arithmetic():
-            found = self._computed(target, self._parts()[i])
+            found = self._computed(target, self.parts[i])
         size = math.prod(self.network.wiring.shapes[self.network.targets[target]])
         if i == len(self._currents) and 4 * size * self.steps * (i + 1) * self._batch <= MEMORY:
             self._currents.append(found)
@@ -207,18 +261,14 @@ class Layerwise:
     def _train(self, source: str, part: slice) -> Tensor:
         """The spikes of a source in all steps, (steps * batch, *shape)."""
         if source in self.network.populations:
-            return self._trains[source][self._parts().index(part)].spikes(self.wiring.target.dtype)
+            return self._trains[source][self.parts.index(part)].spikes(self.wiring.target.dtype)
         coding, index = self.network.encodings[source], list(self.network.encodings).index(source)
         assert isinstance(coding, Spiking)
         train = spike_trains(self.x[index][part], self.steps, coding, part.start, 0)
         return self.wiring.target.tensor(train).flatten(0, 1)
 
-    def _parts(self) -> list[slice]:
-        ends = ((0, self.tried), (self.tried, self.samples))
-        return [slice(i, min(i + self._batch, end)) for start, end in ends for i in range(start, end, self._batch)]
-
     def _size(self, i: int) -> int:
-        part = self._parts()[i]
+        part = self.parts[i]
         return int(part.stop - part.start)
 
     def _done(self, target: str) -> None:
@@ -307,69 +357,3 @@ class _Train:
             return self.whole
         bits = np.unpackbits(self.packed, count=math.prod(self.shape)).reshape(self.shape[0], -1)
         return shaped(torch.from_numpy(bits).to(self.device, dtype), self.shape[1:])
-
-
-class _Analogue:
-    """The analogue graph, cut at its rectifiers: their values are kept while a later layer still reads them."""
-
-    def __init__(self, graph: Graph, x: Sequence[Array], network: SpikingNetwork, *, device: torch.device) -> None:
-        self.graph = graph
-        ends = {n.name: None for n in graph.nodes.values() if not isinstance(n, (Input, LinearNode))}
-        cut = [Input(name=e, shape=graph.shapes[e]) for e in ends]
-        read = {graph.nodes[e].inputs[0]: None for e in ends} | dict.fromkeys(graph.outputs)
-        nodes = [n for n in graph.nodes.values() if n.name not in ends]
-        self.executor = Executor(Graph([*cut, *nodes], list(read)), device=device)
-        self.kept = {n: np.asarray(a, np.float32) for n, a in zip(graph.inputs, x, strict=True)}
-        self.samples = len(x[0])
-        self.last = self._uses(network)
-        self._done = _turned(self.last)
-
-    def _uses(self, network: SpikingNetwork) -> dict[str, str]:
-        """For each rectifier (and input) the last target whose value is computed from it."""
-        sources: dict[str, frozenset[str]] = {}
-        for name, node in self.executor.graph.nodes.items():
-            own = frozenset([name]) if isinstance(node, Input) else frozenset()
-            sources[name] = own.union(*(sources[i] for i in node.inputs))
-        uses = {}
-        populations = {n: p.activation for n, p in network.populations.items()}
-        outputs = dict(zip((r.name for r in network.readouts), dict.fromkeys(self.graph.outputs), strict=True))
-        for target in network.targets:
-            name = populations.get(target) or outputs[target]
-            read = self.graph.nodes[name].inputs[0] if target in populations else name
-            uses.update(dict.fromkeys(sources[read], target))
-        return uses
-
-    def values(self, target: Population | Readout, name: str) -> Array:
-        node = self.graph.nodes[name]
-        population = isinstance(target, Population)
-        read = node.inputs[0] if population else name
-        parts = []
-        for i in range(0, self.samples, 50):
-            given = {n: a[i : i + 50] for n, a in self.kept.items()}
-            parts.append(self._computed(given, read))
-        found = np.concatenate(parts)
-        if not population:
-            return found
-        found = np.asarray(node.apply(found), np.float32)
-        if name in self.last:
-            self.kept[name] = found
-        return found
-
-    def _computed(self, given: dict[str, Array], name: str) -> Array:
-        if name in given:
-            return given[name]
-        with plain_arithmetic():
-            tensors = {n: self.executor.target.tensor(a) for n, a in given.items()}
-            return np.asarray(self.executor.tensors(tensors, [name])[name].cpu().numpy())
-
-    def done(self, target: str) -> None:
-        for name in self._done.get(target, ()):
-            self.kept.pop(name, None)
-
-
-def _turned(last: Mapping[str, str]) -> dict[str, list[str]]:
-    """For each target what nobody reads behind it."""
-    done: dict[str, list[str]] = {}
-    for source, target in last.items():
-        done.setdefault(target, []).append(source)
-    return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,42 +18,11 @@ if TYPE_CHECKING:
 STARTS = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Potentials, in thresholds, that `search_start` tries."""
 
-_FEWEST, _SEARCHED = 32, 4096
+_FEWEST, _SEARCHED = 16, 4096
 """Samples, and values per channel, that a search looks at: more hardly change what it finds, and it tries much."""
 
 _ROUNDS = 2
 """How often a bias is corrected: the second time for what a change of the first does to the neurons' rounding."""
-
-
-@dataclass(frozen=True)
-class RateErrors:
-    """Errors of the rates of a population against their targets, as means over all samples.
-
-    `late` is ``mean(target - rate)`` from the first counted step on, `whole` over all steps, per neuron; `squared` is
-    the mean of ``(target - rate)^2`` over all steps, per channel.
-    """
-
-    late: Array
-    whole: Array
-    squared: Array
-
-
-def rate_errors(
-    run: Layerwise, population: Population, target: Array, first: int = 0, samples: int | None = None
-) -> RateErrors:
-    """The errors of a population's rates, where `target` (samples, *shape) holds activations over scale.
-
-    With `samples` on about so many of them.
-    """
-    late, whole, squared = np.zeros(population.shape), np.zeros(population.shape), np.zeros(population.shape)
-    count = 0
-    for part, over_all, over_late in run.rates(population, first, samples):
-        error = target[part] - over_all
-        late += (target[part] - over_late).sum(axis=0)
-        whole += error.sum(axis=0)
-        squared += (error**2).sum(axis=0)
-        count = part.stop
-    return RateErrors(late / count, whole / count, channel_means(squared / count))
 
 
 def channel_means(values: Array) -> Array:
@@ -68,13 +37,13 @@ def correct_bias(run: Layerwise, population: Population, target: Array, first: i
     its activations. The rates are those from step `first` on.
     """
     for _ in range(_ROUNDS):
-        population = _with_bias(run, population, channel_means(rate_errors(run, population, target, first).late))
+        population = _with_bias(run, population, channel_means(run.errors([population], target, first)[0].late))
     return population
 
 
 def correct_potential(run: Layerwise, population: Population, target: Array) -> Population:
     """The population with ``T mean(a / s - r)`` thresholds added to each neuron's start potential (Li et al. 2021)."""
-    shift = run.steps * rate_errors(run, population, target).whole
+    shift = run.steps * run.errors([population], target)[0].whole
     return _starting(run, population, _neuron(population).initial + shift * _neuron(population).threshold)
 
 
@@ -84,18 +53,13 @@ def refine_potential(run: Layerwise, population: Population, target: Array) -> P
     Each neuron's mean error is drawn towards its channel's by ``v / (v + e)``, where e is the mean squared standard
     error of the neurons' means and v + e their variance (empirical Bayes; James and Stein 1961).
     """
-    total, squared, count = np.zeros(population.shape), np.zeros(population.shape), 0
-    for part, over_all, _ in run.rates(population):
-        error = target[part] - over_all
-        total += error.sum(axis=0)
-        squared += (error**2).sum(axis=0)
-        count = part.stop
-    mean = total / count
+    (errors,) = run.errors([population], target)
+    mean, count = errors.whole, errors.samples
     shift = mean
     if population.size > population.shape[0] and count > 1:
         common = channel_means(mean)
         variance = channel_means((mean - common) ** 2)
-        noise = channel_means(squared / count - mean**2) / (count - 1)
+        noise = channel_means(errors.squared - mean**2) / (count - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             kept = np.where(variance > noise, 1 - noise / variance, 0.0)
         shift = common + kept * (mean - common)
@@ -106,26 +70,23 @@ def refine_potential(run: Layerwise, population: Population, target: Array) -> P
 def search_start(run: Layerwise, population: Population, target: Array, first: int = 0) -> Population:
     """The population with, per channel, the start potential and bias of least ``mean (a / s - r)^2``.
 
-    Each of `STARTS` is tried with the bias that is there, and with that corrected once and twice (see `correct_bias`),
-    on as many samples as have `_SEARCHED` values per channel.
+    Each of `STARTS` is tried with the bias that is there, all at once, and with that corrected once and twice (see
+    `correct_bias`), on as many samples as have `_SEARCHED` values per channel.
     """
     samples = max(_FEWEST, -(-_SEARCHED * population.shape[0] // population.size))
     shape = (population.shape[0], *[1] * (len(population.shape) - 1))
     theta = _neuron(population).threshold
-    least: Array | None = None
-    bias = initial = np.zeros(shape)
-    for start in STARTS:
-        tried = _starting(run, population, np.full(shape, start) * theta)
-        for corrected in range(_ROUNDS + 1):
-            errors = rate_errors(run, tried, target, first, samples)
-            own = np.zeros(shape) + (0.0 if tried.bias is None else tried.bias)
-            if least is None:
-                least, bias, initial = errors.squared, own, _neuron(tried).initial + np.zeros(shape)
-            better = errors.squared < least
-            least = np.where(better, errors.squared, least)
-            bias, initial = np.where(better, own, bias), np.where(better, _neuron(tried).initial, initial)
-            if corrected < _ROUNDS:
-                tried = _with_bias(run, tried, channel_means(errors.late))
+    tried = [_starting(run, population, np.full(shape, start) * theta) for start in STARTS]
+    found = list[tuple[Population, Array]]()
+    for corrected in range(_ROUNDS + 1):
+        errors = run.errors(tried, target, first, samples)
+        found += [(p, channel_means(e.squared)) for p, e in zip(tried, errors, strict=True)]
+        if corrected < _ROUNDS:
+            tried = [_with_bias(run, p, channel_means(e.late)) for p, e in zip(tried, errors, strict=True)]
+    best = np.argmin([squared for _, squared in found], axis=0)
+    own = [np.zeros(shape) + (0.0 if p.bias is None else p.bias) for p, _ in found]
+    starts = [np.zeros(shape) + _neuron(p).initial for p, _ in found]
+    bias, initial = (np.take_along_axis(np.stack(v), best[None], axis=0)[0] for v in (own, starts))
     return replace(population, bias=bias, neuron=replace(_neuron(population), initial=initial))
 
 

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from snntoolbox.engine.fast import compiled_loops, compiled_vectors, counts_loops
+from snntoolbox.engine.fast import compiled_loops, compiled_vectors, counts_loops, trial_loops
 
 _I64 = ir.IntType(64)
 
@@ -340,5 +340,5 @@ def _list_block(lanes: Any, weighted: Any, values: Any, at: Any, base: Any, inde
     return call
 
 
-for _inner in (*compiled_loops.INNER, *counts_loops.INNER):
+for _inner in (*compiled_loops.INNER, *counts_loops.INNER, *trial_loops.INNER):
     register_jitable(forceinline=True)(_inner)

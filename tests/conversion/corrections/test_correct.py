@@ -24,6 +24,7 @@ from snntoolbox.engine.layerwise import Layerwise, frontier_bytes
 from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.result import Record
 
@@ -135,10 +136,12 @@ def test_layers_run_like_the_interpreter(graph, choices, memory, monkeypatch):
     for name in [n for n in network.order if n in network.populations]:
         population = network.populations[name]
         run.activation(population, population.activation)
-        for part, over_all, late in run.rates(population, 4):
-            spikes = whole.spikes[name][:, part]
-            np.testing.assert_allclose(over_all, spikes.mean(axis=0), atol=1e-6)
-            np.testing.assert_allclose(late, spikes[4:].mean(axis=0), atol=1e-6)
+        spikes = whole.spikes[name]
+        (errors,) = run.errors([population], spikes.mean(axis=0), 4)
+        assert errors.samples == run.samples
+        np.testing.assert_allclose(errors.squared, 0, atol=1e-12)
+        np.testing.assert_allclose(errors.whole, 0, atol=1e-6)
+        np.testing.assert_allclose(errors.late, (spikes.mean(axis=0) - spikes[4:].mean(axis=0)).mean(axis=0), atol=1e-6)
         run.keep(population)
     readout = network.readouts[0]
     run.activation(readout, graph.outputs[0])
@@ -192,13 +195,39 @@ def test_compiled_neurons_change_nothing(graph, layers, bits, monkeypatch):
     ours, theirs = found
     for name, population in ours.populations.items():
         other = theirs.populations[name]
-        assert np.array_equal(population.neuron.initial, other.neuron.initial)
-        assert np.array_equal(population.bias, other.bias)
+        # Sums over samples are added in another order.
+        np.testing.assert_allclose(population.neuron.initial, other.neuron.initial, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(population.bias, other.bias, rtol=1e-9, atol=1e-12)
         before = plain.populations[name]
         assert not (np.array_equal(population.neuron.initial, before.neuron.initial) and population.bias is before.bias)
     for one, two in zip(ours.readouts, theirs.readouts, strict=True):
         assert one.start == two.start
-        assert np.array_equal(one.bias, two.bias)
+        np.testing.assert_allclose(one.bias, two.bias, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.skipif(not jit.installed(), reason="needs numba")
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("first", [0, 4, 9])
+def test_trials_at_once_are_those_in_turn(graph, reset, first, monkeypatch):
+    """Of all layers, the first with a constant input alone; for 21 steps, which are no whole number of blocks."""
+    network, x = plainly_converted(graph, neuron=IF(reset=reset, initial=0.5)), samples(20)
+    found = []
+    for patience in (0.0, float("inf")):
+        monkeypatch.setattr(jit, "PATIENCE", patience)
+        run = Layerwise(network, graph, [x], 21)
+        for name in [n for n in network.order if n in network.populations]:
+            population = network.populations[name]
+            wanted = run.activation(population, population.activation) / np.asarray(population.scale, np.float32)
+            starts = [replace(population.neuron, initial=start) for start in (-0.5, 0.25, 0.9)]
+            tried = [replace(population, neuron=n, bias=np.full((1, 1, 1), 0.1 * k) if k else None)
+                     for k, n in enumerate(starts)]  # fmt: skip
+            found.append(run.errors(tried, wanted, first, 7))
+            run.keep(population)
+    for at_once, in_turn in zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True):
+        for one, other in zip(at_once, in_turn, strict=True):
+            assert one.samples == other.samples
+            for ours, theirs in ((one.late, other.late), (one.whole, other.whole), (one.squared, other.squared)):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
 def test_mean_rates_are_right_after_a_bias_correction(graph):
