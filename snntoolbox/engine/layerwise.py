@@ -33,7 +33,7 @@ from snntoolbox.ir.turns import bound
 MEMORY = 2**29
 """Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
 
-_BATCH_BYTES = 2**22
+_BATCH_BYTES = 2**24
 
 SEEN, ROOM = 16, 4
 """Samples that tell how large currents are, and how much larger sums may become by other samples and corrections."""

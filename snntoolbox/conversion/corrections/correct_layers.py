@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STARTS = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Potentials, in thresholds, that `search_start` tries."""
 
-_FEWEST, _SEARCHED = 16, 4096
+_FEWEST, _SEARCHED = 32, 4096
 """Samples, and values per channel, that a search looks at: more hardly change what it finds, and it tries much."""
 
 _ROUNDS = 2
@@ -77,12 +77,13 @@ def search_start(run: Layerwise, population: Population, target: Array, first: i
     shape = (population.shape[0], *[1] * (len(population.shape) - 1))
     theta = _neuron(population).threshold
     tried = [_starting(run, population, np.full(shape, start) * theta) for start in STARTS]
-    found = list[tuple[Population, Array]]()
+    rounds = list[list[tuple[Population, Array]]]()
     for corrected in range(_ROUNDS + 1):
         errors = run.errors(tried, target, first, samples)
-        found += [(p, channel_means(e.squared)) for p, e in zip(tried, errors, strict=True)]
+        rounds.append([(p, channel_means(e.squared)) for p, e in zip(tried, errors, strict=True)])
         if corrected < _ROUNDS:
             tried = [_with_bias(run, p, channel_means(e.late)) for p, e in zip(tried, errors, strict=True)]
+    found = [pair for of_one_start in zip(*rounds, strict=True) for pair in of_one_start]
     best = np.argmin([squared for _, squared in found], axis=0)
     own = [np.zeros(shape) + (0.0 if p.bias is None else p.bias) for p, _ in found]
     starts = [np.zeros(shape) + _neuron(p).initial for p, _ in found]
