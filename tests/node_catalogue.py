@@ -24,6 +24,7 @@ from snntoolbox.ir.nodes import (
     Scale,
     Softmax,
     Sparse,
+    Tabulated,
     Take,
 )
 
@@ -141,6 +142,8 @@ OTHERS = {
     "floor": (Floor(name="n"), [(3, 4)], (3, 4)),
     "softmax": (Softmax(name="n", axis=0), [(3, 4)], (3, 4)),
     "elementwise": (Elementwise(name="n", function="silu"), [(3, 4)], (3, 4)),
+    "tabulated": (Tabulated(name="n", function="gelu"), [(3, 4)], (3, 4)),
+    "tabulated, negative part": (Tabulated(name="n", function="elu", sign=-1), [(3, 4)], (3, 4)),
     "multiply": (Multiply(name="n"), [(3, 4), (3, 4)], (3, 4)),
     "relu6": (ReLU(name="n", max_value=0.5), [(3, 4)], (3, 4)),
     "relu, bounds": (ReLU(name="n", max_value=np.array([[0.5], [1.0], [2.0]])), [(3, 4)], (3, 4)),

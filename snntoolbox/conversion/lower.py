@@ -6,7 +6,6 @@ import logging
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
-from snntoolbox.conversion.lowering.hard_swish_products import HardSwishProducts
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
     LowerSoftmax,
@@ -19,6 +18,7 @@ from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
+from snntoolbox.conversion.lowering.tabulate import Tabulate
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.clamp import named
@@ -43,14 +43,15 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     graph = LowerSoftmax(recipe.softmax_to_relu)(graph)
     graph = LowerLogits(keep_sigmoid="sigmoid" in recipe.approximate)(graph)
     graph = OwnOutputs(names)(graph)
-    graph = ApproximateActivations(recipe.approximate)(graph)
+    if recipe.chosen_schedule.multiplies:
+        graph = _tabulated(graph)
+    else:
+        graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     summed = graph
-    if recipe.chosen_schedule.multiplies:
-        graph = HardSwishProducts()(graph)
     graph = LowerProducts()(graph)
     check_same_function(summed, graph, "products of rectifiers")
     if not recipe.chosen_schedule.saturates or isinstance(recipe.neuron.parts.spikes, ResidueSpikes):
@@ -73,6 +74,13 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=hint)
     named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
     return graph
+
+
+def _tabulated(graph: Graph) -> Graph:
+    """The graph with tables for its smooth functions."""
+    written = Tabulate()(graph)
+    check_same_function(graph, written, "smooth functions by tables")
+    return written
 
 
 def _tell_halves(graph: Graph) -> None:

@@ -82,16 +82,19 @@ def uncorrected(
 
     ConversionError where they are, and there is no duration.
     """
-    network = _on_its_grid(lowered, scales, data, recipe)
+    levels = None if duration is None else recipe.levels_in(steps_of(duration, recipe.dt))
+    network = _on_its_grid(lowered, scales, data, recipe, levels)
     if recipe.bias_relaxation:
         network = RelaxBiases(run_steps(network, duration) if duration is not None else None)(network)
     return with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
 
 
-def _on_its_grid(lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe) -> SpikingNetwork:
+def _on_its_grid(
+    lowered: Graph, scales: Scales, data: Sequence[Array] | None, recipe: Recipe, levels: int | None
+) -> SpikingNetwork:
     gate = recipe.gate or Estimate.AVERAGE
     neuron = replace(recipe.neuron, synaptic=(0.0, 0.0))  # they come last, and change no scale
-    convert = Convert(neuron=neuron, encoding=recipe.encoding, dt=recipe.dt, per_step=recipe.per_step, gate=gate)
+    convert = Convert(neuron, recipe.encoding, recipe.dt, recipe.per_step, gate, levels)
     network = convert(lowered, scales)
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)

@@ -21,6 +21,7 @@ from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.tabulating import Table
 
 CELLS, POOL, PRODUCT = "the neurons", "max pooling", "a product of activations"
 _SHAPE = (1, 1)
@@ -32,14 +33,15 @@ def smallest_network(
     *,
     pools: bool = False,
     products: bool = False,
+    tables: bool = False,
     samples: bool = False,
 ) -> SpikingNetwork:
     """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
 
-    With `pools` the neuron's spikes go through a max pool, with `products` they are multiplied, with `samples` there
-    are some to correct layers on: what a recipe says of these is asked for then alone. The input is a sequence of one
-    step, for schedules that need one.
-    With a `duration` (ms) for those. UnsupportedError or ConversionError where there is none.
+    With `pools` the neuron's spikes go through a max pool, with `products` they are multiplied, with `tables` its
+    count is a table's, with `samples` there are some to correct layers on: what a recipe says of these is asked for
+    then alone. The input is a sequence of one step, for schedules that need one. With a `duration` (ms) for those.
+    UnsupportedError or ConversionError where there is none.
     """
     nodes = [Input(name=name, shape=_SHAPE) for name in ("x", CELLS)]
     populations = [_cells(recipe, samples)]
@@ -54,6 +56,7 @@ def smallest_network(
     network = SpikingNetwork(wiring, {"x": recipe.encoding}, populations, [output], grid=grid, dt=recipe.dt)
     network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
     network = recipe.chosen_schedule.apply(network, duration=recipe.dt if duration is None else duration)
+    network = _looking_up(network) if tables else network
     return _finished(_multiplying(network) if products else network, recipe)
 
 
@@ -92,6 +95,14 @@ def _multiplying(network: SpikingNetwork) -> SpikingNetwork:
     own = replace(first, name=PRODUCT, neuron=latched, current=CELLS, latched=CELLS, activation="")
     wiring = Graph(nodes, [*network.wiring.outputs, PRODUCT])
     return network.replaced(wiring=wiring, populations=[*network.populations.values(), own])
+
+
+def _looking_up(network: SpikingNetwork) -> SpikingNetwork:
+    """With a table for the neuron."""
+    first = network.populations[CELLS]
+    assert isinstance(first.neuron, IF)
+    table = Table(np.ones((1, 1)), first=0, levels=1, step=np.ones(1))
+    return network.replaced(populations=[replace(first, neuron=replace(first.neuron, table=table))])
 
 
 def _pool(recipe: Recipe) -> Population:

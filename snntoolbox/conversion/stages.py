@@ -20,6 +20,7 @@ from snntoolbox.conversion.scales import uncorrected
 from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
 from snntoolbox.conversion.spiking.clamp import Clamp
+from snntoolbox.conversion.spiking.tables import table_errors
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
@@ -105,6 +106,8 @@ def spiking(
     `recipe` is a settled one; `notes` are kept with the network.
     """
     network = _corrected(lowered, scales, data, recipe, duration, device, notes)
+    if errors := table_errors(network, lowered):
+        log.info("smooth functions by %d tables, which are off by %.2g at most", len(errors), max(errors.values()))
     # Behind the corrections, which go layer by layer and know no layers that wait.
     built = Clamp(dict(recipe.clamps))(WinnerTakeAll()(network) if recipe.max_pool == "wta" else network)
     if built is not network and duration is not None and data is not None and recipe.readout_correction:

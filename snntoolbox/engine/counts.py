@@ -13,6 +13,7 @@ from torch import Tensor
 from snntoolbox.engine.fast import counts_loops
 from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.jit import compiled, in_parallel
+from snntoolbox.engine.tables import Entries
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.network import Population
@@ -23,13 +24,16 @@ from snntoolbox.ir.node import Array
 class Counts:
     """n = clip(floor((S + V0) / theta), 0, T) for the neurons of a population, S the sum of their input in all steps.
 
-    `total` is T. Counts are `small` as bytes, and of the floating type of sums otherwise; `fused` takes compiled loops.
+    With a table what that has at this floor. `total` is T. Counts are `small` as bytes, and of the floating type of
+    sums otherwise; `fused` takes compiled loops.
     """
 
     def __init__(self, population: Population, total: int, target: Target, *, small: bool, fused: bool) -> None:
         assert isinstance(population.neuron, IF)
         self.neuron, self.shape, self.total, self.target = population.neuron, population.shape, total, target
-        self.dtype, self.fused = torch.uint8 if small else target.dtype, fused
+        table = self.neuron.table
+        self.table = None if table is None else Entries(table, self.shape, target)
+        self.dtype, self.fused = torch.uint8 if small else target.dtype, fused and table is None
         self.initial = self._parameter(self.neuron.initial)
         self.threshold = self._parameter(self.neuron.threshold)
         self.plain = bool((self.threshold == 1).all())
@@ -63,7 +67,16 @@ class Counts:
         ready = (current if scale == 1 else current * scale) + start
         if not self.plain:
             ready = ready.div_(self.threshold)
-        return ready.floor_().clamp_(0, self.total).to(self.dtype)
+        return self._read(ready.floor_()).clamp_(0, self.total).to(self.dtype)
+
+    def _read(self, whole: Tensor) -> Tensor:
+        return whole if self.table is None else self.table(whole)
+
+    def opened(self, potential: Tensor) -> Tensor:
+        """V when the window opens, from what it was before."""
+        if self.table is None:
+            return potential
+        return self.table((potential / self.threshold).floor_()) * self.threshold
 
     def _fused(self, current: Tensor, scale: float, start: Tensor) -> Tensor:
         """The same in one pass."""

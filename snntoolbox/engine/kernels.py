@@ -34,6 +34,7 @@ from snntoolbox.ir.nodes import (
     Scale,
     Softmax,
     Sparse,
+    Tabulated,
     Take,
 )
 
@@ -229,6 +230,11 @@ def _relu(node: ReLU, shapes: tuple[Shape, ...], target: Target) -> Kernel:
     return lambda x: level * (x / level + 0.5).floor().clamp(0, levels)
 
 
+def _tabulated(node: Tabulated, shapes: tuple[Shape, ...], target: Target) -> Kernel:
+    function, rectified, sign = _FUNCTIONS[node.function], _relu(node, shapes, target), node.sign
+    return lambda x: rectified(function(x) if sign > 0 else -function(x))
+
+
 def _floor(node: Floor, shapes: tuple[Shape, ...], target: Target) -> Kernel:
     return torch.floor
 
@@ -299,6 +305,7 @@ KERNELS: dict[type[Node], Callable[..., Kernel]] = {
     Concat: _concat,
     Delay: lambda node, shapes, target: lambda x: x,
     ReLU: _relu,
+    Tabulated: _tabulated,
     MaxPool: _max_pool,
     Softmax: _softmax,
     Floor: _floor,

@@ -51,7 +51,7 @@ def start(
 
 
 _REQUIRED = ("synapse", "membrane", "threshold", "spikes", "reset")
-_OPTIONAL = ("limits", "pause", "openings")
+_OPTIONAL = ("limits", "pause", "openings", "transfer")
 
 
 class IntegrateAndFire:
@@ -72,7 +72,7 @@ class IntegrateAndFire:
         self.code = {role_of(part): TORCH[type(part)](part, target, self.potential) for part in self.neuron.parts}
 
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
-        """The loop over time: synapse, membrane, threshold, spikes, reset, limits; a pause before and behind them."""
+        """The loop over time: transfer, synapse, membrane, threshold, spikes, reset, limits; a pause around them."""
         if current is None and trace is None and self._rests(steps):
             self.step += steps
             return self.potential.new_zeros(1).expand(steps * len(self.potential), *self.potential.shape[1:])
@@ -80,7 +80,7 @@ class IntegrateAndFire:
         spikes = fired.view(steps, *self.potential.shape)
         arriving = None if current is None else self._by_step(current, steps)
         synapse, integrate, threshold, fire, reset = (self.code[role] for role in _REQUIRED)
-        limit, pause, opens = (self.code.get(role) for role in _OPTIONAL)
+        limit, pause, opens, transfer = (self.code.get(role) for role in _OPTIONAL)
         openings, latches = self.neuron.parts.openings, self.neuron.parts.synapse.latches
         for step, z in enumerate(spikes):
             weight = self.neuron.weight(self.step)
@@ -89,6 +89,8 @@ class IntegrateAndFire:
                 came = torch.stack([came[:, 0], came[:, 1] * weight], dim=1)
             current, awake = synapse(came), pause and pause.awake()
             self._set(openings.restart(self.step) if openings else None)
+            if transfer is not None and openings is not None and openings.opens(self.step):
+                transfer(self.potential, threshold.height)
             integrate(self.potential, self._currents(current, weight), awake)
             height = threshold.height if weight == 1 else threshold.height * weight
             if opens is None or opens(self.step):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snntoolbox.engine.tables import Entries
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.adaptive import FINEST, RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
@@ -34,6 +35,7 @@ from snntoolbox.ir.parts import (
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.tabulating import Table
 
 Make = Callable[[Any, Target, Tensor], Any]
 """The code of a part for neurons whose potentials are of this shape and type.
@@ -43,6 +45,7 @@ synapse: (arriving, told apart where it is paired, or None) -> the current or No
 membrane: (V, currents, awake or None), changes V.
 threshold: `height`, and `fired(z)`. spikes: (z, V, height), writes z. reset: (V, z, height), changes V.
 limits: (V), changes V. pause: `awake()`, numbers 0 or 1, and `fired(z)`. openings: (step) -> whether neurons may fire.
+transfer: (V, height), changes V.
 What has memory is an object with tensors as its attributes.
 """
 
@@ -208,6 +211,16 @@ def _of_threshold(z: Tensor, potential: Tensor, height: Any) -> None:
     torch.mul(potential >= height, height, out=z)
 
 
+class _Tabulated:
+    """Potentials by what a table has at them: see `snntoolbox.ir.tabulating.Table`."""
+
+    def __init__(self, part: Table, target: Target, potential: Tensor) -> None:
+        self.entries = Entries(part, tuple(potential.shape[1:]), Target(potential.device, potential.dtype))
+
+    def __call__(self, potential: Tensor, height: Any) -> None:
+        potential.copy_(self.entries(torch.div(potential, height).floor_()) * height)
+
+
 TORCH: Mapping[type[Part], Make] = {
     Delta: lambda part, target, potential: _as_it_comes,
     Exponential: _Fading,
@@ -231,10 +244,11 @@ TORCH: Mapping[type[Part], Make] = {
     RecurringWindow: lambda part, target, potential: part.open,
     FirstSpikeWindow: lambda part, target, potential: part.open,
     Clamped: lambda part, target, potential: part.open,
+    Table: _Tabulated,
 }
 
 RESTING: tuple[type[Part], ...] = (
     *(Delta, Latched, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
-    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow, FirstSpikeWindow),
+    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow, FirstSpikeWindow, Table),
 )
 """Parts with which nothing changes in steps without any current in which no spike may be fired."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
+from snntoolbox.engine.tables import Entries
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.encodings import ConstantCurrent
@@ -26,8 +27,9 @@ class QuantizedRun:
 
         n = clip(floor((S + V0) / theta), 0, T),    y = scale * (W(n) / T + bias)
 
-    for populations and read-outs; where counts are multiplied S is the product of both sums. It takes one
-    pass over the network whatever T. The spiking simulation gives the same counts, but where S ties with a level up to
+    for populations and read-outs. Where counts are multiplied S is the product of both sums; where they are a table's
+    it is read at that floor, in place of the clip. It takes one pass over the network whatever T. The spiking
+    simulation gives the same counts, but where S ties with a level up to
     rounding. Inputs are constant currents.
 
     `adjust` is told each population and its (S + V0) / theta, (samples, *shape), in order, and answers what is added to
@@ -81,4 +83,7 @@ class QuantizedRun:
         ready = (total + tensor(neuron.initial)) / tensor(neuron.threshold)
         if self.adjust is not None:
             ready = ready + tensor(self.adjust(population, ready.numpy()))
-        return torch.floor(ready).clamp(0, self.window)
+        whole = torch.floor(ready)
+        if neuron.table is not None:
+            whole = Entries(neuron.table, population.shape, self.wiring.target)(whole)
+        return whole.clamp(0, self.window)

@@ -69,6 +69,8 @@ class PartNeurons(Neurons):
         anew = parts.openings.restart(step) if parts.openings else None
         if anew is not None:
             self.potential = np.broadcast_to(np.asarray(anew, np.float64), self.potential.shape)
+        if parts.transfer and parts.openings and parts.openings.opens(step):
+            self.potential = parts.transfer.opened(self.potential, parts.threshold.height(step, memory["threshold"]))
         if parts.synapse.latches:
             arriving = np.stack([arriving[:, 0], arriving[:, 1] * weight], axis=1)
         current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step) * weight

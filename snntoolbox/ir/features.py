@@ -22,6 +22,7 @@ from snntoolbox.ir.nodes import Delay
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.tabulating import Table
 
 __all__ = [
     "FEATURES",
@@ -139,6 +140,7 @@ DELAYS = Feature(
 )
 (LASTING_CURRENTS,) = Exponential.features
 (PRODUCTS,) = Latched.features
+(TABLES,) = Table.features
 INITIAL_POTENTIAL = Feature(
     "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
 )
@@ -173,7 +175,7 @@ RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 _TABLE: tuple[Feature, ...] = (
     *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, FIRST_SPIKES, RECURRING),
     *(TIMED_INPUT, SEQUENCES),
-    *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS, PRODUCTS),
+    *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS, PRODUCTS, TABLES),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),
     *(SIGNED_SPIKES, SPIKE_VALUES, OWN_PARTS),
     *(CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT),

@@ -65,6 +65,12 @@ class Population:
         return tuple(name for name in (self.current, self.inhibitory, self.latched) if name is not None)
 
     @property
+    def input_scale(self) -> Array:
+        """What one threshold a step is of the value before the rectifier, or of what a function in a table reads."""
+        table = self.neuron.table if isinstance(self.neuron, IF) else None
+        return self.scale if table is None else table.input_scale(len(self.shape))
+
+    @property
     def recurs(self) -> bool:
         """Whether its counts are of several values of its activation: those of all steps of a sequence."""
         return isinstance(self.neuron, IF) and isinstance(self.neuron.parts.openings, RecurringWindow)
@@ -230,6 +236,9 @@ class SpikingNetwork:
             if neuron.parts.synapse.latches != (population.latched is not None):
                 raise GraphError("a latched synapse and a `latched` input go together", layer=label)
             self._check_product(population)
+            if neuron.table is not None and len(neuron.table.counts) not in (1, shape[0] if shape else 1):
+                rows = len(neuron.table.counts)
+                raise GraphError(f"its table has {rows} rows, which do not fit shape {shape}", layer=label)
         values: dict[str, Array | float | None] = {"bias": population.bias, "scale": population.scale}
         values |= {f"pulse in step {step}": pulse for step, pulse in population.pulses.items()}
         if population.pulses and (isinstance(neuron, MaxGate) or min(population.pulses) < 0):

@@ -39,6 +39,7 @@ from snntoolbox.ir.parts import (
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.tabulating import Table
 
 
 class Reset(StrEnum):
@@ -87,6 +88,8 @@ class IF:
     `saturation` (low, high): at the end of each step, after the reset, V is clipped to low <= V <= high. What arrives
     within a step is summed in full, whatever its order.
 
+    `table`: when its window opens, the potential becomes what a table has at it: see `Table`.
+
     These choose among the parts of `snntoolbox.ir.parts`; `special` are other parts, each in the place of the one of
     its role. `parts` are all that the neuron is made of.
     """
@@ -104,6 +107,7 @@ class IF:
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
     saturation: tuple[float, float] | None = None
+    table: Table | None = None
     special: tuple[Part, ...] = ()
 
     @cached_property
@@ -126,6 +130,8 @@ class IF:
             yield RefractoryPeriod(self.refractory)
         if self.window is not None:
             yield _WINDOWS[self.counting](*self.window)
+        if self.table is not None:
+            yield self.table
 
     def weight(self, step: int) -> float:
         """How often the current, the threshold and a spike of this step count."""
@@ -135,7 +141,7 @@ class IF:
     def lossless(self) -> bool:
         """Whether all that comes in is sent or kept, so that in enough steps its rate is its mean current."""
         plain = self.reset is Reset.SUBTRACT and self.leak == 1 and not self.refractory and not self.special
-        return plain and self.saturation is None
+        return plain and self.saturation is None and self.table is None
 
     @property
     def fastest_rate(self) -> float:
@@ -212,7 +218,7 @@ class IF:
 
 _CHECKED = (
     *("threshold", "reset_potential", "initial", "leak", "synaptic", "refractory", "window"),
-    *("levels", "saturation", "special"),
+    *("levels", "saturation", "table", "special"),
 )
 """The others are made what they must be."""
 
@@ -241,6 +247,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "limits": ("saturation",),
     "pause": ("refractory",),
     "openings": ("window", "counting"),
+    "transfer": ("table",),
 }
 """The fields that choose the part of each role."""
 

@@ -1,6 +1,6 @@
 """What a part of a neuron is: its role, what it does in one step in numpy, and the features that it asks for.
 
-A neuron has one part of each role; the last three roles may be empty. In a step the parts act in the order of `Parts`:
+A neuron has one part of each role; the last four roles may be empty. In a step the parts act in the order of `Parts`:
 
     synapse     what the spikes that arrive add                      I[t] = S(W z[t]) + bias and other currents
     membrane    what becomes of the potential                        V-[t] = M(V[t-1], I[t])
@@ -10,6 +10,7 @@ A neuron has one part of each role; the last three roles may be empty. In a step
     limits      between which the potential is kept                  V[t] = L(V[t])
     pause       steps after a spike without input and spikes         I[t] = 0 and z[t] = 0
     openings    the steps in which it may fire, and what they count  z[t] = 0 outside of them
+    transfer    before all others, when they open                    V[t-1] = F(V[t-1])
 
 What a part keeps from one step to the next is its memory, arrays (samples, *shape) by name.
 """
@@ -136,6 +137,10 @@ class Openings(Part):
     def open(self, step: int) -> bool:
         """Whether it may in this one, counted from 0."""
 
+    def opens(self, step: int) -> bool:
+        """Whether it may from this step on."""
+        return self.open(step) and not (step and self.open(step - 1))
+
     def restart(self, step: int) -> Array | float | None:
         """The potential with which a neuron begins anew in this step; None where it goes on."""
         return None
@@ -166,6 +171,14 @@ class Window(Openings):
         return self.first <= step < self.last
 
 
+class Transfer(Part):
+    """What becomes of a potential in the step in which its neuron may fire from then on, before all else."""
+
+    @abstractmethod
+    def opened(self, potential: Array, height: Array | float) -> Array:
+        """V (samples, *shape) with which the step begins, for a threshold of this height."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parts:
     """All parts of a neuron, by their roles, in the order in which they are named and told; None for an empty role."""
@@ -178,6 +191,7 @@ class Parts:
     limits: Limits | None = None
     pause: Pause | None = None
     openings: Openings | None = None
+    transfer: Transfer | None = None
 
     def __iter__(self) -> Iterator[Part]:
         """Those that are there."""
@@ -193,6 +207,7 @@ ROLES: Mapping[str, type[Part]] = {
     "limits": Limits,
     "pause": Pause,
     "openings": Openings,
+    "transfer": Transfer,
 }
 
 

@@ -30,6 +30,7 @@ from snntoolbox.ir.part import (
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.tabulating import Table
 from snntoolbox.ir.ways_out import RATE, plain_spikes, reset_to_zero, subtraction
 
 ABSENT = "no such rule in its neurons"
@@ -389,7 +390,7 @@ class FirstSpikeWindow(Window):
             yield f"window {(self.first, self.last)} is no range of steps behind others as long"
 
 
-_OTHERS = (Exponential, Latched, ResidueSpikes, RateThreshold, ThresholdSpikes, SubtractSent, Clamped)
+_OTHERS = (Exponential, Latched, ResidueSpikes, RateThreshold, ThresholdSpikes, SubtractSent, Clamped, Table)
 _HOMES = (*(kind.__module__ for kind in _OTHERS), __name__)
 
 PARTS: tuple[type[Part], ...] = tuple(

@@ -15,7 +15,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Negative, Reset
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
-from snntoolbox.ir.nodes import AveragePool, Conv, Delay, Dense, Input, MaxPool, MovingNode, ReLU, Scale
+from snntoolbox.ir.nodes import AveragePool, Conv, Delay, Dense, Input, MaxPool, MovingNode, ReLU, Scale, Tabulated
 from snntoolbox.ir.structure import source_supports
 
 _LONGEST_CHAIN = 3
@@ -63,7 +63,7 @@ def network_summary(network: SpikingNetwork, width: int = 0) -> str:
                 f"{synapses[name]:,}",
                 _threshold(population),
                 span(population.scale),
-                incoming(network, population.current) + (" x counts" if population.latched else ""),
+                _into(network, population),
                 _layer(population),
                 _reads(network, name, above),
             )
@@ -162,6 +162,10 @@ def _pool(node: Any) -> str:
     return f"{node.kind} {_window(node.kernel, (1,) if node.stride == node.kernel else node.stride)}"
 
 
+def _tabulated(node: Tabulated) -> str:
+    return f"{node.function}, {'positive' if node.sign > 0 else 'negative'} part"
+
+
 def _relu(node: ReLU) -> str:
     if node.max_value is None:
         return "ReLU"
@@ -176,6 +180,7 @@ _DESCRIPTIONS: Mapping[type[Node], Callable[[Any], str]] = {
     AveragePool: _pool,
     MaxPool: _pool,
     ReLU: _relu,
+    Tabulated: _tabulated,
 }
 
 
@@ -184,6 +189,13 @@ def _stored(node: Node) -> str:
         return ""
     count = sum(a.size for a in (node.weights, node.bias) if a is not None)
     return f"{count:,}" if count else ""
+
+
+def _into(network: SpikingNetwork, population: Population) -> str:
+    """The map into it, and what is done to what it brings."""
+    table = population.neuron.table if isinstance(population.neuron, IF) else None
+    looked_up = "" if table is None else f", {table}"
+    return incoming(network, population.current) + (" x counts" if population.latched else "") + looked_up
 
 
 def _layer(item: Node | Population) -> str:

@@ -24,6 +24,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.tabulating import Table
 
 
 def in_turn(network: SpikingNetwork) -> bool:
@@ -71,7 +72,7 @@ def stepwise(network: SpikingNetwork) -> list[Unsupported]:
 
 _PLAIN: tuple[type[Part], ...] = (
     *(Delta, Latched, PerfectIntegrator, ConstantThreshold, BinarySpikes, Subtract),
-    *(FiringWindow, DigitWindow, FirstSpikeWindow),
+    *(FiringWindow, DigitWindow, FirstSpikeWindow, Table),
 )
 """Parts with which a sum leaves in a window as its count; `FirstSpikeWindow` also with a reset to 0."""
 

@@ -22,6 +22,7 @@ from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.settle import settle
 from snntoolbox.conversion.smallest_network import check_unopened, smallest_network
+from snntoolbox.conversion.spiking.tables import table_errors
 from snntoolbox.conversion.stages import spiking
 from snntoolbox.engine.tensors import device_named
 from snntoolbox.errors import ConfigError
@@ -29,7 +30,7 @@ from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import MaxPool, Multiply
+from snntoolbox.ir.nodes import MaxPool, Multiply, Tabulated
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.progress import bar
 from snntoolbox.ir.timing import steps_of
@@ -238,12 +239,14 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     lowered = lower(graph, recipe)
     if settings.tools.convert:
         kinds = {type(node) for node in lowered.nodes.values()}
-        has = {"pools": MaxPool in kinds, "products": Multiply in kinds, "samples": inputs.calibration is not None}
+        has = {"pools": MaxPool in kinds, "products": Multiply in kinds, "tables": Tabulated in kinds}
+        has["samples"] = inputs.calibration is not None
         check(smallest_network(recipe, settings.simulation.duration, **has))
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}
-    if errors := ApproximateActivations(recipe.approximate).errors(graph):
+    segments = frozenset[str]() if recipe.chosen_schedule.multiplies else recipe.approximate
+    if errors := ApproximateActivations(segments).errors(graph):
         report["approximation_errors"] = errors
     return Plan(recipe, lowered, report)
 
@@ -283,4 +286,7 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
     off = replace(settled.recipe, weight_bits=0, grid_threshold=0)
     unquantized = build(off, duration, device) if recipe.weight_bits else None
     check(network)
-    return Converted(network, unquantized, {"recipe": settled.report()})
+    report: dict[str, Any] = {"recipe": settled.report()}
+    if errors := table_errors(network, lowered):
+        report["approximation_errors"] = errors
+    return Converted(network, unquantized, report)

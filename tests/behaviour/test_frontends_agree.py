@@ -36,6 +36,9 @@ def weights():
         "bn": (1 + np.abs(array(6)), array(6), array(6), 0.5 + np.abs(array(6))),  # gamma, beta, mean, variance
         "out": (array(5, 96, scale=0.1), array(5)),
         "mean": (array(5, 8), array(5)),
+        "squeeze": (array(3, 6, scale=0.5), array(3)),
+        "excite": (array(6, 3, scale=1.0), array(6)),
+        "classes": (array(5, 6, scale=0.5), array(5)),
     }
 
 
@@ -93,6 +96,16 @@ def keras_joined(w, x):
     return keras_dense("mean", w, keras.layers.GlobalAveragePooling2D()(x), 5)
 
 
+def keras_gated(w, x):
+    """Squeeze and excitation between convolutions, as in EfficientNet."""
+    x = keras.layers.Activation("silu")(keras_conv("conv1", w, x))
+    mean = keras.layers.GlobalAveragePooling2D()(x)
+    gate = keras_dense("excite", w, keras_dense("squeeze", w, mean, 3, activation="silu"), 6, activation="sigmoid")
+    x = keras.layers.Multiply()([x, keras.layers.Reshape((1, 1, 6))(gate)])
+    x = keras.layers.Activation("silu")(keras_conv("conv2", w, x))
+    return keras_dense("classes", w, keras.layers.GlobalAveragePooling2D()(x), 5)
+
+
 def from_keras(build, weights):
     inputs = keras.Input((*SHAPE[1:], SHAPE[0]))
     return keras.Model(inputs, build(weights, inputs))
@@ -109,6 +122,7 @@ class TorchNet(nn.Module):
         self.dense1, self.dense2, self.out = nn.Linear(128, 24), nn.Linear(24, 5), nn.Linear(96, 5)
         self.conv1, self.conv2 = nn.Conv2d(2, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
         self.mean = nn.Linear(8, 5)
+        self.squeeze, self.excite, self.classes = nn.Linear(6, 3), nn.Linear(3, 6), nn.Linear(6, 5)
         self.bn = nn.BatchNorm2d(6, eps=EPSILON)
         names = {"bn": ("weight", "bias", "running_mean", "running_var")}
         state = {
@@ -142,6 +156,14 @@ class TorchResidual(TorchNet):
         return self.out(torch.relu(self.conv2(x) + x).flatten(1))
 
 
+class TorchGated(TorchNet):
+    def forward(self, x):
+        x = nn.functional.silu(self.conv1(x))
+        gate = torch.sigmoid(self.excite(nn.functional.silu(self.squeeze(x.mean((2, 3))))))
+        x = nn.functional.silu(self.conv2(x * gate[:, :, None, None]))
+        return self.classes(x.mean((2, 3)))
+
+
 # -- ONNX -----------------------------------------------------------------------------------------------------------
 
 PADDED = {"pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}
@@ -170,6 +192,23 @@ ONNX_NETS = {
         ("Relu", [], {}),
         ("ReduceMean", [], {"axes": [2, 3], "keepdims": 0}),
         ("Gemm", ["mean"], {"transB": 1}),
+    ],
+    "gated": [
+        ("Conv", ["x", "conv1"], PADDED),
+        ("Sigmoid", [], {}),
+        ("Mul", ["node0"], {}),
+        ("GlobalAveragePool", [], {}),
+        ("Conv", ["squeeze"], {}),
+        ("Sigmoid", [], {}),
+        ("Mul", ["node4"], {}),
+        ("Conv", ["excite"], {}),
+        ("Sigmoid", [], {}),
+        ("Mul", ["node2"], {}),
+        ("Conv", ["conv2"], PADDED),
+        ("Sigmoid", [], {}),
+        ("Mul", ["node10"], {}),
+        ("ReduceMean", [], {"axes": [2, 3], "keepdims": 0}),
+        ("Gemm", ["classes"], {"transB": 1}),
     ],
     "residual": [
         ("Conv", ["x", "conv1"], PADDED),
@@ -250,5 +289,36 @@ def test_spiking_networks(graphs, data, choices):
     assert all_equal({n: [p.size for p in network.populations.values()] for n, network in networks.items()})
     assert min(counts["onnx"]) > 0
     assert all_equal(counts), counts
+    for name, output in outputs.items():
+        np.testing.assert_allclose(output, outputs["onnx"], atol=1e-5 * np.abs(outputs["onnx"]).max(), err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def gated(weights):
+    """The graph that each frontend makes of the same gates; ONNX has them as convolutions."""
+    wide = {name: (weights[name][0][:, :, None, None], weights[name][1]) for name in ("squeeze", "excite")}
+    return {
+        "keras": load(from_keras(keras_gated, weights)),
+        "pytorch": load(TorchGated(weights), input_shape=SHAPE),
+        "onnx": load(from_onnx("gated", {**weights, **wide})),
+    }
+
+
+@pytest.mark.parametrize(("schedule", "steps", "bits"), [("radix", 6, 8), ("phased", 15, 0)])
+def test_gates_and_smooth_functions_in_windows(gated, data, schedule, steps, bits):
+    test, outputs, sums = data[SAMPLES : SAMPLES + 4], {}, {}
+    for name, graph in gated.items():
+        calibration = laid_out(name, data[:SAMPLES])
+        network = convert(graph, calibration, duration=steps, schedule=schedule, weight_bits=bits)
+        result = simulate(network, laid_out(name, test), duration=steps)
+        reference = simulate(network, laid_out(name, test), duration=steps, engine="reference")
+        for population, counts in reference.counts.items():
+            np.testing.assert_array_equal(result.counts[population], counts, err_msg=f"{name}: {population}")
+        outputs[name] = result.output
+        sums[name] = sorted(int(count.sum()) for count in result.counts.values())
+        expected = graph.run(laid_out(name, test))
+        assert np.sqrt(np.mean((result.output - expected) ** 2)) < 0.1 * expected.std()
+    assert sum(count > 0 for count in sums["onnx"]) > 5
+    assert all_equal(sums), sums
     for name, output in outputs.items():
         np.testing.assert_allclose(output, outputs["onnx"], atol=1e-5 * np.abs(outputs["onnx"]).max(), err_msg=name)

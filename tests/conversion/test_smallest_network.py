@@ -57,7 +57,7 @@ NEURON = {
     "refractory": [neuron(refractory=1)],
     "levels": [neuron(levels=(1.0, 2.0))],
     "negative": [neuron(negative="memory")],
-    "latched": [],  # of products that a model has
+    **dict.fromkeys(("latched", "table"), ()),  # of products and functions that a model has
     "saturation": [neuron(saturation=(-1.0, 2.0))],
     "special": [
         neuron(special=(ResidueSpikes(),)),
@@ -104,6 +104,7 @@ def test_it_asks_for_what_the_network_does(graph, choices):
 def test_together_they_ask_for_all_that_there_is():
     found = set().union(*(asked(smallest_network(Recipe(**case), T, pools=True, samples=True)) for case in CASES))
     found |= asked(smallest_network(Recipe(schedule="phased"), T, products=True))
+    found |= asked(smallest_network(Recipe(schedule="phased"), T, tables=True))
     left = {feature for feature in FEATURES if not feature.by_form} - found - OF_MODELS - NOT_CHOSEN
     assert left == SEQUENCES
 

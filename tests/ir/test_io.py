@@ -44,6 +44,7 @@ from snntoolbox.ir.nodes import (
     Scale,
     Softmax,
     Sparse,
+    Tabulated,
     Take,
 )
 from snntoolbox.ir.writing import OutputError
@@ -89,7 +90,8 @@ def every_node():
         ReLU(name="levels", inputs=("sparse",), max_value=np.abs(draw(4)), levels=8),
         Floor(name="floor", inputs=("levels",)),
         Elementwise(name="smooth", inputs=("floor",), function="gelu"),
-        Multiply(name="product", inputs=("smooth", "floor")),
+        Tabulated(name="table", inputs=("smooth",), function="tanh", sign=-1),
+        Multiply(name="product", inputs=("table", "floor")),
         Softmax(name="soft", inputs=("product",), log=True),
     ]
     return Graph(nodes, ["soft", "s"], name="ö/é net")

@@ -19,6 +19,8 @@ from snntoolbox.analysis.conformance.windowed_networks import (
     products,
     products_of_digits,
     sums,
+    tables,
+    tables_of_digits,
 )
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.draws import SoftmaxDraws
@@ -259,6 +261,8 @@ NETWORKS: Mapping[str, Drawing] = {
     "digits": digits,
     "products of counts": products,
     "products of digits": products_of_digits,
+    "tables of counts": tables,
+    "tables of digits": tables_of_digits,
     "digits of values": digits_of_values,
     "digits beside a current": digits_and_current,
     "first spikes": first_spikes,

@@ -15,6 +15,7 @@ from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Add, Concat, Dense, Mean, Reshape, Scale, Take
 from snntoolbox.ir.parts import RecurringWindow
+from snntoolbox.ir.tabulating import Table
 
 
 def phases(draft: Draft) -> None:
@@ -70,6 +71,35 @@ def _gated(draft: Draft, counting: Counting) -> None:
     both = neuron(4, initial=draft.numbers(3, 1, 1), threshold=2.0, latched=True)
     last = draft.neurons(signed, both, latched=draft.node(Add, wide, values, coefficients=(-0.5, 1.0)))
     draft.readout(draft.flat(draft.node(Add, last, gated)))
+
+
+def tables(draft: Draft) -> None:
+    """Counts that a table has at sums of both signs: of a constant input, of counts, for all and for each channel."""
+    draft.schedule = Schedule("phased", window=3, steps=12)
+    _looked_up(draft, Counting.ONE, 3)
+
+
+def tables_of_digits(draft: Draft) -> None:
+    """The same by binary digits."""
+    draft.schedule = Schedule("radix", window=3, steps=12, counting=Counting.DIGIT)
+    _looked_up(draft, Counting.DIGIT, 7)
+
+
+def _looked_up(draft: Draft, counting: Counting, levels: int) -> None:
+    def neuron(turn: int, counts: list[list[int]], first: int, **fields: Any) -> IF:
+        table = Table(np.minimum(counts, levels), first, levels, np.ones(len(counts)))
+        return IF(window=(3 * turn, 3 * turn + 3), counting=counting, table=table, **fields)
+
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
+    turning = neuron(1, [[1, 0, 3, 2, 6, 7, 3, 0]], -4, initial=0.25, threshold=0.5)
+    first = draft.neurons(draft.conv(image, 3), turning, bias=0.0)
+    heights = np.array([0.5, 1.0, 0.75]).reshape(3, 1, 1)
+    rows = neuron(2, [[5, 2, 0, 0, 1], [0, 1, 2, 3, 4], [0, 0, 7, 0, 0]], -2, threshold=heights)
+    second = draft.neurons(draft.conv(first, 3), rows, bias=0.0)
+    plain = IF(initial=0.5, window=(9, 12), counting=counting)
+    third = draft.neurons(draft.node(Add, draft.conv(second, 3), first), plain, bias=0.0)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
 
 
 def digits(draft: Draft) -> None:

@@ -185,7 +185,8 @@ class Observer:
             error = result.rates(population.name) * population.scale - activation
             sums.add(activation, counts, result.span, error, {})
             return
-        assert isinstance(population.neuron, IF)
+        neuron = population.neuron
+        assert isinstance(neuron, IF)
         drive = self.lowered.nodes[population.activation].inputs[0]
         moved = self._moved(population, self._rest[drive])
         reached = self._currents.spiking.keys() & self.network.sources[population.current]
@@ -197,7 +198,8 @@ class Observer:
             counts=counts,
             steps=result.span,
             scale=population.scale,
-            initial=population.neuron.initial / population.neuron.threshold - result.span * moved / population.scale,
+            table=neuron.table,
+            initial=neuron.initial / neuron.threshold - result.span * moved / population.input_scale,
             tie=0.0 if self.network.grid else terms.TIE,
         )
         sums.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
@@ -211,7 +213,7 @@ class Observer:
             return np.zeros((1,) * (1 + len(population.shape)))
         assert isinstance(population.neuron, IF)
         bias = 0.0 if population.bias is None else population.bias
-        return np.asarray(rest - bias * (population.scale / population.neuron.threshold))
+        return np.asarray(rest - bias * (population.input_scale / population.neuron.threshold))
 
     # -- read-outs ----------------------------------------------------------------------------------------------
 
@@ -309,12 +311,12 @@ _COMPARED_WITHOUT = (DRAWN_READOUT, SPIKE_VALUES, SIGNED_SPIKES, PAYLOADS, ADAPT
 
 
 def _in_units(population: Population, current: Array, result: Result) -> Array:
-    """A mean current, with bias and pulses, in the user's units: one threshold per step stands for one scale."""
+    """A mean current, with bias and pulses, in the user's units: one threshold per step stands for `input_scale`."""
     assert isinstance(population.neuron, IF)
     bias = 0.0 if population.bias is None else population.bias
     pulses = sum(pulse for step, pulse in population.pulses.items() if step < result.steps)
     current = current + (bias * result.steps + pulses) / result.span
-    return np.asarray(current * (population.scale / population.neuron.threshold))
+    return np.asarray(current * (population.input_scale / population.neuron.threshold))
 
 
 def _sliced(result: Result, part: slice) -> Result:

@@ -11,6 +11,7 @@ from snntoolbox.errors import GraphError
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.neurons import IF, Neuron
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.tabulating import Table
 
 CLIPPING, QUANTISATION, PROPAGATED = "clipping", "quantisation", "propagated"
 SAMPLING, UNEVENNESS = "sampling", "unevenness"
@@ -28,15 +29,18 @@ TIE = 1e-6
 _ANY = frozenset({"threshold", "initial", "reset_potential"})
 """Fields of `IF` that the equation holds for whatever they are."""
 
+_SUMMED = frozenset({"window", "latched", "table"})
+
 _IN_WINDOWS: Mapping[Counting, frozenset[str]] = {
-    Counting.ONE: frozenset({"window", "latched"}),
-    Counting.DIGIT: frozenset({"window", "counting", "latched"}),
-    Counting.LEAD: frozenset({"window", "counting", "reset", "latched"}),  # to 0: it fires once, and that says its sum
+    Counting.ONE: _SUMMED,
+    Counting.DIGIT: _SUMMED | {"counting"},
+    Counting.LEAD: _SUMMED | {"counting", "reset"},  # to 0: it fires once, and that says its sum
 }
-"""Fields of `IF` that windows have, in which a count is the sum in levels."""
+"""Fields of `IF` that windows have, in which a count is the sum in levels, or a table's at it."""
 
 _COUNTED = frozenset(
     {"reset", "leak", "synaptic", "latched", "refractory", "window", "counting", "levels", "negative", "saturation"}
+    | {"table"}
 )
 """Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 
@@ -71,7 +75,8 @@ class Layer:
     activation: of the analogue network, a. drive: its value before the rectifier, z. mean_drive: what the spiking
     neurons got instead, averaged over the steps. expected_drive: the same with the expected value of random input
     trains in place of the trains drawn; None without such input. counts: spikes fired in `steps` steps. `scale`
-    (theta) is the activation that one spike per step stands for, `initial` (v0) the start potential in thresholds.
+    (theta) is the activation that one spike per step stands for, `initial` (v0) the start potential in thresholds, and
+    `table` what counts are read from, where they are.
     """
 
     activation: Array
@@ -82,12 +87,18 @@ class Layer:
     scale: Array
     initial: Array | float
     expected_drive: Array | None = None
+    table: Table | None = None
     tie: float = TIE
 
 
 def quantised(layer: Layer, drive: Array) -> Array:
-    """``theta / T * clip(floor(T z / theta + v0), 0, T)``: the rate times scale of a neuron with an even drive z."""
-    spikes = np.floor(layer.steps * drive / layer.scale + layer.initial + layer.tie)
+    """``theta / T * clip(floor(T z / theta + v0), 0, T)``: the rate times scale of a neuron with an even drive z.
+
+    With a table what that has at the floor, theta being that of its input.
+    """
+    theta = layer.scale if layer.table is None else layer.table.input_scale(drive.ndim - 1)
+    spikes = np.floor(layer.steps * drive / theta + layer.initial + layer.tie)
+    spikes = spikes if layer.table is None else layer.table.read(spikes)
     return np.asarray(layer.scale / layer.steps * np.clip(spikes, 0, layer.steps))
 
 

@@ -30,6 +30,7 @@ from snntoolbox.ir.parts import (
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.tabulating import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ class Code:
     first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
     and spikes count in the own step `own`. fires: statements that set `fired` to the value of a spike, 0 for none,
     where it is not always 1. reset: statements after a spike. recurring: windows that recur, before each of which v
-    begins anew. clamped: steps in which v is held. kept: statements at the end of a step. adapts: what theta follows.
+    begins anew. clamped: steps in which v is held. table: what v becomes when the window opens. kept: statements at the
+    end of a step. adapts: what theta follows.
     """
 
     begin: str = ""
@@ -54,6 +56,7 @@ class Code:
     reset: str = ""
     recurring: RecurringWindow | None = None
     clamped: Clamped | None = None
+    table: Table | None = None
     kept: str = ""
     adapts: RateThreshold | None = None
 
@@ -130,6 +133,7 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     FirstSpikeWindow: lambda part: Code(window=(part.first, part.last), weight=f"{part.steps} - own % {part.steps}"),
     RecurringWindow: lambda part: Code(recurring=part),
     Clamped: lambda part: Code(clamped=part),
+    Table: lambda part: Code(table=part),
     RateThreshold: lambda part: Code(adapts=part),
     ThresholdSpikes: lambda part: Code(fires="fired = int(v >= theta) * theta\n"),
     SubtractSent: lambda part: Code(reset="v -= fired"),
@@ -150,6 +154,7 @@ def code_of(neuron: IF) -> Code:
         reset="".join(piece.reset for piece in pieces),
         recurring=next((piece.recurring for piece in pieces if piece.recurring), None),
         clamped=next((piece.clamped for piece in pieces if piece.clamped), None),
+        table=next((piece.table for piece in pieces if piece.table), None),
         kept="".join(piece.kept for piece in pieces),
         adapts=next((piece.adapts for piece in pieces if piece.adapts), None),
     )

@@ -14,6 +14,7 @@ import numpy as np
 from snntoolbox.backends.brian2.adapting import Adapting
 from snntoolbox.backends.brian2.gates import Gates
 from snntoolbox.backends.brian2.parts import Code, code_of, shifted
+from snntoolbox.backends.brian2.tabulating import Tabulating
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened, spread
 from snntoolbox.ir.flat_gates import GateCells
@@ -207,6 +208,10 @@ class _Network:
         if code.fires:
             group.fired = 0
             step = shifted(earlier) + step + code.fires + f"fired = fired * int({fires})\n"
+        if code.table is not None and code.window is not None:
+            looks = Tabulating(code.table, group, self.host.samples, cells.shape, cells.onset + code.window[0])
+            called = self._name("tabulating", cells.name)
+            self.adapting.append(b2.NetworkOperation(looks, clock=self.clock, when="start", name=called))
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         self._end(group, cells, code)
         return group

@@ -164,8 +164,8 @@ class CountedBatch:
         if sent is not None:
             whole = (sent * weights).cumsum(0)
             if self._neuron(name).counting is Counting.LEAD:
-                return before * (whole == 0)
-            return before - whole * self.makers[name].threshold
+                return self._opened(name, before, first) * (whole == 0)
+            return self._opened(name, before, first) - whole * self.makers[name].threshold
         came = self._brought(self.network.targets[name], first, last)
         if came is not None and (latched := self.network.populations[name].latched) is not None:
             came = came.view(steps, self.size, *shape).to(before.dtype) * self._latched(latched, before.dtype)
@@ -175,6 +175,10 @@ class CountedBatch:
         if (constant := self._current(name)) is not None and first < self.network.presented(self.steps):
             adds += constant
         return before + (adds * weights).cumsum(0)
+
+    def _opened(self, name: str, before: Tensor, first: int) -> Tensor:
+        """V with which a window goes on, or begins."""
+        return self.makers[name].opened(before) if first == self.way.windows[name][0] else before
 
     def _latched(self, node: str, dtype: torch.dtype) -> Tensor | float:
         """What all counts together bring to a wiring node."""

@@ -39,7 +39,7 @@ class CorrectPhased:
     correction as in Li et al. 2021, for all T steps at once), by the least squared error; with one or two levels also
     one of `SHIFTS`. (With more these have lower squared errors and worse outputs, as they leave errors that are alike
     for all samples.) The spiking network still equals its quantised one. Rectifiers that were trained with levels
-    (QCFS) stay as they are; so do networks on an integer grid, or with inputs that are no constant currents.
+    (QCFS) and tables stay as they are; so do networks on an integer grid, or with inputs that are no constant currents.
     """
 
     turns: FireInTurn
@@ -61,7 +61,7 @@ class CorrectPhased:
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
             counts = self.turns.levels * activations[population.activation].astype(np.float64) / population.scale
-            free = isinstance(node, ReLU) and node.levels is None
+            free = isinstance(node, ReLU) and node.levels is None and node.of_input
             shifts[population.name] = self._best(ready, counts) if free else np.zeros(1)
             return shifts[population.name]
 

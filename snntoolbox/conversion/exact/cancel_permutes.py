@@ -133,7 +133,7 @@ class _Sweep:
         return self._emit(replace(node, inputs=(view.core,), bias=bias), (0,), tuple(order.tolist()))
 
     def _join(self, node: Add | Concat | Multiply, views: list[View]) -> View | None:
-        views = self._inputs_turned(views)
+        views = self._others_turned(views, any_value=isinstance(node, Multiply))
         first = views[0]
         if first.order or any(v.axes != first.axes or v.order for v in views):
             return None
@@ -144,14 +144,15 @@ class _Sweep:
             moved = replace(moved, axis=first.axes[moved.axis])
         return self._emit(replace(moved, bias=_unpermuted(moved.bias, first.axes)), first.axes)
 
-    def _inputs_turned(self, views: list[View]) -> list[View]:
-        """The views with inputs of the graph turned to the order of all others, so that what follows is channels first.
+    def _others_turned(self, views: list[View], *, any_value: bool) -> list[View]:
+        """The views with inputs of the graph, or `any_value`, turned to the order of all others: channels first.
 
-        Else channels would be the last axis behind a join with a channels-last input, and thresholds one per row.
+        Else channels would be the last axis behind a join with a channels-last input, or a product with a gate for each
+        channel, and thresholds one per row.
         """
         others = {v.axes for v in views if not v.plain}
         plain = [self.nodes[v.core] for v in views if v.plain]
-        if len(others) != 1 or any(v.order for v in views) or not all(isinstance(n, Input) for n in plain):
+        if len(others) != 1 or any(v.order for v in views) or not (any_value or all(isinstance(n, Input) for n in plain)):
             return views
         (axes,) = others
         return [self._turned(v, _inverse(axes)) if v.plain else v for v in views]

@@ -68,7 +68,7 @@ class _Lowering:
         positive = self._positive(first) and self._positive(second)
         readers = [self.editing.nodes[r] for r in self.editing.readers(name)]
         self._add(Multiply(name=name, inputs=(later, earlier), origin=node.origin))
-        if len(readers) == 1 and isinstance(readers[0], ReLU) and not self.editing.is_output(name):
+        if len(readers) == 1 and _rectifies(readers[0]) and not self.editing.is_output(name):
             self.editing.edit(self.new.values())
             return
         end = self._add(ReLU(name=self._fresh(f"{name}.product"), inputs=(name,), origin=node.origin))
@@ -175,6 +175,10 @@ class _Lowering:
             else:
                 self.turns[name] = (min((low for low, _ in below), default=0), last)
         return self.turns[name]
+
+
+def _rectifies(node: Node) -> bool:
+    return isinstance(node, ReLU) and node.of_input
 
 
 def _keeps_sign(node: Node) -> bool:

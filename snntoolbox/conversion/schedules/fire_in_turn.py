@@ -8,6 +8,7 @@ there before its first spike, the order of spikes counts for nothing: with V0 an
 spikes, the T-level quantisation of its activation (accumulate, then fire: arXiv 2412.13610). Where the B steps of a
 window are binary digits, T = 2^B - 1 levels take B steps: its spikes are the digits of that number (`DigitWindow`).
 Where a neuron fires once, the time of its spike says that number, of T levels in T steps (`FirstSpikeWindow`).
+Where it has a table, it sends what that has at floor((S + V0 + T b) / theta), from below 0 on (`Table`).
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class FireInTurn:
         waiting = network.replaced(
             populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
         )
-        return bounded_anew(waiting) if waiting.circuit.latched else waiting
+        tables = any(isinstance(p.neuron, IF) and p.neuron.table for p in populations)
+        return bounded_anew(waiting) if waiting.circuit.latched or tables else waiting
 
     def _presented(self, coding: Encoding) -> Encoding:
         """An input in the first window; where neurons fire once, one that spikes by its value does so too."""
@@ -103,6 +105,9 @@ class FireInTurn:
     def _population(self, population: Population, window: Window) -> Population:
         neuron = population.neuron
         assert isinstance(neuron, IF)
+        if neuron.table is not None and neuron.table.levels != self.levels:
+            told = f"its table is for windows of {neuron.table.levels} levels, not of {self.levels}"
+            raise ConversionError(told, layer=population.label, hint="convert the model anew for other windows")
         bias = 0.0 if population.bias is None else population.bias
         initial, threshold = neuron.initial + self.levels * np.asarray(bias), neuron.threshold
         if neuron.latched:  # T a times T b is T times T a b

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from snntoolbox.backends.protocol import Backend
+from snntoolbox.conversion.spiking.tables import tabulated
 from snntoolbox.errors import DataError, GraphError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.binary_digits import BinaryDigits
@@ -16,10 +17,10 @@ from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents
 from snntoolbox.ir.latency import Latency
-from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
-from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.nodes import ReLU, Tabulated
 from snntoolbox.ir.result import Record
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,12 @@ def quantized_reference(
         if name in values:
             continue
         inputs = [values[i] for i in node.inputs]
-        if isinstance(node, ReLU):
+        if isinstance(node, Tabulated):
+            scale = np.asarray(scales[name], np.float64)
+            table = tabulated(node, scale, levels)
+            units = table.input_scale(inputs[0].ndim - 1) / levels
+            values[name] = scale / levels * table.read(np.floor(inputs[0] / units + 0.5))
+        elif isinstance(node, ReLU):
             step = np.asarray(scales[name], np.float64) / levels
             values[name] = step * np.clip(np.floor(inputs[0] / step + (0.5 if node.levels else start)), 0, levels)
         else:
@@ -70,15 +76,19 @@ def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> G
 def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -> dict[str, Array]:
     """The counts of every population (batch, *shape) of a rate-coded network in one pass, each rectifier at once.
 
-    With S the sum of its input over T `levels` steps, bias included, clip(floor((S + V0) / theta), 0, T). Where counts
-    are multiplied S is the product of both sums over T. Exact on an integer grid. Inputs are constant currents, or
-    spikes by whose time they say their values; neurons are plain integrate-and-fire neurons.
+    With S the sum of its input over T `levels` steps, bias included, clip(floor((S + V0) / theta), 0, T), or what its
+    table has at that floor. Where counts are multiplied S is the product of both sums over T. Exact on an integer grid.
+    Inputs are constant currents, or spikes by whose time they say their values; neurons are plain integrate-and-fire
+    neurons.
     """
-    return {name: _count(sums, levels) for name, sums in _sums(network, x, levels, {}).items()}
+    return {n: _count(network.populations[n], sums, levels) for n, sums in _sums(network, x, levels, {}).items()}
 
 
-def _count(sums: Array, levels: int) -> Array:
-    return np.asarray(np.clip(np.floor(sums), 0, levels))
+def _count(population: Population, sums: Array, levels: int) -> Array:
+    whole, neuron = np.floor(sums), population.neuron
+    if isinstance(neuron, IF) and neuron.table is not None:
+        whole = neuron.table.read(whole)
+    return np.asarray(np.clip(whole, 0, levels))
 
 
 def _sums(network: SpikingNetwork, x: Sequence[Array], levels: int, counts: Mapping[str, Array]) -> dict[str, Array]:
@@ -99,7 +109,7 @@ def _sums(network: SpikingNetwork, x: Sequence[Array], levels: int, counts: Mapp
                 total, initial = total * values[population.latched], levels * np.asarray(initial)
                 threshold = levels * np.asarray(threshold)
             sums[name] = (total + initial) / threshold
-            values[name] = counts[name].astype(np.float64) if name in counts else _count(sums[name], levels)
+            values[name] = counts[name].astype(np.float64) if name in counts else _count(population, sums[name], levels)
         elif name in network.encodings:
             values[name] = _counted(network.encodings[name], levels, given[name])
         else:
@@ -109,10 +119,10 @@ def _sums(network: SpikingNetwork, x: Sequence[Array], levels: int, counts: Mapp
     return {name: sums[name] for name in network.populations}
 
 
-def _unequal(counts: Array, sums: Array, levels: int, *, exact: bool) -> int:
+def _unequal(population: Population, counts: Array, sums: Array, levels: int, *, exact: bool) -> int:
     """How many counts are not those of their sums; unless `exact`, a sum at a level may fall to either side of it."""
     at_a_level = np.abs(sums - np.rint(sums)) <= TIE * np.maximum(np.abs(sums), 1.0)
-    differs = counts != _count(sums, levels)
+    differs = counts != _count(population, sums, levels)
     return int(np.count_nonzero(differs if exact else differs & ~at_a_level))
 
 
@@ -145,7 +155,9 @@ def check_quantized(
         result = executable.run(*sample, steps=schedule.steps, record=Record(outputs_per_step=False))
     exact = network.grid is not None
     sums = _sums(before, sample, schedule.total, result.counts)
-    unequal = sum(_unequal(result.counts[n], sums[n], schedule.total, exact=exact) for n in network.populations)
+    unequal = sum(
+        _unequal(before.populations[n], result.counts[n], sums[n], schedule.total, exact=exact) for n in sums
+    )
     share = unequal / max(network.neurons, 1)
     if share > (0 if network.grid else MOST_UNEQUAL):
         raise GraphError(

@@ -38,9 +38,10 @@ def _if(population: Population) -> IF:
 
 
 def _apart_from_steps(population: Population) -> float:
-    """The largest |V| that the start and all pulses make together."""
-    pulses = sum(float(np.abs(pulse).max()) for pulse in population.pulses.values())
-    return float(np.abs(_if(population).initial).max()) + pulses
+    """The largest |V| that the start and all pulses make together, or a table."""
+    pulses, neuron = sum(float(np.abs(pulse).max()) for pulse in population.pulses.values()), _if(population)
+    read = 0.0 if neuron.table is None else float(np.max(neuron.threshold) * neuron.table.counts.max())
+    return max(float(np.abs(neuron.initial).max()) + pulses, read)
 
 
 def _growth(network: SpikingNetwork) -> Iterable[Array]:

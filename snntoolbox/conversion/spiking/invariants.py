@@ -45,15 +45,15 @@ def check_scales(network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> N
     """GraphError where the network is not the analogue graph in units of its scales.
 
     With each population's activations over its scale as its spikes, every population must get the input of its
-    rectifier over its scale, ``I = z / s``, and every read-out must give the output.
+    rectifier over its scale, ``I = z / s`` (of a table that of its input), and every read-out must give the output.
     """
     values = _values(graph, x, graph.nodes)
     currents = _currents(network, _spikes(network, values))
     for name, population in network.populations.items():
         before = graph.nodes[population.activation].inputs[0]
         summed = max((float(np.abs(values[i]).max(initial=0.0)) for i in graph.nodes[before].inputs), default=0.0)
-        noise = ROUNDING * summed / float(np.min(population.scale))
-        expected, told = values[before] / population.scale, "its current is not its input divided by its scale"
+        noise = ROUNDING * summed / float(np.min(population.input_scale))
+        expected, told = values[before] / population.input_scale, "its current is not its input divided by its scale"
         _compare(expected, currents[name], told, population.label, noise)
     for output, readout in zip(dict.fromkeys(graph.outputs), network.readouts, strict=True):
         _compare(values[output], readout.scale * currents[readout.name], "it does not read the output", readout.name)

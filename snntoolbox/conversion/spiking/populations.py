@@ -15,6 +15,7 @@ import numpy as np
 
 from snntoolbox.conversion.exact.drop_identities import DropIdentities
 from snntoolbox.conversion.exact.fold_scales import FoldScales
+from snntoolbox.conversion.spiking.tables import tabulated
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
@@ -23,7 +24,8 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
-from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale
+from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale, Tabulated
+from snntoolbox.ir.tabulating import Table
 
 _HINTS = {
     "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that "
@@ -45,6 +47,7 @@ class Convert:
 
     A step takes `per_step` of an activation as its current, so that one spike per step stands for scale / per_step;
     what a spike does is the same, whatever that share. `gate` is the estimate of rates that opens gates of max pooling.
+    `levels` is the most that a window tells, which tables of smooth functions are made for.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
@@ -52,11 +55,12 @@ class Convert:
     dt: float = 1.0
     per_step: float = 1.0
     gate: Estimate = Estimate.AVERAGE
+    levels: int | None = None
 
     def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
         """The network; UnsupportedError lists every node that has no spiking form."""
         _check_convertible(graph)
-        wiring = _Wiring(graph, scales, self.encoding, self.neuron.largest_rate, self.per_step)
+        wiring = _Wiring(graph, scales, self.encoding, self.neuron.largest_rate, self.per_step, self.levels)
         folded, biases = wiring.folded()
         currents = dict(zip(wiring.currents, folded.outputs, strict=True))
         populations = []
@@ -65,7 +69,7 @@ class Convert:
             population = Population(
                 name=name,
                 shape=graph.shapes[name],
-                neuron=neuron_of(node, self.neuron, self.gate, latched=f"{name}/latched" in currents),
+                neuron=neuron_of(node, self.neuron, self.gate, f"{name}/latched" in currents, wiring.tables.get(name)),
                 current=currents[name],
                 latched=currents.get(f"{name}/latched"),
                 bias=biases[name],
@@ -91,17 +95,19 @@ class Convert:
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
 
 
-def neuron_of(node: Node, model: IF, gate: Estimate = Estimate.AVERAGE, *, latched: bool = False) -> Neuron:
+def neuron_of(
+    node: Node, model: IF, gate: Estimate = Estimate.AVERAGE, latched: bool = False, table: Table | None = None
+) -> Neuron:
     """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold.
 
-    Those of a product are `latched`.
+    Those of a product are `latched`. Those with a `table` start there too.
     """
     model = replace(model, latched=True) if latched else model
     if isinstance(node, MaxPool):
         window = {name: getattr(node, name) for name in ("kernel", "stride", "padding", "dilation")}
         return MaxGate(**window, estimate=gate)
-    if isinstance(node, ReLU) and node.levels is not None:
-        return replace(model, initial=model.threshold / 2)
+    if isinstance(node, ReLU) and (node.levels is not None or table is not None):
+        return replace(model, table=table, initial=model.threshold / 2)
     return model
 
 
@@ -118,7 +124,8 @@ def unsupported_nodes(graph: Graph, reasons: Mapping[str, str] = MappingProxyTyp
             if not gateable(graph, node):
                 offenders.append(Unsupported(node.label, _HINTS["MaxPool"]))
         elif isinstance(node, Multiply):
-            if not all(isinstance(graph.nodes[reader], ReLU) for reader in graph.consumers[node.name]):
+            readers = [graph.nodes[reader] for reader in graph.consumers[node.name]]
+            if not all(isinstance(reader, ReLU) and reader.of_input for reader in readers):
                 offenders.append(Unsupported(node.label, _HINTS["Multiply"]))
         elif isinstance(node, Elementwise):
             offenders.append(Unsupported(node.label, node.why_not_exact))
@@ -136,8 +143,17 @@ def _check_convertible(graph: Graph) -> None:
 class _Wiring:
     """Builds the linear wiring: scales on every edge, then folded and freed of biases."""
 
-    def __init__(self, graph: Graph, scales: Scales, encoding: Encoding, largest_rate: float, per_step: float) -> None:
-        self.graph = graph
+    def __init__(
+        self,
+        graph: Graph,
+        scales: Scales,
+        encoding: Encoding,
+        largest_rate: float,
+        per_step: float,
+        levels: int | None,
+    ) -> None:
+        self.graph, self.levels = graph, levels
+        self.tables: dict[str, Table] = {}
         self._largest_rate = largest_rate
         self.nodes: dict[str, Node] = {}
         self.currents: dict[str, str] = {}
@@ -155,6 +171,8 @@ class _Wiring:
             self.nodes[name] = node
         elif isinstance(node, ReLU):
             self.scales[name] = self._scale(name)
+            if isinstance(node, Tabulated):
+                self.tables[name] = self._table(node)
             source = self.graph.nodes[node.inputs[0]]
             if isinstance(source, Multiply):
                 self.currents[f"{name}/latched"] = self._counted(name, source.inputs[1])
@@ -175,6 +193,12 @@ class _Wiring:
         if np.any(scale <= 0) or not np.all(np.isfinite(scale)):
             raise ConversionError("its scale is not positive and finite", layer=self.graph.nodes[name].label)
         return scale
+
+    def _table(self, node: Tabulated) -> Table:
+        if self.levels is None:
+            hint = "the number of steps of a window, which tables are made for"
+            raise ConversionError("a smooth function needs a table of levels", layer=node.label, hint=hint)
+        return tabulated(node, self.scales[node.name], self.levels)
 
     def _gate_scale(self, pool: MaxPool) -> Array:
         """The scale of the gated population, which must be the same all over each window."""
@@ -198,7 +222,8 @@ class _Wiring:
     def _divided(self, name: str, source: str) -> str:
         current = f"{name}/current"
         read = self._read(f"{name}<0", source)
-        gain = 1 / self.scales[name]
+        table, scale = self.tables.get(name), self.scales[name]
+        gain = 1 / (scale if table is None else table.input_scale(scale.ndim))
         self.nodes[current] = Scale(name=current, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
         return current
 

@@ -68,13 +68,15 @@ class Quantize:
 
         ConversionError or UnsupportedError for bits and neurons that have no grid. A channel that is raised is small
         beside those that feed it. It loses some of its resolution at few steps and becomes larger for those that it
-        feeds, which come later and so are looked at later.
+        feeds, which come later and so are looked at later. A table is read more coarsely instead.
         """
         if not 2 <= self.weight_bits <= 16:
             raise ConversionError(f"weight_bits = {self.weight_bits} is not from 2 to 16")
         _check_neurons(network, self.threshold)
         gains: dict[str, Array] = {}
+        coarser: dict[str, Array] = {}
         raised: list[str] = []
+        rough: list[str] = []
         for name in [n for n in network.order if n in network.populations]:
             population = network.populations[name]
             if not isinstance(population.neuron, IF):
@@ -83,17 +85,15 @@ class Quantize:
                 continue
             peaks = self._peaks(network, population, gains)
             if np.any(peaks > self.most):
-                gains[name] = np.maximum(peaks / self.most, 1.0)
-                raised.append(f"{population.label} ({int((peaks > self.most).sum())} of {peaks.size} channels)")
-        fitting = raise_scales(network, gains) if gains else network
+                found, labels = (gains, raised) if population.neuron.table is None else (coarser, rough)
+                found[name] = np.maximum(peaks / self.most, 1.0)
+                labels.append(f"{population.label} ({int((peaks > self.most).sum())} of {peaks.size} channels)")
+        fitting = raise_scales(network, gains, coarser) if gains or coarser else network
         unbounded = [fitting.populations[name].label for name in gains if _above_bound(fitting.populations[name])]
-        if raised:
-            log.warning(
-                "weights above %g thresholds: %s spike less often, so that they fit %d bits",
-                self.most,
-                ", ".join(raised),
-                self.weight_bits,
-            )
+        for labels, what in ((raised, "spike less often"), (rough, "read their tables more coarsely")):
+            if labels:
+                told = "weights above %g thresholds: %s %s, so that they fit %d bits"
+                log.warning(told, self.most, ", ".join(labels), what, self.weight_bits)
         if unbounded:
             log.warning(
                 "the upper bound of %s no longer holds where one spike per step stands for more: more bits keep it",

@@ -7,18 +7,22 @@ from dataclasses import replace
 
 from snntoolbox.conversion.spiking.populations import simplified_wiring
 from snntoolbox.ir.network import Population, SpikingNetwork
-from snntoolbox.ir.neurons import MaxGate
+from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Scale
 
 
-def raise_scales(network: SpikingNetwork, gains: Mapping[str, Array]) -> SpikingNetwork:
+def raise_scales(
+    network: SpikingNetwork, gains: Mapping[str, Array], coarser: Mapping[str, Array] | None = None
+) -> SpikingNetwork:
     """The network with the scale of each population in `gains` multiplied by its gain (above 0, per channel).
 
     In units of the threshold, ``W' = W / gain`` and ``b' = b / gain`` into the population and ``W' = W gain`` out of
     it: the same function of rates below 1. A neuron fires less often for the same current, so what it says is coarser
-    at few steps, and saturates later. A gate hands on spikes in the units of those that it lets through.
+    at few steps, and saturates later. A gate hands on spikes in the units of those that it lets through. Populations in
+    `coarser` get tables whose entries lie farther apart by these gains, and send what they sent.
     """
+    smaller = {**gains, **(coarser or {})}
     wiring, gains = network.wiring, _through_gates(network, gains)
     outward = {
         name: Scale(name=wiring.fresh(f"{name}*"), inputs=(name,), gain=gain)
@@ -33,8 +37,8 @@ def raise_scales(network: SpikingNetwork, gains: Mapping[str, Array]) -> Spiking
             currents.append(population.current)  # the spikes themselves
             continue
         current = redirect.get(population.current, population.current)
-        if name in gains:
-            inward.append(Scale(name=wiring.fresh(f"{name}/"), inputs=(current,), gain=1 / gains[name]))
+        if name in smaller:
+            inward.append(Scale(name=wiring.fresh(f"{name}/"), inputs=(current,), gain=1 / smaller[name]))
             current = inward[-1].name
         currents.append(current)
         if population.latched is not None:
@@ -45,7 +49,7 @@ def raise_scales(network: SpikingNetwork, gains: Mapping[str, Array]) -> Spiking
     edited = wiring.edited([*outward.values(), *inward], redirect=redirect, outputs=ends_too)
     edited = simplified_wiring(type(wiring)(edited.nodes.values(), currents, name=wiring.name))
     ends = iter(edited.outputs)
-    populations = [_raised(p, gains.get(name), ends) for name, p in network.populations.items()]
+    populations = [_raised(p, smaller.get(name), ends) for name, p in network.populations.items()]
     readouts = [replace(r, current=next(ends)) for r in network.readouts]
     return network.replaced(wiring=edited, populations=populations, readouts=readouts)
 
@@ -56,7 +60,9 @@ def _raised(population: Population, gain: Array | None, ends: Iterator[str]) -> 
         population = replace(population, latched=next(ends))
     if gain is None:
         return population
-    bias = None if population.bias is None else population.bias / gain
+    bias, neuron = None if population.bias is None else population.bias / gain, population.neuron
+    if isinstance(neuron, IF) and neuron.table is not None:
+        return replace(population, neuron=replace(neuron, table=neuron.table.coarser(gain)), bias=bias)
     return replace(population, scale=population.scale * gain, bias=bias)
 
 

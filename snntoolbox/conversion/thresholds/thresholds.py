@@ -182,7 +182,9 @@ class ModelBasedThresholds:
             elif isinstance(node, Multiply):
                 ends = [a * b for a in inputs[0] for b in inputs[1]]
                 bounds[name] = (np.minimum.reduce(ends), np.maximum.reduce(ends))
-            elif isinstance(node, (ReLU, MaxPool)):
+            elif isinstance(node, ReLU):
+                bounds[name] = node.bounds(*inputs[0])
+            elif isinstance(node, MaxPool):
                 bounds[name] = (node.apply(inputs[0][0]), node.apply(inputs[0][1]))
             else:
                 raise ConversionError("has no model-based bound", layer=node.label, hint="give calibration data")

@@ -22,6 +22,7 @@ from snntoolbox.engine.fast.products_tiled import Tiles
 from snntoolbox.engine.kernels import Kernel, prepare
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.network import Population, SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Node, Shape
 from snntoolbox.ir.nodes import Conv, Dense, Input, Reshape
 
@@ -29,6 +30,11 @@ _SIZES = 2
 """Sizes of batches for which neurons are kept: a run has two, the last one smaller."""
 
 _PASSES = {1: "int8", 2: "int8x2", 3: "int8x3"}
+
+
+def _looks_up(population: Population) -> bool:
+    """Whether its counts are a table's, which no compiled loop knows."""
+    return isinstance(population.neuron, IF) and population.neuron.table is not None
 
 
 class FastPaths:
@@ -131,7 +137,7 @@ class FastPaths:
         population, wiring = self.network.populations[name], self.network.wiring
         if not self.fused or (self.events == "never" and not self.counted) or name in self.direct:
             return None
-        if name not in self.forms or population.latched is not None:
+        if name not in self.forms or population.latched is not None or _looks_up(population):
             return None
         found = terms(wiring, population.current, self.forms)
         if not found or (len(found) == 1 and found[0].node is not None):

@@ -7,12 +7,13 @@ from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape
 from snntoolbox.ir.nodes.multiplying import Multiply
 from snntoolbox.ir.nodes.nonlinear import Floor, Input, MaxPool, ReLU, Softmax
 from snntoolbox.ir.nodes.summing import Add, AveragePool, Mean
+from snntoolbox.ir.nodes.tabulated import Tabulated
 from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
 
 NODE_TYPES: dict[str, type[Node]] = {
     t.__name__: t
     for t in (
-        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise, Multiply),
+        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise, Tabulated, Multiply),
         *(Dense, Conv, Scale, Sparse),
         *(Add, AveragePool, Mean),
         *(Reshape, Permute, Take, Pad, Concat, Delay),
@@ -41,5 +42,6 @@ __all__ = [
     "Scale",
     "Softmax",
     "Sparse",
+    "Tabulated",
     "Take",
 ]

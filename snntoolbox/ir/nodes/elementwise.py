@@ -52,9 +52,7 @@ class Elementwise(Node):
     def why_not_exact(self) -> str:
         """Why a conversion refuses it, and what allows it."""
         hint = f"[conversion] approximate = {self.function} asks for line segments"
-        if self.function == "hard_swish":
-            hint += ", and schedule = phased or radix makes products of it"
-        return f"{self.function} has no exact spiking form; {hint}"
+        return f"{self.function} has no exact spiking form; {hint}, schedule = phased or radix makes a table of it"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""

@@ -41,6 +41,11 @@ class ReLU(Node):
     levels: int | None = None
     halves_to_even: bool = False
 
+    @property
+    def of_input(self) -> bool:
+        """Whether it rectifies what it reads, not a function of that."""
+        return True
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
         shape = self.one(shapes)
@@ -64,6 +69,10 @@ class ReLU(Node):
         level = bound / self.levels
         nearest = np.rint(x / level) if self.halves_to_even else np.floor(x / level + 0.5)
         return np.asarray(level * np.clip(nearest, 0, self.levels))
+
+    def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """The least and largest value for inputs between these."""
+        return self.apply(low), self.apply(high)
 
     def bounded(self, scale: Array, largest_rate: float = 1.0) -> Array:
         """The scale of its neurons where a rule chose `scale`: at most the bound, and with levels the bound itself.

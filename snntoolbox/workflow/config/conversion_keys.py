@@ -194,7 +194,8 @@ class Conversion:
     )
     approximate: frozenset[str] = key(
         frozenset(),
-        "Smooth activation functions that may be replaced by line segments; the error is measured and reported.",
+        "Smooth activation functions that may be replaced by line segments; the error is measured and reported. Where "
+        "layers fire in windows (phased, radix, first-spike) all are tables, named or not.",
         all_of=(
             "sigmoid", "tanh", "erf", "gelu", "gelu_tanh", "silu", "mish", "elu", "selu", "softplus", "hard_swish",
         ),

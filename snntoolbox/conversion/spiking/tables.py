@@ -1,0 +1,79 @@
+"""The tables of neurons that send the values of a smooth function, and how far these are from the function."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import Tabulated
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
+from snntoolbox.ir.tabulating import Table
+
+FINENESS = 4
+"""Entries for each level where the function is steepest, so that rounding the input costs at most 1/8 of a level."""
+
+MOST_ENTRIES = 2048
+"""Of one row; where that does not do, entries are farther apart."""
+
+_REACH = 16.0
+"""Beyond [-16, 16] every function is flat, or straight, to 1e-6."""
+
+
+def tabulated(node: Tabulated, scale: Array, levels: int) -> Table:
+    """The table of a node's values in `levels` levels of `scale` (its rank), one row for each value of that.
+
+    Entry k is the function of k steps to the nearest level, T f(k step) / scale, for neurons that start at half a
+    threshold, which is a step. It ends where all that follows is alike.
+    """
+    level = np.asarray(scale, np.float64).reshape(-1) / levels
+    fine = level / (FINENESS * _steepest(node.function, node.sign))
+    ends = np.array([_ends(node, one, levels) for one in level])
+    step = np.maximum(fine, (ends[:, 1] - ends[:, 0]) / (MOST_ENTRIES - 4))
+    step = step * max(1.0, ((ends[:, 1] / step).max() - (ends[:, 0] / step).min()) / (MOST_ENTRIES - 4))
+    if np.all(step == step[0]) and np.all(level == level[0]):
+        step, level, ends = step[:1], level[:1], ends[:1]
+    first = int(np.floor((ends[:, 0] / step).min())) - 1
+    last = int(np.ceil((ends[:, 1] / step).max())) + 1
+    x = np.arange(first, last + 1) * step[:, None]
+    return Table(_levels(node, x, level[:, None], levels).astype(np.int32), first, levels, step)
+
+
+def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Array:
+    return np.asarray(np.clip(np.floor(node.apply(x) / level + 0.5), 0, levels))
+
+
+def _ends(node: Tabulated, level: float, levels: int) -> tuple[float, float]:
+    """Before and after what all values in levels are alike."""
+    x = np.concatenate([np.linspace(-_REACH, _REACH, 4001), np.linspace(_REACH, _REACH + 2 * level * levels, 1001)[1:]])
+    found = _levels(node, x, level, levels)
+    differs = np.flatnonzero(np.diff(found))
+    return (float(x[differs[0]]), float(x[differs[-1] + 1])) if len(differs) else (0.0, 0.0)
+
+
+@cache
+def _steepest(function: str, sign: int) -> float:
+    """The largest slope where the function has the sign."""
+    x = np.linspace(-_REACH, _REACH, 32001)
+    values = FUNCTIONS[function](x)
+    slopes = np.abs(np.diff(values)) / np.diff(x)
+    there = sign * (values[1:] + values[:-1]) > 0
+    return float(slopes[there].max(initial=1e-3))
+
+
+def table_errors(network: SpikingNetwork, graph: Graph) -> dict[str, float]:
+    """For each table of a network of `graph` how far it is from its function where that is in its range, at most."""
+    errors = {}
+    for name, population in network.populations.items():
+        node = graph.nodes.get(population.activation)
+        if isinstance(population.neuron, IF) and population.neuron.table and isinstance(node, Tabulated):
+            table, scale = population.neuron.table, np.asarray(population.scale, np.float64).reshape(-1, 1)
+            x = np.linspace(-_REACH, _REACH, 1601)
+            index = table.place(np.floor(x / table.step[:, None] + 0.5))
+            values = np.take_along_axis(table.counts, index, axis=1) * (scale / table.levels)
+            errors[name] = float(np.abs(values - np.minimum(node.apply(x), scale)).max())
+    return errors

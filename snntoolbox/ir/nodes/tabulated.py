@@ -1,0 +1,52 @@
+"""The rectified value of a smooth function, which neurons with a table send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
+from snntoolbox.ir.nodes.nonlinear import ReLU
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Tabulated(ReLU):
+    """``max(f(x), 0)`` for each value, f being one of `FUNCTIONS`, or ``max(-f(x), 0)`` where `sign` is -1."""
+
+    function: str
+    sign: int = 1
+
+    @property
+    def of_input(self) -> bool:
+        """It rectifies the function."""
+        return False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        if self.function not in FUNCTIONS:
+            raise self.misfit(f"there is no function '{self.function}'")
+        if self.sign not in (1, -1):
+            raise self.misfit(f"its sign {self.sign} is neither 1 nor -1")
+        return super().output_shape(*shapes)
+
+    def apply(self, *values: Array) -> Array:
+        """The rectified function of the batch, in its floating type."""
+        (x,) = values
+        found = np.asarray(FUNCTIONS[self.function](x))
+        return super().apply(self.sign * found.astype(np.result_type(x.dtype, np.float32), copy=False))
+
+    def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """The least and largest value for inputs between; no function turns more than once."""
+        ends = self.apply(low), self.apply(high)
+        turn = self.apply(np.clip(lowest(self.function), low, high))
+        return np.minimum(*ends), np.maximum(np.maximum(*ends), turn)
+
+
+@cache
+def lowest(function: str) -> float:
+    """Where a function is least, as far as it is not flat."""
+    x = np.linspace(-12, 12, 24001)
+    return float(x[np.argmin(FUNCTIONS[function](x))])
