@@ -135,12 +135,7 @@ class GradedSpikes(SpikeRule):
             avoided_by=plain_spikes,
             why_not=ABSENT,
         ),
-        Feature(
-            "signed spikes of neurons",
-            "signed spikes",
-            avoided_by=plain_spikes,
-            why_not=ABSENT,
-        ),
+        Feature("signed spikes of neurons", "signed spikes", avoided_by=plain_spikes, why_not=ABSENT),
     )
 
     levels: tuple[float, ...]

@@ -152,7 +152,8 @@ class _Sweep:
         """
         others = {v.axes for v in views if not v.plain}
         plain = [self.nodes[v.core] for v in views if v.plain]
-        if len(others) != 1 or any(v.order for v in views) or not (any_value or all(isinstance(n, Input) for n in plain)):
+        turns = any_value or all(isinstance(n, Input) for n in plain)
+        if len(others) != 1 or any(v.order for v in views) or not turns:
             return views
         (axes,) = others
         return [self._turned(v, _inverse(axes)) if v.plain else v for v in views]
