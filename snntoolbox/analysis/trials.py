@@ -144,10 +144,11 @@ class Trials:
     def converted(self, recipe: Recipe, duration: float) -> SpikingNetwork:
         """The network of a recipe; UnsupportedError where the target simulator cannot run it.
 
-        What a recipe leaves to `auto` is chosen once, and taken for all that leave as much for so many steps.
+        What a recipe leaves to `auto` is chosen once, and taken for all of its schedule that leave as much for so many
+        steps.
         """
         lowered = lower(self.graph, recipe)
-        left_open = (duration, *candidates(recipe, steps_of(duration, recipe.dt)))
+        left_open = (duration, recipe.schedule, *candidates(recipe, steps_of(duration, recipe.dt)))
         if left_open in self._chosen:
             rule, layers = self._chosen[left_open]
             recipe = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]

@@ -83,7 +83,8 @@ def settle(
             choose = ChooseInTurn(**vars(choose), schedule=schedule)
         unfinished = cache(lambda rule: uncorrected(lowered, scales_of(rule), data, recipe, duration))
         choice = choose(pairs, unfinished, lowered, data)
-        layers = schedule.corrections[0] if layers in STARTING else layers
+        untried = "none" if schedule.in_turn else schedule.corrections[0]
+        layers = untried if layers in STARTING else layers
     if choice is not None:
         rule, layers = choice.chosen.rule, choice.chosen.layers
         log.info("chosen: %s", choice)
@@ -94,7 +95,8 @@ def settle(
 def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
     """Threshold rule and layer correction of a recipe for runs of `steps` steps, where 'auto' all that it may mean.
 
-    The first is what it means without a trial. A start potential other than the usual is the user's: it stays.
+    The first is what it means without a trial, but where layers fire in turn: there nothing is corrected without one.
+    A start potential other than the usual is the user's: it stays.
     """
     schedule = recipe.chosen_schedule
     untried = schedule.corrections[0]
@@ -106,7 +108,7 @@ def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:
         # In long runs there is little to mend, less than what few samples get wrong; but for what pauses take away.
         return [(rule, "none" if steps is None or recipe.neuron.parts.pause is None else "bias")]
     if schedule.in_turn:  # nothing is corrected that does not show in a trial
-        return [(rule, layers) for layers in reversed(schedule.corrections)]
+        return [(rule, layers) for layers in schedule.corrections]
     if not schedule.always_fires:
         return [(rule, untried)]
     kept = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))

@@ -144,7 +144,8 @@ def _corrected(
     network = uncorrected(lowered, scales, data, recipe, duration).replaced(notes=notes, calibrated=calibrated)
     schedule = recipe.chosen_schedule
     if duration is not None and data is not None and recipe.layer_correction != "none":
-        network = schedule.corrected(network, lowered, [a[: recipe.correction_samples] for a in data], duration)
+        first = [a[: recipe.correction_samples] for a in data]
+        network = schedule.corrected(network, lowered, first, duration, recipe.layer_correction)
     before, network = network, schedule.apply(network, duration)
     if data is not None:
         schedule.verify(network, before, data)

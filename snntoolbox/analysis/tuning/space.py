@@ -61,8 +61,13 @@ def axes() -> dict[str, dict[str, Changes]]:
     every = {"coding": codings(), **{axis: dict(values) for axis, values in AXES.items()}}
     for schedule in SCHEDULES.values():  # what one of them alone corrects
         if not schedule.always_fires:
-            every["correction"].setdefault(schedule.corrections[0], {"layer_correction": schedule.corrections[0]})
+            every["correction"].setdefault(_corrected(schedule), {"layer_correction": _corrected(schedule)})
     return every
+
+
+def _corrected(schedule: Schedule) -> str:
+    """What becomes of layers unless it is said: what a conversion tries where that takes no simulation."""
+    return "auto" if schedule.in_turn else schedule.corrections[0]
 
 
 AXES: Mapping[str, Values] = {
@@ -87,7 +92,7 @@ _FIXED: Mapping[tuple[str, str], Mapping[str, str]] = {
 
 def fixed_by(schedule: Schedule) -> dict[str, str]:
     """Axis -> value that a schedule fixes in the same way: it has no other, or others would do nothing."""
-    fixed = {} if schedule.always_fires else {"correction": schedule.corrections[0]}
+    fixed = {} if schedule.always_fires else {"correction": _corrected(schedule)}
     if schedule.own_start:
         fixed["start"] = "0.5"
     if schedule.unsupported(_GATED):
@@ -166,7 +171,7 @@ class Space:
                   for axis in self.axes if self.axes[axis]}  # fmt: skip
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:  # else it is kept
             levels, base = self._levels(self.window(steps, chosen), chosen), self.base
-            few = math.inf if self.schedule(chosen["coding"]).in_turn else FEW_STEPS
+            few = math.inf if self._in_turn(chosen) else FEW_STEPS
             chosen["rule"] = rule_name("auto", levels, base.percentile, base.percentile_fall, few)
         return Candidate(steps, tuple(chosen.items()), window=self.window(steps, chosen))
 
@@ -191,6 +196,8 @@ class Space:
         chosen = one.chosen
         if chosen.get("rule") == "auto" and len(self.axes["rule"]) > 1:
             return False  # it is one of the others
+        if chosen.get("correction") == "auto" and len(self.axes["correction"]) > 1 and not self._in_turn(chosen):
+            return False  # so it is here
         if chosen.get("rule") == "mmse" and not self._counts_steps(chosen):
             return False  # it is for a rate in so many steps
         if any(chosen.get(axis, value) != value for axis, value in self._forced(chosen).items()):
@@ -221,6 +228,9 @@ class Space:
         """The levels of so many steps, where these choose thresholds; ConversionError where there are no such runs."""
         return self.schedule(chosen["coding"]).resolution(steps) if self._counts_steps(chosen) else None
 
+    def _in_turn(self, chosen: Mapping[str, str]) -> bool:
+        return self.schedule(chosen["coding"]).in_turn
+
     def _counts_steps(self, chosen: Mapping[str, str]) -> bool:
         return self.schedule(chosen["coding"]).counts_steps
 
@@ -238,6 +248,8 @@ class Space:
         fixed = set(self._forced(a))
         if not self._counts_steps(a) and (a.get("rule"), b.get("rule")) == ("percentile", "mmse"):
             fixed.add("rule")  # as `auto` would have it
+        if (a.get("correction"), b.get("correction")) == (_corrected(self.schedule(a["coding"])), "auto"):
+            fixed.add("correction")
         return len({axis for axis in a if a[axis] != b[axis]} - fixed)
 
     def recipe(self, candidate: Candidate) -> Recipe:
@@ -272,7 +284,7 @@ def _own_values(base: Recipe, every: Mapping[str, Values]) -> dict[str, tuple[st
     potential = float(np.mean(base.neuron.initial))
     rule, correction = base.threshold_rule, str(base.layer_correction)
     if correction == "auto":
-        correction = base.chosen_schedule.corrections[0]
+        correction = _corrected(base.chosen_schedule)
     scope, n = "channel" if base.per_channel else "layer", base.readout_correction
     return {
         "coding": (known[0] if known else "as it is", coding),

@@ -111,11 +111,15 @@ class Choose:
         errors: list[Array] = []
         for rule, layers in counted("Trying corrections", candidates[:count]):
             pairs = self.outputs(network_of(rule), layers, graph, data, held)
-            each = [output_errors(*pair, head) for pair, head in zip(pairs, graph.heads, strict=True)]
+            each = [self.errors(*pair, head) for pair, head in zip(pairs, graph.heads, strict=True)]
             errors.append(np.sum(each, axis=0))
             tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0], graph.heads[0])))
             log.info("tried %s", tried[-1])
         return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
+
+    def errors(self, outputs: Array, targets: Array, head: Head) -> Array:
+        """What a read-out's error is on each sample: see `output_errors`."""
+        return output_errors(outputs, targets, head)
 
     def open(self, network: SpikingNetwork, graph: Graph) -> bool:
         """Whether there is a layer that can be corrected."""
@@ -138,9 +142,13 @@ class Choose:
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The candidate of least error of the first and those that are better than it by more than two standard errors."""
+    """The candidate of least error of the first and those that are better than it by more than two standard errors.
+
+    Where layers that stay as they are were tried, and are no worse than that one, they are the choice.
+    """
     clearly = [t for t in tried if t.error < tried[0].error - 2 * t.uncertain]
-    return min([tried[0], *clearly], key=lambda t: t.error)
+    chosen = min([tried[0], *clearly], key=lambda t: t.error)
+    return next((t for t in tried if t.layers == "none" and t.error <= chosen.error), chosen)
 
 
 def _tried(rule: str, layers: str, errors: Array, first: Array, agreement: float | None) -> Tried:
@@ -148,19 +156,25 @@ def _tried(rule: str, layers: str, errors: Array, first: Array, agreement: float
     return Tried(rule=rule, layers=layers, error=float(errors.mean()), uncertain=uncertain, agreement=agreement)
 
 
-def output_errors(outputs: Array, targets: Array, head: Head) -> Array:
+def output_errors(outputs: Array, targets: Array, head: Head, parts: int = 2, any_scale: bool = False) -> Array:
     """How far each sample's outputs (samples, *shape) are from the targets, for an output of this head.
 
     Where it says classes, the Kullback-Leibler divergence of its softmax from the original's,
-    ``sum p log(p / q)``, outputs being measured in half the original's standard deviation about each sample's mean: it
-    sees how near to a change of class a sample is, where a share of equal classes sees none, and no unit matters; of
-    several places their mean. Else the squared error over the variance.
+    ``sum p log(p / q)``, outputs being measured in half the original's standard deviation about each sample's mean, or
+    another of its `parts`: it sees how near to a change of class a sample is, where a share of equal classes sees none,
+    and no unit matters; of several places their mean. With `any_scale` neither does a factor of all outputs, which
+    changes no class. Else the squared error over the variance.
     """
     flat, other = (a.astype(np.float64) for a in (targets, outputs))
     if not head.decides:
         return np.asarray(((other - flat) ** 2).reshape(len(flat), -1).mean(axis=1) / (np.var(flat) or 1.0))
     flat, other = head.scores(flat), head.scores(other)
-    unit = float((flat - flat.mean(axis=-1, keepdims=True)).std()) / 2 or 1.0
+    centred = flat - flat.mean(axis=-1, keepdims=True)
+    unit = float(centred.std()) / parts or 1.0
+    if any_scale:
+        about = other - other.mean(axis=-1, keepdims=True)
+        gain = float((about * centred).sum() / ((about**2).sum() or 1.0))
+        other = other * gain if gain > 0 else other
     p, q = _log_softmax(flat / unit), _log_softmax(other / unit)
     return np.asarray((np.exp(p) * (p - q)).sum(axis=-1).reshape(len(p), -1).mean(axis=1))
 

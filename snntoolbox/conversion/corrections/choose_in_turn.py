@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from snntoolbox.conversion.corrections.choose import HELD, Choose
+from snntoolbox.conversion.corrections.choose import HELD, Choose, output_errors
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.quantized import QuantizedRun
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
@@ -28,6 +30,10 @@ class ChooseInTurn(Choose):
     """
 
     schedule: Schedule
+
+    def errors(self, outputs: Array, targets: Array, head: Head) -> Array:
+        """Finer, and whatever the scale of all outputs: what is cut off makes them smaller, and changes no class."""
+        return output_errors(outputs, targets, head, parts=4, any_scale=True)
 
     def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
         """All candidates; a third of the samples judges, at most `HELD`."""
@@ -47,8 +53,8 @@ class ChooseInTurn(Choose):
         duration = self.steps * network.dt
         first, last = [a[:-held] for a in x], [a[-held:] for a in x]
         if layers != "none":
-            network = self.schedule.corrected(network, graph, first, duration)
-        run = QuantizedRun(self.schedule.apply(network, duration))
+            network = self.schedule.corrected(network, graph, first, duration, layers)
+        run = QuantizedRun(self.schedule.apply(network, duration), dtype=torch.float32)
         said = _in_batches(run, last)
         wanted = _original(graph, last)
         if self.readouts:

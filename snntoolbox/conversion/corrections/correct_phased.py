@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snntoolbox.conversion.corrections.correct_layers import channel_means
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
@@ -21,10 +20,7 @@ FEWEST = 16
 """Below so many samples means say too little."""
 
 SHIFTS = (0.0, -0.5, -0.25, 0.25, 0.5)
-"""Start potentials more, in thresholds, that are tried with at most `FEWEST_LEVELS` levels; with more the first."""
-
-FEWEST_LEVELS = 2
-"""With so few levels a mean error says too little of where to round."""
+"""Start potentials more, in thresholds, that a search tries."""
 
 _MOST_VALUES = 2**27
 """Values of all layers together that are held at once; where that does not suffice, fewer samples are used."""
@@ -36,13 +32,15 @@ class CorrectPhased:
 
     With Z = (S + V0) / theta as the (corrected) layers before make it, each channel gets a shift d of its start
     potential: none, or the mean error of clip(floor(Z + d), 0, T) to T a / scale taken off once or twice (bias
-    correction as in Li et al. 2021, for all T steps at once), by the least squared error; with one or two levels also
-    one of `SHIFTS`. (With more these have lower squared errors and worse outputs, as they leave errors that are alike
-    for all samples.) The spiking network still equals its quantised one. Rectifiers that were trained with levels
-    (QCFS) and tables stay as they are; so do networks on an integer grid, or with inputs that are no constant currents.
+    correction as in Li et al. 2021, for all T steps at once), by the least squared error; with `search` also one of
+    `SHIFTS`. (These have lower squared errors, and with few levels better classes; but what they leave can be alike for
+    all samples, so that a trial has to tell.) The spiking network still equals its quantised one. Rectifiers that were
+    trained with levels (QCFS) and tables stay as they are; so do networks on an integer grid, or with inputs that are
+    no constant currents.
     """
 
     turns: FireInTurn
+    search: bool = False
 
     def __call__(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array]) -> SpikingNetwork:
         """The corrected network, where `graph` is the analogue network and `x` samples for each of its inputs."""
@@ -51,6 +49,8 @@ class CorrectPhased:
         samples = min(len(x[0]), _MOST_VALUES // max(values, 1))
         if network.grid or not constant or samples < FEWEST:
             return network
+        import torch
+
         from snntoolbox.engine.executor import Executor
         from snntoolbox.engine.quantized import QuantizedRun
 
@@ -65,22 +65,31 @@ class CorrectPhased:
             shifts[population.name] = self._best(ready, counts) if free else np.zeros(1)
             return shifts[population.name]
 
-        QuantizedRun(self.turns(network), adjust).counts(some)
+        QuantizedRun(self.turns(network), adjust, torch.float32).counts(some)
         return network.replaced(populations=[_shifted(p, shifts[n]) for n, p in network.populations.items()])
 
     def _best(self, ready: Array, counts: Array) -> Array:
         """The shift of each channel, with the rank of a sample."""
-        shape = (ready.shape[1], *[1] * (ready.ndim - 2))
-        least, best = np.full(shape, np.inf), np.zeros(shape)
-        first = SHIFTS if self.turns.levels <= FEWEST_LEVELS else SHIFTS[:1]
-        tried = [np.full(shape, shift) for shift in first]
+        import torch
+
+        sums, wanted = (torch.from_numpy(a.astype(np.float32)).flatten(2) for a in (_spread(ready), _spread(counts)))
+        least, best = np.full(sums.shape[1], np.inf), np.zeros(sums.shape[1])
+        first = SHIFTS if self.search else SHIFTS[:1]
+        tried = [np.full(sums.shape[1], shift) for shift in first]
         for i, shift in enumerate(tried):
-            error = counts - np.clip(np.floor(ready + shift), 0, self.turns.levels)
-            squared, mean = channel_means((error**2).mean(axis=0)), channel_means(error.mean(axis=0))
+            fired = (sums + torch.from_numpy(shift.astype(np.float32))[:, None]).floor_().clamp_(0, self.turns.levels)
+            error = wanted - fired
+            mean = error.mean(dim=2).double().mean(dim=0).numpy()
+            squared = error.square_().mean(dim=2).double().mean(dim=0).numpy()
             if i in (0, len(first)):  # of no shift, and of the one that this gave
                 tried.append(shift + mean)
             least, best = np.minimum(squared, least), np.where(squared < least, shift, best)
-        return best
+        return best.reshape(-1, *[1] * (ready.ndim - 2))
+
+
+def _spread(values: Array) -> Array:
+    """The same with a place for each channel, where they have none."""
+    return values if values.ndim > 2 else values[..., None]
 
 
 def _shifted(population: Population, shift: Array) -> Population:

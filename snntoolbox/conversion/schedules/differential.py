@@ -58,7 +58,9 @@ class Differential:
         """Gates."""
         return gates(lowered)
 
-    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+    def corrected(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float, layers: str
+    ) -> SpikingNetwork:
         """The same network."""
         return network
 

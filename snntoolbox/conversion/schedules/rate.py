@@ -51,7 +51,9 @@ class Rate:
         """Nothing: what is lowered can fire at a rate."""
         return []
 
-    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+    def corrected(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float, layers: str
+    ) -> SpikingNetwork:
         """The same network."""
         return network
 

@@ -74,7 +74,9 @@ class Recurrent:
             return gates(lowered)
         return [Unsupported(lowered.name or "the network", "no layer that recurs from step to step"), *gates(lowered)]
 
-    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+    def corrected(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float, layers: str
+    ) -> SpikingNetwork:
         """The network as it is."""
         return network
 

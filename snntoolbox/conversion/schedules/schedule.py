@@ -46,7 +46,7 @@ class Schedule(Protocol):
     tell something before the last step. own_start: it sets the start potentials itself, whatever they were. multiplies:
     what a layer sends is counted before others fire, so that counts can be multiplied.
     in_turn: each layer fires when all of its input is there, so that the network equals its quantised one, which can
-    be run without time (`QuantizedRun`).
+    be run without time (`QuantizedRun`), and each of `corrections` tried.
     """
 
     name: str
@@ -86,10 +86,13 @@ class Schedule(Protocol):
         """The nodes of a graph of rectifiers and linear maps that cannot be fired so, with the reason."""
         ...
 
-    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+    def corrected(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float, layers: str
+    ) -> SpikingNetwork:
         """The network, before the schedule is applied, with what it corrects itself on samples `x` of each input.
 
-        `graph` is the analogue network, `duration` (ms) what `apply` will be told.
+        `graph` is the analogue network, `duration` (ms) what `apply` will be told, and `layers` one of
+        `corrections` other than none.
         """
         ...
 

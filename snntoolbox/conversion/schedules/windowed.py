@@ -29,7 +29,7 @@ class Windowed(ABC):
     name: str
     hint: str
     usual: ClassVar[int]
-    corrections: tuple[str, ...] = ("potential", "none")
+    corrections: tuple[str, ...] = ("search", "potential", "none")
     why_no_others = "which corrects start potentials alone"
     levels: tuple[float, ...] = (1.0,)
     always_fires = False
@@ -69,9 +69,11 @@ class Windowed(ABC):
         """Gates."""
         return gates(lowered)
 
-    def corrected(self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float) -> SpikingNetwork:
+    def corrected(
+        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], duration: float, layers: str
+    ) -> SpikingNetwork:
         """The network with the start potentials of least error: see `CorrectPhased`."""
-        return CorrectPhased(self.turns(steps_of(duration, network.dt)))(network, graph, x)
+        return CorrectPhased(self.turns(steps_of(duration, network.dt)), search=layers == "search")(network, graph, x)
 
     def apply(self, network: SpikingNetwork, duration: float | None) -> SpikingNetwork:
         """The network with windows of `duration` ms."""

@@ -90,7 +90,7 @@ def test_what_does_nothing_is_no_candidate():
     for candidate in candidates("default"):
         chosen = candidate.chosen
         if chosen["coding"] in ("phased", "differential"):
-            assert chosen["correction"] == ("potential" if chosen["coding"] == "phased" else "none")
+            assert chosen["correction"] == ("auto" if chosen["coding"] == "phased" else "none")
             assert chosen["pool"] == "relu_tree"
         if chosen["coding"] == "differential":
             assert chosen["rule"] != "mmse"

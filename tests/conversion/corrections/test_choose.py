@@ -127,14 +127,28 @@ def test_the_error_of_other_outputs_is_relative():
     np.testing.assert_allclose(output_errors(np.array([[1.5], [3.0]]), wanted, Head()), [0.25, 0])
 
 
-def tried(rule, error, uncertain):
-    return Tried(rule=rule, layers="search", error=error, uncertain=uncertain, agreement=None)
+def test_a_scale_of_all_outputs_is_no_error_where_any_will_do():
+    wanted = np.random.default_rng(0).normal(size=(20, 5))
+    assert output_errors(0.5 * wanted, wanted, CLASSES).min() > 1e-3
+    np.testing.assert_allclose(output_errors(0.5 * wanted, wanted, CLASSES, any_scale=True), 0, atol=1e-12)
+    assert output_errors(-wanted, wanted, CLASSES, any_scale=True).min() > 1e-3
+
+
+def tried(rule, error, uncertain, layers="search"):
+    return Tried(rule=rule, layers=layers, error=error, uncertain=uncertain, agreement=None)
 
 
 def test_only_what_is_clearly_better_replaces_the_first():
     first = tried("first", 1.0, 0.0)
     assert best([first, tried("luckily", 0.9, 0.07), tried("clearly", 0.95, 0.01)]).rule == "clearly"
     assert best([first, tried("luckily", 0.9, 0.2), tried("worse", 1.1, 0.0)]).rule == "first"
+
+
+def test_layers_stay_as_they_are_where_that_is_no_worse():
+    first = tried("first", 1.0, 0.0)
+    assert best([first, tried("as it is", 0.99, 0.2, "none")]).rule == "as it is"
+    assert best([first, tried("as it is", 1.01, 0.2, "none")]).rule == "first"
+    assert best([first, tried("clearly", 0.9, 0.01), tried("as it is", 0.95, 0.2, "none")]).rule == "clearly"
 
 
 # -- what convert does with it --------------------------------------------------------------------------------------
@@ -195,8 +209,8 @@ def test_the_choice_is_what_its_recipe_gives(graph):
         ({"percentile": 99.0, "neuron": IF(initial=0.0)}, 8, [("percentile", "bias")]),
         ({"neuron": IF(initial=0.25)}, 8, [("mmse", "bias"), ("percentile", "bias")]),
         ({"neuron": IF(initial=0.25)}, 40, [("mmse", "bias")]),
-        ({"schedule": "phased"}, 8, [("mmse", "none"), ("mmse", "potential")]),
-        ({"schedule": "radix"}, 8, [("mmse", "none"), ("mmse", "potential")]),
+        ({"schedule": "phased"}, 8, [("mmse", "search"), ("mmse", "potential"), ("mmse", "none")]),
+        ({"schedule": "radix"}, 8, [("mmse", "search"), ("mmse", "potential"), ("mmse", "none")]),
         ({"schedule": "radix", "layer_correction": "potential"}, 4, [("mmse", "potential")]),
         ({"schedule": "differential"}, 8, [("percentile", "none")]),
         ({}, None, [("percentile", "none")]),

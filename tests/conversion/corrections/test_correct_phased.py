@@ -48,6 +48,18 @@ def test_activations_that_gather_at_one_side_of_a_level_are_shifted():
     assert float(np.ravel(finer.populations["r"].neuron.initial)[0]) == pytest.approx((0.6 + 0.275) / 2)
 
 
+def test_a_search_finds_what_a_mean_error_is_too_small_for():
+    """With V0 = 0 one value in ten, 0.6 levels, is floored to 0: a tenth of its error, taken off twice, is no help."""
+    from snntoolbox.ir.neurons import IF
+
+    graph = one()
+    network = Convert(neuron=IF(initial=0.0))(graph, {"r": np.ones(1)})
+    x = np.tile([[0.6 / 4], *[[0.05 / 4]] * 9], (4, 1))
+    for search, shift in ((False, 0.0), (True, 0.5)):
+        corrected = CorrectPhased(FireInTurn(4), search)(network, graph, [x])
+        assert float(np.ravel(corrected.populations["r"].neuron.initial)[0]) == shift
+
+
 def test_rectifiers_that_were_trained_with_levels_stay():
     graph = one(levels=4)
     network = Convert()(graph, {"r": np.ones(1)})

@@ -51,7 +51,7 @@ class Early:
     def unsupported(self, lowered):
         return [Unsupported(n.label, "a gate is too late") for n in lowered.nodes.values() if isinstance(n, MaxPool)]
 
-    def corrected(self, network, graph, x, duration):
+    def corrected(self, network, graph, x, duration, layers):
         return network.with_neurons(initial=0.25)
 
     def apply(self, network, duration):
