@@ -20,7 +20,7 @@ from snntoolbox.backends.nir.importers import IMPORTERS
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.backends.registry import plugin_named, roles
 from snntoolbox.conversion.converted import ConvertedNetwork
-from snntoolbox.ir.features import FLOAT_WEIGHTS, RESET_SUBTRACT
+from snntoolbox.ir.features import CONSTANT_INPUT, FLOAT_WEIGHTS, RESET_SUBTRACT, Feature
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.workflow import demo
 
@@ -32,6 +32,12 @@ STEPS, SAMPLES, REPLAYED, DIGITS = 16, 2, 20, 500
 ZERO = {"neuron": stb.IF(reset=stb.Reset.ZERO)}
 OPTIONS: dict[str, dict[str, Any]] = {"fpga": {"target": "generic", "bench_samples": 1}}
 """What targets have to be told."""
+WITHOUT: tuple[tuple[Feature, str, dict[str, Any]], ...] = (
+    (FLOAT_WEIGHTS, "8 bits", {"weight_bits": 8}),
+    (RESET_SUBTRACT, "reset to zero", ZERO),
+    (CONSTANT_INPUT, "Poisson input", {"encoding": stb.Poisson()}),
+)
+"""What becomes of the demo for a target that lacks a feature."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "the usual ones": {},
     "`weight_bits = 8`": {"weight_bits": 8},
@@ -55,9 +61,9 @@ def converted(**settings: Any) -> ConvertedNetwork:
 def for_target(name: str) -> tuple[str, ConvertedNetwork]:
     """What is not as converted for a target, weights or reset, and the demo so."""
     held = plugin_named(name).capabilities.features
-    told = [*([] if FLOAT_WEIGHTS in held else ["8 bits"]), *([] if RESET_SUBTRACT in held else ["reset to zero"])]
-    settings = {**({} if FLOAT_WEIGHTS in held else {"weight_bits": 8}), **({} if RESET_SUBTRACT in held else ZERO)}
-    return ", ".join(told) or "as converted", converted(**settings)
+    lacking = [(told, settings) for feature, told, settings in WITHOUT if feature not in held]
+    told = ", ".join(told for told, _ in lacking) or "as converted"
+    return told, converted(**{key: value for _, settings in lacking for key, value in settings.items()})
 
 
 def ran(name: str) -> dict[str, Any]:

@@ -31,7 +31,8 @@ _SIMULATORS_REFUSED = {
     "spiNNaker": "runs on a board alone; use simulator = INI, and for what the board takes "
     "`snntoolbox export CONFIG --to pynn.spiNNaker -o FOLDER`",
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip, or lava",
-    "MegaSim": "needs a program that is not publicly available; use simulator = INI",
+    "MegaSim": "needs a program that is not publicly available; use simulator = INI, and for its files "
+    "`snntoolbox export CONFIG --to megasim -o FOLDER`",
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
