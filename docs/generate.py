@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+import atexit
+import configparser
 import json
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
+from snntoolbox import plugins
 from snntoolbox.backends.registry import plugin_named, roles
 from snntoolbox.frontends.keras.activations import BY_NAME
 from snntoolbox.workflow.config.template import markdown
@@ -229,15 +234,15 @@ def family_table() -> str:
 
 def backend_table() -> str:
     """What the backends of this package can run and its exporters write, in Markdown."""
-    plugins = {name: plugin_named(name) for name in roles()}
-    ours = {name: p.capabilities for name, p in plugins.items() if type(p).__module__.startswith("snntoolbox.")}
+    found = {name: plugin_named(name) for name in roles()}
+    ours = {name: p.capabilities for name, p in found.items() if type(p).__module__.startswith("snntoolbox.")}
     return capability_table(ours, roles())
 
 
 def targets() -> str:
     """The page of what survives where."""
-    plugins = {name: plugin_named(name) for name in roles()}
-    ours = {name: p.capabilities for name, p in plugins.items() if type(p).__module__.startswith("snntoolbox.")}
+    found = {name: plugin_named(name) for name in roles()}
+    ours = {name: p.capabilities for name, p in found.items() if type(p).__module__.startswith("snntoolbox.")}
     measured = json.loads((ROOT / "docs" / "targets.json").read_text("utf-8"))
     return targets_page(ours, roles(), measured)
 
@@ -251,8 +256,29 @@ def between_markers(text: str, marker: str, content: str) -> str:
     return found
 
 
+def find_as_named() -> None:
+    """Have simulators and exporters found as setup.cfg names them now, whatever it named when it was installed."""
+    setup = configparser.ConfigParser(delimiters="=")
+    setup.optionxform = str  # type: ignore[assignment,method-assign]
+    setup.read(ROOT / "setup.cfg")
+    groups = setup["options.entry_points"]
+    named = {g: {line.partition("=")[0].strip() for line in groups[g].splitlines() if line} for g in groups}
+    if all(named[group] <= set(plugins.names(group)) for group in named):
+        return
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    about = folder / "snntoolbox-0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: snntoolbox\nVersion: 0\n", "utf-8")
+    (about / "entry_points.txt").write_text("".join(f"[{g}]\n{groups[g].strip()}\n" for g in groups), "utf-8")
+    # The first of one name counts.
+    sys.path.insert(0, str(folder))
+    plugins.entries.cache_clear()
+
+
 def pages() -> dict[Path, str]:
     """Every generated file and what it should hold."""
+    find_as_named()
     readme, simulators = ROOT / "README.md", ROOT / "docs" / "simulators.md"
     text = between_markers(readme.read_text("utf-8"), "capabilities", backend_table())
     return {
