@@ -95,7 +95,7 @@ class UnsupportedError(SNNToolboxError):
     """Something that cannot be converted or run; lists every offender at once, and each once."""
 
     def __init__(self, subject: str, offenders: Iterable[Unsupported], *, hint: str | None = None) -> None:
-        self.offenders = tuple(dict.fromkeys(offenders))
+        self.subject, self.offenders = subject, tuple(dict.fromkeys(offenders))
         lines = [f"{subject} cannot take:", *(f"    {o.layer}: {o.reason}" for o in self.offenders)]
         super().__init__("\n".join(lines), hint=hint)
 

@@ -14,17 +14,20 @@ from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.conversion.stages import drawing
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
-from snntoolbox.ir.nodes import Input
+from snntoolbox.ir.node import Node
+from snntoolbox.ir.nodes import Input, MaxPool, Multiply, Tabulated
 from snntoolbox.ir.tabulating import Table
 
 CELLS, POOL, PRODUCT = "the neurons", "max pooling", "a product of activations"
 _SHAPE = (1, 1)
+_PARTS: dict[str, type[Node]] = {"pools": MaxPool, "products": Multiply, "tables": Tabulated}
+"""Layers that some models have, by the option that gives the smallest network one."""
 
 
 def smallest_network(
@@ -70,6 +73,40 @@ def check_unopened(check: Callable[[SpikingNetwork], None], recipe: Recipe, dura
     except UnsupportedError:
         check(smallest_network(recipe, duration, pools=True, samples=True))
         raise
+
+
+def check_planned(
+    check: Callable[[SpikingNetwork], None],
+    recipe: Recipe,
+    duration: float | None,
+    graph: Graph,
+    *,
+    samples: bool = False,
+) -> None:
+    """Ask whether the network of a recipe can be taken for this graph, lowered for it: before it is converted.
+
+    Refusals of what only some layers need name these layers. Errors: those of `check` and `smallest_network`.
+    """
+    layers = {part: [n.label for n in graph.nodes.values() if isinstance(n, kind)] for part, kind in _PARTS.items()}
+    needed = {part: True for part, labels in layers.items() if labels}
+    try:
+        check(smallest_network(recipe, duration, samples=samples, **needed))
+    except UnsupportedError as error:
+        offenders = list(_refused(check, smallest_network(recipe, duration, samples=samples)))
+        known = {o.reason for o in offenders}
+        for part in needed:
+            own = _refused(check, smallest_network(recipe, duration, samples=samples, **{part: True}))
+            reasons = dict.fromkeys(o.reason for o in own if o.reason not in known)
+            offenders += [Unsupported(label, reason) for reason in reasons for label in layers[part]]
+        raise UnsupportedError(error.subject, offenders or error.offenders, hint=error.hint) from None
+
+
+def _refused(check: Callable[[SpikingNetwork], None], network: SpikingNetwork) -> tuple[Unsupported, ...]:
+    try:
+        check(network)
+    except UnsupportedError as error:
+        return error.offenders
+    return ()
 
 
 def _cells(recipe: Recipe, samples: bool) -> Population:

@@ -21,7 +21,7 @@ from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.settle import settle
-from snntoolbox.conversion.smallest_network import check_unopened, smallest_network
+from snntoolbox.conversion.smallest_network import check_planned, check_unopened
 from snntoolbox.conversion.spiking.tables import table_errors
 from snntoolbox.conversion.stages import spiking
 from snntoolbox.engine.tensors import device_named
@@ -30,7 +30,6 @@ from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import MaxPool, Multiply, Tabulated
 from snntoolbox.ir.operations import ann_operations
 from snntoolbox.ir.progress import bar
 from snntoolbox.ir.timing import steps_of
@@ -238,10 +237,8 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
     check_offset(settings, recipe)
     lowered = lower(graph, recipe)
     if settings.tools.convert:
-        kinds = {type(node) for node in lowered.nodes.values()}
-        has = {"pools": MaxPool in kinds, "products": Multiply in kinds, "tables": Tabulated in kinds}
-        has["samples"] = inputs.calibration is not None
-        check(smallest_network(recipe, settings.simulation.duration, **has))
+        samples = inputs.calibration is not None
+        check_planned(check, recipe, settings.simulation.duration, lowered, samples=samples)
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}

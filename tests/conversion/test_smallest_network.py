@@ -8,14 +8,16 @@ import pytest
 import snntoolbox as stb
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.conversion.smallest_network import check_unopened, smallest_network
+from snntoolbox.conversion.smallest_network import check_planned, check_unopened, smallest_network
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.features import FEATURES, features
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.nodes import Input, Multiply, ReLU
 from snntoolbox.ir.payloads import ResidueSpikes
 
 T = 4
@@ -135,3 +137,24 @@ def test_all_is_named_at_once_where_something_is_refused():
         "potentials held for the first steps",
         "max pooling by a gate on spike counts",
     ]
+
+
+def test_layers_of_a_model_are_named_that_need_what_is_refused():
+    """Beside what the recipe alone asks for; each layer of a kind."""
+    nodes = [Input(name="x", shape=(3,)), ReLU(name="a", inputs=("x",)), ReLU(name="b", inputs=("x",))]
+    nodes += [Multiply(name=f"gate{i}", inputs=("a", "b")) for i in (1, 2)]
+    graph = Graph(nodes, ["gate1", "gate2"])
+
+    def check(network):
+        backend_named("nest").capabilities.check("nest", network)
+
+    with pytest.raises(UnsupportedError) as caught:
+        check_planned(check, Recipe(schedule="radix"), T, graph)
+    found = [(o.layer, o.reason) for o in caught.value.offenders]
+    products = [row for row in found if "product of counts" in row[1]]
+    assert products == [(f"gate{i} (Multiply)", products[0][1]) for i in (1, 2)]
+    assert ("the neurons", "steps that are binary digits (radix windows)") in found
+    assert len(found) == 3
+    assert caught.value.message.startswith("backend 'nest' cannot take:")
+    assert "schedule = rate" in caught.value.hint
+    check_planned(lambda network: None, Recipe(schedule="radix"), T, graph)  # what can be taken is
