@@ -24,6 +24,7 @@ from snntoolbox.ir.interrupts import ENDING
 from snntoolbox.ir.places import noted
 from snntoolbox.workflow.commands import COMMANDS, UsageError, command, parser
 from snntoolbox.workflow.commands.outcome import Outcome
+from snntoolbox.workflow.end_with_input import end_with_input
 from snntoolbox.workflow.memory import HINT, NO_MEMORY, out_of_memory
 from snntoolbox.workflow.progress_lines import told_to
 from snntoolbox.workflow.streams import end_output, give_up_output, safe_streams, silent, silent_output
@@ -203,6 +204,8 @@ def _carried_out(options: argparse.Namespace) -> tuple[int, Any, SNNToolboxError
     """Run the command: its exit code, its report, and what is to be said of its end, if anything."""
     outcome = Outcome(None)
     try:
+        if options.end_with_input:
+            end_with_input()
         with told_to(options.progress):
             ended = command(options.command).execute(options)
         outcome = ended if isinstance(ended, Outcome) else Outcome(None, ended or 0)

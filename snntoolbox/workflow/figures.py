@@ -15,6 +15,7 @@ from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.operations import input_trains, synaptic_operations_per_step
+from snntoolbox.ir.progress import watched
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow.collecting import Batch, Outputs, labels_of
@@ -145,7 +146,8 @@ def _traced(prepared: Prepared, network: SpikingNetwork) -> Result | None:
     options = options_of(prepared.settings, BUILT_IN)
     try:
         x = piece(prepared.inputs.test.x, 0, 1)
-        return simulate(network, [x], duration=simulation.duration, record=record, **options)
+        with watched(None):  # one sample
+            return simulate(network, [x], duration=simulation.duration, record=record, **options)
     except SNNToolboxError:  # it does not take this network: the page says that there is no trace
         return None
 

@@ -90,6 +90,7 @@ def parser(*names: str) -> argparse.ArgumentParser:
             command(name).add_options(part)
             part.add_argument("-q", "--quiet", action="store_true", help="print nothing but what makes it fail")
             part.add_argument("--progress", type=Path, metavar="FILE", help="tell it what happens, as lines of JSON")
+            part.add_argument("--end-with-input", action="store_true", help="stop when standard input ends")
             part.add_argument("--json", action="store_true", help="print the report as JSON, and nothing else")
         part.set_defaults(command=name)
     return whole

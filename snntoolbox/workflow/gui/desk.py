@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from snntoolbox.errors import SNNToolboxError
-from snntoolbox.ir.foreign import shown_lines
+from snntoolbox.ir.foreign import shown, shown_lines
 from snntoolbox.workflow.gui.folder import WorkFolder
 from snntoolbox.workflow.gui.library import nicegui
 from snntoolbox.workflow.gui.runner import Runner
@@ -19,12 +19,26 @@ from snntoolbox.workflow.report.html.page import Section
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """One folder and what is done in it; `most_bytes` are taken of a file that is sent."""
+    """One folder and what is done in it: by `runner`, while `looking` looks at the model.
+
+    `most_bytes` are taken of a file that is sent.
+    """
 
     folder: WorkFolder
     session: Session
     runner: Runner
+    looking: Runner
     most_bytes: int
+
+    def poll(self) -> None:
+        """Take in what commands have said."""
+        self.runner.poll()
+        self.looking.poll()
+
+    def close(self) -> None:
+        """End what runs."""
+        self.runner.close()
+        self.looking.close()
 
 
 @dataclass(eq=False)
@@ -35,6 +49,7 @@ class View:
     parts: dict[str, tuple[Any, Callable[[], None]]] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    refusal: Any = None
 
     def is_behind(self) -> bool:
         """Whether another page has set something since this one last did, or looked."""
@@ -56,20 +71,30 @@ class View:
                     draw()
 
     def attempt(self, action: Callable[[], object], done: str = "") -> bool:
-        """Do something; what is wrong with it is told on the page, as is that it is done."""
+        """Do something; what is wrong with it is told on the page, as is that it is done.
+
+        What is wrong stays there until the next attempt.
+        """
         ui = nicegui().ui
+        self.forget()
         try:
             action()
         except SNNToolboxError as error:
             hint = f"\n{error.hint}" if error.hint else ""
-            ui.notify(
-                shown_lines(error.message + hint), type="negative", multi_line=True, close_button="Close", timeout=0,
-                classes="refusal", group="refusal",
+            self.refusal = ui.notification(
+                shown_lines(error.message + hint), type="negative", multi_line=True, close_button="Close", timeout=None,
+                classes="refusal",
             )  # fmt: skip
             return False
         if done:
-            ui.notify(done, type="positive")
+            ui.notify(shown(done), type="positive")
         return True
+
+    def forget(self) -> None:
+        """What was refused last is mended, or tried anew: take its notice away."""
+        if self.refusal is not None:
+            self.refusal.dismiss()
+            self.refusal = None
 
 
 def heading(text: str, level: int = 2) -> None:

@@ -91,7 +91,7 @@ def problems_in(error: ConfigError) -> list[str]:
 
 # -- options of commands ----------------------------------------------------------------------------------------------
 
-_OF_THE_PAGE = ("help", "config", "set", "quiet", "json", "progress", "terminal")
+_OF_THE_PAGE = ("help", "config", "set", "quiet", "json", "progress", "end_with_input", "terminal")
 """What the page says itself."""
 
 

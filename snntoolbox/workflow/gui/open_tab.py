@@ -22,6 +22,7 @@ def open_tab(view: View) -> None:
     with ui.row().classes("line-up"):
         ui.button("Open the demo", on_click=partial(_open_demo, view)).props("no-caps")
         ui.button("Look again", on_click=lambda: view.redraw("models", "data")).props("no-caps flat")
+    view.part("take back", partial(take_back, view))
     view.part("models", partial(_models, view))
     heading("Data")
     view.part("data", partial(_data, view))
@@ -34,7 +35,20 @@ def open_tab(view: View) -> None:
 def opened(view: View) -> None:
     """Everything that shows settings, after others were taken."""
     view.is_behind()
-    view.redraw("models", "data", "form", "problems", "command", "becomes")
+    view.redraw("take back", "take back again", "models", "data", "form", "problems", "command", "becomes")
+
+
+def take_back(view: View) -> None:
+    """What leads back to settings that were replaced."""
+
+    def back() -> None:
+        if view.attempt(view.desk.session.take_back, "The settings are as they were."):
+            opened(view)
+
+    if view.desk.session.can_take_back:
+        with nicegui().ui.row().classes("line-up"):
+            sentence("The settings before are kept.", "note")
+            nicegui().ui.button("Take them back", on_click=back).props("no-caps flat")
 
 
 def _open_demo(view: View) -> None:
@@ -101,25 +115,26 @@ def _upload(view: View) -> None:
 
 
 def _becomes(view: View) -> None:
-    ui, runner = nicegui().ui, view.desk.runner
+    ui, runner = nicegui().ui, view.desk.looking
     checked = view.desk.session.check()
     if checked.settings is None:
         sentence("Open a model first.")
         return
 
+    paths = checked.settings.paths
+    choices = [c for c in view.desk.session.choices() if not c.startswith("simulation.simulator=")]
+    words = [str(paths.path_wd / paths.filename_ann), "--json", *(w for c in choices for w in ("--set", c))]
+
     def look() -> None:
-        paths = checked.settings.paths if checked.settings else None
-        assert paths is not None
-        words = [str(paths.path_wd / paths.filename_ann), "--json"]
-        choices = [c for c in view.desk.session.choices() if not c.startswith("simulation.simulator=")]
-        words += [word for choice in choices for word in ("--set", choice)]
         view.attempt(partial(runner.start, INSPECT, words))
         view.redraw("becomes")
 
-    ui.button("See what it becomes", on_click=look).props("no-caps")
-    if runner.command == INSPECT:
+    ui.button("See what it becomes", on_click=look).props("no-caps").set_enabled(not runner.command)
+    if runner.command:
         sentence("Reading the model …")
-    elif runner.ended is not None and runner.ended.command == INSPECT:
+    elif runner.ended is not None and runner.ended.arguments != tuple(words):
+        sentence("Other settings have been chosen since it was looked at.", "note")
+    elif runner.ended is not None:
         _shown(read_by(runner.data), runner.ended.output, checked.settings.simulation.simulator)
 
 

@@ -10,10 +10,9 @@ from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.gui.desk import Desk, View, sentence
 from snntoolbox.workflow.gui.followed import Told
 from snntoolbox.workflow.gui.library import nicegui
-from snntoolbox.workflow.gui.open_tab import INSPECT, open_tab, opened
+from snntoolbox.workflow.gui.open_tab import open_tab, opened
 from snntoolbox.workflow.gui.report_tab import report_tab, two_tab
 from snntoolbox.workflow.gui.run_tab import run_tab
-from snntoolbox.workflow.gui.runner import Runner
 from snntoolbox.workflow.gui.settings_tab import settings_tab
 
 _SECONDS = 0.4
@@ -42,41 +41,44 @@ def draw(desk: Desk) -> None:
             for name, tab in _TABS.items():
                 with ui.tab_panel(name):
                     tab(view)
-    seen: list[_Seen] = []
+    seen = _Seen.of(desk)
 
     def look() -> None:
+        nonlocal seen
         if view.is_behind():
             opened(view)
-        now = _Seen.of(desk.runner)
-        if seen[-1:] != [now]:
-            _redraw(view, now, seen[-1] if seen else _Seen())
-            seen[:] = [now]
+        now = _Seen.of(desk)
+        if seen != now:
+            seen, before = now, seen
+            _redraw(view, now, before)
 
     ui.timer(_SECONDS, look)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the page showed when it looked last; nothing yet."""
+    """What the page showed when it looked last."""
 
-    command: str | None = None
-    told: Told | None = None
-    ended: object = None
-    is_stopping: bool | None = None
-    seconds: int = -1
+    command: str
+    told: Told
+    ended: object
+    is_stopping: bool
+    seconds: int
+    looks: bool
 
     @classmethod
-    def of(cls, runner: Runner) -> Self:
+    def of(cls, desk: Desk) -> Self:
         """What there is to be shown."""
-        return cls(runner.command, runner.told, runner.ended, runner.is_stopping, int(runner.seconds))
+        runner, looks = desk.runner, bool(desk.looking.command)
+        return cls(runner.command, runner.told, runner.ended, runner.is_stopping, int(runner.seconds), looks)
 
 
 def _redraw(view: View, now: _Seen, before: _Seen) -> None:
     view.redraw("status", "bars", *(["progress"] if before.told != now.told else []))
     if (before.command, before.is_stopping) != (now.command, now.is_stopping):
         view.redraw("buttons", "output", "report", "two")
-        if INSPECT in (now.command, before.command):
-            view.redraw("becomes")
+    if before.looks != now.looks:
+        view.redraw("becomes")
 
 
 def style() -> str:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from snntoolbox.errors import SNNToolboxError
+from snntoolbox.ir.scratch import Scratch
 from snntoolbox.workflow.gui.followed import Told, after
 
 PATIENCE_SECONDS = 15.0
@@ -32,6 +32,7 @@ class Ended:
     """How a command ended: its exit `code`, negative for a signal; `output` is the end of what it printed."""
 
     command: str
+    arguments: tuple[str, ...]
     code: int
     output: str
     was_stopped: bool
@@ -54,15 +55,17 @@ class _Running:
     """A process in a group of its own, with the files that it writes to."""
 
     def __init__(self, program: Sequence[str], command: str, arguments: Sequence[str], folder: Path) -> None:
-        self.command, self.started, self.stopped = command, time.monotonic(), 0.0
-        self.place = tempfile.TemporaryDirectory(prefix="snntoolbox-gui-")
-        self.lines, self.output, self.report = (Path(self.place.name) / n for n in ("lines", "output", "report"))
+        self.command, self.arguments = command, tuple(arguments)
+        self.started, self.stopped = time.monotonic(), 0.0
+        self.place = Scratch(prefix="snntoolbox-gui-")
+        self.lines, self.output, self.report = (self.place.path / n for n in ("lines", "output", "report"))
         self.lines.touch()
-        words = [*program, command, *arguments, f"--progress={self.lines}"]
+        # Standard input ends with this process, however it dies, and the command with it.
+        words = [*program, command, *arguments, "--end-with-input", f"--progress={self.lines}"]
         with self.output.open("wb") as errors, self.report.open("wb") as report:
             out = report if "--json" in arguments else errors
             self.process = subprocess.Popen(
-                words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, start_new_session=True
+                words, cwd=folder, stdin=subprocess.PIPE, stdout=out, stderr=errors, start_new_session=True
             )
         self._read = 0
 
@@ -85,6 +88,12 @@ class _Running:
         """What it printed as JSON."""
         with self.report.open("rb") as file:
             return file.read(_MOST_REPORT)
+
+    def close(self) -> None:
+        """It has ended: end what it may have left."""
+        self.send(signal.SIGKILL)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
 
     def send(self, number: int) -> None:
         """A signal to it and all that it has started."""
@@ -143,11 +152,11 @@ class Runner:
             if running.stopped and time.monotonic() - running.stopped > PATIENCE_SECONDS:
                 running.send(signal.SIGKILL)
             return False
-        running.send(signal.SIGKILL)  # what it may have left
+        running.close()
         seconds = time.monotonic() - running.started
-        self.ended = Ended(running.command, code, running.last_words(), running.stopped > 0, seconds)
+        self.ended = Ended(running.command, running.arguments, code, running.last_words(), running.stopped > 0, seconds)
         self.data, self._running = running.data(), None
-        running.place.cleanup()
+        running.place.close()
         return True
 
     def output(self) -> str:

@@ -43,9 +43,9 @@ def serve(folder: Path, *, port: int, most_bytes: int, ready: Callable[[str], No
 
 def _serve(work: WorkFolder, port: int, most_bytes: int, ready: Callable[[str], None]) -> None:
     app = application()
-    session, runner, token = Session(work), Runner(work.path), secrets.token_urlsafe(24)
+    session, token = Session(work), secrets.token_urlsafe(24)
     session.restore()
-    desk = Desk(work, session, runner, most_bytes)
+    desk = Desk(work, session, Runner(work.path), Runner(work.path), most_bytes)
     _add_pages(desk)
     listening = _listening(port)
     port = listening.getsockname()[1]
@@ -58,7 +58,7 @@ def _serve(work: WorkFolder, port: int, most_bytes: int, ready: Callable[[str], 
     except KeyboardInterrupt:
         pass
     finally:
-        runner.close()
+        desk.close()
         listening.close()
 
 
@@ -111,4 +111,4 @@ def _add_pages(desk: Desk) -> None:
 
     library.ui.page("/")(partial(draw, desk))
     library.app.get(ADDRESS)(report)
-    library.app.on_startup(lambda: library.app.timer(_POLL_SECONDS, desk.runner.poll))
+    library.app.on_startup(lambda: library.app.timer(_POLL_SECONDS, desk.poll))

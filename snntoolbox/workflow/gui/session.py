@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ SETTINGS = "snntoolbox-gui.ini"
 DEMO = "snntoolbox-demo"
 """Where the demo is put."""
 
+_MOST_EARLIER = 20
+"""So many settings that were replaced are kept."""
+
 _PATHS_OF_KEYS = ("conversion", "simulation", "cell", "normalization", "input")
 
 
@@ -35,12 +39,16 @@ class Checked:
 
 
 class Session:
-    """The texts of the keys that are set, in one folder; each change is kept in `SETTINGS` there."""
+    """The texts of the keys that are set, in one folder; each change is kept in `SETTINGS` there.
+
+    What is replaced as a whole is kept too, and comes back by `take_back`.
+    """
 
     def __init__(self, folder: WorkFolder) -> None:
         self.folder = folder
         self.texts: dict[str, str] = {}
         self.restored = ""
+        self._earlier: deque[dict[str, str]] = deque(maxlen=_MOST_EARLIER)
 
     @property
     def file(self) -> Path:
@@ -70,7 +78,7 @@ class Session:
         texts["paths.path_wd"] = str(path.parent.relative_to(self.folder.path) / work)
         if unknown := _problems(texts, self.folder):
             raise ConfigError("\n".join([f"{name} is not taken:", *unknown]))
-        self._keep(texts)
+        self._replace(texts)
 
     def save(self, name: str) -> Path:
         """Write the settings as a configuration in the folder; ConfigError where another file is in the way."""
@@ -87,12 +95,24 @@ class Session:
         path = self.folder.inside(name)
         texts = {p: t for p, t in self.texts.items() if p.split(".")[0] != "paths"}
         texts |= {"paths.filename_ann": path.name, "paths.path_wd": self.folder.name_of(path.parent)}
-        self._keep(texts)
+        self._replace(texts)
 
     def open_demo(self) -> None:
         """Put the demo into the folder, and take its settings."""
         file = demo.copy_to(self.folder.inside(DEMO))
         self.load(self.folder.name_of(file))
+
+    @property
+    def can_take_back(self) -> bool:
+        """Whether settings were replaced."""
+        return bool(self._earlier)
+
+    def take_back(self) -> None:
+        """Take the settings that were replaced last; those that are set now come back when it is done once more."""
+        if self._earlier:
+            before = self._earlier.pop()
+            self._earlier.appendleft(self.texts)
+            self._keep(before)
 
     def check(self) -> Checked:
         """What is wrong with all of it together."""
@@ -108,6 +128,11 @@ class Session:
     def keep(self) -> None:
         """Write what is set once more, in case that somebody has changed the file."""
         self._keep(self.texts)
+
+    def _replace(self, texts: Mapping[str, str]) -> None:
+        if self.texts and self.texts != texts:
+            self._earlier.append(self.texts)
+        self._keep(texts)
 
     def _keep(self, texts: Mapping[str, str]) -> None:
         self.texts = dict(texts)

@@ -11,7 +11,7 @@ from snntoolbox.workflow.config.schema import sections
 from snntoolbox.workflow.gui.desk import View, heading, sentence
 from snntoolbox.workflow.gui.forms import Field, assignment, fields, problem
 from snntoolbox.workflow.gui.library import nicegui
-from snntoolbox.workflow.gui.open_tab import opened
+from snntoolbox.workflow.gui.open_tab import opened, take_back
 
 
 def settings_tab(view: View) -> None:
@@ -20,6 +20,7 @@ def settings_tab(view: View) -> None:
     view.part("problems", partial(_problems, view))
     _by_name(view)
     _files(view)
+    view.part("take back again", partial(take_back, view))
     heading("All keys", 3)
     view.part("form", partial(_form, view))
 
@@ -31,7 +32,7 @@ def asked(view: View, field: Field) -> None:
     def change(event: Any) -> None:
         view.attempt(partial(view.desk.session.set, field.path, event.value or ""))
         view.is_behind()  # its own change: the form stays as it is
-        view.redraw("problems", "data")
+        view.redraw("problems", "data", "becomes")
 
     entry = ui.input(
         label=field.name, value=view.desk.session.texts.get(field.path, ""), placeholder=field.default or "(empty)",
@@ -77,6 +78,7 @@ def _by_name(view: View) -> None:
     ui = nicegui().ui
 
     def wrong(text: str | None) -> str | None:
+        view.forget()  # a notice of what stood here before
         if not text or "=" not in text:
             return None
         try:

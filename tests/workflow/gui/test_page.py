@@ -134,6 +134,57 @@ def test_what_the_model_becomes(page):
     page.get_by_role("button", name="See what it becomes").click()
     page.get_by_text("Simulators that can run it: INI").wait_for()
     assert page.get_by_text("max_pool.larger_2").is_visible()
+    show(page, "Run")
+    assert page.get_by_text("run is done").is_visible(), "what has run stays"
+    assert page.get_by_text("Accuracy over time").is_visible()
+    set_key(page, "conversion.maxpool_type = avg_max")
+    show(page, "Open")
+    page.get_by_text("Other settings have been chosen").wait_for()
+    set_key(page, "conversion.maxpool_type = relu_tree")
+
+
+def test_settings_that_are_replaced_come_back(page, server):
+    set_key(page, "simulation.duration = 33")
+    page.get_by_text("Set.").last.wait_for()
+    show(page, "Open")
+    page.get_by_role("button", name="Open the demo").click()
+    page.get_by_text("The demo is open.").wait_for()
+    settings = server.folder / "snntoolbox-gui.ini"
+    assert "duration = 33" not in settings.read_text()
+    page.get_by_role("button", name="Take them back").first.click()
+    page.get_by_text("The settings are as they were.").wait_for()
+    assert "duration = 33" in settings.read_text()
+    for key, text in SHORT.items():
+        set_key(page, f"simulation.{key} = {text}")
+        page.get_by_text("Set.").last.wait_for()
+
+
+def test_names_of_files_are_told_without_signs_that_are_obeyed(page, server):
+    model = server.folder / "a\u202eb.onnx"
+    model.write_bytes(b"")
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_label("Model file").click()
+    page.get_by_role("option", name="a\\u202eb.onnx").click()
+    page.get_by_text("a\\u202eb.onnx is open.", exact=True).wait_for()
+    model.unlink()
+    page.get_by_role("button", name="Take them back").first.click()
+    page.get_by_text("x_test.npz").first.wait_for()
+
+
+def test_a_notice_goes_when_it_is_mended(page):
+    set_key(page, "simulation.duratoin = 32")
+    notice = page.locator(".q-notification", has_text="did you mean duration?")
+    notice.wait_for()
+    page.get_by_label("Set a key by its name").fill("simulation.duration = 16")
+    notice.wait_for(state="detached")
+    page.get_by_role("button", name="Set", exact=True).click()
+    page.get_by_text("Set.").last.wait_for()
+    set_key(page, "simulation.duratoin = 32")
+    notice.wait_for()
+    notice.get_by_role("button", name="Close").click()
+    notice.wait_for(state="detached")
+    set_key(page, "simulation.duration = 16")
+    page.get_by_text("Set.").last.wait_for()
 
 
 def test_a_wrong_key_and_value_are_refused_with_the_nearest(page):
@@ -158,7 +209,7 @@ def test_a_run_that_is_stopped_and_one_that_is_killed(page, server):
     set_key(page, "simulation.engine = reference")
     set_key(page, "simulation.duration = 4000")
     started(page)
-    ended(page, "Simulating on INI: 0 of")
+    ended(page, "Simulating on INI: ")
     page.get_by_role("button", name="Stop").click()
     ended(page, "run was stopped")
     started(page)
@@ -194,6 +245,31 @@ def test_a_sweep_and_two_of_its_runs_side_by_side(page):
     for name in ("duration (ms)", "simulation.duration"):
         expect(page.get_by_role("row", name=name).get_by_role("cell")).to_have_text(["2", "4"], timeout=PATIENCE)
     assert page.locator(".two iframe").count() == 2
+
+
+def test_deploy_is_started_and_its_page_shown(page, server):
+    set_key(page, "conversion.weight_bits = 4")
+    page.get_by_text("Set.").last.wait_for()
+    choose(page, "deploy")
+    for name, text in {"target (required)": "generic", "output (required)": "../out"}.items():
+        page.get_by_label(name, exact=True).fill(text)
+    page.get_by_label("samples", exact=True).fill("1")
+    for name in ("sim-seconds", "synth-seconds"):
+        page.get_by_label(name, exact=True).fill("0")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("lies outside the working folder").wait_for()
+    page.get_by_label("output (required)", exact=True).fill("chip")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Start").click()
+    ended(page, "deploy is done")
+    assert (server.folder / "chip" / "rtl").is_dir()
+    show(page, "Report")
+    page.get_by_label("Run", exact=True).click()
+    page.get_by_role("option", name="chip/report.html").click()
+    page.frame_locator("iframe").first.get_by_text("Layers, means over").first.wait_for()
+    set_key(page, "conversion.weight_bits = 0")
+    page.get_by_text("Set.").last.wait_for()
 
 
 def test_files_are_taken_and_code_is_not(page, server, tmp_path):
@@ -261,6 +337,23 @@ def test_who_has_no_token_or_asks_for_more_is_kept_out(server, browser):
         assert (code, "secret" in text) == (404, False)
     for path in ("/docs", "/openapi.json", "/snntoolbox-gui.ini", "/../report.html"):
         assert server.ask(path, **token)[0] == 404
+
+
+def test_a_run_ends_with_a_server_that_is_killed(browser, tmp_path):
+    session = Session(WorkFolder(tmp_path))
+    session.open_demo()
+    for key, text in {"duration": "4000", "engine": "reference"}.items():
+        session.set(f"simulation.{key}", text)
+    server = Server(tmp_path)
+    page = opened(browser, server)
+    started(page)
+    ended(page, "Evaluating the model")
+    (child,) = server.children
+    server.process.kill()
+    server.process.wait()
+    page.close()
+    child.wait(PATIENCE / 1000)
+    assert os.listdir(tmp_path / "snntoolbox-demo" / "log") == []
 
 
 def test_ctrl_c_ends_it_and_what_runs(page, server):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import psutil
@@ -103,6 +104,19 @@ def test_it_ends_with_the_page(start):
     assert runner.command == ""
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_it_notices_that_whoever_started_it_is_gone(tmp_path):
+    waits = "import sys; print(sys.argv[2]); sys.stdin.buffer.read(); print('gone', flush=True)"
+    runner = Runner(tmp_path, program=(sys.executable, "-c", waits))
+    runner.start("run", ())
+    while "--end-with-input" not in runner.output():
+        time.sleep(0.01)
+    assert not runner.poll()
+    runner._running.process.stdin.close()
+    while "gone" not in runner.output():
+        time.sleep(0.01)
+    runner.close()
 
 
 def test_files_of_the_folder_are_no_modules():

@@ -128,3 +128,20 @@ def test_what_is_set_is_what_is_run(session):
     session.file.write_text("[simulation]\nduration = 13\n")  # by somebody else
     session.keep()
     assert texts_in(session.file) == session.texts
+
+
+def test_settings_that_are_replaced_come_back(session):
+    session.open_demo()
+    assert not session.can_take_back
+    session.set("simulation.duration", "9")
+    mine = dict(session.texts)
+    session.open_demo()
+    (session.folder.path / "net.onnx").write_bytes(b"")
+    session.open_model("net.onnx")
+    last = dict(session.texts)
+    assert "simulation.duration" not in last or last["simulation.duration"] != "9"
+    session.take_back()
+    session.take_back()
+    assert session.texts == mine == texts_in(session.file)
+    session.take_back()
+    assert session.texts == last, "nothing is lost by taking back"
