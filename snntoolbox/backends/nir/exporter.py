@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ _WRITTEN = "it is written here and run elsewhere"
 CAPABILITIES = Capabilities(
     features=features_of(PARTS)
     | f.INPUTS
-    | {f.BIAS, f.INITIAL_POTENTIAL, f.DELAYS, f.RECURRENT, f.QUICK_LOOPS, f.FLOAT_WEIGHTS, f.BATCHES},
+    | {f.BIAS, f.INITIAL_POTENTIAL, f.DELAYS, f.RECURRENT, f.QUICK_LOOPS, f.FLOAT_WEIGHTS, f.BATCHES}
+    | {f.SPIKE_VALUES, f.SATURATION},
     exact_bits=53,
     modules=("nir", "h5py"),
     extra="nir",
@@ -92,13 +94,27 @@ class NirExporter:
         report = {"form": script.form, "why no layers": why, **size, "for": chosen.importer, "importers": measured}
         write_json(folder / "report.json", report)
         write_text(folder / "report.md", text_of_agreements(network, measured))
-        return Exported(folder=folder, checks=(_read_by(package, folder / FILE),), report=report)
+        checks = [_read_by(package, folder / FILE), *([_agreed(chosen.importer, measured)] if chosen.importer else [])]
+        return Exported(folder=folder, checks=tuple(checks), report=report)
 
     def read(self, folder: Path) -> SpikingNetwork:
         """The network in a folder, or in a file."""
         from snntoolbox.backends.nir.reading import read_nir
 
         return read_nir(folder / FILE if folder.is_dir() else folder)
+
+
+def _agreed(name: str, measured: Mapping[str, Any]) -> Check:
+    """Whether the spikes by the rules of an importer that a file was written for are those of the network."""
+    goal = f"equal spikes by the rules of {IMPORTERS[name].libraries}"
+    found = measured.get(name, {})
+    if "cells that agree" not in found:
+        return Check(goal=goal, outcome="not checked", why=found.get("not measured", "no samples were given"))
+    share = found["cells that agree"]
+    if share < 1:
+        why = f"{share:.3%} of the cells are equal: more levels, or other limits"
+        return Check(goal=goal, outcome="failed", why=why)
+    return Check(goal=goal, outcome="passed")
 
 
 def _read_by(package: Any, path: Path) -> Check:

@@ -24,6 +24,10 @@ HIGHEST = 1e30
 RECORD = Record(spikes=True)
 
 FITTING = "[cell] reset = zero with [conversion] initial_potential = 0, in Python IF(reset='zero', initial=0.0)"
+SEVERAL = (
+    "[cell] levels = [1, 2, 3, 4] and v_limits = [-1, 1000] with [conversion] initial_potential = 0, in Python "
+    "IF(levels=(1, 2, 3, 4), saturation=(-1, 1000), initial=0.0): as many levels as it may fire in a step"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +35,21 @@ class Importer:
     """Rules that importers follow: `libraries` are those that were seen to, with the neuron that does the same.
 
     `uniform`: that neuron is only known where all thresholds of a layer are the same. `strict`: it fires above the
-    threshold alone. `one_threshold`: it takes no others. `otherwise`: what to do where no network can be written for
-    it, as its rules are others in kind.
+    threshold alone. `misfits`: why no threshold gives a neuron's spikes by these rules, and `fitting` settings of
+    networks where one does.
     """
 
     libraries: str
     rules: str
     neuron: Callable[[IF], IF]
+    misfits: Callable[[IF], Mapping[str, bool]]
+    fitting: str
     uniform: bool = False
     strict: bool = False
-    one_threshold: bool = False
-    otherwise: str = ""
 
 
 def _to_zero(neuron: IF) -> IF:
-    return replace(neuron, reset=Reset.ZERO, initial=0.0)
+    return replace(neuron, reset=Reset.ZERO, initial=0.0, levels=(1.0,), saturation=None)
 
 
 def _above(neuron: IF) -> IF:
@@ -62,22 +66,58 @@ def _several(neuron: IF) -> IF:
     )
 
 
+def _no_reset_to_zero(neuron: IF) -> dict[str, bool]:
+    return {
+        "reset by subtraction": neuron.reset is not Reset.ZERO,
+        "a start potential other than 0": bool(np.any(neuron.initial)),
+        "a leak, which it has by an equation of its own": neuron.leak != 1,
+        "several spikes in a step": len(neuron.levels) > 1,
+        "potentials that saturate": neuron.saturation is not None,
+    }
+
+
+def _no_one_threshold(neuron: IF) -> dict[str, bool]:
+    return {**_no_reset_to_zero(neuron), "thresholds that differ": bool(np.ptp(neuron.threshold))}
+
+
+def _no_several(neuron: IF) -> dict[str, bool]:
+    low, high = neuron.saturation or (-HIGHEST, HIGHEST)
+    spikes = range(1, len(neuron.levels) + 1)
+    return {
+        "a reset to a potential": neuron.reset is not Reset.SUBTRACT,
+        "a start potential other than 0": bool(np.any(neuron.initial)),
+        "a leak, which it has by an equation of its own": neuron.leak != 1,
+        "one spike in a step at most": len(neuron.levels) == 1,
+        "spikes of other values than 1, 2, 3, ...": tuple(neuron.levels) != tuple(map(float, spikes)),
+        "potentials that may fall below minus the threshold": low < -float(np.min(neuron.threshold)),
+        "potentials that end above minus the threshold": low > -float(np.max(neuron.threshold)),
+        "potentials that end where spikes are counted": high < (len(spikes) + 1) * float(np.max(neuron.threshold)),
+    }
+
+
 IMPORTERS: Mapping[str, Importer] = {
     "norse": Importer(
-        libraries="Norse 1.1", rules="reset to v_reset, spikes where V > v_threshold", neuron=_above, strict=True
+        libraries="Norse 1.1",
+        rules="reset to v_reset, spikes where V > v_threshold",
+        neuron=_above,
+        misfits=_no_reset_to_zero,
+        fitting=FITTING,
+        strict=True,
     ),
     "spikingjelly": Importer(
         libraries="SpikingJelly 2.0",
         rules="reset to v_reset, spikes where V >= v_threshold",
         neuron=_to_zero,
-        one_threshold=True,
+        misfits=_no_one_threshold,
+        fitting=FITTING,
     ),
     "sinabs": Importer(
         libraries="sinabs 3.1",
         rules="several spikes a step, each subtracting, V not below -v_threshold",
         neuron=_several,
+        misfits=_no_several,
+        fitting=f"{SEVERAL}; or export it as a module of sinabs: --to sinabs",
         uniform=True,
-        otherwise="export it as a module of sinabs: --to sinabs",
     ),
 }
 
@@ -89,13 +129,11 @@ def written_for(network: SpikingNetwork, name: str) -> SpikingNetwork:
     float32 can be.
     """
     importer = IMPORTERS[name]
-    if importer.otherwise:
-        raise UnsupportedError(f"NIR for {name}", [_whole(importer)], hint=importer.otherwise)
-    offenders = [
-        Unsupported(p.label, why) for p in network.populations.values() if (why := _misfit(_plain(p.neuron), importer))
-    ]
+    neurons = {p.label: importer.misfits(_plain(p.neuron)) for p in network.populations.values()}
+    reasons = {label: ", ".join(why for why, holds in found.items() if holds) for label, found in neurons.items()}
+    offenders = [Unsupported(label, why) for label, why in reasons.items() if why]
     if offenders:
-        raise UnsupportedError(f"NIR for {name}", offenders, hint=FITTING)
+        raise UnsupportedError(f"NIR for {name}", offenders, hint=importer.fitting)
     if not importer.strict:
         return network
     lower = [
@@ -103,21 +141,6 @@ def written_for(network: SpikingNetwork, name: str) -> SpikingNetwork:
         for p in network.populations.values()
     ]
     return network.replaced(populations=lower, grid=None)
-
-
-def _whole(importer: Importer) -> Unsupported:
-    return Unsupported("the network", f"its rules are {importer.rules}")
-
-
-def _misfit(neuron: IF, importer: Importer) -> str:
-    """Why no threshold gives our spikes by an importer's rules; nothing where one does."""
-    reasons = {
-        "reset by subtraction": neuron.reset is not Reset.ZERO,
-        "a start potential other than 0": bool(np.any(neuron.initial)),
-        "a leak, which it has by an equation of its own": neuron.leak != 1,
-        "thresholds that differ": importer.one_threshold and bool(np.ptp(neuron.threshold)),
-    }
-    return ", ".join(reason for reason, holds in reasons.items() if holds)
 
 
 def _below(neuron: IF, grid: bool) -> Array:

@@ -100,6 +100,8 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
         initial=_alike(np.asarray(record.notes.get("initial", 0.0), np.float64)),
         leak=leak,
         synaptic=(remains, remains),
+        levels=notes.levels if notes else (1.0,),
+        saturation=notes.saturation if notes else None,
     )
     scale = record.notes.get("scale")
     return ReadNeuron(

@@ -22,6 +22,8 @@ KEY, FORMAT = "snntoolbox", 1
 SEMANTICS = {
     "comparison": "a spike where V >= v_threshold",
     "reset": "subtract: V - v_threshold where there is a spike; zero: v_reset",
+    "levels": "a spike of the largest value whose number of thresholds V reaches; what it subtracts is as much",
+    "saturation": "the lowest and the highest V at the end of a step",
     "start": "V before the first step is 'initial' in a neuron's metadata, 0 without it",
     "delay": "in a step a spike crosses all layers; Delay and tau count steps",
     "output": "scale * mean over the steps of what the output node gets, from step 'start' on",
@@ -43,7 +45,10 @@ class InputNotes:
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronNotes:
-    """A population: its name and shape, what a spike does, the exact leak, and where it comes from."""
+    """A population: its name and shape, what a spike does, the exact leak, where it comes from, values of spikes.
+
+    saturation: the lowest and the highest potential, or none.
+    """
 
     name: str
     shape: Shape
@@ -51,6 +56,8 @@ class NeuronNotes:
     leak: float
     activation: str
     origin: Origin | None
+    levels: tuple[float, ...] = (1.0,)
+    saturation: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +100,8 @@ def notes_of(network: SpikingNetwork, names: Mapping[tuple[str, str], str]) -> N
             leak=float(neuron.leak),
             activation=population.activation,
             origin=population.origin,
+            levels=neuron.levels,
+            saturation=neuron.saturation,
         )
     outputs = {
         names["output", r.name]: OutputNotes(
@@ -143,8 +152,13 @@ def _input(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _neuron(data: Mapping[str, Any]) -> dict[str, Any]:
-    origin = data["origin"]
-    return {"shape": _shape(data), "origin": None if origin is None else Origin(**origin)}
+    origin, levels, limits = data["origin"], data.get("levels", [1.0]), data.get("saturation")
+    return {
+        "shape": _shape(data),
+        "origin": None if origin is None else Origin(**origin),
+        "levels": tuple(float(level) for level in levels),
+        "saturation": None if limits is None else (float(limits[0]), float(limits[1])),
+    }
 
 
 def _output(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,48 @@ def test_spikingjelly_gives_our_spikes(tmp_path):
     assert exported.report["importers"]["spikingjelly"]["cells that agree"] == 1
 
 
+SEVERAL = {"reset": "subtract", "levels": (1.0, 2.0, 3.0, 4.0), "saturation": (-1.0, 1000.0)}
+
+
+def test_sinabs_gives_our_spikes(tmp_path):
+    """Of neurons that fire several times in a step, as its own do, and fall no lower than they."""
+    needed("sinabs")
+    needed("nirtorch")
+    from sinabs.nir import from_nir
+
+    net, x = network(**SEVERAL)
+    exported = stb.export(net, "nir", tmp_path / "out", x, duration=STEPS, importer="sinabs")
+    assert [check.outcome for check in exported.checks] == ["passed", "passed"]
+    module, seen = from_nir(nir.read(exported.folder / FILE), batch_size=len(x)), []
+    for inner in module.modules():
+        if type(inner).__name__ == "IAFSqueeze":
+            inner.register_forward_hook(lambda inner, given, out: seen.append(out.detach().numpy()))
+    with torch.no_grad():
+        module(torch.tensor(np.repeat(x, STEPS, axis=0)).float())
+    ours = interpret(net, x, steps=STEPS, record=stb.Record(spikes=True)).spikes
+    theirs = [np.moveaxis(train.reshape(len(x), STEPS, -1), 1, 0) for train in seen]
+    assert max(s.max() for s in ours.values()) > 1
+    assert any((r.potentials[n] <= -1).any() for r in [rasters_with_potentials(net, x)] for n in ours)
+    assert [int((a != b).sum()) for a, b in zip(theirs, ours.values(), strict=True)] == [0, 0]
+    again = stb.load_network(exported.folder / FILE)
+    assert [int((rasters(again, x).spikes[n] != s).sum()) for n, s in rasters(net, x).spikes.items()] == [0, 0]
+    assert [p.neuron.levels for p in again.populations.values()] == 2 * [(1.0, 2.0, 3.0, 4.0)]
+
+
+def rasters_with_potentials(net, x):
+    return interpret(net, x, steps=STEPS, record=stb.Record(spikes=True, potentials=True))
+
+
+def test_fewer_levels_than_are_reached_are_no_success(tmp_path):
+    net, x = network(**{**SEVERAL, "levels": (1.0, 2.0)})
+    strong = net.with_neurons(threshold=0.125, saturation=(-0.125, 1000.0))
+    exported = stb.export(strong, "nir", tmp_path / "out", x, duration=STEPS, importer="sinabs")
+    assert [check.outcome for check in exported.checks] == ["passed", "failed"]
+    assert "of the cells are equal: more levels" in exported.checks[1].why
+    (_, unmeasured) = stb.export(strong, "nir", tmp_path / "other", importer="sinabs").checks
+    assert (unmeasured.outcome, unmeasured.why) == ("not checked", "no samples were given")
+
+
 @pytest.mark.parametrize("bits", [None, 8])
 def test_what_is_read_has_our_own_thresholds(bits, tmp_path):
     net, x = network(bits)
@@ -87,7 +129,13 @@ REFUSED = {
     "norse, half a threshold": ("norse", None, {"initial": 0.5}, "a start potential other than 0"),
     "norse, a leak": ("norse", None, {"leak": 0.9}, "a leak"),
     "spikingjelly, several thresholds": ("spikingjelly", 8, {}, "thresholds that differ"),
-    "sinabs": ("sinabs", None, {}, "several spikes a step"),
+    "norse, several spikes": ("norse", None, {**SEVERAL, "saturation": None}, "several spikes in a step"),
+    "sinabs, one spike": ("sinabs", None, {"reset": "subtract"}, "one spike in a step at most"),
+    "sinabs, other values": ("sinabs", None, {**SEVERAL, "levels": (1.0, 3.0)}, "spikes of other values than 1, 2, 3"),
+    "sinabs, no limit": ("sinabs", None, {**SEVERAL, "saturation": None}, "may fall below minus the threshold"),
+    "sinabs, another limit": ("sinabs", None, {**SEVERAL, "saturation": (-0.5, 9.0)}, "end above minus the threshold"),
+    "sinabs, a low end": ("sinabs", None, {**SEVERAL, "saturation": (-1.0, 4.0)}, "end where spikes are counted"),
+    "sinabs, reset to zero": ("sinabs", None, {}, "a reset to a potential"),
 }
 
 
@@ -97,7 +145,8 @@ def test_what_an_importer_cannot_give_is_refused(case, tmp_path):
     net, _ = network(bits, **neuron)
     with pytest.raises(UnsupportedError, match=told) as error:
         stb.export(net, "nir", tmp_path / "out", importer=name)
-    assert ("--to sinabs" if name == "sinabs" else "initial_potential = 0") in error.value.hint
+    assert "initial_potential = 0" in error.value.hint
+    assert ("--to sinabs" in error.value.hint) == (name == "sinabs")
     assert not any((tmp_path / "out").glob("*"))
 
 
