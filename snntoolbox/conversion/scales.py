@@ -15,6 +15,7 @@ from snntoolbox.conversion.spiking.populations import Convert
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.spiking.relax_biases import RelaxBiases
 from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
+from snntoolbox.conversion.thresholds.comparisons import Comparisons
 from snntoolbox.conversion.thresholds.rules import RuleSettings, rule_for
 from snntoolbox.conversion.thresholds.thresholds import ModelBasedThresholds, Scales, with_headroom
 from snntoolbox.ir.gating import Estimate
@@ -36,7 +37,22 @@ def choose_scales(
     progress: Progress | None = None,
     duration: float | None = None,
 ) -> Scales:
-    """The scale of every rectifier: from data, without any from the weights, or 1 without normalisation."""
+    """The scale of every rectifier: from data, without any from the weights, or 1 without normalisation.
+
+    Where layers fire in turn, rectifiers that compare have the scale of what they compare: see `Comparisons`.
+    """
+    chosen = _chosen(lowered, calibration_data, recipe, progress, duration)
+    return Comparisons.of(lowered).tied(lowered, chosen) if recipe.chosen_schedule.in_turn else chosen
+
+
+def _chosen(
+    lowered: Graph,
+    calibration_data: Sequence[Array] | None,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    duration: float | None = None,
+) -> Scales:
+    """The scales as the threshold rule has them."""
     if not recipe.normalize:
         return {
             n.name: np.ones((1,) * len(lowered.shapes[n.name])) for n in lowered.nodes.values() if isinstance(n, ReLU)

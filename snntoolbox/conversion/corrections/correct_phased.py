@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snntoolbox.conversion.schedules.fire_in_turn import FireInTurn
+from snntoolbox.conversion.thresholds.comparisons import Comparisons
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -35,8 +36,8 @@ class CorrectPhased:
     correction as in Li et al. 2021, for all T steps at once), by the least squared error; with `search` also one of
     `SHIFTS`. (These have lower squared errors, and with few levels better classes; but what they leave can be alike for
     all samples, so that a trial has to tell.) The spiking network still equals its quantised one. Rectifiers that were
-    trained with levels (QCFS) and tables stay as they are; so do networks on an integer grid, or with inputs that are
-    no constant currents.
+    trained with levels (QCFS), those that compare and tables stay as they are; so do networks on an integer grid, or
+    with inputs that are no constant currents.
     """
 
     turns: FireInTurn
@@ -56,12 +57,13 @@ class CorrectPhased:
 
         some = [np.asarray(a[:samples]) for a in x]
         activations = Executor(graph).values(*some, keep={p.activation for p in network.populations.values()})
+        exact = Comparisons.of(graph).sources
         shifts: dict[str, Array] = {}
 
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
             counts = self.turns.levels * activations[population.activation].astype(np.float64) / population.scale
-            free = isinstance(node, ReLU) and node.levels is None and node.of_input
+            free = isinstance(node, ReLU) and node.levels is None and node.of_input and node.name not in exact
             shifts[population.name] = self._best(ready, counts) if free else np.zeros(1)
             return shifts[population.name]
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snntoolbox.conversion.thresholds.comparisons import Comparisons
 from snntoolbox.conversion.thresholds.thresholds import Scales, activation_histograms, chosen_scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.nodes import ReLU
 
 if TYPE_CHECKING:
     from snntoolbox.engine.histograms import ChannelHistogram
@@ -37,8 +39,11 @@ class MMSEThresholds:
     current a. At few steps a smaller scale saturates more often and rounds finer. (Li et al. 2021, eq. 12 and its
     grid search; here with v0, per channel, from streamed histograms.) `initial` is v0, in thresholds. Neurons that are
     `refractory` for k steps fire n times where ``a / s >= (n - v0) / (T - k (n - 1))``, at most once in k + 1 steps:
-    what is chosen is the activation s / (k + 1) at that rate. With `alike` no few samples decide for all, however
-    large their activations are (`SampleWeights`).
+    what is chosen is the activation s / (k + 1) at that rate.
+
+    With `alike` no few samples decide for all, however large their activations are (`SampleWeights`); the values of a
+    layer that is only read through max pooling are the maxima, and rectifiers that compare get its scale, see
+    `Comparisons`.
     """
 
     steps: int
@@ -57,8 +62,15 @@ class MMSEThresholds:
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
-        histograms = activation_histograms(graph, x, self.batch_size, progress, self.alike)
-        return chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
+        if not self.alike:
+            histograms = activation_histograms(graph, x, self.batch_size, progress)
+            return chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
+        comparisons = Comparisons.of(graph)
+        rectifiers = [n for n, node in graph.nodes.items() if isinstance(node, ReLU) and n not in comparisons.sources]
+        places = {name: comparisons.read.get(name, name) for name in rectifiers}
+        histograms = activation_histograms(graph, x, self.batch_size, progress, True, places)
+        chosen = chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
+        return comparisons.tied(graph, chosen)
 
     def choose(self, histogram: ChannelHistogram) -> Array:
         """The best scale of each channel, 0 for one that never fired."""

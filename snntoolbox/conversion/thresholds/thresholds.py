@@ -91,10 +91,12 @@ def activation_histograms(
     batch_size: int = 100,
     progress: Callable[[int], None] | None = None,
     alike: bool = False,
+    places: Mapping[str, str] | None = None,
 ) -> dict[str, ChannelHistogram]:
     """The positive activations of every rectifier, streamed: memory does not grow with the data.
 
-    With `alike` samples are weighted, see `SampleWeights`.
+    With `alike` samples are weighted, see `SampleWeights`. `places` names the rectifiers whose histograms are wanted,
+    and for each the node whose values are counted as its own.
     """
     from snntoolbox.engine.executor import Executor
     from snntoolbox.engine.fast import jit
@@ -102,13 +104,14 @@ def activation_histograms(
 
     if not len(x) or not len(x[0]):
         raise DataError("the calibration set is empty", hint="give samples, or no data: then weights decide")
-    rectifiers = [n.name for n in graph.nodes.values() if isinstance(n, ReLU)]
-    fused = jit.pays(SECONDS * len(x[0]) * sum(map(graph.size, rectifiers)))
-    histograms = {n: ChannelHistogram(graph.shapes[n][0], weighted=alike, fused=fused) for n in rectifiers}
-    weights = {n: SampleWeights() for n in rectifiers} if alike else {}
-    for values in Executor(graph).batches(*x, keep=rectifiers, batch_size=batch_size):
-        for name in rectifiers:
-            if not histograms[name].update(values[name], weights[name](values[name]) if alike else None):
+    if places is None:
+        places = {n.name: n.name for n in graph.nodes.values() if isinstance(n, ReLU)}
+    fused = jit.pays(SECONDS * len(x[0]) * sum(map(graph.size, places.values())))
+    histograms = {n: ChannelHistogram(graph.shapes[n][0], weighted=alike, fused=fused) for n in places}
+    weights = {n: SampleWeights() for n in places} if alike else {}
+    for values in Executor(graph).batches(*x, keep=dict.fromkeys(places.values()), batch_size=batch_size):
+        for name, place in places.items():
+            if not histograms[name].update(values[place], weights[name](values[place]) if alike else None):
                 label = graph.nodes[name].label
                 raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
         if progress:
