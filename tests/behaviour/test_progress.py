@@ -68,7 +68,7 @@ def test_a_simulator_tells_of_its_building_and_its_run(simulator, own):
 
 
 LONG = {
-    ("tune", "--budget=3"): ["Tuning (seconds, at most)", "Trying settings on"],
+    ("tune", "--budget=3"): ["Tuning (seconds, at most)", "As time allows, on"],
     ("diagnose", "--seconds=1"): ["Simulating on INI", "Trying settings"],
     ("compare", "--simulators=INI,brian2"): ["Comparing", "Building on brian2"],
     ("deploy", "--target=generic", "--output=out", "--samples=1", "--set=conversion.weight_bits=4"): [

@@ -85,7 +85,7 @@ def _try(
     result: SearchResult,
     progress: Callable[[float], None],
 ) -> None:
-    name = f"Trying settings on {rung.samples} samples"
+    name = f"As time allows, on {rung.samples} samples"
     for candidate in counted(name, [c for c in queue if c not in into]):
         work = rung.work(candidate)
         if candidate in result.failed or not budget.allows(work, share):

@@ -46,7 +46,7 @@ def take_back(view: View) -> None:
             opened(view)
 
     if view.desk.session.can_take_back:
-        with nicegui().ui.row().classes("line-up"):
+        with nicegui().ui.row().classes("line-up beside"):
             sentence("The settings before are kept.", "note")
             nicegui().ui.button("Take them back", on_click=back).props("no-caps flat")
 

@@ -76,6 +76,8 @@ class _Seen:
 def _redraw(view: View, now: _Seen, before: _Seen) -> None:
     view.redraw("status", "bars", *(["progress"] if before.told != now.told else []))
     if (before.command, before.is_stopping) != (now.command, now.is_stopping):
+        if before.command and not now.command:
+            view.chosen.pop("report", None)  # the newest is shown
         view.redraw("buttons", "output", "report", "two")
     if before.looks != now.looks:
         view.redraw("becomes")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from snntoolbox.ir.foreign import shown
 from snntoolbox.workflow.gui.desk import View, figures, heading, sentence
 from snntoolbox.workflow.gui.library import nicegui
-from snntoolbox.workflow.gui.runs import differing, measured
+from snntoolbox.workflow.gui.runs import differing, measured, names_of
 
 ADDRESS = "/report"
 """Where pages of runs are served; behind it ``?page=`` and the path from the folder."""
@@ -52,7 +52,7 @@ def _two(view: View) -> None:
         _choice(view, "left", "First", reports, "two")
         _choice(view, "right", "Second", reports, "two")
     left, right = view.chosen["left"], view.chosen["right"]
-    header = ("what", shown(left), shown(right))
+    header = ("what", *map(shown, names_of(left, right)))
     tables = [(measured(view.desk.folder, left, right), "What they measured")]
     tables.append((differing(view.desk.folder, left, right), "Settings that differ"))
     figures(tables=[(header, rows, name) for rows, name in tables if rows])

@@ -116,7 +116,8 @@ def _status(view: View) -> None:
     runner = view.desk.runner
     ended, told = runner.ended, runner.told
     if runner.command:
-        sentence(f"{runner.command}: {told.stage or 'starting'}, {runner.seconds:.0f} s", "status")
+        stage = told.stage or ("under way" if told.bars else "starting")
+        sentence(f"{runner.command}: {stage}, {runner.seconds:.0f} s", "status")
     elif ended is not None:
         good = ended.code == 0 or ended.was_stopped
         sentence(ended.words, "status fine" if good else "status refused")

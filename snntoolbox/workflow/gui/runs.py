@@ -29,6 +29,14 @@ Row = tuple[str, str, str]
 """A name, and what it is in the one and in the other."""
 
 
+def names_of(left: str, right: str) -> tuple[str, str]:
+    """What two runs, named by their pages, are called beside each other: their folders, as far as these differ."""
+    one, other = (Path(page).parent.parts or (page,) for page in (left, right))
+    pairs = list(zip(one[:-1], other[:-1], strict=False))
+    same = next((i for i, (a, b) in enumerate(pairs) if a != b), len(pairs))
+    return "/".join(one[same:]), "/".join(other[same:])
+
+
 def measured(folder: WorkFolder, left: str, right: str) -> list[Row]:
     """What two runs, named by their pages, measured."""
     one, other = _report(folder, left), _report(folder, right)
@@ -67,4 +75,4 @@ def _told(key: str, value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.2%}" if value <= 1 and "operations" not in key else f"{value:,.0f}"
-    return str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

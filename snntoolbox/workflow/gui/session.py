@@ -61,9 +61,9 @@ class Session:
             return
         try:
             self.texts = _known(texts_in(self.file))
-            self.restored = f"the last settings are back, from {SETTINGS}"
+            self.restored = f"The last settings are back, from {SETTINGS}."
         except SNNToolboxError as error:
-            self.restored = f"the last settings cannot be read: {error.message}"
+            self.restored = f"The last settings cannot be read: {error.message}"
 
     def set(self, path: str, text: str) -> None:
         """Set a key; an empty text leaves it at its default."""

@@ -292,6 +292,12 @@ def test_axe_finds_no_serious_fault(browser, server, width, scheme):
         time.sleep(0.5)  # colours change slowly
         assert (tab, faults(page)) == (tab, [])
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
+    show(page, "Settings")
+    page.get_by_label("Set a key by its name").fill("simulation.duratoin = 32")
+    page.get_by_role("button", name="Set", exact=True).click()
+    page.locator(".q-notification").wait_for()
+    time.sleep(0.5)
+    assert faults(page) == [], "what is wrong can be read too"
     assert page.said == []
     page.close()
 

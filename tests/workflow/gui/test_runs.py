@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from snntoolbox.workflow.gui.folder import WorkFolder
-from snntoolbox.workflow.gui.runs import differing, measured
+from snntoolbox.workflow.gui.runs import differing, measured, names_of
 
 
 def wrote(folder, name, duration, **report):
@@ -30,3 +32,17 @@ def test_figures_and_settings_that_differ(tmp_path):
 def test_a_run_without_a_report_has_none(tmp_path):
     pages = "log/a/report.html", "log/b/report.html"
     assert measured(WorkFolder(tmp_path), *pages) == differing(WorkFolder(tmp_path), *pages) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "names"),
+    [
+        ("demo/log/a/report.html", "demo/log/b/report.html", ("a", "b")),
+        ("demo/log/a/report.html", "demo/log/a/report.html", ("a", "a")),
+        ("one/log/a/report.html", "two/log/a/report.html", ("one/log/a", "two/log/a")),
+        ("log/a/report.html", "log/a/b/report.html", ("a", "a/b")),
+        ("report.html", "chip/report.html", ("report.html", "chip")),
+    ],
+)
+def test_runs_are_called_by_what_tells_them_apart(left, right, names):
+    assert names_of(left, right) == names

@@ -30,8 +30,9 @@ def front_chart(
     tall = up(max(low, 0.0), high if least else min(high, 1.0), percent=not least)
     px, py = wide.place(x), tall.place(y)
     groups = {"others": ~front, "nothing beats it": front}
+    title = f"{quality[:1].upper()}{quality[1:]} over {cost}"
     return Chart(
-        title=f"{quality} over {cost}", summary=f"{len(x)} runs. Nothing beats: {best}.", x=cost, y=quality,
+        title=title, summary=f"{len(x)} runs. Nothing beats: {best}.", x=cost, y=quality,
         across=wide, up=tall, points=told(px, py, words),
         strokes=tuple(Stroke(dots(px[g], py[g]), f"dots big c{i}") for i, g in enumerate(groups.values(), 1)),
         legend=tuple((f"dots big c{i}", name) for i, name in enumerate(groups, 1)),

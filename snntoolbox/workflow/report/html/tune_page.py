@@ -32,15 +32,20 @@ def tune_page(data: Mapping[str, Any], settings: Settings, tuned: str) -> str:
 def _best(data: Mapping[str, Any], tuned: str) -> Section:
     best, start = data["best"], data["start"]
     reached = "The target is reached." if data["reached"] else "NOT REACHED: this is the nearest to the target."
-    before = {} if start is None else {key: f"{start[key]:,.4g} before" for key in _COSTS}
+    before = {} if start is None else {key: f"{_amount(start[key])} before" for key in _COSTS}
     cards = [(*_quality(best), f"of {data['samples']['held_back']} calibration samples held back")]
-    cards += [(name, f"{best[key]:,.5g}", before.get(key, "")) for key, name in _COSTS.items()]
+    cards += [(name.capitalize(), _amount(best[key]), before.get(key, "")) for key, name in _COSTS.items()]
     settings = "; ".join(f"{path} = {show(value)}" for path, value in best["settings"].items())
     advice = f"{settings}. Run it: {shlex.join(['snntoolbox', 'run', tuned])}"
     target = data["target"]
     warned = [] if data["reached"] and (target["agreement"] or target["operations"]) else [reached]
     warned = [] if not any(target.values()) else warned
     return Section("summary", "The best", {"cards": cards, "advice": advice, "warnings": warned, "failure": ""})
+
+
+def _amount(value: float) -> str:
+    """A cost as people read it: a whole number, or if it is small one of four digits."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.4g}"
 
 
 def _quality(trial: Mapping[str, Any]) -> tuple[str, str]:
@@ -59,7 +64,7 @@ def _trials(data: Mapping[str, Any]) -> Section:
         for cost, name in _COSTS.items()
     ]
     rows = [
-        (_quality(t)[1], *(f"{t[cost]:,.5g}" for cost in _COSTS), _chosen(t)[2:] or "as it was")
+        (_quality(t)[1], *(_amount(t[cost]) for cost in _COSTS), _chosen(t)[2:] or "as it was")
         for t in data["front"]
     ]
     header = (quality, *_COSTS.values(), "settings")
