@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snntoolbox.backends.nir.importers import IMPORTERS, agreements, text_of_agreements, written_for
+from snntoolbox.backends.nir.writing import through_synapses
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.errors import BackendError
@@ -27,11 +28,25 @@ PARTS = (
 )
 _WRITTEN = "it is written here and run elsewhere"
 
+TWO_CURRENTS = f.Feature(
+    "currents that last, in two ways",
+    "excitatory and inhibitory currents that last differently",
+    asked_by=f.of_neurons(lambda neuron: neuron.synaptic[0] != neuron.synaptic[1]),
+    avoided_by="[cell] tau_syn_E = 5 and tau_syn_I = 5, for instance",
+)
+THROUGH_SYNAPSES = f.Feature(
+    "constant currents beside those that last",
+    "constant currents that reach neurons beside spikes whose currents last",
+    asked_by=f.of_networks(through_synapses),
+    avoided_by="[input] poisson_input = True",
+)
+
 CAPABILITIES = Capabilities(
     features=features_of(PARTS)
     | f.INPUTS
     | {f.BIAS, f.INITIAL_POTENTIAL, f.DELAYS, f.RECURRENT, f.QUICK_LOOPS, f.FLOAT_WEIGHTS, f.BATCHES}
-    | {f.SPIKE_VALUES, f.SATURATION},
+    | {f.SPIKE_VALUES, f.SATURATION, f.LASTING_CURRENTS},
+    refuses=(TWO_CURRENTS, THROUGH_SYNAPSES),
     exact_bits=53,
     modules=("nir", "h5py"),
     extra="nir",

@@ -71,6 +71,7 @@ def _no_reset_to_zero(neuron: IF) -> dict[str, bool]:
         "reset by subtraction": neuron.reset is not Reset.ZERO,
         "a start potential other than 0": bool(np.any(neuron.initial)),
         "a leak, which it has by an equation of its own": neuron.leak != 1,
+        "synaptic currents": any(neuron.synaptic),
         "several spikes in a step": len(neuron.levels) > 1,
         "potentials that saturate": neuron.saturation is not None,
     }
@@ -87,6 +88,7 @@ def _no_several(neuron: IF) -> dict[str, bool]:
         "a reset to a potential": neuron.reset is not Reset.SUBTRACT,
         "a start potential other than 0": bool(np.any(neuron.initial)),
         "a leak, which it has by an equation of its own": neuron.leak != 1,
+        "synaptic currents": any(neuron.synaptic),
         "one spike in a step at most": len(neuron.levels) == 1,
         "spikes of other values than 1, 2, 3, ...": tuple(neuron.levels) != tuple(map(float, spikes)),
         "potentials that may fall below minus the threshold": low < -float(np.min(neuron.threshold)),
@@ -161,11 +163,12 @@ def agreements(
         return {}
     ours = interpret(network, *x, steps=steps, record=RECORD)
     differ = any(np.ptp(_plain(p.neuron).threshold) for p in network.populations.values())
+    slow = any(any(_plain(p.neuron).synaptic) for p in network.populations.values())
     found: dict[str, Any] = {}
     for name, importer in IMPORTERS.items():
         found[name] = {"rules": importer.rules}
-        if importer.uniform and differ:
-            found[name]["not measured"] = "thresholds differ within a layer"
+        if slow or (importer.uniform and differ):
+            found[name]["not measured"] = "synaptic currents" if slow else "thresholds differ within a layer"
             continue
         theirs = interpret(as_imported(written or network, importer), *x, steps=steps, record=RECORD)
         found[name] |= {
@@ -214,9 +217,11 @@ def text_of_agreements(network: SpikingNetwork, measured: Mapping[str, Any]) -> 
     ]
     if not measured:
         return "\n".join([*lines, "No samples were given to measure by.", ""])
-    one = next(iter(measured.values()))
+    one = next((found for found in measured.values() if "samples" in found), None)
     lines += [
-        f"Measured on {one['samples']} samples, {one['steps']} steps, by the rules that each was seen to follow:",
+        f"Measured on {one['samples']} samples, {one['steps']} steps, by the rules that each was seen to follow:"
+        if one
+        else "None was measured:",
         "",
         "| importer | its rules | equal cells of rasters | spikes, theirs / ours | equal classes |",
         "|---|---|--:|--:|--:|",

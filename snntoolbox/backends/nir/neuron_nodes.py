@@ -45,18 +45,22 @@ class Rules:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReadNeuron:
-    """A neuron, the gain of its current (None: 1), a constant current, and the shape that its values have."""
+    """A neuron, the gain of its current (None: 1), a constant current, and the shape that its values have.
+
+    biased_synapses: a bias of what leads to it comes through its synapses.
+    """
 
     neuron: IF
     shape: Shape
     gain: Array | None
     bias: Array | None
     scale: Array | None
+    biased_synapses: bool = False
 
     def pulses(self, bias: Array) -> dict[int, Array]:
         """What a bias that comes through the synapses lacks at first, step by step: e^(t + 1) of it in step t."""
         remains = self.neuron.synaptic[0]
-        if not remains or not np.any(bias):
+        if not self.biased_synapses or not remains or not np.any(bias):
             return {}
         steps = math.ceil(math.log(SMALLEST) / math.log(remains))
         if steps > MOST_PULSES:
@@ -84,6 +88,8 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
     shape = np.broadcast_shapes(*(v.shape for v in numbers.values()))
     leak, gain, bias = _membrane(record.kind, numbers, rules, notes)
     remains = _remains(numbers["tau_syn"], rules.dt) if record.kind == "CubaLIF" else 0.0
+    if "bias" in record.notes:
+        bias = _unless_all(np.asarray(record.notes["bias"], np.float64), 0.0)
     threshold = np.asarray(record.notes.get("threshold", numbers["v_threshold"]), np.float64)
     if not np.all(threshold > 0):
         raise DataError(f"has a threshold of {threshold.min():g}, which is not above 0")
@@ -99,13 +105,18 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
         else 0.0,
         initial=_alike(np.asarray(record.notes.get("initial", 0.0), np.float64)),
         leak=leak,
-        synaptic=(remains, remains),
+        synaptic=notes.synaptic if notes else (remains, remains),
         levels=notes.levels if notes else (1.0,),
         saturation=notes.saturation if notes else None,
     )
     scale = record.notes.get("scale")
     return ReadNeuron(
-        neuron=neuron, shape=shape, gain=gain, bias=bias, scale=None if scale is None else np.asarray(scale)
+        neuron=neuron,
+        shape=shape,
+        gain=gain,
+        bias=bias,
+        scale=None if scale is None else np.asarray(scale),
+        biased_synapses=record.kind == "CubaLIF" and notes is None,
     )
 
 

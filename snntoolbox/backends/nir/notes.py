@@ -23,6 +23,7 @@ SEMANTICS = {
     "comparison": "a spike where V >= v_threshold",
     "reset": "subtract: V - v_threshold where there is a spike; zero: v_reset",
     "levels": "a spike of the largest value whose number of thresholds V reaches; what it subtracts is as much",
+    "synaptic": "what remains of a current in a step; a bias does not come through synapses",
     "saturation": "the lowest and the highest V at the end of a step",
     "start": "V before the first step is 'initial' in a neuron's metadata, 0 without it",
     "delay": "in a step a spike crosses all layers; Delay and tau count steps",
@@ -47,7 +48,7 @@ class InputNotes:
 class NeuronNotes:
     """A population: its name and shape, what a spike does, the exact leak, where it comes from, values of spikes.
 
-    saturation: the lowest and the highest potential, or none.
+    saturation: the lowest and the highest potential, or none. synaptic: what remains of currents in a step.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NeuronNotes:
     origin: Origin | None
     levels: tuple[float, ...] = (1.0,)
     saturation: tuple[float, float] | None = None
+    synaptic: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ def notes_of(network: SpikingNetwork, names: Mapping[tuple[str, str], str]) -> N
             origin=population.origin,
             levels=neuron.levels,
             saturation=neuron.saturation,
+            synaptic=neuron.synaptic,
         )
     outputs = {
         names["output", r.name]: OutputNotes(
@@ -158,6 +161,7 @@ def _neuron(data: Mapping[str, Any]) -> dict[str, Any]:
         "origin": None if origin is None else Origin(**origin),
         "levels": tuple(float(level) for level in levels),
         "saturation": None if limits is None else (float(limits[0]), float(limits[1])),
+        "synaptic": tuple(float(share) for share in data.get("synaptic", [0.0, 0.0])),
     }
 
 

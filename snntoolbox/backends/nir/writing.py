@@ -13,6 +13,7 @@ import numpy as np
 
 from snntoolbox.backends.nir.maps import Map, dense_matrix, identity, said
 from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode, Shape
@@ -21,6 +22,8 @@ from snntoolbox.ir.nodes import Add, Reshape
 log = logging.getLogger(__name__)
 
 BIAS = "a bias that differs within a channel"
+NEVER = 2.0**60
+"""A time constant that no floating-point number tells from none: V - V / NEVER is V, and NEVER x / NEVER is x."""
 MATRICES = "--option form=matrices writes each projection as one matrix"
 
 
@@ -104,7 +107,10 @@ def _add_source(script: Script, name: str, role: str, population: Population | N
         shape = (math.prod(shape),)
     elif role == "input" and len(readers) == 1 and isinstance(readers[0], Reshape):
         shape = readers[0].shape
-    made = _neurons(population, shape) if population else Map("Input", {"input_type": np.asarray(shape)})
+    if population:
+        made = _neurons(population, shape, slow=_slow(network, population))
+    else:
+        made = Map("Input", {"input_type": np.asarray(shape)})
     called = script.add(name, made, [])
     script.names[role, name] = called
     script.shapes[called] = shape
@@ -113,8 +119,30 @@ def _add_source(script: Script, name: str, role: str, population: Population | N
         script.sums[readers[0].name] = [called]
 
 
-def _neurons(population: Population, shape: Shape) -> Map:
-    """IF, or LIF whose leak in a step of 1 is ours; what NIR cannot say stands in the metadata."""
+def _slow(network: SpikingNetwork, population: Population) -> bool:
+    """Whether spikes come to neurons through synapses whose currents last."""
+    assert isinstance(population.neuron, IF)
+    return any(population.neuron.synaptic) and not network.sources[population.current].isdisjoint(_spiking(network))
+
+
+def _spiking(network: SpikingNetwork) -> set[str]:
+    """What sends spikes: neurons, and inputs that are coded so."""
+    coded = {n for n, e in network.encodings.items() if isinstance(e, Spiking) and not e.valued}
+    return coded | set(network.populations)
+
+
+def through_synapses(network: SpikingNetwork) -> bool:
+    """Whether constant currents go to neurons beside spikes whose currents last: in NIR they would last too."""
+    constant = set(network.encodings) - _spiking(network)
+    slow = [p for p in network.populations.values() if isinstance(p.neuron, IF) and _slow(network, p)]
+    return any(network.sources[p.current] & constant for p in slow)
+
+
+def _neurons(population: Population, shape: Shape, *, slow: bool = False) -> Map:
+    """IF, or LIF whose leak in a step of 1 is ours; what NIR cannot say stands in the metadata.
+
+    `slow`: CubaLIF, where a bias is what the membrane leaks to, so that it does not come through synapses.
+    """
     neuron = population.neuron
     assert isinstance(neuron, IF)
 
@@ -123,9 +151,14 @@ def _neurons(population: Population, shape: Shape) -> Map:
 
     values = {"v_threshold": full(neuron.threshold), "v_reset": full(neuron.reset_potential)}
     notes = {"scale": np.asarray(population.scale, np.float64), "initial": full(neuron.initial)}
+    tau = NEVER if neuron.leak == 1 else 1 / (1 - neuron.leak)
+    if slow:
+        bias = full(0.0 if population.bias is None else population.bias)
+        membrane = {"tau_mem": full(tau), "r": full(tau), "v_leak": tau * bias}
+        synapses = {"tau_syn": full(1 / (1 - neuron.synaptic[0])), "w_in": full(1.0)}
+        return Map("CubaLIF", {**membrane, **synapses, **values, "metadata": {**notes, "bias": bias}})
     if neuron.leak == 1:
         return Map("IF", {"r": full(1.0), **values, "metadata": notes})
-    tau = 1 / (1 - neuron.leak)
     return Map("LIF", {"tau": full(tau), "r": full(tau), "v_leak": full(0.0), **values, "metadata": notes})
 
 
@@ -173,7 +206,8 @@ def _add_target(script: Script, target: Population | Readout) -> None:
         sources, shape = script.sums[target.current], target.shape
     else:
         sources, shape = _matrices(script, target), (math.prod(target.shape),)
-    if target.bias is not None and np.any(target.bias):
+    within = isinstance(target, Population) and _slow(script.network, target)
+    if target.bias is not None and np.any(target.bias) and not within:
         sources = _biased(script, target, sources, shape)
     if isinstance(target, Readout):
         output = script.add(target.name, Map("Output", {"output_type": np.asarray(shape)}), sources)

@@ -47,7 +47,7 @@ def test_each_projection_as_a_matrix_is_the_same_network(case, tmp_path):
         return
     exported = stb.export(net, "nir", tmp_path / "out", form="matrices")
     kinds = {type(node).__name__ for node in nir.read(exported.folder / FILE).nodes.values()}
-    assert kinds <= {"Input", "Output", "IF", "LIF", "Linear", "Affine", "Delay"}
+    assert kinds <= {"Input", "Output", "IF", "LIF", "CubaLIF", "Linear", "Affine", "Delay"}
     assert list(differences(NirExporter().read(exported.folder), net, exact=case.check == "identical")) == []
 
 

@@ -6,12 +6,16 @@ import nir
 import numpy as np
 import pytest
 import torch
+from dyadic import dyadic, rounded
 from needed import needed
 
 import snntoolbox as stb
+from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.errors import DataError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.nodes import Add
 
 RNG = np.random.default_rng(2)
 X = (RNG.random((3, 60, 4)) < 0.4).astype(np.int8)
@@ -118,3 +122,84 @@ def test_what_is_refused(case, tmp_path):
     written(tmp_path / "net.nir", {**values(), **{k: np.broadcast_to(v, SIZE) * 1.0 for k, v in changed.items()}}, 0.1)
     with pytest.raises(error, match=message):
         stb.load_network(tmp_path / "net.nir", **{"dt": 1.0, **told})
+
+
+# -- written here -----------------------------------------------------------------------------------------------------
+
+
+def converted(leak=1.0, synaptic=(0.75, 0.75), encoding=None):
+    """Two layers with biases and synaptic currents, with weights that add up exactly."""
+    torch.manual_seed(1)
+    layers = [torch.nn.Linear(12, 10), torch.nn.ReLU(), torch.nn.Linear(10, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)]
+    x = rounded(np.random.default_rng(0).random((4, 12)), 16)
+    graph = stb.load(torch.nn.Sequential(*layers), input_shape=(12,))
+    neuron = stb.IF(reset="zero", initial=0.0, leak=leak, synaptic=synaptic)
+    net = stb.convert(graph, x, duration=40, neuron=neuron, encoding=encoding or stb.Poisson(seed=3), readout="linear")
+    return dyadic(net), x
+
+
+def by_equation(graph, given):
+    """The spikes of each CubaLIF of a graph in a row, with a step of 1, as its equations say."""
+    state, trains = {}, {name: [] for name, node in graph.nodes.items() if isinstance(node, nir.CubaLIF)}
+    order = ["input"] if "input" in graph.nodes else [n for n, v in graph.nodes.items() if isinstance(v, nir.Input)]
+    reads = dict(graph.edges)
+    while reads.get(order[-1]):
+        order.append(reads[order[-1]])
+    for step in given:
+        value = step
+        for name in order[1:-1]:
+            node = graph.nodes[name]
+            if not isinstance(node, nir.CubaLIF):
+                value = value @ node.weight.T + getattr(node, "bias", 0.0)
+                continue
+            current, potential = state.get(name, (np.zeros(value.shape), np.zeros(value.shape)))
+            current = current + (node.w_in * value - current) / node.tau_syn
+            potential = potential + (node.v_leak - potential + node.r * current) / node.tau_mem
+            value = (potential >= node.v_threshold).astype(float)
+            state[name] = current, np.where(value, node.v_reset, potential)
+            trains[name].append(value)
+    return [np.array(train) for train in trains.values()]
+
+
+@pytest.mark.parametrize("leak", [1.0, 0.875])
+def test_a_network_of_ours_by_the_equations_of_its_file(leak, tmp_path):
+    net, x = converted(leak)
+    exported = stb.export(net, "nir", tmp_path / "out", x, duration=40)
+    assert {row["not measured"] for row in exported.report["importers"].values()} == {"synaptic currents"}
+    assert "None was measured" in (tmp_path / "out" / "report.md").read_text()
+    path = exported.folder / "network.nir"
+    graph = nir.read(path)
+    kinds = [type(node).__name__ for node in graph.nodes.values()]
+    assert kinds.count("CubaLIF") == 2
+    ours = interpret(net, x, steps=40, record=stb.Record(spikes=True)).spikes
+    assert all(0.02 < spikes.mean() < 0.98 for spikes in ours.values())
+    assert any(p.bias is not None and np.any(p.bias) for p in net.populations.values())
+    (given,) = HostInput(net, (x,), 40, 0).trains.values()
+    theirs = by_equation(graph, given)
+    assert [int((a != b).sum()) for a, b in zip(theirs, ours.values(), strict=True)] == [0, 0]
+    again = stb.load_network(path)
+    assert [p.neuron.synaptic for p in again.populations.values()] == 2 * [(0.75, 0.75)]
+    ran = interpret(again, x, steps=40, record=stb.Record(spikes=True)).spikes
+    assert all(np.array_equal(ran[name], spikes) for name, spikes in ours.items())
+
+
+def test_constant_data_that_no_spike_joins_need_no_synapses(tmp_path):
+    net, x = converted(encoding=ConstantCurrent())
+    exported = stb.export(net, "nir", tmp_path / "out", x, duration=40)
+    kinds = [type(node).__name__ for node in nir.read(exported.folder / "network.nir").nodes.values()]
+    assert (kinds.count("IF"), kinds.count("CubaLIF")) == (1, 1)
+    again = stb.load_network(exported.folder / "network.nir")
+    ours, theirs = (interpret(n, x, steps=40, record=stb.Record(spikes=True)).spikes for n in (net, again))
+    assert all(np.array_equal(theirs[name], spikes) for name, spikes in ours.items())
+
+
+def test_what_nir_cannot_say_of_currents_is_refused(tmp_path):
+    with pytest.raises(UnsupportedError, match=r"currents that last differently(.|\n)*tau_syn_E = 5 and tau_syn_I = 5"):
+        stb.export(converted(synaptic=(0.75, 0.5))[0], "nir", tmp_path / "out")
+    with pytest.raises(UnsupportedError, match="synaptic currents"):
+        stb.export(converted()[0], "nir", tmp_path / "out", importer="norse")
+    draft = Draft(neuron=stb.IF(synaptic=(0.5, 0.5)))
+    both = [draft.input(6), draft.poisson(6)]
+    draft.readout(draft.dense(draft.neurons(draft.node(Add, *both)), 2))
+    with pytest.raises(UnsupportedError, match=r"beside spikes whose currents last(.|\n)*poisson_input = True"):
+        stb.export(draft.network(), "nir", tmp_path / "out")
