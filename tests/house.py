@@ -39,6 +39,11 @@ def files() -> dict[str, Path]:
     return found
 
 
+def called(call: ast.Call) -> str:
+    """The last name of what is called; empty where that is no name."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module of ours that a file imports, wherever in it: in functions and for types too."""
     package = ("snntoolbox", *path.relative_to(ROOT).with_suffix("").parts)
@@ -50,7 +55,7 @@ def imports(path: Path) -> Iterator[str]:
                 yield from (f"{module}.{a.name}" for a in node.names)
         elif isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.split(".")[0] == "snntoolbox")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and called(node) == "import_module":
             first = node.args[0]
             if isinstance(first, ast.Constant) and str(first.value).startswith("snntoolbox"):
                 yield first.value

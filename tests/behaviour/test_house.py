@@ -82,10 +82,11 @@ def type_checking(node):
 
 def walk(tree):
     """All nodes but those under ``if TYPE_CHECKING``."""
-    for child in ast.iter_child_nodes(tree):
-        if not type_checking(child):
-            yield child
-            yield from walk(child)
+    waiting = [tree]
+    while waiting:
+        found = [child for child in ast.iter_child_nodes(waiting.pop()) if not type_checking(child)]
+        yield from found
+        waiting += found
 
 
 def packages(tree):
@@ -95,7 +96,7 @@ def packages(tree):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield node.module.split(".")[0]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and house.called(node) == "import_module":
             named = node.args[0]
             yield from [named.value.split(".")[0]] if isinstance(named, ast.Constant) else []
 
@@ -141,7 +142,7 @@ FOUND_BY_NAME = {
 
 def test_few_import_what_no_rule_sees():
     def unseen(tree):
-        calls = (n for n in walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith("import_module"))
+        calls = (n for n in walk(tree) if isinstance(n, ast.Call) and house.called(n) == "import_module")
         return any(not (c.args and isinstance(c.args[0], ast.Constant)) for c in calls)
 
     assert {file for file, tree in trees().items() if unseen(tree)} == FOUND_BY_NAME

@@ -1,5 +1,7 @@
 """Slips that would otherwise change a result without a word."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -148,11 +150,18 @@ def run(folder, **keys):
     return main([str(folder / "demo_onnx.ini"), *short, *overrides])
 
 
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """The demo and what a run of it has left."""
+    folder = tmp_path_factory.mktemp("converted")
+    demo.copy_to(folder)
+    assert run(folder) == 0
+    return folder
+
+
 @pytest.fixture
-def workspace(tmp_path):
-    demo.copy_to(tmp_path)
-    assert run(tmp_path) == 0
-    return tmp_path
+def workspace(converted, tmp_path):
+    return shutil.copytree(converted, tmp_path, dirs_exist_ok=True)
 
 
 RELOAD = {"tools__parse": False, "tools__convert": False}

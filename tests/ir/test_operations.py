@@ -10,6 +10,7 @@ from node_catalogue import CASES as CATALOGUE
 from node_catalogue import LINEAR, graph_of
 
 from snntoolbox.conversion.spiking.populations import Convert
+from snntoolbox.ir import operations
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -264,6 +265,16 @@ def test_every_node_has_a_count_of_operations(case):
         assert cost == 0
     else:
         assert cost >= bias
+
+
+def test_a_network_is_counted_once(monkeypatch):
+    net, counted = network(SHAPE, conv("a", "z", ones(4, 4, 3, 3), padding=1)), []
+    count = operations.source_supports
+    monkeypatch.setattr(operations, "source_supports", lambda net: counted.append(net) or count(net))
+    assert [fan_out(net)["z"].sum() for _ in range(3)] == 3 * [brute_force(net, "z").sum()]
+    assert counted == [net]
+    with pytest.raises(ValueError, match="read-only"):
+        fan_out(net)["z"][:] = 0
 
 
 def test_two_sources_are_kept_apart():
