@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from needed import needed
+from waiting import PATIENCE
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before anything imports Keras
 # Every process, of those that run tests and of those that tests start, would compile the same files anew.
@@ -97,7 +98,8 @@ def browser():
     from playwright import sync_api as playwright
 
     with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        options = {"executable_path": chromium, "args": ["--no-sandbox"], "timeout": 1000 * PATIENCE}
+        opened = running.chromium.launch(**options)
         yield opened
         opened.close()
 

@@ -14,7 +14,7 @@ from snntoolbox.errors import BackendError
 
 log = logging.getLogger(__name__)
 
-_SECONDS = 60.0
+_SECONDS = 600.0
 _ASK = "import importlib.util as u, sys; print(*sys.version_info[:2], u.find_spec('{}') is not None)"
 _OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 

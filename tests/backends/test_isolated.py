@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from types import ModuleType
 
 import numpy as np
 import pytest
+from waiting import PATIENCE, until
 from watching import Seen
 
 from snntoolbox.backends import isolated
@@ -241,15 +241,12 @@ def test_a_script_needs_no_guard(start, tmp_path, standard_input):
     command = [sys.executable, program, str(tmp_path)]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    how = {"env": environment, "capture_output": True, "text": True, "timeout": PATIENCE}
+    done = subprocess.run(command, input=given, check=True, **how)
     once, pid = done.stdout.split()
     assert once == "once"
     assert os.listdir(tmp_path / "tmp") == []
-    for _ in range(50):
-        if not alive(int(pid)):
-            return
-        time.sleep(0.1)
-    pytest.fail("the process outlived the script")
+    until(lambda: not alive(int(pid)))
 
 
 KILLED = """
@@ -268,20 +265,16 @@ simulation.run(np.ones((1, 2)), steps=10**9, progress=lambda step: os.kill(os.ge
 def test_it_ends_with_a_caller_that_is_killed_in_the_middle_of_a_run(start, tmp_path):
     from snntoolbox.ir.io import save
 
-    slow = SIMULATOR.replace("progress(step)", "progress(step); __import__('time').sleep(60)")
+    slow = SIMULATOR.replace("progress(step)", "progress(step); __import__('time').sleep(3600)")
     (tmp_path / "fake_simulator.py").write_text(slow)
     save(start.network, tmp_path / "net.npz")
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
-    for _ in range(50):
-        if not alive(int(done.stdout)):
-            assert os.listdir(tmp_path / "tmp") == []
-            return
-        time.sleep(0.1)
-    pytest.fail("the process outlived its caller")
+    until(lambda: not alive(int(done.stdout)))
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_a_process_that_may_start_none_says_so(start, monkeypatch):

@@ -19,6 +19,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+from waiting import PATIENCE, until
 
 from snntoolbox.backends.inisim.simulation import Simulation
 from snntoolbox.ir.drawing import canvas
@@ -391,7 +392,7 @@ def test_a_signal_while_it_simulates(workspace, sent):
             break
     time.sleep(0.5)
     process.send_signal(getattr(signal, sent))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, seen + err
     assert words in err
     assert "Traceback" not in err
@@ -429,21 +430,15 @@ def test_a_signal_while_a_deployment_is_checked(workspace, tmp_path):
     call += ["--set", "simulation.num_to_test=2", "--set", "simulation.duration=2"]
     process = command(*call, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
     child = tmp_path / "child"
-    deadline = time.monotonic() + 120
-    while not (child.exists() and child.read_text().strip()):
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: process.poll() is not None or (child.exists() and child.read_text().strip()))
+    assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
     assert "ended by SIGTERM" in err
     assert "Traceback" not in err
     assert not [name for name in os.listdir(tmp_path) if name == "out" or "partial" in name]
-    ended = time.monotonic() + 10
-    while alive(int(child.read_text())) and time.monotonic() < ended:
-        time.sleep(0.05)
-    assert not alive(int(child.read_text()))
+    until(lambda: not alive(int(child.read_text())))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -451,7 +446,7 @@ def test_a_signal_while_a_deployment_is_checked(workspace, tmp_path):
 def test_a_full_disk_behind_standard_output(workspace):
     with open("/dev/full", "w") as full:
         process = command("inspect", str(workspace / "digits_cnn.onnx"), stdout=full, stderr=subprocess.PIPE)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert err == "snntoolbox: cannot write: No space left on device\n"
 
@@ -462,7 +457,7 @@ def test_a_reader_that_goes_away(workspace):
     )
     process.stdout.close()
     err = process.stderr.read()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     assert err == ""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 import snntoolbox as stb
 from snntoolbox import demo
@@ -102,7 +103,7 @@ def test_a_file_with_a_part_that_is_not_here_is_refused_by_its_name(tmp_path):
         "import snntoolbox as stb\nfrom snntoolbox.errors import DataError\n"
         f"try:\n    stb.load_network({str(path)!r})\nexcept DataError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert f"not known here: {Tiring.__module__}:Tiring" in done.stdout
     assert f"import {Tiring.__module__} first" in done.stdout
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from waiting import PATIENCE
 
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
@@ -28,6 +29,7 @@ TWO = pytest.mark.parametrize("page", [ALL[0], ALL[3]], ids=str, indirect=True)
 def page(request, browser, report):
     width, scheme = request.param
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.set_default_timeout(1000 * PATIENCE)
     page.said, page.asked = [], []
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))

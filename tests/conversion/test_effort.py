@@ -46,10 +46,10 @@ TOO_MUCH = {
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_too_much_is_refused_at_once(name):
     shape, nodes, message = TOO_MUCH[name]
-    graph, start = chain(shape, *nodes), time.perf_counter()
+    graph, start = chain(shape, *nodes), time.process_time()
     with pytest.raises(FrontendError, match=f"(?s){message}"):
         check_effort(graph)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("command", ["inspect", "run"])
@@ -71,10 +71,10 @@ def test_the_command_line_refuses_it_too(command, tmp_path, capsys):
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     np.savez(tmp_path / "x_test.npz", np.zeros((4, 16, 1, 1), np.float32))
     (tmp_path / "c.ini").write_text("[paths]\nfilename_ann = m.onnx\n[simulation]\nduration = 4\n")
-    start = time.perf_counter()
+    start = time.process_time()
     assert main([command, str(tmp_path / ("m.onnx" if command == "inspect" else "c.ini"))]) == 2
     assert "multiplications per sample" in capsys.readouterr().err
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_real_size_is_taken():

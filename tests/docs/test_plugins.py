@@ -9,6 +9,7 @@ import tomllib
 
 import pytest
 from doc_pages import marked
+from waiting import PATIENCE
 
 from snntoolbox.workflow import demo
 
@@ -34,7 +35,7 @@ def python(arguments, packages, folder):
     path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from needed import needed
+from waiting import PATIENCE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEEDS = {  # folder -> packages beyond the core
@@ -27,7 +28,8 @@ def run(*arguments, cwd):
     # Many threads on few cores slow networks this small down, the more the more tests run beside this one.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(EXAMPLES.parent)}
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    how = {"cwd": cwd, "env": environment, "capture_output": True, "text": True, "timeout": PATIENCE}
+    done = subprocess.run(command, check=False, **how)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -76,7 +78,8 @@ def test_the_notebook_tells_what_it_shows(tmp_path, monkeypatch):
         cell.pop("outputs", None)
         cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(fresh, timeout=300, kernel_name="python3", resources=resources).execute()
+    patient = {"timeout": PATIENCE, "startup_timeout": PATIENCE}
+    NotebookClient(fresh, kernel_name="python3", resources=resources, **patient).execute()
     assert [shown_kinds(cell) for cell in fresh.cells] == [shown_kinds(cell) for cell in kept.cells]
     assert sum(kinds.count("image/png") for kinds in map(shown_kinds, fresh.cells)) == 7
     assert [printed(cell) for cell in fresh.cells] == [printed(cell) for cell in kept.cells]

@@ -482,9 +482,9 @@ def resnet20():
 
 def test_a_residual_network_is_counted_in_two_seconds():
     net = resnet20()
-    start = time.perf_counter()
+    start = time.process_time()
     found = fan_out(net)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert found["8o"].tolist() == np.full((64, 8, 8), 10).tolist()
     assert found["0o"][0, 5, 5] == 9 * 16 + 1  # the next convolution and the shortcut around it
     assert found["2o"][0, 4, 4] == 1 * 32 + 32  # stride 2: this position lies in one window, and in the shortcut's

@@ -12,7 +12,7 @@ from snntoolbox.ir import scratch
 from snntoolbox.ir.scratch import PREFIX, Scratch, clear
 
 OWNER = "import sys, time; from snntoolbox.ir.scratch import Scratch; from pathlib import Path; "
-OWNER += "s = Scratch(Path(sys.argv[1])); (s.path / 'half').write_text('x'); print('ready', flush=True); time.sleep(60)"
+OWNER += "s = Scratch(Path(sys.argv[1])); (s.path / 'half').write_text('x'); print('ready', flush=True); time.sleep(99)"
 
 
 def owner(folder):

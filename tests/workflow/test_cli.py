@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from waiting import PATIENCE
 
 from snntoolbox import __version__
 from snntoolbox.errors import DataError
@@ -38,7 +39,7 @@ def called(*arguments):
     """Run as a user does; returns the exit code, standard output and standard error."""
     call = [sys.executable, "-m", "snntoolbox.workflow.cli", *arguments]
     environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}  # importing readline sets them
-    done = subprocess.run(call, capture_output=True, encoding="utf-8", timeout=120, env=environment)
+    done = subprocess.run(call, capture_output=True, encoding="utf-8", timeout=PATIENCE, env=environment)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -240,15 +241,14 @@ def test_a_signal_that_a_callback_drops_is_sent_again(sent, code, monkeypatch, c
 
     def busy(options):
         callback()
-        time.sleep(10)
+        time.sleep(3600)
 
     monkeypatch.setattr("snntoolbox.workflow.commands.capabilities.execute", busy)
-    hook, begin = sys.unraisablehook, time.monotonic()
+    hook = sys.unraisablehook
     try:
         assert cli.main(["capabilities"]) == code
     finally:
         signal.signal(number, before)
-    assert time.monotonic() - begin < 5
     assert sys.unraisablehook is hook
     assert capsys.readouterr().err.count("results of earlier runs are as they were") == 1
 
@@ -324,7 +324,7 @@ ENDINGS = {
 def test_a_signal_at_the_very_end_changes_nothing(ending, name):
     when, code = ENDINGS[ending]
     script = PROGRAM.format(name=name, when=when.format(name=name))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE)
     expected = {"SIGINT": 2, "SIGTERM": 143, "SIGHUP": 129}[name] if code is None else code
     messages = 1 if code is None else 0
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (expected, "all of it\n", messages), done.stderr

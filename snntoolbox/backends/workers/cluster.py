@@ -14,7 +14,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from snntoolbox.backends.workers.local import cores, dask, event_loop, local_workers, silenced
+from snntoolbox.backends.workers.local import BUSY_SECONDS, cores, dask, event_loop, local_workers, silenced
 from snntoolbox.errors import BackendError, SNNToolboxError
 from snntoolbox.ir.interrupts import held_back
 
@@ -31,9 +31,14 @@ TRIES = 4
 MOST_PER_CORE = 16
 """Beyond so many processes per core a number of workers is a slip of the pen."""
 
-CONNECT_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0
-"""How long a cluster may be without any worker."""
+CONNECT_SECONDS = 30.0
+"""So long a scheduler that others have started may take to answer; ours is there, however long it takes."""
+
+FIRST_SECONDS = 30.0
+"""So long it may be before it has a first worker."""
+
+PATIENCE_SECONDS = 300.0
+"""How long a cluster may be without any worker later."""
 
 _LOOK_SECONDS = 1.0
 _CONNECTED = ("running", "connecting")
@@ -46,6 +51,12 @@ _SETTINGS = {
     # The last messages are kept for debugging, a thousand of them unless told otherwise: the samples are in them.
     "distributed.admin.low-level-log-length": 2,
     "distributed.scheduler.allowed-failures": TRIES - 1,
+}
+_OWN_SETTINGS = {
+    # A process of this machine that has ended closes its connections: one that says nothing is only busy.
+    "distributed.comm.timeouts.connect": BUSY_SECONDS,
+    "distributed.comm.timeouts.tcp": BUSY_SECONDS,
+    "distributed.scheduler.worker-ttl": None,
 }
 
 
@@ -84,12 +95,14 @@ class Cluster:
         with ExitStack() as stack:
             with held_back():  # Dask, stopped while it starts, leaves processes behind
                 dask("distributed")  # first: settings that are taken back would take those that it brings with them
-                stack.enter_context(dask("dask").config.set(_SETTINGS))
+                settings = _SETTINGS if self.scheduler else {**_SETTINGS, **_OWN_SETTINGS}
+                stack.enter_context(dask("dask").config.set(settings))
                 stack.enter_context(silenced())
                 loop = stack.enter_context(event_loop())
                 where = self.scheduler or stack.enter_context(local_workers(self.workers, loop))
-                self._client = stack.enter_context(_connected(where, loop))
-                self._check_versions()
+                seconds = CONNECT_SECONDS if self.scheduler else BUSY_SECONDS
+                self._client = stack.enter_context(_connected(where, loop, seconds))
+                self._check_versions(FIRST_SECONDS if self.scheduler else BUSY_SECONDS)
             self._stack = stack.pop_all()
         return self
 
@@ -162,10 +175,10 @@ class Cluster:
         if self._client.status not in _CONNECTED:
             raise BackendError(f"the connection to the scheduler {self.scheduler} is lost")
 
-    def _check_versions(self) -> None:
-        """Every worker has this package in this version."""
+    def _check_versions(self, seconds: float) -> None:
+        """Every worker has this package in this version; the first one is waited for so long."""
         try:
-            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            self._client.wait_for_workers(1, timeout=seconds)
         except TimeoutError:
             raise BackendError(
                 f"scheduler {self.scheduler} has no workers", hint="start some: dask worker ADDRESS"
@@ -281,9 +294,9 @@ def _client(base: type[Any]) -> type[Any]:
 
 
 @contextmanager
-def _connected(where: Any, loop: Any) -> Iterator[Any]:
+def _connected(where: Any, loop: Any, seconds: float) -> Iterator[Any]:
     try:
-        client = _client(dask("distributed").Client)(where, loop=loop, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = _client(dask("distributed").Client)(where, loop=loop, timeout=seconds, set_as_default=False)
     except TypeError:  # Dask's way to say that it has no certificate for a tls:// address
         raise BackendError(
             f"the scheduler {where} wants certificates, and Dask is configured with none",

@@ -20,7 +20,9 @@ from snntoolbox.ir.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
-_CLOSE_SECONDS = 20.0
+BUSY_SECONDS = 600.0
+"""What processes of our own may take to start, to answer and to end: a machine may be busy, or stand still."""
+
 _GRACE_SECONDS = 1.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -79,7 +81,7 @@ def event_loop() -> Iterator[Any]:
         yield loop
     finally:
         loop.add_callback(stop.set)
-        thread.join(_CLOSE_SECONDS)
+        thread.join(BUSY_SECONDS)
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def local_workers(workers: int, loop: Any) -> Iterator[Any]:
         try:
             yield cluster
         finally:
-            cluster.close(timeout=_CLOSE_SECONDS)
+            cluster.close(timeout=BUSY_SECONDS)
 
 
 _NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 import snntoolbox as stb
 from snntoolbox.analysis.conformance import exporters
@@ -57,7 +58,7 @@ def test_hardware_gives_the_spikes_of_the_network_that_is_read_back(case, monkey
     monkeypatch.setattr(checks.shutil, "which", lambda program: None if program == "verilator" else which(program))
     seen = []
     monkeypatch.setattr(exporters, "export", lambda *a, **k: seen.append(stb.export(*a, **k)) or seen[-1])
-    options = {"target": "generic", "sim_seconds": 60, "synth_seconds": 0}
+    options = {"target": "generic", "sim_seconds": PATIENCE, "synth_seconds": 0}
     assert check_case(exporter_named("fpga"), CASES[case], **options) == "passed"
     passed = [check.goal for check in seen[0].checks if check.passed]
     assert [goal.partition(":")[0] for goal in passed] == ["Icarus", "Icarus"]

@@ -136,11 +136,11 @@ def test_trials_that_are_too_long_are_not_begun(small, monkeypatch):
         return measured(self, recipe, duration)
 
     monkeypatch.setattr(trials.Trials, "measured", measuring)
-    begin = time.perf_counter()
+    begin = time.process_time()
     words = r"1000000 steps on 48 samples should take about \d+ (minutes|hours|days)"
     with pytest.raises(ConversionError, match=words):
         stb.tune(*small, steps=[1_000_000], budget=2)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
     assert 8 < max(longest) < 1e5 * 8
     found = stb.tune(*small, steps=[4, 1_000_000], budget=2)
     assert found.untried[1_000_000] > 100

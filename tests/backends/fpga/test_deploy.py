@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drawn import network, samples
+from waiting import PATIENCE
 
 import snntoolbox as stb
 from snntoolbox.backends.fpga.checks import clocks, run_goal
@@ -86,7 +87,7 @@ def test_other_networks_are_exact_and_counted(name, queue, tmp_path):
     x = samples(net)
     made = stb.deploy(net, x, tmp_path / "build", target="generic", duration=8, samples=2, lanes=2,
                       queue=queue, sim_seconds=0, synth_seconds=0)  # fmt: skip
-    assert run_goal(made.folder, "sim", (), 60).passed
+    assert run_goal(made.folder, "sim", (), PATIENCE).passed
     run = stb.simulate(net, x, duration=8, record=stb.Record())
     assert made.report["spikes"] == sum(int(c.sum()) for c in run.counts.values()) / 2
     assert made.report["clocks_estimated"] == pytest.approx(clocks(made.folder, "sim"), rel=0.12)
@@ -151,11 +152,11 @@ def test_a_wrong_weight_fails_the_check(tmp_path):
     net = network()
     made = stb.deploy(net, samples(net), tmp_path / "build", target="generic", duration=8, samples=2, sim_seconds=0,
                       synth_seconds=0)  # fmt: skip
-    assert run_goal(made.folder, "sim", (), 60).passed
+    assert run_goal(made.folder, "sim", (), PATIENCE).passed
     memory = next((made.folder / "rtl").glob("*_weights.mem"))
     lines = memory.read_text().splitlines()
     memory.write_text("\n".join([lines[0], *(f"{int(w, 16) ^ 16:x}" for w in lines[1:])]))
-    found = run_goal(made.folder, "sim", (), 60)
+    found = run_goal(made.folder, "sim", (), PATIENCE)
     assert found.outcome == "failed"
     assert "FAIL" in found.why
 
@@ -179,7 +180,7 @@ def test_potentials_saturate_on_request_and_the_loss_is_told(name, tmp_path):
     made = stb.deploy(net, x, tmp_path / "build", target="generic", duration=40, samples=2, membrane_bits=bits,
                       saturate=True, sim_seconds=0, synth_seconds=0)  # fmt: skip
     assert max(layer.bits for layer in made.project.design.layers if layer.spikes) == bits
-    assert run_goal(made.folder, "sim", (), 60, "STALLS=3").passed
+    assert run_goal(made.folder, "sim", (), PATIENCE, "STALLS=3").passed
     found = made.report["saturation"]
     assert {layer["label"]: layer["needed"] for layer in found["layers"]} == {
         label: width for label, width in needed.items() if width > bits

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE
 
 CODE = """
 import resource
@@ -32,7 +33,7 @@ print(*peaks)
 @pytest.mark.parametrize(("network", "engine"), [("draft.network()", "auto"), ("Quantize(8)(draft.network())", "auto")])
 def test_memory_does_not_grow_with_the_steps(network, engine):
     code = CODE.format(network=network, engine=engine)
-    found = subprocess.run([sys.executable, "-c", code], check=True, timeout=300, capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE, capture_output=True, text=True)
     _, before, _, after = map(int, found.stdout.split())
     # One layer's spikes of the longest run would take 2 * 65536 * 1024 bytes.
     assert after - before < 20

@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.verilog.axi_text import axi_module
@@ -183,6 +184,6 @@ def test_there_is_no_multiplier(lanes, tmp_path):
     write(tmp_path, hardware(design))
     script = f"read_verilog *.v; hierarchy -top {design.module}; proc; flatten; opt; select -assert-none t:$mul"
     done = subprocess.run(
-        ["yosys", "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        ["yosys", "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stdout[-500:]

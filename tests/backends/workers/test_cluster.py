@@ -13,6 +13,7 @@ from multiprocessing import resource_tracker
 
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 from snntoolbox import __version__
 from snntoolbox.backends import simulate as simulating
@@ -161,7 +162,8 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_workers_without_this_package_are_refused(kind, empty, tmp_path):
+def test_workers_without_this_package_are_refused(kind, empty, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_SECONDS", PATIENCE)
     content, message = FOREIGN[kind]
     (tmp_path / "snntoolbox").mkdir()
     (tmp_path / "snntoolbox" / "__init__.py").write_text(content)
@@ -188,7 +190,7 @@ def test_workers_without_this_package_are_refused(kind, empty, tmp_path):
 
 
 def test_a_scheduler_without_workers_is_refused(monkeypatch):
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(module, "FIRST_SECONDS", 0.5)
     with (
         distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as there,
         pytest.raises(BackendError, match="has no workers"),
@@ -349,11 +351,11 @@ def test_an_interrupt_ends_everything(running, tmp_path):
     script, others = running
     assert len(others) >= 2
     os.killpg(script.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    _, said = script.communicate(timeout=30)
+    _, said = script.communicate(timeout=PATIENCE)
     assert script.returncode in (1, 130, -signal.SIGINT)
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert said.count("Traceback") == 1, said  # ours alone: workers never saw it
-    _, alive = psutil.wait_procs(others, timeout=10)
+    _, alive = psutil.wait_procs(others, timeout=PATIENCE)
     assert alive == []
     assert os.listdir(tmp_path / "tmp") == []
 
@@ -362,7 +364,7 @@ def test_an_interrupt_ends_everything(running, tmp_path):
 def test_workers_end_with_a_process_that_is_killed(running):
     script, others = running
     script.kill()
-    _, alive = psutil.wait_procs(others, timeout=10)
+    _, alive = psutil.wait_procs(others, timeout=PATIENCE)
     assert alive == []
 
 
@@ -373,7 +375,7 @@ def test_a_cluster_ends_with_its_block(caplog):
         during = set(psutil.Process().children(recursive=True)) - before
     assert len(during) >= 2
     assert caplog.records == []  # nor does Dask talk to our user
-    assert psutil.wait_procs(list(during), timeout=10)[1] == []
+    assert psutil.wait_procs(list(during), timeout=PATIENCE)[1] == []
 
 
 def test_dask_never_starts_a_loop_itself(monkeypatch):
@@ -411,7 +413,7 @@ def test_a_signal_while_workers_start_waits_and_ends_them(moment, monkeypatch):
 
         return context
 
-    def checked(self):
+    def checked(self, seconds):
         with step("checking")():
             pass
 

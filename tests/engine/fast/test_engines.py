@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from waiting import PATIENCE
 
 from snntoolbox.analysis.conformance.cases import cases
 from snntoolbox.analysis.conformance.checks import check
@@ -255,7 +256,7 @@ for case in cases():
         check(InisimBackend(), case)
 assert "torch" in sys.modules and "numba" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 
 
 def test_a_readout_may_have_the_name_of_the_layer_that_it_reads(options):

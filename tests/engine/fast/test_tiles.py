@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from waiting import PATIENCE
 
 from snntoolbox.engine.fast import jit, products_tile_loops, products_tiled
 from snntoolbox.engine.fast.bytes_layout import rows
@@ -209,7 +210,7 @@ for weights in (np.int8, np.float64):
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
     folder = Path(__file__).parents[3]
     environment["PYTHONPATH"] = os.pathsep.join([str(folder), environment.get("PYTHONPATH", "")])
-    subprocess.run([sys.executable, "-c", code], env=environment, cwd=folder, check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=folder, check=True, timeout=PATIENCE)
 
 
 def test_packed_weights_hold_every_weight_once():

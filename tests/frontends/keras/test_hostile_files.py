@@ -181,7 +181,7 @@ def _whole(kind, path):
 def test_damage_raises_only_our_errors(tmp_path, kind):
     content = _whole(kind, tmp_path / kind)
     rng, path = np.random.default_rng(0), tmp_path / f"damaged{Path(kind).suffix}"
-    start, refused = time.monotonic(), 0
+    start, refused = time.process_time(), 0
     for i in range(60):
         damaged = bytearray(content)
         for at in rng.integers(0, len(content), int(rng.choice([1, 8, 64]))):
@@ -194,7 +194,7 @@ def test_damage_raises_only_our_errors(tmp_path, kind):
         except SNNToolboxError:
             refused += 1
     assert refused > 20
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 60
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -285,10 +285,10 @@ CIRCLES = {
 def test_links_in_weights(tmp_path, how):
     change, message = CIRCLES[how]
     _weights_edited(tmp_path / "m.keras", change)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(FrontendError, match=message):
         FRONTEND.open(tmp_path / "m.keras")
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("key", ["weight_names", "layer_names"])
@@ -321,7 +321,7 @@ def test_models_that_call_one_another_twice(tmp_path, empty):
         first = old.layer("InputLayer", "in", [], batch_input_shape=[None, 4])
         model = old.functional([first, inner], ["in"], [f"m{i}"])
         model["config"]["output_layers"] = [[f"m{i}", 1, 0]]
-    path, start = old.write_h5(tmp_path / "m.h5", model, {}), time.monotonic()
+    path, start = old.write_h5(tmp_path / "m.h5", model, {}), time.process_time()
     with pytest.raises(FrontendError, match="so often"):
         FRONTEND.open(path)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10

@@ -165,7 +165,7 @@ def test_what_takes_long_or_much_is_refused_before_it_is_tried(how, build, monke
     run = ReferenceEvaluator.run
     monkeypatch.setattr(ReferenceEvaluator, "run", lambda s, *a: evaluated.append(s.proto_.graph.node[0]) or run(s, *a))
     nodes = {**NOT_LISTED, **HUGE}[how]
-    model, start = with_constant(nodes, build), time.perf_counter()
+    model, start = with_constant(nodes, build), time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(SNNToolboxError):
@@ -173,7 +173,7 @@ def test_what_takes_long_or_much_is_refused_before_it_is_tried(how, build, monke
         assert tracemalloc.get_traced_memory()[1] < 2**29
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert not any("k" in node.output for node in evaluated)
 
 

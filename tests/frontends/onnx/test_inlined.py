@@ -52,10 +52,10 @@ TOO_MANY = {
 @pytest.mark.parametrize("how", TOO_MANY)
 def test_functions_that_grow_without_end(how, build):
     functions, name, message = TOO_MANY[how]
-    model, start = calling(build, name, functions), time.perf_counter()
+    model, start = calling(build, name, functions), time.process_time()
     with pytest.raises(FrontendError, match=message):
         FRONTEND.open(model)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_weight_within_a_function_counts_each_time(build):

@@ -142,10 +142,10 @@ def test_a_new_configuration_holds_what_it_was_given(tmp_path, text):
     ids=["keys", "sections", "lines", "unknown sections"],
 )
 def test_many_problems_take_no_time_and_are_not_all_told(read, lines):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read("\n".join(lines))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert len(str(caught.value)) < 5000
     assert str(caught.value).count("\n") > 20
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from waiting import PATIENCE
 
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.gui.folder import WorkFolder
@@ -17,7 +18,6 @@ from snntoolbox.workflow.gui.session import Session
 
 CI = bool(os.environ.get("CI"))
 pytestmark = pytest.mark.long
-PATIENCE = 60_000
 SHORT = {"num_to_test": "100", "duration": "16", "batch_size": "50"}
 TABS = ("Open", "Settings", "Run", "Report", "Two runs")
 
@@ -37,7 +37,7 @@ class Server:
 
     def ask(self, path, **headers):
         """The code and the text with which a request is answered."""
-        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=PATIENCE)
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
@@ -56,12 +56,12 @@ def server(tmp_path_factory):
     yield server
     if server.process.poll() is None:
         server.process.send_signal(signal.SIGINT)
-        server.process.wait(30)
+        server.process.wait(PATIENCE)
 
 
 def opened(browser, server, width=1280, scheme="light"):
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(1000 * PATIENCE)
     page.said, page.asked = [], []
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))
@@ -243,7 +243,7 @@ def test_a_sweep_and_two_of_its_runs_side_by_side(page):
     from playwright.sync_api import expect
 
     for name in ("duration (ms)", "simulation.duration"):
-        expect(page.get_by_role("row", name=name).get_by_role("cell")).to_have_text(["2", "4"], timeout=PATIENCE)
+        expect(page.get_by_role("row", name=name).get_by_role("cell")).to_have_text(["2", "4"], timeout=1000 * PATIENCE)
     assert page.locator(".two iframe").count() == 2
 
 
@@ -290,6 +290,7 @@ def test_axe_finds_no_serious_fault(browser, server, width, scheme):
     for tab in TABS:
         show(page, tab)
         time.sleep(0.5)  # colours change slowly
+        page.wait_for_function("!document.getAnimations().some(a => a instanceof CSSTransition)")
         assert (tab, faults(page)) == (tab, [])
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
     show(page, "Settings")
@@ -314,7 +315,7 @@ def test_two_tabs_show_the_same_settings(page, browser, server):
 
 def test_a_second_page_in_the_folder_is_refused(server):
     words = [sys.executable, "-m", "snntoolbox", "gui", str(server.folder), "--no-browser"]
-    second = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert second.returncode == 2
     assert "another page is open" in second.stderr
 
@@ -324,7 +325,7 @@ def test_a_closed_terminal_ends_it(tmp_path):
     server = Server(tmp_path)
     assert server.ask("/")[0] == 403
     server.process.send_signal(signal.SIGHUP)
-    assert server.process.wait(30) == 129
+    assert server.process.wait(PATIENCE) == 129
 
 
 def test_who_has_no_token_or_asks_for_more_is_kept_out(server, browser):
@@ -370,5 +371,5 @@ def test_ctrl_c_ends_it_and_what_runs(page, server):
     children = server.children
     page.goto("about:blank")
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(30) == 0
+    assert server.process.wait(PATIENCE) == 0
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []

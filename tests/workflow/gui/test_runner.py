@@ -7,6 +7,7 @@ import time
 
 import psutil
 import pytest
+from waiting import until
 
 from snntoolbox.errors import SNNToolboxError
 from snntoolbox.workflow.gui import runner as module
@@ -19,8 +20,8 @@ TELLS = 'for last; do :; done; file=${last#--progress=}; echo \'{"what": "stage"
 def start(tmp_path):
     running = []
 
-    def started(script, *arguments):
-        runner = Runner(tmp_path, program=("sh", "-c", TELLS + script))
+    def started(script, *arguments, first=""):
+        runner = Runner(tmp_path, program=("sh", "-c", first + TELLS + script))
         runner.start("run", arguments)
         running.append(runner)
         return runner
@@ -30,18 +31,13 @@ def start(tmp_path):
         runner.close(0.1)
 
 
-def ended(runner, seconds=20):
-    end = time.monotonic() + seconds
-    while not runner.poll():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+def ended(runner):
+    until(runner.poll)
     return runner.ended
 
 
 def until_told(runner):
-    while not runner.told.stage:
-        runner.poll()
-        time.sleep(0.01)
+    until(lambda: runner.poll() or runner.told.stage)
 
 
 def test_it_is_followed_to_its_end(start):
@@ -68,9 +64,8 @@ def test_there_is_one_at_a_time(start):
 
 
 def test_it_is_stopped_as_by_ctrl_c(start):
-    runner = start("trap 'echo kept; exit 2' INT; while :; do sleep 0.05; done")
+    runner = start("while :; do sleep 0.05; done", first="trap 'echo kept; exit 2' INT; ")
     until_told(runner)
-    time.sleep(0.1)
     runner.stop()
     assert runner.is_stopping
     end = ended(runner)
@@ -82,13 +77,10 @@ def test_who_does_not_stop_is_killed_with_what_it_started(start, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
     runner = start("trap '' INT; sleep 60 & echo $!; while :; do sleep 0.05; done")
     until_told(runner)
-    while not runner.output():
-        time.sleep(0.01)
-    child = int(runner.output())
+    child = int(until(runner.output))
     runner.stop()
     assert ended(runner).code == -signal.SIGKILL
-    time.sleep(0.1)
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_its_death_is_told(start):
