@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from snntoolbox.backends.fpga.targets import Device
 from snntoolbox.backends.programs import printed
 from snntoolbox.backends.protocol import Check
 from snntoolbox.backends.verilog.tools import share_compiled
+from snntoolbox.ir.interrupts import held_back
 from snntoolbox.ir.progress import Advance, bar, portion
 
 _LAST_LINES = 8
@@ -41,22 +42,36 @@ def run_goal(
     if missing:
         return Check(goal=name, outcome="not checked", why=f"{', '.join(missing)} not installed")
     begun = time.monotonic()
-    # A group of its own, so that what make has started ends with it.
-    with subprocess.Popen(
-        ["make", "-s", goal, *settings], cwd=folder, text=True, errors="replace", start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process, _looking(shares or {goal: None}) as look:  # fmt: skip
-        try:
-            said = printed(process, look, seconds)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-            return Check(goal=name, outcome="not finished", why=f"not finished in {seconds:g} s", seconds=seconds)
+    try:
+        with _looking(shares or {goal: None}) as look:
+            code, said = _made(folder, [goal, *settings], look, seconds)
+    except subprocess.TimeoutExpired:
+        return Check(goal=name, outcome="not finished", why=f"not finished in {seconds:g} s", seconds=seconds)
     took = round(time.monotonic() - begun, 1)
-    if process.returncode:
+    if code:
         return Check(goal=name, outcome="failed", why="\n".join(said.splitlines()[-_LAST_LINES:]), seconds=took)
     return Check(goal=name, outcome="passed", seconds=took)
+
+
+def _made(folder: Path, words: list[str], look: Callable[[], None], seconds: float) -> tuple[int, str]:
+    """The exit code of make and what it printed; it ends, and what it has started, where this is left early."""
+    process: subprocess.Popen[str] | None = None
+    try:
+        with held_back():  # a signal while it is started would leave it behind
+            process = subprocess.Popen(
+                ["make", "-s", *words], cwd=folder, text=True, errors="replace", start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        said = printed(process, look, seconds)
+    except BaseException:
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its group: what make has started ends with it
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+        raise
+    return process.returncode, said
 
 
 Shares = Mapping[str, Callable[[], float] | None]

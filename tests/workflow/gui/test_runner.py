@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 
 import psutil
 import pytest
@@ -102,12 +101,10 @@ def test_it_notices_that_whoever_started_it_is_gone(tmp_path):
     waits = "import sys; print(sys.argv[2]); sys.stdin.buffer.read(); print('gone', flush=True)"
     runner = Runner(tmp_path, program=(sys.executable, "-c", waits))
     runner.start("run", ())
-    while "--end-with-input" not in runner.output():
-        time.sleep(0.01)
+    until(lambda: "--end-with-input" in runner.output())
     assert not runner.poll()
     runner._running.process.stdin.close()
-    while "gone" not in runner.output():
-        time.sleep(0.01)
+    until(lambda: "gone" in runner.output())
     runner.close()
 
 
