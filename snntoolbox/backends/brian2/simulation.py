@@ -197,10 +197,9 @@ class _Network:
         )
         group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
         group.weight = group.fired = 1
-        if code.clamped is not None:
-            group.restart = np.tile(spread(code.clamped.potential, cells.shape), self.host.samples)
-        if recurring is not None:
-            group.restart = np.tile(spread(recurring.potential, cells.shape), self.host.samples)
+        kept = code.clamped if recurring is None else recurring
+        if kept is not None:
+            group.restart = np.tile(spread(kept.potential, cells.shape), self.host.samples)
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
         weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""

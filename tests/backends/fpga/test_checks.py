@@ -4,8 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 
+import psutil
 import pytest
+from waiting import until
 
 from snntoolbox.backends.fpga import checks
 
@@ -33,17 +36,25 @@ def started(monkeypatch):
     Started.signalled = True
     monkeypatch.setattr(checks.subprocess, "Popen", Started)
     yield found, Started
-    for pid in found:
-        assert not alive(pid)
-
-
-def alive(pid):
     try:
-        os.killpg(pid, 0)
-    except ProcessLookupError:
-        return False
-    os.killpg(pid, signal.SIGKILL)
-    return True
+        for group in found:
+            until(lambda: not living(group))  # noqa: B023
+    finally:
+        for group in found:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+
+
+def living(group):
+    """The processes of a group that have not ended."""
+    processes = psutil.process_iter(["status"])
+    alive = [p.pid for p in processes if p.info["status"] != psutil.STATUS_ZOMBIE]
+    return [pid for pid in alive if group_of(pid) == group]
+
+
+def group_of(pid):
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid)
 
 
 class EndedError(BaseException):
