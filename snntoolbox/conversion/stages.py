@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.conversion.converted import ConvertedNetwork
+from snntoolbox.conversion.corrections.choose import Choice
 from snntoolbox.conversion.corrections.correct import Correct
 from snntoolbox.conversion.corrections.correct_layers import STARTING
+from snntoolbox.conversion.corrections.sample_steps import correcting, fitting, quick_steps
 from snntoolbox.conversion.corrections.simulated_readouts import with_read_outs_fitted
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.models import graph_of
@@ -79,7 +81,7 @@ def convert(
     if changed in STARTING and duration is not None and data is not None:
         warning = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
         log.warning(warning, changed)
-    network = spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes)
+    network = spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes, settled.choice)
     return ConvertedNetwork.of(_with_trained_steps(network, lowered, recipe.dt).replaced(original=lowered))
 
 
@@ -100,19 +102,22 @@ def spiking(
     duration: float | None = None,
     device: str = "cpu",
     notes: tuple[str, ...] = (),
+    choice: Choice | None = None,
 ) -> SpikingNetwork:
     """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known.
 
-    `recipe` is a settled one; `notes` are kept with the network.
+    `recipe` is a settled one; `notes` are kept with the network. What the `choice` of its correction has corrected is
+    not corrected again, but where that takes no time.
     """
-    network = _corrected(lowered, scales, data, recipe, duration, device, notes)
+    network = _corrected(lowered, scales, data, recipe, duration, device, notes, choice)
     if errors := table_errors(network, lowered):
         log.info("smooth functions by %d tables, which are off by %.2g at most", len(errors), max(errors.values()))
     # Behind the corrections, which go layer by layer and know no layers that wait.
     built = Clamp(dict(recipe.clamps))(WinnerTakeAll()(network) if recipe.max_pool == "wta" else network)
     if built is not network and duration is not None and data is not None and recipe.readout_correction:
-        first = [a[: recipe.readout_correction] for a in data]
-        built = with_read_outs_fitted(built, lowered, first, run_steps(built, duration), device)
+        steps = run_steps(built, duration)
+        first = [a[: _fitting(built, steps, len(data[0]), recipe)] for a in data]
+        built = with_read_outs_fitted(built, lowered, first, steps, device)
     network = built
     if recipe.bias == "neuron":
         network = BiasNeuron()(network)
@@ -135,6 +140,7 @@ def _corrected(
     duration: float | None,
     device: str,
     notes: tuple[str, ...],
+    choice: Choice | None,
 ) -> SpikingNetwork:
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
@@ -153,15 +159,29 @@ def _corrected(
         return network
     steps, readouts = run_steps(network, duration), recipe.readout_correction > 0
     layers = None if recipe.layer_correction == "none" else recipe.layer_correction
-    samples = max(recipe.correction_samples if layers else 0, recipe.readout_correction)
-    first = [a[:samples] for a in data]
+    corrected = 0
     if layers is not None and network.schedule is None:
-        network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, first)
+        most = max(recipe.correction_samples, recipe.readout_correction)
+        corrected = correcting(network, steps, len(data[0]), most)
+        again = corrected * steps <= quick_steps(network)  # on more samples than in its trial
+        if choice is not None and choice.network is not None and not again:
+            network, corrected = choice.network.replaced(notes=notes, calibrated=calibrated), choice.corrected
+        else:
+            first = [a[:corrected] for a in data]
+            network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, first)
     elif readouts:
-        network = with_read_outs_fitted(network, lowered, first, steps, device)
+        corrected = _fitting(network, steps, len(data[0]), recipe)
+        network = with_read_outs_fitted(network, lowered, [a[:corrected] for a in data], steps, device)
     fitted = layers is not None or readouts or recipe.threshold_rule == "mmse"
-    corrected = min(samples, len(data[0])) if layers is not None or readouts else 0
     return network.replaced(duration=float(duration), corrected=corrected) if fitted else network
+
+
+def _fitting(network: SpikingNetwork, steps: int, samples: int, recipe: Recipe) -> int:
+    """How many of so many calibration samples fit read-outs; counts of whole windows are found in one pass."""
+    if recipe.chosen_schedule.in_turn:
+        layers = recipe.correction_samples if recipe.layer_correction != "none" else 0
+        return min(samples, max(layers, recipe.readout_correction))
+    return fitting(network, steps, samples, recipe.readout_correction)
 
 
 def _calibrated(lowered: Graph, data: Sequence[Array] | None, recipe: Recipe) -> dict[str, DataRange]:

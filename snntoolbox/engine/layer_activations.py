@@ -16,10 +16,22 @@ from snntoolbox.ir.nodes import Input
 
 
 class Activations:
-    """The analogue graph, cut at its rectifiers: their values are kept while a later layer still reads them."""
+    """The analogue graph, cut at its rectifiers: their values are kept while a later layer still reads them.
 
-    def __init__(self, graph: Graph, x: Sequence[Array], network: SpikingNetwork, *, device: torch.device) -> None:
-        self.graph = graph
+    Those that are `known` are not computed, and others are added to it.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        x: Sequence[Array],
+        network: SpikingNetwork,
+        *,
+        device: torch.device,
+        known: dict[str, Array] | None = None,
+    ) -> None:
+        self.graph, self.known = graph, {} if known is None else known
+        self._remembers = known is not None
         ends = {n.name: None for n in graph.nodes.values() if not isinstance(n, (Input, LinearNode))}
         cut = [Input(name=e, shape=graph.shapes[e]) for e in ends]
         read = {graph.nodes[e].inputs[0]: None for e in ends} | dict.fromkeys(graph.outputs)
@@ -47,20 +59,23 @@ class Activations:
 
     def values(self, target: Population | Readout, name: str) -> Array:
         """The values of a node, which `target` stands for, (samples, *shape)."""
+        found = self.known[name] if name in self.known else self._found(name, isinstance(target, Population))
+        if self._remembers:
+            self.known[name] = found
+        if isinstance(target, Population) and name in self.last:
+            self.kept[name] = found
+        return found
+
+    def _found(self, name: str, rectified: bool) -> Array:
+        """The values of a node; where it is `rectified`, those of what it reads cut at 0."""
         node = self.graph.nodes[name]
-        population = isinstance(target, Population)
-        read = node.inputs[0] if population else name
+        read = node.inputs[0] if rectified else name
         parts = []
         for i in range(0, self.samples, 50):
             given = {n: a[i : i + 50] for n, a in self.kept.items()}
             parts.append(self._computed(given, read))
         found = np.concatenate(parts)
-        if not population:
-            return found
-        found = np.asarray(node.apply(found), np.float32)
-        if name in self.last:
-            self.kept[name] = found
-        return found
+        return np.asarray(node.apply(found), np.float32) if rectified else found
 
     def _computed(self, given: dict[str, Array], name: str) -> Array:
         if name in given:

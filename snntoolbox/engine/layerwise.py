@@ -33,13 +33,16 @@ from snntoolbox.ir.turns import bound
 MEMORY = 2**29
 """Bytes that spikes and activations which later layers need may take, and as many for one layer's currents."""
 
-_BATCH_BYTES = 2**24
+_BATCH_BYTES, _BATCH_BYTES_COMPILED = 2**24, 2**22
+"""Bytes of a batch's currents: the general path takes as long for a call as for many neurons, compiled loops read them
+many times from the cache."""
 
 SEEN, ROOM = 16, 4
 """Samples that tell how large currents are, and how much larger sums may become by other samples and corrections."""
 
-TIMES = 4
-"""A layer's neurons run up to 16 times, so a step takes about so many times as long as in a simulation."""
+TIMES, CALL = 4, 1e-4
+"""A layer's neurons run up to 16 times, so a step takes about so many times as long as in a simulation; and seconds
+that a step of a layer takes on the general path however few neurons there are."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Layerwise:
     the very spikes of those before it, and `keep` settles its spikes for those behind it. Spikes are kept as single
     bits, and only while somebody still reads them; so are the activations of `graph`, the analogue network.
     The last `held` samples go along and are shown by `values` and `activation`, but layers are not tried out on them.
+    What is found of the analogue network goes to `activations`, where there is memory, and is taken from there.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Layerwise:
         *,
         device: str = "cpu",
         held: int = 0,
+        activations: dict[str, Array] | None = None,
     ) -> None:
         if network.circuit.looping:
             raise ConversionError("layers in a loop cannot be run one after the other")
@@ -85,16 +90,21 @@ class Layerwise:
         dtype = torch.float64 if _wide(network, self.x, steps) else torch.float32
         delays = {name: partial(_later, steps=steps, by=by) for name, by in network.circuit.delays.items()}
         self.wiring = Executor(network.wiring, device=device_named(device), dtype=dtype, exact=True, kernels=delays)
-        self.analogue = Activations(graph, self.x, network, device=device_named(device))
+        most = MEMORY // (4 * max(1, sum(p.size for p in network.populations.values())))
+        known = activations if self.samples <= most else None
+        self.analogue = Activations(graph, self.x, network, device=device_named(device), known=known)
         self._trains: dict[str, list[_Train]] = {}
         self._last_use = _last_uses(network)
         self._target, self._currents = "", list[tuple[Tensor | None, Tensor | None]]()
         limit = int(network.presented(steps))
         self._presented = limit if limit < steps else None
         cpu = self.wiring.target.device.type == "cpu" and self._presented is None
-        self.fused = cpu and jit.installed() and TIMES * work(network) * self.samples * steps >= jit.PATIENCE
-        largest = max((p.size for p in network.populations.values()), default=1)
-        self._batch = max(1, min(self.samples, _BATCH_BYTES // (4 * largest * steps)))
+        row = 4 * steps * max((p.size for p in network.populations.values()), default=1)
+        calls = 4 * TIMES * len(network.populations) * steps * -(-self.samples * row // _BATCH_BYTES)
+        taken = TIMES * work(network) * self.samples * steps + CALL * calls
+        self.fused = cpu and jit.installed() and taken >= jit.PATIENCE
+        bytes_of_batch = _BATCH_BYTES_COMPILED if self.fused else _BATCH_BYTES
+        self._batch = max(1, min(self.samples, bytes_of_batch // row))
         ends = ((0, self.tried), (self.tried, self.samples))
         step = self._batch
         self.parts = [slice(i, min(i + step, end)) for start, end in ends for i in range(start, end, step)]

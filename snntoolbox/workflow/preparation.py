@@ -279,7 +279,7 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
     data = None if inputs.calibration is None else [inputs.calibration]
     settled = settle(lowered, data, recipe, duration, device=device)
     build = partial(spiking, lowered, settled.scales, data)
-    network = with_offset(build(settled.recipe, duration, device, settled.notes), inputs.settings)
+    network = with_offset(build(settled.recipe, duration, device, settled.notes, settled.choice), inputs.settings)
     off = replace(settled.recipe, weight_bits=0, grid_threshold=0)
     unquantized = build(off, duration, device) if recipe.weight_bits else None
     check(network)

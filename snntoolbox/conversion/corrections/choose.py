@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from snntoolbox.conversion.corrections.correct import Correct, correctable, timed
+from snntoolbox.conversion.corrections.sample_steps import trial_steps
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
 from snntoolbox.ir.network import SpikingNetwork
@@ -27,17 +28,10 @@ CANDIDATES = (
 TRIED_STEPS = 32
 """In longer runs the candidates differ by less than a trial can tell."""
 
-PASSES, LEAST_SAMPLES = 10, 1000
-"""All trials together take about as long as so many passes of the original over the calibration samples, or over so
-many samples if there are fewer."""
-
-STEP_PASSES = 4.5
-"""A simulated step takes about as long as so many passes: layers are tried out many times, and spikes are kept."""
-
 HELD = 128
 """At most so many samples judge."""
 
-FEWEST_HELD, ENOUGH = 32, 64
+FEWEST_HELD, ENOUGH = 32, 40
 """Nothing is tried with fewer samples to correct with or to judge; candidates are left out down to two until each
 trial can have enough of both."""
 
@@ -59,12 +53,16 @@ class Tried:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The candidates as they came, the chosen one, and how many samples corrected and judged them."""
+    """The candidates as they came, the chosen one, and how many samples corrected and judged them.
+
+    `network` is the one that the chosen correction made for its trial, where that is how networks are corrected.
+    """
 
     tried: tuple[Tried, ...]
     chosen: Tried
     corrected: int
     held: int
+    network: SpikingNetwork | None = field(default=None, repr=False, compare=False)
 
     def data(self) -> dict[str, object]:
         """For a report."""
@@ -80,7 +78,7 @@ class Choose:
     """The pass, for runs of `steps` steps, with corrections on at most `samples` samples, and of `readouts` or not.
 
     Each candidate is corrected on some samples and judged on others (see `output_errors`). How many candidates and
-    samples there are follows from the time allowed, see `PASSES`.
+    samples there are follows from the time allowed, see `trial_steps`.
     """
 
     steps: int
@@ -99,23 +97,26 @@ class Choose:
 
         None where there is nothing to choose: too few samples for two, or no layer that can be corrected.
         """
-        count, corrected, held = self.shares(len(x[0]), len(candidates))
-        if count < 2 or min(corrected, held) < FEWEST_HELD:
-            return None
         first = network_of(candidates[0][0])
-        if not self.open(first, graph):
+        count, corrected, held = self.shares(len(x[0]), len(candidates), trial_steps(first, len(x[0])))
+        if count < 2 or min(corrected, held) < FEWEST_HELD or not self.open(first, graph):
             return None
         used = np.r_[:corrected, np.linspace(corrected, len(x[0]) - 1, held).round().astype(int)]
         data = [a[used] for a in x]
         tried: list[Tried] = []
         errors: list[Array] = []
+        made: list[SpikingNetwork | None] = []
+        activations: dict[str, Array] = {}
         for rule, layers in counted("Trying corrections", candidates[:count]):
-            pairs = self.outputs(network_of(rule), layers, graph, data, held)
+            network, pairs = self.outcome(network_of(rule), layers, graph, data, held, activations)
+            made.append(network)
             each = [self.errors(*pair, head) for pair, head in zip(pairs, graph.heads, strict=True)]
             errors.append(np.sum(each, axis=0))
             tried.append(_tried(rule, layers, errors[-1], errors[0], _agreement(*pairs[0], graph.heads[0])))
             log.info("tried %s", tried[-1])
-        return Choice(tried=tuple(tried), chosen=best(tried), corrected=corrected, held=held)
+        chosen = best(tried)
+        network = made[tried.index(chosen)]
+        return Choice(tried=tuple(tried), chosen=chosen, corrected=corrected, held=held, network=network)
 
     def errors(self, outputs: Array, targets: Array, head: Head) -> Array:
         """What a read-out's error is on each sample: see `output_errors`."""
@@ -125,16 +126,25 @@ class Choose:
         """Whether there is a layer that can be corrected."""
         return not timed(network) and any(correctable(network, graph, p) for p in network.populations.values())
 
-    def outputs(
-        self, network: SpikingNetwork, layers: str, graph: Graph, x: Sequence[Array], held: int
-    ) -> list[tuple[Array, Array]]:
-        """What the network says on the last `held` samples, corrected on the others, and what the original says."""
-        correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
-        return correct.outputs(network, graph, x, held)
+    def outcome(
+        self,
+        network: SpikingNetwork,
+        layers: str,
+        graph: Graph,
+        x: Sequence[Array],
+        held: int,
+        activations: dict[str, Array],
+    ) -> tuple[SpikingNetwork | None, list[tuple[Array, Array]]]:
+        """The network, corrected on all but the last `held` samples; on these, what it and the original say.
 
-    def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
+        `activations` are what trials find out of the original, whose samples are the same.
+        """
+        correct = Correct(steps=self.steps, layers=layers, readouts=self.readouts, device=self.device)
+        return correct.outcome(network, graph, x, held, activations)
+
+    def shares(self, samples: int, candidates: int, sample_steps: int) -> tuple[int, int, int]:
         """How many candidates are tried, on how many samples each corrects, and on how many others it is judged."""
-        total = int(PASSES * max(samples, LEAST_SAMPLES) / (STEP_PASSES * self.steps))
+        total = sample_steps // self.steps
         count = min(candidates, total // (2 * ENOUGH))
         each = min(samples, total // max(count, 1))
         held = min(HELD, samples // 3, max(ENOUGH, each - self.samples))

@@ -35,7 +35,7 @@ class ChooseInTurn(Choose):
         """Finer, and whatever the scale of all outputs: what is cut off makes them smaller, and changes no class."""
         return output_errors(outputs, targets, head, parts=4, any_scale=True)
 
-    def shares(self, samples: int, candidates: int) -> tuple[int, int, int]:
+    def shares(self, samples: int, candidates: int, sample_steps: int) -> tuple[int, int, int]:
         """All candidates; a third of the samples judges, at most `HELD`."""
         held = min(HELD, samples // 3)
         return candidates, min(self.samples, samples - held), held
@@ -46,10 +46,16 @@ class ChooseInTurn(Choose):
         free = any(isinstance(n, ReLU) and n.levels is None for n in graph.nodes.values())
         return network.grid is None and constant and free
 
-    def outputs(
-        self, network: SpikingNetwork, layers: str, graph: Graph, x: Sequence[Array], held: int
-    ) -> list[tuple[Array, Array]]:
-        """What the network says on the last `held` samples, corrected on the others, and what the original says."""
+    def outcome(
+        self,
+        network: SpikingNetwork,
+        layers: str,
+        graph: Graph,
+        x: Sequence[Array],
+        held: int,
+        activations: dict[str, Array],
+    ) -> tuple[SpikingNetwork | None, list[tuple[Array, Array]]]:
+        """No network, as the schedule is to come; what it and the original say on the last `held` samples."""
         duration = self.steps * network.dt
         first, last = [a[:-held] for a in x], [a[-held:] for a in x]
         if layers != "none":
@@ -60,7 +66,7 @@ class ChooseInTurn(Choose):
         if self.readouts:
             errors = [w - s for w, s in zip(_original(graph, first), _in_batches(run, first), strict=True)]
             said = [s + e.mean(axis=0) for s, e in zip(said, errors, strict=True)]
-        return list(zip(said, wanted, strict=True))
+        return None, list(zip(said, wanted, strict=True))
 
 
 def _in_batches(run: QuantizedRun, x: Sequence[Array]) -> list[Array]:

@@ -35,9 +35,9 @@ class Correct:
 
     `layers` names what is done to each population (see `CORRECTIONS`); `readouts` whether read-outs are fitted.
     Networks with a schedule and most rectifiers with levels (see `correctable`) are exact: they are left alone. One
-    pass over the network: each layer's maps run once over all steps, its neurons two to sixteen times; so it takes
-    about as long as simulating the samples two to five times. Memory is bounded: where it does not suffice, fewer
-    samples are used.
+    pass over the network: each layer's maps run once over all steps, its neurons two to sixteen times on the same
+    currents; so it takes about as long as simulating the samples twice. Memory is bounded: where it does not suffice,
+    fewer samples are used.
     """
 
     steps: int
@@ -54,27 +54,40 @@ class Correct:
         run = Layerwise(network, graph, x, self.steps, device=self.device)
         if run.samples < len(x[0]):
             log.info("corrections use %d of %d samples, as many as memory holds", run.samples, len(x[0]))
-        changed = self._populations(run, graph)
-        readouts = list(network.readouts)
-        if self.readouts:
-            readouts = [fit for fit, _, _ in self._fits(run, graph)]
-        return bounded_anew(network.replaced(populations=changed, readouts=readouts))
+        if not self.readouts:
+            return bounded_anew(network.replaced(populations=self._populations(run, graph)))
+        return self._corrected(run, graph)[0]
 
-    def outputs(
-        self, network: SpikingNetwork, graph: Graph, x: Sequence[Array], held: int
-    ) -> list[tuple[Array, Array]]:
-        """For each read-out what the corrected network says on the last `held` samples, and what the original says.
+    def outcome(
+        self,
+        network: SpikingNetwork,
+        graph: Graph,
+        x: Sequence[Array],
+        held: int,
+        activations: dict[str, Array] | None = None,
+    ) -> tuple[SpikingNetwork, list[tuple[Array, Array]]]:
+        """The network, corrected on all but the last `held` samples, and for each read-out what it says on these.
 
-        The corrections do not see those samples. Where memory holds fewer than all, the share held back is the same.
+        Beside that stands what the original says. Where memory holds fewer than all, the share held back is the same.
+        `activations` are kept for others that ask the same graph, on the same samples.
         """
         from snntoolbox.engine.layerwise import Layerwise, capacity
 
         fitting = min(len(x[0]), capacity(network, self.steps))
         held = held * fitting // len(x[0])
         kept = np.r_[: fitting - held, len(x[0]) - held : len(x[0])]
-        run = Layerwise(network, graph, [a[kept] for a in x], self.steps, device=self.device, held=held)
-        self._populations(run, graph)
-        return [(outputs[run.tried :], target[run.tried :]) for _, outputs, target in self._fits(run, graph)]
+        some = [a[kept] for a in x]
+        run = Layerwise(network, graph, some, self.steps, device=self.device, held=held, activations=activations)
+        corrected, fits = self._corrected(run, graph)
+        return corrected, [(outputs[run.tried :], target[run.tried :]) for _, outputs, target in fits]
+
+    def _corrected(
+        self, run: Layerwise, graph: Graph
+    ) -> tuple[SpikingNetwork, list[tuple[Readout, Array, Array]]]:
+        """The corrected network, and what its read-outs say: see `_fits`."""
+        changed = self._populations(run, graph)
+        fits = list(self._fits(run, graph))
+        return bounded_anew(run.network.replaced(populations=changed, readouts=[fit for fit, _, _ in fits])), fits
 
     def _populations(self, run: Layerwise, graph: Graph) -> list[Population]:
         """All populations, corrected, in the order of the network's."""

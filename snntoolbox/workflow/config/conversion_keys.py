@@ -235,11 +235,14 @@ class Conversion:
         recipe="layer_correction",
     )
     correction_samples: int = key(
-        128, "Samples of x_norm that layer_correction uses.", rule=at_least(1), recipe="correction_samples"
+        128,
+        "Samples of x_norm that layer_correction uses at most; in longer runs of large networks fewer do.",
+        rule=at_least(1),
+        recipe="correction_samples",
     )
     readout_correction: int = key(
         100,
-        "Samples of x_norm that correct the bias of the read-out for the duration of the run; 0 is off.",
+        "Samples of x_norm that correct the bias of the read-out for the duration of the run at most; 0 is off.",
         rule=at_least(0),
         recipe="readout_correction",
     )

@@ -95,9 +95,9 @@ def test_samples_that_score_never_choose_thresholds(small, monkeypatch):
         fitted.update(bytes(s) for s in data[0])
         return settle(lowered, data, *rest)
 
-    def converting(lowered, scales, data, *rest):
+    def converting(lowered, scales, data, *rest, **choices):
         fitted.update(bytes(s) for s in data[0])
-        return spiking(lowered, scales, data, *rest)
+        return spiking(lowered, scales, data, *rest, **choices)
 
     def running(network, data, *rest, **choices):
         scored.update(bytes(s) for s in data[0])

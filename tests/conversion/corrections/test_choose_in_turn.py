@@ -64,5 +64,5 @@ def test_few_samples_correct_nothing(graph):
 
 def test_a_trial_takes_all_samples_that_there_are():
     choose = ChooseInTurn(steps=16, schedule=Phased())
-    assert choose.shares(100, 2) == (2, 67, 33)
-    assert choose.shares(5000, 2) == (2, 128, 128)
+    assert choose.shares(100, 2, 0) == (2, 67, 33)
+    assert choose.shares(5000, 2, 0) == (2, 128, 128)
