@@ -4,7 +4,8 @@
     python benchmarks/conversion.py --zoo FOLDER --steps 8,128 --samples 500
 
 The shared ResNet-20 (see zoo.py beside) is converted with 1000 calibration samples for each number of steps, and
-without one. CPU time of one thread; the forward pass is the best of those in `speed.py`, in batches of 100.
+without one. CPU time of one thread, the less of two conversions, since the first in a process loads compiled loops as
+well; the forward pass is the best of those in `speed.py`, in batches of 100.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main() -> None:
     once = min(seconds(run, 3) for run in passes.values()) * len(x) / BATCH
     print(f"| steps | s | forward passes over {len(x)} samples ({once:.2f} s each) |\n|---|--:|--:|", flush=True)
     for steps in (None, *map(int, given.steps.split(","))):
-        taken = seconds(lambda steps=steps: stb.convert(graph, x, duration=steps))
+        taken = seconds(lambda steps=steps: stb.convert(graph, x, duration=steps), 2)
         print(f"| {steps or 'not said'} | {taken:.1f} | {taken / once:.1f} |", flush=True)
 
 
