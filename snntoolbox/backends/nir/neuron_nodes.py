@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ SMALLEST = 2.0**-60
 """The share of a bias below which it has come through the synapses."""
 MOST_PULSES = 4096
 NO_BIAS = "train without a bias in front of such neurons"
+LIBRARIES = ("rockpool",)
+"""Those whose neurons do otherwise than what their files say by NIR's equations."""
+MOST_SPIKES = 31
+"""Of a neuron of Rockpool in a step: as many as its chips count."""
 RESETS = (str(Reset.SUBTRACT), str(Reset.ZERO))
 
 
@@ -27,12 +31,13 @@ RESETS = (str(Reset.SUBTRACT), str(Reset.ZERO))
 class Rules:
     """What NIR leaves to who reads it: the length of a step in the file's unit of time, and other rules than its own.
 
-    NIR's own are a reset to v_reset, and a spike where V > v_threshold.
+    NIR's own are a reset to v_reset, and a spike where V > v_threshold. A `library` that wrote the file has others.
     """
 
     dt: float | None = None
     reset: str | None = None
     comparison: str = ">"
+    library: str | None = None
 
     def __post_init__(self) -> None:
         if self.dt is not None and not 0 < self.dt < math.inf:
@@ -41,6 +46,14 @@ class Rules:
             raise ArgumentError(f"reset = {self.reset!r} is none of {', '.join(RESETS)}")
         if self.comparison not in (">", ">="):
             raise ArgumentError(f"comparison = {self.comparison!r} is neither > nor >=")
+        if self.library is None:
+            return
+        if self.library not in LIBRARIES:
+            raise ArgumentError(f"library = {self.library!r} is none of {', '.join(LIBRARIES)}")
+        if self.dt is None:
+            raise ArgumentError("a library's file needs the length of its steps too", hint="dt=1e-3, as it was trained")
+        if self.reset is not None or self.comparison != ">":
+            raise ArgumentError("a library has a reset and a comparison of its own", hint="library and dt alone")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,6 +99,8 @@ def read_neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | No
 def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) -> ReadNeuron:
     numbers = {k: np.asarray(v, np.float64) for k, v in record.values.items()}
     shape = np.broadcast_shapes(*(v.shape for v in numbers.values()))
+    if notes is None and rules.library == "rockpool":
+        return _of_rockpool(record.kind, numbers, shape, rules)
     leak, gain, bias = _membrane(record.kind, numbers, rules, notes)
     remains = _remains(numbers["tau_syn"], rules.dt) if record.kind == "CubaLIF" else 0.0
     if "bias" in record.notes:
@@ -117,6 +132,35 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
         bias=bias,
         scale=None if scale is None else np.asarray(scale),
         biased_synapses=record.kind == "CubaLIF" and notes is None,
+    )
+
+
+def _of_rockpool(kind: str, numbers: Mapping[str, Array], shape: Shape, rules: Rules) -> ReadNeuron:
+    """Rockpool's ``LIFTorch`` and ``LIFNeuronTorch``: I = beta (I + W S), V = alpha V + I, floor(V / theta) spikes.
+
+    alpha and beta are exp(-dt / tau), and each spike takes a threshold away; it is in r that the file says dt.
+    """
+    assert rules.dt is not None
+    if kind == "IF":
+        raise DataError("is no neuron of Rockpool, which all leak")
+    tau = _only(numbers["tau" if kind == "LIF" else "tau_mem"], "has time constants that differ")
+    leak = math.exp(-rules.dt / tau)
+    written = tau * leak / rules.dt
+    if not np.allclose(numbers["r"], written, rtol=1e-3):
+        told = f"has r = {numbers['r'].flat[0]:g}, and Rockpool writes {written:g} for steps of {rules.dt:g}"
+        raise DataError(told, hint="the dt of its modules, 1e-3 unless they have another")
+    synapses, gain = 0.0, None
+    if kind == "CubaLIF":
+        synapses = math.exp(-rules.dt / _only(numbers["tau_syn"], "has time constants of synapses that differ"))
+        gain = np.full(shape, synapses / (1 - synapses))
+    threshold = numbers["v_threshold"]
+    if not np.all(threshold > 0):
+        raise DataError(f"has a threshold of {threshold.min():g}, which is not above 0")
+    levels = tuple(float(n) for n in range(1, MOST_SPIKES + 1))
+    membrane = IF(threshold=_alike(threshold), reset=Reset.SUBTRACT, leak=leak, initial=0.0)
+    neuron = replace(membrane, synaptic=(synapses, synapses), levels=levels)
+    return ReadNeuron(
+        neuron=neuron, shape=shape, gain=gain, bias=None, scale=None, biased_synapses=kind == "CubaLIF"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from snntoolbox.backends.nir.graph_file import NirFile, Record, read_file
 from snntoolbox.backends.nir.linear_nodes import LINEAR, linear_node
-from snntoolbox.backends.nir.neuron_nodes import KINDS, ReadNeuron, Rules, read_neuron
+from snntoolbox.backends.nir.neuron_nodes import KINDS, MOST_SPIKES, ReadNeuron, Rules, read_neuron
 from snntoolbox.backends.nir.notes import Notes, read_notes
 from snntoolbox.errors import DataError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes
@@ -22,6 +23,9 @@ from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import Add, Delay, Input, Reshape, Scale
 
+log = logging.getLogger(__name__)
+
+ROCKPOOL = "of a file that Rockpool wrote: library='rockpool', with the dt of its modules"
 MOST_VALUES = 2**31
 """Of a layer: more than any machine holds."""
 
@@ -35,10 +39,19 @@ def read_nir(path: Path, rules: Rules | None = None, encoding: Encoding | None =
     file, name = read_file(path), f"'{path.name}'"
     notes = read_notes(file.notes, name)
     rules = Rules(dt=1.0) if notes else rules or Rules()
+    if rules.library:
+        log.warning("a neuron fires up to %d times in a step here; what is above that waits", MOST_SPIKES)
     try:
         return _Reading(file, notes, rules, encoding or SpikeTimes(), path.stem).network()
     except DataError as error:
-        raise DataError(f"{name}: {error.message}", layer=error.layer, hint=error.hint) from error
+        hint = error.hint or (ROCKPOOL if not rules.library and _batch_of_one(file) else None)
+        raise DataError(f"{name}: {error.message}", layer=error.layer, hint=hint) from error
+
+
+def _batch_of_one(file: NirFile) -> bool:
+    """Whether inputs have an axis of samples too, as Rockpool writes them."""
+    shapes = [np.asarray(r.values["shape"]).reshape(-1) for r in file.nodes.values() if r.kind == "Input"]
+    return all(len(shape) > 1 and shape[0] == 1 for shape in shapes)
 
 
 @dataclass(eq=False)
@@ -185,7 +198,9 @@ class _Reading:
 
     def _add(self, name: str, record: Record, delayed: set[tuple[str, str]]) -> None:
         if record.kind == "Input":
-            self._add_source(name, tuple(int(n) for n in np.asarray(record.values["shape"]).reshape(-1)))
+            shape = tuple(int(n) for n in np.asarray(record.values["shape"]).reshape(-1))
+            # Rockpool writes its batch of one too.
+            self._add_source(name, shape[1:] if self.rules.library and shape[:1] == (1,) and len(shape) > 1 else shape)
         elif record.kind in KINDS:
             shape = self.neurons[name].shape if name in self.told else self.shapes[self.sources[name][0]]
             self._add_source(name, shape)
