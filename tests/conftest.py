@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from needed import needed
@@ -38,6 +40,18 @@ def log_levels():
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def process_clock():
+    """Budgets of trials count seconds of this process: they hold as many beside other work, or if all stood still."""
+    from snntoolbox.analysis import trials
+    from snntoolbox.analysis.tuning import search, short_trials
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (trials, search, short_trials):
+            patch.setattr(module, "time", SimpleNamespace(perf_counter=time.process_time))
+        yield
 
 
 LAVA = ("lava-nc==0.10.0", "numpy==1.26.4", "scipy==1.15.3", "networkx==2.8.7", "asteval==0.9.33")

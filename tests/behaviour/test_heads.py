@@ -11,6 +11,8 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Conv, Dense, Elementwise, Input, Permute, ReLU, Reshape, Softmax, Take
 from snntoolbox.workflow.cli import main
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 6)).astype(np.float32)
 MAPS = RNG.random((40, 1, 6, 6)).astype(np.float32)

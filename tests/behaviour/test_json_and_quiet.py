@@ -15,6 +15,8 @@ from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.commands import COMMANDS, command, parser
 from snntoolbox.workflow.commands.outcome import Outcome
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 SHORT = ("--set", "simulation.num_to_test=12", "--set", "simulation.duration=3", "--set", "tools.evaluate_ann=False")
 
 

@@ -14,6 +14,8 @@ from snntoolbox.ir.writing import HIDDEN
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 WRITERS = {
     *("write_text", "write_bytes", "touch", "savefig", "save", "savez", "savez_compressed", "savetxt", "tofile"),
     *("dump", "copyfile", "copy", "copy2", "copytree", "move", "mkstemp", "NamedTemporaryFile"),

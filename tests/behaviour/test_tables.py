@@ -7,6 +7,8 @@ import pytest
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 SHORT = ["--set", "simulation.duration=4", "--set", "normalization.num_samples=60", "--set", "simulation.num_to_test=4"]
 
 CALLS = {

@@ -11,6 +11,8 @@ from snntoolbox.workflow.choices import recipe_of
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 
 @pytest.fixture
 def workspace(tmp_path):

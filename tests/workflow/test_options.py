@@ -15,6 +15,8 @@ from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.options import option_keys, options_of
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 BUILT_IN = {"INI.device": "cpu", "INI.chunk": 3, "INI.engine": "dense"}
 CHANGED = {**BUILT_IN, "sanafe.architecture": "truenorth", "lava.python": "/opt/lava/bin/python"}
 """A value of each that is not its default."""

@@ -1,7 +1,6 @@
 """`stb.tune` on a small network: what it holds back, what it finds, and what it refuses before any work."""
 
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,12 +34,7 @@ def network(outputs=4):
     return Graph(nodes, ["out"]), x
 
 
-@pytest.fixture(scope="module", autouse=True)
-def clock():
-    """Budgets in seconds of this process, so that they hold as many trials beside other work."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trials, "time", SimpleNamespace(perf_counter=time.process_time))
-        yield
+pytestmark = pytest.mark.usefixtures("process_clock")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +48,7 @@ FAULTY = Recipe(
 
 
 @pytest.fixture(scope="module")
-def found(small, clock):
+def found(small, process_clock):
     """A search from a poor recipe."""
     return stb.tune(*small, steps=[4, 8], recipe=FAULTY, budget=5)
 

@@ -21,6 +21,8 @@ from snntoolbox.ir.nodes import Dense, Input, MaxPool, ReLU, Reshape
 from snntoolbox.ir.timing import steps_of
 from snntoolbox.workflow.config.schema import Conversion
 
+pytestmark = pytest.mark.usefixtures("process_clock")
+
 
 class Early:
     """Inputs are there in the first half of the steps alone; starts are corrected by a quarter of a threshold."""
