@@ -174,7 +174,7 @@ def test_through_onnx(chance):
     check(chance, "onnx")
 
 
-@settings(max_examples=8, **QUIET)
+@settings(max_examples=4, **QUIET)
 @given(st.randoms(use_true_random=True))
 def test_through_keras(chance):
     check(chance, "keras")

@@ -131,6 +131,7 @@ def test_exporter_conforms(matrices):
     assert (run.returncode, run.stdout) == (0, "passed refused\n"), run.stderr
 
 
+@pytest.mark.long
 def test_exporter_that_loses_a_bias_does_not(tmp_path):
     installed("docs/writing_an_exporter.md", "stb_matrices", tmp_path)
     module = tmp_path / "stb_matrices.py"
@@ -142,6 +143,7 @@ def test_exporter_that_loses_a_bias_does_not(tmp_path):
     assert "what is read back is not what was written: bias of population 'population0' is array(0.)" in run.stderr
 
 
+@pytest.mark.long
 def test_backend_example_conforms(tmp_path):
     installed("docs/writing_a_backend.md", "stb_sparse", tmp_path / "packages")
     code = "import snntoolbox as stb; print(*sorted({*stb.check_backend('sparse').values()}))"

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -102,12 +103,11 @@ def test_starting_loads_nothing_heavy(code):
 
 
 def test_help_is_fast():
-    times = []
-    for _ in range(3):  # other work on the machine makes single ones slow
-        start = time.perf_counter()
-        assert called("--help")[0] == 0
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
+    """In time of the processor, whatever else the machine does."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert called("--help")[0] == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 # -- what is printed ------------------------------------------------------------------------------------------------

@@ -113,7 +113,8 @@ def test_the_whole_way():
         stb.convert(net(3, behind=True), X, duration=8)
 
 
-@pytest.mark.parametrize("kind", ["keras", "pytorch", "onnx"])
+@pytest.mark.parametrize("kind", ["onnx", "keras", "pytorch"])
+@pytest.mark.one_in(3)
 def test_binary_classifiers_by_configuration(kind, tmp_path):
     """Each framework's own sigmoid, labels 0 and 1: the accuracies of the original, of the graph and of the spikes."""
     import json
