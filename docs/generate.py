@@ -157,9 +157,10 @@ What is read must be a function of each sample alone, so whatever mixes the samp
 Parsing and conversion are two steps. The table says what can be *parsed*: the graph then computes what the model does.
 To be *converted*, a graph must consist of linear maps, max pooling and what is made of straight lines (rectifiers with
 or without a bound or a slope, hard tanh and hard sigmoid, absolute values, the larger or smaller of two), and with
-[windows](schedules.md#products-of-counts) of products of two and smooth functions (sigmoid, tanh, GELU, SiLU, ...). A
-softmax or sigmoid is [dropped](conversion.md) at an output, where it does not change the class. Elsewhere a softmax is
-refused, and without windows smooth functions are, unless [`approximate`](conversion.md#other-activations) names them.
+[windows](schedules.md#products-of-counts) of products of two, smooth functions (sigmoid, tanh, GELU, SiLU, ...) and
+softmax. A softmax or sigmoid is [dropped](conversion.md) at an output, where it does not change the class. Elsewhere,
+without windows, a softmax is refused, and smooth functions are, unless
+[`approximate`](conversion.md#other-activations) names them.
 
 ## Sequences
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
@@ -16,6 +17,7 @@ from snntoolbox.conversion.lowering.lower_outputs import (
 )
 from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
+from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables, masked
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
 from snntoolbox.conversion.lowering.tabulate import Tabulate
@@ -49,6 +51,9 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = ApproximateActivations(recipe.approximate)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
+    if recipe.chosen_schedule.multiplies:
+        kept = kept | masked(graph)
+        graph = _softmax_tabulated(graph, kept)
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     summed = graph
@@ -80,6 +85,13 @@ def _tabulated(graph: Graph) -> Graph:
     """The graph with tables for its smooth functions."""
     written = Tabulate()(graph)
     check_same_function(graph, written, "smooth functions by tables")
+    return written
+
+
+def _softmax_tabulated(graph: Graph, kept: Mapping[str, str]) -> Graph:
+    """The graph with tables and products for softmax between layers."""
+    written = SoftmaxTables(frozenset(kept))(graph)
+    check_same_function(graph, written, "softmax by tables")
     return written
 
 

@@ -274,6 +274,8 @@ _FUNCTIONS: dict[str, Kernel] = {
     "selu": functional.selu,
     "softplus": lambda x: functional.softplus(x, threshold=50),
     "hard_swish": functional.hardswish,
+    "exp": lambda x: x.clamp(max=80).exp(),
+    "inverse": lambda x: x.clamp(min=1).reciprocal(),
 }
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {

@@ -97,11 +97,11 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     ),
     "attention": (
         *("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"),
-        *("MultiheadAttention", "scaled_dot_product_attention"),
+        "MultiheadAttention",
     ),
     "a saturating activation": ("Softsign", "softsign"),
     "an embedding": ("Embedding", "embedding", "Embed", "EmbeddingLayer"),
-    "a product of two activations": ("Dot", "bmm"),
+    "a product of two activations": ("Dot",),
     CHOICE: ("ArgMax", "ArgMin", "TopK", "ZipMap", "NonMaxSuppression", "argmax", "argmin", "topk"),
     CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),
     QUANTISED: (

@@ -12,8 +12,6 @@ from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Add, Mean, Multiply
 from snntoolbox.ir.products import add_gated
 
-MATRICES = "a matrix product of two activations is not supported (but one of each of their values)"
-
 # -- arithmetic -----------------------------------------------------------------------------------------------------
 
 
@@ -66,13 +64,33 @@ def negative(call: LayerCall, source: str) -> str:
 
 
 def matrix_product(call: LayerCall, left: Operand, right: Operand) -> str:
-    """``x @ W`` over the last axis, or ``W @ x`` over the last but one, with a constant matrix or vector W."""
+    """``x @ W`` over the last axis, or ``W @ x`` over the last but one, with a constant matrix or vector W.
+
+    Of two activations the sums of products of their values, as many as the result has values times terms.
+    """
     if isinstance(left, Activation) and isinstance(right, Activation):
-        raise Refusal(MATRICES)
+        return _of_matrices(call, left.name, right.name)
     if isinstance(left, Activation):
         return _matrix(call, left.name, np.asarray(right), -1)
     assert isinstance(right, Activation)
     return _matrix(call, right.name, np.asarray(left), -2)
+
+
+def _of_matrices(call: LayerCall, left: str, right: str) -> str:
+    """The product of two stacks of matrices, one for each sample."""
+    rows, columns = call.shape(left), call.shape(right)
+    if len(rows) != len(columns) or len(rows) < 2:
+        raise Refusal(f"a product of samples of shapes {rows} and {columns}", hint=TREAT_ALONE)
+    if rows[-1] != columns[-2]:
+        raise Refusal(f"matrices of shapes {rows} and {columns} do not fit")
+    check_size([*rows, columns[-1]])
+    order = (*range(len(columns) - 2), len(columns) - 1, len(columns) - 2)
+    turned = call.builder.permute(f"{call.name}_turned", right, order, call.origin)
+    columns = call.shape(turned)
+    wide = call.builder.reshape(f"{call.name}_rows", left, (*rows[:-1], 1, rows[-1]), call.origin)
+    high = call.builder.reshape(f"{call.name}_columns", turned, (*columns[:-2], 1, *columns[-2:]), call.origin)
+    terms = multiplied(call, [Activation(wide), Activation(high)])
+    return total(call, terms, (len(rows),), keepdims=False)
 
 
 def _matrix(call: LayerCall, source: str, weight: Array, axis: int) -> str:

@@ -71,7 +71,7 @@ class Table(Transfer):
     def misfits(self) -> Iterator[str]:
         """Entries that no window can send."""
         counts = np.asarray(self.counts)
-        if counts.ndim != 2 or not counts.size or not np.all(counts == np.rint(counts)):
+        if counts.ndim != 2 or not counts.size or not _whole(counts):
             yield f"a table of shape {counts.shape} has no rows of whole numbers"
         elif self.levels < 1 or counts.min() < 0 or counts.max() > self.levels:
             yield f"a table from {counts.min()} to {counts.max()} leaves the counts from 0 to {self.levels}"
@@ -81,3 +81,7 @@ class Table(Transfer):
     def __str__(self) -> str:
         rows, entries = self.counts.shape
         return f"table of {entries}" + (f" x {rows}" if rows > 1 else "")
+
+
+def _whole(counts: Array) -> bool:
+    return bool(counts.dtype.kind in "iu" or np.all(counts == np.rint(counts)))

@@ -29,7 +29,7 @@ from snntoolbox.ir.tabulating import Table
 
 _HINTS = {
     "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that "
-    "ends an output is dropped or rectified",
+    "ends an output is dropped or rectified; schedule = phased or radix makes tables and products of others",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",

@@ -11,7 +11,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Tabulated
-from snntoolbox.ir.nodes.elementwise import FUNCTIONS
+from snntoolbox.ir.nodes.tabulated import TABULATED
 from snntoolbox.ir.tabulating import Table
 
 FINENESS = 4
@@ -31,7 +31,7 @@ def tabulated(node: Tabulated, scale: Array, levels: int) -> Table:
     threshold, which is a step. It ends where all that follows is alike.
     """
     level = np.asarray(scale, np.float64).reshape(-1) / levels
-    fine = level / (FINENESS * _steepest(node.function, node.sign))
+    fine = level / (FINENESS * _steepest(node.function, node.sign, node.most))
     ends = np.array([_ends(node, one, levels) for one in level])
     step = np.maximum(fine, (ends[:, 1] - ends[:, 0]) / (MOST_ENTRIES - 4))
     step = step * max(1.0, ((ends[:, 1] / step).max() - (ends[:, 0] / step).min()) / (MOST_ENTRIES - 4))
@@ -40,7 +40,8 @@ def tabulated(node: Tabulated, scale: Array, levels: int) -> Table:
     first = int(np.floor((ends[:, 0] / step).min())) - 1
     last = int(np.ceil((ends[:, 1] / step).max())) + 1
     x = np.arange(first, last + 1) * step[:, None]
-    return Table(_levels(node, x, level[:, None], levels).astype(np.int32), first, levels, step)
+    counts = _levels(node, x, level[:, None], levels).astype(np.int16 if levels < 2**15 else np.int32)
+    return Table(counts, first, levels, step)
 
 
 def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Array:
@@ -49,17 +50,19 @@ def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Arr
 
 def _ends(node: Tabulated, level: float, levels: int) -> tuple[float, float]:
     """Before and after what all values in levels are alike."""
-    x = np.concatenate([np.linspace(-_REACH, _REACH, 4001), np.linspace(_REACH, _REACH + 2 * level * levels, 1001)[1:]])
+    top = _REACH + 2 * level * levels if node.most is None else node.most
+    near = min(top, _REACH)
+    x = np.concatenate([np.linspace(-_REACH, near, 4001), np.linspace(near, max(top, near + level), 1001)[1:]])
     found = _levels(node, x, level, levels)
     differs = np.flatnonzero(np.diff(found))
     return (float(x[differs[0]]), float(x[differs[-1] + 1])) if len(differs) else (0.0, 0.0)
 
 
 @cache
-def _steepest(function: str, sign: int) -> float:
-    """The largest slope where the function has the sign."""
-    x = np.linspace(-_REACH, _REACH, 32001)
-    values = FUNCTIONS[function](x)
+def _steepest(function: str, sign: int, most: float | None) -> float:
+    """The largest slope where the function has the sign, for inputs that there are."""
+    x = np.linspace(-_REACH, _REACH if most is None else min(most, _REACH), 32001)
+    values = TABULATED[function](x)
     slopes = np.abs(np.diff(values)) / np.diff(x)
     there = sign * (values[1:] + values[:-1]) > 0
     return float(slopes[there].max(initial=1e-3))
@@ -72,7 +75,7 @@ def table_errors(network: SpikingNetwork, graph: Graph) -> dict[str, float]:
         node = graph.nodes.get(population.activation)
         if isinstance(population.neuron, IF) and population.neuron.table and isinstance(node, Tabulated):
             table, scale = population.neuron.table, np.asarray(population.scale, np.float64).reshape(-1, 1)
-            x = np.linspace(-_REACH, _REACH, 1601)
+            x = np.linspace(-_REACH, _REACH if node.most is None else node.most, 1601)
             index = table.place(np.floor(x / table.step[:, None] + 0.5))
             values = np.take_along_axis(table.counts, index, axis=1) * (scale / table.levels)
             errors[name] = float(np.abs(values - np.minimum(node.apply(x), scale)).max())

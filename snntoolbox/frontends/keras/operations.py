@@ -34,6 +34,11 @@ def divide(call: KerasCall) -> str:
     return maps.quotient(call, *call.operands())
 
 
+def matmul(call: KerasCall) -> str:
+    """``x @ W`` with a constant matrix, ``W @ x``, or the product of two branches."""
+    return maps.matrix_product(call, *call.operands())
+
+
 def negative(call: KerasCall) -> str:
     """``-x``."""
     return maps.negative(call, call.source())
@@ -138,6 +143,7 @@ _TABLE: dict[str, Callable[[KerasCall], str]] = {
     "Divide": divide,
     "TrueDivide": divide,
     "Negative": negative,
+    "Matmul": matmul,
     "Maximum": maximum,
     "Minimum": minimum,
     "Absolute": of_source("abs"),

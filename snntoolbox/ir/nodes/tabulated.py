@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,13 +12,24 @@ from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 from snntoolbox.ir.nodes.nonlinear import ReLU
 
+TABULATED: Mapping[str, Callable[[Array], Array]] = {
+    **FUNCTIONS,
+    "exp": lambda x: np.exp(np.minimum(x, 80.0)),
+    "inverse": lambda x: 1 / np.maximum(x, 1.0),
+}
+"""The functions that tables have: the smooth ones, and what softmax is made of, the inverse from 1 on."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Tabulated(ReLU):
-    """``max(f(x), 0)`` for each value, f being one of `FUNCTIONS`, or ``max(-f(x), 0)`` where `sign` is -1."""
+    """``max(f(x), 0)`` for each value, f being one of `TABULATED`, or ``max(-f(x), 0)`` where `sign` is -1.
+
+    No input is above `most`, but for rounding.
+    """
 
     function: str
     sign: int = 1
+    most: float | None = None
 
     @property
     def of_input(self) -> bool:
@@ -26,7 +38,7 @@ class Tabulated(ReLU):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        if self.function not in FUNCTIONS:
+        if self.function not in TABULATED:
             raise self.misfit(f"there is no function '{self.function}'")
         if self.sign not in (1, -1):
             raise self.misfit(f"its sign {self.sign} is neither 1 nor -1")
@@ -35,7 +47,7 @@ class Tabulated(ReLU):
     def apply(self, *values: Array) -> Array:
         """The rectified function of the batch, in its floating type."""
         (x,) = values
-        found = np.asarray(FUNCTIONS[self.function](x))
+        found = np.asarray(TABULATED[self.function](x))
         return super().apply(self.sign * found.astype(np.result_type(x.dtype, np.float32), copy=False))
 
     def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
@@ -49,4 +61,4 @@ class Tabulated(ReLU):
 def lowest(function: str) -> float:
     """Where a function is least, as far as it is not flat."""
     x = np.linspace(-12, 12, 24001)
-    return float(x[np.argmin(FUNCTIONS[function](x))])
+    return float(x[np.argmin(TABULATED[function](x))])

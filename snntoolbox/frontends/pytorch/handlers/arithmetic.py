@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends import maps
+from snntoolbox.frontends.attention import attention
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
 
@@ -59,7 +60,7 @@ def negate(call: TorchCall) -> str:
 
 
 def matmul(call: TorchCall) -> str:
-    """A product with a constant matrix or vector."""
+    """A product with a constant matrix or vector, or of two activations."""
     other = "other" if "other" in call.args else "mat2" if "mat2" in call.args else "vec"
     return maps.matrix_product(call, _factor(call, "self"), _factor(call, other))
 
@@ -77,6 +78,16 @@ def addmm(call: TorchCall) -> str:
     bias = call.per_sample(call.array(call.args["self"]), 1) * (call.number("beta", 1.0) or 0.0)
     row = np.broadcast_to(bias, (matrix.shape[1],))
     return call.builder.dense(call.name, source, matrix.T, row, origin=call.origin)
+
+
+def scaled_attention(call: TorchCall) -> str:
+    """Attention of queries, keys and values, without a mask."""
+    if call.get("attn_mask") is not None or call.get("is_causal"):
+        raise Refusal("attention with a mask: no scale of neurons fits what it lets through and what it does not")
+    if call.get("dropout_p") or call.get("enable_gqa"):
+        raise Refusal("attention with dropout, or with fewer keys than queries have heads")
+    query, key, value = (call.source(name) for name in ("query", "key", "value"))
+    return attention(call, query, key, value, call.number("scale"))
 
 
 # -- reductions -----------------------------------------------------------------------------------------------------
@@ -106,7 +117,8 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     **dict.fromkeys(("div", "divide", "true_divide"), divide),
     **dict.fromkeys(("neg", "negative"), negate),
     "addmm": addmm,
-    **dict.fromkeys(("mm", "matmul", "mv"), matmul),
+    **dict.fromkeys(("mm", "matmul", "mv", "bmm"), matmul),
+    "scaled_dot_product_attention": scaled_attention,
     "mean": mean,
     "sum": total,
 }
