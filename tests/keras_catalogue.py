@@ -336,6 +336,8 @@ COMBINED = {
     "scaled_sum": (((4, 3), (4, 3)), lambda *x: CustomScaleLayer(0.17)(list(x))),
     "multiply": (((4, 3), (4, 3)), lambda *x: L.Multiply()(list(x))),
     "multiply_three": (((4,), (4,), (4,)), lambda *x: L.Multiply()(list(x))),
+    "matrices": (((4, 3), (3, 5)), lambda *x: keras.ops.matmul(*x)),
+    "matrix": (((4, 3),), lambda x: keras.ops.matmul(x, np.ones((3, 2), np.float32))),
     "squeeze_excite": (((6, 6, 3),), _squeeze_excite),
     "add_three": (((4,), (4,), (4,)), lambda *x: L.Add()(list(x))),
     "average_three": (((4,), (4,), (4,)), lambda *x: L.Average()(list(x))),

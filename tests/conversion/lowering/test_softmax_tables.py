@@ -91,7 +91,7 @@ def test_errors_of_attention_fall_with_digits():
     graph, x = attention()
     expected, errors = graph.run(x[:40]), []
     for steps in (4, 6, 8):
-        network = stb.convert(graph, x[40:], schedule="radix", T=steps, readout_correction=0)
+        network = stb.convert(graph, x, schedule="radix", T=steps, readout_correction=0)
         output = stb.simulate(network, x[:40], T=steps).outputs["y"]
         errors.append(np.sqrt(np.mean((output - expected) ** 2)) / expected.std())
     assert errors[0] < 0.2
