@@ -147,7 +147,7 @@ def code_of(neuron: IF) -> Code:
         begin="".join(piece.begin for piece in pieces),
         latching="".join(piece.latching for piece in pieces),
         decayed="".join(piece.decayed for piece in pieces),
-        awake="".join(piece.awake for piece in pieces) or "True",
+        awake="".join(piece.awake for piece in pieces),
         weight="".join(piece.weight for piece in pieces),
         window=next((piece.window for piece in pieces if piece.window), None),
         fires="".join(piece.fires for piece in pieces),

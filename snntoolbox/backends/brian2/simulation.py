@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -32,27 +33,21 @@ SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
 STEP = 1 * b2.ms
 """Brian2's step. A step is all that counts: delays, onsets and refractory periods are whole numbers of them."""
 
-VARIABLES = """
-v : 1
-current : 1
-inhibition : 1
-excited : 1
-inhibited : 1
-latching : 1
-latched : 1
-theta : 1
-drive : 1 (constant)
-waiting : integer
-weight : 1
-fired : 1
-sent : 1
-restart : 1 (constant)
-own : integer
-"""
+ALWAYS = ("v : 1", "current : 1", "theta : 1", "drive : 1 (constant)")
+WHERE_USED = (
+    *("inhibition : 1", "excited : 1", "inhibited : 1", "latching : 1", "latched : 1", "waiting : integer"),
+    *("weight : 1", "fired : 1", "sent : 1", "restart : 1 (constant)", "own : integer"),
+)
+"""Brian2 looks through all variables of a group whenever it makes code, so each has those alone that it needs."""
+
 AWAKE_FROM = "t_in_timesteps >= {onset}"
 INTEGRATE = """
+v = {decayed} + {awake}weight * ({current})
+current = 0
+"""
+INTEGRATE_LATER = """
 active = int(t_in_timesteps >= {onset})
-v = (1 - active) * v + active * ({decayed} + {awake} * weight * ({current}))
+v = (1 - active) * v + active * ({decayed} + {awake}weight * ({current}))
 current = 0
 """
 WEIGH = "own = t_in_timesteps - {onset}\nweight = {weight}\n"
@@ -89,8 +84,10 @@ class Simulation:
         """Run one batch; every sample begins at the initial potentials."""
         record, x = record or Record(), checked_batch(self.network, x, steps)
         samples, results = len(x[0]), []
-        for first in range(0, max(samples, 1), self.together):
-            part = tuple(a[first : first + self.together] for a in x)
+        parts = max(1, -(-samples // self.together))
+        together = max(1, -(-samples // parts))  # parts of one size, not a small one at last
+        for first in range(0, max(samples, 1), together):
+            part = tuple(a[first : first + together] for a in x)
             host = HostInput(self.network, part, steps, first_sample + first)
 
             def report(done: float, first: int = first, count: int = len(part[0])) -> None:
@@ -171,7 +168,7 @@ class _Network:
         for k, part in enumerate(timed):
             during = BETWEEN.format(first=cells.onset + part.first, last=cells.onset + part.last)
             parts.append(f"int({during}) * timed{k}")
-        fires = AWAKE_FROM.format(onset=cells.onset)
+        fires = AWAKE_FROM.format(onset=cells.onset) if cells.onset else ""
         if code.window is not None:
             first, last = code.window
             fires = BETWEEN.format(first=cells.onset + first, last=cells.onset + last)
@@ -182,37 +179,47 @@ class _Network:
             first = cells.onset + recurring.first
             fires = RECURS.format(first=first, steps=recurring.steps, period=recurring.period)
             begin += ANEW.format(start=first - recurring.steps, period=recurring.period)
-        integrate = INTEGRATE.format(
-            onset=cells.onset, decayed=code.decayed, awake=f"int({code.awake})", current=" + ".join(parts)
-        )
+        integrate = (INTEGRATE_LATER if cells.onset else INTEGRATE).format(
+            onset=cells.onset, decayed=code.decayed, awake=f"int({code.awake}) * " if code.awake else "",
+            current=" + ".join(parts),
+        )  # fmt: skip
         earlier = self._earlier(cells)
+        weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""
+        step = begin + weigh + code.latching + integrate
+        if code.fires:
+            step = shifted(earlier) + step + code.fires + (f"fired = fired * int({fires})\n" if fires else "")
         more = [*(f"timed{k} : 1 (constant)" for k in range(len(timed))), *(f"{name} : 1" for name in earlier)]
-        group = b2.NeuronGroup(
-            cells.size,
-            VARIABLES + "\n".join(more),
-            threshold="fired != 0" if code.fires else f"v >= theta * weight and {fires} and {code.awake}",
-            reset=code.reset,
-            clock=self.clock,
-            name=self._name("cells", cells.name),
-        )
-        group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
-        group.weight = group.fired = 1
+        threshold = " and ".join(filter(None, ["v >= theta * weight", fires, code.awake]))
+        group = self._group(cells, code, step, "fired != 0" if code.fires else threshold, more)
         kept = code.clamped if recurring is None else recurring
         if kept is not None:
             group.restart = np.tile(spread(kept.potential, cells.shape), self.host.samples)
         for k, part in enumerate(timed):
             setattr(group, f"timed{k}", part.current.ravel())
-        weigh = WEIGH.format(weight=code.weight, onset=cells.onset) if code.weight else ""
-        step = begin + weigh + code.latching + integrate
-        if code.fires:
-            group.fired = 0
-            step = shifted(earlier) + step + code.fires + f"fired = fired * int({fires})\n"
         if code.table is not None and code.window is not None:
             looks = Tabulating(code.table, group, self.host.samples, cells.shape, cells.onset + code.window[0])
             called = self._name("tabulating", cells.name)
             self.adapting.append(b2.NetworkOperation(looks, clock=self.clock, when="start", name=called))
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         self._end(group, cells, code)
+        return group
+
+    def _group(self, cells: Cells, code: Code, step: str, threshold: str, more: list[str]) -> Any:
+        """The group with the variables that its code has; what spikes count and carry is 1 where nothing sets it."""
+        varies = {"weight": bool(code.weight), "fired": bool(code.fires or code.adapts)}
+        ones = {name: 1 for name, own in varies.items() if not own}
+        held = "restart" if code.clamped is not None or code.recurring is not None else ""
+        words = set(re.findall(r"\w+", " ".join([step, threshold, code.reset, code.kept, held])))
+        words |= {name for name, own in varies.items() if own}
+        used = [line for line in WHERE_USED if line.split()[0] in words - ones.keys()]
+        group = b2.NeuronGroup(
+            cells.size, "\n".join([*ALWAYS, *used, *more]), threshold=threshold, reset=code.reset, clock=self.clock,
+            name=self._name("cells", cells.name), namespace=ones,
+        )  # fmt: skip
+        group.v, group.theta, group.drive = cells.initial, cells.threshold, self.host.drive[cells.name].ravel()
+        for name, own in varies.items():
+            if own:
+                setattr(group, name, 0 if name == "fired" and code.fires else 1)
         return group
 
     def _end(self, group: Any, cells: Cells, code: Code) -> None:

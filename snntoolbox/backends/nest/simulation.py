@@ -117,7 +117,9 @@ class Simulation:
             times = _grouped(steps[own] + start + 1.0, sources[own] % size, size)
             self.groups[name].set([{"spike_times": t} for t in times])
         for name, cells in self.flat.cells.items():
-            self.groups[name].set(V_m=0.0, V_th=cells.threshold)
+            # NEST takes one value for all neurons faster than one for each.
+            same = np.ptp(cells.threshold) == 0
+            self.groups[name].set(V_m=0.0, V_th=float(cells.threshold[0]) if same else cells.threshold)
             parts = [Timed(0, host.steps, host.drive[name]), *host.timed[name]]
             currents = [replace(part, current=part.current[sample]) for part in parts]
             self.pulses[name].load(cells, currents, start + cells.onset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -15,9 +15,12 @@ from snntoolbox.ir.host import HostInput, Timed, raster
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.progress import counted
 
+MOST_SYNAPSES = 4_000_000
+"""Samples run side by side, as copies of the network, while all of them have no more synapses."""
+
 
 class Engine(ABC):
-    """A network for one sample in one of PyNN's simulators, which holds one network at a time.
+    """A network in one of PyNN's simulators, which holds one network at a time: `copies` of it, for a sample each.
 
     Step c of the network's clock is at `offset` + c ms, whatever the network's dt, and a spike that arrives d steps
     later has a delay of d - `head_start` ms. `variable` is PyNN's name of the potential here; `sampled` ms after a
@@ -32,10 +35,12 @@ class Engine(ABC):
     carried: str = ""
     sampled: float
     resets: bool
-    """Whether the simulator can go back to the start; otherwise it is built anew for each sample."""
+    """Whether the simulator can go back to the start; otherwise it is built anew for each run."""
+    replicates: bool
+    """Whether copies side by side take less than one after the other."""
 
     def __init__(self, flat: FlatNetwork, sim: ModuleType) -> None:
-        self.flat, self.sim = flat, sim
+        self.one, self.flat, self.copies, self.sim = flat, flat, 1, sim
         self.populations: dict[str, Any] = {}
         self.made: list[Any] = []
         self.watched: tuple[str, ...] = ()
@@ -61,18 +66,31 @@ class Engine(ABC):
         """The type of the synapses; their weights and delays come from the connector."""
         return self.sim.StaticSynapse(weight=0.0, delay=1.0)
 
-    # -- a sample -----------------------------------------------------------------------------------------------
+    # -- some samples -------------------------------------------------------------------------------------------
 
-    def run(self, host: HostInput, sample: int, watched: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Spikes (steps, neurons) of all populations for one sample, and the potentials of those watched."""
+    def makes_room(self, samples: int) -> None:
+        """Let as many of so many samples run side by side as there is room for."""
+        room = max(1, MOST_SYNAPSES // max(1, self.one.synapses)) if self.replicates else 1
+        runs = -(-samples // room)
+        if (copies := -(-samples // max(1, runs))) > self.copies:
+            self.close()
+            self.copies, self.flat = copies, self.one.replicated(copies)
+
+    def run(self, host: HostInput, first: int, watched: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Spikes (steps, neurons) of all populations for the next samples, and the potentials of those watched.
+
+        Of the first sample on there is one for each copy; copies for which there is none get nothing.
+        """
         watched = tuple(watched)
         self._ready(watched)
-        for name, size in self.flat.inputs.items():
+        for name, size in self.one.inputs.items():
             steps, sources = host.source_spikes(name)
-            own = sources // size == sample
-            self._play(self.populations[name], steps[own] + 1.0 + self.offset, sources[own] % size)
+            own = (sources // size >= first) & (sources // size < first + self.copies)
+            self._play(self.populations[name], steps[own] + 1.0 + self.offset, sources[own] - first * size)
         for name, cells in self.flat.cells.items():
-            self.drive(cells, host.drive[name][sample], _of_sample(host.timed[name], sample), host.steps)
+            timed = next((part for part in host.timed[name] if self._chosen(part.current, first).any()), None)
+            timed = timed and replace(timed, current=self._chosen(timed.current, first))
+            self.drive(cells, self._chosen(host.drive[name], first), timed, host.steps)
         self.sim.run(self.offset + host.steps + self.flat.lead + 3.0)
         spikes, potentials = {}, {}
         for name, cells in self.flat.cells.items():
@@ -85,6 +103,11 @@ class Engine(ABC):
             own = np.rint(times - (self.offset + 1 + cells.onset)).astype(np.int64)
             spikes[name] = raster(own, neurons, (host.steps, cells.size))
         return spikes, potentials
+
+    def _chosen(self, values: Array, first: int) -> Array:
+        """A value for each neuron of all copies, of values (samples, neurons)."""
+        own = values[first : first + self.copies]
+        return np.concatenate([own.ravel(), np.zeros((self.copies - len(own)) * values.shape[1])])
 
     def _ready(self, watched: tuple[str, ...]) -> None:
         if self.resets and self.populations and watched == self.watched:
@@ -158,11 +181,6 @@ class Engine(ABC):
         if self.made:
             self.sim.end()
         self.populations, self.made = {}, []
-
-
-def _of_sample(timed: Sequence[Timed], sample: int) -> Timed | None:
-    """What a sample's constant inputs add in the first steps alone; there are no other currents that end here."""
-    return next((replace(part, current=part.current[sample]) for part in timed if part.current.any()), None)
 
 
 def first_steps(timed: Timed | None) -> dict[str, Any]:

@@ -97,13 +97,14 @@ thresholds follow.
 class Code:
     """The code of cells: of a reset, and of the value of a spike (empty where it is 1), kept for so many steps more.
 
-    adapts: what their thresholds follow.
+    adapts: what their thresholds follow, in each of the samples that stand side by side.
     """
 
     reset: str
     fires: str = ""
     kept: int = 0
     adapts: RateThreshold | None = None
+    samples: int = 1
 
     @property
     def earlier(self) -> tuple[str, ...]:
@@ -123,6 +124,7 @@ class Brian2Engine(Engine):
     carried = "fired"
     sampled = 1.0
     resets = True
+    replicates = True
 
     def __init__(self, flat: FlatNetwork) -> None:
         import brian2
@@ -145,9 +147,10 @@ class Brian2Engine(Engine):
         reset, initial = of_parts.pop("reset"), of_parts["leak"] * cells.initial
         first = self.offset + 1 + cells.onset
         fires, adapts = of_parts.pop("fires", ""), of_parts.pop("adapts", None)
-        of_parts["restart"] = spread(of_parts.get("restart", 0.0), cells.shape)
+        of_parts["restart"] = np.tile(spread(of_parts.get("restart", 0.0), cells.shape), self.copies)
         delays = [c.delay for c in self.flat.connections if fires and c.source == cells.name]
-        code = Code(f"sent += fired * counts; {reset}; waiting = pause", fires, max(delays, default=1) - 1, adapts)
+        resets, kept = f"sent += fired * counts; {reset}; waiting = pause", max(delays, default=1) - 1
+        code = Code(resets, fires, kept, adapts, self.copies)
         cell_type = self.pynn.cell_type(code)
         return cell_type(vth=cells.threshold, initial=initial, first=first, **of_parts)
 
@@ -203,7 +206,7 @@ def _group(brian2: Any) -> Any:
             self.add_attribute("adapting")
             self.adapting: Adapting | None = None
             if code.adapts is not None:
-                self.adapting = Adapting(code.adapts, self, 1, round(float(self.first[0])), "vth")
+                self.adapting = Adapting(code.adapts, self, code.samples, round(float(self.first[0])), "vth")
                 simulator.state.network.add(brian2.NetworkOperation(self.adapting, clock=clock, when="end"))
 
         def initialize(self) -> None:

@@ -14,7 +14,7 @@ from snntoolbox.ir.node import Array
 
 
 class NestEngine(Engine):
-    """PyNN's reset of NEST leaves spikes on their way where they are, so every sample has a network of its own.
+    """PyNN's reset of NEST leaves spikes on their way where they are, so every run has a network of its own.
 
     Sources of spikes act through a parrot, whose first spike cannot come before the least delay has passed.
     """
@@ -24,6 +24,7 @@ class NestEngine(Engine):
     variable = "V_m"
     sampled = 0.0
     resets = False
+    replicates = True
 
     def __init__(self, flat: FlatNetwork) -> None:
         self.nest = quiet_nest()

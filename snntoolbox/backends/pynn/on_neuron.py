@@ -63,6 +63,7 @@ class NeuronEngine(Engine):
     variable = "m"
     sampled = 0.5
     resets = True
+    replicates = False
 
     def __init__(self, flat: FlatNetwork) -> None:
         import neuron

@@ -1,4 +1,4 @@
-"""How PyNN runs a network: one sample after the other on the simulator below it."""
+"""How PyNN runs a network: some samples at a time on the simulator below it."""
 
 from __future__ import annotations
 
@@ -40,22 +40,24 @@ class Simulation:
         first_sample: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> Result:
-        """Run the samples of a batch one after the other; `progress` gets the steps done, as a share of the batch."""
+        """Run the samples of a batch; `progress` gets the steps done, as a share of the batch."""
         if self.engine is None:
             raise BackendError("the simulation is closed", hint="build the network again")
         record = record or Record()
         x = checked_batch(self.network, x, steps)
-        host = HostInput(self.network, x, steps, first_sample)
-        cells = self.engine.flat.cells
+        host, engine = HostInput(self.network, x, steps, first_sample), self.engine
+        cells = engine.flat.cells
         kinds = {n: float if c.neuron.graded else bool for n, c in cells.items()}
         spikes = {n: np.zeros((steps, host.samples, *c.shape), kinds[n]) for n, c in cells.items()}
         potentials = {n: np.zeros(spikes[n].shape) for n in cells if record.wants_potentials(n)}
-        for sample in range(host.samples):
-            for kept, found in zip((spikes, potentials), self.engine.run(host, sample, potentials), strict=True):
+        engine.makes_room(host.samples)
+        for first in range(0, host.samples, engine.copies):
+            last = min(first + engine.copies, host.samples)
+            for kept, found in zip((spikes, potentials), engine.run(host, first, potentials), strict=True):
                 for name, values in found.items():
-                    kept[name][:, sample] = values.reshape(steps, *cells[name].shape)
+                    kept[name][:, first:last] = values.reshape(steps, -1, *cells[name].shape)[:, : last - first]
             if progress is not None:
-                progress(steps * (sample + 1) // host.samples)
+                progress(steps * last // host.samples)
         return assembled(self.network, host, spikes, potentials, record)
 
     def __enter__(self) -> Self:

@@ -62,6 +62,39 @@ def test_on_nest_it_can_do_what_nest_can():
     assert {o.reason for o in caught.value.offenders} == {"a reset potential that is not below the threshold"}
 
 
+SIDE_BY_SIDE = """
+import sys
+import numpy as np
+from snntoolbox.backends.pynn import engine
+from snntoolbox.backends.pynn.simulation import Simulation
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.result import Record
+sys.path.insert(0, sys.argv[1])
+from test_pynn import network
+engine.MOST_SYNAPSES = 2 * 2  # there is room for two samples
+net = network(initial=0.25)
+with Simulation(net, below=sys.argv[2]) as simulation:
+    for samples, copies in ((1, 1), (5, 2), (3, 2), (4, 2)):
+        x = np.random.default_rng(samples).integers(0, 8, (samples, 2)) / 8
+        found = simulation.run(x, steps=9, record=Record(spikes=True, potentials=True))
+        assert simulation.engine.copies == copies, simulation.engine.copies
+        expected = interpret(net, x, steps=9, record=Record(spikes=True, potentials=True))
+        for name in net.populations:
+            np.testing.assert_array_equal(found.spikes[name], expected.spikes[name])
+            np.testing.assert_array_equal(found.potentials[name], expected.potentials[name])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("below", ["brian2", "nest"])
+def test_samples_run_side_by_side(below):
+    if not CI and (find_spec("pyNN") is None or find_spec(below) is None):
+        pytest.skip(f"PyNN or {below} is not installed")
+    command = [sys.executable, "-c", SIDE_BY_SIDE, os.path.dirname(__file__), below]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 LEFT_OVER = """
 import numpy as np
 from snntoolbox.backends.pynn.simulation import Simulation
