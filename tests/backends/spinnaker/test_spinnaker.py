@@ -52,6 +52,7 @@ def one_neuron(weights, neuron, trains):
 # -- the script, on cells with the chip's numbers --------------------------------------------------------------------
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("neuron", [ZERO, PAUSING], ids=["zero", "pausing"])
 @pytest.mark.parametrize("name", TAKEN)
 def test_the_script_gives_the_spikes_of_the_network(name, neuron, tmp_path):
