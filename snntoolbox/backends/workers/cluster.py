@@ -53,8 +53,8 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
 }
 _OWN_SETTINGS = {
-    # A process of this machine that has ended closes its connections: one that says nothing is only busy.
-    "distributed.comm.timeouts.connect": BUSY_SECONDS,
+    # A process of this machine that has ended closes its connections: one that says nothing is only busy. New ones have
+    # Dask's usual time, as one to a worker that has ended is tried until it is over.
     "distributed.comm.timeouts.tcp": BUSY_SECONDS,
     "distributed.scheduler.worker-ttl": None,
 }

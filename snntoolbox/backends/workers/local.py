@@ -20,7 +20,7 @@ from snntoolbox.ir.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
-BUSY_SECONDS = 600.0
+BUSY_SECONDS = 120.0
 """What processes of our own may take to start, to answer and to end: a machine may be busy, or stand still."""
 
 _GRACE_SECONDS = 1.0
