@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STARTS = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Potentials, in thresholds, that `search_start` tries."""
 
-_FEWEST, _SEARCHED = 16, 4096
+_FEWEST, _SEARCHED = 32, 4096
 """Samples, and values per channel, that a search looks at: more hardly change what it finds, and it tries much."""
 
 _ROUNDS = 2
