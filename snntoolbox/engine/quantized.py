@@ -35,15 +35,16 @@ class QuantizedRun:
     `adjust` is told each population and its (S + V0) / theta, (samples, *shape), in order, and answers what is added to
     that before it fires: so start potentials are tried out on what the layers before really send.
 
-    `dtype` is float64, in which the counts are those of the simulation, or for trials, which need no single count to be
-    right, float32: convolutions take a quarter of the time.
+    It computes in float64, in which the counts are those of the simulation. With `single`, for trials, which need no
+    single count to be right, in float32: convolutions take a quarter of the time.
     """
 
     def __init__(
         self,
         network: SpikingNetwork,
         adjust: Callable[[Population, Array], Array] | None = None,
-        dtype: torch.dtype = torch.float64,
+        *,
+        single: bool = False,
     ) -> None:
         if network.window is None or stepwise(network):
             raise ConversionError("only a network with windows equals its quantised one", hint="schedule='phased'")
@@ -52,7 +53,7 @@ class QuantizedRun:
         if network.grid:  # its currents are rounded before they are summed, which the interpreter does
             raise ConversionError("a network on an integer grid is run by its simulator", hint="weight_bits = 0")
         self.network, self.window, self.adjust = network, network.window, adjust
-        self.wiring = Executor(network.wiring, dtype=dtype, exact=True)
+        self.wiring = Executor(network.wiring, dtype=torch.float32 if single else torch.float64, exact=True)
 
     def outputs(self, x: Sequence[Array]) -> list[Array]:
         """The values of the read-outs for a batch of each input, (samples, *shape), in the user's units."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from snntoolbox.conversion.corrections.choose import HELD, Choose, output_errors
 from snntoolbox.conversion.schedules.schedule import Schedule
@@ -60,7 +59,7 @@ class ChooseInTurn(Choose):
         first, last = [a[:-held] for a in x], [a[-held:] for a in x]
         if layers != "none":
             network = self.schedule.corrected(network, graph, first, duration, layers)
-        run = QuantizedRun(self.schedule.apply(network, duration), dtype=torch.float32)
+        run = QuantizedRun(self.schedule.apply(network, duration), single=True)
         said = _in_batches(run, last)
         wanted = _original(graph, last)
         if self.readouts:

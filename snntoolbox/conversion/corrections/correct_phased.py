@@ -50,48 +50,25 @@ class CorrectPhased:
         samples = min(len(x[0]), _MOST_VALUES // max(values, 1))
         if network.grid or not constant or samples < FEWEST:
             return network
-        import torch
-
         from snntoolbox.engine.executor import Executor
         from snntoolbox.engine.quantized import QuantizedRun
+        from snntoolbox.engine.shifts import best_shifts
 
         some = [np.asarray(a[:samples]) for a in x]
         activations = Executor(graph).values(*some, keep={p.activation for p in network.populations.values()})
         exact = Comparisons.of(graph).sources
+        first = SHIFTS if self.search else SHIFTS[:1]
         shifts: dict[str, Array] = {}
 
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
             counts = self.turns.levels * activations[population.activation].astype(np.float64) / population.scale
             free = isinstance(node, ReLU) and node.levels is None and node.of_input and node.name not in exact
-            shifts[population.name] = self._best(ready, counts) if free else np.zeros(1)
+            shifts[population.name] = best_shifts(ready, counts, self.turns.levels, first) if free else np.zeros(1)
             return shifts[population.name]
 
-        QuantizedRun(self.turns(network), adjust, torch.float32).counts(some)
+        QuantizedRun(self.turns(network), adjust, single=True).counts(some)
         return network.replaced(populations=[_shifted(p, shifts[n]) for n, p in network.populations.items()])
-
-    def _best(self, ready: Array, counts: Array) -> Array:
-        """The shift of each channel, with the rank of a sample."""
-        import torch
-
-        sums, wanted = (torch.from_numpy(a.astype(np.float32)).flatten(2) for a in (_spread(ready), _spread(counts)))
-        least, best = np.full(sums.shape[1], np.inf), np.zeros(sums.shape[1])
-        first = SHIFTS if self.search else SHIFTS[:1]
-        tried = [np.full(sums.shape[1], shift) for shift in first]
-        for i, shift in enumerate(tried):
-            fired = (sums + torch.from_numpy(shift.astype(np.float32))[:, None]).floor_().clamp_(0, self.turns.levels)
-            error = wanted - fired
-            mean = error.mean(dim=2).double().mean(dim=0).numpy()
-            squared = error.square_().mean(dim=2).double().mean(dim=0).numpy()
-            if i in (0, len(first)):  # of no shift, and of the one that this gave
-                tried.append(shift + mean)
-            least, best = np.minimum(squared, least), np.where(squared < least, shift, best)
-        return best.reshape(-1, *[1] * (ready.ndim - 2))
-
-
-def _spread(values: Array) -> Array:
-    """The same with a place for each channel, where they have none."""
-    return values if values.ndim > 2 else values[..., None]
 
 
 def _shifted(population: Population, shift: Array) -> Population:
