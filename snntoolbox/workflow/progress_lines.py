@@ -74,7 +74,7 @@ def told_progress(name: str, total: float) -> Iterator[Advance]:
     try:
         yield advance
     finally:
-        tell("end", name=name)
+        tell("end", name=name, done=whole(pace.done))
 
 
 def whole(steps: float) -> int:

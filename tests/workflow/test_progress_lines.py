@@ -30,9 +30,20 @@ def test_what_happens_is_told(tmp_path):
         {"what": "begin", "name": "Counting\n", "total": 3},
         {"what": "advance", "name": "Counting\n", "done": 1},
         {"what": "advance", "name": "Counting\n", "done": 3},
-        {"what": "end", "name": "Counting\n"},
+        {"what": "end", "name": "Counting\n", "done": 3},
         {"what": "warning", "message": "look out"},
     ]
+
+
+def test_work_that_fails_is_not_told_as_done(tmp_path):
+    def fail():
+        with told_progress("x", 4) as advance:
+            advance(1)
+            raise KeyError
+
+    with told_to(tmp_path / "lines"), pytest.raises(KeyError):
+        fail()
+    assert lines(tmp_path / "lines")[-1] == {"what": "end", "name": "x", "done": 1}
 
 
 def test_nobody_is_told_unless_asked(tmp_path):

@@ -45,6 +45,7 @@ def run_goal(
     try:
         with _looking(shares or {goal: None}) as look:
             code, said = _made(folder, [goal, *settings], look, seconds)
+            look(not code)
     except subprocess.TimeoutExpired:
         return Check(goal=name, outcome="not finished", why=f"not finished in {seconds:g} s", seconds=seconds)
     took = round(time.monotonic() - begun, 1)
@@ -79,15 +80,15 @@ Shares = Mapping[str, Callable[[], float] | None]
 
 
 @contextmanager
-def _looking(shares: Shares) -> Iterator[Callable[[], None]]:
-    """A bar for each; yields what moves them on."""
+def _looking(shares: Shares) -> Iterator[Callable[..., None]]:
+    """A bar for each; yields what moves them on, where it is told so up to the end."""
     with ExitStack() as stack:
-        told = [(s, portion(stack.enter_context(bar(n, 100 if s else 0)), 100)) for n, s in shares.items()]
+        told = [(s, portion(stack.enter_context(bar(n, 100 if s else 0)), 100.0)) for n, s in shares.items()]
 
-        def look() -> None:
+        def look(is_done: bool = False) -> None:
             for share, done in told:
                 if share is not None:
-                    done(share())
+                    done(1.0 if is_done else share())
 
         yield look
 

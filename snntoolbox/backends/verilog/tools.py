@@ -58,6 +58,7 @@ def compiled(simulator: str, folder: Path, sources: Iterable[str]) -> list[str]:
         except BaseException:
             process.kill()
             raise
+        told(0 if process.returncode else 1)
     if process.returncode:
         raise BackendError(f"{PROGRAMS[simulator]} failed{_quoted(said)}")
     return run

@@ -26,13 +26,13 @@ class Bar:
     @property
     def share(self) -> float:
         """Between 0 and 1."""
-        return 1.0 if self.is_over else min(1.0, self.done / self.total) if self.total > 0 else 0.0
+        return min(1.0, self.done / self.total) if self.total > 0 else float(self.is_over)
 
     def words(self, now: float) -> str:
         """What it says at a time of `time.monotonic`."""
         if self.total <= 0:
-            return f"{self.name}: {'done' if self.is_over else 'under way'}"
-        counted = f"{self.name}: {self.total if self.is_over else self.done:,} of {self.total:,}"
+            return f"{self.name}: {'ended' if self.is_over else 'under way'}"
+        counted = f"{self.name}: {self.done:,} of {self.total:,}"
         if self.is_over or self.left is None:
             return counted
         return f"{counted}, {spoken(max(0.0, self.left - (now - self.at)))} left"
@@ -86,7 +86,9 @@ def _advance(told: Told, about: dict[str, Any]) -> Told:
 
 
 def _end(told: Told, about: dict[str, Any]) -> Told:
-    return replace(told, bars=tuple(replace(b, is_over=True) if b.name == about["name"] else b for b in told.bars))
+    name, done = about["name"], int(about["done"])
+    bars = (replace(b, done=done, is_over=True) if b.name == name else b for b in told.bars)
+    return replace(told, bars=tuple(bars))
 
 
 def _accuracy(told: Told, about: dict[str, Any]) -> Told:

@@ -149,7 +149,9 @@ def _output(view: View) -> None:
     if ended is not None and ended.output:
         with ui.expansion("Last words" if ended.code else "Output", value=True).classes("section"):
             text = escape(shown_lines(ended.output[-_LAST_LETTERS:]))
-            ui.html(text, sanitize=False, tag="pre").props('tabindex="0"')
+            place = ui.html(text, sanitize=False, tag="pre").props('tabindex="0"')
+            if ended.code:  # sentences; tables are as wide as they are
+                place.classes("wrapped")
 
 
 def _so_far(told: Told) -> str:

@@ -16,12 +16,12 @@ def test_how_far_it_is():
         ("stage", {"name": "simulate"}),
         ("begin", {"name": "a", "total": 4}),
         ("advance", {"name": "a", "done": 3}),
-        ("end", {"name": "a"}),
+        ("end", {"name": "a", "done": 3}),
         ("begin", {"name": "b", "total": 0}),
     )
     assert told.stage == "simulate"
     assert told.bars == (Bar("a", 4, 3, is_over=True), Bar("b", 0))
-    assert [bar.share for bar in told.bars] == [1.0, 0.0]
+    assert [bar.share for bar in told.bars] == [0.75, 0.0]
     assert Bar("c", 4, 1).share == 0.25
 
 
@@ -33,9 +33,9 @@ def test_how_far_it_is():
         (Bar("a", 4, 1, left=3 * 3600.0, at=102.0), "a: 1 of 4, 3.0 h left"),
         (Bar("a", 4, 1, left=1.0, at=90.0), "a: 1 of 4, 0 s left"),
         (Bar("a", 4000, 1), "a: 1 of 4,000"),
-        (Bar("a", 4, 1, is_over=True, left=9.0), "a: 4 of 4"),
+        (Bar("a", 4, 1, is_over=True, left=9.0), "a: 1 of 4"),
         (Bar("a", 0), "a: under way"),
-        (Bar("a", 0, is_over=True), "a: done"),
+        (Bar("a", 0, is_over=True), "a: ended"),
     ],
 )
 def test_how_long_it_takes(bar, words):
