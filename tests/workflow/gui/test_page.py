@@ -359,7 +359,7 @@ def test_a_run_ends_with_a_server_that_is_killed(browser, tmp_path):
     server.process.kill()
     server.process.wait()
     page.close()
-    child.wait(PATIENCE / 1000)
+    child.wait(PATIENCE)
     assert os.listdir(tmp_path / "snntoolbox-demo" / "log") == []
 
 
