@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from torch import Tensor
 from snntoolbox.engine.fast import counts_loops
 from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.jit import compiled, in_parallel
+from snntoolbox.engine.fast.neurons_firing import Points
+from snntoolbox.engine.fast.neurons_loops import BLOCK
 from snntoolbox.engine.tables import Entries
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.counting import Counting
@@ -86,10 +87,13 @@ class Counts:
         in_parallel(compiled(counts_loops.count), batch, *call)
         return shaped(out, self.shape)
 
-    def made_of_points(self, given: Sequence[Any], batch: int, blocks: int, start: Tensor) -> Tensor:
-        """The counts of sums that `counts_loops.count_points` takes as `given`, so many blocks a sample."""
-        out = torch.empty((batch, math.prod(self.shape)), dtype=self.dtype)
-        call = out.shape[1], *given, *self._levels(start), out.numpy().reshape(-1)
+    def made_of_points(self, current: Array | None, points: Points, batch: int, start: Tensor) -> Tensor:
+        """The counts of the sums of `points` beside `current`: see `counts_loops.count_points`."""
+        out, channels = torch.empty((batch, math.prod(self.shape)), dtype=self.dtype), self.shape[0]
+        blocks = -(-points[2] // max(1, BLOCK // channels))
+        levels = self._levels(start)
+        given = levels[0][:0] if current is None else current, current is not None, points
+        call = out.shape[1], channels, *given, *levels, out.numpy().reshape(-1)
         in_parallel(compiled(counts_loops.count_points), batch * blocks, *call)
         return shaped(out, self.shape)
 

@@ -12,7 +12,6 @@ from snntoolbox.backends.inisim.readings import Readings
 from snntoolbox.backends.inisim.schedule import Task, readout_sources
 from snntoolbox.backends.inisim.wired import Wired
 from snntoolbox.engine.fast.events_joined import Joined
-from snntoolbox.engine.fast.events_products import EventProduct
 from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.engine.fast.neurons_scan import Scan, start
 from snntoolbox.engine.neurons import State
@@ -25,9 +24,6 @@ COUNTING = (Firing, Scan)
 """States that count their spikes themselves."""
 
 DENSE = frozenset({"dense"})
-
-CURRENT_BYTES = 2**22
-"""About how large the currents of a dense product may be before the neurons take them."""
 
 
 class Batch:
@@ -166,13 +162,9 @@ class Batch:
         if product is None or given is None:
             return state.advance(self._floating(task, values), steps, trace)
         assert isinstance(state, Firing)
-        if trace is None and product.suits(given, fires=True):
-            return product.fire(given, state, steps)
         if trace is not None:
             return state.advance(product(given), steps, trace)
-        if product.tiles is not None:
-            return product.tiles.fire(given, state, steps)
-        return self._in_parts(product, given, state, steps)
+        return product.drive(given, state, steps)
 
     def _joined(
         self, joined: Joined, state: Firing, values: Mapping[str, Tensor], steps: int, trace: Tensor | None
@@ -186,14 +178,6 @@ class Batch:
         if trace is not None:
             return state.advance(joined.current(there, state.dtype), steps, trace)
         return joined.fire(there, state, steps)
-
-    def _in_parts(self, product: EventProduct, given: Tensor, state: Firing, steps: int) -> Tensor:
-        """A dense product and its neurons, few steps at a time: the currents stay in the second-level cache."""
-        few = max(1, CURRENT_BYTES // (self.size * state.size * state.potential.itemsize))
-        for first in range(0, steps, few):
-            last = min(first + few, steps)
-            state.step_on(product.dense(given[first * self.size : last * self.size]), steps, first, last)
-        return state.room(steps)
 
     def _waits(self, name: str, first: int, steps: int) -> bool:
         """Whether a population is outside its window in all of these steps."""

@@ -21,7 +21,7 @@ from snntoolbox.backends.inisim.schedule import Task, plan, shortened
 from snntoolbox.backends.inisim.wired import Wired
 from snntoolbox.engine.currents import GridCurrents, largest_amount
 from snntoolbox.engine.executor import Executor
-from snntoolbox.engine.fast import compiled_loops, jit, products_int8, products_tf32
+from snntoolbox.engine.fast import jit, neurons_loops, products_int8, products_tf32
 from snntoolbox.engine.fast.planning import FastPaths, work
 from snntoolbox.engine.tensors import Target, device_named, plain_arithmetic
 from snntoolbox.errors import BackendError, DataError
@@ -63,7 +63,7 @@ class Simulation:
         self.work = work(network)
         self.by_counts = by_counts(network, self.device, self.dtype, engine)
         if engine == "event":
-            jit.compiled(compiled_loops.fire)
+            jit.compiled(neurons_loops.fire)
 
     def wiring(self, dtype: torch.dtype) -> Executor:
         """The network's linear maps in this type, made on first use."""

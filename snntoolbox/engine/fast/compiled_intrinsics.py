@@ -54,7 +54,7 @@ def splat(builder: Any, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None))
 
 
-def _floating(b: Any, values: Any, kind: Any) -> Any:
+def floating(b: Any, values: Any, kind: Any) -> Any:
     """Values as floating numbers of a type that holds them."""
     if values.type == kind:
         return values
@@ -87,7 +87,7 @@ def _fire(lanes: int, mode: int) -> Any:
                 x = b.load(potential)
                 if mode & 1:
                     current = load(7, c, b.add(at_c, b.mul(loop.index, stride)))
-                    x = b.fadd(x, _floating(b, current, x.type))
+                    x = b.fadd(x, floating(b, current, x.type))
                 x = b.fadd(x, drive)
                 fired = b.fcmp_ordered(">=", x, threshold)
                 spikes = b.zext(fired, _vector(context, kinds[10], lanes))
@@ -153,7 +153,7 @@ def _rows(lanes: int, weighted: int) -> Any:
             else:
                 _gather(b, add, row, _I64(0), number, total)
             found, given = b.load(total), _vector(context, kinds[0], lanes)
-            store_lanes(context, b, kinds[0], out, at, _floating(b, found, given))
+            store_lanes(context, b, kinds[0], out, at, floating(b, found, given))
             return context.get_dummy_value()
 
         return signature, generate

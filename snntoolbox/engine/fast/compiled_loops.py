@@ -1,4 +1,4 @@
-"""The loops that are compiled: firing neurons, and sums over the events of a spike train. Plain Python otherwise.
+"""The loops that are compiled: bytes moved and summed, and sums over the events of a spike train; plain Python else.
 
 Arrays are flat, channels innermost. Each loop works on the units `first` <= unit < `last`, which threads share.
 """
@@ -9,101 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.compiled_vectors import (
-    add_block,
-    copy_block,
-    fire_block,
-    fire_neurons,
-    list_block,
-    sum_pairs,
-    sum_rows,
-)
-
-BLOCK = 1024
-"""Neurons in a unit of work."""
-
-TOGETHER = 8
-"""Steps for which potentials stay in registers: as many streams of currents as processors follow ahead."""
-
-
-def advance(
-    size: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any, at_threshold: int,
-    counts: Any, current: Any, at_current: int, stride: int, spikes: Any, at_spikes: int, hop: int, steps: int,
-    reset: Any,
-) -> None:  # fmt: skip
-    """Any number of neurons over all steps, in blocks: see `compiled_vectors.fire_neurons`."""
-    j = 0
-    while j + 32 <= size:
-        fire_block(32, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
-                   current, at_current + j, stride, spikes, at_spikes + j, hop, steps, reset)  # fmt: skip
-        j += 32
-    while j + 16 <= size:
-        fire_block(16, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
-                   current, at_current + j, stride, spikes, at_spikes + j, hop, steps, reset)  # fmt: skip
-        j += 16
-    if j < size:
-        fire_neurons(size - j, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts,
-                     current, at_current + j, stride, spikes, at_spikes + j, hop, steps, reset)  # fmt: skip
-
-
-def fire(
-    n: int, batch: int, steps: int, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
-    counts: Any, spikes: Any, current: Any, first: int, last: int,
-) -> None:  # fmt: skip
-    """Integrate, fire, reset and count: V <- V + current + drive; z = V >= threshold; V <- V - threshold.
-
-    `potential`, `counts` (batch, n); `drive` the same, or (n) where `shared`; `threshold` (n); `spikes` and, where
-    there are, `current` (steps, batch, n). `mode` is that of `compiled_vectors`. A unit is a block of a sample.
-    """
-    blocks = (n + BLOCK - 1) // BLOCK
-    for unit in range(first, last):
-        sample = unit // blocks
-        lo = (unit - sample * blocks) * BLOCK
-        at = sample * n + lo
-        step = 0
-        while step < steps:
-            together = min(TOGETHER, steps - step) if mode & 1 else steps
-            here = step * batch * n + at
-            advance(min(BLOCK, n - lo), mode, potential, at, drive, lo if shared else at, threshold, lo, counts,
-                    current, here if mode & 1 else 0, batch * n, spikes, here, batch * n, together, reset)  # fmt: skip
-            step += together
-
-
-def fire_points(
-    n: int, batch: int, steps: int, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
-    counts: Any, spikes: Any, current: Any, given: bool, terms: int, channels: int, gains: Any, starts: Any,
-    sizes: Any, a: Any, b: Any, c: Any, d: Any, first: int, last: int,
-) -> None:  # fmt: skip
-    """`fire` with `current`, where `given`, plus the bytes of the first of `a` to `d`, each times its `gains`.
-
-    `gains` (terms, n). Each of a to d is (steps, batch, `sizes` of it), and the `channels` of a place begin where its
-    `starts` (terms, places) say, nowhere if that is below 0. A unit is some places of one sample.
-    """
-    places = n // channels
-    few = max(1, BLOCK // channels)
-    blocks = (places + few - 1) // few
-    sums = np.empty(TOGETHER * few * channels, potential.dtype)
-    for unit in range(first, last):
-        sample = unit // blocks
-        low = (unit - sample * blocks) * few
-        number = min(few, places - low)
-        lo, size = low * channels, number * channels
-        at = sample * n + lo
-        for step in range(0, steps, TOGETHER):
-            together = min(TOGETHER, steps - step)
-            for s in range(together):
-                sum_points((step + s) * batch + sample, n, low, number, sums, s * size, current, given, terms, channels,
-                           gains, starts, sizes, a, b, c, d)  # fmt: skip
-            advance(size, mode | 1, potential, at, drive, lo if shared else at, threshold, lo, counts,
-                    sums, 0, size, spikes, step * batch * n + at, batch * n, together, reset)  # fmt: skip
+from snntoolbox.engine.fast.compiled_vectors import add_block, copy_block, list_block, sum_pairs, sum_rows
+from snntoolbox.engine.fast.neurons_loops import fire_places
 
 
 def sum_points(
-    unit: int, n: int, low: int, number: int, sums: Any, to: int, current: Any, given: bool, terms: int, channels: int,
-    gains: Any, starts: Any, sizes: Any, a: Any, b: Any, c: Any, d: Any,
-) -> None:  # fmt: skip
-    """The sums of `number` places from `low` on, of one step of one sample, to ``sums[to]``: see `fire_points`."""
-    places, lo, size = n // channels, low * channels, number * channels
+    unit: int, low: int, number: int, channels: int, sums: Any, to: int, current: Any, given: bool, points: Any
+) -> None:
+    """What `points` bring to `number` places from `low` on in one unit, beside `current` where it is given.
+
+    The sums begin at ``sums[to]``; see `compiled_vectors.point_neurons`.
+    """
+    terms, n, places, gains, starts, sizes, a, b, c, d = points
+    lo, size = low * channels, number * channels
     if given:
         sums[to : to + size] = current[unit * n + lo : unit * n + lo + size]
     else:
@@ -124,8 +42,6 @@ def add_places(
     """total[at:] += gain[at_gain:] * values, place by place, in blocks: see `compiled_vectors.add_block`."""
     wide = channels // 16 * 16
     for p in range(number):
-        if starts[low + p] < 0:
-            continue
         begin, to, g = base + starts[low + p], at + p * channels, at_gain + p * channels
         j = 0
         while j < wide:  # no range of three arguments: it divides
@@ -139,9 +55,9 @@ def take_places(
     values: Any, size: int, channels: int, starts: Any, out: Any, total: int, hop: int, column: int, first: int,
     last: int,
 ) -> None:  # fmt: skip
-    """The `channels` bytes of each place, to `out` (units, total) from `column` on, `hop` apart; see `fire_points`.
+    """The `channels` bytes of each place, to `out` (units, total) from `column` on, `hop` apart.
 
-    `values` (units, size). A unit is one step of one sample.
+    `values` (units, size), where they begin at `starts`, below 0 for zeros. A unit is one step of one sample.
     """
     wide = channels // 16 * 16
     for unit in range(first, last):
@@ -281,14 +197,15 @@ def sum_window(
 def gather(
     values: Any, geometry: Any, bands: int, batch: int, steps: int, weight: Any, weighted: bool, most: int,
     out: Any, fires: bool, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
-    counts: Any, spikes: Any, first: int, last: int,
+    counts: Any, spikes: Any, points: Any, first: int, last: int,
 ) -> None:  # fmt: skip
     """A convolution of bytes as sums of the weight rows of the events in each window; then, if asked, the neurons.
 
     `values` (steps, batch, height, width, channels); `geometry` holds height, width and channels of these and of the
     output, the columns of `weight` (taps * channels, columns), then kernel, stride, padding before and dilation, each
     for both axes. A dense layer is the case of one position. Without `fires` the sums go to `out` (steps, batch,
-    height, width, channels), else to the neurons, as in `fire`. A unit is one of `bands` of a sample's output rows.
+    height, width, channels), else to the neurons, as in `neurons_loops.fire_points`. A unit is one of `bands` of a
+    sample's output rows.
     """
     height, width, channels, rows, columns, filters, size = geometry[:7]
     index = np.empty(steps * height * width * channels + 64, np.uint16)
@@ -312,8 +229,9 @@ def gather(
                     sum_window(size, weighted, sums, step * size, weight, window, factors, number, most)
                 if fires:
                     at = sample * n + place
-                    advance(filters, mode, potential, at, drive, place if shared else at, threshold, place, counts,
-                            sums, 0, size, spikes, at, batch * n, steps, reset)  # fmt: skip
+                    fire_places(1, filters, filters, mode, potential, at, drive, place if shared else at, threshold,
+                                place, counts, sums, 0, size, spikes, at, batch * n, steps, reset, points,
+                                y * columns + x, sample, batch)  # fmt: skip
                 else:
                     for step in range(steps):
                         at = (step * batch + sample) * n + place
@@ -321,5 +239,5 @@ def gather(
                             out[at + f] = sums[step * size + f]
 
 
-INNER = (fire_neurons, advance, add_places, sum_points, list_values, list_rows, list_window, sum_window)
+INNER = (add_places, sum_points, list_values, list_rows, list_window, sum_window)
 """What the loops call that is compiled with them."""

@@ -46,6 +46,60 @@ def fire_block(
     )  # fmt: skip
 
 
+def point_neurons(
+    size: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any, at_threshold: int,
+    counts: Any, current: Any, at_current: int, stride: int, spikes: Any, at_spikes: int, hop: int, steps: int,
+    reset: Any, points: Any, place: int, channels: int, channel: int, unit: int, batch: int,
+) -> None:  # fmt: skip
+    """`fire_neurons` with single bytes, each times its gain, added to the currents: some of those of one place.
+
+    `points` = (terms, neurons, places, gains (terms, neurons), starts (terms, places), sizes (terms), a, b, c, d): the
+    bytes of term k are the k-th of a to d, `sizes` of it for each unit, where the `channels` of a place begin at its
+    `starts`. The neurons are those from `channel` on; `unit` is that of the first step, and the next is `batch` behind.
+    """
+    terms, n, places, gains, starts, sizes, a, b, c, d = points
+    for step in range(steps):
+        now = unit + step * batch
+        for j in range(size):
+            total = gains[0] * 0
+            if mode & 1:
+                total += current[at_current + step * stride + j]
+            g = place * channels + channel + j
+            total += gains[g] * a[now * sizes[0] + starts[place] + channel + j]
+            if terms > 1:
+                total += gains[n + g] * b[now * sizes[1] + starts[places + place] + channel + j]
+            if terms > 2:
+                total += gains[2 * n + g] * c[now * sizes[2] + starts[2 * places + place] + channel + j]
+            if terms > 3:
+                total += gains[3 * n + g] * d[now * sizes[3] + starts[3 * places + place] + channel + j]
+            x = potential[at + j] + total + drive[at_drive + j]
+            fired = x >= threshold[at_threshold + j]
+            spikes[at_spikes + step * hop + j] = fired
+            counts[at + j] += fired
+            if fired:
+                x = reset if mode & 2 else x - threshold[at_threshold + j]
+            potential[at + j] = x
+
+
+def point_block(
+    lanes: int, blocks: int, mode: int, potential: Any, at: int, drive: Any, at_drive: int, threshold: Any,
+    at_threshold: int, counts: Any, current: Any, at_current: int, apart: int, stride: int, spikes: Any, at_spikes: int,
+    hop: int, steps: int, reset: Any, points: Any, place: int, further: int, channels: int, channel: int, unit: int,
+    batch: int,
+) -> None:  # fmt: skip
+    """The same for some blocks of a constant size: potentials and gains stay in registers over all steps.
+
+    The blocks are those of neighbouring places, if `further` is 1, with currents `apart` apart; if 0, of one place.
+    """
+    for k in range(blocks):
+        j = k * (channels if further else lanes)
+        point_neurons(
+            lanes, mode, potential, at + j, drive, at_drive + j, threshold, at_threshold + j, counts, current,
+            at_current + k * (apart if further else lanes), stride, spikes, at_spikes + j, hop, steps, reset, points,
+            place + k * further, channels, channel + (0 if further else j), unit, batch,
+        )  # fmt: skip
+
+
 def sum_rows(
     lanes: int, weighted: int, out: Any, at: int, weight: Any, column: int, width: int, rows: Any, factors: Any,
     number: int, most: int,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.compiled_loops import BLOCK, sum_points
+from snntoolbox.engine.fast.compiled_loops import sum_points
+from snntoolbox.engine.fast.neurons_loops import BLOCK
 
 
 def count(
@@ -38,10 +39,10 @@ def count_block(
 
 
 def count_points(
-    n: int, current: Any, given: bool, terms: int, channels: int, gains: Any, starts: Any, sizes: Any, a: Any, b: Any,
-    c: Any, d: Any, start: Any, shared: bool, threshold: Any, plain: bool, total: int, out: Any, first: int, last: int,
+    n: int, channels: int, current: Any, given: bool, points: Any, start: Any, shared: bool, threshold: Any,
+    plain: bool, total: int, out: Any, first: int, last: int,
 ) -> None:  # fmt: skip
-    """`count` of `current`, where `given`, plus bytes times gains: see `compiled_loops.fire_points`.
+    """`count` of `current`, where `given`, plus bytes times gains: see `compiled_loops.sum_points`.
 
     A unit is some places of one sample.
     """
@@ -53,7 +54,7 @@ def count_points(
         sample = unit // blocks
         low = (unit - sample * blocks) * few
         number = min(few, places - low)
-        sum_points(sample, n, low, number, sums, 0, current, given, terms, channels, gains, starts, sizes, a, b, c, d)
+        sum_points(sample, low, number, channels, sums, 0, current, given, points)
         lo = low * channels
         at = sample * n + lo
         count_block(number * channels, sums, 0, sums.dtype.type(1), start, lo if shared else at, threshold, lo, plain,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.bytes_places import Moved
 from snntoolbox.engine.fast.events_products import EventProduct
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.neurons_firing import Firing, Points
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import Add, Conv, Dense, Pad, Permute, Reshape, Scale, Take
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from snntoolbox.engine.counts import Counts
 
 MOST = 4
-"""Trains that are weighted one value at a time, see `compiled_loops.fire_points`."""
+"""Trains that are weighted one value at a time, see `compiled_vectors.point_neurons`."""
 
 _MOVES = (Take, Pad, Reshape, Permute)
 
@@ -132,7 +132,7 @@ class Joined:
         self.flat = bool(self.products) and isinstance(self.products[0].node, Dense)
         self.product = self._joined(forms, shapes, make) if self.products else None
         self.taken: set[str] = self.product.taken if self.product else {"event"}
-        self.gains: dict[str, Array] = {}
+        self.gains: dict[str, tuple[Array, Array]] = {}
 
     @property
     def possible(self) -> bool:
@@ -153,17 +153,11 @@ class Joined:
 
     def fire(self, values: Mapping[str, Tensor], firing: Firing, steps: int) -> Tensor:
         """The spikes (steps * samples, *shape) of neurons that have this current."""
-        current = None
+        points = self._given(values, firing.shape, firing.dtype) if self.points else None
         if self.product is not None:
-            x = self._bytes(values)
-            if not self.points and self.product.suits(x, fires=True):
-                return self.product.fire(x, firing, steps)
-            if not self.points and self.product.tiles is not None:
-                return self.product.tiles.fire(x, firing, steps)
-            current = self.product(x)
-            if not self.points:
-                return firing.advance(current, steps, None)
-        return self._fire_points(values, current, firing, steps)
+            return self.product.drive(self._bytes(values), firing, steps, points)
+        firing.step_on(None, steps, 0, steps, points)
+        return firing.room(steps)
 
     def current(self, values: Mapping[str, Tensor], dtype: torch.dtype) -> Tensor:
         """The current itself, (samples, *shape)."""
@@ -174,6 +168,9 @@ class Joined:
 
     def _bytes(self, values: Mapping[str, Tensor]) -> Tensor:
         """What the product reads: channels, or the values of dense layers, side by side."""
+        if len(self.products) == 1 and not self.products[0].moves:
+            x = values[self.products[0].source]
+            return rows(x) if self.flat else x
         moved = [self.moved[id(t)] for t in self.products]
         sizes = [math.prod(m.shape) if self.flat else m.channels for m in moved]
         shape = (sum(sizes),) if self.flat else (sum(sizes), *moved[0].shape[1:])
@@ -187,42 +184,33 @@ class Joined:
             column += size
         return shaped(out, shape)
 
-    def _fire_points(self, values: Mapping[str, Tensor], current: Tensor | None, firing: Firing, steps: int) -> Tensor:
-        state = firing.loop_state(True, steps)
-        few, *given = self._given(values, current, firing.shape, firing.dtype)
-        in_parallel(
-            compiled(compiled_loops.fire_points),
-            firing.batch * few,
-            *(firing.size, firing.batch, steps, *state, *given),
-        )
-        return firing.room(steps)
-
     def count(self, values: Mapping[str, Tensor], start: Tensor, counts: Counts) -> Tensor:
         """The counts (samples, *shape) of neurons that get this in all steps together, beside `start`."""
         current = None if self.product is None else self.product(self._bytes(values))
-        if current is not None and not self.points:
+        if not self.points:
+            assert current is not None
             return counts.made(current, 1.0, start)
-        few, *given = self._given(values, current, counts.shape, start.dtype)
-        batch = len(values[self.sources[0]])
-        return counts.made_of_points(given, batch, few, start)
+        incoming = None if current is None else rows(current).to(start.dtype).contiguous().numpy().reshape(-1)
+        points = self._given(values, counts.shape, start.dtype)
+        return counts.made_of_points(incoming, points, len(values[self.sources[0]]), start)
 
-    def _given(
-        self, values: Mapping[str, Tensor], current: Tensor | None, shape: Shape, dtype: torch.dtype
-    ) -> tuple[Any, ...]:
-        """The blocks of a sample, and what `compiled_loops.sum_points` takes of all samples."""
-        name = str(dtype)
-        if name not in self.gains:
-            flat = [rows(torch.from_numpy(np.ascontiguousarray(t.gain))[None]).reshape(-1) for t in self.points]
-            self.gains[name] = torch.cat(flat).to(dtype).numpy()
+    def _given(self, values: Mapping[str, Tensor], shape: Shape, dtype: torch.dtype) -> Points:
+        """What single bytes bring."""
         given = [self.moved[id(t)].bytes(values[t.source]) for t in self.points]
         trains, sizes, starts = zip(*given, strict=True)
-        channels = shape[0]
-        units = math.prod(shape) // channels
-        nothing = self.gains[name][:0]
-        incoming = nothing if current is None else rows(current).to(dtype).contiguous().numpy().reshape(-1)
-        few = -(-units // max(1, compiled_loops.BLOCK // channels))
-        points = self.gains[name], np.concatenate(starts), np.array(sizes), *(trains + trains[:1] * MOST)[:MOST]
-        return few, incoming, current is not None, len(given), channels, *points
+        name, n = str(dtype), math.prod(shape)
+        places = n // shape[0]
+        if name not in self.gains:
+            self.gains[name] = self._placed(shape[0], starts, dtype)
+        trains = (trains + trains[:1] * MOST)[:MOST]
+        return len(given), n, places, *self.gains[name], np.array(sizes), *trains
+
+    def _placed(self, channels: int, starts: Sequence[Array], dtype: torch.dtype) -> tuple[Array, Array]:
+        """The gains of all points, and where the channels of their places begin; zeros are any bytes times 0."""
+        flat = [rows(torch.from_numpy(np.ascontiguousarray(t.gain))[None]).reshape(-1, channels) for t in self.points]
+        begins = np.concatenate(starts)
+        gains = torch.cat(flat).to(dtype).numpy() * (begins >= 0)[:, None]
+        return gains.astype(gains.dtype).reshape(-1), np.maximum(begins, 0)
 
 
 def _alike(first: Conv | Dense, other: Conv | Dense | None) -> bool:

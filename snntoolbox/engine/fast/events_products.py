@@ -14,7 +14,7 @@ from snntoolbox.engine.fast.bytes_layout import aligned, geometry, planar, rows,
 from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.events_spread import Spread
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.neurons_firing import Firing, Points, no_points
 from snntoolbox.engine.fast.products_tiled import Tiles
 from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
@@ -24,6 +24,12 @@ SPARSE = {"float": 0.35, "whole": 0.18, "dense": 0.25, "spread": 0.25}
 """Shares of bytes other than 0 below which events beat dense products: of float weights; 8-bit ones of whole weights
 in a convolution; the same without taps, which are less efficient for few samples and steps; and where events are
 spread, at most. See `limit`."""
+
+CURRENT_BYTES = 2**22
+"""About how large the currents of a dense product may be before the neurons take them: the second-level cache's."""
+
+SAMPLED, FEWEST_UNITS = 2**17, 32
+"""Bytes that say how many events there are among all, and units of one step of a sample that they are of, at least."""
 
 FEWEST = 2048
 """Whole products of a window and row of the kernel from which on listing its events pays."""
@@ -99,7 +105,7 @@ class EventProduct:
         """Whether so few bytes are not 0 that events are faster, with neurons or alone; notes the way that is taken."""
         events, share = self.always, self.fired if fires else self.sparse
         if share and not events:
-            events = int(np.count_nonzero(rows(x).numpy())) <= share * x.numel()
+            events = share_of_events(rows(x).numpy()) <= share
         self.taken.add("event" if events else self.other)
         return events
 
@@ -112,14 +118,26 @@ class EventProduct:
         out = torch.empty((len(x), math.prod(self.out_shape)))
         nothing = np.empty(0, np.float32)
         state = (0, nothing, nothing, False, nothing, np.float32(0), np.empty(0, np.int32), np.empty(0, np.uint8))
-        self._gather(x, 1, out.numpy().reshape(-1), False, state)
+        self._gather(x, 1, out.numpy().reshape(-1), False, (*state, no_points(np.float32)))
         return shaped(out, self.out_shape)
 
-    def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
-        """The spikes (steps * samples, *shape) of neurons that have the product as their current."""
+    def fire(self, x: Tensor, firing: Firing, steps: int, points: Points | None = None) -> Tensor:
+        """The spikes (steps * samples, *shape) of neurons that have the product as their current, and `points`."""
         if self.spread is not None:
-            return self.spread.fire(x, firing, steps)
-        self._gather(x, steps, np.empty(0, np.float32), True, firing.loop_state(True, steps))
+            return self.spread.fire(x, firing, steps, points)
+        self._gather(x, steps, np.empty(0, np.float32), True, firing.loop_state(True, steps, points))
+        return firing.room(steps)
+
+    def drive(self, x: Tensor, firing: Firing, steps: int, points: Points | None = None) -> Tensor:
+        """The same, in whichever way is faster for so many events."""
+        if self.suits(x, fires=True):
+            return self.fire(x, firing, steps, points)
+        if self.tiles is not None:
+            return self.tiles.fire(x, firing, steps, points)
+        few = max(1, CURRENT_BYTES // (firing.batch * firing.size * firing.potential.itemsize))
+        for first in range(0, steps, few):
+            last = min(first + few, steps)
+            firing.step_on(self.dense(x[first * firing.batch : last * firing.batch]), steps, first, last, points)
         return firing.room(steps)
 
     def _gather(self, x: Tensor, steps: int, out: Array, fires: bool, state: tuple[object, ...]) -> None:
@@ -132,6 +150,13 @@ class EventProduct:
             batch * bands,
             *(given, self.geometry, bands, batch, steps, *weights, out, fires, *state),
         )
+
+
+def share_of_events(x: Array) -> float:
+    """The share of bytes (units, size) other than 0, told from units spread evenly over all where there are many."""
+    every = max(1, min(len(x) // FEWEST_UNITS, x.size // SAMPLED))
+    some = np.ascontiguousarray(x[:: every | 1])
+    return int(np.count_nonzero(some)) / max(some.size, 1)
 
 
 def suitable(node: Conv | Dense, weight: Array, shape: Shape, form: Form, *, whole: bool) -> bool:

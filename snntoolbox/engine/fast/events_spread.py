@@ -13,7 +13,7 @@ from snntoolbox.engine.fast.bytes_layout import aligned, rows
 from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.events_spread_loops import SIDE, SIZES
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.neurons_firing import Firing, Points
 from snntoolbox.ir.node import Array
 
 _SHORT = 2**15 - 1
@@ -68,13 +68,13 @@ class Spread:
         found = cls(weight, geometry, form, whole=whole)
         return found if size * found.like.itemsize <= place_bytes() else None
 
-    def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
-        """The spikes (steps * samples, *shape) of neurons that have the product as their current."""
+    def fire(self, x: Tensor, firing: Firing, steps: int, points: Points | None = None) -> Tensor:
+        """The spikes (steps * samples, *shape) of neurons that have the product as their current, and `points`."""
         batch = firing.batch
         bands = min(int(self.geometry[3]), -(-torch.get_num_threads() // max(batch, 1)))
         given = rows(x).contiguous().numpy().reshape(-1)
         layer = self.weight, self.form.peak > 1, self.column_of, self.row_of, self.like
-        state = firing.loop_state(True, steps)
+        state = firing.loop_state(True, steps, points)
         call = given, self.geometry, bands, batch, steps, *layer, *state
         in_parallel(compiled(events_spread_loops.spread), batch * bands, *call)
         return firing.room(steps)

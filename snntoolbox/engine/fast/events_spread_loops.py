@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.compiled_loops import TOGETHER, advance, list_values
+from snntoolbox.engine.fast.compiled_loops import list_values
+from snntoolbox.engine.fast.neurons_loops import TOGETHER, fire_places
 
 SIDE, SIZES = 3, (16, 32)
 """Rows and columns of a kernel, and filters, filled up, of which all sums that an event reaches stay in registers."""
@@ -54,7 +55,7 @@ def add_events(
 def spread(
     values: Any, geometry: Any, bands: int, batch: int, steps: int, weight: Any, weighted: bool, column_of: Any,
     row_of: Any, like: Any, mode: int, potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any,
-    counts: Any, spikes: Any, first: int, last: int,
+    counts: Any, spikes: Any, points: Any, first: int, last: int,
 ) -> None:  # fmt: skip
     """`compiled_loops.gather` with neurons, the other way round, for windows that move by one place.
 
@@ -71,7 +72,6 @@ def spread(
     value = np.empty(len(index) if weighted else 64, np.uint8)
     room = np.empty(steps * plane + 64, like.dtype)
     sums = room[-room.ctypes.data // room.itemsize % 16 :]  # from a line of the cache on
-    whole = filters == size  # then the neurons of a row lie side by side, as its sums do
     for unit in range(first, last):
         sample = unit // bands
         top, bottom = rows * (unit - sample * bands) // bands, rows * (unit - sample * bands + 1) // bands
@@ -88,12 +88,11 @@ def spread(
                 place = (y - above) * columns * filters
                 for step in range(0, steps, TOGETHER):
                     together = min(TOGETHER, steps - step)
-                    for x in range(1 if whole else columns):
-                        p = place + x * filters
-                        advance(columns * filters if whole else filters, mode, potential, sample * n + p, drive,
-                                p if shared else sample * n + p, threshold, p, counts, sums,
-                                step * plane + start + x * size, plane, spikes, (step * batch + sample) * n + p,
-                                batch * n, together, reset)  # fmt: skip
+                    at = sample * n + place
+                    fire_places(columns, filters, size, mode, potential, at, drive, place if shared else at,
+                                threshold, place, counts, sums, step * plane + start, plane, spikes,
+                                step * batch * n + at, batch * n, together, reset, points, (y - above) * columns,
+                                step * batch + sample, batch)  # fmt: skip
             for step in range(steps):
                 to = step * plane + ring * line
                 sums[to : to + line] = 0

@@ -45,8 +45,8 @@ def compiled(loop: Loop) -> Loop:
         raise BackendError("Numba is not installed", hint="pip install 'snntoolbox[fast]', or engine = dense")
     import numba
 
-    for forms in ("compiled_intrinsics", "products_tile_intrinsics", "events_spread_intrinsics"):
-        importlib.import_module(f"snntoolbox.engine.fast.{forms}")
+    for forms in ("compiled", "neurons", "products_tile", "events_spread"):
+        importlib.import_module(f"snntoolbox.engine.fast.{forms}_intrinsics")
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]

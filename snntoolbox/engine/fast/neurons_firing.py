@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import compiled_loops
+from snntoolbox.engine.fast import neurons_loops
 from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.jit import compiled, in_parallel
 from snntoolbox.ir.network import Population
@@ -18,6 +19,17 @@ from snntoolbox.ir.node import Array
 
 _FREE = {"threshold", "reset", "reset_potential", "initial"}
 _UNREAD = {"name", "shape", "neuron", "current", "bias", "scale", "activation", "origin", "bound"}
+
+
+Points = tuple[Any, ...]
+"""What single bytes bring, as `compiled_vectors.point_neurons` takes it."""
+
+
+@cache
+def no_points(dtype: Any) -> Points:
+    """Nothing, beside potentials of this type."""
+    numbers, nothing = np.empty(0, np.int64), np.empty(0, np.uint8)
+    return 0, 0, 0, np.empty(0, dtype), numbers, numbers, *[nothing] * 4
 
 
 _USUAL = {f.name: getattr(IF(), f.name) for f in fields(IF) if f.name not in _FREE}
@@ -100,24 +112,29 @@ class Firing:
             self._stepwise(incoming, spikes, trace)
         return spikes
 
-    def step_on(self, current: Tensor, steps: int, first: int, last: int) -> None:
-        """Like `advance`, of the next `steps` steps for those from `first` to `last` - 1 alone."""
+    def step_on(self, current: Tensor | None, steps: int, first: int, last: int, points: Points | None = None) -> None:
+        """Like `advance`, of the next `steps` steps those from `first` to `last` - 1 alone; `points` are of all."""
         self.room(steps)
         size = self.batch * self.size
-        self._fused(rows(current).to(self.dtype), last - first, self.spikes[steps][1][first * size : last * size])
+        incoming = None if current is None else rows(current).to(self.dtype)
+        spikes = self.spikes[steps][1][first * size : last * size]
+        self._fused(incoming, last - first, spikes, _from(points, first * self.batch))
 
-    def loop_state(self, given: bool, steps: int) -> tuple[Any, ...]:
-        """What `compiled_loops.fire` takes: mode, potentials, drive, thresholds, reset, counts and spikes."""
+    def loop_state(self, given: bool, steps: int, points: Points | None = None) -> tuple[Any, ...]:
+        """What loops take: mode, potentials, drive, thresholds, reset, counts, spikes; and what single bytes bring."""
         self.room(steps)
-        return self.mode + given, *self.arrays, self.spikes[steps][1]
+        return self.mode + given, *self.arrays, self.spikes[steps][1], points or no_points(self.flat[0].dtype)
 
-    def _fused(self, current: Tensor | None, steps: int, spikes: Array) -> None:
+    def _fused(self, current: Tensor | None, steps: int, spikes: Array, points: Points | None = None) -> None:
         incoming = self.arrays[0][:0] if current is None else current.contiguous().numpy().reshape(-1)
-        in_parallel(
-            compiled(compiled_loops.fire),
-            self.batch * -(-self.size // compiled_loops.BLOCK),
-            *(self.size, self.batch, steps, self.mode + (current is not None), *self.arrays, spikes, incoming),
-        )
+        state = steps, self.mode + (current is not None), *self.arrays, spikes, incoming
+        if points is None:
+            units = self.batch * -(-self.size // neurons_loops.BLOCK)
+            in_parallel(compiled(neurons_loops.fire), units, self.size, self.batch, *state)
+        else:
+            channels = self.size // points[2]
+            units = self.batch * -(-points[2] // max(1, neurons_loops.BLOCK // channels))
+            in_parallel(compiled(neurons_loops.fire_points), units, self.size, channels, self.batch, *state, points)
 
     def _stepwise(self, current: Tensor | None, spikes: Tensor, trace: Tensor | None) -> None:
         """The same in torch, for runs too short to compile anything, and for potentials that are recorded."""
@@ -138,3 +155,12 @@ class Firing:
 
 def _flat(values: Tensor) -> Array:
     return np.asarray(values.numpy().reshape(-1))
+
+
+def _from(points: Points | None, unit: int) -> Points | None:
+    """The same bytes from this unit on."""
+    if points is None or unit == 0:
+        return points
+    *rest, sizes, a, b, c, d = points
+    trains = [t[unit * n :] for t, n in zip((a, b, c, d), [*sizes, 0, 0, 0], strict=False)]
+    return *rest, sizes, *trains

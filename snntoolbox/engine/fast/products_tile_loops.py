@@ -1,7 +1,7 @@
 """The loops of dense products: tiles of some places by some filters, whose sums stay in registers.
 
 A convolution reads rows of its input with zeros on both sides. Bytes and 8-bit weights are multiplied in groups of
-four, as processors add them, and the sums of a row go straight to the neurons behind, see `compiled_loops.advance`;
+four, as processors add them, and the sums of a row go straight to the neurons behind, see `neurons_loops`;
 inputs coded as constant current are float64 and multiplied one by one.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.compiled_loops import TOGETHER, advance
+from snntoolbox.engine.fast.neurons_loops import TOGETHER, fire_places
 
 PLACES, LANES = (8, 2, 1), (32, 16)
 """Sizes of tiles: as many sums as stay in registers, and fewer at the end of a row."""
@@ -73,13 +73,13 @@ def multiply_places(
 
 def convolve(
     values: Any, geometry: Any, bands: int, batch: int, steps: int, weight: Any, mode: int, potential: Any,
-    drive: Any, shared: bool, threshold: Any, reset: Any, counts: Any, spikes: Any, first: int, last: int,
+    drive: Any, shared: bool, threshold: Any, reset: Any, counts: Any, spikes: Any, points: Any, first: int, last: int,
 ) -> None:  # fmt: skip
     """A convolution of bytes with 8-bit weights, and the neurons that it drives.
 
     `values` (steps, batch, height, width, channels); `geometry` as in `gather`, without dilation along a row;
     `weight` (kernel rows, groups, columns of weights, 4), groups of four among the bytes of a row of the kernel. The
-    rest as in `compiled_loops.fire`. A unit is one of `bands` of a sample's output rows.
+    rest as in `neurons_loops.fire_points`. A unit is one of `bands` of a sample's output rows.
     """
     height, width, channels, rows, columns, filters, size = geometry[:7]
     taps, before = geometry[7], geometry[12]
@@ -108,19 +108,15 @@ def convolve(
                             given[to : to + inside] = 0
                     multiply_places(columns, 4, given, 0, geometry[10] * channels, taps, line, groups, weight, size,
                                     sums, s * columns * size)  # fmt: skip
-                later = step * batch * n + at
-                whole = filters == size  # then the neurons of a row lie side by side, as its sums do
-                for x in range(1 if whole else columns):
-                    p = x * filters
-                    advance(columns * filters if whole else filters, mode, potential, at + p, drive,
-                            (place if shared else at) + p, threshold, place + p, counts, sums, x * size,
-                            columns * size, spikes, later + p, batch * n, together, reset)  # fmt: skip
+                fire_places(columns, filters, size, mode, potential, at, drive, place if shared else at, threshold,
+                            place, counts, sums, 0, columns * size, spikes, step * batch * n + at, batch * n, together,
+                            reset, points, y * columns, step * batch + sample, batch)  # fmt: skip
 
 
 def connect(
     values: Any, batch: int, steps: int, channels: int, filters: int, size: int, weight: Any, mode: int,
-    potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any, counts: Any, spikes: Any, first: int,
-    last: int,
+    potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any, counts: Any, spikes: Any, points: Any,
+    first: int, last: int,
 ) -> None:  # fmt: skip
     """A dense layer on bytes, and the neurons that it drives: `convolve` with the time steps as places.
 
@@ -133,8 +129,9 @@ def connect(
             together = min(TOGETHER, steps - step)
             here = (step * batch + sample) * channels
             multiply_places(together, 4, values, here, batch * channels, 1, 0, channels // 4, weight, size, sums, 0)
-            advance(filters, mode, potential, at, drive, 0 if shared else at, threshold, 0, counts, sums, 0, size,
-                    spikes, step * batch * filters + at, batch * filters, together, reset)  # fmt: skip
+            fire_places(1, filters, filters, mode, potential, at, drive, 0 if shared else at, threshold, 0, counts,
+                        sums, 0, size, spikes, step * batch * filters + at, batch * filters, together, reset, points,
+                        0, step * batch + sample, batch)  # fmt: skip
 
 
 def round_one(sums: Any, at: int, limit: float, out: Any, to: int) -> int:

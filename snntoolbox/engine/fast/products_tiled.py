@@ -12,7 +12,7 @@ from torch import Tensor
 from snntoolbox.engine.fast import jit, products_tile_loops
 from snntoolbox.engine.fast.bytes_layout import geometry, planar, rows
 from snntoolbox.engine.fast.jit import compiled, in_parallel
-from snntoolbox.engine.fast.neurons_firing import Firing
+from snntoolbox.engine.fast.neurons_firing import Firing, Points
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
@@ -65,9 +65,9 @@ class Tiles:
         fitting = weight.size <= LARGEST and (isinstance(node, Conv) or weight.shape[1] % 4 == 0)
         return cls(node, weight, shape) if works() and fitting and possible(node) else None
 
-    def fire(self, x: Tensor, firing: Firing, steps: int) -> Tensor:
-        """The spikes (steps * samples, *shape) of neurons that have the product as their current."""
-        given, state = rows(x).contiguous().numpy().reshape(-1), firing.loop_state(True, steps)
+    def fire(self, x: Tensor, firing: Firing, steps: int, points: Points | None = None) -> Tensor:
+        """The spikes (steps * samples, *shape) of neurons that have the product as their current, and `points`."""
+        given, state = rows(x).contiguous().numpy().reshape(-1), firing.loop_state(True, steps, points)
         batch = firing.batch
         if self.flat:
             sizes = batch, steps, self.channels, self.filters, int(self.geometry[6])

@@ -9,7 +9,14 @@ import torch
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.inisim import simulation
 from snntoolbox.backends.inisim.backend import InisimBackend
-from snntoolbox.engine.fast import bytes_maps, compiled_loops, events_products, jit, neurons_firing, products_int8
+from snntoolbox.engine.fast import (
+    bytes_maps,
+    events_products,
+    jit,
+    neurons_firing,
+    neurons_loops,
+    products_int8,
+)
 from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.engine.kernels import prepare
 from snntoolbox.engine.tensors import Target
@@ -194,7 +201,7 @@ def expected(neuron, currents, drive, *, batch=2, size=5, steps=6):
 def test_every_loop_of_neurons(fused, reset, currents, drive, block, monkeypatch):
     """Ties (V exactly at the threshold), samples that differ, neurons in several blocks, a reset beside zero."""
     monkeypatch.setattr(neurons_firing, "compiled", lambda loop: loop)
-    monkeypatch.setattr(compiled_loops, "BLOCK", block)
+    monkeypatch.setattr(neurons_loops, "BLOCK", block)
     neuron = IF(threshold=1.0, initial=0.5, reset=reset, reset_potential=0.0 if reset is Reset.SUBTRACT else 0.125)
     values = RANDOM.integers(-2, 5, (6, 2, 5)).astype(np.float32) / 8 if currents else None
     given = RANDOM.integers(0, 4, (2, 5)).astype(np.float32) / 8 if drive else None

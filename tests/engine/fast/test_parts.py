@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from snntoolbox.backends.inisim import kept
-from snntoolbox.engine.fast import compiled_loops, events_products, jit, neurons_firing, products_int8
+from snntoolbox.engine.fast import compiled_loops, events_products, jit, neurons_firing, neurons_loops, products_int8
 from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.ir.network import Population
@@ -198,7 +198,7 @@ def test_vector_neurons_are_the_plain_ones(mode, dtype):
     state = {k: v.astype(dtype) for k, v in state.items()}
     current = RANDOM.normal(size=steps * batch * n).astype(dtype)
     found = []
-    for loop in (compiled_loops.fire, jit.compiled(compiled_loops.fire)):
+    for loop in (neurons_loops.fire, jit.compiled(neurons_loops.fire)):
         v, counts = state["v"].copy(), np.zeros(batch * n, np.int32)
         spikes = np.zeros(steps * batch * n, np.uint8)
         drives = (mode, v, state["drive"], True, state["theta"], dtype(0.1), counts, spikes, current)
