@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.engine.fast.compiled_loops import TOGETHER, advance
+from snntoolbox.engine.fast.neurons_loops import TOGETHER, advance
 
 BLOCK = 512
 """Neurons in a unit of work, whose currents of some steps stay in the cache while all trials read them."""
@@ -20,7 +20,7 @@ def try_out(
 
     `bias`, `initial`, `before`, `whole`, `squared` are (trials, n), `drive` and `target` (samples, n), `current`
     (steps, samples, n), `threshold` (n); `drive` and `current` may be empty. Neurons do what those of
-    `compiled_loops.fire` do, with the `mode` of it; errors are the squares of target - rate, summed over samples.
+    `neurons_loops.fire` do, with the `mode` of it; errors are the squares of target - rate, summed over samples.
     A unit is a block of neurons.
     """
     trials, share = len(bias) // n, 1.0 / steps
