@@ -69,6 +69,7 @@ def plain(tmp_path_factory):
 
 
 @pytest.mark.parametrize("framework", demo.MODELS)
+@pytest.mark.one_in(3)
 def test_the_demo_in_every_format(framework, tmp_path, capsys):
     if framework == "keras":
         pytest.importorskip("keras")
