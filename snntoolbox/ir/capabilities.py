@@ -107,4 +107,5 @@ def _together(ways: list[list[str]]) -> str:
     """All settings, if one of them mends all that is lacking; else those that do it together, some for each thing."""
     if any(all(setting in others for others in ways) for setting in ways[0]):
         return ", or ".join(dict.fromkeys(setting for own in ways for setting in own))
-    return ", and ".join(filter(None, dict.fromkeys(" or ".join(own) for own in ways)))
+    said = list(filter(None, dict.fromkeys(" or ".join(own) for own in ways)))
+    return ", and ".join(s for s in said if not any(other.startswith(f"{s}, ") for other in said))

@@ -7,7 +7,7 @@ import pytest
 
 from snntoolbox.errors import BackendError, Unsupported, UnsupportedError
 from snntoolbox.ir import features as f
-from snntoolbox.ir.capabilities import Capabilities
+from snntoolbox.ir.capabilities import Capabilities, _together
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, SpikingNetwork
@@ -192,6 +192,14 @@ def test_hint_names_each_setting_once_and_only_what_helps():
             tested.check("tested", net)
         assert caught.value.hint.count("schedule = rate") == 1
         assert caught.value.hint.count("weight_bits = 8") == on_grid
+
+
+def test_a_setting_with_more_stands_for_the_setting():
+    rate = "[conversion] schedule = rate"
+    assert _together([[rate], [f"{rate}, with approximate"], ["another model"]]) == (
+        f"{rate}, with approximate, and another model"
+    )
+    assert _together([[rate], ["b"], [f"{rate}s"]]) == f"{rate}, and b, and {rate}s"
 
 
 def test_settings_that_help_only_together_are_joined_by_and():

@@ -7,6 +7,7 @@ the product is one of counts. Exact; tables and rectifiers round to the levels o
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from snntoolbox.ir.nodes import (
     Take,
 )
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class SoftmaxTables:
@@ -49,25 +52,31 @@ class SoftmaxTables:
         return editing.graph()
 
 
-MASKED = -1e3
-"""A constant below it, added to what softmax reads, is there to leave a value out."""
+MASKED, FADED = 1e3, 32.0
+"""Constants added to what softmax reads that are so far apart leave values out, or take levels."""
 
 
 def masked(graph: Graph) -> dict[str, str]:
-    """For each softmax between layers that reads values with a mask why it stays, by name."""
-    told = "reads values that a mask leaves out: no scale of neurons fits these and the others"
-    return {n.name: told for n in graph.nodes.values() if isinstance(n, Softmax) and _reads_mask(graph, n)}
+    """For each softmax between layers that reads values with a mask why it stays, by name; warns of weaker masks."""
+    why = "reads values that a mask leaves out: no scale of neurons fits these and the others"
+    apart = {n.name: _apart(graph, n) for n in graph.nodes.values() if isinstance(n, Softmax)}
+    for name, distance in apart.items():
+        if FADED <= distance < MASKED:
+            told = "%s: constants %g apart are added to what softmax reads; that takes levels of the other values: %s"
+            log.warning(told, graph.nodes[name].label, distance, "longer windows, or a mask of -10, keep them")
+    return {name: why for name, distance in apart.items() if distance >= MASKED}
 
 
-def _reads_mask(graph: Graph, node: Softmax) -> bool:
-    waiting = list(node.inputs)
+def _apart(graph: Graph, node: Softmax) -> float:
+    """How far the constants that are added before a softmax are apart."""
+    waiting, apart = list(node.inputs), 0.0
     while waiting:
         source = graph.nodes[waiting.pop()]
         if isinstance(source, Scale | Add | MovingNode):
-            if source.bias is not None and np.min(source.bias) < MASKED:
-                return True
+            if source.bias is not None:
+                apart = max(apart, float(np.ptp(source.bias)))
             waiting += source.inputs
-    return False
+    return apart
 
 
 def _written(editing: Editing, node: Softmax) -> Iterator[Node]:

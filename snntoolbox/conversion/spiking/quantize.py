@@ -93,7 +93,7 @@ class Quantize:
         for labels, what in ((raised, "spike less often"), (rough, "read their tables more coarsely")):
             if labels:
                 told = "weights above %g thresholds: %s %s, so that they fit %d bits"
-                log.warning(told, self.most, ", ".join(labels), what, self.weight_bits)
+                log.warning(told, self.most, ", ".join(dict.fromkeys(labels)), what, self.weight_bits)
         if unbounded:
             log.warning(
                 "the upper bound of %s no longer holds where one spike per step stands for more: more bits keep it",

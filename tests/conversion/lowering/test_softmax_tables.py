@@ -5,7 +5,7 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.conversion.lower import lower
-from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables
+from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables, masked
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.graph import Graph
@@ -50,6 +50,17 @@ def test_without_windows_and_with_a_mask_it_is_refused():
     nodes["s"] = nodes["s"].with_inputs("m")
     with pytest.raises(UnsupportedError, match="reads values that a mask leaves out"):
         lower(Graph(nodes.values(), ["y"]), Recipe(schedule="phased"))
+
+
+@pytest.mark.parametrize(("low", "refused", "warned"), [(-10, 0, 0), (-100, 0, 1), (-1000, 1, 0), (-9999, 1, 0)])
+def test_a_mask_is_refused_or_told_by_how_far_its_constants_are_apart(low, refused, warned, caplog):
+    for mask, is_mask in ((np.where(np.tri(3, 4), 0.0, low), True), (np.full((1, 1), low * 1.0), False)):
+        caplog.clear()
+        nodes = dict(between(1).nodes)
+        nodes["m"] = Scale(name="m", inputs=("x",), gain=np.ones((1, 1)), bias=mask)
+        nodes["s"] = nodes["s"].with_inputs("m")
+        assert masked(Graph(nodes.values(), ["y"])).keys() == ({"s"} if refused and is_mask else set())
+        assert ("that takes levels of the other values" in caplog.text) == bool(warned and is_mask)
 
 
 def attention(tokens=3, depth=4, seed=0):
