@@ -69,14 +69,21 @@ def _steepest(function: str, sign: int, most: float | None) -> float:
 
 
 def table_errors(network: SpikingNetwork, graph: Graph) -> dict[str, float]:
-    """For each table of a network of `graph` how far it is from its function where that is in its range, at most."""
-    errors = {}
+    """For each table of a network of `graph` how far it is from its function where that is in its range, at most.
+
+    It is farthest where one entry ends and the next begins.
+    """
+    errors: dict[str, float] = {}
     for name, population in network.populations.items():
         node = graph.nodes.get(population.activation)
         if isinstance(population.neuron, IF) and population.neuron.table and isinstance(node, Tabulated):
             table, scale = population.neuron.table, np.asarray(population.scale, np.float64).reshape(-1, 1)
-            x = np.linspace(-_REACH, _REACH if node.most is None else node.most, 1601)
-            index = table.place(np.floor(x / table.step[:, None] + 0.5))
-            values = np.take_along_axis(table.counts, index, axis=1) * (scale / table.levels)
-            errors[name] = float(np.abs(values - np.minimum(node.apply(x), scale)).max())
+            ends = (table.first + np.arange(table.counts.shape[1] + 1) - 0.5) * table.step[:, None]
+            far = np.linspace(-_REACH, _REACH + 2 * float(scale.max()), 1601)
+            x = np.concatenate([ends, np.broadcast_to(far, (len(ends), len(far)))], axis=1)
+            exact = np.minimum(node.apply(x if node.most is None else np.minimum(x, node.most)), scale)
+            for beside in (-1e-6, 1e-6):
+                index = table.place(np.floor(x / table.step[:, None] + 0.5 + beside))
+                values = np.take_along_axis(table.counts, index, axis=1) * (scale / table.levels)
+                errors[name] = max(errors.get(name, 0.0), float(np.abs(values - exact).max()))
     return errors

@@ -136,6 +136,18 @@ def test_errors_fall_with_digits_and_are_split(function):
     assert errors[2] < errors[1] / 2
 
 
+@pytest.mark.parametrize(("function", "size"), [("silu", 1e5), ("silu", 1.0), ("tanh", 1e-4), ("gelu", 1e-3)])
+def test_what_is_told_of_a_table_is_what_its_function_loses_however_large_it_is(function, size):
+    node = Tabulated(name="t", function=function, inputs=("x",))
+    graph = Graph([Input(name="x", shape=(1,)), node], ["t"])
+    network = Convert(levels=7)(graph, {"t": np.full((1,), size)})
+    table = network.populations["t"].neuron.table
+    x = np.linspace(-1, 1, 200001) * 1.5 * size
+    values = table.counts[0][table.place(np.floor(x / table.step + 0.5))] * (size / 7)
+    found = np.abs(values - np.minimum(node.apply(x), size)).max()
+    assert 0.99 * found <= table_errors(network, graph)["t"] <= 1.01 * found + 1e-9
+
+
 def test_the_reference_without_spikes_has_the_same_tables():
     graph = small("mish")
     network = stb.convert(graph, X, schedule="phased", T=9, readout_correction=0, layer_correction="none")
