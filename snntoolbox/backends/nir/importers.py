@@ -28,6 +28,15 @@ SEVERAL = (
     "[cell] levels = [1, 2, 3, 4] and v_limits = [-1, 1000] with [conversion] initial_potential = 0, in Python "
     "IF(levels=(1, 2, 3, 4), saturation=(-1, 1000), initial=0.0): as many levels as it may fire in a step"
 )
+_ALSO = {
+    "a reset to a potential": "[cell] reset = subtract",
+    "a leak, which it has by an equation of its own": "[cell] leak = False",
+    "synaptic currents": "[cell] tau_syn_E = 0.01 and tau_syn_I = 0.01",
+    "several spikes in a step": "[cell] levels = [1]",
+    "potentials that saturate": "no [cell] v_limits",
+    "thresholds that differ": "[conversion] weight_bits = 0",
+}
+"""Settings that some networks need beside those that fit an importer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +144,8 @@ def written_for(network: SpikingNetwork, name: str) -> SpikingNetwork:
     reasons = {label: ", ".join(why for why, holds in found.items() if holds) for label, found in neurons.items()}
     offenders = [Unsupported(label, why) for label, why in reasons.items() if why]
     if offenders:
-        raise UnsupportedError(f"NIR for {name}", offenders, hint=importer.fitting)
+        also = [way for why, way in _ALSO.items() if any(found.get(why) for found in neurons.values())]
+        raise UnsupportedError(f"NIR for {name}", offenders, hint=", and ".join([*also, importer.fitting]))
     if not importer.strict:
         return network
     lower = [

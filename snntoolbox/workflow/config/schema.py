@@ -27,12 +27,20 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".p
 EARLY_STOPPING = 0.99
 """The share of predictions that early_stopping keeps."""
 
+_SPINNAKER_REFUSED = (
+    "runs on a board alone; use simulator = INI, and for what the board takes "
+    "`snntoolbox export CONFIG --to pynn.spiNNaker -o FOLDER`"
+)
+_MEGASIM_REFUSED = (
+    "needs a program that is not publicly available; use simulator = INI, and for its files "
+    "`snntoolbox export CONFIG --to megasim -o FOLDER`"
+)
 _SIMULATORS_REFUSED = {
-    "spiNNaker": "runs on a board alone; use simulator = INI, and for what the board takes "
-    "`snntoolbox export CONFIG --to pynn.spiNNaker -o FOLDER`",
+    "spiNNaker": _SPINNAKER_REFUSED,
+    "pynn.spiNNaker": _SPINNAKER_REFUSED,
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip, or lava",
-    "MegaSim": "needs a program that is not publicly available; use simulator = INI, and for its files "
-    "`snntoolbox export CONFIG --to megasim -o FOLDER`",
+    "MegaSim": _MEGASIM_REFUSED,
+    "megasim": _MEGASIM_REFUSED,
 }
 SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""

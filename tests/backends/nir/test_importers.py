@@ -130,12 +130,20 @@ REFUSED = {
     "norse, a leak": ("norse", None, {"leak": 0.9}, "a leak"),
     "spikingjelly, several thresholds": ("spikingjelly", 8, {}, "thresholds that differ"),
     "norse, several spikes": ("norse", None, {**SEVERAL, "saturation": None}, "several spikes in a step"),
+    "norse, currents that last": ("norse", None, {"synaptic": (0.8, 0.8)}, "synaptic currents"),
     "sinabs, one spike": ("sinabs", None, {"reset": "subtract"}, "one spike in a step at most"),
     "sinabs, other values": ("sinabs", None, {**SEVERAL, "levels": (1.0, 3.0)}, "spikes of other values than 1, 2, 3"),
     "sinabs, no limit": ("sinabs", None, {**SEVERAL, "saturation": None}, "may fall below minus the threshold"),
     "sinabs, another limit": ("sinabs", None, {**SEVERAL, "saturation": (-0.5, 9.0)}, "end above minus the threshold"),
     "sinabs, a low end": ("sinabs", None, {**SEVERAL, "saturation": (-1.0, 4.0)}, "end where spikes are counted"),
     "sinabs, reset to zero": ("sinabs", None, {}, "a reset to a potential"),
+}
+ALSO = {
+    "a leak": "leak = False",
+    "synaptic currents": "tau_syn_E = 0.01 and tau_syn_I = 0.01",
+    "thresholds that differ": "weight_bits = 0",
+    "several spikes in a step": "levels = [1]",
+    "a reset to a potential": "reset = subtract",
 }
 
 
@@ -146,6 +154,7 @@ def test_what_an_importer_cannot_give_is_refused(case, tmp_path):
     with pytest.raises(UnsupportedError, match=told) as error:
         stb.export(net, "nir", tmp_path / "out", importer=name)
     assert "initial_potential = 0" in error.value.hint
+    assert ALSO.get(told, "") in error.value.hint
     assert ("--to sinabs" in error.value.hint) == (name == "sinabs")
     assert not any((tmp_path / "out").glob("*"))
 
