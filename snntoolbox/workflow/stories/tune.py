@@ -17,7 +17,7 @@ from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer, shown
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.progress import bar
+from snntoolbox.ir.progress import bar, portion
 from snntoolbox.ir.writing import check_writable, replacing, write_json, write_text
 from snntoolbox.workflow.choices import as_key, check_choices, presents_events, recipe_of
 from snntoolbox.workflow.config.conversion_keys import CODES
@@ -180,14 +180,7 @@ def _quietly() -> Iterator[None]:
 def _bar(budget: float) -> Iterator[Callable[[float], None]]:
     """What tells a progress bar the seconds spent."""
     with bar("Tuning (seconds, at most)", round(budget)) as advance:
-        done = 0
-
-        def spent(seconds: float) -> None:
-            nonlocal done
-            advance(int(seconds) - done)
-            done = int(seconds)
-
-        yield spent
+        yield portion(advance, round(budget), budget)
 
 
 def tuned_text(config: Path, overrides: Sequence[str], settings: Settings, tuning: Tuning, target: Path) -> str:
