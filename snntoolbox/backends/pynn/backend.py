@@ -58,7 +58,7 @@ class PynnBackend:
 
 
 class PynnNestBackend(PynnBackend):
-    """NEST's neurons as native cells. PyNN cannot take NEST back to the start: each sample is built anew."""
+    """NEST's neurons as native cells. PyNN cannot take NEST back to the start: each run is built anew."""
 
     name = "pynn.nest"
     below = "nest"
