@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,9 +51,27 @@ def compiled(loop: Loop) -> Loop:
         importlib.import_module(f"snntoolbox.engine.fast.{forms}_intrinsics")
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]
+        place = numba.njit(cache=True, **options)(loop).stats.cache_path
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         return numba.njit(**options)(loop)  # type: ignore[no-any-return]
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(Path(place) / sources())
+    try:
+        return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+@cache
+def sources() -> str:
+    """A digest of all files that loops are made of, which machine code is kept under.
+
+    Numba compares that of the loop alone: after a change in another, as of an update, the old code would run on.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def in_parallel(loop: Loop, units: int, *arguments: Any) -> None:
