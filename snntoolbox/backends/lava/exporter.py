@@ -64,7 +64,7 @@ class LavaExporter:
         synapses = sum(len(values) for name, values in arrays.items() if name.startswith("weight "))
         report: dict[str, Any] = {"8-bit synapses": synapses}
         if not first or not len(first[0]):
-            why = "no samples were given"
+            why = "there are no samples to check it by"
             return Exported(folder=folder, checks=(Check(goal=GOAL, outcome="not checked", why=why),), report=report)
         steps = run_steps(network, chosen.duration)
         largest = _save_samples(network, folder, first, steps)

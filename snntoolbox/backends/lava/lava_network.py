@@ -179,4 +179,4 @@ def main(path: Any) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    raise SystemExit(main(*sys.argv[1:2] or [str(Path(__file__).with_name("samples.npz"))]))

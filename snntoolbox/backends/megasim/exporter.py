@@ -96,7 +96,7 @@ class MegasimExporter:
         if first and len(first[0]):
             tried = _tried(network, made, folder, first, steps, report)
         else:
-            tried = Check(goal=PLAYED, outcome="not checked", why="no samples were given")
+            tried = Check(goal=PLAYED, outcome="not checked", why="there are no samples to check it by")
         return Exported(folder=folder, checks=(tried, unchecked), report=report)
 
     def read(self, folder: Path) -> SpikingNetwork:

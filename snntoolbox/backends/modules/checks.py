@@ -35,7 +35,7 @@ def run_check(
     """The spikes of these samples in the library; not checked where it is not installed, or there are no samples."""
     goal = f"equal spikes in {library.title}"
     if not x or not len(x[0]):
-        return Check(goal=goal, outcome="not checked", why="no samples were given")
+        return Check(goal=goal, outcome="not checked", why="there are no samples to check it by")
     if find_spec(library.module) is None:
         return Check(goal=goal, outcome="not checked", why=f"{library.title} is not installed")
     begun = time.monotonic()

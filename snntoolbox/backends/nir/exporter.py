@@ -124,7 +124,8 @@ def _agreed(name: str, measured: Mapping[str, Any]) -> Check:
     goal = f"equal spikes by the rules of {IMPORTERS[name].libraries}"
     found = measured.get(name, {})
     if "cells that agree" not in found:
-        return Check(goal=goal, outcome="not checked", why=found.get("not measured", "no samples were given"))
+        why = found.get("not measured", "there are no samples to check it by")
+        return Check(goal=goal, outcome="not checked", why=why)
     share = found["cells that agree"]
     if share < 1:
         why = f"{share:.3%} of the cells are equal: more levels, or other limits"

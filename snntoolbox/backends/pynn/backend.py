@@ -31,7 +31,8 @@ def own_cells(parts: Iterable[type[Part]]) -> frozenset[f.Feature]:
     return features_of(parts) | f.INPUTS | f.RECORDINGS | ours | {f.DRAWN_READOUT}
 
 
-ON_NEST = NestBackend.capabilities.without(f.PULSES, f.TIMED_INPUT)
+_NEST = NestBackend.capabilities.without(f.PULSES, f.TIMED_INPUT)
+ON_NEST = replace(_NEST, features=_NEST.features | {f.BATCHES})
 """The neurons are NEST's own, so what they cannot do is the same; currents that change in time are not made here."""
 
 
@@ -92,6 +93,10 @@ class PynnBrian2Backend(PynnBackend):
     name = "pynn.brian2"
     below = "brian2"
     capabilities = Capabilities(
-        features=own_cells(on_brian2.PARTS), latency=1, exact_bits=53, modules=("pyNN", "brian2"), extra="pynn"
+        features=own_cells(on_brian2.PARTS) | {f.BATCHES},
+        latency=1,
+        exact_bits=53,
+        modules=("pyNN", "brian2"),
+        extra="pynn",
     )
     cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)

@@ -68,6 +68,8 @@ class SpinnakerExporter:
         """Write the files and check them by the first samples; `options` as in `Options`."""
         self.capabilities.check(self.name, network)
         chosen = chosen_options(self.name, Options, options)
+        if chosen.python:  # one that is named has to be right; the usual one may lack it
+            SPYNNAKER.found(chosen.python)
         from snntoolbox.backends.spinnaker.description import described
 
         first = tuple(x[: chosen.check_samples] for x in samples)
@@ -83,7 +85,7 @@ class SpinnakerExporter:
             _save_samples(network, folder, first, host)
             checks = [_tried(network, folder), *_placed(folder, chosen.python, report)]
         else:
-            why = "no samples were given"
+            why = "there are no samples to check it by"
             checks = [Check(goal=goal, outcome="not checked", why=why) for goal in (EQUAL, PLACED)]
         return Exported(folder=folder, checks=tuple(checks), report=report)
 

@@ -216,4 +216,5 @@ def main(path: Any, *, place: bool) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1], place="--map" in sys.argv[2:]))
+    files = [argument for argument in sys.argv[1:] if argument != "--map"]
+    raise SystemExit(main(*files[:1] or [str(Path(__file__).with_name("samples.npz"))], place="--map" in sys.argv[1:]))

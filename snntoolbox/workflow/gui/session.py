@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from snntoolbox.backends.sanafe.backend import USUAL
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.writing import write_text
 from snntoolbox.workflow import demo
@@ -167,4 +168,5 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield row.path, value
     for name in ("filename_ann", "filename_parsed_model", "filename_snn"):
         yield f"paths.{name}", work / getattr(paths, name)
-    yield "simulation.architecture", work / settings.simulation.architecture
+    if settings.simulation.architecture not in USUAL:  # names of chips that SANA-FE brings
+        yield "simulation.architecture", work / settings.simulation.architecture

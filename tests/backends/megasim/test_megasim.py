@@ -148,7 +148,7 @@ def test_the_network_comes_back_and_the_report_tells_what_may_fire_twice(tmp_pat
     zero = stb.export(drawn("poisson", ZERO), MEGASIM, tmp_path / "zero", samples(net, 1), duration=STEPS)
     assert zero.report["spikes after which a second one would follow at once"] == 0
     (alone,) = {c.why for c in stb.export(net, MEGASIM, tmp_path / "none").checks if c.goal == exporter.PLAYED}
-    assert alone == "no samples were given"
+    assert alone == "there are no samples to check it by"
 
 
 def test_what_it_cannot_have_is_refused_with_a_way_out(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def test_the_files_need_the_library_alone_and_can_be_trained(name, tmp_path):
     net = network()
     x = [np.full((2, *net.wiring.shapes[n]), 0.5) for n in net.encodings]
     exported = stb.export(net, name, tmp_path / "out", x, duration=8, check_samples=0)
-    assert exported.checks[0].why == "no samples were given"
+    assert exported.checks[0].why == "there are no samples to check it by"
     code = STANDS_ALONE.replace("(2, 4, 6, 6)", str(x[0].shape))
     done = subprocess.run(
         [sys.executable, "-c", code, exported.folder],

@@ -110,7 +110,7 @@ def test_fewer_levels_than_are_reached_are_no_success(tmp_path):
     assert [check.outcome for check in exported.checks] == ["passed", "failed"]
     assert "of the cells are equal: more levels" in exported.checks[1].why
     (_, unmeasured) = stb.export(strong, "nir", tmp_path / "other", importer="sinabs").checks
-    assert (unmeasured.outcome, unmeasured.why) == ("not checked", "no samples were given")
+    assert (unmeasured.outcome, unmeasured.why) == ("not checked", "there are no samples to check it by")
 
 
 @pytest.mark.parametrize("bits", [None, 8])

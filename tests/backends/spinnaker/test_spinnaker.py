@@ -30,7 +30,12 @@ TAKEN = (
     *("perceptron", "convolution with stride 2", "even kernels", "odd pools", "residual", "concat", "skip over layers"),
     *("constant input deep inside", "poisson", "two codings", "bias only", "latency input"),
 )
-HERE = {"duration": 10, "python": "/nowhere/python"}
+HERE = {"duration": 10}
+
+
+@pytest.fixture(autouse=True)
+def _no_board_unless_asked_for(monkeypatch):
+    monkeypatch.setattr(exporter, "SPYNNAKER", replace(exporter.SPYNNAKER, usual="/nowhere/python"))
 
 
 def drawn(name="perceptron", neuron=ZERO, bits=8):
@@ -128,6 +133,15 @@ def test_potentials_that_saturate_are_the_cells_own(tmp_path):
             stb.export(net, SPINNAKER, tmp_path / "other", x, **HERE)
 
 
+def test_an_interpreter_that_is_named_has_to_be_right(tmp_path):
+    """The usual one may lack sPyNNaker, and then the place is not checked."""
+    net = drawn()
+    for wrong, told in (("/nowhere/mine", "there is no interpreter"), ("/bin/ls", "is no Python interpreter")):
+        with pytest.raises(BackendError, match=told):
+            stb.export(net, SPINNAKER, tmp_path / "out", samples(net), python=wrong, **HERE)
+        assert not (tmp_path / "out").exists()
+
+
 def test_what_no_cell_has_is_refused_with_the_setting_that_mends_it(tmp_path):
     with pytest.raises(UnsupportedError, match=r"reset 'subtract'(.|\n)*\[cell\] reset = zero"):
         stb.export(network(), SPINNAKER, tmp_path / "out", samples(network()))
@@ -141,7 +155,7 @@ def test_what_no_cell_has_is_refused_with_the_setting_that_mends_it(tmp_path):
 def test_without_samples_room_is_left_for_a_spike_in_each_step(tmp_path):
     net = drawn()
     exported = stb.export(net, SPINNAKER, tmp_path / "out")
-    assert [(c.outcome, c.why) for c in exported.checks] == 2 * [("not checked", "no samples were given")]
+    assert [(c.outcome, c.why) for c in exported.checks] == 2 * [("not checked", "there are no samples to check it by")]
     first, *_ = net.populations.values()
     lowest = exported.report["lowest potentials"][first.name]
     assert lowest >= -SUMS + np.max(first.neuron.threshold)

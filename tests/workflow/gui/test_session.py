@@ -122,6 +122,14 @@ def test_keys_without_effect_are_told(session):
     assert session.check().notes == ("simulation.architecture has no effect: simulator = INI",)
 
 
+def test_chips_that_are_named_are_no_files(session, tmp_path):
+    session.open_demo()
+    session.set("paths.path_wd", str(tmp_path.parent))
+    told = session.check().problems
+    assert told
+    assert not [problem for problem in told if "architecture" in problem]
+
+
 def test_what_is_set_is_what_is_run(session):
     session.open_demo()
     session.set("simulation.duration", "11")
