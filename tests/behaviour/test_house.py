@@ -11,7 +11,8 @@ import house
 import networkx as nx
 import pytest
 
-INTRINSICS = tuple(f"engine/fast/{part}_intrinsics.py" for part in ("compiled", "events_spread", "products_tile"))
+_VECTORS = ("compiled", "events_spread", "neurons", "products_tile")
+INTRINSICS = tuple(f"engine/fast/{part}_intrinsics.py" for part in _VECTORS)
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.
 FRAMEWORKS = {
     # Keras computes on torch where that is its backend: its frontend switches gradients off.

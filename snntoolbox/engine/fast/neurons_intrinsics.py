@@ -37,47 +37,52 @@ def _fire(lanes: int, blocks: int) -> Any:
         )  # fmt: skip
 
         def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-            kinds, (mode, v, at, d, at_d, t, at_t, n, c, at_c, *rest) = signature.args, arguments
-            apart, stride, z, at_z, hop, steps, reset, points, place, further, channels, channel, unit, batch = rest
-            over = b.icmp_signed("!=", further, _I64(0))  # places, or channels of one
-            between, currents = b.select(over, channels, _I64(lanes)), b.select(over, apart, _I64(lanes))
-
-            def load(k: int, array: Any, place: Any) -> Any:
-                return load_lanes(context, b, kinds[k], array, place, lanes)
-
-            reset, state = splat(b, reset, lanes), []
-            trains = _Trains(context, b, kinds[17], points, unit, batch, lanes, blocks)
-            after = _After(b, mode, reset)
-            for k in range(blocks):
-                j = b.mul(between, _I64(k))
-                held = [cgutils.alloca_once_value(b, load(a, given, b.add(at, j))) for a, given in ((1, v), (7, n))]
-                state.append((j, *held, load(3, d, b.add(at_d, j)), load(5, t, b.add(at_t, j))))
-                first = b.select(over, channel, b.add(channel, j))
-                trains.begin(k, b.add(place, b.mul(further, _I64(k))), channels, first)
-            sums = [cgutils.alloca_once(b, reset.type) for _ in state]
-            with cgutils.for_range(b, steps, intp=_I64) as loop:
-                for total in sums:
-                    b.store(ir.Constant(reset.type, None), total)
-                with b.if_then(b.icmp_signed("!=", b.and_(mode, _I64(1)), _I64(0))):
-                    for k, total in enumerate(sums):
-                        begin = b.add(b.add(at_c, b.mul(currents, _I64(k))), b.mul(loop.index, stride))
-                        b.store(floating(b, load(8, c, begin), reset.type), total)
-                trains.add(sums)
-                for total, (j, potential, counts, drive, threshold) in zip(sums, state, strict=True):
-                    x = b.fadd(b.fadd(b.load(potential), b.load(total)), drive)
-                    fired = b.fcmp_ordered(">=", x, threshold)
-                    sent = b.zext(fired, ir.VectorType(ir.IntType(8), lanes))
-                    store_lanes(context, b, kinds[12], z, b.add(b.add(at_z, j), b.mul(loop.index, hop)), sent)
-                    b.store(b.add(b.load(counts), b.zext(fired, b.load(counts).type)), counts)
-                    b.store(b.select(fired, after(x, threshold), x), potential)
-            for j, potential, counts, *_ in state:
-                store_lanes(context, b, kinds[1], v, b.add(at, j), b.load(potential))
-                store_lanes(context, b, kinds[7], n, b.add(at, j), b.load(counts))
+            _write(context, b, signature.args, arguments, lanes, blocks)
             return context.get_dummy_value()
 
         return signature, generate
 
     return fire
+
+
+def _write(context: Any, b: Any, kinds: Any, arguments: Any, lanes: int, blocks: int) -> None:
+    """The instructions of all steps; potentials, counts, drives and thresholds of the blocks stay in registers."""
+    mode, v, at, d, at_d, t, at_t, n, c, at_c, *rest = arguments
+    apart, stride, z, at_z, hop, steps, reset, points, place, further, channels, channel, unit, batch = rest
+    over = b.icmp_signed("!=", further, _I64(0))  # places, or channels of one
+    between, currents = b.select(over, channels, _I64(lanes)), b.select(over, apart, _I64(lanes))
+
+    def load(k: int, array: Any, place: Any) -> Any:
+        return load_lanes(context, b, kinds[k], array, place, lanes)
+
+    reset, state = splat(b, reset, lanes), []
+    trains = _Trains(context, b, kinds[17], points, unit, batch, lanes, blocks)
+    after = _After(b, mode, reset)
+    for k in range(blocks):
+        j = b.mul(between, _I64(k))
+        held = [cgutils.alloca_once_value(b, load(a, given, b.add(at, j))) for a, given in ((1, v), (7, n))]
+        state.append((j, *held, load(3, d, b.add(at_d, j)), load(5, t, b.add(at_t, j))))
+        first = b.select(over, channel, b.add(channel, j))
+        trains.begin(k, b.add(place, b.mul(further, _I64(k))), channels, first)
+    sums = [cgutils.alloca_once(b, reset.type) for _ in state]
+    with cgutils.for_range(b, steps, intp=_I64) as loop:
+        for total in sums:
+            b.store(ir.Constant(reset.type, None), total)
+        with b.if_then(b.icmp_signed("!=", b.and_(mode, _I64(1)), _I64(0))):
+            for k, total in enumerate(sums):
+                begin = b.add(b.add(at_c, b.mul(currents, _I64(k))), b.mul(loop.index, stride))
+                b.store(floating(b, load(8, c, begin), reset.type), total)
+        trains.add(sums)
+        for total, (j, potential, counts, drive, threshold) in zip(sums, state, strict=True):
+            x = b.fadd(b.fadd(b.load(potential), b.load(total)), drive)
+            fired = b.fcmp_ordered(">=", x, threshold)
+            sent = b.zext(fired, ir.VectorType(ir.IntType(8), lanes))
+            store_lanes(context, b, kinds[12], z, b.add(b.add(at_z, j), b.mul(loop.index, hop)), sent)
+            b.store(b.add(b.load(counts), b.zext(fired, b.load(counts).type)), counts)
+            b.store(b.select(fired, after(x, threshold), x), potential)
+    for j, potential, counts, *_ in state:
+        store_lanes(context, b, kinds[1], v, b.add(at, j), b.load(potential))
+        store_lanes(context, b, kinds[7], n, b.add(at, j), b.load(counts))
 
 
 class _After:
