@@ -66,7 +66,10 @@ def quantized_reference(
 
 @checked
 def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> Graph:
-    """The same as a graph, for start potentials of half a threshold: one pass instead of a simulation."""
+    """The same as a graph, for start potentials of half a threshold: one pass instead of a simulation.
+
+    Smooth functions are rounded to levels, but what they read is not: a table may be one level off.
+    """
     rectifiers = [n for n in graph.nodes.values() if isinstance(n, ReLU)]
     if lacking := [n.label for n in rectifiers if n.name not in scales]:
         raise DataError(f"there is no scale for {', '.join(lacking)}", hint="give one for every rectifier, by its name")

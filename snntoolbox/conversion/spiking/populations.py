@@ -196,7 +196,7 @@ class _Wiring:
 
     def _table(self, node: Tabulated) -> Table:
         if self.levels is None:
-            hint = "the number of steps of a window, which tables are made for"
+            hint = "tables are made for the steps of a window: T = 6, [simulation] duration = 6, for instance"
             raise ConversionError("a smooth function needs a table of levels", layer=node.label, hint=hint)
         return tabulated(node, self.scales[node.name], self.levels)
 

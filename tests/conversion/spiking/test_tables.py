@@ -170,6 +170,11 @@ def test_weights_that_are_many_entries_read_the_table_more_coarsely(caplog):
     np.testing.assert_array_equal(coarse.populations["s.positive"].scale, network.populations["s.positive"].scale)
 
 
+def test_a_window_is_asked_for_where_none_is_given():
+    with pytest.raises(ConversionError, match=r"T = 6, \[simulation\] duration = 6"):
+        stb.convert(small("silu"), X, schedule="radix")
+
+
 def test_windows_must_be_those_that_the_table_is_for():
     graph = Graph([Input(name="x", shape=(6,)), Tabulated(name="t", inputs=("x",), function="tanh")], ["t"])
     scales = {"t": np.full((6,), 0.5)}
