@@ -2,7 +2,7 @@
 
 import time
 
-PATIENCE = 600.0
+PATIENCE = 300.0
 """Seconds after which it never will; whoever waits for them has found a defect."""
 
 

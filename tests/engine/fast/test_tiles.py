@@ -209,7 +209,8 @@ for weights in (np.int8, np.float64):
 """
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
     folder = Path(__file__).parents[3]
-    environment["PYTHONPATH"] = os.pathsep.join([str(folder), environment.get("PYTHONPATH", "")])
+    paths = [str(folder), str(folder / "tests"), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=folder, check=True, timeout=PATIENCE)
 
 

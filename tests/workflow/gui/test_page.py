@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.gui.folder import WorkFolder
@@ -92,17 +92,60 @@ def set_key(page, line):
 
 def choose(page, command):
     show(page, "Run")
-    page.get_by_label("Command").click()
-    page.get_by_role("option", name=f"{command}: ").click()
+    chosen(page, "Command", f"{command}: ")
+
+
+def pressed(page, name, then):
+    """Click a button until something follows: a click is lost where the page is drawn anew at that moment."""
+    from playwright.sync_api import TimeoutError as NotYet
+
+    def followed():
+        try:
+            page.get_by_role("button", name=name, exact=True).click(timeout=2000)
+        except NotYet:
+            return then()
+        for _ in range(30):
+            if then():
+                return True
+            page.wait_for_timeout(100)
+        return False
+
+    until(followed)
 
 
 def started(page):
     show(page, "Run")
-    page.get_by_role("button", name="Start").click()
+    stop, refusal = page.get_by_role("button", name="Stop", exact=True), page.locator(".q-notification")
+    pressed(page, "Start", lambda: stop.is_enabled() or refusal.count())
 
 
 def ended(page, words):
     page.get_by_text(words).first.wait_for()
+
+
+def chosen(page, label, option):
+    """Open a list as often as it takes: a page that is drawn anew meanwhile closes it, or loses the click."""
+    from playwright.sync_api import TimeoutError as NotYet
+
+    def taken():
+        try:
+            page.get_by_label(label, exact=True).click(timeout=5000)
+            page.get_by_role("option", name=option).click(timeout=2000)
+        except NotYet:
+            page.keyboard.press("Escape")
+            return False
+        return True
+
+    until(taken)
+
+
+def settled(page):
+    """Wait until nothing moves or fades any more: colours are not yet what they will be."""
+    still = "!document.getAnimations().some(a => a instanceof CSSTransition)"
+    shown = "[...document.querySelectorAll('.q-notification')].every(n => getComputedStyle(n).opacity == 1)"
+    for _ in range(2):
+        time.sleep(0.5)  # until what was asked for has begun
+        page.wait_for_function(f"{still} && {shown}")
 
 
 def faults(page):
@@ -131,11 +174,14 @@ def test_the_demo_from_open_to_report(page, server):
 
 
 def test_what_the_model_becomes(page):
+    started(page)
+    ended(page, "run is done")
+    show(page, "Open")
     page.get_by_role("button", name="See what it becomes").click()
     page.get_by_text("Simulators that can run it: INI").wait_for()
     assert page.get_by_text("max_pool.larger_2").is_visible()
     show(page, "Run")
-    assert page.get_by_text("run is done").is_visible(), "what has run stays"
+    ended(page, "run is done")  # what has run stays
     assert page.get_by_text("Accuracy over time").is_visible()
     set_key(page, "conversion.maxpool_type = avg_max")
     show(page, "Open")
@@ -163,8 +209,8 @@ def test_names_of_files_are_told_without_signs_that_are_obeyed(page, server):
     model = server.folder / "a\u202eb.onnx"
     model.write_bytes(b"")
     page.get_by_role("button", name="Look again").click()
-    page.get_by_label("Model file").click()
-    page.get_by_role("option", name="a\\u202eb.onnx").click()
+    page.wait_for_timeout(500)
+    chosen(page, "Model file", "a\\u202eb.onnx")
     page.get_by_text("a\\u202eb.onnx is open.", exact=True).wait_for()
     model.unlink()
     page.get_by_role("button", name="Take them back").first.click()
@@ -210,7 +256,7 @@ def test_a_run_that_is_stopped_and_one_that_is_killed(page, server):
     set_key(page, "simulation.duration = 4000")
     started(page)
     ended(page, "Simulating on INI: ")
-    page.get_by_role("button", name="Stop").click()
+    pressed(page, "Stop", lambda: any(page.get_by_text(t).count() for t in ("Stopping: ", "run was stopped")))
     ended(page, "run was stopped")
     started(page)
     ended(page, "run: starting")
@@ -236,10 +282,8 @@ def test_a_sweep_and_two_of_its_runs_side_by_side(page):
     page.get_by_role("button", name="Start").click()
     ended(page, "run is done")
     show(page, "Two runs")
-    page.get_by_label("First").click()
-    page.get_by_role("option", name="snntoolbox-demo/log/swept/duration_2/report.html").click()
-    page.get_by_label("Second").click()
-    page.get_by_role("option", name="snntoolbox-demo/log/swept/duration_4/report.html").click()
+    chosen(page, "First", "snntoolbox-demo/log/swept/duration_2/report.html")
+    chosen(page, "Second", "snntoolbox-demo/log/swept/duration_4/report.html")
     from playwright.sync_api import expect
 
     for name in ("duration (ms)", "simulation.duration"):
@@ -265,8 +309,7 @@ def test_deploy_is_started_and_its_page_shown(page, server):
     ended(page, "deploy is done")
     assert (server.folder / "chip" / "rtl").is_dir()
     show(page, "Report")
-    page.get_by_label("Run", exact=True).click()
-    page.get_by_role("option", name="chip/report.html").click()
+    chosen(page, "Run", "chip/report.html")
     page.frame_locator("iframe").first.get_by_text("Layers, means over").first.wait_for()
     set_key(page, "conversion.weight_bits = 0")
     page.get_by_text("Set.").last.wait_for()
@@ -289,15 +332,14 @@ def test_axe_finds_no_serious_fault(browser, server, width, scheme):
     page = opened(browser, server, width, scheme)
     for tab in TABS:
         show(page, tab)
-        time.sleep(0.5)  # colours change slowly
-        page.wait_for_function("!document.getAnimations().some(a => a instanceof CSSTransition)")
+        settled(page)
         assert (tab, faults(page)) == (tab, [])
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
     show(page, "Settings")
     page.get_by_label("Set a key by its name").fill("simulation.duratoin = 32")
     page.get_by_role("button", name="Set", exact=True).click()
     page.locator(".q-notification").wait_for()
-    time.sleep(0.5)
+    settled(page)
     assert faults(page) == [], "what is wrong can be read too"
     assert page.said == []
     page.close()
