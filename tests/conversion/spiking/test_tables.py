@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from needed import needed
 
 import snntoolbox as stb
 from snntoolbox.analysis.diagnosis.observer import Observer
@@ -94,7 +93,7 @@ def test_random_networks_have_the_same_spikes_by_every_engine(seed):
 
 
 def test_brian2_has_the_same_spikes():
-    needed("brian2")
+    pytest.importorskip("brian2")
     graph, x = random_net(1)
     network = stb.convert(graph, x, schedule="radix", T=3, weight_bits=8)
     record = Record(spikes=True)
