@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.backends.check_options import CheckOptions, unchecked
 from snntoolbox.backends.lava.backend import CAPABILITIES
 from snntoolbox.backends.lava.interpreter import LAVA
 from snntoolbox.backends.options import chosen_options
@@ -29,16 +30,10 @@ CHIP_BITS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """How it is checked: so many samples run for `duration` (ms) in the interpreter `python`, if it has Lava."""
+class Options(CheckOptions):
+    """How it is checked: in the interpreter `python`, if it has Lava; see `CheckOptions`."""
 
     python: str = LAVA.usual
-    duration: float | None = None
-    check_samples: int = 2
-
-    def __post_init__(self) -> None:
-        if self.check_samples < 0:
-            raise BackendError(f"check_samples = {self.check_samples} is below 0", hint="0 checks nothing")
 
 
 class LavaExporter:
@@ -60,12 +55,11 @@ class LavaExporter:
         write_text(folder / CODE, Path(__file__).with_name("lava_network.py").read_text("utf-8"))
         _save(folder / WEIGHTS, arrays)
         save(network, folder / NETWORK)
-        first = tuple(x[: chosen.check_samples] for x in samples)
+        first = chosen.first(samples)
         synapses = sum(len(values) for name, values in arrays.items() if name.startswith("weight "))
         report: dict[str, Any] = {"8-bit synapses": synapses}
-        if not first or not len(first[0]):
-            why = "there are no samples to check it by"
-            return Exported(folder=folder, checks=(Check(goal=GOAL, outcome="not checked", why=why),), report=report)
+        if not first:
+            return Exported(folder=folder, checks=(unchecked(GOAL),), report=report)
         steps = run_steps(network, chosen.duration)
         largest = _save_samples(network, folder, first, steps)
         report["potentials may reach"] = largest

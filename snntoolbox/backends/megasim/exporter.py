@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.backends.check_options import CheckOptions, unchecked
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.protocol import Check, Exported
-from snntoolbox.errors import BackendError, TooLargeError
+from snntoolbox.errors import TooLargeError
 from snntoolbox.ir import features as f
 from snntoolbox.ir import parts
 from snntoolbox.ir.capabilities import Capabilities
@@ -47,16 +48,11 @@ PLAYED, RUN = "equal spikes when its files are played, one for a neuron at an ev
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """Stimuli of so many samples for `duration` (ms), each played back. `force`: write what is too large too."""
+class Options(CheckOptions):
+    """Stimuli are written of the samples that are checked, and played back. `force`: write what is too large too."""
 
-    duration: float | None = None
     check_samples: int = 1
     force: bool = False
-
-    def __post_init__(self) -> None:
-        if self.check_samples < 0:
-            raise BackendError(f"check_samples = {self.check_samples} is below 0", hint="0 writes no stimuli")
 
 
 class MegasimExporter:
@@ -91,13 +87,10 @@ class MegasimExporter:
         write_text(folder / NODES, json.dumps(about, indent=1) + "\n")
         save(network, folder / NETWORK)
         report: dict[str, Any] = {"modules": len(made.modules), "time of a step": made.period}
-        first = tuple(x[: chosen.check_samples] for x in samples)
-        unchecked = Check(goal=RUN, outcome="not checked", why="the program is not to be had, and was never run here")
-        if first and len(first[0]):
-            tried = _tried(network, made, folder, first, steps, report)
-        else:
-            tried = Check(goal=PLAYED, outcome="not checked", why="there are no samples to check it by")
-        return Exported(folder=folder, checks=(tried, unchecked), report=report)
+        first = chosen.first(samples)
+        elsewhere = Check(goal=RUN, outcome="not checked", why="the program is not to be had, and was never run here")
+        tried = _tried(network, made, folder, first, steps, report) if first else unchecked(PLAYED)
+        return Exported(folder=folder, checks=(tried, elsewhere), report=report)
 
     def read(self, folder: Path) -> SpikingNetwork:
         """The network that the files were written from: the check compares what they say with that one's spikes."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from snntoolbox.backends.check_options import CheckOptions
 from snntoolbox.backends.modules.files import CODE, NETWORK, STATE
 from snntoolbox.backends.modules.libraries import PARTS, SINABS, SNNTORCH, SPIKINGJELLY, Library
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.protocol import Exported
-from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.io import load_network, save
@@ -21,18 +20,6 @@ from snntoolbox.ir.timing import run_steps
 from snntoolbox.ir.writing import write_text
 
 _WRITTEN = "it is written here and run elsewhere"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How what was written is checked: so many samples run for `duration` (ms) in the library, if it is here."""
-
-    duration: float | None = None
-    check_samples: int = 2
-
-    def __post_init__(self) -> None:
-        if self.check_samples < 0:
-            raise BackendError(f"check_samples = {self.check_samples} is below 0", hint="0 checks nothing")
 
 
 def _capabilities(library: Library) -> Capabilities:
@@ -51,14 +38,14 @@ class ModuleExporter:
     library: ClassVar[Library]
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
-    options = Options
+    options = CheckOptions
 
     def export(
         self, network: SpikingNetwork, folder: Path, samples: tuple[Array, ...] = (), **options: Any
     ) -> Exported:
-        """Write the files and check them by the first samples; `options` are the fields of `Options`."""
+        """Write the files and check them by the first samples; `options` are the fields of `CheckOptions`."""
         self.capabilities.check(self.name, network)
-        chosen = chosen_options(self.name, Options, options)
+        chosen = chosen_options(self.name, CheckOptions, options)
         from snntoolbox.backends.modules.checks import run_check
         from snntoolbox.backends.modules.state import MODULE_ATTRIBUTES, save_state
         from snntoolbox.backends.modules.writing import written
@@ -67,7 +54,7 @@ class ModuleExporter:
         write_text(folder / CODE, result.text)
         save_state(result.state, folder / STATE)
         save(network, folder / NETWORK)
-        steps, first = run_steps(network, chosen.duration), tuple(x[: chosen.check_samples] for x in samples)
+        steps, first = run_steps(network, chosen.duration), chosen.first(samples)
         check = run_check(self.library, network, folder, result.neurons, first, steps)
         return Exported(folder=folder, checks=(check,), report={"layers": dict(result.neurons)})
 

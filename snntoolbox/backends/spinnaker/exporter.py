@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.backends.check_options import CheckOptions, unchecked
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.backends.spinnaker.board import SPYNNAKER, mapped
@@ -43,16 +44,10 @@ CAPABILITIES = Capabilities(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """How it is checked: so many samples of `duration` (ms), and the interpreter `python`, if it has sPyNNaker."""
+class Options(CheckOptions):
+    """How it is checked: the interpreter `python` places it, if it has sPyNNaker; see `CheckOptions`."""
 
     python: str = ""
-    duration: float | None = None
-    check_samples: int = 2
-
-    def __post_init__(self) -> None:
-        if self.check_samples < 0:
-            raise BackendError(f"check_samples = {self.check_samples} is below 0", hint="0 checks nothing")
 
 
 class SpinnakerExporter:
@@ -72,21 +67,18 @@ class SpinnakerExporter:
             SPYNNAKER.found(chosen.python)
         from snntoolbox.backends.spinnaker.description import described
 
-        first = tuple(x[: chosen.check_samples] for x in samples)
-        given = bool(first) and len(first[0]) > 0
-        host = _host(network, first if given else _nothing(network), run_steps(network, chosen.duration))
-        arrays = described(network, host.drive if given else _room(network))
+        first = chosen.first(samples)
+        host = _host(network, first or _nothing(network), run_steps(network, chosen.duration))
+        arrays = described(network, host.drive if first else _room(network))
         write_text(folder / CODE, Path(__file__).with_name("spinnaker_network.py").read_text("utf-8"))
         _save(folder / WEIGHTS, arrays)
         save(network, folder / NETWORK)
         lowest = {n: int(arrays[f"lowest of {n}"]) for n in network.populations}
         report: dict[str, Any] = {"lowest potentials": lowest}
-        if given:
+        checks = [unchecked(EQUAL), unchecked(PLACED)]
+        if first:
             _save_samples(network, folder, first, host)
             checks = [_tried(network, folder), *_placed(folder, chosen.python, report)]
-        else:
-            why = "there are no samples to check it by"
-            checks = [Check(goal=goal, outcome="not checked", why=why) for goal in (EQUAL, PLACED)]
         return Exported(folder=folder, checks=tuple(checks), report=report)
 
     def read(self, folder: Path) -> SpikingNetwork:
