@@ -43,11 +43,15 @@ class Desk:
 
 @dataclass(eq=False)
 class View:
-    """One opened page: its desk, and its parts by name, each with what draws it."""
+    """One opened page: its desk, and its parts by name, each with what draws it.
+
+    `chosen` is what is picked on it by name, `reports` the pages of runs in its lists.
+    """
 
     desk: Desk
     parts: dict[str, tuple[Any, Callable[[], None]]] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
+    reports: list[str] = field(default_factory=list)
     texts: Mapping[str, str] = field(default_factory=dict)
     refusal: Any = None
 

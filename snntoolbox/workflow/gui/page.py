@@ -11,7 +11,7 @@ from snntoolbox.workflow.gui.desk import Desk, View, sentence
 from snntoolbox.workflow.gui.followed import Told
 from snntoolbox.workflow.gui.library import nicegui
 from snntoolbox.workflow.gui.open_tab import open_tab, opened
-from snntoolbox.workflow.gui.report_tab import report_tab, two_tab
+from snntoolbox.workflow.gui.report_tab import look_at_reports, report_tab, two_tab
 from snntoolbox.workflow.gui.run_tab import run_tab
 from snntoolbox.workflow.gui.settings_tab import settings_tab
 
@@ -78,7 +78,8 @@ def _redraw(view: View, now: _Seen, before: _Seen) -> None:
     if (before.command, before.is_stopping) != (now.command, now.is_stopping):
         if before.command and not now.command:
             view.chosen.pop("report", None)  # the newest is shown
-        view.redraw("buttons", "output", "report", "two")
+        view.redraw("stopping", "output")
+        look_at_reports(view)
     if before.looks != now.looks:
         view.redraw("becomes")
 

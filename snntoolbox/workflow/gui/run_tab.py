@@ -46,8 +46,9 @@ def run_tab(view: View) -> None:
         on_change=choose,
     ).classes("wide-field")  # fmt: skip
     view.part("command", partial(_command, view))
-    view.part("buttons", partial(_buttons, view))
-    for name, part in {"status": _status, "bars": _bars, "progress": _progress, "output": _output}.items():
+    _buttons(view)
+    parts = {"stopping": _stopping, "status": _status, "bars": _bars, "progress": _progress, "output": _output}
+    for name, part in parts.items():
         view.part(name, partial(part, view))
 
 
@@ -92,22 +93,26 @@ def _start(view: View) -> None:
         desk.runner.start(command, [str(desk.session.file), *words])
 
     if view.attempt(begin):
-        view.redraw("buttons", "status", "bars", "progress", "output")
+        view.redraw("stopping", "status", "bars", "progress", "output")
 
 
 def _stop(view: View) -> None:
     view.desk.runner.stop()
-    view.redraw("buttons")
+    view.redraw("stopping")
 
 
 def _buttons(view: View) -> None:
+    """What starts and stops; it stays as it is drawn, as a click on one that is drawn anew meanwhile would be lost."""
     ui, runner = nicegui().ui, view.desk.runner
     with ui.row().classes("line-up"):
         start = ui.button("Start", on_click=partial(_start, view)).props("no-caps")
         stop = ui.button("Stop", on_click=partial(_stop, view)).props("no-caps color=negative")
-        start.set_enabled(not runner.command)
-        stop.set_enabled(bool(runner.command) and not runner.is_stopping)
-    if runner.is_stopping:
+        start.bind_enabled_from(runner, "command", lambda command: not command)
+        stop.bind_enabled_from(runner, "can_stop")
+
+
+def _stopping(view: View) -> None:
+    if view.desk.runner.is_stopping:
         sentence("Stopping: what is finished is kept.")
 
 

@@ -127,6 +127,11 @@ class Runner:
         return self._running is not None and self._running.stopped > 0
 
     @property
+    def can_stop(self) -> bool:
+        """Whether one runs that was not asked to stop yet."""
+        return self._running is not None and not self.is_stopping
+
+    @property
     def pid(self) -> int:
         """Its process; 0 if none runs."""
         return 0 if self._running is None else self._running.process.pid

@@ -86,8 +86,14 @@ def show(page, tab):
 
 def set_key(page, line):
     show(page, "Settings")
-    page.get_by_label("Set a key by its name").fill(line)
-    page.get_by_role("button", name="Set", exact=True).click()
+    entry = page.get_by_label("Set a key by its name")
+
+    def taken():
+        entry.fill(line)
+        page.get_by_role("button", name="Set", exact=True).click()
+        return follows(page, lambda: entry.input_value() == "")
+
+    until(taken)
 
 
 def choose(page, command):
@@ -95,28 +101,37 @@ def choose(page, command):
     chosen(page, "Command", f"{command}: ")
 
 
+def follows(page, then):
+    """Whether it does within a few seconds."""
+    for _ in range(50):
+        if then():
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
 def pressed(page, name, then):
-    """Click a button until something follows: a click is lost where the page is drawn anew at that moment."""
-    from playwright.sync_api import TimeoutError as NotYet
+    """Click a button until something follows: a click is lost where its button is drawn anew at that moment."""
+    from playwright.sync_api import Error
 
     def followed():
         try:
             page.get_by_role("button", name=name, exact=True).click(timeout=2000)
-        except NotYet:
+        except Error:
             return then()
-        for _ in range(30):
-            if then():
-                return True
-            page.wait_for_timeout(100)
-        return False
+        return follows(page, then)
 
     until(followed)
 
 
 def started(page):
     show(page, "Run")
-    stop, refusal = page.get_by_role("button", name="Stop", exact=True), page.locator(".q-notification")
-    pressed(page, "Start", lambda: stop.is_enabled() or refusal.count())
+    pressed(page, "Start", page.get_by_role("button", name="Stop", exact=True).is_enabled)
+
+
+def refused(page, words):
+    show(page, "Run")
+    pressed(page, "Start", page.get_by_text(words).count)
 
 
 def ended(page, words):
@@ -125,18 +140,20 @@ def ended(page, words):
 
 def chosen(page, label, option):
     """Open a list as often as it takes: a page that is drawn anew meanwhile closes it, or loses the click."""
-    from playwright.sync_api import TimeoutError as NotYet
+    from playwright.sync_api import Error
+
+    shown = page.locator(".q-select", has=page.get_by_label(label, exact=True)).get_by_text(option)
 
     def taken():
+        page.keyboard.press("Escape")
         try:
             page.get_by_label(label, exact=True).click(timeout=5000)
-            page.get_by_role("option", name=option).click(timeout=2000)
-        except NotYet:
-            page.keyboard.press("Escape")
-            return False
-        return True
+            page.get_by_role("option", name=option).last.click(timeout=2000)
+        except Error:
+            return shown.count()
+        return follows(page, shown.count)
 
-    until(taken)
+    until(lambda: shown.count() or taken())
 
 
 def settled(page):
@@ -160,7 +177,6 @@ def test_the_demo_from_open_to_report(page, server):
     page.get_by_text("x_test.npz").first.wait_for()
     for key, text in SHORT.items():
         set_key(page, f"simulation.{key} = {text}")
-        page.get_by_text("Set.").last.wait_for()
     started(page)
     page.get_by_text("samples so far").wait_for()
     ended(page, "run is done")
@@ -191,7 +207,6 @@ def test_what_the_model_becomes(page):
 
 def test_settings_that_are_replaced_come_back(page, server):
     set_key(page, "simulation.duration = 33")
-    page.get_by_text("Set.").last.wait_for()
     show(page, "Open")
     page.get_by_role("button", name="Open the demo").click()
     page.get_by_text("The demo is open.").wait_for()
@@ -202,7 +217,6 @@ def test_settings_that_are_replaced_come_back(page, server):
     assert "duration = 33" in settings.read_text()
     for key, text in SHORT.items():
         set_key(page, f"simulation.{key} = {text}")
-        page.get_by_text("Set.").last.wait_for()
 
 
 def test_names_of_files_are_told_without_signs_that_are_obeyed(page, server):
@@ -218,19 +232,18 @@ def test_names_of_files_are_told_without_signs_that_are_obeyed(page, server):
 
 
 def test_a_notice_goes_when_it_is_mended(page):
-    set_key(page, "simulation.duratoin = 32")
+    show(page, "Settings")
+    line = page.get_by_label("Set a key by its name")
     notice = page.locator(".q-notification", has_text="did you mean duration?")
-    notice.wait_for()
-    page.get_by_label("Set a key by its name").fill("simulation.duration = 16")
+    line.fill("simulation.duratoin = 32")
+    pressed(page, "Set", notice.count)
+    line.fill("simulation.duration = 16")
     notice.wait_for(state="detached")
-    page.get_by_role("button", name="Set", exact=True).click()
-    page.get_by_text("Set.").last.wait_for()
-    set_key(page, "simulation.duratoin = 32")
-    notice.wait_for()
+    pressed(page, "Set", lambda: line.input_value() == "")
+    line.fill("simulation.duratoin = 32")
+    pressed(page, "Set", notice.count)
     notice.get_by_role("button", name="Close").click()
     notice.wait_for(state="detached")
-    set_key(page, "simulation.duration = 16")
-    page.get_by_text("Set.").last.wait_for()
 
 
 def test_a_wrong_key_and_value_are_refused_with_the_nearest(page):
@@ -243,8 +256,7 @@ def test_a_wrong_key_and_value_are_refused_with_the_nearest(page):
     page.get_by_text("simulation.duration = 0: must be at least 1").wait_for()
     page.get_by_label("simulator", exact=True).fill("brain2")
     page.get_by_text("did you mean brian2?").first.wait_for()
-    started(page)
-    page.get_by_text("the settings are refused").wait_for()
+    refused(page, "the settings are refused")
     show(page, "Settings")
     page.get_by_label("duration", exact=True).fill("16")
     page.get_by_label("simulator", exact=True).fill("INI")
@@ -271,15 +283,13 @@ def test_a_run_that_is_stopped_and_one_that_is_killed(page, server):
 def test_a_sweep_and_two_of_its_runs_side_by_side(page):
     for line in ("simulation.num_to_test = 20", "simulation.batch_size = 20", "paths.runlabel = swept"):
         set_key(page, line)
-        page.get_by_text("Set.").last.wait_for()
     choose(page, "compare")
-    page.get_by_role("button", name="Start").click()
-    page.get_by_text("arguments are required: --simulators").wait_for()
+    refused(page, "arguments are required: --simulators")
     choose(page, "sweep")
     page.get_by_label("param_name").last.fill("simulation.duration")
     page.get_by_label("param_values").last.fill("[2, 4]")
     page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Start").click()
+    started(page)
     ended(page, "run is done")
     show(page, "Two runs")
     chosen(page, "First", "snntoolbox-demo/log/swept/duration_2/report.html")
@@ -293,7 +303,6 @@ def test_a_sweep_and_two_of_its_runs_side_by_side(page):
 
 def test_deploy_is_started_and_its_page_shown(page, server):
     set_key(page, "conversion.weight_bits = 4")
-    page.get_by_text("Set.").last.wait_for()
     choose(page, "deploy")
     for name, text in {"target (required)": "generic", "output (required)": "../out"}.items():
         page.get_by_label(name, exact=True).fill(text)
@@ -301,18 +310,16 @@ def test_deploy_is_started_and_its_page_shown(page, server):
     for name in ("sim-seconds", "synth-seconds"):
         page.get_by_label(name, exact=True).fill("0")
     page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Start").click()
-    page.get_by_text("lies outside the working folder").wait_for()
+    refused(page, "lies outside the working folder")
     page.get_by_label("output (required)", exact=True).fill("chip")
     page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Start").click()
+    started(page)
     ended(page, "deploy is done")
     assert (server.folder / "chip" / "rtl").is_dir()
     show(page, "Report")
     chosen(page, "Run", "chip/report.html")
     page.frame_locator("iframe").first.get_by_text("Layers, means over").first.wait_for()
     set_key(page, "conversion.weight_bits = 0")
-    page.get_by_text("Set.").last.wait_for()
 
 
 def test_files_are_taken_and_code_is_not(page, server, tmp_path):
