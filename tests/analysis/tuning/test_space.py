@@ -9,6 +9,7 @@ from snntoolbox.analysis.settings import written
 from snntoolbox.analysis.tuning.space import Space, axes
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.ir.neurons import IF, Negative
 from snntoolbox.workflow.choices import as_key, recipe_of
 from snntoolbox.workflow.config.load import load_config
@@ -96,6 +97,14 @@ def test_what_does_nothing_is_no_candidate():
             assert chosen["rule"] != "mmse"
             assert chosen["start"] == "0.5"
         assert (chosen["coding"] == "several levels") == (chosen["start"] == "0.125")
+
+
+@pytest.mark.parametrize("base", ["default", "phased"])
+def test_trials_choose_corrections_where_layers_fire_in_turn_alone(base):
+    in_turn = {name for name, schedule in SCHEDULES.items() if schedule.in_turn}
+    for candidate in candidates(base):
+        chosen = candidate.chosen
+        assert (chosen["correction"] == "auto") == (chosen["coding"] in in_turn), str(candidate)
 
 
 def test_a_coding_of_its_own_has_what_its_schedule_fixes():
