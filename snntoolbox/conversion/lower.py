@@ -25,11 +25,12 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.clamp import named
 from snntoolbox.conversion.spiking.invariants import check_same_function
-from snntoolbox.conversion.spiking.populations import gateable, unsupported_nodes
+from snntoolbox.conversion.spiking.populations import EACH_LINE, gateable, unsupported_nodes
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import MaxPool, Multiply, ReLU
 from snntoolbox.ir.payloads import ResidueSpikes
+from snntoolbox.ir.ways_out import WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +72,22 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         _check_classes_to_draw(graph)
     if recipe.avgpool_neurons:
         graph = SpikingAveragePools()(graph)
-    if offenders := unsupported_nodes(graph, kept):
-        raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
-    schedule = recipe.chosen_schedule
-    if offenders := [*schedule.unsupported(graph), *without_windows(graph, schedule)]:
-        hint = _WINDOWED if not schedule.multiplies and _products(graph) else schedule.hint
-        raise UnsupportedError(f"schedule = {schedule.name}", offenders, hint=hint)
+    _check_taken(graph, recipe.chosen_schedule, kept)
     named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
     return graph
+
+
+def _check_taken(graph: Graph, schedule: Schedule, kept: Mapping[str, str]) -> None:
+    """UnsupportedError with all that has no spiking form and all that the schedule cannot fire, a node once."""
+    formless = unsupported_nodes(graph, kept)
+    known = {offender.layer for offender in formless}
+    waiting = [*schedule.unsupported(graph), *without_windows(graph, schedule)]
+    hints = [EACH_LINE] if formless else []
+    if waiting := [offender for offender in waiting if offender.layer not in known]:
+        hints.append(_WINDOWED if not schedule.multiplies and _products(graph) else schedule.hint)
+    if hints:
+        subject = "the conversion" if formless else f"schedule = {schedule.name}"
+        raise UnsupportedError(subject, [*formless, *waiting], hint="; ".join(hints))
 
 
 def _tabulated(graph: Graph) -> Graph:
@@ -104,7 +113,7 @@ def _tell_halves(graph: Graph) -> None:
         log.warning(told, shown)
 
 
-_WINDOWED = "schedule = phased or radix multiplies counts: 8 steps of [simulation] duration, for instance"
+_WINDOWED = f"{WINDOWS} multiplies counts: 8 steps of [simulation] duration, for instance"
 
 
 def _products(graph: Graph) -> list[str]:

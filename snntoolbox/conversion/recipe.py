@@ -74,8 +74,8 @@ class Recipe:
     `Correct`), and `readout_correction` is the number of samples that correct the read-out, 0 for none; `clamps`
     holds layers by name or place for so many steps (see `Clamp`). `input_range` is what thresholds that follow from
     the weights alone assume of the input. `schedule` says when layers fire, by a
-    name of `SCHEDULES`: 'rate', 'phased' or 'radix' (see `Phased` and `Radix`; they need the duration of a window) or
-    'differential' (see `Differential`).
+    name of `SCHEDULES`: 'rate', 'differential' (see `Differential`), or those that need the duration of a window:
+    'phased', 'radix', 'first-spike' and 'recurrent' (see `Phased`, `Radix`, `FirstSpike` and `Recurrent`).
     """
 
     normalize: bool = True

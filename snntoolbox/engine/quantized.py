@@ -16,10 +16,11 @@ from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.turns import stepwise
+from snntoolbox.ir.ways_out import WINDOWS
 
 
 class QuantizedRun:
-    """The spike counts and outputs that a phased or radix network comes to.
+    """The spike counts and outputs that a network comes to whose layers fire in turn: phased, radix or first-spike.
 
     T is what all steps of a window count: their number, or 2^B - 1 where B steps are binary digits.
 
@@ -47,7 +48,7 @@ class QuantizedRun:
         single: bool = False,
     ) -> None:
         if network.window is None or stepwise(network):
-            raise ConversionError("only a network with windows equals its quantised one", hint="schedule='phased'")
+            raise ConversionError("only a network with windows equals its quantised one", hint=WINDOWS)
         if not all(isinstance(e, ConstantCurrent) for e in network.encodings.values()):
             raise ConversionError("only networks with constant currents as inputs can be run as their quantised ones")
         if network.grid:  # its currents are rounded before they are summed, which the interpreter does

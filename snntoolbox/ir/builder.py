@@ -11,6 +11,7 @@ from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import Concat, Dense, Elementwise, Input, MaxPool, Mean, Pad, Permute, Reshape, Scale, Take
+from snntoolbox.ir.ways_out import WINDOWS
 
 _REPLACE = "replace these layers, or add a handler for them (docs: writing a frontend)"
 
@@ -98,13 +99,19 @@ class GraphBuilder:
     def check(self) -> None:
         """Raise one UnsupportedError that lists every offender, if there is any."""
         if self._refused:
-            hint = "; ".join(dict.fromkeys(self._hints)) or _REPLACE
-            raise UnsupportedError(f"the {self.framework} frontend", [*self._refused, *self._smooth()], hint=hint)
+            hints = list(dict.fromkeys(self._hints)) or [_REPLACE]
+            hint = "; ".join([*hints, *self._smooth()])
+            raise UnsupportedError(f"the {self.framework} frontend", self._refused, hint=hint)
 
-    def _smooth(self) -> list[Unsupported]:
-        """What can be read, but would be the next to be refused: at conversion, unless an approximation is wanted."""
-        nodes = [n for n in self._nodes.values() if isinstance(n, Elementwise)]
-        return [Unsupported(n.label, n.why_not_exact) for n in nodes]
+    def _smooth(self) -> list[str]:
+        """What to do about smooth functions, which are read, but come next where a conversion has not been told."""
+        labels: dict[str, list[str]] = {}
+        for node in self._nodes.values():
+            if isinstance(node, Elementwise):
+                labels.setdefault(node.function, []).append(node.label)
+        more = {name: f" and {len(found) - 1} more" if len(found) > 1 else "" for name, found in labels.items()}
+        ways = f"will then need {WINDOWS}, or [conversion] approximate"
+        return [f"{found[0]}{more[name]} {ways} = {name}" for name, found in labels.items()]
 
     def finish(self, outputs: Sequence[str], name: str) -> Graph:
         """The graph; UnsupportedError if anything was refused, or weights are no finite numbers."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 RATE = "[conversion] schedule = rate"
+WINDOWS = "schedule = phased, radix or first-spike"
+"""The schedules whose windows take tables of smooth functions and products: those that multiply."""
 _CIRCUIT = "[conversion] maxpool_type = relu_tree, where max pooling is a circuit that recurs (wta)"
 
 

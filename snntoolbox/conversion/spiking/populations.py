@@ -26,14 +26,18 @@ from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
 from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale, Tabulated
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.ways_out import WINDOWS
 
 _HINTS = {
     "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that "
-    "ends an output is dropped or rectified; schedule = phased or radix makes tables and products of others",
+    f"ends an output is dropped or rectified; {WINDOWS} makes tables and products of others",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }
+
+
+EACH_LINE = "each line says what its layer needs"
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def unsupported_nodes(graph: Graph, reasons: Mapping[str, str] = MappingProxyTyp
 
 def _check_convertible(graph: Graph) -> None:
     if offenders := unsupported_nodes(graph):
-        raise UnsupportedError("the conversion", offenders, hint="each line says what its layer needs")
+        raise UnsupportedError("the conversion", offenders, hint=EACH_LINE)
 
 
 class _Wiring:

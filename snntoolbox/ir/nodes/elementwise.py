@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import erf, expit
 
 from snntoolbox.ir.node import Array, Node, Shape
+from snntoolbox.ir.ways_out import WINDOWS
 
 
 def _gelu_tanh(x: Array) -> Array:
@@ -52,7 +53,7 @@ class Elementwise(Node):
     def why_not_exact(self) -> str:
         """Why a conversion refuses it, and what allows it."""
         hint = f"[conversion] approximate = {self.function} asks for line segments"
-        return f"{self.function} has no exact spiking form; {hint}, schedule = phased or radix makes a table of it"
+        return f"{self.function} has no exact spiking form; {hint}, {WINDOWS} makes a table of it"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""

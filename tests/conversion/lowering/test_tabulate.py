@@ -6,10 +6,12 @@ import pytest
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.tabulate import POSITIVE, Tabulate
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Dense, Elementwise, Input, Multiply, ReLU, Tabulated
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
+from snntoolbox.ir.ways_out import WINDOWS
 
 RNG = np.random.default_rng(0)
 
@@ -45,15 +47,31 @@ def test_bounds_hold_all_values_and_are_reached(function, sign):
         assert values.max() <= most * (1 + 1e-6) <= values.max() * (1 + 1e-5)
 
 
+def test_functions_and_their_products_are_refused_together():
+    """A gate of squeeze and excitation with SiLU: what windows would take is told at once."""
+    nodes = [Input(name="x", shape=(6,)), Dense(name="d", inputs=("x",), weight=RNG.normal(size=(8, 6)))]
+    nodes += [Elementwise(name=n, inputs=("d",), function=f) for n, f in (("a", "silu"), ("s", "sigmoid"))]
+    graph = Graph([*nodes, Multiply(name="p", inputs=("a", "s"))], ["p"])
+    for schedule in ("rate", "differential"):
+        with pytest.raises(UnsupportedError, match="the conversion cannot take") as caught:
+            lower(graph, Recipe(schedule=schedule))
+        names = {offender.layer.partition(" ")[0] for offender in caught.value.offenders}
+        assert {"a", "s", "p"} <= names
+        assert WINDOWS in caught.value.hint
+    with pytest.raises(UnsupportedError, match="schedule = rate cannot take"):
+        lower(graph, Recipe(approximate=frozenset({"silu", "sigmoid"})))
+
+
 def test_windows_make_tables_and_nothing_else_does():
     graph = graph_of("silu")
-    for schedule in ("phased", "radix", "first-spike"):
+    for schedule in (s for s in SCHEDULES.values() if s.multiplies):
+        assert schedule.name in WINDOWS
         for chosen in ((), ("silu",)):  # asked for or not
-            lowered = lower(graph, Recipe(schedule=schedule, approximate=frozenset(chosen)))
+            lowered = lower(graph, Recipe(schedule=schedule.name, approximate=frozenset(chosen)))
             assert [n.kind for n in lowered.nodes.values()].count("Tabulated") == 2
     segments = lower(graph, Recipe(approximate=frozenset({"silu"})))
     assert not any(isinstance(n, Tabulated) for n in segments.nodes.values())
-    with pytest.raises(UnsupportedError, match=r"approximate = silu .* schedule = phased or radix makes a table"):
+    with pytest.raises(UnsupportedError, match=rf"approximate = silu .* {WINDOWS} makes a table"):
         lower(graph, Recipe())
 
 

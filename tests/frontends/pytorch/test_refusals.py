@@ -8,6 +8,7 @@ from torch import nn
 
 from snntoolbox.errors import FrontendError, UnsupportedError
 from snntoolbox.frontends.pytorch import TorchFrontend
+from snntoolbox.ir.ways_out import WINDOWS
 
 FRONTEND = TorchFrontend()
 
@@ -141,11 +142,10 @@ def test_predict_checks_its_data(x):
         FRONTEND.predict(model, *x)
 
 
-def test_a_refusal_also_names_what_conversion_would_refuse_next():
-    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.LayerNorm(4), nn.GELU())
+def test_a_refusal_lists_what_is_refused_and_says_what_smooth_functions_will_need():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.LayerNorm(4), nn.GELU(), nn.Linear(4, 4), nn.GELU())
     with pytest.raises(UnsupportedError) as caught:
         TorchFrontend().parse(TorchFrontend().open(model.eval(), input_shape=(4,)))
-    reasons = [o.reason for o in caught.value.offenders]
-    assert len(reasons) == 3
-    assert any("approximate = sigmoid" in r for r in reasons)
-    assert any("approximate = gelu" in r for r in reasons)
+    assert [o.layer for o in caught.value.offenders] == ["2 (pytorch LayerNorm)"]
+    for told in ("1 (pytorch Sigmoid) will", "approximate = sigmoid", "3 (pytorch GELU) and 1 more will", WINDOWS):
+        assert told in caught.value.hint
