@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from snntoolbox.errors import ConversionError
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
@@ -57,6 +58,8 @@ class PartNeurons(Neurons):
         self.neuron, self.graded, self.valued = neuron, neuron.graded, neuron.valued
         self.potential = np.broadcast_to(neuron.initial, self.count.shape).astype(np.float64)
         self.parts = neuron.parts
+        if self.parts.transfer and not self.parts.openings:
+            raise ConversionError("its table is read when a window opens, and it has none", layer=population.label)
         self.memory = {role_of(part): part.start(self.count.shape) for part in self.parts}
 
     def weight(self, step: int) -> float:

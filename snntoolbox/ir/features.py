@@ -129,7 +129,6 @@ INSTANT_LOOPS = Feature(
     asked_by=lambda layer: isinstance(layer, Loop) and layer.instant,
     avoided_by="a Delay of at least one step in the loop says which of its layers comes first",
 )
-"""No row of the table: such a network has no meaning."""
 OWN_PARTS = Feature("neuron parts from elsewhere, in numpy", why_not="its neurons are not written in Python")
 DELAYS = Feature(
     "delays of one's own",
@@ -141,6 +140,12 @@ DELAYS = Feature(
 (LASTING_CURRENTS,) = Exponential.features
 (PRODUCTS,) = Latched.features
 (TABLES,) = Table.features
+UNOPENED_TABLES = Feature(
+    "tables of counts without a window",
+    "a table of counts without a window",
+    asked_by=of_neurons(lambda neuron: neuron.parts.transfer is not None and neuron.parts.openings is None),
+    avoided_by="a `window` of these neurons, at whose first step their table is read",
+)
 INITIAL_POTENTIAL = Feature(
     "initial potential", asked_by=of_neurons(lambda neuron: bool(np.any(neuron.initial))), why_not=parts.ABSENT
 )
@@ -185,6 +190,9 @@ FEATURES = tuple(dict.fromkeys([*_TABLE, *(row for part in parts.PARTS for row i
 """Every row, in the order of the table of simulators; parts that it has no place for come last."""
 
 
+MEANINGLESS = (INSTANT_LOOPS, UNOPENED_TABLES)
+"""No rows of the table: a network that asks for one has no meaning, so that every backend refuses it."""
+
 INPUTS = frozenset({CONSTANT_INPUT, POISSON_INPUT, LATENCY_INPUT, DIGIT_INPUT, GIVEN_SPIKES, SIGNED_INPUT})
 PER_NEURON = frozenset({BIAS, INITIAL_POTENTIAL, THRESHOLDS})
 RESETS = frozenset({RESET_SUBTRACT, RESET_ZERO, RESET_MODULO})
@@ -209,7 +217,7 @@ class Asked(NamedTuple):
 
 def features(network: SpikingNetwork, more: Iterable[Feature] = ()) -> list[Asked]:
     """What each layer of a network asks for, of the table and of `more`: populations, inputs, then the whole."""
-    rows, found = (*FEATURES, INSTANT_LOOPS, *more), list[Asked]()
+    rows, found = (*FEATURES, *MEANINGLESS, *more), list[Asked]()
     for label, layer in _layers(network):
         of_parts = _of_parts(layer)
         asked = [feature for feature in rows if feature in of_parts or feature.asked_by(layer)]

@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snntoolbox.errors import BackendError, Unsupported, UnsupportedError
+from snntoolbox.errors import BackendError, ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities, _together
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson, SpikeTimes
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Negative, Reset
 from snntoolbox.ir.node import Origin
 from snntoolbox.ir.nodes import Add, Delay, Input
+from snntoolbox.ir.tabulating import Table
 
 EVERYTHING = Capabilities(features=frozenset(f.FEATURES))
 PLAIN = Capabilities(features=f.RESETS | {f.CONSTANT_INPUT, f.FLOAT_WEIGHTS})
@@ -142,6 +144,17 @@ def test_layers_of_one_name_do_not_lend_each_other_what_they_have():
 def test_a_loop_without_a_delay_is_refused_by_all():
     with pytest.raises(UnsupportedError, match=r"p0.*: a loop without a delay(.|\n)*Delay of at least one step"):
         EVERYTHING.check("all", network(IF(), recurrent="at once"))
+
+
+def test_a_table_without_a_window_is_refused_by_all():
+    """It would never be read: neurons would fire as if they had none."""
+    table = Table(np.array([[0, 1]]), 0, 1, np.ones(1))
+    net = network(IF(table=table))
+    with pytest.raises(UnsupportedError, match=r"layer0 .*: a table of counts without a window(.|\n)*a `window`"):
+        EVERYTHING.check("all", net)
+    with pytest.raises(ConversionError, match="read when a window opens"):
+        interpret(net, np.zeros((1, 1, 4)), steps=1)
+    EVERYTHING.check("all", network(IF(table=table, window=(0, 1)), IF()))
 
 
 def test_a_backend_may_refuse_what_nobody_else_tells_apart():
