@@ -71,6 +71,18 @@ class Session:
         texts = {**self.texts, path: text.strip()}
         self._keep({p: t for p, t in texts.items() if t})
 
+    def outside(self, path: str, text: str) -> str | None:
+        """How a key's value would lead out of the folder, with the files that are set besides; None if it does not."""
+        files = {p: t for p, t in self.texts.items() if p.split(".")[0] == "paths"}
+        told = _problems({"paths.filename_ann": "model", **files, path: text}, self.folder)
+        return next((line for line in told if line.startswith(f"{path}: ")), None)
+
+    def set_inside(self, path: str, text: str) -> None:
+        """Set a key; ConfigError, and nothing is set, where it leads out of the folder."""
+        if told := self.outside(path, text):
+            raise ConfigError(told)
+        self.set(path, text)
+
     def load(self, name: str) -> None:
         """Take the settings of a configuration in the folder; ConfigError with all that is wrong with it."""
         path = self.folder.inside(name)
@@ -150,13 +162,15 @@ def _problems(texts: Mapping[str, str], folder: WorkFolder) -> list[str]:
         settings = settings_in(texts, folder.path)
     except ConfigError as error:
         return problems_in(error)
-    outside = []
+    outside: dict[Path, str] = {}
     for path, file in _files(settings):
+        if any(file.is_relative_to(place) for place in outside):
+            continue  # told with the folder that it lies in
         try:
             folder.inside(file)
         except ConfigError as error:
-            outside.append(f"{path}: {error.message}; {error.hint}")
-    return outside
+            outside[file] = f"{path}: {error.message}; {error.hint}"
+    return list(outside.values())
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, Path]]:

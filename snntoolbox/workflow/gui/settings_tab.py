@@ -29,6 +29,9 @@ def asked(view: View, field: Field) -> None:
     """The field of one key."""
     ui = nicegui().ui
 
+    def wrong(text: str | None) -> str | None:
+        return problem(field.path, text or "") or view.desk.session.outside(field.path, text or "")
+
     def change(event: Any) -> None:
         view.attempt(partial(view.desk.session.set, field.path, event.value or ""))
         view.is_behind()  # its own change: the form stays as it is
@@ -36,7 +39,7 @@ def asked(view: View, field: Field) -> None:
 
     entry = ui.input(
         label=field.name, value=view.desk.session.texts.get(field.path, ""), placeholder=field.default or "(empty)",
-        validation=lambda text: problem(field.path, text or "") or None, on_change=change,
+        validation=wrong, on_change=change,
     ).props("stack-label dense outlined debounce=250 bottom-slots").classes("key")  # fmt: skip
     explain(entry, field)
     _suggested(entry, field.name, field.choices)
@@ -89,7 +92,7 @@ def _by_name(view: View) -> None:
 
     def take() -> None:
         def keep() -> None:
-            view.desk.session.set(*assignment(line.value or ""))
+            view.desk.session.set_inside(*assignment(line.value or ""))
 
         if view.attempt(keep, "Set."):
             line.value = ""

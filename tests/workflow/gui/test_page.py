@@ -244,6 +244,9 @@ def test_a_notice_goes_when_it_is_mended(page):
     pressed(page, "Set", notice.count)
     notice.get_by_role("button", name="Close").click()
     notice.wait_for(state="detached")
+    line.fill("paths.path_wd = /etc")
+    pressed(page, "Set", page.locator(".q-notification", has_text="outside the working folder").count)
+    assert line.input_value() == "paths.path_wd = /etc", "it is not set"
 
 
 def test_a_wrong_key_and_value_are_refused_with_the_nearest(page):

@@ -99,9 +99,27 @@ def test_no_other_file_is_replaced(session):
 )
 def test_settings_that_lead_out_are_refused(session, key, text):
     session.open_demo()
+    before = dict(session.texts)
+    with pytest.raises(ConfigError, match=f"^{key}: .* outside the working folder"):
+        session.set_inside(key, text)
+    assert session.texts == before == texts_in(session.file)
     session.set(key, text)
-    (problem,) = [p for p in session.check().problems if p.startswith(f"{key}:")]
+    (problem,) = session.check().problems
+    assert problem.startswith(f"{key}: ")
     assert "outside the working folder" in problem
+
+
+def test_a_folder_outside_is_told_once_whatever_lies_in_it(session):
+    """Also where no model is set yet, and beside another file that leads out by itself."""
+    with pytest.raises(ConfigError, match=r"^paths.path_wd: "):
+        session.set_inside("paths.path_wd", "..")
+    session.open_demo()
+    session.set("paths.dataset_path", "/etc")
+    session.set_inside("paths.runlabel", "mine")
+    session.set_inside("simulation.duration", "9")
+    session.set("paths.path_wd", "/tmp")
+    told = [problem.partition(":")[0] for problem in session.check().problems]
+    assert told == ["paths.path_wd", "paths.dataset_path"]
 
 
 def test_a_model_of_another_folder_takes_its_place(session):
