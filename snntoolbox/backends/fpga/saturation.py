@@ -113,9 +113,10 @@ def _limits(growth: Growth, bits: int) -> tuple[int, int]:
 
 
 def _least_bits(population: Population, neuron: IF, growth: Growth) -> int:
-    """The fewest bits in which potentials below the threshold, and those at the start, are not clipped."""
+    """The fewest bits in which potentials below the threshold, at the start, and from a table are not clipped."""
     start = spread(neuron.initial, population.shape)
-    highest = max(0, int(start.max()), int(np.max(neuron.threshold)) - 1)
+    read = 0 if neuron.table is None else int(np.max(neuron.threshold) * neuron.table.counts.max())
+    highest = max(0, int(start.max()), int(np.max(neuron.threshold)) - 1, read)
     lowest = min(0, int(start.min()))
     for bits in range(1, _WIDEST):
         low, high = _limits(growth, bits)

@@ -2,7 +2,8 @@
 
 In each step a layer spends, for every spike that arrives, the beats of its port (entries of its axes times words of the
 loop; 1 + synapses for a list), and then PLACES + 4 clocks for its scan (a read-out WORDS + 3, or 1 without a bias).
-A layer that only spikes reach is scanned in the steps of its window and in the last alone, see `Layer.silent`.
+A layer that only spikes reach is scanned in the steps of its window and in the last alone, see `Layer.silent`; one with
+a table also in the step before, in which each neuron takes `Layer.opening_clocks` more.
 Layers work on different steps at the same time, so the busiest sets the pace.
 """
 
@@ -40,6 +41,8 @@ def scan_clocks(layer: Layer) -> int:
 def step_clocks(layer: Layer, step: int, steps: int) -> int:
     """The clocks at the end of this step, counted from 0: one that is not scanned takes two."""
     first, last = layer.window
+    if layer.opening_clocks and step == first - 1 and step < steps - 1:
+        return scan_clocks(layer) + layer.places * layer.opening_clocks
     return scan_clocks(layer) if not layer.silent or first <= step < last or step == steps - 1 else 2
 
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from snntoolbox.backends.verilog.capabilities import CAPABILITIES
 from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.names import Names
+from snntoolbox.backends.verilog.opening import TableMemory, table_memory
 from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of, most_lanes, spike_bits, sum_port
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
 from snntoolbox.backends.verilog.widths import (
@@ -245,6 +246,9 @@ def _layer(
         low, high = sum_range(growth, times.longest)
         threshold, start = 0.0, 0.0
     layout, lanes, ports = _ports(target, projections, choices.lanes, signed)
+    # A weight that only ever meets padding may be wider than any sum.
+    bits = max(signed_bits(low, high), *(port.weight_bits for port in ports), 1)
+    table, start = _opening(target, start, layout, bits)
     bias = 0.0 if target.bias is None or driven else target.bias
     presented, rest = _presented(target, driven, times)
 
@@ -256,8 +260,7 @@ def _layer(
         module=names.module(target.name),
         layout=layout,
         lanes=lanes,
-        # A weight that only ever meets padding may be wider than any sum.
-        bits=max(signed_bits(low, high), *(port.weight_bits for port in ports), 1),
+        bits=bits,
         ports=ports,
         threshold=ordered(threshold),
         start=ordered(start),
@@ -266,8 +269,23 @@ def _layer(
         rest=ordered(rest),
         digits=times.digits,
         total=times.total,
+        table=table,
         current_bits=signed_bits(-choices.currents[target.name], choices.currents[target.name]) if driven else 0,
     )
+
+
+def _opening(
+    target: Population | Readout, start: Array | float, layout: Layout, bits: int
+) -> tuple[TableMemory | None, Array | float]:
+    """The table of a layer, and its potentials at the start: looked up already where its window opens then."""
+    neuron = target.neuron if isinstance(target, Population) else None
+    if not isinstance(neuron, IF) or neuron.table is None or neuron.window is None:
+        return None, start
+    if not neuron.window[0]:
+        first = np.broadcast_to(np.asarray(start, np.float64), target.shape)
+        return None, neuron.table.opened(first[None], neuron.threshold)[0]
+    threshold = np.rint(spread(neuron.threshold, target.shape)[layout.c_order]).astype(np.int64)
+    return table_memory(neuron.table, threshold, layout, bits), start
 
 
 def _ports(

@@ -17,7 +17,7 @@ from snntoolbox.ir.writing import write_text
 
 LIBRARY = (
     "snn_arbiter", "snn_digits", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_ram",
-    "snn_rom", "snn_scatter", "snn_source", "snn_steps", "snn_sums", "snn_taps",
+    "snn_rom", "snn_scatter", "snn_source", "snn_steps", "snn_sums", "snn_table", "snn_taps",
 )  # fmt: skip
 """The modules that every network is built from, one file each."""
 
@@ -79,6 +79,8 @@ def meanings(design: Design) -> list[str]:
 def _layer(layer: Layer) -> str:
     clocks = [f"{spike_clocks(port).mean():.1f} for a spike of {port.source}" for port in layer.ports]
     scan = f"{scan_clocks(layer)} a step" + " in which it may fire" * layer.silent
+    if layer.opening_clocks:
+        scan += f" and {layer.opening_clocks} more for each neuron as its window opens"
     return (
         f"{layer.label}, {layer.neurons} x {layer.bits} bits, {layer.lanes} at once; "
         f"clocks: {', '.join([scan, *dict.fromkeys(clocks)])}"

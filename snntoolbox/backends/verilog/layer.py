@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snntoolbox.backends.verilog.opening import TableMemory
 from snntoolbox.backends.verilog.parts import PARTS, Parameters, limits
 from snntoolbox.backends.verilog.ports import Layout, Port
 from snntoolbox.backends.verilog.widths import unsigned_bits
@@ -21,7 +22,8 @@ class Layer:
     threshold, start, bias: one whole number per neuron in that order. current_bits: width of its input current, 0
     without one. module: its name in Verilog. presented: the first steps in which alone its current is there, 0 for
     all; `rest` is what it gets from then on. digits: steps are binary digits of numbers of so many, 0 where all count
-    once. total: what the sum of a read-out is divided by, 0 for the steps.
+    once. total: what the sum of a read-out is divided by, 0 for the steps. table: what is read as the window opens;
+    None where nothing is, or where it opens with the first step: `start` says it then.
     """
 
     target: Population | Readout
@@ -38,6 +40,7 @@ class Layer:
     rest: Array
     digits: int = 0
     total: int = 0
+    table: TableMemory | None = None
 
     @property
     def name(self) -> str:
@@ -71,9 +74,17 @@ class Layer:
         return (self._neuron and self._neuron.window) or (0, 0)
 
     @property
+    def opening_clocks(self) -> int:
+        """The clocks more in which a potential becomes another as the window opens; 0 where it stays."""
+        return self.table.clocks if self.table else 0
+
+    @property
     def scanned(self) -> int:
-        """Neurons updated at once at the end of a step: one where that happens in few steps, else all lanes."""
-        return 1 if self.silent else self.lanes
+        """Neurons updated at once at the end of a step.
+
+        One where that happens in few steps, or where one after the other is looked up; else all lanes.
+        """
+        return 1 if self.silent or self.opening_clocks else self.lanes
 
     @property
     def places(self) -> int:

@@ -26,6 +26,9 @@ from snntoolbox.backends.verilog.writing import (
 )
 from snntoolbox.ir.node import Array
 
+_Field = tuple[str, Array, int]
+"""A constant of the neurons, its name, one value each and the bits that it is read with."""
+
 
 class LayerText:
     """The modules of one layer: that of the layer itself and one for each port."""
@@ -68,6 +71,7 @@ class LayerText:
             + self._arrivals()
             + constants
             + self._core(constants + leaving)
+            + self._opening()
             + leaving
             + "endmodule\n"
         )
@@ -89,6 +93,10 @@ class LayerText:
             lines.append(f"input current of {layer.current_bits} bits, bias included")
         if layer.digits:
             lines.append(f"steps are the {layer.digits} binary digits of a number: weights and thresholds are shifted")
+        if layer.table is not None:
+            rows, length = layer.table.entries.shape
+            lines.append(f"before its window opens it reads a table, {rows} row(s) of {length} entries; that takes")
+            lines.append(f"{layer.opening_clocks} clocks more for each neuron, in that step alone")
         few = " if it may fire in it, else 2" if layer.silent else ""
         scan = f"{layer.places} + {4 if layer.spikes else 3}"
         lines.append(f"a step takes {scan} clocks{few}, and those of the spikes that arrive (see the ports)")
@@ -141,39 +149,44 @@ class LayerText:
 
     def _constants(self) -> str:
         """Threshold, start potential and bias: alike for all, or in a memory read with the scan."""
-        layer = self.layer
-        fields: list[tuple[str, Array]] = []
+        layer, bits = self.layer, self.layer.bits
+        fields: list[_Field] = []
         if layer.spikes:
-            fields += [("threshold", layer.threshold), ("start", layer.start)]
+            fields += [("threshold", layer.threshold, bits), ("start", layer.start, bits)]
         if not layer.current_bits:
-            fields.append(("current", layer.bias))
-        fields.append(("later", layer.rest if layer.presented else np.zeros_like(layer.rest)))
-        fixed = [(n, v) for n, v in fields if (v == v[0]).all()]
-        varying = [(n, v) for n, v in fields if (v != v[0]).any()]
+            fields.append(("current", layer.bias, bits))
+        fields.append(("later", layer.rest if layer.presented else np.zeros_like(layer.rest), bits))
+        if layer.table is not None:
+            address, half = layer.table.address, 1 << layer.table.address - 1
+            # In two's complement, as all are; the sum is an address, whatever comes above it.
+            row = (layer.table.row + half) % (2 * half) - half
+            fields += [("row", row, address), ("offset", layer.table.offset, layer.table.wide)]
+        fixed = [(n, v, width) for n, v, width in fields if (v == v[0]).all()]
+        varying = [(n, v, width) for n, v, width in fields if (v != v[0]).any()]
         text = "    wire scan_read;\n" if varying or layer.current_bits else ""
-        for name, values in fixed:
-            value = constant(int(values[0]), layer.bits)
-            text += f"    wire {vector(self.scan_row)} {name} = {{{layer.scanned}{{{value}}}}};\n"
+        for name, values, width in fixed:
+            value = constant(int(values[0]), width)
+            text += f"    wire {vector(layer.scanned * width)} {name} = {{{layer.scanned}{{{value}}}}};\n"
         if layer.current_bits:
             text += self._drive()
         if varying:
             text += self._memory(varying)
         return text
 
-    def _memory(self, fields: list[tuple[str, Array]]) -> str:
+    def _memory(self, fields: list[_Field]) -> str:
         layer = self.layer
         inner = layer.shape[layer.layout.inner] if layer.shape else 1
-        alike = all((v.reshape(-1, inner) == v[:inner]).all() for _, v in fields)
+        alike = all((v.reshape(-1, inner) == v[:inner]).all() for _, v, _ in fields)
         count = (inner if alike else layer.neurons) // layer.scanned
-        bits = [signed_bits(min(0, int(v.min())), max(0, int(v.max()))) for _, v in fields]
-        width = sum(bits) * layer.scanned
-        words = []
+        bits = [signed_bits(min(0, int(v.min())), max(0, int(v.max()))) for _, v, _ in fields]
+        word_bits = sum(bits) * layer.scanned
+        words, values = [], [v for _, v, _ in fields]
         for word in range(count):
             lanes = range(word * layer.scanned, (word + 1) * layer.scanned)
-            words.append(packed([(v[n], b) for n in reversed(lanes) for (_, v), b in zip(fields, bits, strict=True)]))
-        what = ", ".join(name for name, _ in fields)
+            words.append(packed([(v[n], b) for n in reversed(lanes) for v, b in zip(values, bits, strict=True)]))
+        what = ", ".join(name for name, _, _ in fields)
         file = self.files.memory(
-            f"{layer.module}_neurons.hex", words, width,
+            f"{layer.module}_neurons.hex", words, word_bits,
             f"{layer.module}: {{{what}}} of each {'channel' if alike else 'neuron'}",
         )  # fmt: skip
         text, place = "", "scan_word"
@@ -190,37 +203,38 @@ class LayerText:
             place = "1'b0"
         elif not layer.current_bits:
             text += f"    wire {vector(self.place)} scan_word;\n"
-        text += f"    wire {vector(width)} neurons_data;\n"
+        text += f"    wire {vector(word_bits)} neurons_data;\n"
         text += (
-            f"    snn_rom #(\n        .WIDTH({width}), .ADDRESS({address_bits(count)}), .DEPTH({count}), "
+            f"    snn_rom #(\n        .WIDTH({word_bits}), .ADDRESS({address_bits(count)}), .DEPTH({count}), "
             f'.FILE("{file}")\n    ) neuron_memory (\n'
             f"        .clk(clk), .read(scan_read), .address({place}), .data(neurons_data)\n    );\n"
         )
         low = 0
-        parts: dict[str, list[str]] = {name: [] for name, _ in fields}
+        parts: dict[str, list[str]] = {name: [] for name, _, _ in fields}
         for lane in range(layer.scanned):
-            for (name, _), b in reversed(list(zip(fields, bits, strict=True))):
+            for (name, _, width), b in reversed(list(zip(fields, bits, strict=True))):
                 text += f"    wire {vector(b)} {name}_{lane} = neurons_data[{low + b - 1}:{low}];\n"
-                parts[name].insert(0, signed(f"{name}_{lane}", b, layer.bits))
+                parts[name].insert(0, signed(f"{name}_{lane}", b, width))
                 low += b
+        widths = {name: width for name, _, width in fields}
         for name, lanes_ in parts.items():
-            text += f"    wire {vector(self.scan_row)} {name} = {{{', '.join(lanes_)}}};\n"
+            text += f"    wire {vector(layer.scanned * widths[name])} {name} = {{{', '.join(lanes_)}}};\n"
         return text
 
     def _drive(self) -> str:
         layer, bits = self.layer, self.layer.current_bits
-        text = f"    wire {vector(self.address)} scan_word;\n    wire {vector(layer.lanes * bits)} currents;\n"
+        text = f"    wire {vector(self.place)} scan_word;\n    wire {vector(layer.scanned * bits)} currents;\n"
         pairs = [
             ("clk", "clk"), ("rst", "rst"), ("load", "load"), ("current", "load_current"),
             ("read", "scan_read"), ("word", "scan_word"), ("currents", "currents"),
         ]  # fmt: skip
         text += (
-            f"    snn_drive #(\n        .LANES({layer.lanes}), .BITS({bits}), .ADDRESS({self.address}), "
-            f".WORDS({layer.words}), .WORD_END({constant(layer.words - 1, self.address)})\n    ) drive (\n"
+            f"    snn_drive #(\n        .LANES({layer.scanned}), .BITS({bits}), .ADDRESS({self.place}), "
+            f".WORDS({layer.places}), .WORD_END({constant(layer.places - 1, self.place)})\n    ) drive (\n"
             f"{connected(pairs)}\n    );\n"
         )
         parts: list[str] = []
-        for lane in range(layer.lanes):
+        for lane in range(layer.scanned):
             text += f"    wire {vector(bits)} current_{lane} = currents[{bits * (lane + 1) - 1}:{bits * lane}];\n"
             parts.insert(0, signed(f"current_{lane}", bits, layer.bits))
         return text + f"    wire {vector(self.scan_row)} current = {{{', '.join(parts)}}};\n"
@@ -241,15 +255,22 @@ class LayerText:
             parameters += [
                 ("SCAN", layer.scanned), ("SCANNED", self.place), ("SCAN_END", constant(layer.places - 1, self.place)),
                 ("TURN", (layer.lanes // layer.scanned - 1).bit_length()), ("SILENT", int(layer.silent)),
-                ("LANE", max(1, self.lane_bits)), *layer.parameters.items(),
+                ("LOOKS", int(bool(layer.opening_clocks))), ("LANE", max(1, self.lane_bits)), *layer.parameters.items(),
             ]  # fmt: skip
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
+            opens = bool(layer.opening_clocks)
             renamed = [
+                *((name, name * opens) for name in ("opening", "opening_potential")),
+                ("opened", "opened" if opens else "1'b1"),
+                ("opened_potential", "opened_potential" if opens else f"{self.scan_row}'d0"),
                 ("spike_marker", "marker"),
                 ("spike_last", "last"),
                 ("spike_lane", "lane" * (self.lane_bits > 0)),
             ]
             text = f"    wire {'spike_next, ' * ('spike_next' in readers)}marker, last;\n"
+            if opens:
+                text += "    wire opening, opened;\n"
+                text += f"    wire {vector(layer.bits)} opening_potential, opened_potential;\n"
             if self.lane_bits:
                 text += f"    wire {vector(self.lane_bits)} lane;\n"
             kind = "snn_neurons"
@@ -269,6 +290,30 @@ class LayerText:
             + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n"
             + f"{connected(pairs)}\n    );\n"
         )
+
+    def _opening(self) -> str:
+        """What finds the potentials with which a window opens."""
+        layer, table = self.layer, self.layer.table
+        if table is None:
+            return ""
+        rows, length = table.entries.shape
+        file = self.files.memory(
+            f"{layer.module}_table.hex", table.entries.reshape(-1), table.count_bits,
+            f"{layer.module}: {rows} row(s) of {length} entries",
+        )  # fmt: skip
+        left = unsigned_bits(max(table.digits, table.count_bits) - 1)
+        parameters = [
+            ("BITS", str(layer.bits)), ("WIDE", str(table.wide)), ("DIGITS", str(table.digits)),
+            ("LAST", constant(length - 1, table.digits)), ("COUNT", str(table.count_bits)), ("LEFT", str(left)),
+            ("DIGITS_TOP", constant(table.digits - 1, left)), ("COUNT_TOP", constant(table.count_bits - 1, left)),
+            ("ADDRESS", str(table.address)), ("DEPTH", str(table.entries.size)), ("FILE", f'"{file}"'),
+        ]  # fmt: skip
+        pairs = [
+            ("clk", "clk"), ("rst", "rst"), ("run", "opening"), ("potential", "opening_potential"),
+            ("threshold", "threshold"), ("offset", "offset"), ("row", "row"), ("done", "opened"),
+            ("opened", "opened_potential"),
+        ]  # fmt: skip
+        return f"    snn_table #(\n{connected(parameters)}\n    ) table_of_counts (\n{connected(pairs)}\n    );\n"
 
     def _leaving(self) -> str:
         """The coordinates of the neurons whose spikes leave, counted along with the scan."""

@@ -18,6 +18,7 @@ from snntoolbox.ir.parts import (
     Subtract,
     ToPotential,
 )
+from snntoolbox.ir.tabulating import Table
 
 Parameters = dict[str, str]
 """Of the library's module of neurons."""
@@ -48,5 +49,6 @@ PARTS: Mapping[type[Part], Callable[[Any, int], Parameters]] = {
     Saturation: _saturation,
     FiringWindow: _window,
     DigitWindow: _window,
+    Table: lambda part, bits: {},
 }
-"""For each part its parameters, for membranes of so many bits; thresholds are constants of a layer."""
+"""For each part its parameters, for membranes of so many bits; thresholds are constants of a layer, tables memories."""

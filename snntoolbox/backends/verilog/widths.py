@@ -6,6 +6,7 @@ With p (n) the most that one step can add to (take from) a neuron, spikes, bias 
     both:      V >= min(V0, 0) - T n                                          sums:  -T n <= S <= T p
 
     windows:   V <= V0 + T p, V >= V0 - T n, with T what a window counts: each source sends its spikes in one
+    tables:    the same from theta times the largest entry on, as the window opens
 
 since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for
 partial sums in any order.
@@ -88,19 +89,25 @@ def potential_range(neuron: IF, shape: tuple[int, ...], growth: Growth, steps: i
     """
     threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
     if neuron.window is not None:
-        least, most = start - (steps - 1) * growth.down, start + (steps - 1) * growth.up
-        return _between(neuron, least, most, growth, threshold * neuron.weight(neuron.window[0]))
+        lowest = highest = start
+        reached = threshold * neuron.weight(neuron.window[0])
+        if neuron.table is not None:
+            read = threshold * float(np.max(neuron.table.counts))
+            lowest, highest = np.minimum(start, 0), np.maximum(start, read)
+            reached = np.maximum(reached, read + growth.up)
+        least, most = lowest - (steps - 1) * growth.down, highest + (steps - 1) * growth.up
+        return _between(neuron, least, most, growth, reached)
     resting = np.maximum(start, threshold - 1)
     gain = np.maximum(growth.up - threshold, 0) * (steps - 1) if neuron.reset is Reset.SUBTRACT else 0
     least, most = np.minimum(start, 0) - (steps - 1) * growth.down, resting + gain
     return _between(neuron, least, most, growth, threshold)
 
 
-def _between(neuron: IF, least: Array, most: Array, growth: Growth, threshold: Array) -> tuple[int, int]:
-    """The range within steps that begin between these potentials."""
+def _between(neuron: IF, least: Array, most: Array, growth: Growth, reached: Array) -> tuple[int, int]:
+    """The range within steps that begin between these potentials; what else is reached needs room too."""
     if neuron.saturation is not None:
         least, most = np.maximum(least, neuron.saturation[0]), np.minimum(most, neuron.saturation[1])
-    high = np.maximum(most + growth.up, threshold)
+    high = np.maximum(most + growth.up, reached)
     return int((least - growth.down).min()), int(high.max())
 
 

@@ -10,7 +10,9 @@ from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.result import Record
+from snntoolbox.ir.tabulating import Table
 
+SEVEN = Table(np.array([[0, 7]]), first=0, levels=7, step=np.ones(1))
 CASES = {
     # Starts at 5, gets up to 3: never more than threshold - 1 + 3.
     "below the threshold": (IF(threshold=10.0, initial=5.0), (3, 0), (0, 12)),
@@ -21,6 +23,11 @@ CASES = {
     # At most 30 after four steps, whatever came.
     "saturating": (IF(threshold=10.0, saturation=(-20.0, 30.0)), (25, 7), (-20 - 7, 30 + 25)),
     "saturating where it never gets": (IF(threshold=10.0, saturation=(-99.0, 99.0)), (3, 1), (-5, 9 + 3)),
+    # From seven thresholds on, as the window opens; or from where it was.
+    "a table": (IF(threshold=10.0, initial=5.0, window=(5, 9), table=SEVEN), (25, 7), (-5 * 7, 70 + 5 * 25)),
+    "a table, saturating": (
+        IF(threshold=10.0, window=(5, 9), table=SEVEN, saturation=(-20.0, 30.0)), (25, 7), (-20 - 7, 70 + 25),
+    ),
     "downwards": (IF(threshold=10.0, initial=-2.0), (0, 7), (-2 - 5 * 7, 10)),
 }
 

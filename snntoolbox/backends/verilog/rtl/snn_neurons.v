@@ -6,6 +6,8 @@
 // With the marker of a sample's last step the start potentials come back. Takes PLACES + 3 clocks a step, and
 // one more for each further spike of a place. Where SILENT, no current reaches it: a step in which it may not fire, but
 // the last, is not scanned and takes 1.
+// Where LOOKS, potentials become others as the window opens: at the end of the step before, each place in turn waits in
+// the scan while it is `opening`, until `opened` says that `opened_potential` is there. SCAN is 1 then.
 module snn_neurons #(
     parameter LANES = 1,
     parameter LANE = 1,
@@ -17,6 +19,7 @@ module snn_neurons #(
     parameter [SCANNED-1:0] SCAN_END = 15,
     parameter TURN = 0,
     parameter SILENT = 0,
+    parameter LOOKS = 0,
     parameter FORWARD = 0,
     parameter STEPS = 8,
     parameter WINDOW = 0,
@@ -49,6 +52,11 @@ module snn_neurons #(
     input  wire [SCAN*BITS-1:0]  later,
     input  wire [SCAN*BITS-1:0]  threshold,
     input  wire [SCAN*BITS-1:0]  start,
+    // what becomes of a place as its window opens
+    output wire                  opening,
+    output wire [SCAN*BITS-1:0]  opening_potential,
+    input  wire                  opened,
+    input  wire [SCAN*BITS-1:0]  opened_potential,
     // spikes that leave: `spike_next` follows when the next place's turn comes
     output wire                  spike_next,
     output wire                  spike_valid,
@@ -60,17 +68,19 @@ module snn_neurons #(
 );
     localparam [1:0] EVENTS = 2'd0, ALL = 2'd1, MARK = 2'd2;
     reg [1:0] state;
-    reg waking, last, reading, updating, showing;
+    reg waking, last, looking, reading, updating, showing;
     reg [SCANNED-1:0] place, updated_place;
     reg [SCAN-1:0] spikes;
     wire [LANES*BITS-1:0] stored, next_word;
     wire [SCAN*BITS-1:0] potential, next_potential;
     wire [SCAN-1:0] fired;
-    wire opens, complete;
+    wire opens, ahead, complete;
 
     wire [SCAN-1:0] further = spikes & (spikes - 1'b1);
     wire free = (spikes == {SCAN{1'b0}}) | (spike_ready & (further == {SCAN{1'b0}}));
-    wire go = (state == ALL) & free;
+    wire looks = (LOOKS != 0) & ahead & ~at_last;
+    wire go = (state == ALL) & free & ~(opening & ~opened);
+    assign opening = (state == ALL) & looking & updating;
     assign open = state == EVENTS;
     assign step = open & at_marker;
     assign scan_read = go & reading;
@@ -95,7 +105,7 @@ module snn_neurons #(
         .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
     ) times (
         .clk(clk), .rst(rst), .step(step), .at_last(at_last),
-        .digit(digit), .scanned(scanned), .opens(opens), .fires(fires), .given(given)
+        .digit(digit), .scanned(scanned), .ahead(ahead), .opens(opens), .fires(fires), .given(given)
     );
 
     // The word of a place, and whether its last neuron is at its turn.
@@ -134,7 +144,9 @@ module snn_neurons #(
             wire [BITS-1:0] kept;
             if (SATURATE != 0) assign kept = (rest < LOW) ? LOW : (rest > HIGH) ? HIGH : rest;
             else assign kept = rest;
-            assign next_potential[i*BITS +: BITS] = (waking | last) ? start[i*BITS +: BITS] : kept;
+            assign opening_potential[i*BITS +: BITS] = kept;
+            wire [BITS-1:0] found = looking ? opened_potential[i*BITS +: BITS] : kept;
+            assign next_potential[i*BITS +: BITS] = (waking | last) ? start[i*BITS +: BITS] : found;
         end
     endgenerate
 
@@ -143,6 +155,7 @@ module snn_neurons #(
             state <= ALL;
             waking <= 1'b1;
             last <= 1'b0;
+            looking <= 1'b0;
             reading <= 1'b1;
             updating <= 1'b0;
             showing <= 1'b0;
@@ -151,8 +164,9 @@ module snn_neurons #(
         end else begin
             if (spike_ready) spikes <= further;
             if (step) begin
-                state <= ((SILENT != 0) & ~opens & ~at_last) ? MARK : ALL;
+                state <= ((SILENT != 0) & ~opens & ~looks & ~at_last) ? MARK : ALL;
                 last <= at_last;
+                looking <= looks;
                 reading <= 1'b1;
             end
             if (go) begin

@@ -1,7 +1,8 @@
 // The time of a layer. WINDOW: it may fire in the steps from OPENS to before CLOSES, counted from 0. PRESENTED: its
 // current is `given` in so many first steps alone (0: in all). DIGITS: steps are binary digits, from TOP down
 // to 0, the number by which what happens in them is shifted.
-// `digit` and `opens` belong to the spikes that arrive, `scanned`, `fires` and `given` to the step that has just ended.
+// `digit`, `opens` and `ahead` (the window opens behind this step) belong to the spikes that arrive, `scanned`, `fires`
+// and `given` to the step that has just ended.
 module snn_steps #(
     parameter STEPS = 8,
     parameter WINDOW = 0,
@@ -21,6 +22,7 @@ module snn_steps #(
     /* verilator lint_on UNUSEDSIGNAL */
     output wire [PLACE-1:0] digit,
     output wire [PLACE-1:0] scanned,
+    output wire             ahead,
     output wire             opens,
     output wire             fires,
     output wire             given
@@ -38,9 +40,11 @@ module snn_steps #(
                 /* verilator lint_off UNSIGNED */
                 assign opens = (number >= OPENS) & (number < CLOSES);
                 /* verilator lint_on UNSIGNED */
+                assign ahead = number + 32'd1 == OPENS;
                 always @(posedge clk) if (step) open <= opens;
                 assign fires = open;
             end else begin : open_always
+                assign ahead = 1'b0;
                 assign opens = 1'b1;
                 assign fires = 1'b1;
             end
@@ -52,6 +56,7 @@ module snn_steps #(
                 assign given = 1'b1;
             end
         end else begin : always_there
+            assign ahead = 1'b0;
             assign opens = 1'b1;
             assign fires = 1'b1;
             assign given = 1'b1;

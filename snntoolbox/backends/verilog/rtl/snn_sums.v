@@ -70,7 +70,7 @@ module snn_sums #(
         .STEPS(STEPS), .PRESENTED(PRESENTED), .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
     ) times (
         .clk(clk), .rst(rst), .step(step), .at_last(at_last),
-        .digit(digit), .scanned(scanned), .opens(), .fires(), .given(given)
+        .digit(digit), .scanned(scanned), .ahead(), .opens(), .fires(), .given(given)
     );
     /* verilator lint_on PINCONNECTEMPTY */
 

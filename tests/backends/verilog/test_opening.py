@@ -1,0 +1,144 @@
+"""Layers whose potentials become others as their window opens, in Icarus against the interpreter."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from snntoolbox.analysis.conformance.draft import Draft
+from snntoolbox.backends.fpga import project
+from snntoolbox.backends.fpga.saturation import saturated
+from snntoolbox.backends.verilog.backend import VerilogBackend
+from snntoolbox.backends.verilog.design import Choices, designed
+from snntoolbox.backends.verilog.opening import table_memory
+from snntoolbox.backends.verilog.ports import Layout
+from snntoolbox.backends.verilog.simulation import largest_currents
+from snntoolbox.errors import BackendError
+from snntoolbox.ir.counting import Counting
+from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.host import HostInput
+from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.network import Grid, Schedule
+from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.nodes import Add, Dense
+from snntoolbox.ir.result import Record
+from snntoolbox.ir.tabulating import Table
+
+pytestmark = pytest.mark.skipif(not shutil.which("iverilog"), reason="iverilog not installed")
+
+
+def table(counts, first, levels):
+    return Table(np.array(counts), first, levels, np.ones(len(counts)))
+
+
+def looked_up(counting, lanes=1):
+    """A layer with an input current and one behind it, of whole numbers; both have tables, of one row and of four."""
+    window, levels = (3, 7) if counting is Counting.DIGIT else (4, 4)
+    draft, random = Draft(), np.random.default_rng(5)
+    steps = 5 * window
+    draft.schedule = Schedule("radix" if counting is Counting.DIGIT else "phased", window, steps, counting=counting)
+    x = draft.input(6, coding=ConstantCurrent(steps=window))
+
+    def neuron(turn, counts, first, **fields):
+        own = None if counts is None else table(counts, first, levels)
+        return IF(window=(window * turn, window * turn + window), counting=counting, table=own, **fields)
+
+    def dense(source, out):
+        return draft.node(Dense, source, weight=random.integers(-9, 10, (out, draft.shapes[source][0])).astype(float))
+
+    heights = np.array([3.0, 7.0, 4.0, 1.0, 2.0, 5.0, 6.0, 9.0])
+    one = random.integers(0, levels + 1, (1, 11))
+    first = draft.neurons(dense(x, 8), neuron(1, one, -5, threshold=heights, initial=2.0), bias=0.0)
+    rows = random.integers(0, levels + 1, (4, 16))
+    second = draft.neurons(dense(first, 4), neuron(2, rows, -6, threshold=heights[:4]), bias=0.0)
+    single = draft.neurons(dense(second, 4), neuron(3, [[2]], 3, threshold=5.0, initial=-3.0), bias=0.0)
+    joined = draft.node(Add, dense(single, 4), second)
+    last = draft.neurons(joined, neuron(4, [[0, 1, 3, 2]], 2, threshold=11.0), bias=np.array([1.0, -2.0, 0.0, 5.0]))
+    draft.readout(last)
+    net = draft.network()
+    return net.replaced(
+        readouts=[r.__class__(name=r.name, current=r.current, shape=r.shape) for r in net.readouts],
+        grid=Grid(5, 400, 400),
+    )
+
+
+def inputs(net, samples=3):
+    random = np.random.default_rng(2)
+    return tuple(random.integers(-3, 4, (samples, *net.wiring.shapes[n])).astype(float) for n in net.encodings)
+
+
+def assert_same(net, **options):
+    x = inputs(net)
+    steps = net.schedule.steps if net.schedule else 9
+    expected = interpret(net, *x, steps=steps, record=Record(spikes=True))
+    with VerilogBackend().build(net, verilog_simulator="icarus", stalls=2, **options) as executable:
+        found = executable.run(*x, steps=steps, record=Record(spikes=True))
+    for name, raster in expected.spikes.items():
+        assert raster.any()
+        np.testing.assert_array_equal(found.spikes[name], raster, err_msg=name)
+    for name, value in expected.outputs.items():
+        np.testing.assert_array_equal(found.outputs[name], value)
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("counting", [Counting.ONE, Counting.DIGIT])
+def test_tables_of_currents_and_of_counts(counting, lanes):
+    """Rows for each channel, a single entry, a bias in the window; inputs below and above all entries."""
+    assert_same(looked_up(counting), lanes=lanes)
+
+
+def windowed(neuron):
+    """One layer of whole numbers that fires all the time, and one with a window that is not a schedule's."""
+    draft = Draft()
+    x = draft.input(4, coding=ConstantCurrent())
+    weight = np.array([[2.0, -3.0, 1.0, 4.0], [-1.0, 2.0, -5.0, 0.0], [3.0, 3.0, 3.0, 3.0]])
+    before = draft.neurons(draft.node(Dense, x, weight=weight), IF(threshold=3.0), bias=0.0)
+    across = draft.node(Dense, before, weight=weight[:, :3])
+    draft.readout(draft.neurons(across, neuron, bias=np.array([1.0, 0.0, -1.0])))
+    net = draft.network()
+    readouts = [r.__class__(name=r.name, current=r.current, shape=r.shape) for r in net.readouts]
+    return net.replaced(readouts=readouts, grid=Grid(5, 400, 400))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"window": (4, 8)}, {"window": (0, 3)}, {"window": (8, 9)}, {"window": (4, 8), "saturation": (-6.0, 7.0)}],
+    ids=str,
+)
+def test_a_table_is_read_before_all_else_of_the_first_step(fields):
+    """Spikes and a bias that come in the window are added to what was read; a window may open with the first step."""
+    counts = table([[4, 2, 0, 3, 1, 4]], -2, 4)
+    assert_same(windowed(IF(threshold=2.0, initial=3.0, table=counts, **fields)))
+
+
+def test_the_clocks_of_a_table_are_those_that_are_told():
+    """The read-out of one layer waits for nothing else: what a step takes more is what the design says."""
+    net = looked_up(Counting.ONE)
+    x = inputs(net, 1)
+    design = designed(net, Choices(steps=20, currents=largest_currents(net, HostInput(net, x, 20, 0))))
+    assert [layer.opening_clocks for layer in design.layers] == [4 + 3 + 3, 4 + 3 + 3, 2 + 2 + 3, 2 + 2 + 3, 0]
+
+
+def test_an_index_is_found_in_no_more_bits_than_it_needs():
+    memory = table_memory(table([[0, 1, 2, 3, 4]], -3, 4), np.array([5, 9]), Layout((2,), 0), 8)
+    # From -128 to 127 + 27, less 9 << 2.
+    assert (memory.digits, memory.count_bits, memory.wide) == (3, 3, 9)
+    assert memory.offset.tolist() == [-15, -27]
+
+
+def test_what_a_table_gives_has_room_where_potentials_saturate():
+    """As narrow as they go; spikes stay those of the interpreter at the limits too."""
+    net = looked_up(Counting.ONE)
+    currents = project.largest_currents(net, inputs(net))
+    with pytest.raises(BackendError, match=r"population0 \(.*\): 8 bits at least"):
+        saturated(net, currents, 20, 7)
+    narrow, changed = saturated(net, currents, 20, 8)
+    assert len(changed) == 4
+    assert_same(narrow, membrane_bits=8)
+
+
+def test_the_largest_entry_is_not_clipped():
+    """Seven thresholds of 20 and a step's sum."""
+    net = windowed(IF(threshold=20.0, window=(4, 8), table=table([[0, 7]], 0, 7)))
+    with pytest.raises(BackendError, match=r"population1 \(.*\): 9 bits at least"):
+        saturated(net, project.largest_currents(net, inputs(net)), 9, 6)
