@@ -17,6 +17,8 @@ from snntoolbox.ir.node import Array
 HIGHEST = 2**31 - 1 - 2 * SUMS
 """Above it the sum of a potential and what arrives in a step may leave the 32 bits of an S16.15 number."""
 
+FEWER_BITS = "fewer weight_bits"
+
 
 def described(network: SpikingNetwork, drive: Mapping[str, Array]) -> dict[str, Array]:
     """The content of ``weights.npz``, see `spinnaker_network.Network`; UnsupportedError lists what has no room.
@@ -25,13 +27,11 @@ def described(network: SpikingNetwork, drive: Mapping[str, Array]) -> dict[str, 
     """
     flat = flattened(network)
     received = {name: _received(flat, cells, drive[name]) for name, cells in flat.cells.items()}
-    offenders = [
-        Unsupported(cells.label, why)
-        for name, cells in flat.cells.items()
-        if (why := _wrong(cells, *received[name]))
-    ]
-    if offenders:
-        raise UnsupportedError("a core of SpiNNaker", offenders, hint="fewer weight_bits")
+    wrong = {name: why for name, cells in flat.cells.items() if (why := _wrong(cells, *received[name]))}
+    if wrong:
+        offenders = [Unsupported(flat.cells[name].label, why) for name, (why, _) in wrong.items()]
+        ways = dict.fromkeys(way for _, way in wrong.values())
+        raise UnsupportedError("a core of SpiNNaker", offenders, hint="; ".join(ways))
     arrays: dict[str, Array] = {}
     layers = {}
     for name, cells in flat.cells.items():
@@ -78,18 +78,26 @@ def _received(flat: FlatNetwork, cells: Cells, drive: Array) -> tuple[int, int]:
     return int(excitation), int(inhibition)
 
 
-def _wrong(cells: Cells, excitation: int, inhibition: int) -> str:
-    """What of a layer a core cannot hold, if anything."""
+def _wrong(cells: Cells, excitation: int, inhibition: int) -> tuple[str, str] | None:
+    """What of a layer a core cannot hold, if anything, and what mends it.
+
+    A grid of `weight_bits` knows no limits and resets to 0 alone: whatever else there is was given as it is.
+    """
     lowest = lowest_potential(cells, excitation)
     if max(excitation, inhibition) > SUMS:
-        return f"a neuron may receive {max(excitation, inhibition):,} in a step, and {SUMS:,} is the most there"
+        told = f"a neuron may receive {max(excitation, inhibition):,} in a step, and {SUMS:,} is the most there"
+        return told, FEWER_BITS
     if _reset(cells) - lowest + excitation > SUMS:
-        return f"potentials down to {lowest:,}, and {_reset(cells) - SUMS + excitation:,} is the lowest there"
+        told = f"potentials down to {lowest:,}, and {_reset(cells) - SUMS + excitation:,} is the lowest there"
+        return told, "a `saturation` that begins nearer to the reset potential"
     if cells.threshold.max(initial=0) > HIGHEST:
-        return f"a threshold of {cells.threshold.max():,.0f}, and {HIGHEST:,} is the most there"
+        return f"a threshold of {cells.threshold.max():,.0f}, and {HIGHEST:,} is the most there", FEWER_BITS
     if cells.initial.min(initial=0) < lowest:
-        return f"an initial potential of {cells.initial.min():,.0f}, and {lowest:,} is the lowest there"
+        told = f"an initial potential of {cells.initial.min():,.0f}, and {lowest:,} is the lowest there"
+        nearer = "initial potentials nearer to the reset potential"
+        return told, nearer if _reset(cells) else f"{FEWER_BITS}, or v_init = 0"
     saturation = cells.neuron.saturation
     if saturation is not None and saturation[1] < cells.threshold.max(initial=0) - 1:
-        return "potentials that saturate below the threshold, where its cells have a lowest one alone"
-    return ""
+        told = "potentials that saturate below the threshold, where its cells have a lowest one alone"
+        return told, "a `saturation` that ends at the threshold or above"
+    return None

@@ -127,10 +127,26 @@ def test_potentials_that_saturate_are_the_cells_own(tmp_path):
     exported = stb.export(net, SPINNAKER, tmp_path / "out", x, **HERE)
     assert exported.checks[0].passed
     assert exported.report["lowest potentials"] == {"population0": -30}
-    for limits, told in {(-70000.0, 100.0): "potentials down to -70,000", (-30.0, 10.0): "below the threshold"}.items():
-        net, x = one_neuron([-50, 25, 26], replace(low, saturation=limits), trains)
-        with pytest.raises(UnsupportedError, match=told):
-            stb.export(net, SPINNAKER, tmp_path / "other", x, **HERE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told", "way"),
+    [
+        ({"saturation": (-70000.0, 100.0)}, "potentials down to -70,000", "a `saturation` that begins nearer"),
+        ({"saturation": (-30.0, 10.0)}, "below the threshold", "a `saturation` that ends at the threshold"),
+        ({"initial": -70000.0}, "an initial potential of -70,000", "fewer weight_bits, or v_init = 0"),
+        ({"reset_potential": 70000.0}, "an initial potential of 0", "initial potentials nearer to the reset"),
+        ({"threshold": 3e9}, "a threshold of 3,000,000,000", "fewer weight_bits"),
+    ],
+)
+def test_what_a_core_cannot_hold_is_refused_with_what_mends_it(fields, told, way, tmp_path):
+    """Fewer bits make weights, thresholds and start potentials smaller, and no limits or resets."""
+    neuron = replace(ZERO, **{"threshold": 20.0, **fields})
+    net, x = one_neuron([-50, 25, 26], neuron, np.eye(3, 10, dtype=int))
+    with pytest.raises(UnsupportedError, match=told) as caught:
+        stb.export(net, SPINNAKER, tmp_path / "out", x, **HERE)
+    assert caught.value.hint.startswith(way)
+    assert ("weight_bits" in caught.value.hint) == ("weight_bits" in way)
 
 
 def test_an_interpreter_that_is_named_has_to_be_right(tmp_path):
