@@ -17,6 +17,8 @@ def steps_of(duration: float, dt: float) -> int:
     """The number of steps of `dt` ms in `duration` ms; ConversionError where it is no positive whole number."""
     if not isinstance(duration, Real) or isinstance(duration, bool):
         raise ConversionError(f"a duration of {duration!r} is no number of ms")
+    if duration <= 0:
+        raise ConversionError(f"a duration of {duration:g} ms is not above 0")
     steps = whole_steps(float(duration), dt)
     if not steps:
         raise ConversionError(f"a duration of {duration} ms is no whole number of steps of {dt} ms")

@@ -12,6 +12,7 @@ import numpy as np
 from snntoolbox.backends.nir.graph_file import Record
 from snntoolbox.backends.nir.notes import NeuronNotes
 from snntoolbox.errors import ArgumentError, DataError
+from snntoolbox.ir.arguments import nearest
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array, Shape
 
@@ -24,6 +25,7 @@ LIBRARIES = ("rockpool",)
 """Those whose neurons do otherwise than what their files say by NIR's equations."""
 MOST_SPIKES = 31
 """Of a neuron of Rockpool in a step: as many as its chips count."""
+_BY_NIR = "files of others say by NIR's equations what their neurons do: without a library"
 RESETS = (str(Reset.SUBTRACT), str(Reset.ZERO))
 
 
@@ -36,7 +38,7 @@ class Rules:
 
     dt: float | None = None
     reset: str | None = None
-    comparison: str = ">"
+    comparison: str | None = None
     library: str | None = None
 
     def __post_init__(self) -> None:
@@ -44,15 +46,17 @@ class Rules:
             raise ArgumentError(f"dt = {self.dt} is no length of a step")
         if self.reset not in (None, *RESETS):
             raise ArgumentError(f"reset = {self.reset!r} is none of {', '.join(RESETS)}")
-        if self.comparison not in (">", ">="):
+        if self.comparison not in (None, ">", ">="):
             raise ArgumentError(f"comparison = {self.comparison!r} is neither > nor >=")
         if self.library is None:
             return
         if self.library not in LIBRARIES:
-            raise ArgumentError(f"library = {self.library!r} is none of {', '.join(LIBRARIES)}")
+            near = nearest(self.library.lower(), LIBRARIES)
+            told = f"library = {self.library!r} is none of {', '.join(LIBRARIES)}"
+            raise ArgumentError(told, hint=f"did you mean {near}?" if near else _BY_NIR)
         if self.dt is None:
             raise ArgumentError("a library's file needs the length of its steps too", hint="dt=1e-3, as it was trained")
-        if self.reset is not None or self.comparison != ">":
+        if self.reset is not None or self.comparison is not None:
             raise ArgumentError("a library has a reset and a comparison of its own", hint="library and dt alone")
 
 
@@ -108,7 +112,7 @@ def _neuron(record: Record, name: str, rules: Rules, notes: NeuronNotes | None) 
     threshold = np.asarray(record.notes.get("threshold", numbers["v_threshold"]), np.float64)
     if not np.all(threshold > 0):
         raise DataError(f"has a threshold of {threshold.min():g}, which is not above 0")
-    if notes is None and rules.comparison == ">":
+    if notes is None and rules.comparison != ">=":
         # The least value above it in the precision of most simulators and files.
         threshold = np.nextafter(threshold.astype(np.float32), np.float32(np.inf)).astype(np.float64)
     reset = notes.reset if notes else (rules.reset or Reset.ZERO)

@@ -15,7 +15,7 @@ from snntoolbox.backends.nir.graph_file import NirFile, Record, read_file
 from snntoolbox.backends.nir.linear_nodes import LINEAR, linear_node
 from snntoolbox.backends.nir.neuron_nodes import KINDS, MOST_SPIKES, ReadNeuron, Rules, read_neuron
 from snntoolbox.backends.nir.notes import Notes, read_notes
-from snntoolbox.errors import DataError, SNNToolboxError, Unsupported, UnsupportedError
+from snntoolbox.errors import ArgumentError, DataError, SNNToolboxError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, SpikeTimes
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
@@ -34,10 +34,13 @@ def read_nir(path: Path, rules: Rules | None = None, encoding: Encoding | None =
     """The network in a NIR file; DataError where it is damaged, UnsupportedError and DataError name nodes.
 
     What NIR does not say comes from the notes of who wrote it with snntoolbox, else from `rules` and `encoding` (by
-    default inputs are given spikes).
+    default inputs are given spikes); ArgumentError where both say it.
     """
     file, name = read_file(path), f"'{path.name}'"
     notes = read_notes(file.notes, name)
+    chosen = [*vars(rules or Rules()).items(), ("encoding", encoding)]
+    if notes and (told := [field for field, value in chosen if value is not None]):
+        raise ArgumentError(f"{', '.join(told)} is for NIR files of others, and {name} says it itself")
     rules = Rules(dt=1.0) if notes else rules or Rules()
     if rules.library:
         log.warning("a neuron fires up to %d times in a step here; what is above that waits", MOST_SPIKES)

@@ -338,3 +338,8 @@ def test_options_of_reading_are_checked(path, tmp_path):
         stb.load_network(tmp_path / "absent.nir")
     with pytest.raises(ArgumentError, match="dt is for NIR files"):
         stb.load_network(stb.save(network(), tmp_path / "net"), dt=1.0)
+    own = stb.export(network("residual"), "nir", tmp_path / "out").folder / "network.nir"
+    stb.load_network(own)
+    for told in ({"dt": 1.0, "library": "rockpool"}, {"comparison": ">"}, {"encoding": ConstantCurrent()}):
+        with pytest.raises(ArgumentError, match=f"{', '.join(told)} is for NIR files of others, and 'network.nir'"):
+            stb.load_network(own, **told)
