@@ -97,9 +97,10 @@ def load_network(
     """The spiking network in a file that `save` wrote, or in a NIR file. DataError where it is none, or damaged.
 
     What a NIR file of others does not say, and one that was written here does: `encoding` is how inputs are coded
-    (given spikes), `dt` the length of a step in its unit of time, which leaks and delays need. `reset` (zero, to v_reset) and `comparison` (>) are rules
-    that its writer may have had others of: subtract, and >=. A `library` whose neurons do otherwise than its files
-    say by NIR's equations is named: rockpool. UnsupportedError names nodes that are not known here.
+    (given spikes), `dt` the length of a step in its unit of time, which leaks and delays need. `reset` (zero, to
+    v_reset) and `comparison` (>) are rules that its writer may have had others of: subtract, and >=. A `library` whose
+    neurons do otherwise than its files say by NIR's equations is named: rockpool. UnsupportedError names nodes that
+    are not known here.
     """
     chosen = {"encoding": encoding, "dt": dt, "reset": reset, "comparison": comparison, "library": library}
     if Path(path).suffix.lower() == ".nir":

@@ -10,6 +10,7 @@ from needed import needed
 from watching import Seen
 
 import snntoolbox as stb
+from snntoolbox.conversion.corrections.choose import CANDIDATES
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 from snntoolbox.ir.progress import watched
@@ -36,7 +37,11 @@ def test_a_conversion_tells_of_thresholds_and_corrections():
     seen = Seen()
     with watched(seen):
         stb.convert(graph(), X, T=8)
-    assert {*seen.names} >= {"Choosing thresholds", "Trying corrections", "Correcting layers"}
+    assert {*seen.names} >= {"Choosing thresholds", "Trying corrections"}
+    corrected = [name for name in seen.names if name.startswith("Correcting layers: ")]
+    assert corrected == [*dict.fromkeys(corrected)], "each says what tells it from the others"
+    assert [name.split()[2] for name in corrected[:3]] == [f"{layers}," for _, layers in CANDIDATES]
+    assert corrected[3] != corrected[0], "the last one has more samples"
     assert all(seen.whole(name) for name in seen.names if name != "Building on INI")
 
 

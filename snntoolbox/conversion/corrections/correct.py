@@ -92,7 +92,7 @@ class Correct:
     def _populations(self, run: Layerwise, graph: Graph) -> list[Population]:
         """All populations, corrected, in the order of the network's."""
         order = [n for n in run.network.order if n in run.network.populations]
-        layers = counted("Correcting layers", order)
+        layers = counted(f"Correcting layers: {self.layers}, {run.tried} samples", order)
         changed = {n: self._population(run, graph, run.network.populations[n]) for n in layers}
         return [changed[name] for name in run.network.populations]
 

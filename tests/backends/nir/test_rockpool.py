@@ -50,7 +50,7 @@ WRONG = {
     "another dt": ({"dt": 2e-3}, DataError, "has r = 19.0246, and Rockpool writes 9.04837 for steps of 0.002"),
     "no dt": ({"dt": None}, ArgumentError, "needs the length of its steps"),
     "a reset": ({"reset": "zero"}, ArgumentError, "a reset and a comparison of its own"),
-    "another library": ({"library": "lava"}, ArgumentError, "library = 'lava' is none of rockpool(.|\n)*NIR's equations"),
+    "another library": ({"library": "lava"}, ArgumentError, "'lava' is none of rockpool(.|\n)*NIR's equations"),
     "a misspelt library": ({"library": "Rockpol"}, ArgumentError, "did you mean rockpool?"),
 }
 
