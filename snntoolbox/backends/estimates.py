@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 
 from snntoolbox.errors import TooLargeError
@@ -17,13 +18,19 @@ log = logging.getLogger(__name__)
 class Cost:
     """What a simulator needs per neuron and per synapse (measured, while building), and the most it should be given.
 
-    `seconds` is the time in which a million synapses are built, roughly.
+    `seconds` is the time in which a million synapses are built, roughly. `together`: samples run side by side, as
+    copies of the network, while all of these have no more synapses (inf: all of a batch); 0 is one after the other.
     """
 
     neuron_bytes: int
     synapse_bytes: int
     seconds: float
     most_synapses: int
+    together: float = 0
+
+    def copies(self, synapses: int) -> float:
+        """How many samples of a network with so many synapses run side by side at most."""
+        return max(1, self.together // max(1, synapses)) if math.isfinite(self.together) else math.inf
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ def check_size(backend: str, network: SpikingNetwork, cost: Cost, *, force: bool
         f"{size.neurons:,} neurons and {size.synapses:,} synapses: about {readable(needed)} "
         f"and {size.synapses * cost.seconds / 1e6:.0f} s to build"
     )
+    if (copies := cost.copies(size.synapses)) > 1:
+        most = f", at most {copies:,.0f} at a time" if math.isfinite(copies) else ""
+        text += f" for each sample of a batch{most}"
     log.info("backend '%s': %s", backend, text)
     if size.synapses > cost.most_synapses and not force:
         raise TooLargeError(

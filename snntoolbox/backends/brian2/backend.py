@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from snntoolbox.backends.brian2.parts import PARTS
@@ -16,7 +16,7 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.part import features_of
 
 CODE = ("numpy", "cython")
-COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000)
+COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000, together=4_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Options:
     """
 
     codegen: str = "numpy"
-    synapses: int = 4_000_000
+    synapses: int = int(COST.together)
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +62,6 @@ class Brian2Backend:
         self.capabilities.check(self.name, network)
         chosen = chosen_options(self.name, Options, options)
         self.capabilities.require(self.name)
-        check_size(self.name, network, COST, force=chosen.force)
+        check_size(self.name, network, replace(COST, together=chosen.synapses), force=chosen.force)
         factory = "snntoolbox.backends.brian2.simulation:Simulation"
         return Isolated(factory, network, {"codegen": chosen.codegen, "synapses": chosen.synapses}, name=self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from snntoolbox.ir.part import features_of
 if TYPE_CHECKING:
     from snntoolbox.backends.lava.simulation import Simulation
 
-COST = Cost(neuron_bytes=500, synapse_bytes=80, seconds=5.0, most_synapses=20_000_000)
+COST = Cost(neuron_bytes=500, synapse_bytes=80, seconds=5.0, most_synapses=20_000_000, together=math.inf)
 
 PARTS = (
     *(parts.Delta, parts.PerfectIntegrator, parts.ConstantThreshold, parts.BinarySpikes),

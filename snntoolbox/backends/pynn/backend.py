@@ -11,6 +11,7 @@ from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.nest.backend import NestBackend
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.backends.pynn import on_brian2, on_neuron
+from snntoolbox.backends.pynn.engine import MOST_SYNAPSES
 from snntoolbox.backends.pynn.mechanism import compiler
 from snntoolbox.ir import features as f
 from snntoolbox.ir.capabilities import Capabilities
@@ -64,7 +65,9 @@ class PynnNestBackend(PynnBackend):
     name = "pynn.nest"
     below = "nest"
     capabilities = replace(ON_NEST, modules=("pyNN", "nest"), extra="pynn")
-    cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)
+    cost = Cost(
+        neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000, together=MOST_SYNAPSES
+    )
 
 
 class PynnNeuronBackend(PynnBackend):
@@ -99,4 +102,6 @@ class PynnBrian2Backend(PynnBackend):
         modules=("pyNN", "brian2"),
         extra="pynn",
     )
-    cost = Cost(neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000)
+    cost = Cost(
+        neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000, together=MOST_SYNAPSES
+    )
