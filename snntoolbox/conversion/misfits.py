@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from snntoolbox.conversion.schedules.radix import Radix
@@ -147,10 +149,24 @@ def _digits(chosen: Chosen) -> bool:
     return isinstance(chosen.encoding, BinaryDigits) and chosen.schedule == Rate.name
 
 
+_KEPT: ContextVar[frozenset[str]] = ContextVar("the choices that no remedy changes", default=frozenset())
+
+
+@contextmanager
+def keeping(*names: str) -> Iterator[None]:
+    """Inside the block no remedy changes these choices: what is to take the network needs them as they are."""
+    token = _KEPT.set(_KEPT.get() | {*names})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
 def remedy(chosen: Chosen) -> str:
     """For each misfit the settings of which any one leaves it and no other; first of all those that leave none."""
     wrong = misfits(chosen)
-    left = {text: misfits(change(chosen)) for text, change in {**_CHANGES, **_special(chosen)}.items()}
+    changed = {text: change(chosen) for text, change in {**_CHANGES, **_special(chosen)}.items()}
+    left = {text: misfits(other) for text, other in changed.items() if _keeps(chosen, other)}
     ways = {words: [text for text, rest in left.items() if _mends(words, rest, wrong)] for words in wrong}
     for texts in ways.values():  # of two settings together and one of them alone, the one
         texts[:] = [text for text in texts if not any(_within(one, text) for one in texts)]
@@ -159,6 +175,10 @@ def remedy(chosen: Chosen) -> str:
     together = " or ".join(for_all)
     told = f"or {together}, which mends all of it" if together and each else together
     return "; ".join(filter(None, [*dict.fromkeys(each), told]))
+
+
+def _keeps(chosen: Chosen, other: Chosen) -> bool:
+    return all(getattr(chosen, name) == getattr(other, name) for name in _KEPT.get())
 
 
 def _within(one: str, more: str) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from snntoolbox.analysis.settings import Notation, Setting
 from snntoolbox.conversion.changes import changed
+from snntoolbox.conversion.misfits import keeping
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.capabilities import Capabilities
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Poisson, SpikeTimes
+from snntoolbox.ir.features import FLOAT_WEIGHTS
 from snntoolbox.ir.latency import Latency
 from snntoolbox.workflow.config.checks import problems_across_keys
 from snntoolbox.workflow.config.conversion_keys import CODES, PATTERN, RATES
@@ -59,6 +63,11 @@ def check_choices(settings: Settings) -> Recipe | None:
         raise ConfigError("; ".join(wrong))
     with in_own_keys(settings):
         return recipe_of(settings, 1.0, (0.0, 1.0)) if settings.tools.convert else None
+
+
+def choices_for(capabilities: Capabilities) -> AbstractContextManager[None]:
+    """Inside, no hint gives up the integer grid where what takes the network needs it."""
+    return nullcontext() if FLOAT_WEIGHTS in capabilities.features else keeping("weight_bits")
 
 
 def presents_events(settings: Settings) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 
 import snntoolbox as stb
+from snntoolbox.conversion.misfits import keeping
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.errors import ConversionError
@@ -78,6 +79,15 @@ def test_a_setting_that_mends_all_is_told_as_such():
     with pytest.raises(ConversionError) as caught:
         Recipe(weight_bits=8, neuron=IF(saturation=(-1, 2), synaptic=(0.5, 0.5)))
     assert caught.value.hint.endswith("; or [conversion] weight_bits = 0, which mends all of it")
+
+
+@pytest.mark.parametrize("schedule", ["recurrent", "differential"])
+def test_what_the_target_needs_is_no_way_out(schedule):
+    with keeping("weight_bits"), pytest.raises(ConversionError) as caught:
+        Recipe(schedule=schedule, weight_bits=8)
+    assert caught.value.hint == "[conversion] schedule = rate"
+    with pytest.raises(ConversionError, match=r"hint: .*weight_bits = 0"):
+        Recipe(schedule=schedule, weight_bits=8)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -16,7 +16,7 @@ from snntoolbox.backends.protocol import Exported, Exporter
 from snntoolbox.conversion.smallest_network import check_unopened, smallest_network
 from snntoolbox.conversion.stages import convert
 from snntoolbox.ir.node import Array
-from snntoolbox.workflow.choices import check_choices, recipe_of
+from snntoolbox.workflow.choices import check_choices, choices_for, recipe_of
 from snntoolbox.workflow.data.arrays import find_array
 from snntoolbox.workflow.inputs import open_inputs
 from snntoolbox.workflow.models import is_model
@@ -44,7 +44,9 @@ def export_model(
     checked_options(exporter, options, force=force)
     refuse_used(folder, force)
     settings = settings_for(exporter, model, ["tools.evaluate_ann=False", *overrides])
-    if (chosen := check_choices(settings)) is not None:
+    with choices_for(exporter.capabilities):
+        chosen = check_choices(settings)
+    if chosen is not None:
         check_unopened(partial(check_exporter, exporter), chosen, settings.simulation.duration)
     inputs = open_inputs(settings, log.warning)
     assert inputs.graph is not None

@@ -13,6 +13,7 @@ from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Exported, Exporter, HasOptions
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.features import FLOAT_WEIGHTS
+from snntoolbox.workflow.choices import choices_for
 from snntoolbox.workflow.config.load import load_config, model_settings
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.values import parse
@@ -76,7 +77,8 @@ def prepared_for(
     checked_options(exporter, options, force=force)
     refuse_used(folder, force)
     check_folder(settings.paths.path_wd)
-    return prepare(settings, lambda network: check_exporter(exporter, legalized(network, exporter, ())))
+    with choices_for(exporter.capabilities):
+        return prepare(settings, lambda network: check_exporter(exporter, legalized(network, exporter, ())))
 
 
 def written(prepared: Prepared, exporter: Exporter, folder: Path, force: bool, options: Mapping[str, Any]) -> Exported:

@@ -10,12 +10,14 @@ from typing import Any
 
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.analysis.metrics import PopulationStatistics
+from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.converted import ConvertedNetwork
 from snntoolbox.errors import ConfigError, DiedError
 from snntoolbox.ir.files import RunFolder
 from snntoolbox.ir.foreign import longer
 from snntoolbox.ir.io import save
 from snntoolbox.ir.writing import OutputError, write_json, write_text
+from snntoolbox.workflow.choices import choices_for
 from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.journal import watching
@@ -64,7 +66,8 @@ def run(
     outcome, unwritten = Simulated(), None
     try:
         with target as folder, watching(settings.output.verbose):
-            prepared = prepare(settings, runs_on(settings, force=force))
+            with choices_for(backend_named(settings.simulation.simulator).capabilities):
+                prepared = prepare(settings, runs_on(settings, force=force))
             if advise is not None and prepared.inputs.graph is None:
                 raise ConfigError("a diagnosis needs the parsed network", hint="set parse = True")
             _write_networks(prepared, folder)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.stories.bare_model import is_bare
 
@@ -39,6 +40,24 @@ def no_tools(monkeypatch, tmp_path):
 def deployed(weights, *more):
     folder = weights.parent / "build"
     return main(["deploy", str(weights), "--target", "generic", "-o", str(folder), *more]), folder
+
+
+@pytest.mark.parametrize("command", ["deploy", "run"])
+def test_what_needs_the_grid_does_not_offer_to_leave_it(command, tmp_path, capsys):
+    """A project for an FPGA, and the simulator Verilog: neither takes another network than one on the grid."""
+    config = demo.copy_to(tmp_path / "demo")
+    ours = ["--target", "generic", "-o", str(tmp_path / "out")]
+    more = ours if command == "deploy" else ["--set=simulation.simulator=verilog"]
+    keys = ["--set=conversion.schedule=recurrent", "--set=conversion.weight_bits=8"]
+    assert main([command, str(config), *more, *keys]) == 2
+    told = capsys.readouterr().err
+    assert "schedule = recurrent needs weight_bits = 0" in told
+    assert told.partition("hint: ")[2].strip() == "[conversion] schedule = rate"
+
+
+def test_nor_for_a_model_alone(weights, capsys):
+    assert deployed(weights, "--set=conversion.schedule=recurrent")[0] == 2
+    assert capsys.readouterr().err.partition("hint: ")[2].strip() == "[conversion] schedule = rate"
 
 
 def test_a_state_dict_is_deployed_with_defaults(weights, capsys):
