@@ -129,12 +129,12 @@ ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     ),
     "pytorch": (
         *("leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid"),
-        *("conv_transpose2d", "layer_norm", "group_norm", "instance_norm", "bmm", "einsum", "embedding", "lstm", "gru"),
+        *("conv_transpose2d", "layer_norm", "group_norm", "instance_norm", "bmm", "embedding", "lstm", "gru"),
         "scaled_dot_product_attention",
     ),
     "onnx": (
         *("LeakyRelu", "PRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "ConvTranspose"),
-        *("LayerNormalization", "InstanceNormalization", "LSTM", "GRU", "Einsum", "Attention", "QLinearConv"),
+        *("LayerNormalization", "InstanceNormalization", "LSTM", "GRU", "QLinearConv"),
     ),
     "caffe": (
         *("LRN", "MVN", "Embed", "LSTM", "RNN", "ArgMax", "Exp", "Log", "SPP", "Python", "Permute", "Normalize"),

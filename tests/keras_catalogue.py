@@ -45,6 +45,11 @@ SINGLE = {
     "dense_log_softmax": ((7,), lambda: L.Dense(5, activation="log_softmax")),
     "dense_activation_layer": ((7,), lambda: L.Dense(5, activation=L.ReLU(max_value=0.5))),
     "dense_activation_function": ((7,), lambda: L.Dense(5, activation=keras.activations.relu)),
+    "dense_glu": ((7,), lambda: L.Dense(6, activation="glu")),
+    "einsum_dense": ((3, 4), lambda: L.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d", activation="relu")),
+    "einsum_dense_heads": ((3, 4), lambda: L.EinsumDense("abc,cde->abde", (None, 2, 5), bias_axes="de")),
+    "einsum_dense_of_each": ((3, 4), lambda: L.EinsumDense("abc,bcd->abd", (3, 5), bias_axes="bd")),
+    "einsum_dense_dots": ((2, 3, 4), lambda: L.EinsumDense("...x,xy->...y", 5)),
     "dense_no_bias": ((7,), lambda: L.Dense(5, use_bias=False)),
     "dense_rank2": ((4, 7), lambda: L.Dense(5, activation="softmax")),
     "dense_rank3": ((3, 4, 7), lambda: L.Dense(5)),
@@ -324,7 +329,39 @@ def _squeeze_excite(x):
     return L.Conv2D(2, 1)(z * gate)
 
 
+def _attending(x, y):
+    """Attention of every kind: across, causal, under a mask, with a size of its own for what it gives."""
+    mask, o = np.tri(3, dtype=bool), keras.ops
+    parts = [L.MultiHeadAttention(2, 3)(x, y), L.MultiHeadAttention(1, 3, value_dim=2)(query=x, value=y, key=y)]
+    parts += [L.MultiHeadAttention(2, 3, use_bias=False, dropout=0.2)(x, x, use_causal_mask=True)]
+    parts += [L.MultiHeadAttention(2, 3)(x, x, attention_mask=mask[None])]
+    parts += [L.Attention()([x, y]), L.Attention(use_scale=True)([x, y, y], use_causal_mask=True)]
+    wide = L.MultiHeadAttention(2, 2, output_shape=(2, 4))(x, x)
+    parts += [o.reshape(o.dot_product_attention(wide, wide, wide, is_causal=True), (-1, 6, 4))]
+    parts += [o.reshape(o.dot_product_attention(wide, wide, wide, mask=mask, scale=0.3), (-1, 6, 4))]
+    parts += [o.reshape(o.dot_product_attention(wide, wide, wide, bias=np.float32(mask)), (-1, 6, 4))]
+    return L.Concatenate(axis=1)(parts)
+
+
+def _masked(x):
+    seen, o = np.tri(3, dtype=bool), keras.ops
+    below = np.where(seen, 0, -np.inf).astype("float32")
+    parts = [o.softmax(o.where(seen, x, -1e9)), o.softmax(x + below), o.where(seen, x, x * 2), o.where(seen, 0.5, x)]
+    return o.concatenate(parts, axis=1)
+
+
+def _products(x, y):
+    """Along axes, of a value with itself, of halves."""
+    o = keras.ops
+    parts = [L.Dot(axes=2)([x, y]), L.Dot(axes=(-1, 2))([y, x]), L.Dot(axes=(1, 1))([o.sum(x, axis=1), y[:, 0]])]
+    parts += [o.square(x) + x**2 + o.power(x, 3), o.glu(x), o.sum(x * x, axis=(1, 2))]
+    return [L.Flatten()(part) for part in parts]
+
+
 COMBINED = {
+    "attending": (((3, 4), (5, 4)), _attending),
+    "masked": (((3, 3),), _masked),
+    "products": (((3, 4), (2, 4)), _products),
     **keras_recurrent.COMBINED,
     "residual": (((6, 6, 3),), _residual),
     "dense_block": (((5, 5, 3),), _dense_block),

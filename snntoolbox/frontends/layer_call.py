@@ -96,12 +96,11 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         *("layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm", "native_group_norm"),
     ),
     "attention": (
-        *("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"),
+        *("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention", "AdditiveAttention"),
         "MultiheadAttention",
     ),
     "a saturating activation": ("Softsign", "softsign"),
     "an embedding": ("Embedding", "embedding", "Embed", "EmbeddingLayer"),
-    "a product of two activations": ("Dot",),
     CHOICE: ("ArgMax", "ArgMin", "TopK", "ZipMap", "NonMaxSuppression", "argmax", "argmin", "topk"),
     CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),
     QUANTISED: (

@@ -7,10 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Operand, Refusal, check_size
+from snntoolbox.frontends import functions
+from snntoolbox.frontends.layer_call import (
+    TREAT_ALONE,
+    Activation,
+    LayerCall,
+    Operand,
+    Refusal,
+    broadcast_shape,
+    check_size,
+)
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Add, Mean, Multiply
+from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 from snntoolbox.ir.products import add_gated
+
+MOST_FACTORS = 4
+"""Of a power: each takes windows of its own."""
 
 # -- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -20,7 +33,9 @@ def weighted_sum(call: LayerCall, operands: Sequence[Operand], coefficients: Seq
     sources, constants = call.broadcast_together(operands)
     weighted = [(isinstance(o, Activation), float(c)) for o, c in zip(operands, coefficients, strict=True)]
     factors = tuple(c for active, c in weighted if active)
-    shifts = [c * array for array, c in zip(constants, (c for active, c in weighted if not active), strict=True)]
+    shifts = [
+        finite(c * array) for array, c in zip(constants, (c for active, c in weighted if not active), strict=True)
+    ]
     source = sources[0]
     if len(sources) > 1:
         unequal = None if set(factors) == {1.0} else factors
@@ -29,6 +44,46 @@ def weighted_sum(call: LayerCall, operands: Sequence[Operand], coefficients: Seq
     gain = None if factors == (1.0,) else np.full((), factors[0])
     bias = sum(shifts[1:], shifts[0]) if shifts else None
     return source if gain is bias is None else call.builder.affine(call.name, source, gain, bias, call.origin)
+
+
+def finite(constant: Array) -> Array:
+    """A constant to add with `LEFT_OUT` for minus infinity, which is for a softmax behind it."""
+    return np.where(np.isneginf(constant), LEFT_OUT, constant) if np.isneginf(constant).any() else constant
+
+
+def chosen(call: LayerCall, condition: Array, first: Operand, second: Operand) -> str:
+    """`first` where a constant condition is true, else `second`, each an activation or a constant."""
+    active = [o for o in (first, second) if isinstance(o, Activation)]
+    rank = len(call.shape(active[0].name))
+    where = call.per_sample(condition, rank).astype(bool)
+    constants = [call.per_sample(o, rank) for o in (first, second) if not isinstance(o, Activation)]
+    shape = broadcast_shape([where.shape, *(call.shape(a.name) for a in active), *(c.shape for c in constants)])
+    sources = []
+    for operand, here in ((first, where), (second, ~where)):
+        if isinstance(operand, Activation):
+            bias = None if len(active) > 1 else finite(np.where(here, 0.0, constants[0]))
+            wide = call.broadcast(operand.name, shape)
+            sources.append(call.builder.affine(call.name, wide, here.astype(np.float64), bias, call.origin))
+    return weighted_sum(call, [Activation(source) for source in sources], (1.0,) * len(sources))
+
+
+def power(call: LayerCall, source: str, exponent: float) -> str:
+    """``x ** n`` for a small whole number n: a product of n factors."""
+    if exponent not in range(1, MOST_FACTORS + 1):
+        told = f"x ** {exponent:g}; powers are products, with whole numbers from 1 to {MOST_FACTORS} as exponents"
+        raise Refusal(told)
+    return source if exponent == 1 else multiplied(call, [Activation(source)] * int(exponent))
+
+
+def gated_half(call: LayerCall, source: str, axis: int) -> str:
+    """GLU: the first half of an axis of the sample times the sigmoid of the second."""
+    size = call.shape(source)[axis]
+    if size % 2:
+        raise Refusal(f"halves {size} values")
+    first = call.builder.take(f"{call.name}_value", source, axis, range(size // 2), call.origin)
+    second = call.builder.take(f"{call.name}_gate", source, axis, range(size // 2, size), call.origin)
+    gate = functions.smooth("sigmoid")(call.named(f"{call.name}_sigmoid"), second)
+    return multiplied(call, [Activation(first), Activation(gate)])
 
 
 def product(call: LayerCall, first: Operand, second: Operand) -> str:

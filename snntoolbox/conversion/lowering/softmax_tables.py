@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Node
+from snntoolbox.ir.node import Array, Node
 from snntoolbox.ir.nodes import (
     Add,
     MaxPool,
     Mean,
     MovingNode,
     Multiply,
+    Pad,
     Permute,
     Reshape,
     Scale,
@@ -30,13 +30,24 @@ from snntoolbox.ir.nodes import (
     Tabulated,
     Take,
 )
+from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 
 log = logging.getLogger(__name__)
 
 
+LEAST, FADED = 1e3, 32.0
+"""Constants added to what softmax reads: so far below the largest of a row they leave values out, or take levels.
+
+exp(d - 1000) is 0 to float32, and to every level, for values that are up to d = 890 apart.
+"""
+
+
 @dataclass(frozen=True)
 class SoftmaxTables:
-    """The pass; those in `kept`, logarithms and rows of one value stay."""
+    """The pass; those in `kept`, logarithms and rows of one value stay.
+
+    What a mask leaves out of a row has no neurons: it is no candidate for the maximum, and its share is 0 exactly.
+    """
 
     kept: frozenset[str] = frozenset()
 
@@ -47,66 +58,125 @@ class SoftmaxTables:
             node = editing.nodes[name]
             assert isinstance(node, Softmax)
             if not node.log and editing.shapes[name][node.axis] > 1:
-                nodes = list(_written(editing, node))
+                nodes = _Rows(editing, node, there(graph, graph.nodes[name])).written()
                 editing.edit(nodes, redirect={name: nodes[-1].name})
         return editing.graph()
 
 
-MASKED, FADED = 1e3, 32.0
-"""Constants added to what softmax reads that are so far apart leave values out, or take levels."""
-
-
 def masked(graph: Graph) -> dict[str, str]:
-    """For each softmax between layers that reads values with a mask why it stays, by name; warns of weaker masks."""
-    why = "reads values that a mask leaves out: no scale of neurons fits these and the others"
-    apart = {n.name: _apart(graph, n) for n in graph.nodes.values() if isinstance(n, Softmax)}
-    for name, distance in apart.items():
-        if FADED <= distance < MASKED:
+    """For each softmax between layers that cannot be written why, by name; warns of masks that take levels."""
+    kept: dict[str, str] = {}
+    for node in [n for n in graph.nodes.values() if isinstance(n, Softmax)]:
+        added = _added(graph, node)
+        if added is None:
+            continue
+        axis = node.axis % added.ndim
+        if np.any(added.max(axis) <= LEFT_OUT / 2):
+            kept[node.name] = "a mask leaves nothing of a row, whose softmax is then no number"
+            continue
+        distance = float((added.max(axis, keepdims=True) - added)[_there(added, axis)].max())
+        if distance >= FADED:
             told = "%s: constants %g apart are added to what softmax reads; that takes levels of the other values: %s"
-            log.warning(told, graph.nodes[name].label, distance, "longer windows, or a mask of -10, keep them")
-    return {name: why for name, distance in apart.items() if distance >= MASKED}
+            log.warning(told, node.label, distance, "longer windows, or a mask of minus infinity, keep them")
+    return kept
 
 
-def _apart(graph: Graph, node: Softmax) -> float:
-    """How far the constants that are added before a softmax are apart."""
-    waiting, apart = list(node.inputs), 0.0
+def there(graph: Graph, node: Node) -> Array | None:
+    """What of the values of a softmax takes part, in its shape; None where all does."""
+    assert isinstance(node, Softmax)
+    added = _added(graph, node)
+    if added is None:
+        return None
+    found = _there(added, node.axis % added.ndim)
+    return None if found.all() else found
+
+
+def _there(added: Array, axis: int) -> Array:
+    return np.asarray(added > added.max(axis, keepdims=True) - LEAST)
+
+
+def _added(graph: Graph, node: Softmax) -> Array | None:
+    """The constants that are added to what a softmax reads, in its shape; None where there are none."""
+    waiting, path, biased = [node.inputs[0]], [], False
     while waiting:
         source = graph.nodes[waiting.pop()]
-        if isinstance(source, Scale | Add | MovingNode):
-            if source.bias is not None:
-                apart = max(apart, float(np.ptp(source.bias)))
+        if isinstance(source, Scale | Add | MovingNode) and source.name not in path:
+            path.append(source.name)
+            biased |= source.bias is not None
             waiting += source.inputs
-    return apart
+    if not biased:
+        return None
+    values: dict[str, Array] = {}
+    for name, source in graph.nodes.items():  # each behind those it reads
+        if name in path:
+            below = [values.get(i, np.zeros((1, *graph.shapes[i]))) for i in source.inputs]
+            values[name] = source.apply(*below)
+    return np.asarray(values[node.inputs[0]][0])
 
 
-def _written(editing: Editing, node: Softmax) -> Iterator[Node]:
-    shape, origin, (source,) = editing.shapes[node.name], node.origin, node.inputs
-    axis, length = node.axis % len(shape), shape[node.axis]
-    order = (*(a for a in range(len(shape)) if a != axis), axis)
-    turned = tuple(shape[a] for a in order)
-    stems = ("turned", "rows", "top", "tops", "below", "exp", "sum", "inverse", "inverses", "share", "whole", "back")
-    names = {stem: editing.fresh(f"{node.name}.{stem}") for stem in stems}
+class _Rows:
+    """A softmax over rows, written node by node; `there` is what of its values takes part, None for all."""
 
-    def repeated(name: str, of: str) -> Node:
-        return Take(name=names[name], inputs=(names[of],), axis=1, indices=(0,) * length, origin=origin)
+    def __init__(self, editing: Editing, node: Softmax, there: Array | None) -> None:
+        self.editing, self.node = editing, node
+        self.nodes: dict[str, Node] = {}
+        shape = editing.shapes[node.name]
+        axis = node.axis % len(shape)
+        self.order = (*(a for a in range(len(shape)) if a != axis), axis)
+        self.turned = tuple(shape[a] for a in self.order)
+        self.shape = (math.prod(self.turned[:-1]), self.turned[-1])
+        self.there = None if there is None else there.transpose(self.order).reshape(self.shape)
 
-    if axis != len(shape) - 1:
-        yield Permute(name=names["turned"], inputs=(source,), axes=order, origin=origin)
-        source = names["turned"]
-    rows = (math.prod(turned[:-1]), length)
-    yield Reshape(name=names["rows"], inputs=(source,), shape=rows, origin=origin)
-    window = {"kernel": (length,), "stride": (length,), "padding": ((0, 0),), "dilation": (1,)}
-    yield MaxPool(name=names["top"], inputs=(names["rows"],), origin=origin, **window)  # type: ignore[arg-type]
-    yield repeated("tops", "top")
-    below = (names["rows"], names["tops"])
-    yield Add(name=names["below"], inputs=below, coefficients=(1.0, -1.0), origin=origin)
-    yield Tabulated(name=names["exp"], inputs=(names["below"],), function="exp", most=0.0, origin=origin)
-    yield Mean(name=names["sum"], inputs=(names["exp"],), axes=(1,), keepdims=True, summed=True, origin=origin)
-    top = float(length)
-    yield Tabulated(name=names["inverse"], inputs=(names["sum"],), function="inverse", most=top, origin=origin)
-    yield repeated("inverses", "inverse")
-    yield Multiply(name=names["share"], inputs=(names["inverses"], names["exp"]), origin=origin)
-    yield Reshape(name=names["whole"], inputs=(names["share"],), shape=turned, origin=origin)
-    if axis != len(shape) - 1:
-        back = tuple(order.index(a) for a in range(len(shape)))
-        yield Permute(name=names["back"], inputs=(names["whole"],), axes=back, origin=origin)
+    def written(self) -> list[Node]:
+        """The nodes that take its place, the last one with its values."""
+        (source,), length, axes = self.node.inputs, self.shape[1], len(self.order)
+        turns = self.order != tuple(range(axes))
+        if turns:
+            source = self._add(Permute, "turned", source, axes=self.order)
+        rows = self._add(Reshape, "rows", source, shape=self.shape)
+        window = {"kernel": (length,), "stride": (length,), "padding": ((0, 0),), "dilation": (1,)}
+        top = self._add(MaxPool, "top", self._candidates(rows), **window)
+        tops = self._add(Take, "tops", top, axis=1, indices=(0,) * length)
+        below = self._add(Add, "below", rows, tops, coefficients=(1.0, -1.0))
+        exp = self._add(Tabulated, "exp", self._seen("below", below), function="exp", most=0.0)
+        total = self._add(Mean, "sum", self._put("exp", exp), axes=(1,), keepdims=True, summed=True)
+        inverse = self._add(Tabulated, "inverse", total, function="inverse", most=float(length))
+        inverses = self._add(Take, "inverses", inverse, axis=1, indices=(0,) * length)
+        share = self._add(Multiply, "share", self._seen("inverses", inverses), exp)
+        whole = self._add(Reshape, "whole", self._put("share", share), shape=self.turned)
+        if turns:
+            self._add(Permute, "back", whole, axes=tuple(self.order.index(a) for a in range(axes)))
+        return list(self.nodes.values())
+
+    def _candidates(self, rows: str) -> str:
+        """The rows with a value that takes part in the place of each that does not."""
+        if self.there is None:
+            return rows
+        count, length = self.shape
+        columns = np.where(self.there, np.arange(length), self.there.argmax(axis=1)[:, None])
+        places = (columns + length * np.arange(count)[:, None]).ravel()
+        flat = self._add(Reshape, "flat", rows, shape=(count * length,))
+        seen = self._add(Take, "seen", flat, axis=0, indices=tuple(places.tolist()))
+        return self._add(Reshape, "candidates", seen, shape=self.shape)
+
+    def _seen(self, stem: str, rows: str) -> str:
+        """What takes part of rows, as one row."""
+        if self.there is None:
+            return rows
+        flat = self._add(Reshape, f"{stem}_flat", rows, shape=(1, self.there.size))
+        places = tuple(np.flatnonzero(self.there).tolist())
+        return self._add(Take, f"{stem}_seen", flat, axis=1, indices=places)
+
+    def _put(self, stem: str, row: str) -> str:
+        """Such a row as rows again, with zeros for what takes no part."""
+        if self.there is None:
+            return row
+        places = np.where(self.there, self.there.cumsum().reshape(self.shape) - 1, self.there.sum()).ravel()
+        padded = self._add(Pad, f"{stem}_padded", row, pads=((0, 0), (0, 1)))
+        spread = self._add(Take, f"{stem}_spread", padded, axis=1, indices=tuple(places.tolist()))
+        return self._add(Reshape, f"{stem}_rows", spread, shape=self.shape)
+
+    def _add(self, kind: type[Node], stem: str, *inputs: str, **fields: object) -> str:
+        name = self.editing.fresh(f"{self.node.name}.{stem}", self.nodes)
+        self.nodes[name] = kind(name=name, inputs=inputs, origin=self.node.origin, **fields)
+        return name

@@ -20,6 +20,7 @@ from snntoolbox.frontends.keras.call import KerasCall
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
 from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.frontends.layer_call import Refusal
+from snntoolbox.frontends.maps import gated_half
 from snntoolbox.ir.nodes import ReLU
 
 _SAME_NAME = ("relu", "relu6", "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "gelu", "silu", "mish", "elu", "selu")
@@ -31,6 +32,7 @@ BY_NAME: dict[str, Function] = {
     "hard_silu": FUNCTIONS["hard_swish"],
     "leaky_relu": partial(leaky_relu, slope=0.2),
     OLD_HARD_SIGMOID: partial(hard_sigmoid, slope=0.2),
+    "glu": partial(gated_half, axis=-1),
     "softmax": softmax,
     "log_softmax": partial(softmax, log=True),
 }

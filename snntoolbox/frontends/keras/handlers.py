@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snntoolbox.frontends.keras import activations, merging, operations, pooling, recurrent, scaling, shaping, weighted
+from snntoolbox.frontends.keras import (
+    activations,
+    attending,
+    merging,
+    operations,
+    pooling,
+    recurrent,
+    scaling,
+    shaping,
+    weighted,
+)
 from snntoolbox.frontends.keras.call import KerasCall
 
 Handler = Callable[[KerasCall], str | tuple[str, ...]]
@@ -29,4 +39,5 @@ HANDLERS = _joined(
     merging.HANDLERS,
     operations.HANDLERS,
     recurrent.HANDLERS,
+    attending.HANDLERS,
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from snntoolbox.frontends.functions import extreme
 from snntoolbox.frontends.keras.call import KerasCall
-from snntoolbox.frontends.layer_call import Activation
+from snntoolbox.frontends.layer_call import Activation, Refusal
 from snntoolbox.frontends.maps import multiplied, product, weighted_sum
 
 
@@ -15,6 +15,10 @@ def _sum(call: KerasCall, coefficients: Sequence[float]) -> str:
 
 
 def _branches(call: KerasCall) -> list[Activation]:
+    """All that is joined; an .h5 file has ``x + 1`` under the name of a layer, which knows no constants."""
+    given = call.args[0] if len(call.args) == 1 and isinstance(call.args[0], list | tuple) else call.args
+    if any(not isinstance(value, Activation) for value in given):
+        raise Refusal("joins a constant, which no layer of this name does; .keras files tell operations from layers")
     return [Activation(source) for source in call.sources]
 
 

@@ -40,6 +40,10 @@ def _parts(place: str, kind: str, config: Mapping[str, Any]) -> Iterator[Part]:
     elif kind == "Bidirectional":
         yield from _inner(f"{place}/forward_layer", config.get("layer"))
         yield from _inner(f"{place}/backward_layer", config.get("backward_layer") or config.get("layer"))
+    elif kind == "MultiHeadAttention":
+        biased = {"bias_axes": config.get("use_bias", True) or None}
+        for name in ("query", "key", "value", "output"):
+            yield Part(f"{place}/{name}_dense", "EinsumDense", biased)
     elif kind == "TimeDistributed":
         yield from _inner(f"{place}/layer", config.get("layer"))
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from snntoolbox.frontends import maps
+from snntoolbox.frontends.attention import mask_read
 from snntoolbox.frontends.functions import clipped, elu, extreme, leaky_relu, of_source, softmax
 from snntoolbox.frontends.keras.call import KerasCall, constant
 from snntoolbox.frontends.keras.merging import concatenate
 from snntoolbox.frontends.keras.shaping import resolved
-from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal
 
 # -- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -32,6 +33,34 @@ def multiply(call: KerasCall) -> str:
 def divide(call: KerasCall) -> str:
     """``x / c``."""
     return maps.quotient(call, *call.operands())
+
+
+def square(call: KerasCall) -> str:
+    """``x * x``."""
+    return maps.power(call, call.source(), 2)
+
+
+def power(call: KerasCall) -> str:
+    """``x ** n`` for a small whole number n."""
+    base, exponent = call.operands()
+    if not isinstance(base, Activation) or isinstance(exponent, Activation) or exponent.size != 1:
+        raise Refusal("an exponent that depends on the input, or one for each value")
+    return maps.power(call, base.name, float(exponent.item()))
+
+
+def where(call: KerasCall) -> str:
+    """A value of the first where a constant condition is true, else of the second."""
+    if len(call.args) != 3:
+        raise Refusal("called in a way that is not supported")
+    condition, *others = (a if isinstance(a, Activation) else constant(a) for a in call.args)
+    if isinstance(condition, Activation):
+        raise mask_read()
+    return maps.chosen(call, condition, *others)
+
+
+def glu(call: KerasCall) -> str:
+    """The first half of an axis times the sigmoid of the second."""
+    return maps.gated_half(call, call.source(), call.axis(call.config.get("axis", -1)))
 
 
 def matmul(call: KerasCall) -> str:
@@ -64,8 +93,17 @@ def clip(call: KerasCall) -> str:
 
 def mean(call: KerasCall) -> str:
     """The mean over some axes, the batch not among them."""
+    return _reduced(call, maps.mean)
+
+
+def total(call: KerasCall) -> str:
+    """The sum over some axes, the batch not among them."""
+    return _reduced(call, maps.total)
+
+
+def _reduced(call: KerasCall, reduction: Callable[..., str]) -> str:
     axes = call.axes(call.config.get("axis"))
-    return maps.mean(call, call.source(), axes, keepdims=bool(call.config.get("keepdims", False)))
+    return reduction(call, call.source(), axes, keepdims=bool(call.config.get("keepdims", False)))
 
 
 # -- shapes ---------------------------------------------------------------------------------------------------------
@@ -144,6 +182,10 @@ _TABLE: dict[str, Callable[[KerasCall], str]] = {
     "TrueDivide": divide,
     "Negative": negative,
     "Matmul": matmul,
+    "Square": square,
+    "Power": power,
+    "Where": where,
+    "Glu": glu,
     "Maximum": maximum,
     "Minimum": minimum,
     "Absolute": of_source("abs"),
@@ -156,6 +198,7 @@ _TABLE: dict[str, Callable[[KerasCall], str]] = {
     "Reshape": reshape,
     "Transpose": transpose,
     "Mean": mean,
+    "Sum": total,
     "Relu": of_source("relu"),
     "Relu6": of_source("relu6"),
     "LeakyRelu": leaky,

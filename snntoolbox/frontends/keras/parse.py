@@ -10,6 +10,7 @@ import numpy as np
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
+from snntoolbox.frontends.keras.attending import CALLED_WITH
 from snntoolbox.frontends.keras.call import KerasCall
 from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.records import Net, Ref, Use, is_quantised, leaves
@@ -74,7 +75,8 @@ def _check(use: Use) -> None:
         raise Refusal("its configuration cannot be read")
     for key, value in use.kwargs.items():
         # At inference Keras overrides whatever `training` a layer was called with.
-        known = ("inputs", "training", *(("initial_state",) if layer.kind in STATEFUL else ()))
+        stated = ("initial_state",) if layer.kind in STATEFUL else ()
+        known = ("inputs", "training", *CALLED_WITH.get(layer.kind, stated))
         if key not in known and not (value is None or value is False):
             raise Refusal(f"called with {key}={'a tensor' if leaves(value, Ref) else value}")
     for name, weight in layer.weights.items():

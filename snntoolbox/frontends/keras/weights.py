@@ -60,6 +60,11 @@ def _variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], t
     bias = ("bias",) if config.get("use_bias", True) else ()
     if kind.startswith("SeparableConv"):
         return ("depthwise_kernel", "pointwise_kernel", *bias), ()
+    if kind == "EinsumDense":
+        return ("kernel", *(("bias",) if config.get("bias_axes") else ())), ()
+    if kind == "Attention":
+        scored = ("concat_score_weight",) if config.get("score_mode") == "concat" else ()
+        return (*(("scale",) if config.get("use_scale") else ()), *scored), ()
     if kind == SIMPLE_CELL:
         return ("kernel", "recurrent_kernel", *bias), ()
     if kind == "Dense" and has_integer_weights(config):

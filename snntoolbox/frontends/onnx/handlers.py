@@ -6,6 +6,7 @@ from snntoolbox.frontends.functions import of_source
 from snntoolbox.frontends.onnx import (
     activations,
     arithmetic,
+    attending,
     moving,
     pooling,
     quantised,
@@ -20,6 +21,7 @@ from snntoolbox.frontends.onnx.call import Handler
 HANDLERS: dict[str, Handler] = {
     "Abs": of_source("abs"),
     "Add": arithmetic.add,
+    "Attention": attending.scaled_attention,
     "AveragePool": pooling.average_pool,
     "BatchNormalization": weighted.batch_normalization,
     "Cast": shaping.cast,
@@ -34,6 +36,7 @@ HANDLERS: dict[str, Handler] = {
     "Div": arithmetic.divide,
     "Dropout": shaping.dropout,
     "DynamicQuantizeLinear": quantised.by_sample,
+    "Einsum": attending.einsum,
     "Elu": activations.elu,
     "Erf": of_source("erf"),
     "Expand": moving.expand,
@@ -57,6 +60,7 @@ HANDLERS: dict[str, Handler] = {
     "Mish": of_source("mish"),
     "Mul": arithmetic.multiply,
     "Neg": arithmetic.negate,
+    "Pow": attending.power,
     "PRelu": activations.prelu,
     "Pad": moving.pad,
     "QLinearConv": quantised.conv,
@@ -86,6 +90,7 @@ HANDLERS: dict[str, Handler] = {
     "Transpose": shaping.transpose,
     "Unsqueeze": shaping.unsqueeze,
     "Upsample": resizing.upsample,
+    "Where": attending.where,
 }
 
 ANY_BATCH_AXIS = frozenset(

@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.layer_call import MOST_VALUES, QUANTISED, not_supported
+from snntoolbox.frontends.pytorch.samples_apart import SamplesApart
 from snntoolbox.frontends.pytorch.sizes import quiet, value_shapes
 from snntoolbox.ir.node import Array, Shape
 
@@ -225,7 +226,7 @@ def sample_shapes(input_shape: Any) -> tuple[Shape, ...]:
 
 def _export(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], dynamic: Any) -> ExportedProgram:
     """``torch.export.export`` in silence; the arguments go by position, whatever forward() calls them."""
-    with quiet(), torch.no_grad():
+    with quiet(), torch.no_grad(), SamplesApart():
         return torch.export.export(module, examples, dynamic_shapes=dynamic, strict=False)
 
 

@@ -14,6 +14,7 @@ from snntoolbox.frontends.pytorch.handlers import HANDLERS, quantised
 ELEMENTWISE = frozenset(
     {
         *("abs", "absolute", "add", "addcdiv", "addcmul", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "cos"),
+        *("bitwise_and", "bitwise_not", "bitwise_or", "masked_fill"),
         *("deg2rad", "detach", "div", "divide", "eq", "erf", "exp", "exp2", "expm1", "fill", "floor", "floor_divide"),
         *("fmax", "fmin", "ge", "gt", "le", "lerp", "log", "log10", "log1p", "log2", "logical_and", "logical_not"),
         *("logical_or", "lt", "maximum", "minimum", "mul", "multiply", "nan_to_num", "ne", "neg", "negative"),
@@ -38,7 +39,7 @@ REDUCING = frozenset(
         *("var", "var_mean", "max", "min", "_log_softmax", "log_softmax"),
     }
 )
-PRODUCTS = frozenset({"addmm", "addmv", "bmm", "dot", "linear", "matmul", "mm", "mv"})
+PRODUCTS = frozenset({"addmm", "addmv", "bmm", "dot", "linear", "matmul", "mm", "mv", "einsum"})
 # operations without a tensor argument, and those that read only the shape of one
 FACTORIES = frozenset({"zeros", "ones", "full", "arange", "linspace", "eye", "scalar_tensor"})
 SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "fill"})

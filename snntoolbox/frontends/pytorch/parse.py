@@ -21,7 +21,6 @@ from snntoolbox.frontends.pytorch.handlers import (
     HANDLERS,
     RECURRENT,
     SIZE_READERS,
-    WHOLE_LAYERS,
 )
 from snntoolbox.frontends.pytorch.handlers.quantised import DECOMPOSED, WATCHED, is_frozen
 from snntoolbox.frontends.pytorch.inplace import functional
@@ -146,8 +145,6 @@ class _Walk:
             if reads_shape_only(op, args[0]):
                 shapes = torch.fx.node.map_arg(node.args, self._shape_only)
                 return self.folder.fold(node.target, shapes, kwargs, self.samples)
-            if origin.kind in WHOLE_LAYERS:
-                raise layer_call.not_supported(origin.kind)
             handler = HANDLERS.get(op)
             if handler is None:
                 raise layer_call.not_supported(op, f"{op} ({node.target})")
@@ -251,7 +248,7 @@ class _Walk:
         op = op_name(node.target)
         if kind.startswith(_LAYERS):
             layer = kind.rpartition(".")[2]
-            return self.builder.origin(layer, path or (layer if layer in WHOLE_LAYERS else node.name))
+            return self.builder.origin(layer, path or node.name)
         return self.builder.origin(op, f"{path}.{node.name}" if path else node.name)
 
     def _name(self, node: torch.fx.Node) -> str:

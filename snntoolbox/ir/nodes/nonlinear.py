@@ -9,6 +9,9 @@ import numpy as np
 from snntoolbox.ir.node import Array, Node, Shape, broadcasts
 from snntoolbox.ir.nodes.windows import Padding, extract_windows, geometry_fault, window_output
 
+LEFT_OUT = -1e30
+"""What stands for minus infinity where a constant is added to what a softmax leaves out."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Input(Node):

@@ -11,6 +11,7 @@ from snntoolbox.errors import UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.nodes import Dense, Input, Mean, Multiply, Permute, Reshape, Scale, Softmax, Take
+from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 from snntoolbox.ir.result import Record
 from snntoolbox.ir.ways_out import WINDOWS
 
@@ -42,26 +43,50 @@ def test_what_stays():
     assert SoftmaxTables()(between(0, log=True)).nodes["s"].log
 
 
-def test_without_windows_and_with_a_mask_it_is_refused():
+def under(mask, axis=1, shape=(3, 4)):
+    """A softmax between layers that reads the input plus a mask, which was moved on its way."""
+    nodes = dict(between(axis, shape).nodes)
+    nodes["t"] = Permute(name="t", inputs=("x",), axes=(1, 0))
+    nodes["m"] = Scale(name="m", inputs=("t",), gain=np.full((1, 1), 0.5), bias=np.asarray(mask, float).T)
+    nodes["b"] = Permute(name="b", inputs=("m",), axes=(1, 0))
+    nodes["s"] = nodes["s"].with_inputs("b")
+    return Graph([nodes[n] for n in ("x", "t", "m", "b", "s", "f", "y")], ["y"])
+
+
+SEEN = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [1, 1, 1, 1]], bool)
+
+
+def test_without_windows_it_is_refused():
     with pytest.raises(UnsupportedError, match=f"softmax between layers .* {WINDOWS} makes tables"):
         lower(between(1), Recipe())
-    mask = np.where(np.tri(3, 4), 0.0, -1e9)
-    nodes = dict(between(1).nodes)
-    nodes["m"] = Scale(name="m", inputs=("x",), gain=np.ones((1, 1)), bias=mask)
-    nodes["s"] = nodes["s"].with_inputs("m")
-    with pytest.raises(UnsupportedError, match="reads values that a mask leaves out"):
-        lower(Graph(nodes.values(), ["y"]), Recipe(schedule="phased"))
 
 
-@pytest.mark.parametrize(("low", "refused", "warned"), [(-10, 0, 0), (-100, 0, 1), (-1000, 1, 0), (-9999, 1, 0)])
-def test_a_mask_is_refused_or_told_by_how_far_its_constants_are_apart(low, refused, warned, caplog):
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("low", [-1e30, -1e9, -1000])
+def test_what_a_mask_leaves_out_has_no_neurons(low, axis):
+    graph, x = under(np.where(SEEN, 0.3, low), axis), RNG.normal(size=(30, 3, 4)) * 5
+    written = SoftmaxTables()(graph)
+    np.testing.assert_allclose(written.run(x), graph.run(x), atol=1e-12)
+    whole = "s.whole" if axis else "s.back"
+    values = written.values(x, keep=[whole, "s.candidates"])
+    assert np.all(values[whole][:, ~SEEN] == 0)
+    assert [written.shapes[n.name] for n in written.nodes.values() if isinstance(n, Multiply)] == [(1, 7)]
+    assert np.abs(values["s.candidates"]).max() < 100
+
+
+@pytest.mark.parametrize(("low", "warned"), [(-10, 0), (-100, 1), (-1000, 0), (-9999, 0)])
+def test_masks_that_take_levels_are_told(low, warned, caplog):
     for mask, is_mask in ((np.where(np.tri(3, 4), 0.0, low), True), (np.full((1, 1), low * 1.0), False)):
         caplog.clear()
-        nodes = dict(between(1).nodes)
-        nodes["m"] = Scale(name="m", inputs=("x",), gain=np.ones((1, 1)), bias=mask)
-        nodes["s"] = nodes["s"].with_inputs("m")
-        assert masked(Graph(nodes.values(), ["y"])).keys() == ({"s"} if refused and is_mask else set())
+        assert masked(under(mask)) == {}
         assert ("that takes levels of the other values" in caplog.text) == bool(warned and is_mask)
+
+
+def test_a_row_of_which_nothing_is_seen_is_refused():
+    mask = np.where(SEEN & [[1], [0], [1]], 0, LEFT_OUT)
+    with pytest.raises(UnsupportedError, match="a mask leaves nothing of a row"):
+        lower(under(mask), Recipe(schedule="phased"))
+    assert masked(under(mask)).keys() == {"s"}
 
 
 def attention(tokens=3, depth=4, seed=0):

@@ -137,7 +137,9 @@ OPERATIONS = {
     "division": (lambda x, y: 1.0 / x + y, "TrueDivide", "division by an activation"),
     "division_by_zero": (lambda x, y: x / 0.0 + y, "TrueDivide", "division by zero"),
     "item": (lambda x, y: (x + y)[:, None], "GetItem", "not supported"),
-    "power": (lambda x, y: keras.ops.square(x + y), "Square", "not supported"),
+    "power": (lambda x, y: (x + y) ** 0.5, "Power", "whole numbers from 1 to 4"),
+    "exponent": (lambda x, y: x**y, "Power", "an exponent that depends on the input"),
+    "condition": (lambda x, y: keras.ops.where(x, x, y), "Where", "a mask that depends on the input"),
     "exp": (lambda x, y: keras.ops.exp(x + y), "Exp", "not supported"),
     "batch_mean": (lambda x, y: keras.ops.mean(x + y, axis=0), "Mean", "axis 0"),
     "batch_transpose": (lambda x, y: keras.ops.transpose(x + y), "Transpose", "batch axis"),
@@ -154,12 +156,37 @@ def test_refused_operations(case):
     assert reason in why
 
 
-def test_joining_by_matrix_products_and_attention_is_refused():
-    x, y = keras.Input((4, 6)), keras.Input((4, 6))
-    z = L.Multiply()([x, y])
-    z = L.Concatenate(axis=1)([z, L.MultiHeadAttention(2, 3, name="a")(x, y)])
-    names = [layer for layer, _ in refused(keras.Model([x, y], [z, L.Dot(axes=2, name="e")([x, y])]))]
-    assert names == ["a (keras MultiHeadAttention)", "e (keras Dot)"]
+ATTENDING = {
+    "mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, attention_mask=m), "mask that depends on"),
+    "key_mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, key_mask=m[:, 0]), "mask that depends on"),
+    "scores": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, return_attention_scores=True), "_scores=True"),
+    "axes": (
+        lambda x, m: L.MultiHeadAttention(2, 3, name="it", attention_axes=(1, 2))(x[:, None], x[:, None]),
+        "over more than one axis",
+    ),
+    "sum": (lambda x, m: L.Attention(score_mode="concat", name="it")([x, x]), "the sum of queries and keys"),
+    "nothing seen": (
+        lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, attention_mask=np.zeros((4, 4), bool)),
+        "without any key",
+    ),
+    "lengths": (lambda x, m: L.Dot(axes=1, normalize=True, name="it")([x, m]), "normalize=True"),
+}
+
+
+@pytest.mark.parametrize("case", ATTENDING)
+def test_refused_attention(case):
+    build, reason = ATTENDING[case]
+    x, m = keras.Input((4, 6)), keras.Input((4, 4))
+    offenders = refused(keras.Model([x, m], build(x, m)))
+    assert any(layer.startswith("it (keras") and reason in why for layer, why in offenders), offenders
+
+
+def test_an_operation_with_a_constant_in_an_h5_file_is_no_layer(tmp_path):
+    x = keras.Input((3,))
+    keras.Model(x, x + np.ones(3, "float32")).save(tmp_path / "it.h5")
+    ((layer, why),) = refused(tmp_path / "it.h5")
+    assert layer.endswith("(keras Add)")
+    assert ".keras files tell" in why
 
 
 @pytest.mark.parametrize(

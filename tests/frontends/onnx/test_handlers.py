@@ -333,3 +333,32 @@ def test_split(weights, attributes, opset, outputs, x, build, compare):
     nodes = [("Split", " ".join(["x", *weights]), outputs, {"axis": 1, **attributes})]
     compare(build(nodes, x=x, weights=weights, opset=opset, outputs=outputs.split()))
     compare(build(nodes, x=x, weights=weights, opset=opset, outputs=outputs.split()[1:2]))
+
+
+SEEN = np.tri(3, dtype=bool)
+ATTENDING = {
+    "scores": (("Einsum", "x x", "y", {"equation": "bhid,bhjd->bhij"}), {}, 13),
+    "matrix": (("Einsum", "w x", "y", {"equation": "ed,bhid->bhie"}), {"w": (5, 4)}, 13),
+    "where": (("Where", "c x l", "y", {}), {"c": SEEN[:, [0, 1, 2, 2]], "l": scalar(-2)}, 17),
+    "where_of_a_batch": (("Where", "c l x", "y", {}), {"c": SEEN[None, None, :, :1], "l": scalar(-2)}, 17),
+    "square": (("Pow", "x e", "y", {}), {"e": scalar(2)}, 13),
+    "cube": (("Pow", "x e", "y", {}), {"e": ints(3)}, 13),
+    "attention": (("Attention", "x x x", "y", {}), {}, 23),
+    "causal": (("Attention", "x x x", "y", {"is_causal": 1, "scale": 0.3}), {}, 23),
+    "seen": (("Attention", "x x x m", "y", {}), {"m": SEEN}, 23),
+    "added": (("Attention", "x x x m", "y", {"is_causal": 1}), {"m": (2, 3, 3)}, 23),
+}
+
+
+@pytest.mark.parametrize("case", ATTENDING)
+def test_attention_and_its_parts(case, build, compare):
+    node, weights, opset = ATTENDING[case]
+    compare(build([node], x=(2, 3, 4), weights=weights, opset=opset))
+
+
+def test_attention_of_joint_heads_and_masks_by_choice(build, compare):
+    heads = {"q_num_heads": 2, "kv_num_heads": 2}
+    compare(build([("Attention", "x x x", "y", heads)], x=(3, 4), opset=23))
+    nodes = [("Where", "c x l", "a", {}), ("Softmax", "a", "y", {"axis": -1})]
+    for least in (-1e9, -np.inf):
+        compare(build(nodes, x=(3, 3), weights={"c": SEEN, "l": scalar(least)}, opset=17))

@@ -92,6 +92,37 @@ def _placed(x):
 
 
 POSITIONS = torch.tensor([3, 0, 2])
+SEEN = torch.tensor(np.tri(6, dtype=bool))
+
+
+def attends(s, x):
+    return F.scaled_dot_product_attention(x, x, x, attn_mask=s.m)
+
+
+def heads(function, batch_first=True, **settings):
+    """A module with attention of two heads and the mask of a causal one."""
+
+    def made():
+        layer = nn.MultiheadAttention(4, 2, batch_first=batch_first, **settings)
+        for parameter in layer.parameters():
+            nn.init.normal_(parameter, std=0.6)
+        return Function(function, m=layer, c=torch.full((3, 3), -torch.inf).triu(1))
+
+    return made
+
+
+class Unchanged(nn.LayerNorm):
+    def forward(self, x):
+        return x
+
+
+def encoder_layer():
+    """The layer of a transformer without its normalisations, and without a fused form in torch."""
+    layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True, activation=F.silu)
+    layer.norm1 = layer.norm2 = Unchanged(4)
+    return layer
+
+
 CASES = {
     # weights
     "linear": (of(nn.Linear, 6, 4), (6,)),
@@ -108,6 +139,30 @@ CASES = {
     "bmm": (fn(lambda s, x: torch.bmm(x, torch.tanh(x).transpose(1, 2))), (3, 6)),
     "attention": (fn(lambda s, x: F.scaled_dot_product_attention(x, x * s.w, x + s.w), w=torch.randn(6)), (2, 4, 6)),
     "attention_scaled": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, scale=0.3)), (4, 6)),
+    "attention_causal": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, is_causal=True)), (2, 4, 6)),
+    "attention_mask": (fn(attends, m=SEEN[:4, :4]), (2, 4, 6)),
+    "attention_mask_of_a_batch": (fn(attends, m=SEEN[None, None, :4, :4]), (2, 4, 6)),
+    "attention_added": (fn(attends, m=torch.full((2, 4, 4), -torch.inf).triu(1) + torch.randn(4)), (2, 4, 6)),
+    "multi_head": (heads(lambda s, x: s.m(x, x, x)[0]), (3, 4)),
+    "multi_head_alone": (heads(lambda s, x: s.m(x, x, x, need_weights=False)[0], bias=False), (3, 4)),
+    "multi_head_steps_first": (heads(lambda s, x: s.m(*[x.transpose(0, 1)] * 3)[0].transpose(0, 1), False), (3, 4)),
+    "multi_head_others": (heads(lambda s, x: s.m(x, x[:, :2, :3], x[:, :2, 1:])[0], kdim=3, vdim=3), (3, 4)),
+    "multi_head_shares": (heads(lambda s, x: s.m(x, x, x)[1]), (3, 4)),
+    "multi_head_shares_of_each": (heads(lambda s, x: s.m(x, x, x, average_attn_weights=False)[1]), (3, 4)),
+    "multi_head_causal": (
+        heads(lambda s, x: s.m(x, x, x, attn_mask=s.c, is_causal=True, need_weights=False)[0]),
+        (3, 4),
+    ),
+    "multi_head_mask": (heads(lambda s, x: s.m(x, x, x, attn_mask=s.c < 0)[0]), (3, 4)),
+    "encoder_layer": (encoder_layer, (3, 4)),
+    "masked_fill": (fn(lambda s, x: x.masked_fill(s.m, 0.3), m=SEEN[:4]), (2, 4, 6)),
+    "masked_softmax": (fn(lambda s, x: x.masked_fill(~s.m, -torch.inf).softmax(-1), m=SEEN), (6, 6)),
+    "where": (fn(lambda s, x: torch.where(s.m, x, x.flip(1)), m=SEEN[:4]), (4, 6)),
+    "where_constant": (fn(lambda s, x: torch.where(s.m, s.m * 2.0, x), m=SEEN[:4]), (4, 6)),
+    "einsum": (fn(lambda s, x: torch.einsum("bhid,bhjd,hde->bhije", x, x, s.w), w=torch.randn(2, 6, 2)), (2, 4, 6)),
+    "power": (fn(lambda s, x: x**2 + x.pow(3) + x.square()), (6,)),
+    "glu": (of(nn.GLU, 1), (4, 3)),
+    "swiglu": (fn(lambda s, x: F.silu(s.a(x)) * s.b(x), a=nn.Linear(6, 4), b=nn.Linear(6, 4)), (3, 6)),
     "matmul_vector_left": (fn(lambda s, x: s.w @ x, w=torch.randn(6)), (6, 3)),
     "conv1d": (of(nn.Conv1d, 4, 6, 3, stride=2, padding=2, dilation=2), (4, 11)),
     "conv2d": (of(nn.Conv2d, 4, 6, (3, 2), stride=(2, 1), padding=(1, 0)), IMAGE),

@@ -46,9 +46,8 @@ ALONE = {
     "embedding": (nn.Embedding(5, 3), (4,)),
     "recurrent layer": (nn.LSTM(3, 2, batch_first=True), (4, 3)),
     "statistics of the batch": (nn.BatchNorm1d(4, track_running_stats=False), (4,)),
-    "attention": (nn.MultiheadAttention(4, 2, batch_first=True), ((3, 4), (3, 4), (3, 4))),
-    "attention is not supported": (
-        Function(lambda s, x: s.m(x, x, x)[0], m=nn.MultiheadAttention(4, 2, batch_first=True)),
+    "mixes the batch": (
+        Function(lambda s, x: s.m(x, x, x)[0], m=nn.MultiheadAttention(4, 2, batch_first=True, add_bias_kv=True)),
         (3, 4),
     ),
 }
@@ -62,11 +61,18 @@ def test_layer(reason):
 
 
 FUNCTIONS = {
-    "attention with a mask": (lambda s, x: F.scaled_dot_product_attention(x, x, x, is_causal=True), (4, 3)),
+    "a mask that depends on the input": (lambda s, x: F.scaled_dot_product_attention(x, x, x, x @ x.mT), (4, 3)),
+    "mask leaves a query without any key": (
+        lambda s, x: F.scaled_dot_product_attention(x, x, x, s.n.bool().expand(4, 4)),
+        (4, 3),
+    ),
+    "gt (aten.gt.Scalar)": (lambda s, x: torch.where(x > 0, x, s.n), (4,)),
     "division by an activation": (lambda s, x: torch.ones(4) / x, (4,)),
     "division by zero": (lambda s, x: x / torch.tensor([1.0, 0.0]), (2,)),
     "with rounding": (lambda s, x: torch.div(x, 2, rounding_mode="floor"), (4,)),
-    "pow": (lambda s, x: x**2, (4,)),
+    "x ** 0.5": (lambda s, x: x**0.5, (4,)),
+    "x ** 5": (lambda s, x: x**5, (4,)),
+    "'exponent' of pow is computed from the input": (lambda s, x: 2**x, (4,)),
     "clips to [1.0, -1.0]": (lambda s, x: x.clamp(1, -1), (4,)),
     "clips to [inf, inf]": (lambda s, x: x.clamp(min=float("inf")), (4,)),
     "its bound is not a number": (lambda s, x: x.clamp(min=float("nan")), (4,)),
@@ -100,11 +106,12 @@ def test_function(reason):
 
 def test_all_offenders_at_once_with_their_layers():
     net = nn.Sequential(
-        nn.Conv2d(1, 2, 3), nn.Softsign(), nn.MaxPool2d(2), nn.GLU(1), nn.Flatten(), nn.Linear(9, 3), nn.Hardshrink()
+        *(nn.Conv2d(1, 2, 3), nn.Softsign(), nn.MaxPool2d(2), nn.LogSigmoid(), nn.Flatten(), nn.Linear(18, 3)),
+        nn.Hardshrink(),
     )
     assert [layer for layer, _ in offenders(net, (1, 8, 8))] == [
         "1 (pytorch Softsign)",
-        "3 (pytorch GLU)",
+        "3 (pytorch LogSigmoid)",
         "6 (pytorch Hardshrink)",
     ]
 

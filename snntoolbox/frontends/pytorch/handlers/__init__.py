@@ -7,6 +7,7 @@ from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.frontends.pytorch.handlers import (
     activations,
     arithmetic,
+    attending,
     joining,
     moving,
     pooling,
@@ -17,7 +18,7 @@ from snntoolbox.frontends.pytorch.handlers import (
 )
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {}
-for _family in (activations, arithmetic, joining, moving, pooling, quantised, recurrent, resizing, weighted):
+for _family in (activations, arithmetic, attending, joining, moving, pooling, quantised, recurrent, resizing, weighted):
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
         raise RuntimeError(f"two handlers for {sorted(_double)}")
     HANDLERS.update(_family.HANDLERS)
@@ -45,13 +46,10 @@ ANY_BATCH_AXIS = frozenset(
     }
 )
 
-# layers of torch that are refused as a whole, in place of the operations inside
-WHOLE_LAYERS = frozenset({"MultiheadAttention"})
-
 # arithmetic of operands that may be of different ranks
 BROADCASTING = frozenset({"add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide"})
 
 # those whose initial states have the batch in the middle, whatever their data do
 RECURRENT = frozenset({"rnn_relu", "rnn_tanh"})
 
-__all__ = ["ANY_BATCH_AXIS", "BROADCASTING", "HANDLERS", "RECURRENT", "SIZE_READERS", "WHOLE_LAYERS"]
+__all__ = ["ANY_BATCH_AXIS", "BROADCASTING", "HANDLERS", "RECURRENT", "SIZE_READERS"]

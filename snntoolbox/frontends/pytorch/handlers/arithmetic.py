@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends import maps
-from snntoolbox.frontends.attention import attention
+from snntoolbox.frontends.attention import mask_read
+from snntoolbox.frontends.einsum import einsum as sum_by_letters
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
 
@@ -56,6 +57,38 @@ def negate(call: TorchCall) -> str:
     return maps.negative(call, call.source())
 
 
+def power(call: TorchCall) -> str:
+    """``self ** n`` for a small whole number n."""
+    exponent = call.number("exponent")
+    if not isinstance(call.args["self"], Activation) or exponent is None:
+        raise Refusal("an exponent that depends on the input")
+    return maps.power(call, call.source(), exponent)
+
+
+def square(call: TorchCall) -> str:
+    """``self * self``."""
+    return maps.power(call, call.source(), 2)
+
+
+def glu(call: TorchCall) -> str:
+    """The first half of an axis times the sigmoid of the second."""
+    return maps.gated_half(call, call.source(), call.axis(int(call.get("dim", -1))))
+
+
+def where(call: TorchCall) -> str:
+    """``self`` where a constant condition is true, else ``other``."""
+    if isinstance(call.args["condition"], Activation):
+        raise mask_read()
+    return maps.chosen(call, call.required("condition"), call.operand("self"), call.operand("other"))
+
+
+def masked_fill(call: TorchCall) -> str:
+    """A value in the place of what a constant mask says."""
+    if isinstance(call.args["mask"], Activation):
+        raise mask_read()
+    return maps.chosen(call, call.required("mask"), call.array(call.args["value"]), call.operand("self"))
+
+
 # -- matrices -------------------------------------------------------------------------------------------------------
 
 
@@ -80,14 +113,11 @@ def addmm(call: TorchCall) -> str:
     return call.builder.dense(call.name, source, matrix.T, row, origin=call.origin)
 
 
-def scaled_attention(call: TorchCall) -> str:
-    """Attention of queries, keys and values, without a mask."""
-    if call.get("attn_mask") is not None or call.get("is_causal"):
-        raise Refusal("attention with a mask: no scale of neurons fits what it lets through and what it does not")
-    if call.get("dropout_p") or call.get("enable_gqa"):
-        raise Refusal("attention with dropout, or with fewer keys than queries have heads")
-    query, key, value = (call.source(name) for name in ("query", "key", "value"))
-    return attention(call, query, key, value, call.number("scale"))
+def einsum(call: TorchCall) -> str:
+    """A sum of products of activations and constants, axes named by letters."""
+    values = call.args["tensors"]
+    operands: list[Operand] = [v if isinstance(v, Activation) else call.array(v) for v in values]
+    return sum_by_letters(call, str(call.args["equation"]), operands)
 
 
 # -- reductions -----------------------------------------------------------------------------------------------------
@@ -118,7 +148,12 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     **dict.fromkeys(("neg", "negative"), negate),
     "addmm": addmm,
     **dict.fromkeys(("mm", "matmul", "mv", "bmm"), matmul),
-    "scaled_dot_product_attention": scaled_attention,
+    "einsum": einsum,
+    "pow": power,
+    "square": square,
+    "glu": glu,
+    "where": where,
+    "masked_fill": masked_fill,
     "mean": mean,
     "sum": total,
 }

@@ -1,0 +1,162 @@
+"""Attention and products of branches along axes: layers and operations made of products of matrices and softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snntoolbox.frontends.attention import attention, causal, joined, mask_read
+from snntoolbox.frontends.einsum import einsum
+from snntoolbox.frontends.keras.activations import with_activation
+from snntoolbox.frontends.keras.call import KerasCall, constant
+from snntoolbox.frontends.keras.nested import numbered
+from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
+from snntoolbox.frontends.maps import weighted_sum
+from snntoolbox.ir.node import Array
+
+_MULTI_HEAD = ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask")
+_DOT_PRODUCT = ("query", "key", "value", "bias", "mask", "scale")
+
+CALLED_WITH: Mapping[str, tuple[str, ...]] = {
+    "MultiHeadAttention": (*_MULTI_HEAD, "use_causal_mask"),
+    "Attention": ("use_causal_mask",),
+    "keras.ops.DotProductAttention": _DOT_PRODUCT,
+}
+"""The arguments by name that a layer may be called with; what its handler says of them."""
+
+# -- attention ------------------------------------------------------------------------------------------------------
+
+
+def multi_head(call: KerasCall) -> str:
+    """Attention of several heads, with biases, causal or under a constant mask."""
+    given, config = _given(call, _MULTI_HEAD), call.config
+    sources = [_read(given, "query"), _read(given, "key", "value"), _read(given, "value")]
+    if any(given.get(name) is not None for name in ("query_mask", "value_mask", "key_mask")):
+        raise mask_read()
+    if any(len(call.shape(source)) != 2 for source in sources):
+        raise Refusal("attention over more than one axis")
+    if config.get("use_gate") or config.get("sliding_window"):
+        raise Refusal("attention with a gate or a sliding window")
+    query, key, value = (
+        call.builder.permute(f"{call.name}_heads", _projected(call, s, place, "abc,cde->abde"), (1, 0, 2), call.origin)
+        for s, place in zip(sources, (0, 1, 2), strict=True)
+    )
+    masks = [_mask(call, given["attention_mask"], 2)] if given.get("attention_mask") is not None else []
+    masks += [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
+    scale = 1 / math.sqrt(float(config["key_dim"]))
+    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
+    together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)
+    letters = "efghij"[: call.weight(numbered("kernel", 3)).ndim - 2]
+    return _projected(call, together, 3, f"abcd,cd{letters}->ab{letters}")
+
+
+def _projected(call: KerasCall, source: str, place: int, equation: str) -> str:
+    """The dense layer at a place of the four of multi-head attention: queries, keys, values, output."""
+    name = f"{call.name}_{('query', 'key', 'value', 'output')[place]}"
+    made = einsum(call.named(name), equation, [Activation(source), call.weight(numbered("kernel", place))])
+    bias = call.layer.weights.get(numbered("bias", place))
+    return made if bias is None else weighted_sum(call.named(name), [Activation(made), bias], (1.0, 1.0))
+
+
+def single_head(call: KerasCall) -> str:
+    """``softmax(q k^T) v`` for the inputs [q, v] or [q, v, k], with a trained scale where it has one."""
+    if call.config.get("score_mode", "dot") != "dot":
+        raise Refusal("scores by the sum of queries and keys; score_mode='dot' is supported")
+    if len(call.sources) not in (2, 3):
+        raise Refusal(f"reads {len(call.sources)} tensors instead of two or three")
+    query, value, key = (*call.sources, call.sources[1])[:3]
+    scale = float(call.weight("scale")) if call.config.get("use_scale") else 1.0
+    masks = [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
+    return attention(call, query, key, value, scale, joined(masks))
+
+
+def dot_product(call: KerasCall) -> str:
+    """Attention of queries, keys and values (steps, heads, features), with constant bias and mask or none."""
+    given = _given(call, _DOT_PRODUCT)
+    if call.config.get("attn_logits_soft_cap"):
+        raise Refusal("attention with a bound on its scores")
+    order = (1, 0, 2)
+    query, key, value = (
+        call.builder.permute(f"{call.name}_heads", _read(given, name), order, call.origin)
+        for name in ("query", "key", "value")
+    )
+    if call.shape(query)[0] != call.shape(key)[0]:
+        raise Refusal("attention with fewer keys than queries have heads")
+    masks = [_mask(call, given["mask"], 3)] if given.get("mask") is not None else []
+    if given.get("bias") is not None:
+        if isinstance(given["bias"], Activation):
+            raise mask_read()
+        masks.append(call.per_sample(constant(given["bias"]), 3))
+    masks += [causal(call, query, key)] if call.config.get("is_causal") else []
+    scale = None if given.get("scale") is None else float(given["scale"])
+    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
+    return call.builder.permute(call.name, said, order, call.origin)
+
+
+def _given(call: KerasCall, names: Sequence[str]) -> dict[str, Any]:
+    """The arguments of the layer by name."""
+    if len(call.args) > len(names):
+        raise Refusal("called in a way that is not supported")
+    return {**call.kwargs, **dict(zip(names, call.args, strict=False))}
+
+
+def _read(given: Mapping[str, Any], *names: str) -> str:
+    """The node behind the first of these arguments that is given."""
+    value = next((given[name] for name in names if given.get(name) is not None), None)
+    if not isinstance(value, Activation):
+        raise Refusal(f"its {names[0]} is a constant")
+    return value.name
+
+
+def _mask(call: KerasCall, mask: Any, rank: int) -> Array:
+    """A constant mask of truth values, for samples of this rank."""
+    if isinstance(mask, Activation):
+        raise mask_read()
+    return np.asarray(call.per_sample(constant(mask), rank) != 0)
+
+
+# -- products along axes --------------------------------------------------------------------------------------------
+
+
+def dot(call: KerasCall) -> str:
+    """The product of two branches, summed over an axis of each."""
+    if call.config.get("normalize"):
+        raise Refusal("divides by the lengths of what it multiplies (normalize=True)")
+    first, second = (list(letters) for letters in ("abcdefg", "anopqrs"))
+    one, other = call.sources
+    axes = call.config["axes"]
+    pair = (axes, axes) if isinstance(axes, int) else axes
+    place, beside = (call.axis(axis, s) + 1 for axis, s in zip(pair, (one, other), strict=True))
+    second[beside] = first[place]
+    left, right = first[: len(call.shape(one)) + 1], second[: len(call.shape(other)) + 1]
+    kept = [c for c in (*left, *right[1:]) if c != first[place]]
+    equation = f"{''.join(left)},{''.join(right)}->{''.join(kept)}"
+    found = einsum(call, equation, [Activation(one), Activation(other)])
+    return call.builder.reshape(f"{call.name}_value", found, call.shape(found) or (1,), call.origin)
+
+
+def einsum_dense(call: KerasCall) -> str:
+    """A kernel along the axes that an equation says, and a bias."""
+    made = einsum(call, str(call.config["equation"]), [Activation(call.source()), call.weight("kernel")])
+    if call.bias is not None:
+        made = weighted_sum(call, [Activation(made), call.bias], (1.0, 1.0))
+    return with_activation(call, made)
+
+
+def by_letters(call: KerasCall) -> str:
+    """A sum of products of branches and constants, axes named by letters."""
+    operands: list[Operand] = [a if isinstance(a, Activation) else constant(a) for a in call.args]
+    return einsum(call, str(call.config["subscripts"]), operands)
+
+
+HANDLERS: dict[str, Callable[[KerasCall], str]] = {
+    "MultiHeadAttention": multi_head,
+    "Attention": single_head,
+    "Dot": dot,
+    "EinsumDense": einsum_dense,
+    "keras.ops.DotProductAttention": dot_product,
+    "keras.ops.Einsum": by_letters,
+}

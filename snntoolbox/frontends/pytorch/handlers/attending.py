@@ -1,0 +1,39 @@
+"""Attention: torch's own operation, and its layers written out by operations that keep samples apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from snntoolbox.frontends.attention import attention, causal, joined, mask_read
+from snntoolbox.frontends.layer_call import Activation, Refusal
+from snntoolbox.frontends.pytorch.call import TorchCall
+from snntoolbox.ir.node import Array
+
+
+def scaled_attention(call: TorchCall) -> str:
+    """Attention of queries, keys and values, with a constant mask or none."""
+    if call.get("dropout_p") or call.get("enable_gqa"):
+        raise Refusal("attention with dropout, or with fewer keys than queries have heads")
+    query, key, value = (call.source(name) for name in ("query", "key", "value"))
+    masks = [mask] if (mask := _mask(call, len(call.shape(query)))) is not None else []
+    if call.get("is_causal"):
+        masks.append(causal(call, query, key))
+    return attention(call, query, key, value, call.number("scale"), joined(masks))
+
+
+def _mask(call: TorchCall, rank: int) -> Array | None:
+    """The mask for a sample, truth values or what is added."""
+    mask = call.args.get("attn_mask")
+    if isinstance(mask, Activation):
+        raise mask_read()
+    if mask is None:
+        return None
+    found = call.per_sample(call.array(mask), rank)
+    return found.astype(bool) if mask.dtype == torch.bool else np.asarray(found)
+
+
+HANDLERS: dict[str, Callable[[TorchCall], Any]] = {"scaled_dot_product_attention": scaled_attention}
