@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.conversion.converted import ConvertedNetwork
-from snntoolbox.conversion.corrections.choose import Choice
 from snntoolbox.conversion.corrections.correct import Correct
 from snntoolbox.conversion.corrections.correct_layers import STARTING
 from snntoolbox.conversion.corrections.sample_steps import correcting, fitting, quick_steps
@@ -19,12 +18,11 @@ from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.models import graph_of
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import uncorrected
-from snntoolbox.conversion.settle import settle
+from snntoolbox.conversion.settle import Settled, settle
 from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
 from snntoolbox.conversion.spiking.clamp import Clamp
 from snntoolbox.conversion.spiking.tables import table_errors
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
-from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.arguments import checked, nearest
 from snntoolbox.ir.data_range import DataRange, ranges_of
@@ -81,7 +79,7 @@ def convert(
     if changed in STARTING and duration is not None and data is not None:
         warning = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
         log.warning(warning, changed)
-    network = spiking(lowered, settled.scales, data, settled.recipe, duration, device, settled.notes, settled.choice)
+    network = spiking(lowered, settled, data, duration, device)
     return ConvertedNetwork.of(_with_trained_steps(network, lowered, recipe.dt).replaced(original=lowered))
 
 
@@ -96,20 +94,16 @@ def _with_trained_steps(network: SpikingNetwork, lowered: Graph, dt: float) -> S
 
 def spiking(
     lowered: Graph,
-    scales: Scales,
+    settled: Settled,
     data: Sequence[Array] | None,
-    recipe: Recipe,
     duration: float | None = None,
     device: str = "cpu",
-    notes: tuple[str, ...] = (),
-    choice: Choice | None = None,
 ) -> SpikingNetwork:
-    """The spiking network of a lowered graph with these scales; corrected on `data` where the `duration` is known.
+    """The spiking network of a lowered graph as it was settled; corrected on `data` where the `duration` is known.
 
-    `recipe` is a settled one; `notes` are kept with the network. What the `choice` of its correction has corrected is
-    not corrected again, but where that takes no time.
+    What the choice of its correction has corrected is not corrected again, but where that takes no time.
     """
-    network = _corrected(lowered, scales, data, recipe, duration, device, notes, choice)
+    recipe, network = settled.recipe, _corrected(lowered, settled, data, duration, device)
     if errors := table_errors(network, lowered):
         log.info("smooth functions by %d tables, which are off by %.2g at most", len(errors), max(errors.values()))
     # Behind the corrections, which go layer by layer and know no layers that wait.
@@ -133,21 +127,15 @@ def drawing(network: SpikingNetwork, recipe: Recipe) -> SpikingNetwork:
 
 
 def _corrected(
-    lowered: Graph,
-    scales: Scales,
-    data: Sequence[Array] | None,
-    recipe: Recipe,
-    duration: float | None,
-    device: str,
-    notes: tuple[str, ...],
-    choice: Choice | None,
+    lowered: Graph, settled: Settled, data: Sequence[Array] | None, duration: float | None, device: str
 ) -> SpikingNetwork:
+    recipe, choice = settled.recipe, settled.choice
     quantized = any(isinstance(n, ReLU) and n.levels for n in lowered.nodes.values())
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, whatever is set")
-    calibrated = _calibrated(lowered, data, recipe)
-    network = uncorrected(lowered, scales, data, recipe, duration).replaced(notes=notes, calibrated=calibrated)
+    about: dict[str, Any] = {"notes": settled.notes, "calibrated": _calibrated(lowered, data, recipe)}
+    network = uncorrected(lowered, settled.scales, data, recipe, duration).replaced(**about)
     schedule = recipe.chosen_schedule
     if duration is not None and data is not None and recipe.layer_correction != "none":
         first = [a[: recipe.correction_samples] for a in data]
@@ -165,7 +153,7 @@ def _corrected(
         corrected = correcting(network, steps, len(data[0]), most)
         again = corrected * steps <= quick_steps(network)  # on more samples than in its trial
         if choice is not None and choice.network is not None and not again:
-            network, corrected = choice.network.replaced(notes=notes, calibrated=calibrated), choice.corrected
+            network, corrected = choice.network.replaced(**about), choice.corrected
         else:
             first = [a[:corrected] for a in data]
             network = Correct(steps=steps, layers=layers, readouts=readouts, device=device)(network, lowered, first)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
@@ -278,10 +277,9 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
     duration, device = simulation.duration, simulation.device
     data = None if inputs.calibration is None else [inputs.calibration]
     settled = settle(lowered, data, recipe, duration, device=device)
-    build = partial(spiking, lowered, settled.scales, data)
-    network = with_offset(build(settled.recipe, duration, device, settled.notes, settled.choice), inputs.settings)
-    off = replace(settled.recipe, weight_bits=0, grid_threshold=0)
-    unquantized = build(off, duration, device) if recipe.weight_bits else None
+    network = with_offset(spiking(lowered, settled, data, duration, device), inputs.settings)
+    off = replace(settled, recipe=replace(settled.recipe, weight_bits=0, grid_threshold=0), choice=None)
+    unquantized = spiking(lowered, off, data, duration, device) if recipe.weight_bits else None
     check(network)
     report: dict[str, Any] = {"recipe": settled.report()}
     if errors := table_errors(network, lowered):

@@ -11,11 +11,9 @@ from typing import Any
 
 import yaml
 
+from snntoolbox.backends.sanafe.chips import BUNDLED
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.regular_files import check_regular
-
-BUNDLED = ("loihi", "truenorth")
-"""Those that come with SANA-FE."""
 
 SOMAS = ("leaky_integrate_fire", "truenorth")
 """Models of neurons that have a reset by subtraction."""

@@ -8,6 +8,7 @@ from typing import Any
 from snntoolbox.backends.estimates import Cost, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
+from snntoolbox.backends.sanafe.chips import BUNDLED
 from snntoolbox.errors import BackendError
 from snntoolbox.ir import features as f
 from snntoolbox.ir import parts
@@ -22,15 +23,6 @@ PARTS = (
     *(parts.Delta, parts.PerfectIntegrator, parts.ConstantThreshold, parts.BinarySpikes),
     *(parts.Subtract, parts.ToPotential),
 )
-
-LOIHI_SYNAPSES, LOIHI_AXONS = 128 * 1024, 4096
-"""Of a core of Loihi: 128 KiB of synaptic memory, one byte for each weight; axons in each direction."""
-
-TRUENORTH_SYNAPSES, TRUENORTH_AXONS = 256 * 256, 256
-"""Of a core of TrueNorth: a crossbar of 256 axons and 256 neurons."""
-
-USUAL = {"loihi": (LOIHI_SYNAPSES, LOIHI_AXONS), "truenorth": (TRUENORTH_SYNAPSES, None)}
-"""What a core holds where no option says it. SANA-FE's neurons on TrueNorth may have an axon to each target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +76,7 @@ class SanafeBackend:
         from snntoolbox.ir.relays import with_relays
 
         architecture = read_architecture(chosen.architecture)
-        synapses, axons = USUAL.get(chosen.architecture, (None, None))
+        synapses, axons = BUNDLED.get(chosen.architecture, (None, None))
         limits = Limits(
             synapses=synapses if chosen.synapses_per_core is None else chosen.synapses_per_core or None,
             axons=axons if chosen.axons_per_core is None else chosen.axons_per_core or None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from snntoolbox.backends.sanafe.backend import USUAL
+from snntoolbox.backends.sanafe.chips import BUNDLED
 from snntoolbox.errors import ConfigError, SNNToolboxError
 from snntoolbox.ir.writing import write_text
 from snntoolbox.workflow import demo
@@ -182,5 +182,5 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield row.path, value
     for name in ("filename_ann", "filename_parsed_model", "filename_snn"):
         yield f"paths.{name}", work / getattr(paths, name)
-    if settings.simulation.architecture not in USUAL:  # names of chips that SANA-FE brings
+    if settings.simulation.architecture not in BUNDLED:  # names of chips that SANA-FE brings
         yield "simulation.architecture", work / settings.simulation.architecture

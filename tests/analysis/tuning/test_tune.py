@@ -89,9 +89,9 @@ def test_samples_that_score_never_choose_thresholds(small, monkeypatch):
         fitted.update(bytes(s) for s in data[0])
         return settle(lowered, data, *rest)
 
-    def converting(lowered, scales, data, *rest, **choices):
+    def converting(lowered, settled, data, *rest):
         fitted.update(bytes(s) for s in data[0])
-        return spiking(lowered, scales, data, *rest, **choices)
+        return spiking(lowered, settled, data, *rest)
 
     def running(network, data, *rest, **choices):
         scored.update(bytes(s) for s in data[0])
