@@ -60,14 +60,30 @@ def stepwise(network: SpikingNetwork) -> list[Unsupported]:
     schedule = network.schedule
     if schedule is None or schedule.steps is None:
         return [Unsupported(network.name, "a network without windows")]
-    ends = {name: getattr(coding, "steps", None) or inf for name, coding in network.encodings.items()}
-    neurons = {n: p.neuron for n, p in network.populations.items()}
-    ends |= {n: neuron.window[1] for n, neuron in neurons.items() if isinstance(neuron, IF) and neuron.window}
+    ends = _ends(network)
     offenders = [Unsupported(network.wiring.nodes[n].label, "delays spikes by steps") for n in network.circuit.delays]
     for population in network.populations.values():
         reasons = [*_adds(population), *_late(network, population, ends)]
         offenders += [Unsupported(population.label, reason) for reason in reasons]
     return offenders
+
+
+def out_of_turn(network: SpikingNetwork) -> Iterator[Unsupported]:
+    """Products whose factors are not all there, the one before the other, when their window opens."""
+    ends = _ends(network)
+    for population in network.populations.values():
+        neuron = population.neuron
+        if population.latched is not None and isinstance(neuron, IF):
+            first = neuron.window[0] if neuron.window else 0
+            reasons = _unfinished(network, population, ends, first) if first else ["fires from the first step on"]
+            yield from (Unsupported(population.label, reason) for reason in reasons)
+
+
+def _ends(network: SpikingNetwork) -> dict[str, float]:
+    """The step behind the last in which a source may send, for those that have one."""
+    ends = {name: getattr(coding, "steps", None) or inf for name, coding in network.encodings.items()}
+    neurons = {n: p.neuron for n, p in network.populations.items()}
+    return ends | {n: neuron.window[1] for n, neuron in neurons.items() if isinstance(neuron, IF) and neuron.window}
 
 
 _PLAIN: tuple[type[Part], ...] = (
@@ -104,6 +120,11 @@ def _late(network: SpikingNetwork, population: Population, ends: dict[str, float
     first, last = neuron.window
     if last - first != network.schedule.window:
         yield f"a window of {last - first} steps"
+    yield from _unfinished(network, population, ends, first)
+
+
+def _unfinished(network: SpikingNetwork, population: Population, ends: dict[str, float], first: int) -> Iterator[str]:
+    """Sources that still send in a window that opens with step `first`, or are counted while others are multiplied."""
     for source in sorted(network.fed_by(population.name)):
         if ends.get(source, inf) > first:
             yield f"may get input from {source} when its window is open"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snntoolbox.backends.simulate import simulate_batches
-from snntoolbox.backends.verilog.widths import Growth, growths, potential_range, signed_bits
+from snntoolbox.backends.verilog.widths import Growth, growths, latched_growths, potential_range, signed_bits
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.flat import spread
@@ -77,7 +77,7 @@ def saturated(
     `currents` are the largest amounts of the input currents, bias included. BackendError names all layers for which a
     step's sum, or the threshold, leaves no room in so many bits.
     """
-    grown = growths(network)
+    grown, counted = growths(network), latched_growths(network)
     changed, narrow, populations = [], [], []
     for population in network.populations.values():
         growth = grown[population.name]
@@ -85,9 +85,14 @@ def saturated(
             growth = growth.with_current(currents[population.name])
         neuron = population.neuron
         assert isinstance(neuron, IF)
-        needed = signed_bits(*potential_range(neuron, population.shape, growth, longest(network, steps)))
+        multiplied = counted.get(population.name)
+        span = potential_range(neuron, population.shape, growth, longest(network, steps), multiplied)
+        needed = signed_bits(*span)
         if needed <= bits:
             populations.append(population)
+            continue
+        if neuron.latched:
+            narrow.append(f"    {population.label}: {needed} bits, and products of counts cannot saturate")
             continue
         if neuron.counting is Counting.DIGIT:
             narrow.append(f"    {population.label}: {needed} bits, and digits cannot saturate: the highest count most")

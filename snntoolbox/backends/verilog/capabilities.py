@@ -13,6 +13,7 @@ from snntoolbox.ir.encodings import ConstantCurrent, Spiking
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.part import features_of
+from snntoolbox.ir.turns import out_of_turn
 
 SIMULATORS = ("auto", "icarus", "verilator")
 
@@ -64,6 +65,14 @@ def _ends_elsewhere(network: SpikingNetwork) -> bool:
     return any(isinstance(e, ConstantCurrent) and e.steps != schedule.window for e in codings)
 
 
+def _saturates_latched(neuron: IF) -> bool:
+    return neuron.latched and neuron.saturation is not None
+
+
+def _multiplies_out_of_turn(network: SpikingNetwork) -> bool:
+    return any(True for _ in out_of_turn(network))
+
+
 def _digits_beside_spikes(network: SpikingNetwork) -> bool:
     spiking = [e for e in network.encodings.values() if isinstance(e, Spiking)]
     digits = [e for e in spiking if isinstance(e, BinaryDigits)]
@@ -72,11 +81,22 @@ def _digits_beside_spikes(network: SpikingNetwork) -> bool:
 
 REGISTERS = (
     f.Feature("binary digits beside input spikes of another kind", asked_by=f.of_networks(_digits_beside_spikes)),
+    f.Feature(
+        "products of counts that come together",
+        asked_by=f.of_networks(_multiplies_out_of_turn),
+        avoided_by="[conversion] schedule = phased or radix, where one factor comes behind the other",
+    ),
+    f.Feature(
+        "products of counts that saturate",
+        asked_by=f.of_neurons(_saturates_latched),
+        avoided_by="[cell] v_limits left empty",
+    ),
     f.Feature("windows, and input that does not last for one", asked_by=f.of_networks(_ends_elsewhere)),
     f.Feature("a reset potential other than 0", asked_by=f.of_neurons(_resets_elsewhere)),
     f.Feature("potentials that saturate at fractions", asked_by=f.of_neurons(_saturates_between)),
 )
-"""What registers cannot hold: they start at 0 and hold whole numbers; a read-out's bias is there with the input."""
+"""What registers cannot hold: they start at 0 and hold whole numbers; a read-out's bias is there with the input; what
+multiplies is counted before, and multiplied once, as the window opens, up to which a membrane holds the one factor."""
 
 CAPABILITIES = Capabilities(
     features=features_of(PARTS)

@@ -3,7 +3,7 @@
 In each step a layer spends, for every spike that arrives, the beats of its port (entries of its axes times words of the
 loop; 1 + synapses for a list), and then PLACES + 4 clocks for its scan (a read-out WORDS + 3, or 1 without a bias).
 A layer that only spikes reach is scanned in the steps of its window and in the last alone, see `Layer.silent`; one with
-a table also in the step before, in which each neuron takes `Layer.opening_clocks` more.
+a table or a product also in the step before, in which each neuron takes `Layer.opening_clocks` more.
 Layers work on different steps at the same time, so the busiest sets the pace.
 """
 

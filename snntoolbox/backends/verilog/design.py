@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +13,13 @@ import scipy.sparse as sp
 from snntoolbox.backends.verilog.capabilities import CAPABILITIES
 from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.names import Names
-from snntoolbox.backends.verilog.opening import TableMemory, table_memory
+from snntoolbox.backends.verilog.opening import Product, TableMemory, table_memory
 from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of, most_lanes, spike_bits, sum_port
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
 from snntoolbox.backends.verilog.widths import (
     Growth,
     growths,
+    latched_growths,
     potential_range,
     signed_bits,
     sum_range,
@@ -166,12 +167,13 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
     for projection in network.projections:
         if projection.source in spiking or projection.source in network.populations:
             incoming[projection.target].append(projection)
-    grown = growths(network)
+    grown, counted = growths(network), latched_growths(network)
     found: dict[str, Population | Readout] = {r.name: r for r in network.readouts}
     found.update(network.populations)
     layers, narrow = [], []
     for name in network.targets:
-        layer = _layer(found[name], incoming[name], grown[name], choices, names, signed, _times(network, choices))
+        growth = grown[name], counted.get(name)
+        layer = _layer(found[name], incoming[name], growth, choices, names, signed, _times(network, choices))
         layers.append(layer)
         if choices.membrane_bits and layer.bits > choices.membrane_bits:
             narrow.append(f"{layer.label}: {layer.bits} bits")
@@ -229,26 +231,28 @@ def _presented(target: Population | Readout, driven: bool, times: Times) -> tupl
 def _layer(
     target: Population | Readout,
     projections: Sequence[Projection],
-    growth: Growth,
+    grown: tuple[Growth, Growth | None],
     choices: Choices,
     names: Names,
     signed: set[str],
     times: Times,
 ) -> Layer:
     driven = target.name in choices.currents
+    growth, counted = grown
     if driven:
         growth = growth.with_current(choices.currents[target.name])
     if isinstance(target, Population):
         assert isinstance(target.neuron, IF)
-        low, high = potential_range(target.neuron, target.shape, growth, times.longest)
+        low, high = potential_range(target.neuron, target.shape, growth, times.longest, counted)
         threshold, start = target.neuron.threshold, target.neuron.initial
     else:
         low, high = sum_range(growth, times.longest)
         threshold, start = 0.0, 0.0
     layout, lanes, ports = _ports(target, projections, choices.lanes, signed)
     # A weight that only ever meets padding may be wider than any sum.
-    bits = max(signed_bits(low, high), *(port.weight_bits for port in ports), 1)
+    bits = max(signed_bits(low, high), *(port.weight_bits for port in ports if not port.latched), 1)
     table, start = _opening(target, start, layout, bits)
+    product, start = _product(counted, start, ports, layout, times.longest)
     bias = 0.0 if target.bias is None or driven else target.bias
     presented, rest = _presented(target, driven, times)
 
@@ -270,6 +274,7 @@ def _layer(
         digits=times.digits,
         total=times.total,
         table=table,
+        product=product,
         current_bits=signed_bits(-choices.currents[target.name], choices.currents[target.name]) if driven else 0,
     )
 
@@ -286,6 +291,16 @@ def _opening(
         return None, neuron.table.opened(first[None], neuron.threshold)[0]
     threshold = np.rint(spread(neuron.threshold, target.shape)[layout.c_order]).astype(np.int64)
     return table_memory(neuron.table, threshold, layout, bits), start
+
+
+def _product(
+    counted: Growth | None, start: Array | float, ports: Sequence[Port], layout: Layout, steps: int
+) -> tuple[Product | None, Array | float]:
+    """The product of a layer with latched ports, and what its potentials start with: they sum one factor first."""
+    if counted is None:
+        return None, start
+    bits = max(signed_bits(*sum_range(counted, steps)), *(port.weight_bits for port in ports if port.latched), 2)
+    return Product(bits=bits, start=np.rint(spread(start, layout.shape)[layout.c_order]).astype(np.int64)), 0.0
 
 
 def _ports(
@@ -317,7 +332,8 @@ def _ports(
         name, source = f"{target.name} from {projection.source}", projection.map.shapes[projection.source]
         signed = projection.source in signed_sources
         if isinstance(way, Separable):
-            ports.append(sum_port(name, projection.source, way, source, layout, lanes, signed))
+            port: Port = sum_port(name, projection.source, way, source, layout, lanes, signed)
         else:
-            ports.append(list_port(name, projection.source, way, source, layout, lanes, signed))
+            port = list_port(name, projection.source, way, source, layout, lanes, signed)
+        ports.append(replace(port, latched=projection.latched))
     return layout, lanes, tuple(ports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snntoolbox.backends.verilog.opening import TableMemory
+from snntoolbox.backends.verilog.opening import Product, TableMemory
 from snntoolbox.backends.verilog.parts import PARTS, Parameters, limits
 from snntoolbox.backends.verilog.ports import Layout, Port
 from snntoolbox.backends.verilog.widths import unsigned_bits
@@ -23,7 +23,8 @@ class Layer:
     without one. module: its name in Verilog. presented: the first steps in which alone its current is there, 0 for
     all; `rest` is what it gets from then on. digits: steps are binary digits of numbers of so many, 0 where all count
     once. total: what the sum of a read-out is divided by, 0 for the steps. table: what is read as the window opens;
-    None where nothing is, or where it opens with the first step: `start` says it then.
+    None where nothing is, or where it opens with the first step: `start` says it then. product: how what has been
+    summed becomes a potential then, of a layer with latched ports.
     """
 
     target: Population | Readout
@@ -41,6 +42,7 @@ class Layer:
     digits: int = 0
     total: int = 0
     table: TableMemory | None = None
+    product: Product | None = None
 
     @property
     def name(self) -> str:
@@ -76,7 +78,8 @@ class Layer:
     @property
     def opening_clocks(self) -> int:
         """The clocks more in which a potential becomes another as the window opens; 0 where it stays."""
-        return self.table.clocks if self.table else 0
+        own = [part.clocks for part in (self.product, self.table) if part is not None]
+        return sum(own) - max(len(own) - 1, 0)  # a table begins in the clock in which the product is there
 
     @property
     def scanned(self) -> int:

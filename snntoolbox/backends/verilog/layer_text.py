@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from snntoolbox.backends.verilog.design import Design
 from snntoolbox.backends.verilog.layer import Layer
+from snntoolbox.backends.verilog.opening_text import OpeningText
 from snntoolbox.backends.verilog.port_text import PortText
 from snntoolbox.backends.verilog.ports import address_bits, spike_bits, spike_fields
 from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
@@ -40,6 +43,7 @@ class LayerText:
         self.place = address_bits(layer.places)
         self.lane_bits = (layer.scanned - 1).bit_length()
         self.row, self.scan_row = layer.lanes * layer.bits, layer.scanned * layer.bits
+        self.opening = OpeningText(layer, self.address, files)
         gated = len(layer.ports) > 1
         self.ports = [
             PortText(layer, port, f"{layer.module}_port{i}", design.choices.queue, files, gated=gated)
@@ -71,7 +75,7 @@ class LayerText:
             + self._arrivals()
             + constants
             + self._core(constants + leaving)
-            + self._opening()
+            + (self.opening.text() if layer.spikes else "")
             + leaving
             + "endmodule\n"
         )
@@ -86,17 +90,20 @@ class LayerText:
         kind = f"{layer.neurons} neurons" if layer.spikes else f"read-out of {layer.neurons} sums"
         lines = [f"{layer.label}: {kind}, shape {layer.shape}, {layer.lanes} at once, {layer.bits} bits each"]
         for i, port in enumerate(layer.ports):
-            lines.append(f"port {i}: {port.source}")
+            lines.append(f"port {i}: {port.source}" + ", counted" * port.latched)
         if layer.limits is not None:
             lines.append("at the end of a step potentials saturate at {} and {}".format(*layer.limits))
         if layer.current_bits:
             lines.append(f"input current of {layer.current_bits} bits, bias included")
         if layer.digits:
             lines.append(f"steps are the {layer.digits} binary digits of a number: weights and thresholds are shifted")
+        if layer.product is not None:
+            lines.append(f"before its window opens each sum is multiplied by a count of {layer.product.bits} bits")
         if layer.table is not None:
             rows, length = layer.table.entries.shape
-            lines.append(f"before its window opens it reads a table, {rows} row(s) of {length} entries; that takes")
-            lines.append(f"{layer.opening_clocks} clocks more for each neuron, in that step alone")
+            lines.append(f"before its window opens it reads a table, {rows} row(s) of {length} entries")
+        if layer.opening_clocks:
+            lines.append(f"that takes {layer.opening_clocks} clocks more for each neuron, in that step alone")
         few = " if it may fire in it, else 2" if layer.silent else ""
         scan = f"{layer.places} + {4 if layer.spikes else 3}"
         lines.append(f"a step takes {scan} clocks{few}, and those of the spikes that arrive (see the ports)")
@@ -113,13 +120,12 @@ class LayerText:
                 "    snn_fifo #(.WIDTH(1), .LOG2_DEPTH(0)) ticks (\n"
                 "        .clk(clk), .rst(rst), .in_valid(tick_valid), .in_ready(tick_ready), .in_data(tick_last),\n"
                 "        .out_valid(at_marker), .out_ready(step), .out_data(at_last)\n    );\n"
-                f"    wire beat = 1'b0;\n    wire {vector(self.address)} beat_word = {self.address}'d0;\n"
-                f"    wire {vector(self.row)} delta = {self.row}'d0;\n"
-            )
+            ) + self._delivered("", [], self.row)
         for i, port in enumerate(self.ports):
             last = "at_last" if i == 0 else ""
             text += f"    wire wanted{i}, marker{i}, beat{i};\n"
-            text += f"    wire {vector(self.address)} place{i};\n    wire {vector(self.row)} delta{i};\n"
+            text += f"    wire {vector(self.address)} place{i};\n"
+            text += f"    wire {vector(self.layer.lanes * port.bits)} delta{i};\n"
             grant = "open" if count == 1 else f"open & grant[{i}]"
             text += "    wire at_last;\n" if i == 0 else ""
             pairs = [
@@ -138,12 +144,24 @@ class LayerText:
                 f"    snn_arbiter #(.PORTS({count})) arbiter (\n"
                 f"        .clk(clk), .rst(rst), .wanted({{{wanted}}}), .grant(grant)\n    );\n"
             )
-        numbers = range(count)
-        text += f"    wire at_marker = {both([f'marker{i}' for i in numbers])};\n"
-        text += f"    wire beat = {either([f'beat{i}' for i in numbers])};\n"
-        words = [f"({{{self.address}{{beat{i}}}}} & place{i})" for i in numbers] if count > 1 else ["place0"]
-        text += f"    wire {vector(self.address)} beat_word = {either(words)};\n"
-        return text + f"    wire {vector(self.row)} delta = {either([f'delta{i}' for i in numbers])};\n"
+        text += f"    wire at_marker = {both([f'marker{i}' for i in range(count)])};\n"
+        counted = [i for i, port in enumerate(self.layer.ports) if port.latched]
+        text += self._delivered("", [i for i in range(count) if i not in counted], self.row)
+        if self.layer.product is not None:
+            text += self._delivered("latch_", counted, self.layer.lanes * self.layer.product.bits)
+        return text
+
+    def _delivered(self, prefix: str, numbers: Sequence[int], width: int) -> str:
+        """What these ports bring to one memory together: one at most has its turn, the others give zeros."""
+        zero, zeros = f"{self.address}'d0", f"{width}'d0"
+        words = [f"({{{self.address}{{beat{i}}}}} & place{i})" for i in numbers]
+        words = [f"place{i}" for i in numbers] if len(numbers) == 1 else words
+        deltas = [f"delta{i}" for i in numbers]
+        return (
+            f"    wire {prefix}beat = {either([f'beat{i}' for i in numbers])};\n"
+            f"    wire {vector(self.address)} {prefix or 'beat_'}word = {either(words or [zero])};\n"
+            f"    wire {vector(width)} {prefix}delta = {either(deltas or [zeros])};\n"
+        )
 
     # -- the constants of the neurons ---------------------------------------------------------------------------
 
@@ -156,6 +174,8 @@ class LayerText:
         if not layer.current_bits:
             fields.append(("current", layer.bias, bits))
         fields.append(("later", layer.rest if layer.presented else np.zeros_like(layer.rest), bits))
+        if layer.product is not None:
+            fields.append(("added", layer.product.start, bits))
         if layer.table is not None:
             address, half = layer.table.address, 1 << layer.table.address - 1
             # In two's complement, as all are; the sum is an address, whatever comes above it.
@@ -244,7 +264,7 @@ class LayerText:
     def _core(self, readers: str) -> str:
         """The instance of the library's neurons or sums; `readers` is the text that may read its outputs."""
         layer = self.layer
-        forward = any(port.forward for port in layer.ports)
+        forward = any(port.forward for port in layer.ports if not port.latched)
         parameters: list[tuple[str, int | str]] = [
             ("LANES", layer.lanes), ("BITS", layer.bits), ("ADDRESS", self.address), ("WORDS", layer.words),
             ("FORWARD", int(forward)), ("STEPS", self.design.step_bits),
@@ -255,22 +275,18 @@ class LayerText:
             parameters += [
                 ("SCAN", layer.scanned), ("SCANNED", self.place), ("SCAN_END", constant(layer.places - 1, self.place)),
                 ("TURN", (layer.lanes // layer.scanned - 1).bit_length()), ("SILENT", int(layer.silent)),
-                ("LOOKS", int(bool(layer.opening_clocks))), ("LANE", max(1, self.lane_bits)), *layer.parameters.items(),
+                *self.opening.parameters(), ("LANE", max(1, self.lane_bits)), *layer.parameters.items(),
             ]  # fmt: skip
             names += ["threshold", "start", "spike_next", "spike_valid", "spike_ready"]
-            opens = bool(layer.opening_clocks)
+            declared, opening = self.opening.nets()
             renamed = [
-                *((name, name * opens) for name in ("opening", "opening_potential")),
-                ("opened", "opened" if opens else "1'b1"),
-                ("opened_potential", "opened_potential" if opens else f"{self.scan_row}'d0"),
+                *opening,
                 ("spike_marker", "marker"),
                 ("spike_last", "last"),
                 ("spike_lane", "lane" * (self.lane_bits > 0)),
             ]
             text = f"    wire {'spike_next, ' * ('spike_next' in readers)}marker, last;\n"
-            if opens:
-                text += "    wire opening, opened;\n"
-                text += f"    wire {vector(layer.bits)} opening_potential, opened_potential;\n"
+            text += declared
             if self.lane_bits:
                 text += f"    wire {vector(self.lane_bits)} lane;\n"
             kind = "snn_neurons"
@@ -290,30 +306,6 @@ class LayerText:
             + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n"
             + f"{connected(pairs)}\n    );\n"
         )
-
-    def _opening(self) -> str:
-        """What finds the potentials with which a window opens."""
-        layer, table = self.layer, self.layer.table
-        if table is None:
-            return ""
-        rows, length = table.entries.shape
-        file = self.files.memory(
-            f"{layer.module}_table.hex", table.entries.reshape(-1), table.count_bits,
-            f"{layer.module}: {rows} row(s) of {length} entries",
-        )  # fmt: skip
-        left = unsigned_bits(max(table.digits, table.count_bits) - 1)
-        parameters = [
-            ("BITS", str(layer.bits)), ("WIDE", str(table.wide)), ("DIGITS", str(table.digits)),
-            ("LAST", constant(length - 1, table.digits)), ("COUNT", str(table.count_bits)), ("LEFT", str(left)),
-            ("DIGITS_TOP", constant(table.digits - 1, left)), ("COUNT_TOP", constant(table.count_bits - 1, left)),
-            ("ADDRESS", str(table.address)), ("DEPTH", str(table.entries.size)), ("FILE", f'"{file}"'),
-        ]  # fmt: skip
-        pairs = [
-            ("clk", "clk"), ("rst", "rst"), ("run", "opening"), ("potential", "opening_potential"),
-            ("threshold", "threshold"), ("offset", "offset"), ("row", "row"), ("done", "opened"),
-            ("opened", "opened_potential"),
-        ]  # fmt: skip
-        return f"    snn_table #(\n{connected(parameters)}\n    ) table_of_counts (\n{connected(pairs)}\n    );\n"
 
     def _leaving(self) -> str:
         """The coordinates of the neurons whose spikes leave, counted along with the scan."""

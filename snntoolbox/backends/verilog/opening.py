@@ -1,4 +1,4 @@
-"""What becomes of potentials as the window of a layer opens, in numbers: its table of counts."""
+"""What becomes of potentials as the window of a layer opens, in numbers: its product of counts, its table of counts."""
 
 from __future__ import annotations
 
@@ -50,6 +50,22 @@ class TableMemory:
     def clocks(self) -> int:
         """Those that a neuron takes."""
         return self.digits + self.count_bits + 3
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Product:
+    """The other factor of each neuron, a count of `bits` bits, and what is added to the product, in the layer's order.
+
+    The module is `snn_product`.
+    """
+
+    bits: int
+    start: Array
+
+    @property
+    def clocks(self) -> int:
+        """Those that a neuron takes."""
+        return self.bits + 1
 
 
 def table_memory(table: Table, threshold: Array, layout: Layout, bits: int) -> TableMemory:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from snntoolbox.backends.verilog.writing import constant
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
     BinarySpikes,
@@ -41,6 +42,7 @@ def _window(part: FiringWindow | DigitWindow, bits: int) -> Parameters:
 
 PARTS: Mapping[type[Part], Callable[[Any, int], Parameters]] = {
     Delta: lambda part, bits: {},
+    Latched: lambda part, bits: {},
     PerfectIntegrator: lambda part, bits: {},
     ConstantThreshold: lambda part, bits: {},
     BinarySpikes: lambda part, bits: {},

@@ -35,6 +35,8 @@ class PortText:
             files,
             gated,
         )
+        # Of what is added: to a potential, or to a count.
+        self.bits = layer.product.bits if port.latched and layer.product else layer.bits
         self.spike = spike_bits(port.shape)
         self.width = self.spike + 1 + port.signed
         self.neuron = address_bits(layer.neurons)
@@ -49,7 +51,7 @@ class PortText:
             ("input", 0, "in_valid"), ("output", 0, "in_ready"), ("input", self.width, "in_data"),
             ("input", 0, "grant"), ("output", 0, "wanted"), ("output", 0, "at_marker"), ("output", 0, "at_last"),
             ("input", 0, "step"), ("output", 0, "beat"), ("output", self.place, "place"),
-            ("output", layer.lanes * layer.bits, "delta"),
+            ("output", layer.lanes * self.bits, "delta"),
         ]  # fmt: skip
         body = self._sum() if isinstance(self.port, SumPort) else self._list()
         return (
@@ -69,7 +71,7 @@ class PortText:
 
     def _comment(self) -> list[str]:
         port = self.port
-        lines = [f"{self.layer.label}: spikes of {port.source}, shape {port.shape}"]
+        lines = [f"{self.layer.label}: spikes of {port.source}, shape {port.shape}" + ", counted" * port.latched]
         if isinstance(port, SumPort):
             lines.append(
                 f"{port.weights.shape[0]} words of {port.weights.shape[1]} weights of {port.weight_bits} bits; "
@@ -287,7 +289,7 @@ class PortText:
                 f"    reg {vector(self.lane_bits)} lane;\n"
                 f"    always @(posedge clk) if (beat) lane <= neuron[{self.lane_bits - 1}:0];\n"
             )
-        bits, width = port.weight_bits, layer.bits
+        bits, width = port.weight_bits, self.bits
         for i in range(layer.lanes if looped else 1):
             name = f"weight_{i}"
             text += f"    wire {vector(bits)} {name} = weights[{bits * (i + 1) - 1}:{bits * i}];\n"

@@ -92,7 +92,8 @@ class SumPort:
     """A port whose addresses are sums over the axes of the source, see `separable`.
 
     A spike reaches, for each combination of entries, `loop` words of neurons, `step` neurons apart, each with the
-    next word of weights. weights: (words, lanes), whole numbers, one lane where there is no loop.
+    next word of weights. weights: (words, lanes), whole numbers, one lane where there is no loop. latched: whether
+    what it brings is counted, to multiply what other ports bring.
     """
 
     name: str
@@ -107,6 +108,7 @@ class SumPort:
     weights: Array
     forward: bool
     looped: bool
+    latched: bool = False
 
     @property
     def weight_bits(self) -> int:
@@ -123,7 +125,7 @@ class SumPort:
 class ListPort:
     """A port that keeps a list of synapses for each neuron of the source, neurons in C order.
 
-    starts: (neurons + 1), the synapses of neuron i are those from starts[i] to starts[i + 1].
+    starts: (neurons + 1), the synapses of neuron i are those from starts[i] to starts[i + 1]. latched: as `SumPort`.
     """
 
     name: str
@@ -134,6 +136,7 @@ class ListPort:
     neurons: Array
     weights: Array
     forward: bool
+    latched: bool = False
 
     @property
     def weight_bits(self) -> int:

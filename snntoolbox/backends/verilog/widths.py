@@ -7,6 +7,7 @@ With p (n) the most that one step can add to (take from) a neuron, spikes, bias 
 
     windows:   V <= V0 + T p, V >= V0 - T n, with T what a window counts: each source sends its spikes in one
     tables:    the same from theta times the largest entry on, as the window opens
+    products:  V0 and the largest and least product of both sums, as the window opens; before it the one sum
 
 since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for
 partial sums in any order.
@@ -52,6 +53,16 @@ def growths(network: SpikingNetwork) -> dict[str, Growth]:
     return found
 
 
+def latched_growths(network: SpikingNetwork) -> dict[str, Growth]:
+    """For each population whose synapses are latched the same of what it counts."""
+    populations = [p for p in network.populations.values() if p.latched is not None]
+    if not populations:
+        return {}
+    positive, negative = (_summed(network, sign) for sign in (1, -1))
+    nodes = {p.name: p.latched or "" for p in populations}
+    return {name: Growth(positive[node].reshape(-1), negative[node].reshape(-1)) for name, node in nodes.items()}
+
+
 def _summed(network: SpikingNetwork, sign: int) -> Mapping[str, Array]:
     """What all sources spiking at once add, with the weights of one sign alone, all made positive."""
     both = {n for n, e in network.encodings.items() if not isinstance(e, ConstantCurrent)}
@@ -81,12 +92,16 @@ def _clipped(node: Node, sign: int) -> Node:
     return node
 
 
-def potential_range(neuron: IF, shape: tuple[int, ...], growth: Growth, steps: int) -> tuple[int, int]:
+def potential_range(
+    neuron: IF, shape: tuple[int, ...], growth: Growth, steps: int, counted: Growth | None = None
+) -> tuple[int, int]:
     """The least and largest potential in `steps` steps, partial sums and thresholds included.
 
     Where potentials saturate, a step begins within their limits. A neuron with a window gets input in all the steps
-    that are given here; a threshold counts as much as in the first step of a window.
+    that are given here; a threshold counts as much as in the first step of a window. What is `counted` multiplies.
     """
+    if counted is not None:
+        return _product_range(neuron, shape, growth, counted, steps)
     threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
     if neuron.window is not None:
         lowest = highest = start
@@ -101,6 +116,17 @@ def potential_range(neuron: IF, shape: tuple[int, ...], growth: Growth, steps: i
     gain = np.maximum(growth.up - threshold, 0) * (steps - 1) if neuron.reset is Reset.SUBTRACT else 0
     least, most = np.minimum(start, 0) - (steps - 1) * growth.down, resting + gain
     return _between(neuron, least, most, growth, threshold)
+
+
+def _product_range(neuron: IF, shape: tuple[int, ...], growth: Growth, counted: Growth, steps: int) -> tuple[int, int]:
+    """The range of a sum, and of its product with what is counted, behind which nothing comes."""
+    assert neuron.window is not None
+    threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
+    one, other = (np.stack([-steps * g.down, steps * g.up]) for g in (growth, counted))
+    products = (one[:, None] * other[None]).reshape(4, -1) + start
+    read = 0 if neuron.table is None else np.max(neuron.table.counts)
+    reached = threshold * max(neuron.weight(neuron.window[0]), float(read))
+    return int(min(one[0].min(), products.min())), int(max(one[1].max(), products.max(), reached.max()))
 
 
 def _between(neuron: IF, least: Array, most: Array, growth: Growth, reached: Array) -> tuple[int, int]:

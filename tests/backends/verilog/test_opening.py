@@ -1,21 +1,24 @@
 """Layers whose potentials become others as their window opens, in Icarus against the interpreter."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.fpga import project
+from snntoolbox.backends.fpga.estimate import estimated_clocks, loads
 from snntoolbox.backends.fpga.saturation import saturated
 from snntoolbox.backends.verilog.backend import VerilogBackend
 from snntoolbox.backends.verilog.design import Choices, designed
 from snntoolbox.backends.verilog.opening import table_memory
 from snntoolbox.backends.verilog.ports import Layout
 from snntoolbox.backends.verilog.simulation import largest_currents
-from snntoolbox.errors import BackendError
+from snntoolbox.errors import BackendError, UnsupportedError
+from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
-from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Grid, Schedule
@@ -44,7 +47,7 @@ def looked_up(counting, lanes=1):
         return IF(window=(window * turn, window * turn + window), counting=counting, table=own, **fields)
 
     def dense(source, out):
-        return draft.node(Dense, source, weight=random.integers(-9, 10, (out, draft.shapes[source][0])).astype(float))
+        return whole(draft, source, out, random)
 
     heights = np.array([3.0, 7.0, 4.0, 1.0, 2.0, 5.0, 6.0, 9.0])
     one = random.integers(0, levels + 1, (1, 11))
@@ -55,11 +58,7 @@ def looked_up(counting, lanes=1):
     joined = draft.node(Add, dense(single, 4), second)
     last = draft.neurons(joined, neuron(4, [[0, 1, 3, 2]], 2, threshold=11.0), bias=np.array([1.0, -2.0, 0.0, 5.0]))
     draft.readout(last)
-    net = draft.network()
-    return net.replaced(
-        readouts=[r.__class__(name=r.name, current=r.current, shape=r.shape) for r in net.readouts],
-        grid=Grid(5, 400, 400),
-    )
+    return gridded(draft.network())
 
 
 def inputs(net, samples=3):
@@ -87,6 +86,92 @@ def test_tables_of_currents_and_of_counts(counting, lanes):
     assert_same(looked_up(counting), lanes=lanes)
 
 
+def whole(draft, source, out, random):
+    """A dense map of whole numbers."""
+    return draft.node(Dense, source, weight=random.integers(-9, 10, (out, draft.shapes[source][0])).astype(float))
+
+
+def multiplied(counting, own=None, coding=None):
+    """Two factors of both signs, summed from counts and, of the one, from an input; and a product that has a table."""
+    window, levels = (3, 7) if counting is Counting.DIGIT else (4, 4)
+    draft, random = Draft(), np.random.default_rng(6)
+    kind = "radix" if counting is Counting.DIGIT else "phased"
+    draft.schedule = Schedule(kind, window, 6 * window, counting=counting)
+    x = draft.input(6, coding=ConstantCurrent(steps=window))
+    given = draft.input(5, coding=coding or Poisson(amplitude=4.0, steps=window))
+
+    def neuron(turn, **fields):
+        return IF(window=(window * turn, window * turn + window), counting=counting, **fields)
+
+    first = draft.neurons(whole(draft, x, 8, random), neuron(1, threshold=3.0), bias=0.0)
+    second = draft.neurons(whole(draft, first, 8, random), neuron(2, threshold=2.0), bias=0.0)
+    other = draft.node(Add, whole(draft, first, 8, random), whole(draft, given, 8, random))
+    heights = np.array([300.0, 700.0, 400.0, 100.0, 200.0, 500.0, 600.0, 900.0])
+    product = neuron(3, threshold=heights, initial=np.array([100.0, -90.0] * 4), latched=True)
+    third = draft.neurons(whole(draft, second, 8, random), product, latched=other)
+    looks = table(random.integers(0, levels + 1, (4, 9)), -4, levels)
+    both = neuron(4, threshold=heights[:4] / 10, initial=7.0, latched=True, table=looks, **own or {})
+    last = draft.neurons(whole(draft, third, 4, random), both, latched=whole(draft, second, 4, random))
+    end = draft.neurons(draft.node(Add, whole(draft, last, 4, random), last), neuron(5, threshold=5.0), bias=0.0)
+    draft.readout(end)
+    return gridded(draft.network())
+
+
+def gridded(net):
+    """Of whole numbers as it is."""
+    readouts = [r.__class__(name=r.name, current=r.current, shape=r.shape) for r in net.readouts]
+    return net.replaced(readouts=readouts, grid=Grid(5, 400, 400))
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("counting", [Counting.ONE, Counting.DIGIT])
+def test_products_of_counts_and_a_table_of_one(counting, lanes):
+    """Factors of both signs, by tables of weights and from a spiking input; a table is read at a product."""
+    coding = BinaryDigits(amplitude=4.0, window=3) if counting is Counting.DIGIT else None
+    net = multiplied(counting, coding=coding)
+    assert_same(net, lanes=lanes)
+
+
+def test_the_clocks_of_a_product_are_those_that_are_told():
+    net = multiplied(Counting.ONE)
+    x = inputs(net)
+    host = HostInput(net, x, 24, 0)
+    design = designed(net, Choices(steps=24, currents=largest_currents(net, host)))
+    one, both = (layer for layer in design.layers if layer.product is not None)
+    assert (one.product.bits + 1, both.product.bits + both.table.clocks) == (one.opening_clocks, both.opening_clocks)
+    spikes = interpret(net, *x, steps=24, record=Record(spikes=True)).spikes
+    trains = {**host.trains, **spikes}
+    estimated = estimated_clocks(design, trains, loads(design, trains), 24, 3)
+    with VerilogBackend().build(net, verilog_simulator="icarus") as executable:
+        executable.run(*x, steps=24)
+        assert executable.clocks == pytest.approx(list(estimated), rel=0.1)
+
+
+TOGETHER = {
+    "the window of a factor": lambda p: replace(p, neuron=replace(p.neuron, window=(6, 10))),
+    "no window": lambda p: replace(p, neuron=replace(p.neuron, window=None)),
+    "the same factor twice": lambda p: replace(p, latched=p.current),
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_factors_that_come_together_are_refused(case):
+    net = multiplied(Counting.ONE)
+    changed = TOGETHER[case](net.populations["population2"])
+    net = net.replaced(populations=[changed if p.name == "population2" else p for p in net.populations.values()])
+    with pytest.raises(UnsupportedError, match=r"(?s)counts that come together.*schedule = phased or radix"):
+        VerilogBackend().build(net)
+
+
+def test_products_that_saturate_are_refused():
+    net = multiplied(Counting.ONE, {"saturation": (-4000.0, 4000.0)})
+    with pytest.raises(UnsupportedError, match="products of counts that saturate"):
+        VerilogBackend().build(net)
+    net = multiplied(Counting.ONE)
+    with pytest.raises(BackendError, match=r"population2 .*: \d+ bits, and products of counts cannot saturate"):
+        saturated(net, project.largest_currents(net, inputs(net)), 24, 9)
+
+
 def windowed(neuron):
     """One layer of whole numbers that fires all the time, and one with a window that is not a schedule's."""
     draft = Draft()
@@ -95,9 +180,7 @@ def windowed(neuron):
     before = draft.neurons(draft.node(Dense, x, weight=weight), IF(threshold=3.0), bias=0.0)
     across = draft.node(Dense, before, weight=weight[:, :3])
     draft.readout(draft.neurons(across, neuron, bias=np.array([1.0, 0.0, -1.0])))
-    net = draft.network()
-    readouts = [r.__class__(name=r.name, current=r.current, shape=r.shape) for r in net.readouts]
-    return net.replaced(readouts=readouts, grid=Grid(5, 400, 400))
+    return gridded(draft.network())
 
 
 @pytest.mark.parametrize(

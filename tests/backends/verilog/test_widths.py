@@ -1,5 +1,7 @@
 """Bounds of potentials, on cases that can be worked out by hand and against the interpreter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,15 @@ CASES = {
 def test_range_of_a_potential_in_five_steps(neuron, growth, wanted):
     up, down = (np.array([float(g)]) for g in growth)
     assert potential_range(neuron, (1,), Growth(up, down), 5) == wanted
+
+
+def test_range_of_a_product_and_of_the_sum_before_it():
+    """Of -10 to 15, times -5 to 20, and 7; with few of the other factor the sum itself, or a threshold, is more."""
+    neuron = IF(threshold=10.0, initial=7.0, window=(5, 9), latched=True)
+    growth, few = Growth(np.array([3.0]), np.array([2.0])), Growth(np.array([0.0]), np.array([0.0]))
+    assert potential_range(neuron, (1,), growth, 5, Growth(np.array([4.0]), np.array([1.0]))) == (7 - 200, 7 + 300)
+    assert potential_range(neuron, (1,), growth, 5, few) == (-10, 15)
+    assert potential_range(replace(neuron, table=SEVEN), (1,), growth, 5, few) == (-10, 70)
 
 
 def test_range_of_a_sum():

@@ -7,7 +7,8 @@
 // one more for each further spike of a place. Where SILENT, no current reaches it: a step in which it may not fire, but
 // the last, is not scanned and takes 1.
 // Where LOOKS, potentials become others as the window opens: at the end of the step before, each place in turn waits in
-// the scan while it is `opening`, until `opened` says that `opened_potential` is there. SCAN is 1 then.
+// the scan while it is `opening`, until `opened` says that `opened_potential` is there. SCAN is 1 then. Where LATCHED,
+// each neuron has a sum of LATCH bits beside its potential, `opening_count`, which is 0 at the start of a sample.
 module snn_neurons #(
     parameter LANES = 1,
     parameter LANE = 1,
@@ -20,6 +21,9 @@ module snn_neurons #(
     parameter TURN = 0,
     parameter SILENT = 0,
     parameter LOOKS = 0,
+    parameter LATCHED = 0,
+    parameter LATCH = 1,
+    parameter LATCH_FORWARD = 0,
     parameter FORWARD = 0,
     parameter STEPS = 8,
     parameter WINDOW = 0,
@@ -41,6 +45,12 @@ module snn_neurons #(
     input  wire                  beat,
     input  wire [ADDRESS-1:0]    beat_word,
     input  wire [LANES*BITS-1:0] delta,
+    // those that are counted beside the potentials
+    /* verilator lint_off UNUSEDSIGNAL */
+    input  wire                  latch_beat,
+    input  wire [ADDRESS-1:0]    latch_word,
+    input  wire [LANES*LATCH-1:0] latch_delta,
+    /* verilator lint_on UNUSEDSIGNAL */
     // the end of a step
     input  wire                  at_marker,
     input  wire                  at_last,
@@ -55,6 +65,7 @@ module snn_neurons #(
     // what becomes of a place as its window opens
     output wire                  opening,
     output wire [SCAN*BITS-1:0]  opening_potential,
+    output wire [LATCH-1:0]      opening_count,
     input  wire                  opened,
     input  wire [SCAN*BITS-1:0]  opened_potential,
     // spikes that leave: `spike_next` follows when the next place's turn comes
@@ -195,4 +206,33 @@ module snn_neurons #(
         .scan_read(scan_read), .scan_word(read_at[TURN +: ADDRESS]), .potential(stored),
         .scan_write(go & updating & complete), .scan_write_word(updated_at[TURN +: ADDRESS]), .scan_potential(next_word)
     );
+    generate
+        if (LATCHED != 0) begin : latched
+            wire [LANES*LATCH-1:0] counts;
+            snn_membranes #(
+                .LANES(LANES), .BITS(LATCH), .ADDRESS(ADDRESS), .WORDS(WORDS), .FORWARD(LATCH_FORWARD),
+                .DIGITS(DIGITS), .PLACE(PLACE)
+            ) sums (
+                .clk(clk), .rst(rst),
+                .beat(latch_beat), .beat_word(latch_word), .delta(latch_delta), .digit(digit),
+                .scan_read(scan_read), .scan_word(read_at[TURN +: ADDRESS]), .potential(counts),
+                .scan_write(go & updating & complete & (waking | last)),
+                .scan_write_word(updated_at[TURN +: ADDRESS]), .scan_potential({(LANES * LATCH){1'b0}})
+            );
+            if (LANES == 1) begin : alone
+                assign opening_count = counts;
+            end else begin : in_turn
+                reg [LATCH-1:0] chosen;
+                integer n;
+                always @* begin
+                    chosen = counts[LATCH-1:0];
+                    for (n = 1; n < LANES; n = n + 1)
+                        if (updated_place[TURN-1:0] == n[TURN-1:0]) chosen = counts[n*LATCH +: LATCH];
+                end
+                assign opening_count = chosen;
+            end
+        end else begin : unlatched
+            assign opening_count = {LATCH{1'b0}};
+        end
+    endgenerate
 endmodule
