@@ -192,7 +192,8 @@ class PortText:
         word = unsigned_bits(max((v for _, v in entries), default=0))
         slot = max(1, (max(map(len, axis.rows)) - 1).bit_length())
         words = []
-        for row in axis.rows:
+        rows = (*axis.rows, ()) if len(axis.rows) == 1 else axis.rows  # a coordinate has a bit, and that two rows
+        for row in rows:
             filled = [packed([(0, 1), (i == len(row) - 1, 1), (n, neuron), (v, word)]) for i, (n, v) in enumerate(row)]
             empty = packed([(1, 1), (1, 1), (0, neuron + word)])
             words += filled + [empty] * ((1 << slot) - len(filled))
@@ -207,7 +208,7 @@ class PortText:
             f"    wire none_{number}, last_{number};\n"
             f"    wire {vector(neuron)} neuron_{number};\n{declared}"
             f"    snn_taps #(\n        .COORDINATE({max(1, axis.field.bits)}), .SLOT({slot}), .NEURON({neuron}), "
-            f'.WEIGHT({word}), .ROWS({len(axis.rows)}),\n        .FILE("{file}")\n    ) axis_{number} (\n'
+            f'.WEIGHT({word}), .ROWS({len(rows)}),\n        .FILE("{file}")\n    ) axis_{number} (\n'
             f"        .clk(clk), .load(load), .coordinate({coordinate}), .advance({advance}),\n"
             f"        .none(none_{number}), .last(last_{number}), .neuron(neuron_{number}), .weight({weight})\n"
             "    );\n"

@@ -29,7 +29,9 @@ from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.network import Grid
 from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.nodes import Dense, Take
 from snntoolbox.ir.result import Record
 
 CI = os.environ.get("CI") == "true"
@@ -220,9 +222,14 @@ def test_lint_is_clean(name, choices, tmp_path):
     net = {"saturating": saturating, "non-square pools": pooling}.get(choices, network)(name)
     design, _ = design_for(net, inputs(net), **CHOICES.get(choices, {}))
     write(tmp_path, hardware(design))
+    lint(tmp_path, design)
+
+
+def lint(folder, design):
     for language in ("1364-2001", "1800-2017"):  # SystemVerilog has more words that are no names
         command = ["verilator", "--lint-only", "-Wall", "--language", language, "--top-module", axi_module(design)]
-        done = subprocess.run([*command, *sources(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False)
+        command += sources(folder, bench_too=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 
@@ -406,3 +413,17 @@ def test_library_is_packaged():
     folder = Path(tools.__file__).parent / "rtl"
     assert {p.stem for p in folder.glob("*.v")} == set(LIBRARY)
     assert all("module snn_" in text for text in library().values())
+
+
+@needs("verilator", "iverilog")
+def test_one_place_that_reaches_several(tmp_path):
+    """An axis of one coordinate with a table of entries, as the sum of a softmax has to the values of its row."""
+    draft = Draft(neuron=IF(threshold=2.0))
+    one = draft.neurons(draft.node(Dense, draft.input(1, 4), weight=np.array([[3.0, -2.0, 4.0, 1.0]])), bias=1.0)
+    wide = draft.node(Take, one, axis=1, indices=(0,) * 5)
+    draft.readout(draft.neurons(wide, bias=0.0))
+    net = draft.network()
+    net = net.replaced(readouts=[replace(r, bias=None, scale=1.0) for r in net.readouts], grid=Grid(8, 10, 20))
+    design, _ = checked_files(tmp_path, net, inputs(net))
+    lint(tmp_path, design)
+    assert len(run(tmp_path, "icarus")) == SAMPLES

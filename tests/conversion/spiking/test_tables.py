@@ -194,7 +194,7 @@ def test_without_data_thresholds_follow_from_the_weights():
 
 def test_simulators_without_tables_refuse_them_by_name():
     network = stb.convert(small("tanh"), X, schedule="phased", T=4, weight_bits=8)
-    for simulator in ("verilog", "nest"):
+    for simulator in ("pynn.brian2", "nest"):
         with pytest.raises(UnsupportedError, match=r"smooth.*: a table of counts"):
             stb.simulate(network, X, T=4, simulator=simulator)
 
