@@ -21,6 +21,7 @@ from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables, masked
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
 from snntoolbox.conversion.lowering.tabulate import Tabulate
+from snntoolbox.conversion.lowering.unseen_products import UnseenProducts
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.clamp import named
@@ -98,8 +99,8 @@ def _tabulated(graph: Graph) -> Graph:
 
 
 def _softmax_tabulated(graph: Graph, kept: Mapping[str, str]) -> Graph:
-    """The graph with tables and products for softmax between layers."""
-    written = SoftmaxTables(frozenset(kept))(graph)
+    """The graph with tables and products for softmax between layers, without those that a mask makes idle."""
+    written = UnseenProducts()(SoftmaxTables(frozenset(kept))(graph))
     check_same_function(graph, written, "softmax by tables")
     return written
 
