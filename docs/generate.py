@@ -124,17 +124,17 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "keras": (
-        *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "LayerNormalization", "GroupNormalization", "Multiply"),
+        *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "UnitNormalization", "Multiply"),
         *("Maximum", "Dot", "Embedding", "LSTM", "GRU", "Masking", "MultiHeadAttention", "Lambda", "Resizing"),
     ),
     "pytorch": (
         *("leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid"),
-        *("conv_transpose2d", "layer_norm", "group_norm", "instance_norm", "bmm", "embedding", "lstm", "gru"),
+        *("conv_transpose2d", "bmm", "embedding", "lstm", "gru"),
         "scaled_dot_product_attention",
     ),
     "onnx": (
         *("LeakyRelu", "PRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "ConvTranspose"),
-        *("LayerNormalization", "InstanceNormalization", "LSTM", "GRU", "QLinearConv"),
+        *("LRN", "LSTM", "GRU", "QLinearConv"),
     ),
     "caffe": (
         *("LRN", "MVN", "Embed", "LSTM", "RNN", "ArgMax", "Exp", "Log", "SPP", "Python", "Permute", "Normalize"),

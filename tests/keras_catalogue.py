@@ -127,6 +127,12 @@ SINGLE = {
     "batch_norm_no_scale": ((6,), lambda: L.BatchNormalization(scale=False)),
     "batch_norm_no_center": ((6,), lambda: L.BatchNormalization(center=False)),
     "batch_norm_bare": ((6,), lambda: L.BatchNormalization(scale=False, center=False)),
+    "layer_norm": ((4, 6), lambda: L.LayerNormalization()),
+    "layer_norm_axes": ((3, 4, 6), lambda: L.LayerNormalization(axis=[1, 3], epsilon=0.1)),
+    "layer_norm_bare": ((6,), lambda: L.LayerNormalization(scale=False, center=False)),
+    "rms_norm": ((4, 6), lambda: L.RMSNormalization()),
+    "group_norm": ((3, 4, 6), lambda: L.GroupNormalization(2)),
+    "group_norm_of_instances": ((3, 4, 6), lambda: L.GroupNormalization(-1, axis=1, center=False)),
     "flatten": ((2, 3, 4), lambda: L.Flatten()),
     "flatten_first": ((2, 3, 4), lambda: L.Flatten(**CF)),
     "flatten_first_rank1": ((5,), lambda: L.Flatten(**CF)),
@@ -316,6 +322,14 @@ def _curves(x):
     return o.concatenate([*parts, x * o.sigmoid(x), L.Multiply()([x, L.Activation("hard_sigmoid")(x)])], axis=1)
 
 
+def _normalised(x):
+    o = keras.ops
+    c = x - o.mean(x, axis=-1, keepdims=True)
+    mean = o.mean(o.square(c), axis=-1, keepdims=True)
+    y = c / o.sqrt(mean + 1e-3), o.rsqrt(o.mean(x**2, axis=[1, 2], keepdims=True) + 0.5) * x
+    return [*y, o.power(x, 2.0)]
+
+
 def _operations(x):
     y = keras.ops.transpose(keras.ops.reshape(x, (-1, 6, 4)), (0, 2, 1))
     y = keras.ops.clip(y, 0, 1.5) + keras.ops.maximum(y, 0) + keras.ops.relu6(y)
@@ -386,6 +400,7 @@ COMBINED = {
     "arithmetic": (((4,), (4,)), _arithmetic),
     "operations": (((3, 4, 2),), _operations),
     "bounds": (((4,), (4,)), _bounds),
+    "normalised": (((3, 4),), _normalised),
     "picked": (((3, 4, 2),), _picked),
     "curves": (((5,),), _curves),
     "maximum_broadcast": (((4, 4, 3), (1, 1, 3)), lambda *x: L.Maximum()(list(x))),

@@ -17,6 +17,7 @@ from snntoolbox.conversion.lowering.lower_outputs import (
 )
 from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
+from snntoolbox.conversion.lowering.normalise_tables import NormaliseTables
 from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables, masked
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
@@ -55,7 +56,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
         graph = MaxToAveragePooling()(graph)
     if recipe.chosen_schedule.multiplies:
         kept = kept | masked(graph)
-        graph = _softmax_tabulated(graph, kept)
+        graph = _normalised(_softmax_tabulated(graph, kept))
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     summed = graph
@@ -102,6 +103,13 @@ def _softmax_tabulated(graph: Graph, kept: Mapping[str, str]) -> Graph:
     """The graph with tables and products for softmax between layers, without those that a mask makes idle."""
     written = UnseenProducts()(SoftmaxTables(frozenset(kept))(graph))
     check_same_function(graph, written, "softmax by tables")
+    return written
+
+
+def _normalised(graph: Graph) -> Graph:
+    """The graph with tables and products for normalisations by the sample's own values."""
+    written = NormaliseTables()(graph)
+    check_same_function(graph, written, "normalisation by tables")
     return written
 
 

@@ -27,16 +27,19 @@ from snntoolbox.ir.nodes import (
     MaxPool,
     Mean,
     Multiply,
+    Normalise,
     Pad,
     Permute,
     ReLU,
     Reshape,
+    RootMeanSquare,
     Scale,
     Softmax,
     Sparse,
     Tabulated,
     Take,
 )
+from snntoolbox.ir.nodes.tabulated import SMALLEST
 
 Kernel = Callable[..., Tensor]
 
@@ -254,6 +257,22 @@ def _softmax(node: Softmax, shapes: tuple[Shape, ...], target: Target) -> Kernel
     return lambda x: x.log_softmax(axis) if node.log else x.softmax(axis)
 
 
+def _normalise(node: Normalise, shapes: tuple[Shape, ...], target: Target) -> Kernel:
+    axes = tuple(a + 1 for a in node.axes)
+
+    def normalise(x: Tensor) -> Tensor:
+        centred = x - x.mean(axes, keepdim=True) if node.centred else x
+        square = (centred * centred).mean(axes, keepdim=True).add_(node.epsilon)
+        return centred * square.clamp_(min=torch.finfo(x.dtype).tiny).rsqrt_()
+
+    return normalise
+
+
+def _root_mean_square(node: RootMeanSquare, shapes: tuple[Shape, ...], target: Target) -> Kernel:
+    axes, power = tuple(a + 1 for a in node.axes), -0.5 if node.inverse else 0.5
+    return lambda x: (x * x).mean(axes, keepdim=True).add_(node.epsilon).pow_(power)
+
+
 def _elementwise(node: Elementwise, shapes: tuple[Shape, ...], target: Target) -> Kernel:
     return _FUNCTIONS[node.function]
 
@@ -276,6 +295,8 @@ _FUNCTIONS: dict[str, Kernel] = {
     "hard_swish": functional.hardswish,
     "exp": lambda x: x.clamp(max=80).exp(),
     "inverse": lambda x: x.clamp(min=1).reciprocal(),
+    "square": lambda x: x * x,
+    "inverse_root": lambda x: x.clamp(min=SMALLEST).rsqrt(),
 }
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {
@@ -310,6 +331,8 @@ KERNELS: dict[type[Node], Callable[..., Kernel]] = {
     Tabulated: _tabulated,
     MaxPool: _max_pool,
     Softmax: _softmax,
+    Normalise: _normalise,
+    RootMeanSquare: _root_mean_square,
     Floor: _floor,
     Elementwise: _elementwise,
     Multiply: lambda node, shapes, target: torch.mul,

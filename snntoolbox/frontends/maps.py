@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snntoolbox.frontends import functions
+from snntoolbox.frontends import functions, normalising
 from snntoolbox.frontends.layer_call import (
     TREAT_ALONE,
     Activation,
@@ -68,7 +68,9 @@ def chosen(call: LayerCall, condition: Array, first: Operand, second: Operand) -
 
 
 def power(call: LayerCall, source: str, exponent: float) -> str:
-    """``x ** n`` for a small whole number n: a product of n factors."""
+    """``x ** n`` for a small whole number n: a product of n factors; the root of a mean square, or its inverse."""
+    if exponent in (0.5, -0.5) and (root := normalising.found_root(call, source, inverse=exponent < 0)):
+        return root
     if exponent not in range(1, MOST_FACTORS + 1):
         told = f"x ** {exponent:g}; powers are products, with whole numbers from 1 to {MOST_FACTORS} as exponents"
         raise Refusal(told)
@@ -87,10 +89,11 @@ def gated_half(call: LayerCall, source: str, axis: int) -> str:
 
 
 def product(call: LayerCall, first: Operand, second: Operand) -> str:
-    """``x * c``; of two activations what is a known function of one (SiLU), else their product."""
+    """``x * c``; of two activations what is a known function of one (SiLU, normalisation), else their product."""
     if isinstance(first, Activation) and isinstance(second, Activation):
-        gated = add_gated(call.builder, call.name, first.name, second.name, call.origin)
-        return multiplied(call, [first, second]) if gated is None else gated
+        known = add_gated(call.builder, call.name, first.name, second.name, call.origin)
+        known = normalising.multiplied(call, first, second) if known is None else known
+        return multiplied(call, [first, second]) if known is None else known
     (source,), (constant,) = call.broadcast_together((first, second))
     return call.builder.affine(call.name, source, constant, None, call.origin)
 
@@ -105,8 +108,13 @@ def multiplied(call: LayerCall, factors: Sequence[Activation]) -> str:
 
 
 def quotient(call: LayerCall, dividend: Operand, divisor: Operand) -> str:
-    """``x / c``."""
+    """``x / c``, or x over the root of its own mean square."""
     if isinstance(divisor, Activation):
+        found = normalising.divided(call, dividend.name, divisor.name) if isinstance(dividend, Activation) else None
+        if found is not None:
+            return found
+        if not isinstance(dividend, Activation) and np.all(dividend == 1):
+            return normalising.inverted(call, divisor.name)
         raise Refusal("a division by an activation is not supported")
     if not np.all(divisor):
         raise Refusal("a division by zero")

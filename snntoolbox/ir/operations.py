@@ -5,7 +5,8 @@ not. So a layer whose inputs all fire once costs exactly as many synaptic operat
 
 *Analogue*, operations per sample: two for each multiply-accumulate of a convolution or matrix, one for each value
 that a bias adds, a pooling window covers (average: additions and the division; maximum: comparisons), a diagonal map
-or a product multiplies, or a sum adds to the first of its inputs. Moving values, rectifiers and softmax are free.
+or a product multiplies, or a sum adds to the first of its inputs; three or, with the mean, five for each value of a
+normalisation. Moving values, rectifiers and softmax are free.
 
 *Spiking*, synaptic operations: one for each spike and each neuron (or output value) that it reaches. A projection is
 one linear map, however many nodes it is written with: pooling and diagonal maps are merged into the weights, and
@@ -42,6 +43,7 @@ from snntoolbox.ir.nodes import (
     Mean,
     MovingNode,
     Multiply,
+    Normalise,
     ReLU,
     Scale,
     Softmax,
@@ -95,6 +97,7 @@ _COSTS: Mapping[type[Node], Callable[[Any, tuple[Shape, ...]], int]] = {
     **dict.fromkeys((AveragePool, Mean, MaxPool, Scale), _per_synapse(1)),
     Add: lambda node, shapes: (len(shapes) - 1) * math.prod(shapes[0]),
     Multiply: lambda node, shapes: math.prod(shapes[0]),
+    Normalise: lambda node, shapes: (5 if node.centred else 3) * math.prod(shapes[0]),
     **dict.fromkeys((Input, ReLU, Floor, Softmax, Concat, *MovingNode.__subclasses__()), _free),
 }
 

@@ -41,6 +41,7 @@ def weights():
         "classes": (array(5, 6, scale=0.5), array(5)),
         **{name: (array(8, 8), array(8)) for name in ("query", "key", "value")},
         "attended": (array(5, 128, scale=0.1), array(5)),
+        "norm": (1 + np.abs(array(8)), array(8)),
     }
 
 
@@ -117,6 +118,18 @@ def keras_attention(w, x):
     return keras_dense("attended", w, keras.layers.Flatten()(keras.layers.Activation("gelu")(said)), 5)
 
 
+def keras_normed(w, x):
+    """Rows normalised, changed by a layer with a residual, and normalised again by their root mean square."""
+    rows = keras.layers.Reshape((16, 8))(keras.layers.Permute((3, 1, 2))(x))
+    rows = keras_dense("query", w, rows, 8)
+    norm, rms = keras.layers.LayerNormalization(epsilon=EPSILON), keras.layers.RMSNormalization(epsilon=EPSILON)
+    inner = keras_dense("value", w, keras_dense("key", w, norm(rows), 8, activation="relu"), 8)
+    last = rms(keras.layers.Add()([rows, inner]))
+    norm.set_weights(list(w["norm"]))
+    rms.set_weights(list(w["norm"][:1]))
+    return keras_dense("attended", w, keras.layers.Flatten()(last), 5)
+
+
 def from_keras(build, weights):
     inputs = keras.Input((*SHAPE[1:], SHAPE[0]))
     return keras.Model(inputs, build(weights, inputs))
@@ -136,6 +149,7 @@ class TorchNet(nn.Module):
         self.query, self.key, self.value, self.attended = *(nn.Linear(8, 8) for _ in range(3)), nn.Linear(128, 5)
         self.squeeze, self.excite, self.classes = nn.Linear(6, 3), nn.Linear(3, 6), nn.Linear(6, 5)
         self.bn = nn.BatchNorm2d(6, eps=EPSILON)
+        self.norm = nn.LayerNorm(8, eps=EPSILON)
         names = {"bn": ("weight", "bias", "running_mean", "running_var")}
         state = {
             f"{layer}.{name}": torch.tensor(value)
@@ -182,6 +196,13 @@ class TorchAttention(TorchNet):
         query, key, value = self.query(rows), self.key(rows), self.value(rows)
         said = nn.functional.scaled_dot_product_attention(query, key, value, scale=0.25)
         return self.attended(nn.functional.gelu(said).flatten(1))
+
+
+class TorchNormed(TorchNet):
+    def forward(self, x):
+        rows = self.query(x.flatten(1, 2))
+        rows = rows + self.value(torch.relu(self.key(self.norm(rows))))
+        return self.attended(nn.functional.rms_norm(rows, (8,), self.norm.weight, EPSILON).flatten(1))
 
 
 # -- ONNX -----------------------------------------------------------------------------------------------------------
@@ -350,6 +371,51 @@ def attending(weights):
     }
 
 
+def onnx_normed(weights):
+    """The same with normalisations by their pieces."""
+    stored = {f"{n}.{k}": (a.T if a.ndim > 1 else a) for n in ("query", "key", "value", "attended")
+              for k, a in enumerate(weights[n])}  # fmt: skip
+    stored |= {"rows": np.array([0, 16, 8]), "flat": np.array([0, 128]), "small": np.float32(EPSILON)}
+    stored |= {"two": np.float32(2), "gain": weights["norm"][0], "shift": weights["norm"][1]}
+
+    def mapped(name, source):
+        return [("MatMul", [source, f"{name}.0"], f"{name}0", {}), ("Add", [f"{name}0", f"{name}.1"], name, {})]
+
+    def normalised(stem, source):
+        kept = {"axes": [-1], "keepdims": 1}
+        return [
+            ("Pow", [source, "two"], f"{stem}2", {}),
+            ("ReduceMean", [f"{stem}2"], f"{stem}v", kept),
+            ("Add", [f"{stem}v", "small"], f"{stem}e", {}),
+            ("Sqrt", [f"{stem}e"], f"{stem}r", {}),
+            ("Div", [source, f"{stem}r"], f"{stem}n", {}),
+            ("Mul", [f"{stem}n", "gain"], f"{stem}g", {}),
+        ]
+
+    nodes = [("Reshape", ["x", "rows"], "r", {}), *mapped("query", "r")]
+    nodes += [("ReduceMean", ["query"], "m", {"axes": [-1], "keepdims": 1}), ("Sub", ["query", "m"], "c", {})]
+    nodes += [*normalised("a", "c"), ("Add", ["ag", "shift"], "as", {}), *mapped("key", "as")]
+    nodes += [("Relu", ["key"], "k", {}), *mapped("value", "k"), ("Add", ["query", "value"], "sum", {})]
+    nodes += [*normalised("b", "sum"), ("Reshape", ["bg", "flat"], "f", {})]
+    nodes += [("MatMul", ["f", "attended.0"], "y0", {}), ("Add", ["y0", "attended.1"], "y", {})]
+    made = [helper.make_node(kind, read, [name], **more) for kind, read, name, more in nodes]
+    shapes = {"x": [None, *SHAPE], "y": [None, 5]}
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(a), n) for n, a in stored.items()]
+    graph = helper.make_graph(made, "normed", ends[:1], ends[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture(scope="module")
+def normed(weights):
+    """The graph that each frontend makes of the same normalisations."""
+    return {
+        "keras": load(from_keras(keras_normed, weights)),
+        "pytorch": load(TorchNormed(weights), input_shape=SHAPE),
+        "onnx": load(onnx_normed(weights)),
+    }
+
+
 @pytest.fixture(scope="module")
 def gated(weights):
     """The graph that each frontend makes of the same gates; ONNX has them as convolutions."""
@@ -363,7 +429,7 @@ def gated(weights):
 
 @pytest.mark.parametrize(
     ("made", "schedule", "steps", "bits"),
-    [("gated", "radix", 6, 8), ("gated", "phased", 15, 0), ("attending", "radix", 6, 10)],
+    [("gated", "radix", 6, 8), ("gated", "phased", 15, 0), ("attending", "radix", 6, 10), ("normed", "radix", 6, 12)],
 )
 def test_products_and_smooth_functions_in_windows(request, made, data, schedule, steps, bits):
     graphs, test, outputs, sums = request.getfixturevalue(made), data[SAMPLES : SAMPLES + 4], {}, {}

@@ -37,10 +37,12 @@ from snntoolbox.ir.nodes import (
     MaxPool,
     Mean,
     Multiply,
+    Normalise,
     Pad,
     Permute,
     ReLU,
     Reshape,
+    RootMeanSquare,
     Scale,
     Softmax,
     Sparse,
@@ -92,7 +94,11 @@ def every_node():
         Elementwise(name="smooth", inputs=("floor",), function="gelu"),
         Tabulated(name="table", inputs=("smooth",), function="tanh", sign=-1),
         Multiply(name="product", inputs=("table", "floor")),
-        Softmax(name="soft", inputs=("product",), log=True),
+        Normalise(name="norm", inputs=("product",), axes=(0,), epsilon=1e-5, centred=False),
+        RootMeanSquare(name="root", inputs=("norm",), axes=(0,), epsilon=0.1, inverse=True),
+        Take(name="roots", inputs=("root",), axis=0, indices=(0,) * 4),
+        Multiply(name="whole", inputs=("norm", "roots"), whole=True),
+        Softmax(name="soft", inputs=("whole",), log=True),
     ]
     return Graph(nodes, ["soft", "s"], name="ö/é net")
 

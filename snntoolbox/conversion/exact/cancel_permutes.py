@@ -22,6 +22,7 @@ from snntoolbox.ir.nodes import (
     Input,
     Mean,
     Multiply,
+    Normalise,
     Pad,
     Permute,
     ReLU,
@@ -190,6 +191,11 @@ class _Sweep:
         """The axis renamed."""
         return self._emit(replace(node, inputs=(view.core,), axis=view.axes[node.axis]), view.axes)
 
+    def normalise(self, node: Normalise, view: View) -> View:
+        """The axes renamed."""
+        axes = tuple(sorted(view.axes[a] for a in node.axes))
+        return self._emit(replace(node, inputs=(view.core,), axes=axes), view.axes)
+
     def scale(self, node: Scale, view: View) -> View:
         """Gain and bias permuted back."""
         gain = node.gain.transpose(np.argsort(view.axes))
@@ -230,6 +236,7 @@ _BEHIND_AXES: dict[type[Node], Callable[..., View]] = {
     Floor: _Sweep.same,
     Elementwise: _Sweep.same,
     Softmax: _Sweep.softmax,
+    Normalise: _Sweep.normalise,
     Scale: _Sweep.scale,
     Dense: _Sweep.dense,
     Take: _Sweep.take,

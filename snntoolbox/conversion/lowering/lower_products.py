@@ -3,7 +3,9 @@
 ``max(x y, 0)`` of two values that spikes carry is what neurons do whose synapses are latched (`Latched`), where all
 that carries y has fired before what carries x. So a value that has a constant part, or comes from an input, is
 rectified first, ``v = relu(v) - relu(-v)``; where none comes before the other, the deeper one is rectified once more,
-as that takes a turn longer. A product of any sign is ``relu(x y) - relu(-x y)``. All of it is exact.
+as that takes a turn longer. A product of any sign is ``relu(x y) - relu(-x y)``. Where the second factor is to be
+`whole` only what is analogue in it is rectified, and a neuron that always fires carries what is constant, so that
+nothing of the sum is rounded. All of it is exact.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from snntoolbox.ir.nodes import (
     MovingNode,
     Multiply,
     ReLU,
+    Reshape,
     Scale,
     Softmax,
 )
@@ -58,12 +61,16 @@ class _Lowering:
         self.new: dict[str, Node] = {}
         self.turns: dict[str, tuple[int, int]] = {}
         self.signs: dict[str, bool] = {}
+        self.sent: dict[str, str] = {}
+        self.one = ""
 
     def lower(self, name: str) -> None:
         """Bring one product to its form."""
         node, self.new = self.editing.nodes[name], {}
+        assert isinstance(node, Multiply)
         one, other = node.inputs
-        first, second = self._carried(one, f"{name}.x"), self._carried(other, f"{name}.y")
+        first = self._carried(one, f"{name}.x")
+        second = self._whole(other) if node.whole else self._carried(other, f"{name}.y")
         later, earlier = self._in_order(first, second, name)
         positive = self._positive(first) and self._positive(second)
         readers = [self.editing.nodes[r] for r in self.editing.readers(name)]
@@ -135,6 +142,39 @@ class _Lowering:
         minus = self._add(self._negated(f"{stem}.minus", source, self._rank(source), origin))
         down = self._add(ReLU(name=self._fresh(f"{stem}.down"), inputs=(minus,), origin=origin))
         return self._add(self._difference(f"{stem}.whole", up, down, origin))
+
+    def _whole(self, name: str) -> str:
+        """The value by spikes, rounded no more than those are: a copy of the linear maps from them to it."""
+        if name not in self.sent:
+            self.sent[name] = name if self._by_spikes(name) else self._copied(name)
+        return self.sent[name]
+
+    def _copied(self, name: str) -> str:
+        node = self._node(name)
+        if not isinstance(node, LinearNode) or self._turns(name) == (0, 0):
+            return self._rectified(name, name)
+        read = [self._whole(source) for source in node.inputs]
+        mapped = self._add(node.renamed(self._fresh(f"{name}.sent")).with_inputs(*read).with_bias(None))
+        if node.bias is None:
+            return mapped
+        shape = self.editing.shapes[name]
+        weight = np.broadcast_to(node.bias, shape).reshape(-1, 1).astype(np.float64)
+        map_ = Dense(name=self._fresh(f"{name}.weights"), inputs=(self._always(),), weight=weight, origin=node.origin)
+        flat = self._add(map_)
+        constant = self._add(Reshape(name=self._fresh(f"{name}.constant"), inputs=(flat,), shape=shape))
+        return self._add(Add(name=self._fresh(f"{name}.shifted"), inputs=(mapped, constant), origin=node.origin))
+
+    def _always(self) -> str:
+        """The neuron of shape (1,) that sends 1 whatever comes: one for all products."""
+        if not self.one:
+            source = next(n.name for n in self.editing.nodes.values() if isinstance(n, Input))
+            axes = tuple(range(len(self.editing.shapes[source])))
+            if axes:
+                source = self._add(Mean(name=self._fresh("always.mean"), inputs=(source,), axes=axes, keepdims=True))
+            flat = self._add(Reshape(name=self._fresh("always.flat"), inputs=(source,), shape=(1,)))
+            none = Scale(name=self._fresh("always.one"), inputs=(flat,), gain=np.zeros(1), bias=np.ones(1))
+            self.one = self._add(ReLU(name=self._fresh("always"), inputs=(self._add(none),), max_value=1.0, levels=1))
+        return self.one
 
     def _rank(self, name: str) -> int:
         """The number of axes of a value; what is new here has as many as what it reads, but for moves."""

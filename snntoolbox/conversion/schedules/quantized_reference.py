@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from snntoolbox.backends.protocol import Backend
-from snntoolbox.conversion.spiking.tables import tabulated
+from snntoolbox.conversion.spiking.tables import largest_sum, tabulated
 from snntoolbox.errors import DataError, GraphError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.binary_digits import BinaryDigits
@@ -53,7 +53,7 @@ def quantized_reference(
         inputs = [values[i] for i in node.inputs]
         if isinstance(node, Tabulated):
             scale = np.asarray(scales[name], np.float64)
-            table = tabulated(node, scale, levels)
+            table = tabulated(node, scale, levels, largest_sum(node, scales, graph))
             units = table.input_scale(inputs[0].ndim - 1) / levels
             values[name] = scale / levels * table.read(np.floor(inputs[0] / units + 0.5))
         elif isinstance(node, ReLU):

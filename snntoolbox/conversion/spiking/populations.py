@@ -15,7 +15,7 @@ import numpy as np
 
 from snntoolbox.conversion.exact.drop_identities import DropIdentities
 from snntoolbox.conversion.exact.fold_scales import FoldScales
-from snntoolbox.conversion.spiking.tables import tabulated
+from snntoolbox.conversion.spiking.tables import largest_sum, tabulated
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
@@ -33,6 +33,9 @@ _HINTS = {
     f"ends an output is dropped or rectified; {WINDOWS} makes tables and products of others",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
+    "Normalise": "normalisation by the sample's own values has no spiking form at rates; schedule = phased or radix "
+    "makes tables and products of it",
+    "RootMeanSquare": "a root of mean squares has a spiking form only where what it is of is divided by it",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }
 
@@ -202,7 +205,7 @@ class _Wiring:
         if self.levels is None:
             hint = "tables are made for the steps of a window: T = 6, [simulation] duration = 6, for instance"
             raise ConversionError("a smooth function needs a table of levels", layer=node.label, hint=hint)
-        return tabulated(node, self.scales[node.name], self.levels)
+        return tabulated(node, self.scales[node.name], self.levels, largest_sum(node, self.scales, self.graph))
 
     def _gate_scale(self, pool: MaxPool) -> Array:
         """The scale of the gated population, which must be the same all over each window."""

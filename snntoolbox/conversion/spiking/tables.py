@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
 
+from snntoolbox.conversion.thresholds.thresholds import Scales, linear_bounds
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Tabulated
+from snntoolbox.ir.node import Array, LinearNode
+from snntoolbox.ir.nodes import ReLU, Tabulated
 from snntoolbox.ir.nodes.tabulated import TABULATED
 from snntoolbox.ir.tabulating import Table
 
@@ -24,15 +26,20 @@ _REACH = 16.0
 """Beyond [-16, 16] every function is flat, or straight, to 1e-6."""
 
 
-def tabulated(node: Tabulated, scale: Array, levels: int) -> Table:
+def tabulated(node: Tabulated, scale: Array, levels: int, most: Array | float = np.inf) -> Table:
     """The table of a node's values in `levels` levels of `scale` (its rank), one row for each value of that.
 
     Entry k is the function of k steps to the nearest level, T f(k step) / scale, for neurons that start at half a
-    threshold, which is a step. It ends where all that follows is alike.
+    threshold, which is a step. It ends where all that follows is alike, or for functions of any width at
+    `most`, the largest sum that comes (`largest_sum`).
     """
     level = np.asarray(scale, np.float64).reshape(-1) / levels
-    fine = level / (FINENESS * _steepest(node.function, node.sign, node.most))
-    ends = np.array([_ends(node, one, levels) for one in level])
+    if node.function in _BY_SCALE:
+        low, high, steepest = _BY_SCALE[node.function](level, levels, np.asarray(most))
+        fine, ends = level / (FINENESS * steepest), np.stack([low, high], axis=1)
+    else:
+        fine = level / (FINENESS * _steepest(node.function, node.sign, node.most))
+        ends = np.array([_ends(node, one, levels) for one in level])
     step = np.maximum(fine, (ends[:, 1] - ends[:, 0]) / (MOST_ENTRIES - 4))
     step = step * max(1.0, ((ends[:, 1] / step).max() - (ends[:, 0] / step).min()) / (MOST_ENTRIES - 4))
     if np.all(step == step[0]) and np.all(level == level[0]):
@@ -42,6 +49,47 @@ def tabulated(node: Tabulated, scale: Array, levels: int) -> Table:
     x = np.arange(first, last + 1) * step[:, None]
     counts = _levels(node, x, level[:, None], levels).astype(np.int16 if levels < 2**15 else np.int32)
     return Table(counts, first, levels, step)
+
+
+Ends = tuple[Array, Array, Array]
+
+
+def _square(level: Array, levels: int, most: Array) -> Ends:
+    """Where the square reaches its scale on both sides, and the slope there."""
+    edge = np.sqrt(level * levels)
+    return -edge, edge, 2 * edge
+
+
+def _inverse_root(level: Array, levels: int, most: Array) -> Ends:
+    """From where it comes down from its scale to where it is half a level, or nothing comes; it is steepest first."""
+    low = (level * levels) ** -2.0
+    return low, np.maximum(np.minimum((level / 2) ** -2.0, most), 2 * low), (level * levels) ** 3 / 2
+
+
+_BY_SCALE: Mapping[str, Callable[[Array, int, Array], Ends]] = {"square": _square, "inverse_root": _inverse_root}
+"""Functions that are steep or wide wherever their values are large: first and last input, and the largest slope."""
+
+
+def largest_sum(node: Tabulated, scales: Scales, graph: Graph) -> Array | float:
+    """The most that the neurons of each row of a table get, as all before them send at most their scale."""
+    found = _bound(node.inputs[0], scales, graph) if node.function in _BY_SCALE else None
+    if found is None:
+        return np.inf
+    high = found[1][0]
+    return np.asarray(high.reshape(len(high), -1).max(axis=1) if np.size(scales[node.name]) > 1 else high.max())
+
+
+def _bound(name: str, scales: Scales, graph: Graph) -> tuple[Array, Array] | None:
+    """The least and largest value of a node for what rectifiers send; None where it reads other things."""
+    node = graph.nodes[name]
+    if isinstance(node, ReLU):
+        top = np.broadcast_to(scales[name], (1, *graph.shapes[name])).astype(np.float64)
+        return np.zeros_like(top), top
+    below = [_bound(source, scales, graph) for source in node.inputs]
+    known = [ends for ends in below if ends is not None]
+    if not isinstance(node, LinearNode) or not known or len(known) < len(below):
+        return None
+    return linear_bounds(node, known, graph.input_shapes(name))
 
 
 def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Array:
@@ -81,7 +129,8 @@ def table_errors(network: SpikingNetwork, graph: Graph) -> dict[str, float]:
             ends = (table.first + np.arange(table.counts.shape[1] + 1) - 0.5) * table.step[:, None]
             far = np.linspace(-_REACH, _REACH + 2 * float(scale.max()), 1601)
             x = np.concatenate([ends, np.broadcast_to(far, (len(ends), len(far)))], axis=1)
-            exact = np.minimum(node.apply(x if node.most is None else np.minimum(x, node.most)), scale)
+            most = ends[:, -1:] if node.function in _BY_SCALE else np.inf if node.most is None else node.most
+            exact = np.minimum(node.apply(np.minimum(x, most)), scale)
             for beside in (-1e-6, 1e-6):
                 index = table.place(np.floor(x / table.step[:, None] + 0.5 + beside))
                 values = np.take_along_axis(table.counts, index, axis=1) * (scale / table.levels)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snntoolbox.conversion.thresholds.comparisons import Comparisons
-from snntoolbox.conversion.thresholds.thresholds import Scales, activation_histograms, chosen_scales
+from snntoolbox.conversion.thresholds.thresholds import Choice, Scales, activation_histograms, chosen_scales
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import ReLU
+from snntoolbox.ir.node import Array, LinearNode, Node
+from snntoolbox.ir.nodes import ReLU, Tabulated
 
 if TYPE_CHECKING:
     from snntoolbox.engine.histograms import ChannelHistogram
@@ -23,6 +24,9 @@ GRID = np.geomspace(0.03, 1.0, 120)
 
 SMALLER = np.geomspace(0.003, 0.0291, 78)
 """More of them where samples count alike: some may be far larger than the rest."""
+
+FACTORS = np.geomspace(0.5, 64.0, 200)
+"""Scales of inverse roots that are tried, as multiples of that of the mean of all mean squares."""
 
 MOST_LEVELS = 255
 """With more levels nothing saturates that mattered, and the scale is that for so many."""
@@ -40,6 +44,10 @@ class MMSEThresholds:
     grid search; here with v0, per channel, from streamed histograms.) `initial` is v0, in thresholds. Neurons that are
     `refractory` for k steps fire n times where ``a / s >= (n - v0) / (T - k (n - 1))``, at most once in k + 1 steps:
     what is chosen is the activation s / (k + 1) at that rate.
+
+    Where values of the mean square v are divided by ``sqrt(v + epsilon)``, what is chosen is the scale of the factor
+    with the least error of the products, so an error counts v times: rows that are almost empty have the largest
+    factors, and these matter least.
 
     With `alike` no few samples decide for all, however large their activations are (`SampleWeights`); the values of a
     layer that is only read through max pooling are the maxima, and rectifiers that compare get its scale, see
@@ -62,19 +70,44 @@ class MMSEThresholds:
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
-        if not self.alike:
-            histograms = activation_histograms(graph, x, self.batch_size, progress)
-            return chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
-        comparisons = Comparisons.of(graph)
-        rectifiers = [n for n, node in graph.nodes.items() if isinstance(node, ReLU) and n not in comparisons.sources]
-        places = {name: comparisons.read.get(name, name) for name in rectifiers}
-        histograms = activation_histograms(graph, x, self.batch_size, progress, True, places)
-        chosen = chosen_scales(graph, histograms, lambda name: self.choose, self.per_channel)
-        return comparisons.tied(graph, chosen)
+        comparisons = Comparisons.of(graph) if self.alike else None
+        inverse = {n: node.inputs[0] for n, node in graph.nodes.items() if _divides(node)}
+        rectifiers = [n for n, node in graph.nodes.items() if isinstance(node, ReLU)]
+        read: Mapping[str, str] = {}
+        if comparisons:
+            rectifiers, read = [n for n in rectifiers if n not in comparisons.sources], comparisons.read
+        places = {name: inverse.get(name, read.get(name, name)) for name in rectifiers}
+        histograms = activation_histograms(graph, x, self.batch_size, progress, self.alike, places)
+
+        def choice(name: str) -> Choice:
+            if name not in inverse:
+                return self.choose
+            return partial(self.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
+
+        chosen = chosen_scales(graph, histograms, choice, self.per_channel)
+        return comparisons.tied(graph, chosen) if comparisons else chosen
+
+    @property
+    def _levels(self) -> int:
+        return min(self.steps, MOST_LEVELS) if self.alike else self.steps
+
+    def choose_inverse(self, squares: ChannelHistogram, epsilon: float) -> Array:
+        """The scale of the inverse root of mean squares plus epsilon that is best for what is multiplied with it."""
+        centres, scales = squares.centres(), np.zeros(len(squares.counts))
+        for channel, counts in enumerate(squares.counts.numpy()):
+            filled = np.flatnonzero(counts)[::-1]
+            filled = filled[filled > 0] if filled.any() else filled  # what is in the first bin is next to nothing
+            if len(filled):
+                mean = centres[channel, filled]
+                tried = FACTORS / np.sqrt(np.average(mean, weights=counts[filled]))
+                weights = counts[filled] * np.maximum(mean - epsilon, 0)
+                error = squared_errors(mean**-0.5, weights, tried, self._levels, self.initial)
+                scales[channel] = tried[error.argmin()]
+        return scales
 
     def choose(self, histogram: ChannelHistogram) -> Array:
         """The best scale of each channel, 0 for one that never fired."""
-        centres, steps = histogram.centres(), min(self.steps, MOST_LEVELS) if self.alike else self.steps
+        centres, steps = histogram.centres(), self._levels
         scales = np.zeros(len(centres))
         shares = np.concatenate([SMALLER if self.alike else [], GRID, SLOWER if self.refractory else []])
         for channel, counts in enumerate(histogram.counts.numpy()):
@@ -87,6 +120,15 @@ class MMSEThresholds:
                 )  # fmt: skip
                 scales[channel] = tried[error.argmin()]
         return scales
+
+
+def _divides(node: Node) -> bool:
+    return isinstance(node, Tabulated) and node.function == "inverse_root"
+
+
+def _added(mean: Node) -> float:
+    """What a node adds to all its values."""
+    return float(np.max(mean.bias)) if isinstance(mean, LinearNode) and mean.bias is not None else 0.0
 
 
 def squared_errors(

@@ -12,7 +12,7 @@ from snntoolbox.conversion.thresholds.sample_weights import SampleWeights
 from snntoolbox.errors import ConversionError, DataError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.node import Array, LinearNode, Shape
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import (
     Add,
     AveragePool,
@@ -26,6 +26,7 @@ from snntoolbox.ir.nodes import (
     ReLU,
     Scale,
     Sparse,
+    Tabulated,
 )
 
 if TYPE_CHECKING:
@@ -127,14 +128,20 @@ def chosen_scales(
     A channel that never fired, or not above the rounding errors of float32, gets its layer's scale, and such a layer 1.
     An upper bound of the rectifier bounds its scale.
     """
-    noise = _ROUNDING * max((float(h.maximum.max()) for h in histograms.values()), default=0.0)
+    usual = [h for name, h in histograms.items() if not _of_own_size(graph.nodes[name])]
+    noise = _ROUNDING * max((float(h.maximum.max()) for h in usual), default=0.0)
     scales = {}
     for name, histogram in histograms.items():
         choose = choice(name)
         pooled = choose(histogram.pooled())
         own = choose(histogram) if per_channel else pooled
-        scales[name] = _bounded(graph, name, _filled(own, float(pooled[0]), noise))
+        above = 0.0 if _of_own_size(graph.nodes[name]) else noise
+        scales[name] = _bounded(graph, name, _filled(own, float(pooled[0]), above))
     return scales
+
+
+def _of_own_size(node: Node) -> bool:
+    return isinstance(node, Tabulated) and node.of_own_size
 
 
 def completed(graph: Graph, scales: Scales) -> Scales:
@@ -178,10 +185,13 @@ class ModelBasedThresholds:
         scales: dict[str, Array] = {}
         for name, node in graph.nodes.items():
             inputs = [bounds[i] for i in node.inputs]
+            if _of_own_size(node):
+                told = "has no bound that follows from weights, as it divides by its samples' own values"
+                raise ConversionError(told, layer=node.label, hint="give calibration data")
             if isinstance(node, Input):
                 bounds[name] = (np.full((1, *node.shape), self.low), np.full((1, *node.shape), self.high))
             elif isinstance(node, LinearNode):
-                bounds[name] = _linear_bounds(node, inputs, graph.input_shapes(name))
+                bounds[name] = linear_bounds(node, inputs, graph.input_shapes(name))
             elif isinstance(node, Multiply):
                 ends = [a * b for a in inputs[0] for b in inputs[1]]
                 bounds[name] = (np.minimum.reduce(ends), np.maximum.reduce(ends))
@@ -206,9 +216,10 @@ def _bounded(graph: Graph, name: str, scale: Array) -> Array:
     return node.bounded(shaped) if isinstance(node, ReLU) else shaped
 
 
-def _linear_bounds(
+def linear_bounds(
     node: LinearNode, inputs: list[tuple[Array, Array]], shapes: tuple[Shape, ...]
 ) -> tuple[Array, Array]:
+    """The least and largest value of a linear node for inputs between these."""
     lows, highs = [g[0] for g in inputs], [g[1] for g in inputs]
     if not isinstance(node, _SIGNED):
         return _bounds_by_synapses(node, lows, highs, shapes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from snntoolbox.frontends import maps
+from snntoolbox.frontends import maps, normalising
 from snntoolbox.frontends.attention import mask_read
 from snntoolbox.frontends.functions import clipped, elu, extreme, leaky_relu, of_source, softmax
 from snntoolbox.frontends.keras.call import KerasCall, constant
@@ -181,6 +181,8 @@ _TABLE: dict[str, Callable[[KerasCall], str]] = {
     "Divide": divide,
     "TrueDivide": divide,
     "Negative": negative,
+    "Sqrt": lambda call: normalising.root(call, call.source()),
+    "Rsqrt": lambda call: normalising.root(call, call.source(), inverse=True),
     "Matmul": matmul,
     "Square": square,
     "Power": power,

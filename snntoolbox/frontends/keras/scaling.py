@@ -1,9 +1,10 @@
-"""Layers that scale and shift: batch normalisation, input normalisation, rescaling."""
+"""Layers that scale and shift: by statistics that are kept, by numbers, or by the sample's own values."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from snntoolbox.frontends import normalising
 from snntoolbox.frontends.keras.call import KerasCall, constant
 from snntoolbox.frontends.layer_call import Refusal
 from snntoolbox.ir.node import Array
@@ -64,9 +65,50 @@ def layer_scale(call: KerasCall) -> str:
     return call.builder.affine(call.name, call.source(), call.weight("variable", "gamma"), constant(0.0), call.origin)
 
 
+def layer_norm(call: KerasCall) -> str:
+    """Over one or several axes, with a gain and a shift for each of their values."""
+    if call.config.get("rms_scaling"):
+        raise Refusal("rms_scaling divides by the deviation, not by the root of the mean square: use RMSNormalization")
+    axes = call.axes(call.config.get("axis", -1))
+    gain = _along(call, axes, "gamma") if call.config.get("scale", True) else None
+    shift = _along(call, axes, "beta") if call.config.get("center", True) else None
+    return normalising.normalised(call, call.source(), axes, float(call.config.get("epsilon", 1e-3)), gain, shift)
+
+
+def rms_norm(call: KerasCall) -> str:
+    """The same without the mean and the shift."""
+    axes, epsilon = call.axes(call.config.get("axis", -1)), float(call.config.get("epsilon", 1e-6))
+    return normalising.normalised(call, call.source(), axes, epsilon, _along(call, axes, "scale"), centred=False)
+
+
+def _along(call: KerasCall, axes: tuple[int, ...], name: str) -> Array:
+    """A weight with a value for each of those along these axes, with the rank of the sample."""
+    value, shape = call.weight(name), call.shape()
+    if value.shape != tuple(shape[a] for a in axes):
+        raise Refusal(f"its weight '{name}' of shape {value.shape} does not fit the axes {axes} of {shape}")
+    return value.reshape([n if a in axes else 1 for a, n in enumerate(shape)])
+
+
+def group_norm(call: KerasCall) -> str:
+    """Over all axes but the channels, and the channels of each group."""
+    axis, shape = call.axis(call.config.get("axis", -1)), call.shape()
+    groups = int(call.config.get("groups", 32))
+    gain = call.weight("gamma") if call.config.get("scale", True) else None
+    shift = call.weight("beta") if call.config.get("center", True) else None
+    order = (axis, *(a for a in range(len(shape)) if a != axis))
+    first = call.builder.permute(f"{call.name}_channels_first", call.source(), order, call.origin)
+    groups, epsilon = shape[axis] if groups == -1 else groups, float(call.config.get("epsilon", 1e-3))
+    inner = normalising.grouped(call, first, groups, epsilon, gain, shift)
+    back = [order.index(a) for a in range(len(shape))]
+    return call.builder.permute(f"{call.name}_channels_back", inner, back, call.origin)
+
+
 HANDLERS = {
     "BatchNormalization": batch_norm,
     "Normalization": normalization,
     "Rescaling": rescaling,
     "LayerScale": layer_scale,
+    "LayerNormalization": layer_norm,
+    "RMSNormalization": rms_norm,
+    "GroupNormalization": group_norm,
 }

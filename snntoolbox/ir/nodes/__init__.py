@@ -6,6 +6,7 @@ from snntoolbox.ir.nodes.elementwise import Elementwise
 from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape, Take
 from snntoolbox.ir.nodes.multiplying import Multiply
 from snntoolbox.ir.nodes.nonlinear import Floor, Input, MaxPool, ReLU, Softmax
+from snntoolbox.ir.nodes.normalising import Normalise, RootMeanSquare
 from snntoolbox.ir.nodes.summing import Add, AveragePool, Mean
 from snntoolbox.ir.nodes.tabulated import Tabulated
 from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
@@ -13,7 +14,7 @@ from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
 NODE_TYPES: dict[str, type[Node]] = {
     t.__name__: t
     for t in (
-        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise, Tabulated, Multiply),
+        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise, Tabulated, Multiply, Normalise, RootMeanSquare),
         *(Dense, Conv, Scale, Sparse),
         *(Add, AveragePool, Mean),
         *(Reshape, Permute, Take, Pad, Concat, Delay),
@@ -35,10 +36,12 @@ __all__ = [
     "Mean",
     "MovingNode",
     "Multiply",
+    "Normalise",
     "Pad",
     "Permute",
     "ReLU",
     "Reshape",
+    "RootMeanSquare",
     "Scale",
     "Softmax",
     "Sparse",

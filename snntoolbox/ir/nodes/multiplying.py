@@ -9,7 +9,12 @@ from snntoolbox.ir.node import Array, Node, Shape
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Multiply(Node):
-    """``x * y``, value by value, of two inputs of one shape; one input may come twice."""
+    """``x * y``, value by value, of two inputs of one shape; one input may come twice.
+
+    With `whole` a conversion rounds nothing of the second: what is constant or analogue in it gets its own neurons.
+    """
+
+    whole: bool = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of both."""

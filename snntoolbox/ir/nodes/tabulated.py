@@ -12,12 +12,20 @@ from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 from snntoolbox.ir.nodes.nonlinear import ReLU
 
+SMALLEST = 1e-30
+"""Far below the mean square of any values that matter, and a float32."""
+
 TABULATED: Mapping[str, Callable[[Array], Array]] = {
     **FUNCTIONS,
     "exp": lambda x: np.exp(np.minimum(x, 80.0)),
     "inverse": lambda x: 1 / np.maximum(x, 1.0),
+    "square": lambda x: x * x,
+    "inverse_root": lambda x: 1 / np.sqrt(np.maximum(x, SMALLEST)),
 }
-"""The functions that tables have: the smooth ones, and what softmax is made of, the inverse from 1 on."""
+"""The functions that tables have: the smooth ones, and what softmax and normalisation are made of.
+
+The inverse is that from 1 on, the inverse of the root that from `SMALLEST` on.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +43,11 @@ class Tabulated(ReLU):
     def of_input(self) -> bool:
         """It rectifies the function."""
         return False
+
+    @property
+    def of_own_size(self) -> bool:
+        """Whether its values are large or small whatever size others have: squares, and what divides by a root."""
+        return self.function in ("square", "inverse_root")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
@@ -54,7 +67,7 @@ class Tabulated(ReLU):
         """The least and largest value for inputs between; no function turns more than once."""
         ends = self.apply(low), self.apply(high)
         turn = self.apply(np.clip(lowest(self.function), low, high))
-        return np.minimum(*ends), np.maximum(np.maximum(*ends), turn)
+        return np.minimum.reduce([*ends, turn]), np.maximum.reduce([*ends, turn])
 
 
 @cache

@@ -101,6 +101,13 @@ WEIGHTED = [
     *(Case("BatchNormalization", s, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 0.5, 3)}, a, o)
       for s in ((4,), (4, 5), IMAGE) for a, o in (({}, ALL), ({"epsilon": 0.1}, (9, 14)))),
     Case("BatchNormalization", IMAGE, {"g": (4,), "b": (4,), "m": (4,), "v": floats(1, 2, 3, 4)}, {"momentum": 0.1}),
+    Case("LayerNormalization", IMAGE, {"g": (6,), "b": (6,)}, {}, (17, 26), kinds=("Normalise", "Scale")),
+    Case("LayerNormalization", IMAGE, {"g": (7, 6)}, {"axis": 2, "epsilon": 0.1}, (17,)),
+    Case("RMSNormalization", (4, 5), {"g": (5,)}, {"epsilon": 0.1}, (23,)),
+    Case("GroupNormalization", IMAGE, {"g": (2,), "b": (2,)}, {"num_groups": 2}, (18,)),
+    Case("GroupNormalization", IMAGE, {"g": (4,), "b": (4,)}, {"num_groups": 2, "epsilon": 0.1}, (21,)),
+    *(Case("InstanceNormalization", s, {"g": (4,), "b": (4,)}, a, (7, 22))
+      for s, a in ((IMAGE, {}), ((4, 5), {"epsilon": 0.1}))),
 ]  # fmt: skip
 
 POOLS = [
@@ -312,6 +319,27 @@ def test_functions_written_out(how, build, compare):
     model = build(nodes, x=IMAGE, weights={k: w for k, w in weights.items() if k in read}, opset=13)
     graph = compare(model, x=[F32(np.random.default_rng(0).normal(size=(3, *IMAGE)) * 4)])
     assert [n.function for n in graph.nodes.values() if n.kind == "Elementwise"] == [function]
+
+
+NORMALISED = {
+    "layer norm": [("ReduceMean", "x", "m", {"axes": [-1]}), ("Sub", "x m", "c", {}), ("Pow", "c two", "s", {}),
+                   ("ReduceMean", "s", "v", {"axes": [-1]}), ("Add", "v small", "e", {}), ("Sqrt", "e", "r", {}),
+                   ("Div", "c r", "y", {})],
+    "rms norm": [("Mul", "x x", "s", {}), ("ReduceMean", "s", "v", {"axes": [2, 3]}), ("Add", "v small", "e", {}),
+                 ("Pow", "e half", "r", {}), ("Div", "one r", "i", {}), ("Mul", "i x", "y", {})],
+    "rms norm, reciprocal": [("Pow", "x two", "s", {}), ("ReduceMean", "s", "v", {"axes": [1]}),
+                             ("Sqrt", "v", "r", {}), ("Reciprocal", "r", "i", {}), ("Mul", "x i", "y", {})],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", NORMALISED)
+def test_normalisations_written_out(how, build, compare):
+    weights = {"two": scalar(2), "small": scalar(1e-3), "half": scalar(0.5), "one": scalar(1)}
+    read = {name for _, inputs, _, _ in NORMALISED[how] for name in inputs.split()}
+    model = build(NORMALISED[how], x=IMAGE, weights={k: w for k, w in weights.items() if k in read}, opset=13)
+    kinds = [n.kind for n in compare(model).nodes.values()]
+    assert kinds.count("Normalise") == 1
+    assert not {"Multiply", "RootMeanSquare", "Mean", "Add"} & {*kinds}  # a mean taken off is part of it
 
 
 def test_the_largest_of_several(build, compare):

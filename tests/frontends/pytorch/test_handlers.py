@@ -43,6 +43,9 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
                 if layer.affine:
                     layer.weight.normal_(generator=generator)
                     layer.bias.normal_(generator=generator)
+            if isinstance(layer, nn.LayerNorm | nn.RMSNorm | nn.GroupNorm | nn.modules.instancenorm._InstanceNorm):
+                for parameter in layer.parameters():
+                    parameter.normal_(generator=generator)
     return module
 
 
@@ -83,6 +86,10 @@ def _written(x):
     y[:, 0] = 5
     y[:, :, 1] = x[:, :, 0]
     return y
+
+
+def _written_norm(c):
+    return c / torch.sqrt(c.pow(2).mean(-1, keepdim=True) + 1e-5)
 
 
 def _placed(x):
@@ -182,6 +189,20 @@ CASES = {
     "batch_norm_plain": (of(nn.BatchNorm2d, 4, affine=False, eps=0.1), IMAGE),
     "batch_norm_1d": (of(nn.BatchNorm1d, 6), (6,)),
     "batch_norm_sequence": (of(nn.BatchNorm1d, 4), (4, 5)),
+    "instance_norm_tracked": (of(nn.InstanceNorm2d, 4, track_running_stats=True), IMAGE),
+    "instance_norm": (of(nn.InstanceNorm2d, 4, affine=True), IMAGE),
+    "instance_norm_sequence": (of(nn.InstanceNorm1d, 4, eps=0.1), (4, 5)),
+    "group_norm": (of(nn.GroupNorm, 2, 4), IMAGE),
+    "group_norm_vector": (of(nn.GroupNorm, 2, 6, eps=0.2), (6,)),
+    "layer_norm": (of(nn.LayerNorm, 7), IMAGE),
+    "layer_norm_axes": (of(nn.LayerNorm, (9, 7), eps=0.1), IMAGE),
+    "layer_norm_bare": (of(nn.LayerNorm, 7, elementwise_affine=False), IMAGE),
+    "rms_norm": (of(nn.RMSNorm, 7), IMAGE),
+    "rms_norm_axes": (of(nn.RMSNorm, (9, 7), eps=0.3), IMAGE),
+    "layer_norm_written": (fn(lambda s, x: _written_norm(x - x.mean(-1, keepdim=True))), IMAGE),
+    "rms_norm_written": (fn(lambda s, x: x * torch.rsqrt((x * x).mean((2, 3), True) + 0.1)), IMAGE),
+    "rms_norm_reciprocal": (fn(lambda s, x: torch.reciprocal((x.square().mean(1, True) + 1).sqrt()) * x), IMAGE),
+    "rms_norm_power": (fn(lambda s, x: x * (x**2).mean(1, keepdim=True) ** -0.5 + x**1), IMAGE),
     # activations
     "relu": (of(nn.ReLU), IMAGE),
     "relu_functional": (fn(lambda s, x: F.relu(x)), IMAGE),
@@ -380,7 +401,8 @@ def test_smooth_function(name):
 
 
 @pytest.mark.parametrize("name", ["silu", "hardswish", "selu", "gelu", "leaky_relu", "hardsigmoid", "clamp",
-                                  "conv_transpose2d_groups", "maximum_spread"])  # fmt: skip
+                                  "conv_transpose2d_groups", "maximum_spread", "layer_norm", "rms_norm",
+                                  "group_norm"])  # fmt: skip
 def test_decomposed_function(name):
     make = SMOOTH[name][0] if name in SMOOTH else CASES[name][0]
     torch.manual_seed(4)

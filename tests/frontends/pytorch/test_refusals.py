@@ -40,9 +40,15 @@ ALONE = {
     "softplus with beta 2.0": (nn.Softplus(2.0), (4,)),
     "thresholds from 16": (nn.Softplus(1.0, 3.0), (4,)),
     "jumps at its threshold of 0.1": (nn.Threshold(0.1, 20.0), (4,)),
-    "normalisation by": (nn.LayerNorm(4), (4,)),
-    "normalisation by the sample's": (nn.GroupNorm(2, 4), (4, 3)),
-    "normalisation by the sample's own values": (nn.InstanceNorm1d(4), (4, 3)),
+    "divided by the root of its own mean square": (Function(lambda s, x: torch.sqrt(x)), (4,)),
+    "root of its own mean square: normalisation": (
+        Function(lambda s, x: torch.rsqrt((x * x).mean(-1) + 1)),
+        (3, 4),
+    ),
+    "a division by an activation": (
+        Function(lambda s, x: x.relu() / torch.sqrt((x * x).mean(-1, keepdim=True) + 1)),
+        (4,),
+    ),
     "embedding": (nn.Embedding(5, 3), (4,)),
     "recurrent layer": (nn.LSTM(3, 2, batch_first=True), (4, 3)),
     "statistics of the batch": (nn.BatchNorm1d(4, track_running_stats=False), (4,)),
@@ -150,9 +156,9 @@ def test_predict_checks_its_data(x):
 
 
 def test_a_refusal_lists_what_is_refused_and_says_what_smooth_functions_will_need():
-    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.LayerNorm(4), nn.GELU(), nn.Linear(4, 4), nn.GELU())
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.Softshrink(), nn.GELU(), nn.Linear(4, 4), nn.GELU())
     with pytest.raises(UnsupportedError) as caught:
         TorchFrontend().parse(TorchFrontend().open(model.eval(), input_shape=(4,)))
-    assert [o.layer for o in caught.value.offenders] == ["2 (pytorch LayerNorm)"]
+    assert [o.layer for o in caught.value.offenders] == ["2 (pytorch Softshrink)"]
     for told in ("1 (pytorch Sigmoid) will", "approximate = sigmoid", "3 (pytorch GELU) and 1 more will", WINDOWS):
         assert told in caught.value.hint

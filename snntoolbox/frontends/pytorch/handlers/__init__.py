@@ -10,6 +10,7 @@ from snntoolbox.frontends.pytorch.handlers import (
     attending,
     joining,
     moving,
+    normalising,
     pooling,
     quantised,
     recurrent,
@@ -18,7 +19,11 @@ from snntoolbox.frontends.pytorch.handlers import (
 )
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {}
-for _family in (activations, arithmetic, attending, joining, moving, pooling, quantised, recurrent, resizing, weighted):
+_FAMILIES = (
+    *(activations, arithmetic, attending, joining, moving, normalising, pooling, quantised, recurrent, resizing),
+    weighted,
+)
+for _family in _FAMILIES:
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
         raise RuntimeError(f"two handlers for {sorted(_double)}")
     HANDLERS.update(_family.HANDLERS)
@@ -27,7 +32,7 @@ for _family in (activations, arithmetic, attending, joining, moving, pooling, qu
 SIZE_READERS = frozenset(
     {
         *("view", "reshape", "_unsafe_view", "unflatten", "expand", "broadcast_to", "repeat", "tile"),
-        *("slice", "slice_scatter"),
+        *("slice", "slice_scatter", "native_group_norm"),
     }
 )
 
@@ -43,6 +48,7 @@ ANY_BATCH_AXIS = frozenset(
         *("linear", "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "neg"),
         *("negative", "mean", "sum", "relu", "relu6", "sigmoid", "tanh", "hardtanh", "clamp", "clamp_min", "clip"),
         *("leaky_relu", "hardsigmoid", "hardswish", "gelu", "silu", "elu", "softplus", "softmax", "log_softmax"),
+        *("layer_norm", "rms_norm", "pow", "square", "sqrt", "rsqrt"),
     }
 )
 

@@ -1,0 +1,142 @@
+"""Normalisation by a sample's own values, as layers of several frameworks and as models write it out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from snntoolbox.frontends.layer_call import Activation, LayerCall, Refusal
+from snntoolbox.ir.node import Array, LinearNode, Node
+from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, RootMeanSquare, Scale, Take
+
+# -- layers ---------------------------------------------------------------------------------------------------------
+
+
+def normalised(
+    call: LayerCall,
+    source: str,
+    axes: Sequence[int],
+    epsilon: float,
+    gain: Array | None = None,
+    shift: Array | None = None,
+    *,
+    centred: bool = True,
+) -> str:
+    """``gain * c / sqrt(mean(c^2) + epsilon) + shift`` over axes of the sample, c being ``x - mean(x)`` or x itself.
+
+    Gain and shift broadcast to the sample by numpy's rules.
+    """
+    if not 0 <= epsilon < math.inf:
+        raise Refusal(f"its epsilon {epsilon} is not a finite number from 0 on")
+    found = tuple(sorted(axes))
+    node = Normalise(
+        name=call.name, inputs=(source,), axes=found, epsilon=float(epsilon), centred=centred, origin=call.origin
+    )
+    return _shifted(call, call.builder.add(node), gain, shift)
+
+
+def grouped(
+    call: LayerCall, source: str, groups: int, epsilon: float, gain: Array | None = None, shift: Array | None = None
+) -> str:
+    """The normalisation of samples (channels, *space) over the space and channels of each group.
+
+    Gain and shift have one value for each channel.
+    """
+    shape = call.shape(source)
+    if not shape or groups < 1 or shape[0] % groups:
+        raise Refusal(f"{groups} groups of the channels of samples of shape {shape}")
+    for values in (gain, shift):
+        if values is not None and np.shape(values) != shape[:1]:
+            raise Refusal(f"its parameters of shape {np.shape(values)} do not fit {shape[0]} channels")
+    parts = (groups, shape[0] // groups, *shape[1:])
+    apart = call.builder.reshape(f"{call.name}_groups", source, parts, call.origin)
+    inner = normalised(call, apart, range(1, len(parts)), epsilon)
+    whole = call.builder.reshape(f"{call.name}_channels", inner, shape, call.origin)
+    column = (-1, *(1,) * (len(shape) - 1))
+    return _shifted(call, whole, *(None if v is None else np.reshape(v, column) for v in (gain, shift)))
+
+
+def _shifted(call: LayerCall, source: str, gain: Array | None, shift: Array | None) -> str:
+    if gain is shift is None:
+        return source
+    return call.builder.affine(f"{call.name}_affine", source, gain, shift, call.origin)
+
+
+# -- written out ----------------------------------------------------------------------------------------------------
+
+_UNREAD = "a root has a spiking form only where a value is divided by the root of its own mean square: normalisation"
+
+
+def root(call: LayerCall, source: str, *, inverse: bool = False) -> str:
+    """The root of a mean square plus a constant, by which what was squared is divided, or 1 over it."""
+    found = found_root(call, source, inverse=inverse)
+    if found is None:
+        raise Refusal(_UNREAD)
+    return found
+
+
+def found_root(call: LayerCall, source: str, *, inverse: bool) -> str | None:
+    """The same; None where the source is no mean square of one value along axes that are kept."""
+    node, epsilon = call.builder.node(source), 0.0
+    while isinstance(node, Scale | Add) and len(node.inputs) == 1 and _only_shifts(node):
+        epsilon += 0.0 if node.bias is None else float(node.bias.ravel()[0])
+        node = call.builder.node(node.inputs[0])
+    if not isinstance(node, Mean) or not node.keepdims or node.summed or node.bias is not None:
+        return None
+    squares = call.builder.node(node.inputs[0])
+    if not isinstance(squares, Multiply) or len({*squares.inputs}) > 1 or not 0 <= epsilon < math.inf:
+        return None
+    made = RootMeanSquare(
+        name=call.name, inputs=squares.inputs[:1], axes=node.axes, epsilon=epsilon, inverse=inverse, origin=call.origin
+    )
+    return call.builder.add(made)
+
+
+def inverted(call: LayerCall, source: str) -> str:
+    """1 over the root of a mean square."""
+    node = call.builder.node(source)
+    if not isinstance(node, RootMeanSquare) or node.inverse:
+        raise Refusal("a division by an activation is not supported")
+    return call.builder.add(replace(node, name=call.name, inverse=True, origin=call.origin))
+
+
+def _only_shifts(node: LinearNode) -> bool:
+    """Whether a node adds one number and does nothing else."""
+    same = isinstance(node, Add) and node.factors == (1.0,)
+    same = same or (isinstance(node, Scale) and bool(np.all(node.gain == 1)))
+    return same and (node.bias is None or bool(np.all(node.bias == node.bias.ravel()[0])))
+
+
+def divided(call: LayerCall, dividend: str, divisor: str, *, inverse: bool = False) -> str | None:
+    """The normalisation that divides a value by the root of its mean square, or multiplies it with its `inverse`.
+
+    None where that is not what the divisor is.
+    """
+    node: Node = call.builder.node(divisor)
+    if not isinstance(node, RootMeanSquare) or node.inverse != inverse or node.inputs != (dividend,):
+        return None
+    centred = _centred(call, dividend, node.axes)
+    return normalised(call, centred or dividend, node.axes, node.epsilon, centred=centred is not None)
+
+
+def _centred(call: LayerCall, name: str, axes: Sequence[int]) -> str | None:
+    """What a value is less its own mean over these axes; None where it is no such difference."""
+    node = call.builder.node(name)
+    if not isinstance(node, Add) or node.factors != (1.0, -1.0) or node.bias is not None:
+        return None
+    source, other = node.inputs
+    mean = call.builder.node(other)
+    while isinstance(mean, Take) and not any(mean.indices):
+        mean = call.builder.node(mean.inputs[0])
+    if not isinstance(mean, Mean) or mean.inputs != (source,) or {*mean.axes} != {*axes}:
+        return None
+    return source if mean.keepdims and not mean.summed and mean.bias is None else None
+
+
+def multiplied(call: LayerCall, first: Activation, second: Activation) -> str | None:
+    """The product of a value and the inverse root of its mean square, in either order; None where it is no such."""
+    found = divided(call, first.name, second.name, inverse=True)
+    return divided(call, second.name, first.name, inverse=True) if found is None else found
