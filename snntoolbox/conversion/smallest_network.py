@@ -24,8 +24,10 @@ from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Input, MaxPool, Multiply, Tabulated
 from snntoolbox.ir.tabulating import Table
 
-CELLS, POOL, PRODUCT = "the neurons", "max pooling", "a product of activations"
+CELLS, POOL, LATER = "the neurons", "max pooling", "a factor"
+PRODUCT = "a product of activations"
 _SHAPE = (1, 1)
+_ELSE = "products of activations or smooth functions"
 _PARTS: dict[str, type[Node]] = {"pools": MaxPool, "products": Multiply, "tables": Tabulated}
 """Layers that some models have, by the option that gives the smallest network one."""
 
@@ -66,13 +68,34 @@ def smallest_network(
 def check_unopened(check: Callable[[SpikingNetwork], None], recipe: Recipe, duration: float | None = None) -> None:
     """Ask whether the network of a recipe can be taken, whatever the model is: before it is opened.
 
-    What only some models have is named too where something else is refused already, so that all is told at once.
+    What only some models have is named too where something else is refused already, so that all is told at once; of
+    products and tables, which most have not, the ways out are, where these are others.
     """
     try:
         check(smallest_network(recipe, duration))
     except UnsupportedError:
-        check(smallest_network(recipe, duration, pools=True, samples=True))
+        rest = {"pools": True, "samples": True}
+        try:
+            check(smallest_network(recipe, duration, **rest))
+        except UnsupportedError as error:
+            raise _with_ways_of_others(error, check, recipe, duration) from None
         raise
+
+
+def _with_ways_of_others(
+    error: UnsupportedError, check: Callable[[SpikingNetwork], None], recipe: Recipe, duration: float | None
+) -> UnsupportedError:
+    """A refusal that also tells a way out for models with products and tables, where its own would end in another."""
+    if not recipe.chosen_schedule.multiplies:
+        return error
+    try:
+        check(smallest_network(recipe, duration, pools=True, samples=True, products=True, tables=True))
+    except UnsupportedError as other:
+        own, first = (str(e.hint).split(", or ")[0] for e in (error, other))
+        if own != first:
+            hint = f"{error.hint}; with {_ELSE} between layers: {first}"
+            return UnsupportedError(error.subject, error.offenders, hint=hint)
+    return error
 
 
 def check_planned(
@@ -124,14 +147,24 @@ def _cells(recipe: Recipe, samples: bool) -> Population:
 
 
 def _multiplying(network: SpikingNetwork) -> SpikingNetwork:
-    """With neurons that multiply what the others count, where the schedule does that."""
+    """With neurons that multiply what the others count, where the schedule does that: in their turn, as it has it."""
     first = network.populations[CELLS]
-    assert isinstance(first.neuron, IF)
-    latched = replace(first.neuron, latched=True)
-    nodes = [*network.wiring.nodes.values(), Input(name=PRODUCT, shape=_SHAPE)]
-    own = replace(first, name=PRODUCT, neuron=latched, current=CELLS, latched=CELLS, activation="")
-    wiring = Graph(nodes, [*network.wiring.outputs, PRODUCT])
-    return network.replaced(wiring=wiring, populations=[*network.populations.values(), own])
+    later = replace(first, name=LATER, neuron=_turns_later(first, 1), activation="")
+    neuron = replace(_turns_later(first, 2), latched=True)
+    own = replace(first, name=PRODUCT, neuron=neuron, current=LATER, latched=CELLS, activation="")
+    nodes = [*network.wiring.nodes.values(), *(Input(name=name, shape=_SHAPE) for name in (LATER, PRODUCT))]
+    wiring = Graph(nodes, [*network.wiring.outputs, LATER])
+    return network.replaced(wiring=wiring, populations=[*network.populations.values(), later, own])
+
+
+def _turns_later(population: Population, turns: int) -> IF:
+    """Its neuron, so many windows later."""
+    neuron = population.neuron
+    assert isinstance(neuron, IF)
+    if neuron.window is None:
+        return neuron
+    begin, end = neuron.window
+    return replace(neuron, window=(begin + turns * (end - begin), end + turns * (end - begin)))
 
 
 def _looking_up(network: SpikingNetwork) -> SpikingNetwork:

@@ -99,7 +99,8 @@ class Capabilities:
     def _settings(self, feature: Feature, network: SpikingNetwork) -> list[str]:
         """The settings that make a network without a feature that it has and this backend lacks."""
         lowering = feature.lowered_by
-        lowered = [lowering.setting] if lowering and lowering.helps(self.features) else []
+        gridded = network.grid is not None
+        lowered = [lowering.setting] if lowering and lowering.helps(self.features, gridded=gridded) else []
         return [*filter(None, [feature.way_out(network)]), *lowered]
 
 

@@ -16,16 +16,18 @@ def nobody(layer: Any) -> bool:
 class Lowering:
     """A setting that makes a network without a feature; `more` is what a table adds to it.
 
-    It helps only backends that have the feature named `needs`, if one is.
+    It helps only backends that have the feature named `needs`, if one is; `off_grid`: and networks that are on no grid.
     """
 
     setting: str
     more: str = ""
     needs: str = ""
+    off_grid: bool = False
 
-    def helps(self, held: Set[Feature]) -> bool:
-        """Whether it helps a backend with these features."""
-        return not self.needs or any(feature.name == self.needs for feature in held)
+    def helps(self, held: Set[Feature], *, gridded: bool = False) -> bool:
+        """Whether it helps a backend with these features, for a network that is on a grid or not."""
+        there = not self.needs or any(feature.name == self.needs for feature in held)
+        return there and not (gridded and self.off_grid)
 
 
 @dataclass(frozen=True)

@@ -280,7 +280,9 @@ class FiringWindow(Window):
         Feature(
             "firing windows",
             lowered_by=Lowering(
-                "[conversion] weight_bits = 8: on the integer grid windows become pulses of current", needs=PULSES
+                "[conversion] weight_bits = 8: on the integer grid windows become pulses of current",
+                needs=PULSES,
+                off_grid=True,
             ),
             avoided_by=RATE,
             why_not=ONLY_SCHEDULES,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import snntoolbox as stb
+from snntoolbox.backends.checking import all_capabilities
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.smallest_network import check_planned, check_unopened, smallest_network
@@ -137,6 +138,28 @@ def test_all_is_named_at_once_where_something_is_refused():
         "potentials held for the first steps",
         "max pooling by a gate on spike counts",
     ]
+
+
+@pytest.mark.parametrize("schedule", ["phased", "radix"])
+def test_a_product_comes_in_turn(schedule):
+    """Hardware multiplies what has been counted before, which the smallest network has too."""
+    whole = smallest_network(Recipe(schedule=schedule, weight_bits=8), T, products=True, tables=True)
+    assert not backend_named("verilog").capabilities.missing(whole)
+
+
+def test_a_way_out_holds_for_models_with_products_and_tables_too():
+    """Of the simulators that take windows some have neither, which an unopened model may need."""
+
+    def check(network):
+        backend_named("nest").capabilities.check("nest", network, all_capabilities())
+
+    with pytest.raises(UnsupportedError) as caught:
+        check_unopened(check, Recipe(schedule="phased"), T)
+    assert "simulator = INI or brian2 or pynn.brian2 or pynn.neuron can run all of these, or" in caught.value.hint
+    assert caught.value.hint.endswith("between layers: simulator = INI or brian2 can run all of these")
+    with pytest.raises(UnsupportedError) as caught:
+        check_unopened(check, Recipe(schedule="differential"), T)
+    assert "between layers" not in caught.value.hint
 
 
 def test_layers_of_a_model_are_named_that_need_what_is_refused():

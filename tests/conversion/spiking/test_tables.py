@@ -195,8 +195,11 @@ def test_without_data_thresholds_follow_from_the_weights():
 def test_simulators_without_tables_refuse_them_by_name():
     network = stb.convert(small("tanh"), X, schedule="phased", T=4, weight_bits=8)
     for simulator in ("pynn.brian2", "nest"):
-        with pytest.raises(UnsupportedError, match=r"smooth.*: a table of counts"):
+        with pytest.raises(UnsupportedError, match=r"smooth.*: a table of counts") as caught:
             stb.simulate(network, X, T=4, simulator=simulator)
+        # Not that windows become pulses on the grid, on which it is.
+        assert "simulator = INI or brian2 or verilog can run all of these, or" in str(caught.value)
+        assert "weight_bits" not in str(caught.value)
 
 
 def test_a_rectifier_beside_a_table_is_corrected_alone():
