@@ -83,7 +83,9 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     units |= {r.name: before[r.name] / r.scale for r in placed.readouts}
     parts: list[Population | Readout] = [*placed.populations.values(), *placed.readouts]
     for part in (p for p in parts if unknown.isdisjoint(_currents_of(p))):
-        unit, allowed = units[part.name], slack[part.current] + 0.5
+        # Where weights are integers as they are, thresholds are rounded, which is half of the bias at most.
+        own = 0.0 if part.bias is None else 0.5 * np.abs(part.bias / units[part.name])
+        unit, allowed = units[part.name], slack[part.current] + 0.5 + own
         if isinstance(part, Population) and part.latched is not None:
             one, other = np.abs(brought[part.current]), np.abs(brought[part.latched])
             factors = slack[part.current] * other + (one + slack[part.current]) * slack[part.latched]

@@ -3,6 +3,10 @@
 Per output channel c the threshold becomes an integer theta_c and every incoming weight round(theta_c w). Choosing the
 threshold first keeps it exact: theta_c = floor((2^(bits-1) - 1) / max|w|). Bias and start potential are rounded to the
 same grid; pooling divisors are moved into the weights.
+
+Where the weights of a channel lie on a grid of their own, w = k_c q with integers q that fit the bits, they become q,
+and it is the threshold that is rounded: theta_c = round(1 / k_c). While no |w| is above 1 that is no further from any
+weight than the other rounding may be, half a unit. What is read out has no threshold, so that nothing is rounded there.
 """
 
 from __future__ import annotations
@@ -114,16 +118,24 @@ class Quantize:
             # A raised channel fits to within rounding.
             theta = np.where(channels > 0, np.floor(self.limit / channels * (1 + 1e-12)), spare)
         theta = np.minimum(theta, LARGEST_THRESHOLD) if self.threshold is None else np.full_like(theta, self.threshold)
-        current = part.scaled(theta, nodes)
+        factor, theta = self._kept(part, channels, theta)
+        current = part.scaled(factor, nodes)
         neuron = replace(
             population.neuron,
             threshold=theta,
             initial=np.rint(population.neuron.initial * theta),
             reset_potential=float(np.rint(population.neuron.reset_potential)),
         )
-        bias = None if population.bias is None else np.rint(population.bias * theta)
-        pulses = {step: np.rint(pulse * theta) for step, pulse in population.pulses.items()}
+        bias = None if population.bias is None else np.rint(population.bias * factor)
+        pulses = {step: np.rint(pulse * factor) for step, pulse in population.pulses.items()}
         return replace(population, neuron=neuron, current=current, bias=bias, pulses=pulses)
+
+    def _kept(self, part: SingleWeights, channels: Array, theta: Array) -> tuple[Array, Array]:
+        """What weights are multiplied by, and thresholds: channels on grids of their own keep their integers."""
+        steps = part.own_steps(self.limit) if self.threshold is None else np.zeros_like(theta)
+        inverse = np.divide(1.0, steps, out=np.zeros_like(steps), where=steps > 0)
+        own = (steps > 0) & (channels <= 1) & (inverse < LARGEST_THRESHOLD)
+        return np.where(own, inverse, theta), np.where(own, np.rint(inverse), theta)
 
     def _peaks(self, network: SpikingNetwork, population: Population, gains: Mapping[str, Array]) -> Array:
         """For each channel the largest weight, or of a product what each weight of it is beside the largest integer."""
@@ -149,8 +161,10 @@ class Quantize:
 
     def _readout(self, network: SpikingNetwork, readout: Readout, nodes: dict[str, Node]) -> Readout:
         part = SingleWeights(network, readout.name, readout.current)
-        peak = float(part.peak().max())
+        peak, steps = float(part.peak().max()), part.own_steps(self.limit)
         factor = self.limit / peak if peak else float(2 ** (self.weight_bits + 2))
+        if steps.size and steps.min() > 0 and np.ptp(steps) <= 1e-6 * steps.max():
+            factor = 1 / float(steps.max())
         current = part.scaled(np.full((1,) * len(readout.shape), factor), nodes)
         bias = None if readout.bias is None else np.rint(readout.bias * factor)
         return replace(readout, current=current, bias=bias, scale=readout.scale / factor)

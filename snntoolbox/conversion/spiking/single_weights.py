@@ -9,6 +9,7 @@ import numpy as np
 
 from snntoolbox.conversion.exact.drop_identities import DropIdentities
 from snntoolbox.conversion.exact.fold_scales import FoldScales
+from snntoolbox.conversion.spiking.own_grids import own_steps
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.circuit import Circuit, Projection
 from snntoolbox.ir.encodings import ConstantCurrent
@@ -128,8 +129,34 @@ class SingleWeights:
 
     def channel_peaks(self) -> Array:
         """For each channel of the target the largest |weight| into it, of the target's rank."""
-        peak = self.peak()
-        return np.asarray(peak.max(axis=tuple(range(1, peak.ndim)), keepdims=True))
+        return _by_channel(self.peak())
+
+    def own_steps(self, largest: int) -> Array:
+        """For each channel of the target the step of the grid that its weights lie on as they are, of its rank; else 0.
+
+        They are whole numbers of such steps, up to `largest`, and no weight lies beside those of spikes.
+        """
+        end, analogue = self.graph.outputs[0], self.analogue(self.graph)
+        shape = (*self.graph.shapes[end][:1], *[1] * (len(self.graph.shapes[end]) - 1))
+        if analogue:
+            return np.zeros(shape)
+        # Of all that is added up in a channel the largest step and the smallest, by its inverse: they must be one.
+        carried: list[dict[str, Array | None]] = [{}, {}]
+        for name, node in self.graph.nodes.items():
+            for inverse, values in enumerate(carried):
+                if isinstance(node, Input):
+                    values[name] = None
+                elif isinstance(node, LinearNode) and node.weights is not None:
+                    steps = own_steps(node, largest)
+                    used = steps > 0
+                    steps = np.divide(1.0, steps, out=np.zeros_like(steps), where=used) if inverse else steps
+                    values[name] = np.broadcast_to(steps, self.graph.shapes[name])
+                else:
+                    values[name] = _carried(node, [values[i] for i in node.inputs], self.graph.input_shapes(name))
+        most, inverses = (np.zeros(shape) if (v := values[end]) is None else _by_channel(v) for values in carried)
+        with np.errstate(invalid="ignore"):
+            alike = np.isfinite(most) & (most * inverses <= 1 + 1e-6)
+        return np.where(alike, most, 0.0)
 
     def scaled(self, factor: Array, nodes: dict[str, Node]) -> str:
         """Add the part to `nodes` with its weights times `factor`, rounded; returns the end's name."""
@@ -149,6 +176,11 @@ class SingleWeights:
             rounded = node if name in analogue else _rounded(node)
             nodes[names[name]] = rounded.renamed(names[name]).with_inputs(*(names[i] for i in node.inputs))
         return names[graph.outputs[0]]
+
+
+def _by_channel(values: Array) -> Array:
+    """The largest of each channel."""
+    return np.asarray(values.max(axis=tuple(range(1, values.ndim)), keepdims=True))
 
 
 def _alone(wiring: Graph, current: str, gains: Mapping[str, Array]) -> Graph:

@@ -10,9 +10,10 @@ from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.conversion.thresholds.thresholds import PercentileThresholds
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents, interpret
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Mean, Scale, Sparse
+from snntoolbox.ir.nodes import Add, AveragePool, Conv, Dense, Input, Mean, ReLU, Scale, Sparse
 from snntoolbox.ir.result import Record
 
 
@@ -250,3 +251,61 @@ def test_thresholds_of_a_recipe(new_net):
     errors = [np.abs(n.run(x).output - graph.run(x)).mean() for n in (coarse, fine, exact)]
     assert errors[0] > 2 * errors[1]
     assert errors[1] < 2 * errors[2]
+
+
+WIDTHS = {"a": (12, 10), "b": (10, 8), "y": (8, 3)}
+
+
+def on_own_grids(alike=True):
+    """Layers whose weights are integers of eight bits times a step for each channel (for all read-outs), and those.
+
+    Their rectifiers have levels up to one value, or one for each channel where they are not `alike`.
+    """
+    random, nodes, whole = np.random.default_rng(4), [Input(name="x", shape=(12,))], {}
+    for name, (inputs, size) in WIDTHS.items():
+        largest = 100 if name == "y" else 127
+        counts = random.integers(-largest, largest + 1, (size, inputs))
+        counts[:, 0], whole[name] = largest, counts
+        steps = np.full((size, 1), 0.01) if name == "y" else random.uniform(0.0045, 0.0075, (size, 1))
+        weight = (counts * steps).astype(np.float32)
+        nodes.append(Dense(name=name, inputs=(nodes[-1].name,), weight=weight, bias=random.normal(size=size) / 8))
+        if name != "y":
+            most = 1.5 if alike else random.uniform(0.8, 1.5, size)
+            nodes.append(ReLU(name=f"{name}_relu", inputs=(name,), max_value=most, levels=15))
+    return Graph(nodes, ["y"]), whole, random.random((40, 12), dtype=np.float32)
+
+
+@pytest.mark.parametrize("schedule", ["rate", "phased"])
+def test_weights_on_a_grid_of_their_own_stay_those_integers(schedule):
+    graph, whole, x = on_own_grids()
+    exact, placed = (stb.convert(graph, x, T=15, schedule=schedule, weight_bits=bits) for bits in (0, 8))
+    weights = {name: node.weight for name, node in placed.wiring.nodes.items() if isinstance(node, Dense)}
+    for name in ("b", "y"):
+        (found,) = [w for n, w in weights.items() if n.partition("@")[0].partition("/")[0] == name]
+        np.testing.assert_array_equal(found, whole[name])
+    steps = exact.wiring.nodes["b"].weight[:, 0] / 127
+    threshold = placed.populations["b_relu"].neuron.threshold
+    np.testing.assert_array_equal(threshold.ravel(), np.rint(1 / steps))
+    np.testing.assert_allclose(placed.readouts[0].scale * whole["y"][0, 0], exact.wiring.nodes["y"].weight[0, 0])
+    same = placed.run(x).output - exact.run(x).output
+    assert np.sqrt(np.mean(same**2)) < 0.1 * np.sqrt(np.mean(exact.run(x).output ** 2))
+
+
+def test_a_threshold_that_is_rounded_beside_a_large_bias_is_no_fault():
+    """Where nothing fires the bias alone says how far a sum may be from that of the network before."""
+    weight = np.full((2, 4), 127 / 200.49)
+    nodes = [Input(name="x", shape=(4,)), Dense(name="a", inputs=("x",), weight=np.eye(4), bias=np.full(4, -2.0)),
+             ReLU(name="r", inputs=("a",), max_value=1.0, levels=8),
+             Dense(name="b", inputs=("r",), weight=weight, bias=np.full(2, 3.0)),
+             ReLU(name="s", inputs=("b",), max_value=1.0, levels=8),
+             Dense(name="y", inputs=("s",), weight=np.eye(2))]  # fmt: skip
+    placed = stb.convert(Graph(nodes, ["y"]), np.full((20, 4), 0.5, np.float32), T=8, weight_bits=8)
+    assert placed.populations["s"].neuron.threshold.ravel().tolist() == [200.0, 200.0]
+    assert placed.populations["s"].bias.ravel().tolist() == [601.0, 601.0]
+
+
+def test_weights_behind_activations_on_several_grids_are_put_on_one():
+    graph, whole, x = on_own_grids(alike=False)
+    placed = stb.convert(graph, x, T=15, weight_bits=8)
+    (found,) = [n.weight for name, n in placed.wiring.nodes.items() if name.startswith("b") and isinstance(n, Dense)]
+    assert (found != whole["b"]).any()
