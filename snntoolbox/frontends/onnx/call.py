@@ -11,7 +11,7 @@ import numpy as np
 
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Lost, Operand, Refusal, per_axis, real
 from snntoolbox.frontends.quantising import Grid
-from snntoolbox.ir.node import Array
+from snntoolbox.ir.node import Array, Origin
 
 # Two batch sizes at which what depends on the batch alone is worked out: see `Known`.
 PROBES = (61, 67)
@@ -20,8 +20,11 @@ EVALUATE = "export the model in evaluation mode; training that its code forces o
 FREE_BATCH = f"export the model with a free first axis, and {TREAT_ALONE}"
 
 
+@dataclass(frozen=True)
 class Batch:
-    """The mark that stands for the batch size in a list of sizes."""
+    """The mark that stands for the batch size, or so many times it, in a list of sizes."""
+
+    times: int = 1
 
 
 BATCH = Batch()
@@ -44,7 +47,28 @@ class Known:
         return self.first is self.second or np.array_equal(self.first, self.second)
 
 
-Value = Activation | Known | Lost
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """A tensor one of whose axes is the batch's and some of the sample's in one: exporters join batch and heads so.
+
+    `name` is the node, which has all axes of a sample apart. `groups` are for each axis of the tensor those axes that
+    it is made of, in order: numbers of axes of a sample, and `TOGETHER` for the batch. `joined_by` is the operator
+    that made it.
+    """
+
+    name: str
+    groups: tuple[tuple[int, ...], ...]
+    joined_by: Origin
+
+    @property
+    def atoms(self) -> list[int]:
+        """All axes in order."""
+        return [axis for group in self.groups for axis in group]
+
+
+TOGETHER = -1
+
+Value = Activation | Known | Lost | Joint
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -104,22 +128,23 @@ class OnnxCall(LayerCall):
         array = self.optional(i, name)
         return None if array is None else list(np.ravel(array).tolist())
 
-    def sizes(self, name: str, i: int) -> list[Size] | None:
-        """Like `setting`, for sizes of which some may be the batch's."""
+    def sizes(self, name: str, i: int, *, multiples: bool = False) -> list[Size] | None:
+        """Like `setting`, for sizes of which some may be the batch's, or `multiples` of it."""
         value = self.value(i)
         if name in self.attributes or value is None or (isinstance(value, Known) and value.fixed):
             return self.setting(name, i)
         if not isinstance(value, Known) or value.first.shape != value.second.shape:
             raise Refusal(f"its {name} is not constant")
         pairs = zip(np.ravel(value.first).tolist(), np.ravel(value.second).tolist(), strict=True)
-        return [self._size(a, b) for a, b in pairs]
+        return [self._size(a, b, multiples) for a, b in pairs]
 
-    def _size(self, a: int, b: int) -> Size:
+    def _size(self, a: int, b: int, multiples: bool) -> Size:
         if a == b:
             return a
-        if (a, b) != PROBES:
+        times, rest = divmod(a, PROBES[0])
+        if rest or b != times * PROBES[1] or (times > 1 and not multiples):
             raise Refusal("mixes the batch with other axes", hint=FREE_BATCH)
-        return BATCH
+        return BATCH if times == 1 else Batch(times)
 
     def is_batch(self, size: Size) -> bool:
         """Whether a size at the first axis means the batch: its mark, the size that the file fixes, or one sample."""
@@ -153,7 +178,7 @@ class OnnxCall(LayerCall):
         return bool(self.attribute(name, default))
 
 
-Handler = Callable[[OnnxCall], str | Activation | tuple[str | Activation | None, ...]]
+Handler = Callable[[OnnxCall], str | Activation | Joint | tuple[str | Activation | None, ...]]
 """Adds a node's operation to the graph: the nodes behind its outputs, None for one that nothing reads.
 
 A node that is named alone has the batch where the operation's input has it.

@@ -15,8 +15,8 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
-from snntoolbox.frontends.onnx import folding, quantised
-from snntoolbox.frontends.onnx.call import PROBES, Known, OnnxCall, Value
+from snntoolbox.frontends.onnx import folding, joint, quantised
+from snntoolbox.frontends.onnx.call import FREE_BATCH, PROBES, Joint, Known, OnnxCall, Value
 from snntoolbox.frontends.onnx.handlers import ANY_BATCH_AXIS, BROADCASTING, HANDLERS, STEPS_FIRST
 from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
@@ -115,6 +115,8 @@ class _Walk:
         value = self._value(name, "the model's output")
         if isinstance(value, Known):
             self.builder.refuse(self.builder.origin("Output", name), "does not depend on the input")
+        if isinstance(value, Joint):
+            self.builder.refuse(value.joined_by, "mixes the batch with other axes", hint=FREE_BATCH)
         if not isinstance(value, Activation):
             return None
         told(self.builder, value)
@@ -161,10 +163,28 @@ class _Walk:
                 raise Refusal(f"operator of the domain '{node.domain}'", hint=DOMAIN_HINTS.get(node.domain))
             if node.op_type in ("Shape", "Size"):
                 return [self._measured(node, inputs)]
+            if any(isinstance(v, Joint) for v in inputs):
+                return self._joint(node, name, inputs)
             return self._handled(node, name, inputs)
         except MALFORMED as error:
             log.debug("malformed node %s", name, exc_info=True)
             raise Refusal(f"malformed: {error}") from error
+
+    def _joint(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
+        """What an operator makes of a tensor whose batch is joined with other axes."""
+        value, origin = next(v for v in inputs if isinstance(v, Joint)), self.builder.origin(node.op_type, name)
+        if node.op_type == "Transpose":
+            return [joint.transposed(value, _attributes(node))]
+        if node.op_type == "Reshape":
+            if not _attributes(node).get("allowzero") and isinstance(inputs[1], Known) and not inputs[1].first.all():
+                raise Refusal("mixes the batch with other axes", hint=FREE_BATCH)
+            return self._handled(node, name, (joint.apart(self.builder, value, origin), *inputs[1:]))
+        if node.op_type not in joint.KNOWN or (node.op_type == "Softmax" and self.model.opset < 13):
+            raise Refusal("mixes the batch with other axes", hint=FREE_BATCH)
+        apart = joint.along_last(self.builder, node.op_type, _attributes(node), inputs, origin)
+        (result, *_) = self._handled(node, name, tuple(apart))
+        assert isinstance(result, Activation)
+        return [joint.together(value, result.name)]
 
     def _handled(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
         """What the operator's handler adds to the graph."""
@@ -177,7 +197,7 @@ class _Walk:
             self.grids.update(dict.fromkeys(node.output[:1], grid))
         results = added if isinstance(added, tuple) else (added,)
         read = [v for v in inputs if isinstance(v, Activation)]
-        values: list[Value] = [placed(call, r, read) or LOST for r in results]
+        values: list[Value] = [r if isinstance(r, Joint) else placed(call, r, read) or LOST for r in results]
         for value in values:
             if isinstance(value, Activation):
                 layer_call.check_size(self.builder.shape(value.name))
@@ -233,10 +253,13 @@ class _Walk:
     def _measured(self, node: Any, inputs: tuple[Value | None, ...]) -> Known:
         """The shape (or size) of an activation at the two batch sizes."""
         (value,) = inputs
-        if not isinstance(value, Activation):
+        if not isinstance(value, Activation | Joint):
             raise Refusal("reads a refused layer's shape")
         sample, attributes = self.builder.shape(value.name), _attributes(node)
-        full = [np.insert(np.array(sample, np.int64), value.batch_axis, batch) for batch in PROBES]
+        if isinstance(value, Joint):
+            full = joint.measured(value, sample)
+        else:
+            full = [np.insert(np.array(sample, np.int64), value.batch_axis, batch) for batch in PROBES]
         if node.op_type == "Size":
             return Known(*(np.asarray(np.prod(f)) for f in full))
         part = slice(attributes.get("start", 0), attributes.get("end"))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from snntoolbox.frontends.batch_axes import permuted, reshaped, widened, without
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal
 from snntoolbox.frontends.maps import regrouped
-from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, OnnxCall, Size
+from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, Joint, OnnxCall, Size
+from snntoolbox.frontends.onnx.joint import joined
 from snntoolbox.ir.node import Shape
 
 FLOATS = {1: "FLOAT", 10: "FLOAT16", 11: "DOUBLE", 16: "BFLOAT16"}  # TensorProto.DataType
@@ -64,13 +65,24 @@ def flatten(call: OnnxCall) -> str:
     return call.builder.reshape(call.name, call.source(), (math.prod(shape),), call.origin)
 
 
-def reshape(call: OnnxCall) -> Activation:
-    """Another shape for each sample, whichever way the target writes the batch."""
-    target = call.sizes("shape", 1)
+def reshape(call: OnnxCall) -> Activation | Joint:
+    """Another shape for each sample, whichever way the target writes the batch, alone or joined with other axes."""
+    target = call.sizes("shape", 1, multiples=True)
     if target is None:
         raise Refusal("has no target shape")
     if not call.flag("allowzero"):
         target = [_copied(call, i) if t == 0 else t for i, t in enumerate(target)]
+    try:
+        return _apart(call, target)
+    except Refusal:
+        joint = joined(call, target)
+        if joint is None:
+            raise
+        return joint
+
+
+def _apart(call: OnnxCall, target: Sequence[Size]) -> Activation:
+    """The sample in a target shape that has an axis for the batch alone."""
     place = reshaped(call, target, lambda t: t is BATCH or t == -1, call.is_batch) if call.batch_axis else 0
     sample = _sample_target(call, target, place)
     return Activation(call.builder.reshape(call.name, call.source(), sample, call.origin), place)

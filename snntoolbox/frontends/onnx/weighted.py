@@ -18,15 +18,15 @@ def gemm(call: OnnxCall) -> str:
     """``alpha * x @ B + beta * C`` with constant B; C is constant or an activation."""
     if call.flag("transA"):
         raise Refusal("transposes the batch (transA)")
-    if len(call.shape()) != 1:
-        raise Refusal(f"expects samples of 1 axis, got shape {call.shape()}")
+    if not call.shape():
+        raise Refusal("expects samples of 1 axis, got single numbers")
     weight = call.constant(1, "weight")
     if weight.ndim != 2:
         raise Refusal(f"its weight has the shape {weight.shape}")
     weight = weight * call.attribute("alpha", 1.0)
     weight = weight if call.flag("transB") else weight.T
-    if (weight.shape[1],) != call.shape():
-        raise Refusal(f"its weight is for {weight.shape[1]} features, its input has {call.shape()[0]}")
+    if weight.shape[1] != call.shape()[-1]:
+        raise Refusal(f"its weight is for {weight.shape[1]} features, its input has {call.shape()[-1]}")
     beta = call.attribute("beta", 1.0)
     if isinstance(call.value(2), Activation):
         product = call.builder.dense(call.name, call.source(), weight, None, origin=call.origin)

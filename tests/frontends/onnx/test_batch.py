@@ -102,3 +102,64 @@ def test_a_sample_of_the_batch_size_is_refused(build):
     model = frontend.open(build(nodes, x=(3, 2), weights={"back": ints(2, 1, 0)}, opset=13))
     with pytest.raises(UnsupportedError, match="mixes the batch"):
         frontend.parse(model)
+
+
+JOINT = {  # of samples (3, 4)
+    "heads behind the batch": (
+        [("Reshape", "x s", "a", {}), ("Transpose", "a", "b", {"perm": [1, 0, 2]}), ("Reshape", "b t", "y", {})],
+        {"s": ints(-1, 3, 2), "t": ints(-1, 4, 3)},
+    ),
+    "steps before the batch": (
+        [("Transpose", "x", "t", {"perm": [1, 0, 2]}), ("Reshape", "t s", "a", {}), ("MatMul", "a w", "b", {}),
+         ("Add", "b v", "c", {}), ("Relu", "c", "d", {}), ("Reshape", "d r", "e", {}),
+         ("Transpose", "e", "y", {"perm": [1, 0, 2]})],
+        {"s": ints(-1, 4), "w": (4, 5), "v": (5,), "r": ints(3, -1, 5)},
+    ),
+    "a dense layer": (
+        [("Reshape", "x s", "a", {}), ("Gemm", "a w v", "b", {"transB": 1}), ("Reshape", "b r", "y", {})],
+        {"s": ints(-1, 4), "w": (5, 4), "v": (5,), "r": ints(-1, 3, 5)},
+    ),
+    "products of matrices": (
+        [("Reshape", "x s", "a", {}), ("Transpose", "a", "b", {"perm": [0, 2, 1]}), ("MatMul", "a b", "c", {}),
+         ("Add", "c m", "d", {}), ("Softmax", "d", "e", {"axis": -1}), ("MatMul", "e a", "f", {}),
+         ("Reshape", "f r", "y", {})],
+        {"s": ints(-1, 2, 2), "m": (1, 2, 2), "r": ints(-1, 3, 4)},
+    ),
+    "a shape that is read": (
+        [("Reshape", "x s", "a", {}), ("Shape", "a", "h", {}), ("Relu", "a", "b", {}), ("Reshape", "b h", "c", {}),
+         ("Reshape", "c r", "y", {})],
+        {"s": ints(-1, 2), "r": ints(-1, 12)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 5])
+@pytest.mark.parametrize("case", JOINT)
+def test_a_batch_that_is_joined_with_other_axes(case, batch, build, compare):
+    nodes, weights = JOINT[case]
+    if case == "heads behind the batch":
+        with pytest.raises(UnsupportedError):  # transposed it stands behind
+            compare(build(nodes, x=(3, 4), weights=weights, batch=batch))
+        return
+    compare(build(nodes, x=(3, 4), weights=weights, batch=batch), samples=5)
+
+
+KEPT_TOGETHER = {
+    "another axis": [("Reshape", "x s", "a", {}), ("Softmax", "a", "b", {"axis": 1}), ("Reshape", "b r", "y", {})],
+    "a constant for each": [("Reshape", "x s", "a", {}), ("Add", "a m", "b", {}), ("Reshape", "b r", "y", {})],
+    "from the left": [("Reshape", "x s", "a", {}), ("MatMul", "n a", "b", {}), ("Reshape", "b r", "y", {})],
+    "summed": [("Reshape", "x s", "a", {}), ("ReduceSum", "a", "b", {}), ("Reshape", "b r", "y", {})],
+    "with the axes apart": [("Reshape", "x s", "a", {}), ("Reshape", "x r", "b", {}), ("Mul", "a b", "y", {})],
+    "an output": [("Reshape", "x s", "y", {})],
+}
+
+
+@pytest.mark.parametrize("case", KEPT_TOGETHER)
+def test_what_would_mix_the_samples_of_a_joint_batch_is_refused(case, build):
+    nodes = KEPT_TOGETHER[case]
+    read = {name for _, inputs, _, _ in nodes for name in inputs.split()}
+    weights = {"s": ints(-1, 3, 2), "r": ints(-1, 3, 4), "m": (2, 3, 2), "n": (1, 3, 3)}
+    model = build(nodes, x=(3, 4), weights={n: w for n, w in weights.items() if n in read})
+    with pytest.raises(UnsupportedError) as caught:
+        OnnxFrontend().parse(OnnxFrontend().open(model))
+    assert any("mixes the batch with other axes" in o.reason for o in caught.value.offenders), caught.value.offenders

@@ -74,6 +74,30 @@ class Activated(nn.Module):
         return torch.tanh(self.last(torch.clamp(x, -0.5, 0.6))), F.gelu(x, approximate="tanh").abs()
 
 
+class Attending(nn.Module):
+    """Torch joins batch and heads: in front with the shares of each key, behind the steps without them."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.attend, self.settings = nn.MultiheadAttention(8, 2, batch_first=True), settings
+        for parameter in self.attend.parameters():
+            nn.init.normal_(parameter, std=0.5)
+
+    def forward(self, x):
+        x = x.mean(1)
+        return self.attend(x, x, x, **self.settings)[0]
+
+
+class AttendingAlone(Attending):
+    def __init__(self):
+        super().__init__(need_weights=False, attn_mask=torch.full((8, 8), -torch.inf).triu(1))
+
+
+class AttendingMasked(Attending):
+    def __init__(self):
+        super().__init__(attn_mask=torch.full((8, 8), -torch.inf).triu(1))
+
+
 def export(module, *, dynamo, free):
     torch.manual_seed(0)
     module = module().eval()
@@ -96,6 +120,8 @@ def export(module, *, dynamo, free):
 CASES = [(m, False, free) for m in (Small, Functional, Pooled, Upsampled) for free in (True, False)]
 CASES += [(Activated, False, True), (Activated, True, True)]
 CASES += [(m, True, True) for m in (Small, Functional, Pooled, Upsampled)] + [(Small, True, False)]
+CASES += [(Attending, False, False), (AttendingAlone, True, True), (AttendingMasked, True, False)]
+CASES += [(Attending, True, True), (AttendingAlone, False, False), (AttendingMasked, False, True)]
 
 
 @pytest.mark.parametrize(("module", "dynamo", "free"), CASES)
