@@ -1,4 +1,4 @@
-"""Architectures of keras.applications that gate their channels, with random weights."""
+"""Architectures of keras.applications that gate or normalise their channels, with random weights."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def trained(name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0"])
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny"])
 def test_what_is_read_is_the_original(name):
     model = trained(name)
     x = np.random.default_rng(1).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
