@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
@@ -30,6 +30,7 @@ from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.conversion.spiking.populations import EACH_LINE, gateable, unsupported_nodes
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import MaxPool, Multiply, ReLU
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.ways_out import WINDOWS
@@ -37,10 +38,11 @@ from snntoolbox.ir.ways_out import WINDOWS
 log = logging.getLogger(__name__)
 
 
-def lower(graph: Graph, recipe: Recipe) -> Graph:
+def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> Graph:
     """The graph of rectifiers and linear maps that `recipe` converts; UnsupportedError lists what cannot be.
 
-    ConversionError where the recipe holds layers that it has not.
+    Samples (`data`, one array for each input) show whether masks leave values out. ConversionError where the recipe
+    holds layers that it has not.
     """
     kept, names = why_kept(graph), graph.outputs
     if recipe.binarize_weights:
@@ -55,7 +57,7 @@ def lower(graph: Graph, recipe: Recipe) -> Graph:
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
     if recipe.chosen_schedule.multiplies:
-        kept = kept | masked(graph)
+        kept = kept | masked(graph, data)
         graph = _normalised(_softmax_tabulated(graph, kept))
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")

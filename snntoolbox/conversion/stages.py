@@ -72,7 +72,7 @@ def convert(
         log.warning("layer_correction = %s needs %s: no layer is corrected", recipe.layer_correction, lacking)
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
-    lowered = lower(graph, recipe)
+    lowered = lower(graph, recipe, data)
     settled = settle(lowered, data, recipe, duration, progress, device)
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))
     changed = settled.recipe.layer_correction if other_start and recipe.chosen_schedule.always_fires else ""

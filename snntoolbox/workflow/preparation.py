@@ -234,10 +234,10 @@ def _planned(inputs: Inputs, check: Check) -> Plan:
         return Plan()
     recipe = recipe_of(settings, inputs.largest_input(), inputs.input_range(), inputs.event_value)
     check_offset(settings, recipe)
-    lowered = lower(graph, recipe)
+    calibration = inputs.calibration if settings.tools.convert else None
+    lowered = lower(graph, recipe, None if calibration is None else [calibration])
     if settings.tools.convert:
-        samples = inputs.calibration is not None
-        check_planned(check, recipe, settings.simulation.duration, lowered, samples=samples)
+        check_planned(check, recipe, settings.simulation.duration, lowered, samples=calibration is not None)
     if inputs.binary:
         inputs.warn("one output, a logit, is read as two classes: class 1 where its logit is above 0")
     report: dict[str, Any] = {"ann_operations": ann_operations(graph)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from snntoolbox.ir.network import SpikingNetwork
 
 PASSES, LEAST_SAMPLES = 1.5, 1000
@@ -19,10 +21,11 @@ FEWEST, FEWEST_FOR_READOUTS = 24, 3
 
 
 def quick_steps(network: SpikingNetwork) -> int:
-    """How many samples times steps take as good as no time."""
+    """How many samples times steps take as good as no time: any where nothing is computed, as without populations."""
     from snntoolbox.engine.fast.planning import work
 
-    return int(QUICK / work(network))
+    seconds = work(network)
+    return int(QUICK / seconds) if seconds else sys.maxsize
 
 
 def sample_steps(network: SpikingNetwork, samples: int, passes: float = PASSES) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,10 @@ exp(d - 1000) is 0 to float32, and to every level, for values that are up to d =
 """
 
 
+_SHOWING = 64
+"""Samples that show whether constants leave values out."""
+
+
 @dataclass(frozen=True)
 class SoftmaxTables:
     """The pass; those in `kept`, logarithms and rows of one value stay.
@@ -63,10 +68,15 @@ class SoftmaxTables:
         return editing.graph()
 
 
-def masked(graph: Graph) -> dict[str, str]:
-    """For each softmax between layers that cannot be written why, by name; warns of masks that take levels."""
+def masked(graph: Graph, data: Sequence[Array] | None = None) -> dict[str, str]:
+    """For each softmax between layers that cannot be written why, by name; warns of masks that take levels.
+
+    Samples show whether constants leave values out: an offset that they bear themselves is not to be taken for a mask.
+    """
     kept: dict[str, str] = {}
-    for node in [n for n in graph.nodes.values() if isinstance(n, Softmax)]:
+    nodes = [n for n in graph.nodes.values() if isinstance(n, Softmax)]
+    read = {} if data is None else graph.values(*(a[:_SHOWING] for a in data), keep=[n.inputs[0] for n in nodes])
+    for node in nodes:
         added = _added(graph, node)
         if added is None:
             continue
@@ -74,11 +84,22 @@ def masked(graph: Graph) -> dict[str, str]:
         if np.any(added.max(axis) <= LEFT_OUT / 2):
             kept[node.name] = "a mask leaves nothing of a row, whose softmax is then no number"
             continue
+        there = np.broadcast_to(_there(added, axis), added.shape)
+        if read and _nearest(read[node.inputs[0]], there, axis) > -FADED:
+            kept[node.name] = "constants as far apart as those of a mask are added to what it reads, and samples make "
+            kept[node.name] += "up for them: give the model samples without that offset"
+            continue
         distance = float((added.max(axis, keepdims=True) - added)[_there(added, axis)].max())
         if distance >= FADED:
             told = "%s: constants %g apart are added to what softmax reads; that takes levels of the other values: %s"
             log.warning(told, node.label, distance, "longer windows, or a mask of minus infinity, keep them")
     return kept
+
+
+def _nearest(read: Array, there: Array, axis: int) -> float:
+    """The largest of what is left out beside what takes part, in any row of any sample: how far it lies above."""
+    top = np.where(there, read, -np.inf).max(axis + 1, keepdims=True)
+    return float(np.where(there, -np.inf, read - top).max(initial=-np.inf))
 
 
 def there(graph: Graph, node: Node) -> Array | None:

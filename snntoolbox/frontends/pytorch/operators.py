@@ -27,7 +27,7 @@ MOVING = frozenset(
         *("_to_copy", "_unsafe_view", "alias", "broadcast_to", "cat", "chunk", "clone", "concat", "concatenate"),
         *("constant_pad_nd", "contiguous", "copy", "diag", "diag_embed", "diagonal", "dropout", "expand", "expand_as"),
         *("flatten", "flip", "index", "index_select", "lift_fresh", "lift_fresh_copy", "moveaxis", "movedim", "narrow"),
-        *("numpy_T", "pad", "permute", "repeat", "repeat_interleave", "reshape", "reshape_as", "roll", "select"),
+        *("mT", "numpy_T", "pad", "permute", "repeat", "repeat_interleave", "reshape", "reshape_as", "roll", "select"),
         *("select_scatter", "slice", "slice_scatter", "split", "split_with_sizes", "squeeze", "squeeze_copy", "stack"),
         *("swapaxes", "swapdims", "t", "tensor_split", "tile", "to", "transpose", "tril", "triu", "type_as", "unbind"),
         *("unflatten", "unsafe_chunk", "unsafe_split", "unsqueeze", "unsqueeze_copy", "view", "view_as", "view_copy"),

@@ -46,6 +46,12 @@ def test_small_networks_take_all_samples(monkeypatch):
     assert fitting(small, 1000, 50, 100) == 50
 
 
+def test_what_computes_nothing_takes_all_samples(monkeypatch):
+    _, idle = network(0.0, monkeypatch)
+    assert correcting(idle, 64, 1000, 128) == 128
+    assert fitting(idle, 64, 1000, 100) == 100
+
+
 def test_so_many_correct(monkeypatch):
     """The first ones, as the network says; with windows, whose counts take one pass, as many as are asked for."""
     graph, _ = network(1.0, monkeypatch)

@@ -89,6 +89,16 @@ def test_a_row_of_which_nothing_is_seen_is_refused():
     assert masked(under(mask)).keys() == {"s"}
 
 
+def test_an_offset_that_samples_bear_themselves_is_no_mask():
+    """Constants leave a value out that samples lift to the others again: the lowered graph would do without it."""
+    graph = under(np.where(SEEN, 0.0, -2000.0))
+    x = RNG.normal(size=(30, 3, 4))
+    lifted = x + np.where(SEEN, 0.0, 4000.0)
+    assert masked(graph, [x]) == {}
+    with pytest.raises(UnsupportedError, match=r"samples make up for them: give the model samples without that offset"):
+        stb.convert(graph, lifted, schedule="radix", T=4)
+
+
 def attention(tokens=3, depth=4, seed=0):
     """One head: queries, keys and values are maps of the input; the products of matrices are sums of products."""
     random = np.random.default_rng(seed)

@@ -144,6 +144,7 @@ CASES = {
     "matmul_vector": (fn(lambda s, x: x @ s.w, w=torch.randn(6)), (3, 6)),
     "matmul_of_two": (fn(lambda s, x: x @ (x * s.w).transpose(-1, -2), w=torch.randn(6)), (2, 3, 6)),
     "bmm": (fn(lambda s, x: torch.bmm(x, torch.tanh(x).transpose(1, 2))), (3, 6)),
+    "matmul_turned": (fn(lambda s, x: x @ x.mT @ s.w.mT, w=torch.randn(5, 3)), (3, 6)),
     "attention": (fn(lambda s, x: F.scaled_dot_product_attention(x, x * s.w, x + s.w), w=torch.randn(6)), (2, 4, 6)),
     "attention_scaled": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, scale=0.3)), (4, 6)),
     "attention_causal": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, is_causal=True)), (2, 4, 6)),

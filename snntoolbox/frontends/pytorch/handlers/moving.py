@@ -92,6 +92,12 @@ def transpose(call: TorchCall) -> Activation:
     return _permuted(call, dims)
 
 
+def transpose_last(call: TorchCall) -> Activation:
+    """The last two axes exchanged (`mT`)."""
+    rank = len(call.shape()) + 1
+    return _permuted(call, [*range(rank - 2), rank - 1, rank - 2])
+
+
 def movedim(call: TorchCall) -> Activation:
     """Axes moved to other places."""
     rank = len(call.shape()) + 1
@@ -260,6 +266,7 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     **dict.fromkeys(("unsqueeze", "unsqueeze_copy"), unsqueeze),
     "permute": permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), transpose),
+    "mT": transpose_last,
     **dict.fromkeys(("movedim", "moveaxis"), movedim),
     **dict.fromkeys(("t", "numpy_T"), flip_matrix),
     "slice": slice_,
