@@ -11,6 +11,7 @@ from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.stories.run import run
 
 SHORT = ["simulation.num_to_test=5", "simulation.duration=4", "output.diagnosis=False"]
+SHORT += ["conversion.layer_correction=none"]  # half the time of a run
 
 
 @pytest.fixture
