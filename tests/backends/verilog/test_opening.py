@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import snntoolbox as stb
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.fpga import project
 from snntoolbox.backends.fpga.estimate import estimated_clocks, loads
@@ -19,11 +20,24 @@ from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.binary_digits import BinaryDigits
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.host import HostInput
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.network import Grid, Schedule
 from snntoolbox.ir.neurons import IF
-from snntoolbox.ir.nodes import Add, Dense
+from snntoolbox.ir.nodes import (
+    Add,
+    Conv,
+    Dense,
+    Elementwise,
+    Input,
+    Mean,
+    Multiply,
+    ReLU,
+    Reshape,
+    Softmax,
+    Take,
+)
 from snntoolbox.ir.result import Record
 from snntoolbox.ir.tabulating import Table
 
@@ -225,3 +239,57 @@ def test_the_largest_entry_is_not_clipped():
     net = windowed(IF(threshold=20.0, window=(4, 8), table=table([[0, 7]], 0, 7)))
     with pytest.raises(BackendError, match=r"population1 \(.*\): 9 bits at least"):
         saturated(net, project.largest_currents(net, inputs(net)), 9, 6)
+
+
+def smooth_net(random):
+    """Dense layers of sigmoid and of GELU, which is positive and negative."""
+    nodes = [
+        Input(name="x", shape=(6,)),
+        Dense(name="a", inputs=("x",), weight=random.normal(size=(8, 6)), bias=random.normal(size=8)),
+        Elementwise(name="s", inputs=("a",), function="sigmoid"),
+        Dense(name="b", inputs=("s",), weight=random.normal(size=(8, 8)), bias=random.normal(size=8)),
+        Elementwise(name="g", inputs=("b",), function="gelu"),
+        Dense(name="y", inputs=("g",), weight=random.normal(size=(3, 8))),
+    ]
+    return Graph(nodes, ["y"])
+
+
+def gated_net(random):
+    """Squeeze and excitation, and a softmax over what it leaves."""
+    window = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    nodes = [
+        Input(name="x", shape=(2, 4, 4)),
+        Conv(name="c", inputs=("x",), weight=random.normal(size=(4, 2, 3, 3)), **window),
+        ReLU(name="r", inputs=("c",)),
+        Mean(name="m", inputs=("r",), axes=(1, 2), keepdims=True),
+        Elementwise(name="e", inputs=("m",), function="sigmoid"),
+        Take(name="w", inputs=("e",), axis=1, indices=(0,) * 4),
+        Take(name="v", inputs=("w",), axis=2, indices=(0,) * 4),
+        Multiply(name="p", inputs=("r", "v")),
+        Reshape(name="f", inputs=("p",), shape=(64,)),
+        Dense(name="d", inputs=("f",), weight=random.normal(size=(4, 64)) / 4),
+        Softmax(name="o", inputs=("d",)),
+        Dense(name="y", inputs=("o",), weight=random.normal(size=(3, 4))),
+    ]
+    return Graph(nodes, ["y"])
+
+
+CONVERTED = [
+    (smooth_net, "phased", 6, 1),
+    (smooth_net, "radix", 4, 4),
+    *(pytest.param(gated_net, *choices, marks=pytest.mark.long) for choices in (("phased", 7, 1), ("radix", 4, 4))),
+]
+
+
+@pytest.mark.parametrize(("draw", "schedule", "duration", "lanes"), CONVERTED)
+def test_models_give_the_spikes_of_the_built_in_simulator(draw, schedule, duration, lanes):
+    random = np.random.default_rng(8)
+    graph = draw(random)
+    x = random.uniform(-1, 1, (24, *graph.nodes["x"].shape))
+    net = stb.convert(graph, x, schedule=schedule, duration=duration, weight_bits=8)
+    options = {"verilog": {"verilog_simulator": "icarus", "lanes": lanes}}
+    found = stb.compare(net, x[:3], simulators=["INI", "verilog"], options=options)
+    _, hardware = found.sides
+    assert hardware.compared == 3
+    assert set(hardware.differing.values()) == {0}
+    assert min(hardware.spikes.values()) > 0
