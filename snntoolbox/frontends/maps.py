@@ -74,6 +74,8 @@ def power(call: LayerCall, source: str, exponent: float) -> str:
     if exponent not in range(1, MOST_FACTORS + 1):
         told = f"x ** {exponent:g}; powers are products, with whole numbers from 1 to {MOST_FACTORS} as exponents"
         raise Refusal(told)
+    if exponent == 4:
+        source, exponent = multiplied(call, [Activation(source)] * 2), 2
     return source if exponent == 1 else multiplied(call, [Activation(source)] * int(exponent))
 
 

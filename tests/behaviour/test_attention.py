@@ -76,8 +76,8 @@ def test_the_same_in_all_frameworks():
     sums, outputs = {}, {}
     for name, graph in {"torch": from_torch(), "keras": from_keras(), "onnx": from_onnx()}.items():
         network = converted(graph, 6, weight_bits=10)
-        result = stb.simulate(network, X[40:48], T=6)
-        expected = graph.run(X[40:48])
+        result = stb.simulate(network, X[40:44], T=6)
+        expected = graph.run(X[40:44])
         assert np.sqrt(np.mean((result.output - expected) ** 2)) < 0.1 * expected.std()
         sums[name] = sorted(int(count.sum()) for count in result.counts.values())
         outputs[name] = result.output
@@ -114,3 +114,30 @@ def test_the_same_spikes_by_every_engine_and_on_brian2(network):
         found = stb.simulate(network, X[:1], T=STEPS, record=Record(spikes=True), **choice).spikes
         for name, spikes in expected.items():
             np.testing.assert_array_equal(found[name], spikes, err_msg=f"{choice}: {name}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", [False, True])
+def test_a_layer_of_a_transformer(first):
+    """Its attention, normalisations and GELU by counts alone: as the quantised reference, and near the original."""
+    needed("torch")
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            settings = {"batch_first": True, "norm_first": first, "activation": "gelu"}
+            self.layer, self.last = torch.nn.TransformerEncoderLayer(8, 2, 12, **settings), torch.nn.Linear(8, 3)
+            self.register_buffer("mask", torch.nn.Transformer.generate_square_subsequent_mask(TOKENS))
+
+        def forward(self, x):
+            return self.last(self.layer(x, src_mask=self.mask, is_causal=True).mean(1))
+
+    graph, x = stb.load(Net().eval(), input_shape=(TOKENS, 8)), RNG.normal(size=(60, TOKENS, 8)).astype("float32")
+    network = stb.convert(graph, x[:50], schedule="radix", T=6)
+    result, expected = stb.simulate(network, x[50:], T=6), graph.run(x[50:])
+    assert np.sqrt(np.mean((result.output - expected) ** 2)) < 0.1 * expected.std()
+    exact = stb.simulate(network, x[50:51], T=6, engine="reference")
+    for name, counts in exact.counts.items():
+        np.testing.assert_array_equal(result.counts[name][:1], counts, err_msg=name)

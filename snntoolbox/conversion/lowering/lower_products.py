@@ -10,13 +10,14 @@ nothing of the sum is rounded. All of it is exact.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import LinearNode, Node, Origin
+from snntoolbox.ir.node import LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import (
     Add,
     AveragePool,
@@ -125,13 +126,18 @@ class _Lowering:
         return True
 
     def _rectified(self, source: str, stem: str) -> str:
-        """The value by the spikes of one rectifier, or of two where it may be negative; moved about behind them."""
-        moves: list[Node] = []
-        while isinstance(node := self._node(source), MovingNode) and len(node.inputs) == 1 and node.bias is None:
+        """The value by the spikes of one rectifier, or of two where it may be negative; moved about behind them.
+
+        Before all moves, as far as there are no more values than behind some: of three parts of a layer one.
+        """
+        moves, places = list[Node](), [source]
+        while isinstance(node := self._node(places[-1]), MovingNode) and len(node.inputs) == 1 and node.bias is None:
             moves.append(node)
-            (source,) = node.inputs
-        end = self._split(source, stem, self._node(source).origin)
-        for move in reversed(moves):
+            places += node.inputs
+        sizes = [math.prod(self._shape(place)) for place in places]
+        lowest = len(sizes) - 1 - sizes[::-1].index(min(sizes))
+        end = self._split(places[lowest], stem, self._node(places[lowest]).origin)
+        for move in reversed(moves[:lowest]):
             end = self._add(move.renamed(self._fresh(f"{stem}.{move.name}")).with_inputs(end))
         return end
 
@@ -139,7 +145,7 @@ class _Lowering:
         up = self._add(ReLU(name=self._fresh(f"{stem}.up"), inputs=(source,), origin=origin))
         if self._positive(source):
             return up
-        minus = self._add(self._negated(f"{stem}.minus", source, self._rank(source), origin))
+        minus = self._add(self._negated(f"{stem}.minus", source, len(self._shape(source)), origin))
         down = self._add(ReLU(name=self._fresh(f"{stem}.down"), inputs=(minus,), origin=origin))
         return self._add(self._difference(f"{stem}.whole", up, down, origin))
 
@@ -176,11 +182,11 @@ class _Lowering:
             self.one = self._add(ReLU(name=self._fresh("always"), inputs=(self._add(none),), max_value=1.0, levels=1))
         return self.one
 
-    def _rank(self, name: str) -> int:
-        """The number of axes of a value; what is new here has as many as what it reads, but for moves."""
-        while name in self.new:
-            name = self.new[name].inputs[0]
-        return len(self.editing.shapes[name])
+    def _shape(self, name: str) -> Shape:
+        """The shape of a value, which may be new here."""
+        if name not in self.new:
+            return self.editing.shapes[name]
+        return self.new[name].output_shape(*map(self._shape, self.new[name].inputs))
 
     def _positive(self, name: str) -> bool:
         """Whether a value is never negative, as far as the nodes tell."""

@@ -1,7 +1,8 @@
 """Writes smooth functions as what neurons with tables send, for schedules that count before others fire.
 
 ``f(x) = max(f(x), 0) - max(-f(x), 0)``: what is positive and what is negative have scales of their own, and nothing is
-sent for 0. Functions that are never negative need the first alone. Exact; the table rounds its input and its values.
+sent for 0. Functions that are never negative need the first alone, as does the product of a
+value with itself, its square. Exact; the table rounds its input and its values.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import Add, Elementwise, Tabulated
+from snntoolbox.ir.nodes import Add, Elementwise, Multiply, Tabulated
 
 POSITIVE = frozenset({"sigmoid", "softplus"})
 """Functions without negative values."""
@@ -20,17 +21,25 @@ POSITIVE = frozenset({"sigmoid", "softplus"})
 
 @dataclass(frozen=True)
 class Tabulate:
-    """The pass: no `Elementwise` is left."""
+    """The pass: no `Elementwise` is left, and nothing is multiplied with itself."""
 
     def __call__(self, graph: Graph) -> Graph:
-        """The graph with `Tabulated` nodes; the same one where there are no such functions."""
+        """The graph with `Tabulated` nodes; the same one where there are none of these."""
         editing = Editing(graph)
-        for name in [n.name for n in graph.nodes.values() if isinstance(n, Elementwise)]:
+        for name in [n.name for n in graph.nodes.values() if isinstance(n, Elementwise) or _squares(n)]:
             node = editing.nodes[name]
-            assert isinstance(node, Elementwise)
-            nodes = list(_halves(editing, node))
+            nodes = list(_halves(editing, node)) if isinstance(node, Elementwise) else [_square(editing, node)]
             editing.edit(nodes, redirect={name: nodes[-1].name})
         return editing.graph()
+
+
+def _squares(node: Node) -> bool:
+    return isinstance(node, Multiply) and node.inputs[0] == node.inputs[1]
+
+
+def _square(editing: Editing, node: Node) -> Node:
+    name = editing.fresh(f"{node.name}.square")
+    return Tabulated(name=name, inputs=node.inputs[:1], function="square", origin=node.origin)
 
 
 def _halves(editing: Editing, node: Elementwise) -> Iterator[Node]:

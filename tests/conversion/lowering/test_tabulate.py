@@ -36,6 +36,17 @@ def test_the_same_function(function):
     assert Tabulate()(written) is written
 
 
+def test_a_product_with_itself_is_a_table():
+    first = Dense(name="first", inputs=("x",), weight=RNG.normal(size=(8, 6)), bias=RNG.normal(size=8))
+    products = [Multiply(name="a", inputs=("first", "first")), Multiply(name="b", inputs=("a", "first"))]
+    graph = Graph([Input(name="x", shape=(6,)), first, *products], ["b"])
+    written = Tabulate()(graph)
+    x = RNG.normal(size=(50, 6)) * 3
+    np.testing.assert_allclose(written.run(x), graph.run(x), atol=1e-12)
+    assert [n.kind for n in written.nodes.values()] == ["Input", "Dense", "Tabulated", "Multiply"]
+    assert Tabulate()(written) is written
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_bounds_hold_all_values_and_are_reached(function, sign):

@@ -118,18 +118,6 @@ def heads(function, batch_first=True, **settings):
     return made
 
 
-class Unchanged(nn.LayerNorm):
-    def forward(self, x):
-        return x
-
-
-def encoder_layer():
-    """The layer of a transformer without its normalisations, and without a fused form in torch."""
-    layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True, activation=F.silu)
-    layer.norm1 = layer.norm2 = Unchanged(4)
-    return layer
-
-
 CASES = {
     # weights
     "linear": (of(nn.Linear, 6, 4), (6,)),
@@ -162,7 +150,8 @@ CASES = {
         (3, 4),
     ),
     "multi_head_mask": (heads(lambda s, x: s.m(x, x, x, attn_mask=s.c < 0)[0]), (3, 4)),
-    "encoder_layer": (encoder_layer, (3, 4)),
+    "encoder_layer": (of(nn.TransformerEncoderLayer, 4, 2, 8, batch_first=True, activation="gelu"), (3, 4)),
+    "encoder_layer_norm_first": (of(nn.TransformerEncoderLayer, 4, 1, 8, batch_first=True, norm_first=True), (3, 4)),
     "masked_fill": (fn(lambda s, x: x.masked_fill(s.m, 0.3), m=SEEN[:4]), (2, 4, 6)),
     "masked_softmax": (fn(lambda s, x: x.masked_fill(~s.m, -torch.inf).softmax(-1), m=SEEN), (6, 6)),
     "where": (fn(lambda s, x: torch.where(s.m, x, x.flip(1)), m=SEEN[:4]), (4, 6)),
