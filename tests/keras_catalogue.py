@@ -349,6 +349,7 @@ def _attending(x, y):
     parts = [L.MultiHeadAttention(2, 3)(x, y), L.MultiHeadAttention(1, 3, value_dim=2)(query=x, value=y, key=y)]
     parts += [L.MultiHeadAttention(2, 3, use_bias=False, dropout=0.2)(x, x, use_causal_mask=True)]
     parts += [L.MultiHeadAttention(2, 3)(x, x, attention_mask=mask[None])]
+    parts += [L.GroupQueryAttention(3, 4, 2)(x, y), L.GroupQueryAttention(2, 4, 1)(x, x, use_causal_mask=True)]
     parts += [L.Attention()([x, y]), L.Attention(use_scale=True)([x, y, y], use_causal_mask=True)]
     wide = L.MultiHeadAttention(2, 2, output_shape=(2, 4))(x, x)
     parts += [o.reshape(o.dot_product_attention(wide, wide, wide, is_causal=True), (-1, 6, 4))]

@@ -26,11 +26,13 @@ def attention(
 ) -> str:
     """``softmax(scale * q k^T + mask) v`` for q (..., m, d), k (..., n, d) and v (..., n, e); by default 1 / sqrt(d).
 
-    A mask is for samples: truth values, or what is added; what it leaves out takes no part.
+    A mask is for samples: truth values, or what is added; what it leaves out takes no part. Where queries have more
+    heads than keys and values, so many heads beside each other share one of these (grouped queries).
     """
     rank = len(call.shape(key))
     if rank < 2:
         raise Refusal(f"attention over samples of shape {call.shape(key)}")
+    key, value = (_shared(call, query, source) for source in (key, value))
     order = (*range(rank - 2), rank - 1, rank - 2)
     turned = call.builder.permute(f"{call.name}_keys", key, order, call.origin)
     factor = 1 / math.sqrt(call.shape(query)[-1]) if scale is None else scale
@@ -40,6 +42,18 @@ def attention(
         scaled = _masked(call.named(f"{call.name}_masked"), scaled, mask)
     shares = functions.softmax(call.named(f"{call.name}_shares"), scaled)
     return maps.matrix_product(call, Activation(shares), Activation(value))
+
+
+def _shared(call: LayerCall, query: str, source: str) -> str:
+    """Keys or values with each head repeated for the heads of queries that share it."""
+    if len(call.shape(source)) < 3 or len(call.shape(query)) != len(call.shape(source)):
+        return source
+    axis = len(call.shape(source)) - 3
+    many, few = call.shape(query)[axis], call.shape(source)[axis]
+    if many % few:
+        raise Refusal(f"attention of {many} heads over keys and values of {few}")
+    places = np.repeat(range(few), many // few).tolist()
+    return call.builder.take(f"{call.name}_shared", source, axis, places, call.origin)
 
 
 def causal(call: LayerCall, query: str, key: str) -> Array:

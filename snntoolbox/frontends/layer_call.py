@@ -96,7 +96,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         *("layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm", "native_group_norm"),
     ),
     "attention": (
-        *("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention", "AdditiveAttention"),
+        *("MultiHeadAttention", "GroupQueryAttention", "AdditiveAttention"),
         "MultiheadAttention",
     ),
     "a saturating activation": ("Softsign", "softsign"),

@@ -12,7 +12,7 @@ from snntoolbox.frontends.attention import attention, causal, joined, mask_read
 from snntoolbox.frontends.einsum import einsum
 from snntoolbox.frontends.keras.activations import with_activation
 from snntoolbox.frontends.keras.call import KerasCall, constant
-from snntoolbox.frontends.keras.nested import numbered
+from snntoolbox.frontends.keras.nested import SEVERAL_HEADS, numbered
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
 from snntoolbox.frontends.maps import weighted_sum
 from snntoolbox.ir.node import Array
@@ -21,7 +21,7 @@ _MULTI_HEAD = ("query", "value", "key", "query_mask", "value_mask", "key_mask", 
 _DOT_PRODUCT = ("query", "key", "value", "bias", "mask", "scale")
 
 CALLED_WITH: Mapping[str, tuple[str, ...]] = {
-    "MultiHeadAttention": (*_MULTI_HEAD, "use_causal_mask"),
+    **dict.fromkeys(SEVERAL_HEADS, (*_MULTI_HEAD, "use_causal_mask")),
     "Attention": ("use_causal_mask",),
     "keras.ops.DotProductAttention": _DOT_PRODUCT,
 }
@@ -31,7 +31,7 @@ CALLED_WITH: Mapping[str, tuple[str, ...]] = {
 
 
 def multi_head(call: KerasCall) -> str:
-    """Attention of several heads, with biases, causal or under a constant mask."""
+    """Attention of several heads, some of which may share keys and values, causal or under a constant mask."""
     given, config = _given(call, _MULTI_HEAD), call.config
     sources = [_read(given, "query"), _read(given, "key", "value"), _read(given, "value")]
     if any(given.get(name) is not None for name in ("query_mask", "value_mask", "key_mask")):
@@ -46,7 +46,7 @@ def multi_head(call: KerasCall) -> str:
     )
     masks = [_mask(call, given["attention_mask"], 2)] if given.get("attention_mask") is not None else []
     masks += [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
-    scale = 1 / math.sqrt(float(config["key_dim"]))
+    scale = 1 / math.sqrt(float(config["head_dim" if "head_dim" in config else "key_dim"]))
     said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)
     letters = "efghij"[: call.weight(numbered("kernel", 3)).ndim - 2]
@@ -83,8 +83,6 @@ def dot_product(call: KerasCall) -> str:
         call.builder.permute(f"{call.name}_heads", _read(given, name), order, call.origin)
         for name in ("query", "key", "value")
     )
-    if call.shape(query)[0] != call.shape(key)[0]:
-        raise Refusal("attention with fewer keys than queries have heads")
     masks = [_mask(call, given["mask"], 3)] if given.get("mask") is not None else []
     if given.get("bias") is not None:
         if isinstance(given["bias"], Activation):
@@ -153,7 +151,7 @@ def by_letters(call: KerasCall) -> str:
 
 
 HANDLERS: dict[str, Callable[[KerasCall], str]] = {
-    "MultiHeadAttention": multi_head,
+    **dict.fromkeys(SEVERAL_HEADS, multi_head),
     "Attention": single_head,
     "Dot": dot,
     "EinsumDense": einsum_dense,

@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+GROUPED = ("GroupedQueryAttention", "GroupQueryAttention")
+"""One class by its own name, under which its weights lie, and by that which files have for it."""
+
+SEVERAL_HEADS = ("MultiHeadAttention", *GROUPED)
+
 SIMPLE_CELL = "SimpleRNNCell"
 
 INSIDE = ("layer", "backward_layer", "cell")
@@ -40,10 +45,11 @@ def _parts(place: str, kind: str, config: Mapping[str, Any]) -> Iterator[Part]:
     elif kind == "Bidirectional":
         yield from _inner(f"{place}/forward_layer", config.get("layer"))
         yield from _inner(f"{place}/backward_layer", config.get("backward_layer") or config.get("layer"))
-    elif kind == "MultiHeadAttention":
+    elif kind in SEVERAL_HEADS:
         biased = {"bias_axes": config.get("use_bias", True) or None}
         for name in ("query", "key", "value", "output"):
-            yield Part(f"{place}/{name}_dense", "EinsumDense", biased)
+            own = f"_{name}_dense" if kind in GROUPED else f"{name}_dense"
+            yield Part(f"{place}/{own}", "EinsumDense", biased)
     elif kind == "TimeDistributed":
         yield from _inner(f"{place}/layer", config.get("layer"))
     else:

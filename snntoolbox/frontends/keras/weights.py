@@ -11,7 +11,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
 from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
-from snntoolbox.frontends.keras.nested import SIMPLE_CELL, parts, told_apart
+from snntoolbox.frontends.keras.nested import GROUPED, SIMPLE_CELL, parts, told_apart
 from snntoolbox.frontends.keras.records import has_integer_weights
 from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.ir.node import Array
@@ -126,7 +126,7 @@ def _places(entry: Mapping[str, Any], scope: str, path: str, stored: ByPath) -> 
         kind, name = layer["class_name"], name_of(layer)
         if "ops" in str(layer.get("module")).split("."):
             continue
-        snake = _snake(layer.get(SAVED_AS, kind))
+        snake = _snake(GROUPED[0] if kind in GROUPED else layer.get(SAVED_AS, kind))
         number = used[snake] = used.get(snake, -1) + 1
         place = f"{path}layers/{snake}" + (f"_{number}" if number else "")
         if kind in MODELS:

@@ -40,8 +40,6 @@ def scaled_attention(call: OnnxCall) -> str:
     flat = len(call.shape(call.source(0))) == 2
     heads = [int(call.attribute(name, 0)) for name in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
     query, key, value = (_apart(call, i, n) if flat else call.source(i) for i, n in enumerate(heads))
-    if call.shape(query)[0] != call.shape(key)[0]:
-        raise Refusal("attention with fewer keys than queries have heads")
     if isinstance(call.value(3), Activation):
         raise mask_read()
     mask = call.optional(3, "mask")

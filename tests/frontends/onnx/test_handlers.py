@@ -387,6 +387,9 @@ def test_attention_and_its_parts(case, build, compare):
 def test_attention_of_joint_heads_and_masks_by_choice(build, compare):
     heads = {"q_num_heads": 2, "kv_num_heads": 2}
     compare(build([("Attention", "x x x", "y", heads)], x=(3, 4), opset=23))
+    halves = ("Slice", "x zero two one", "h", {})
+    weights = {"zero": ints(0), "two": ints(2), "one": ints(1)}
+    compare(build([halves, ("Attention", "x h h", "y", {})], x=(4, 3, 5), weights=weights, opset=23))
     nodes = [("Where", "c x l", "a", {}), ("Softmax", "a", "y", {"axis": -1})]
     for least in (-1e9, -np.inf):
         compare(build(nodes, x=(3, 3), weights={"c": SEEN, "l": scalar(least)}, opset=17))

@@ -135,6 +135,10 @@ CASES = {
     "matmul_turned": (fn(lambda s, x: x @ x.mT @ s.w.mT, w=torch.randn(5, 3)), (3, 6)),
     "attention": (fn(lambda s, x: F.scaled_dot_product_attention(x, x * s.w, x + s.w), w=torch.randn(6)), (2, 4, 6)),
     "attention_scaled": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, scale=0.3)), (4, 6)),
+    "attention_grouped": (
+        fn(lambda s, x: F.scaled_dot_product_attention(x, x[:, :2], x[:, 2:], enable_gqa=True)),
+        (4, 3, 6),
+    ),
     "attention_causal": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, is_causal=True)), (2, 4, 6)),
     "attention_mask": (fn(attends, m=SEEN[:4, :4]), (2, 4, 6)),
     "attention_mask_of_a_batch": (fn(attends, m=SEEN[None, None, :4, :4]), (2, 4, 6)),

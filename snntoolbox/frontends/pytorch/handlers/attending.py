@@ -16,8 +16,8 @@ from snntoolbox.ir.node import Array
 
 def scaled_attention(call: TorchCall) -> str:
     """Attention of queries, keys and values, with a constant mask or none."""
-    if call.get("dropout_p") or call.get("enable_gqa"):
-        raise Refusal("attention with dropout, or with fewer keys than queries have heads")
+    if call.get("dropout_p"):
+        raise Refusal("attention with dropout")
     query, key, value = (call.source(name) for name in ("query", "key", "value"))
     masks = [mask] if (mask := _mask(call, len(call.shape(query)))) is not None else []
     if call.get("is_causal"):
