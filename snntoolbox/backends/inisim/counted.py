@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from snntoolbox.backends.inisim.by_counts import ByCounts
-from snntoolbox.backends.inisim.kept import Part, Unfolded
+from snntoolbox.backends.inisim.kept import Part
 from snntoolbox.backends.inisim.readings import Readings
 from snntoolbox.backends.inisim.schedule import Task, readout_sources
 from snntoolbox.backends.inisim.wired import Wired
@@ -22,6 +22,7 @@ from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.unfolded import Unfolded
 
 COUNTED, DENSE = frozenset({"counts"}), frozenset({"dense"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -34,25 +34,6 @@ class Part:
     counts: Mapping[str, list[Array]]
     fired: Mapping[str, list[Array]]
     outputs: Mapping[str, list[Array]]
-
-
-class Unfolded(Mapping[str, Array]):
-    """Arrays that are made of `small` ones when they are first asked for: most runs ask for few, and all take room."""
-
-    def __init__(self, small: Mapping[str, Array], make: Mapping[str, Callable[[Array], Array]]) -> None:
-        self.small, self.make = dict(small), make
-        self.made: dict[str, Array] = {}
-
-    def __getitem__(self, name: str) -> Array:
-        if name not in self.made:
-            self.made[name] = self.make[name](self.small[name])
-        return self.made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.small)
-
-    def __len__(self) -> int:
-        return len(self.small)
 
 
 Unfold: TypeAlias = Callable[[Mapping[str, Array]], tuple[Mapping[str, Array], Mapping[str, Array]]]

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 from snntoolbox.backends.checking import announce
 from snntoolbox.backends.protocol import Executable
 from snntoolbox.backends.registry import backend_named
-from snntoolbox.backends.workers.cluster import Cluster
+from snntoolbox.backends.room import bytes_per_step
+from snntoolbox.backends.workers.cluster import AHEAD, Cluster
 from snntoolbox.errors import BackendError, SNNToolboxError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Record, Result
+from snntoolbox.ir.unfolded import folded
 
 VERSION = version("snntoolbox")
 
 Batch = tuple[int, list[Array]]
 """The number of its first sample, and an array per input."""
+
+SECONDS = 1.0
+"""So long a worker is to be busy with what it is handed out at once."""
+
+LIMIT = 2**23
+"""Bytes of samples and results that are handed out at once, if it is more than one batch."""
+
+_TICK = 1e-6
+"""No batch is done sooner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +61,52 @@ def run_batches(job: Job, batches: Iterable[Batch], *, workers: int = 0, schedul
     Each batch is run whole, as in one process, and its samples keep their numbers: who runs it makes no difference.
     """
     with Cluster(workers, scheduler) as cluster:
-        results = cluster.ordered(run_batch, job, batches, name=f"a batch on simulator '{job.simulator}'")
+        bundles = Bundles(job, batches, cluster.lately)
+        done = cluster.ordered(run_bundle, job, bundles, name=f"a batch on simulator '{job.simulator}'")
         try:
-            with closing(results):
-                yield from results
+            with closing(done):
+                for results, seconds in done:
+                    bundles.took(seconds / len(results))
+                    yield from results
         finally:
             if scheduler:  # these workers live on
                 cluster.everywhere(release, job.token)
+
+
+class Bundles:
+    """Batches that go to a worker together, each alone first and then as many as it needs SECONDS for.
+
+    To hand something out and back takes some milliseconds of several processes, however little it is. A bundle never
+    has more than its share of the batches that are left, nor more than LIMIT bytes of samples and results.
+    """
+
+    def __init__(self, job: Job, batches: Iterable[Batch], workers: Callable[[], int]) -> None:
+        counts = sum(population.size for population in job.network.populations.values())  # a byte each, mostly
+        self._bytes_each = job.steps * bytes_per_step(job.network, job.record) + counts
+        self._source, self._left, self._workers = iter(batches), job.samples, workers
+        self._samples, self._most, self._least = 1, 1, SECONDS
+
+    def took(self, seconds: float) -> None:
+        """Say how long a worker needed for a batch.
+
+        The least tells: loops are compiled or loaded in a first one, and others may use the machine.
+        """
+        self._least = max(_TICK, min(self._least, seconds))
+
+    def __iter__(self) -> Iterator[tuple[list[Batch]]]:
+        while bundle := list(islice(self._source, self._together())):
+            _, x = bundle[0]
+            self._samples = max(1, len(x[0]))
+            self._most = LIMIT // max(1, sum(a.nbytes for a in x) + self._samples * self._bytes_each)
+            self._left -= sum(len(x[0]) for _, x in bundle)
+            yield (bundle,)
+
+    def _together(self) -> int:
+        wanted = min(int(SECONDS / self._least), self._most)
+        if wanted == 1:
+            return 1
+        share = self._left // (self._samples * AHEAD * max(1, self._workers()))
+        return max(1, min(wanted, share))
 
 
 # -- in the worker --------------------------------------------------------------------------------------------------
@@ -64,6 +116,18 @@ _running = threading.Lock()
 
 _built: dict[str, Executable] = {}
 _released: set[str] = set()
+
+
+def run_bundle(job: Job, bundle: Sequence[Batch]) -> tuple[list[Result], float]:
+    """The results of some batches, one after the other, and how many seconds they took."""
+    since = time.perf_counter()
+    results = [_folded(run_batch(job, first, x)) for first, x in bundle]
+    return results, time.perf_counter() - since
+
+
+def _folded(result: Result) -> Result:
+    """The same with smaller counts, to be sent: to encrypt and to copy them takes longer than to look at them here."""
+    return replace(result, counts=folded(result.counts), fired=folded(result.fired))
 
 
 def run_batch(job: Job, first: int, x: list[Array]) -> Result:

@@ -57,6 +57,13 @@ _OWN_SETTINGS = {
     # Dask's usual time, as one to a worker that has ended is tried until it is over.
     "distributed.comm.timeouts.tcp": BUSY_SECONDS,
     "distributed.scheduler.worker-ttl": None,
+    # What Dask samples of the workers' stacks a hundred times a second, for web pages that there are none of.
+    "distributed.worker.profile.enabled": False,
+    # Dask has the C library give memory back at each chance: the arrays of each batch would be new pages, which the
+    # kernel fills with zeros first.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # Results come from the workers themselves, not by the scheduler, which would read and write them once more.
+    "distributed.client.direct-to-workers": True,
 }
 
 
@@ -90,6 +97,7 @@ class Cluster:
         self.workers, self.scheduler = workers, scheduler
         self._client: Any = None
         self._stack = ExitStack()
+        self._seen, self._looked = 0, 0.0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -120,6 +128,12 @@ class Cluster:
         except OSError:
             raise BackendError(f"the connection to the scheduler {self.scheduler} is lost") from None
 
+    def lately(self) -> int:
+        """How many workers there are or were within the last second: to ask takes about a millisecond."""
+        if not self._seen or time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._seen, self._looked = len(self), time.monotonic()
+        return self._seen
+
     @property
     def address(self) -> str:
         """Where its scheduler answers."""
@@ -139,7 +153,7 @@ class Cluster:
         source = iter(pieces)
         try:
             while True:
-                room = AHEAD * max(len(self), self.workers, 1) - len(waiting)
+                room = AHEAD * max(self.lately(), self.workers, 1) - len(waiting)
                 waiting.extend(_Piece(self._client, everywhere, work, a) for a in islice(source, max(room, 0)))
                 if not waiting:
                     return

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib import import_module
@@ -89,7 +89,7 @@ def local_workers(workers: int, loop: Any) -> Iterator[Any]:
     """Worker processes on this machine that share its cores; a worker that ends is replaced."""
     distributed = dask("distributed")
     threads = {name: str(_threads(workers)) for name in _THREAD_VARIABLES}
-    with Scratch(prefix="snntoolbox-workers-") as folder:
+    with _environment_kept() as started, Scratch(prefix="snntoolbox-workers-") as folder:
         settings = {"temporary-directory": str(folder.path), **_NO_PAGES}
         with _interrupts_only_here(), dask("dask").config.set(settings):
             cluster = distributed.LocalCluster(
@@ -104,10 +104,34 @@ def local_workers(workers: int, loop: Any) -> Iterator[Any]:
                 security=_keys(distributed),
                 env=threads,
             )
+        started()
         try:
             yield cluster
         finally:
             cluster.close(timeout=BUSY_SECONDS)
+
+
+@contextmanager
+def _environment_kept() -> Iterator[Callable[[], None]]:
+    """Take back what Dask sets in this process for those that it starts, as OMP_NUM_THREADS: the next run reads it.
+
+    What is given is called when all are started. Whatever the user sets later stays.
+    """
+    before, ours = dict(os.environ), {}
+
+    def started() -> None:
+        ours.update({name: value for name, value in os.environ.items() if before.get(name) != value})
+
+    try:
+        yield started
+    finally:
+        for name, value in ours.items():
+            if os.environ.get(name) != value:
+                continue
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
 
 
 _NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}

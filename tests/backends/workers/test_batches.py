@@ -9,7 +9,8 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.backends.workers import batches
-from snntoolbox.backends.workers.batches import Job, release, run_batch
+from snntoolbox.backends.workers.batches import SECONDS, Bundles, Job, release, run_batch, run_bundle
+from snntoolbox.backends.workers.cluster import AHEAD
 from snntoolbox.errors import BackendError, DataError
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.cli import main
@@ -93,6 +94,57 @@ def test_errors_of_the_simulator_name_the_layer(graph, samples, address):
 
 def job(graph, **changes):
     return Job(network=stb.convert(graph), simulator="INI", steps=2, **changes)
+
+
+def bundles(graph, samples, count, size, workers=1):
+    """Those of a job with so many samples, in so many batches of this size."""
+    x = samples["x_test"][:1].repeat(size, axis=0)
+    return Bundles(job(graph, samples=count * size), ((n * size, [x]) for n in range(count)), lambda: workers)
+
+
+def test_batches_are_handed_out_together_where_they_take_little_time(graph, samples):
+    given = bundles(graph, samples, 60, 2)
+    found = iter(given)
+    assert [len(next(found)[0]) for _ in range(2)] == [1, 1]
+    given.took(SECONDS / 8)
+    given.took(SECONDS / 2)  # busy with something else
+    sizes = [len(bundle) for (bundle,) in found]
+    assert sizes[:2] == [8, 8]
+    assert sizes[-1] == 1  # the last ones go to whoever is free
+    assert sum(sizes) == 58
+    assert all(size <= max(1, (58 - sum(sizes[:n])) // AHEAD) for n, size in enumerate(sizes))
+
+
+def test_bundles_keep_their_order_and_share(graph, samples):
+    given = bundles(graph, samples, 40, 3, workers=4)
+    firsts = []
+    for (bundle,) in given:
+        assert len(bundle) <= max(1, (40 - len(firsts)) // (4 * AHEAD))
+        firsts += [first for first, _ in bundle]
+        given.took(1e-9)
+    assert firsts == list(range(0, 120, 3))
+
+
+def test_slow_and_large_batches_go_alone(graph, samples, monkeypatch):
+    slow = bundles(graph, samples, 20, 2)
+    for (bundle,) in slow:
+        assert len(bundle) == 1
+        slow.took(10 * SECONDS)
+    monkeypatch.setattr(batches, "LIMIT", 1)
+    large = bundles(graph, samples, 20, 2)
+    for (bundle,) in large:
+        assert len(bundle) == 1
+        large.took(1e-9)
+
+
+def test_a_bundle_has_the_results_of_its_batches_in_order(graph, samples):
+    given, x = job(graph), samples["x_test"][:6]
+    results, seconds = run_bundle(given, [(0, [x[:4]]), (4, [x[4:]])])
+    release(given.token)
+    assert [r.samples for r in results] == [4, 2]
+    assert seconds > 0
+    here = stb.simulate(given.network, x, duration=2, batch_size=4)
+    assert all(np.array_equal(np.concatenate([r.counts[k] for r in results]), v) for k, v in here.counts.items())
 
 
 def test_a_worker_of_another_version_runs_nothing(graph, samples):

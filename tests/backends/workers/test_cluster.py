@@ -387,11 +387,36 @@ def test_dask_never_starts_a_loop_itself(monkeypatch):
     assert [t for t in set(threading.enumerate()) - before if t.name.startswith("snntoolbox")] == []
 
 
-def test_settings_of_dask_are_as_before():
-    code = "import dask; from snntoolbox.backends.workers.cluster import Cluster\nwith Cluster(workers=1): pass\n"
-    code += "assert dask.config.get('distributed.comm'), 'lost'; assert dask.config.get('distributed.worker.daemon')"
-    guarded = f"if __name__ == '__main__':\n    exec({code!r})"
-    done = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True)
+def test_workers_are_asked_for_once_a_second(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Cluster, "__len__", lambda self: asked.append(1) or 3)
+    one = Cluster(workers=3)
+    assert [one.lately() for _ in range(5)] == [3] * 5
+    assert len(asked) == 1
+    monkeypatch.setattr(module.time, "monotonic", lambda: one._looked + 2)
+    assert one.lately() == 3
+    assert len(asked) == 2
+
+
+SETTINGS = """
+before = dict(os.environ)
+with Cluster(workers=1) as cluster:
+    os.environ["OURS"] = "stays"
+    trim, = cluster.ordered(os.getenv, "MALLOC_TRIM_THRESHOLD_", [("none",)], name="memory")
+    watch, = cluster.ordered(dask.config.get, "distributed.worker.profile.enabled", [()], name="profiles")
+assert (trim, watch) == ("none", False), "workers that give memory back all the time, or are watched"
+assert os.environ.pop("OURS") == "stays" and dict(os.environ) == before, "other variables"
+assert dask.config.get("distributed.comm"), "lost"
+assert dask.config.get("distributed.worker.daemon")
+"""
+
+
+def test_settings_are_taken_back():
+    """Those of workers are theirs alone, both of Dask and of the environment, which a next run reads."""
+    code = "import os, dask\nfrom snntoolbox.backends.workers.cluster import Cluster\n"
+    guarded = f"{code}if __name__ == '__main__':\n    exec({SETTINGS!r})"
+    unset = {n: value for n, value in os.environ.items() if n not in ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")}
+    done = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True, env=unset)
     assert done.returncode == 0, done.stderr
 
 

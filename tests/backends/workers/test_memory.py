@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.simulate import simulate_batches
+from snntoolbox.backends.workers import batches
 from snntoolbox.ir.data_range import range_of
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
@@ -70,7 +71,8 @@ def test_of_a_simulation(coding, networks, samples):
     assert many < few + 0.05 * (MANY - FEW) * SAMPLE
 
 
-def test_of_a_simulation_on_workers(networks, samples, address):
+def test_of_a_simulation_on_workers(networks, samples, address, monkeypatch):
+    monkeypatch.setattr(batches, "LIMIT", 2**20)  # a batch at a time: the samples here are few megabytes themselves
     x = load_test(samples).x
     through(networks["constant"], x[:FEW], scheduler=address)
     few = peak(lambda: through(networks["constant"], x[: 2 * FEW], scheduler=address))
