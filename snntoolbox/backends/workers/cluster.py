@@ -57,8 +57,11 @@ _OWN_SETTINGS = {
     # Dask's usual time, as one to a worker that has ended is tried until it is over.
     "distributed.comm.timeouts.tcp": BUSY_SECONDS,
     "distributed.scheduler.worker-ttl": None,
-    # What Dask samples of the workers' stacks a hundred times a second, for web pages that there are none of.
+    # What Dask looks at in each process, for web pages that there are none of and for its logs: stacks a hundred times
+    # a second, its loop fifty times, memory and disks twice.
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
     # Dask has the C library give memory back at each chance: the arrays of each batch would be new pages, which the
     # kernel fills with zeros first.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
