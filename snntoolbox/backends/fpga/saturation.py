@@ -158,8 +158,10 @@ def saturation(
 
 
 def _runs(network: SpikingNetwork, x: Sequence[Array], steps: int) -> list[Result]:
-    record = Record(outputs_per_step=False)
-    return list(simulate_batches(network, list(x), steps * network.dt, "INI", _BATCH, record))
+    record, schedule = Record(outputs_per_step=False), network.schedule
+    # A network with windows runs for as many steps as it needs.
+    duration = steps * network.dt if schedule is None or schedule.steps is None else None
+    return list(simulate_batches(network, list(x), duration, "INI", _BATCH, record))
 
 
 def at_limits(layers: Sequence[Saturating], run: Result) -> tuple[AtLimits, ...]:

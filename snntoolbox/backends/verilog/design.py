@@ -37,6 +37,8 @@ from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.paths import paths
 from snntoolbox.ir.turns import longest
 
+_FARTHEST = 2.0**62
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -177,11 +179,13 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
         layers.append(layer)
         if choices.membrane_bits and layer.bits > choices.membrane_bits:
             narrow.append(f"{layer.label}: {layer.bits} bits")
+    _check_sums(layers)
     if narrow:
+        clipped = not any(layer.product or layer.digits for layer in layers)
         raise BackendError(
             f"potentials of {choices.membrane_bits} bits are too narrow for {choices.steps} steps:\n"
             + "\n".join(f"    {line}" for line in narrow),
-            hint="fewer steps, wider membranes, fewer weight_bits, or `snntoolbox deploy --saturate`",
+            hint="fewer steps, wider membranes, fewer weight_bits" + ", or `snntoolbox deploy --saturate`" * clipped,
         )
     inputs = tuple(
         SpikeInput(
@@ -191,6 +195,17 @@ def designed(network: SpikingNetwork, choices: Choices) -> Design:
         for n, e in spiking.items()
     )  # fmt: skip
     return Design(name=network.name, module=module, layers=tuple(layers), inputs=inputs, choices=choices)
+
+
+def _check_sums(layers: Sequence[Layer]) -> None:
+    """BackendError where sums of read-outs may need more bits than those in which all whole numbers are exact."""
+    most = CAPABILITIES.exact_bits
+    if wide := [layer for layer in layers if not layer.spikes and layer.bits > most + 1]:
+        lines = [f"    {layer.label}: {layer.bits} bits" for layer in wide]
+        raise BackendError(
+            f"sums of read-outs are exact up to {most} bits and a sign:\n" + "\n".join(lines),
+            hint="fewer weight_bits; or a mask of -1000 where one of minus infinity stands before the last softmax",
+        )
 
 
 class Times(NamedTuple):
@@ -257,7 +272,8 @@ def _layer(
     presented, rest = _presented(target, driven, times)
 
     def ordered(value: Array | float) -> Array:
-        return np.rint(spread(value, target.shape)[layout.c_order]).astype(np.int64)
+        # What stands for minus infinity stays below every threshold from there too.
+        return np.rint(spread(value, target.shape)[layout.c_order]).clip(-_FARTHEST, _FARTHEST).astype(np.int64)
 
     return Layer(
         target=target,

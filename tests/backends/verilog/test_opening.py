@@ -10,7 +10,7 @@ import snntoolbox as stb
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.backends.fpga import project
 from snntoolbox.backends.fpga.estimate import estimated_clocks, loads
-from snntoolbox.backends.fpga.saturation import saturated
+from snntoolbox.backends.fpga.saturation import saturated, saturation
 from snntoolbox.backends.verilog.backend import VerilogBackend
 from snntoolbox.backends.verilog.design import Choices, designed
 from snntoolbox.backends.verilog.opening import table_memory
@@ -182,6 +182,8 @@ def test_products_that_saturate_are_refused():
     with pytest.raises(UnsupportedError, match="products of counts that saturate"):
         VerilogBackend().build(net)
     net = multiplied(Counting.ONE)
+    with VerilogBackend().build(net, membrane_bits=9) as built, pytest.raises(BackendError, match=r"weight_bits$"):
+        built.run(*inputs(net), steps=24)
     with pytest.raises(BackendError, match=r"population2 .*: \d+ bits, and products of counts cannot saturate"):
         saturated(net, project.largest_currents(net, inputs(net)), 24, 9)
 
@@ -231,6 +233,7 @@ def test_what_a_table_gives_has_room_where_potentials_saturate():
         saturated(net, currents, 20, 7)
     narrow, changed = saturated(net, currents, 20, 8)
     assert len(changed) == 4
+    assert saturation(net, narrow, changed, inputs(net), net.schedule.steps, 8).samples == 3
     assert_same(narrow, membrane_bits=8)
 
 

@@ -392,6 +392,19 @@ def test_refuses_too_many_steps_for_the_membranes():
         design_for(net, x, steps=1000, membrane_bits=widest)
 
 
+def test_refuses_sums_that_are_not_exact():
+    """As of a class that a mask of minus infinity leaves out in front of the last softmax, which is dropped."""
+    net = network("residual")
+    (readout,) = net.readouts
+    for least, refused in ((-(2.0**40), False), (-1e30, True)):
+        masked = net.replaced(readouts=[replace(readout, bias=np.full(readout.shape, least))])
+        if refused:
+            with pytest.raises(BackendError, match=rf"(?s)sums of .* {readout.name}: \d+ bits.*mask of -1000"):
+                design_for(masked, inputs(masked))
+        else:
+            design_for(masked, inputs(masked))
+
+
 def test_names_are_those_of_the_layers_made_valid():
     names = Names()
     given = ["conv1", "Conv1", "module", "12", "a b/c", "snn_fifo", "före", "", "tb"]
