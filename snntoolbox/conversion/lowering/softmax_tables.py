@@ -49,7 +49,7 @@ _SHOWING = 64
 
 @dataclass(frozen=True)
 class SoftmaxTables:
-    """The pass; those in `kept`, logarithms and rows of one value stay.
+    """The pass; those in `kept` and logarithms stay.
 
     What a mask leaves out of a row has no neurons: it is no candidate for the maximum, and its share is 0 exactly.
     """
@@ -62,7 +62,7 @@ class SoftmaxTables:
         for name in [n.name for n in graph.nodes.values() if isinstance(n, Softmax) and n.name not in self.kept]:
             node = editing.nodes[name]
             assert isinstance(node, Softmax)
-            if not node.log and editing.shapes[name][node.axis] > 1:
+            if not node.log:
                 nodes = _Rows(editing, node, there(graph, graph.nodes[name])).written()
                 editing.edit(nodes, redirect={name: nodes[-1].name})
         return editing.graph()
@@ -149,7 +149,11 @@ class _Rows:
         self.there = None if there is None else there.transpose(self.order).reshape(self.shape)
 
     def written(self) -> list[Node]:
-        """The nodes that take its place, the last one with its values."""
+        """The nodes that take its place, the last one with its values: 1 where a row has one value."""
+        if self.shape[1] == 1:
+            ones = (1,) * len(self.turned)
+            self._add(Scale, "one", *self.node.inputs, gain=np.zeros(ones), bias=np.ones(ones))
+            return list(self.nodes.values())
         (source,), length, axes = self.node.inputs, self.shape[1], len(self.order)
         turns = self.order != tuple(range(axes))
         if turns:
