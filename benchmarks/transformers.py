@@ -51,7 +51,7 @@ def vocabulary(path: Path) -> dict[str, int]:
 def sentences(words: dict[str, int] | None, count: int, highest: int) -> Array:
     """Identities (count, tokens); each second sentence begins as the one before it."""
     random, pattern = np.random.default_rng(0), PATTERN.split()
-    begin, end = (words["[CLS]"], words["[SEP]"]) if words else (101, 102)
+    begin, end = (words["[CLS]"], words["[SEP]"]) if words else (0, 1)
     rows: list[list[int]] = []
     for i in range(count):
         if words:

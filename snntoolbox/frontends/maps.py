@@ -58,6 +58,10 @@ def chosen(call: LayerCall, condition: Array, first: Operand, second: Operand) -
     where = call.per_sample(condition, rank).astype(bool)
     constants = [call.per_sample(o, rank) for o in (first, second) if not isinstance(o, Activation)]
     shape = broadcast_shape([where.shape, *(call.shape(a.name) for a in active), *(c.shape for c in constants)])
+    if where.all() or not where.any():
+        kept = first if where.all() else second
+        if isinstance(kept, Activation) and call.shape(kept.name) == shape:
+            return kept.name
     sources = []
     for operand, here in ((first, where), (second, ~where)):
         if isinstance(operand, Activation):

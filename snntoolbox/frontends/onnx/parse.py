@@ -163,12 +163,19 @@ class _Walk:
                 raise Refusal(f"operator of the domain '{node.domain}'", hint=DOMAIN_HINTS.get(node.domain))
             if node.op_type in ("Shape", "Size"):
                 return [self._measured(node, inputs)]
+            if node.op_type == "IsNaN" and isinstance(inputs[0], Activation):
+                return [self._never(inputs[0])]
             if any(isinstance(v, Joint) for v in inputs):
                 return self._joint(node, name, inputs)
             return self._handled(node, name, inputs)
         except MALFORMED as error:
             log.debug("malformed node %s", name, exc_info=True)
             raise Refusal(f"malformed: {error}") from error
+
+    def _never(self, value: Activation) -> Known:
+        """False for all values, as they are finite; exporters ask it of softmax, for rows all masked."""
+        false = np.zeros((1,) * (len(self.builder.shape(value.name)) + 1), bool)
+        return Known(false, false)
 
     def _joint(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
         """What an operator makes of a tensor whose batch is joined with other axes."""

@@ -347,6 +347,16 @@ def test_the_largest_of_several(build, compare):
     compare(build(nodes, x=IMAGE, weights={"c": (4, 1, 1)}))
 
 
+@pytest.mark.parametrize("nodes", [
+    [("Where", "n zero s", "y", {})], [("Not", "n", "k", {}), ("Where", "k s zero", "y", {})]
+])  # fmt: skip
+def test_no_activation_is_not_a_number(nodes, build, compare):
+    """As torch writes attention for the sake of rows that are masked altogether."""
+    asked = [("Softmax", "x", "s", {}), ("IsNaN", "s", "n", {}), *nodes]
+    graph = compare(build(asked, x=(4, 5), weights={"zero": scalar(0)}))
+    assert "Affine" not in [n.kind for n in graph.nodes.values()]
+
+
 SPLITS = [
     ({}, {}, (7, 11, 13), "a b", IMAGE),
     ({}, {"split": [1, 3]}, (7, 11), "a b", IMAGE),
