@@ -71,9 +71,12 @@ def _variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], t
         return ("kernel", *bias, "kernel_scale"), ()
     if kind == "Dense" or re.fullmatch(r"(Depthwise)?Conv\dD(Transpose)?", kind):
         return ("kernel", *bias), ()
-    if kind == "BatchNormalization":
+    if kind in ("BatchNormalization", "LayerNormalization", "GroupNormalization"):
         scale = ("gamma",) if config.get("scale", True) else ()
-        return (*scale, *(("beta",) if config.get("center", True) else ())), ("moving_mean", "moving_variance")
+        moving = ("moving_mean", "moving_variance") if kind == "BatchNormalization" else ()
+        return (*scale, *(("beta",) if config.get("center", True) else ())), moving
+    if kind == "RMSNormalization":
+        return ("scale",), ()
     if kind == "Normalization":
         return (), () if config.get("mean") is not None else ("mean", "variance", "count")
     if kind == QCFS:
