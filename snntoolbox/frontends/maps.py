@@ -19,6 +19,7 @@ from snntoolbox.frontends.layer_call import (
 )
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Add, Mean, Multiply
+from snntoolbox.ir.nodes.multiplying import MOST_THRESHOLDS
 from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 from snntoolbox.ir.products import add_gated
 
@@ -146,20 +147,37 @@ def matrix_product(call: LayerCall, left: Operand, right: Operand) -> str:
 
 
 def _of_matrices(call: LayerCall, left: str, right: str) -> str:
-    """The product of two stacks of matrices, one for each sample."""
+    """The product of two stacks of matrices, one for each sample.
+
+    Along the first axis of the products lie the values of the matrix on the right, or its rows where these are many:
+    products are as different in size as those, and neurons have a threshold of their own for each place there.
+    """
     rows, columns = call.shape(left), call.shape(right)
     if len(rows) != len(columns) or len(rows) < 2:
         raise Refusal(f"a product of samples of shapes {rows} and {columns}", hint=TREAT_ALONE)
     if rows[-1] != columns[-2]:
         raise Refusal(f"matrices of shapes {rows} and {columns} do not fit")
     check_size([*rows, columns[-1]])
-    order = (*range(len(columns) - 2), len(columns) - 1, len(columns) - 2)
-    turned = call.builder.permute(f"{call.name}_turned", right, order, call.origin)
-    columns = call.shape(turned)
-    wide = call.builder.reshape(f"{call.name}_rows", left, (*rows[:-1], 1, rows[-1]), call.origin)
-    high = call.builder.reshape(f"{call.name}_columns", turned, (*columns[:-2], 1, *columns[-2:]), call.origin)
-    terms = multiplied(call, [Activation(wide), Activation(high)])
-    return total(call, terms, (len(rows),), keepdims=False)
+    stack, build = len(rows) - 2, call.builder
+    shape = broadcast_shape([rows[:-2], columns[:-2]])
+    left, right = (
+        call.broadcast(source, (*shape, *own[-2:])) for source, own in ((left, rows), (right, columns))
+    )
+    (high, depth), wide = rows[-2:], columns[-1]
+    order = (*range(stack), stack + 1, stack)
+    turned = build.permute(f"{call.name}_turned", left, order, call.origin)
+    flat = math.prod(shape) * depth
+    first = call.broadcast(build.reshape(f"{call.name}_rows", turned, (flat, 1, high), call.origin), (flat, wide, high))
+    second = call.broadcast(
+        build.reshape(f"{call.name}_columns", right, (flat, wide, 1), call.origin), (flat, wide, high)
+    )
+    if flat * wide <= MOST_THRESHOLDS:
+        one = (flat * wide, high)
+        first, second = (build.reshape(f"{call.name}_wide", s, one, call.origin) for s in (first, second))
+    terms = multiplied(call, [Activation(first), Activation(second)])
+    apart = build.reshape(f"{call.name}_terms", terms, (*shape, depth, wide, high), call.origin)
+    summed = total(call, apart, (stack,), keepdims=False)
+    return build.permute(f"{call.name}_back", summed, order, call.origin)
 
 
 def _matrix(call: LayerCall, source: str, weight: Array, axis: int) -> str:

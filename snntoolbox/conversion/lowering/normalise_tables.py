@@ -2,7 +2,8 @@
 
 ``c / sqrt(mean(c^2) + epsilon) = c r``: squares and the inverse of the root are tables, one r serves a whole row of
 values (the features of a token, or those of a group), and the product is one of counts in which c is not rounded: its
-spikes are those of whatever came before. Exact; the tables, and the product, round to the levels of a window.
+spikes are those of whatever came before. Exact; the tables, and the product, round to the levels of a window. As r is
+common to a row, several tables share it, which round at places of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Node
+from snntoolbox.ir.node import Node, Origin
 from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, Permute, Reshape, Tabulated, Take
 
 
@@ -38,6 +39,22 @@ _STEMS = (
     *("turned", "rows", "mean", "means", "centred", "square", "variance", "inverse"),
     *("column", "inverses", "scaled", "whole", "back"),
 )
+
+
+SQUARES, FACTORS = 2, 4
+"""How many tables share the squares of a value, and the factor of a row, which all its values have in common."""
+
+
+def _finer(
+    editing: Editing, name: str, source: str, function: str, copies: int, origin: Origin | None
+) -> Iterator[Node]:
+    """The mean of several tables of a function, which round at places of their own; all of them are one function."""
+    tables: list[str] = []
+    for k in range(copies):
+        tables.append(editing.fresh(f"{name}.{k + 1}"))
+        shift = (k + 0.5) / copies - 0.5
+        yield Tabulated(name=tables[-1], inputs=(source,), function=function, shift=shift, origin=origin)
+    yield Add(name=name, inputs=tuple(tables), coefficients=(1 / copies,) * copies, origin=origin)
 
 
 def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
@@ -64,10 +81,10 @@ def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
         both = (values, names["means"])
         yield Add(name=names["centred"], inputs=both, coefficients=(1.0, -1.0), origin=origin)
         values = names["centred"]
-    yield Tabulated(name=names["square"], inputs=(values,), function="square", origin=origin)
+    yield from _finer(editing, names["square"], values, "square", SQUARES, origin)
     epsilon = np.full((1,), node.epsilon) if node.epsilon else None
     yield Mean(name=names["variance"], inputs=(names["square"],), axes=(along,), bias=epsilon, origin=origin)
-    yield Tabulated(name=names["inverse"], inputs=(names["variance"],), function="inverse_root", origin=origin)
+    yield from _finer(editing, names["inverse"], names["variance"], "inverse_root", FACTORS, origin)
     column = tuple(1 if a == along else n for a, n in enumerate(rows))
     yield Reshape(name=names["column"], inputs=(names["inverse"],), shape=column, origin=origin)
     yield repeated("inverses", "column")

@@ -31,6 +31,7 @@ from snntoolbox.ir.nodes import (
     Tabulated,
     Take,
 )
+from snntoolbox.ir.nodes.multiplying import MOST_THRESHOLDS
 from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 
 log = logging.getLogger(__name__)
@@ -167,11 +168,20 @@ class _Rows:
         total = self._add(Mean, "sum", self._put("exp", exp), axes=(1,), keepdims=True, summed=True)
         inverse = self._add(Tabulated, "inverse", total, function="inverse", most=float(length))
         inverses = self._add(Take, "inverses", inverse, axis=1, indices=(0,) * length)
-        share = self._add(Multiply, "share", self._seen("inverses", inverses), exp)
+        share = self._shares(self._seen("inverses", inverses), exp)
         whole = self._add(Reshape, "whole", self._put("share", share), shape=self.turned)
         if turns:
             self._add(Permute, "back", whole, axes=tuple(self.order.index(a) for a in range(axes)))
         return list(self.nodes.values())
+
+    def _shares(self, inverses: str, exp: str) -> str:
+        """The products, each with a threshold of its own where they are not too many to need a histogram each."""
+        count = math.prod(self.shape) if self.there is None else int(self.there.sum())
+        if count > MOST_THRESHOLDS:
+            return self._add(Multiply, "share", inverses, exp)
+        column = (self._add(Reshape, f"share_{k}", s, shape=(count, 1)) for k, s in enumerate((inverses, exp)))
+        share = self._add(Multiply, "share", *column)
+        return self._add(Reshape, "shares", share, shape=self.shape if self.there is None else (1, count))
 
     def _candidates(self, rows: str) -> str:
         """The rows with a value that takes part in the place of each that does not."""

@@ -93,7 +93,7 @@ def _bound(name: str, scales: Scales, graph: Graph) -> tuple[Array, Array] | Non
 
 
 def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Array:
-    return np.asarray(np.clip(np.floor(node.apply(x) / level + 0.5), 0, levels))
+    return np.asarray(np.clip(np.floor(node.apply(x) / level + 0.5 + node.shift), 0, levels))
 
 
 def _ends(node: Tabulated, level: float, levels: int) -> tuple[float, float]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from snntoolbox.ir.node import Array, Node, Shape
 
+MOST_THRESHOLDS = 4096
+"""Of products that lie along the first axis to have thresholds of their own: each needs a histogram of its values."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Multiply(Node):

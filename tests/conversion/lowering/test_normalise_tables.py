@@ -9,7 +9,7 @@ from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.normalise_tables import NormaliseTables
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.quantized_reference import quantized_reference
-from snntoolbox.conversion.spiking.tables import table_errors
+from snntoolbox.conversion.spiking.tables import table_errors, tabulated
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import interpret
@@ -127,7 +127,7 @@ def test_the_terms_of_every_layer_make_its_error_and_tables_tell_theirs():
     observer.add([x[:10]], stb.simulate(network, x[:10], T=5))
     assert not any(layer.undefined for layer in observer.diagnosis().layers)
     told = table_errors(network, network.original)
-    assert len(told) == 6
+    assert len(told) == 3 * (2 + 4)
     for name, error in told.items():
         assert error < 1.2 * np.max(network.populations[name].scale) / 31, name
 
@@ -139,7 +139,7 @@ def test_rows_that_are_almost_empty_leave_the_scale_to_the_others():
     x = RNG.normal(size=(60, 3, 8))
     x[::2, 0] = 0.7  # its factor would be 1 / sqrt(epsilon), 316
     network = stb.convert(graph, x, schedule="radix", T=6)
-    assert network.populations["n.inverse"].scale.max() < 4
+    assert network.populations["n.inverse.1"].scale.max() < 4
     expected = graph.run(x)
     output = stb.simulate(network, x, T=6).outputs["y"]
     assert np.sqrt(np.mean((output - expected) ** 2)) < 0.1 * expected.std()
@@ -157,4 +157,15 @@ def test_it_is_refused_by_name_with_the_way_out():
 def test_tables_of_their_own_size():
     lowered = lower(blocks()[0], Recipe(schedule="radix"))
     of_own_size = [n.function for n in lowered.nodes.values() if isinstance(n, Tabulated) and n.of_own_size]
-    assert sorted(of_own_size) == ["inverse_root"] * 3 + ["square"] * 3
+    assert sorted(of_own_size) == ["inverse_root"] * 12 + ["square"] * 6
+
+
+def test_several_tables_of_one_function_are_as_fine_as_more_levels():
+    scale, x = np.array([2.0]), np.linspace(-1.2, 1.2, 4001)
+    parts = []
+    for k in range(4):
+        node = Tabulated(name="t", inputs=("x",), function="square", shift=(k + 0.5) / 4 - 0.5)
+        table = tabulated(node, scale, 15)
+        parts.append(table.counts[0][table.place(np.floor(x / table.step + 0.5))] * (scale / 15))
+    errors = [np.sqrt(np.mean((values - x * x) ** 2)) for values in (parts[1], np.mean(parts, axis=0))]
+    assert errors[1] < 0.5 * errors[0]

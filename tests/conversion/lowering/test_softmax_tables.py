@@ -70,7 +70,7 @@ def test_what_a_mask_leaves_out_has_no_neurons(low, axis):
     whole = "s.whole" if axis else "s.back"
     values = written.values(x, keep=[whole, "s.candidates"])
     assert np.all(values[whole][:, ~SEEN] == 0)
-    assert [written.shapes[n.name] for n in written.nodes.values() if isinstance(n, Multiply)] == [(1, 7)]
+    assert [written.shapes[n.name] for n in written.nodes.values() if isinstance(n, Multiply)] == [(7, 1)]
     assert np.abs(values["s.candidates"]).max() < 100
 
 
