@@ -157,13 +157,13 @@ def test_a_recurrent_network_keeps_its_accuracy(tmp_path):
 def test_a_transformer_keeps_its_accuracy_the_better_the_more_digits(tmp_path):
     needed("sklearn")
     code = f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); from digits_transformer import main"
-    printed = run("-c", f"{code}; main({str(tmp_path)!r}, epochs=15, samples=200, digits=(3, 6))", cwd=tmp_path)
+    printed = run("-c", f"{code}; main({str(tmp_path)!r}, epochs=30, samples=150, digits=(3, 6))", cwd=tmp_path)
     parameters, _, original, *rows = printed.splitlines()
     assert parameters == "26,538 parameters"
     right, fewer, more = (float(line.split("\t")[1].rstrip(" %")) for line in (original, *rows))
     assert right > 75
-    assert fewer > right - 15
-    assert more > right - 3
+    assert fewer > right - 20
+    assert more > right - 4
     same = [float(row.split("\t")[2].rstrip(" %")) for row in rows]
     assert same[0] < same[1] > 94
     assert [path.name for path in tmp_path.iterdir()] == ["digits_transformer.pt2"]
