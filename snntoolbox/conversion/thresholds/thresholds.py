@@ -185,7 +185,7 @@ class ModelBasedThresholds:
         scales: dict[str, Array] = {}
         for name, node in graph.nodes.items():
             inputs = [bounds[i] for i in node.inputs]
-            if _of_own_size(node):
+            if isinstance(node, Tabulated) and node.function == "inverse_root":
                 told = "has no bound that follows from weights, as it divides by its samples' own values"
                 raise ConversionError(told, layer=node.label, hint="give calibration data")
             if isinstance(node, Input):
