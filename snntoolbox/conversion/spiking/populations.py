@@ -24,13 +24,15 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
-from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale, Tabulated
+from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale, Softmax, Tabulated
 from snntoolbox.ir.tabulating import Table
 from snntoolbox.ir.ways_out import WINDOWS
 
 _HINTS = {
     "Softmax": "softmax between layers has no spiking form, nor where something is computed from it; only one that "
     f"ends an output is dropped or rectified; {WINDOWS} makes tables and products of others",
+    "LogSoftmax": "the logarithm of softmax has a spiking form only where it ends an output and is dropped; let the "
+    "model go on from what it reads, or from softmax itself",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
     "Normalise": "normalisation by the sample's own values has no spiking form at rates; schedule = phased or radix "
@@ -137,7 +139,8 @@ def unsupported_nodes(graph: Graph, reasons: Mapping[str, str] = MappingProxyTyp
         elif isinstance(node, Elementwise):
             offenders.append(Unsupported(node.label, node.why_not_exact))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
-            usual = _HINTS.get(node.kind, f"{node.kind} has no spiking form")
+            kind = "LogSoftmax" if isinstance(node, Softmax) and node.log else node.kind
+            usual = _HINTS.get(kind, f"{node.kind} has no spiking form")
             offenders.append(Unsupported(node.label, reasons.get(node.name, usual)))
     return offenders
 

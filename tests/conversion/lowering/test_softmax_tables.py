@@ -61,6 +61,13 @@ def test_without_windows_it_is_refused():
         lower(between(1), Recipe())
 
 
+@pytest.mark.parametrize("schedule", ["rate", "radix"])
+def test_its_logarithm_is_refused_without_schedules_that_refuse_it_too(schedule):
+    with pytest.raises(UnsupportedError, match=r"the logarithm of softmax .* or from softmax itself") as caught:
+        lower(between(1, log=True), Recipe(schedule=schedule))
+    assert WINDOWS not in str(caught.value)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("low", [-1e30, -1e9, -1000])
 def test_what_a_mask_leaves_out_has_no_neurons(low, axis):

@@ -12,8 +12,9 @@ from snntoolbox.engine import histograms
 from snntoolbox.engine.fast import jit
 from snntoolbox.engine.histograms import ChannelHistogram
 from snntoolbox.errors import ConversionError, DataError
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import LinearNode
-from snntoolbox.ir.nodes import ReLU, Scale, Sparse
+from snntoolbox.ir.nodes import Input, ReLU, Scale, Sparse, Tabulated
 
 
 @pytest.fixture
@@ -227,6 +228,11 @@ def test_the_bound_of_one_layer_is_reached(new_net):
     expected = np.maximum(weight.clip(min=0).sum(1) + bias, 0)
     found = ModelBasedThresholds()(graph)[name]
     np.testing.assert_allclose(found[expected > 0], expected[expected > 0])
+
+
+def test_squares_have_the_bound_of_what_they_are_of():
+    graph = Graph([Input(name="x", shape=(3,)), Tabulated(name="t", inputs=("x",), function="square")], ["t"])
+    np.testing.assert_allclose(ModelBasedThresholds(-3.0, 2.0)(graph)["t"], 9.0)
 
 
 def test_what_has_no_bound_is_named(new_net):
