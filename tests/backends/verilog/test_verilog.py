@@ -215,6 +215,20 @@ def test_bench_notices_a_stuck_layer(tmp_path):
         run(tmp_path, "icarus")
 
 
+@needs("iverilog")
+def test_bench_ends_where_a_signal_is_unknown(tmp_path):
+    """Counts that never begin at 0: what is unknown is no handshake."""
+    net = network("products of counts")
+    checked_files(tmp_path, net, inputs(net), steps=net.schedule.steps)
+    file = tmp_path / "snn_neurons.v"
+    cleared = ".scan_write(go & updating & complete & (waking | last))"
+    assert cleared in file.read_text()
+    file.write_text(file.read_text().replace(cleared, ".scan_write(1'b0)"))
+    impatient(tmp_path)
+    with pytest.raises(BackendError, match="stuck after 0 samples"):
+        run(tmp_path, "icarus")
+
+
 @needs("verilator")
 @pytest.mark.parametrize(("name", "choices"), [*CASES, ("residual", "saturating"), ("residual", "non-square pools")])
 @pytest.mark.one_in(3)
