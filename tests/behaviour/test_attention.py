@@ -8,6 +8,8 @@ import snntoolbox as stb
 from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
 
+pytestmark = pytest.mark.long
+
 TOKENS, FEATURES, HEADS, STEPS = 4, 4, 2, 4
 RNG = np.random.default_rng(5)
 PROJECTIONS = [(RNG.normal(size=(FEATURES, FEATURES)) * 0.7, RNG.normal(size=FEATURES) * 0.3) for _ in range(4)]
@@ -71,7 +73,6 @@ def converted(graph, steps=STEPS, **choices):
     return stb.convert(graph, X[:40], schedule="radix", T=steps, readout_correction=0, **choices)
 
 
-@pytest.mark.long
 def test_the_same_in_all_frameworks():
     sums, outputs = {}, {}
     for name, graph in {"torch": from_torch(), "keras": from_keras(), "onnx": from_onnx()}.items():
@@ -105,7 +106,6 @@ def test_what_is_left_out_has_no_neurons(network):
     assert sizes == [HEADS * TOKENS * (TOKENS + 1) // 2, HEADS * TOKENS]
 
 
-@pytest.mark.long
 def test_the_same_spikes_by_every_engine_and_on_brian2(network):
     needed("brian2")
     expected = interpret(network, X[:1], steps=network.schedule.steps, record=Record(spikes=True)).spikes
@@ -116,7 +116,6 @@ def test_the_same_spikes_by_every_engine_and_on_brian2(network):
             np.testing.assert_array_equal(found[name], spikes, err_msg=f"{choice}: {name}")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("first", [False, True])
 def test_a_layer_of_a_transformer(first):
     """Its attention, normalisations and GELU by counts alone: as the quantised reference, and near the original."""
