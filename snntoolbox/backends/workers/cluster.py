@@ -129,7 +129,7 @@ class Cluster:
         try:
             return len(self._client.nthreads())
         except OSError:
-            raise BackendError(f"the connection to the scheduler {self.scheduler} is lost") from None
+            raise self._lost() from None
 
     def lately(self) -> int:
         """How many workers there are or were within the last second: to ask takes about a millisecond."""
@@ -171,6 +171,15 @@ class Cluster:
             self._client.run(function, *arguments, on_error="ignore")
 
     def _awaited(self, piece: _Piece, name: str) -> Any:
+        """What comes of a piece; OSErrors on the way are those of the connection: those of the work are its outcome."""
+        try:
+            return self._outcome(piece, name)
+        except SNNToolboxError:
+            raise
+        except OSError:
+            raise self._lost() from None
+
+    def _outcome(self, piece: _Piece, name: str) -> Any:
         since = time.monotonic()
         while True:
             try:
@@ -190,7 +199,10 @@ class Cluster:
 
     def _check_connected(self) -> None:
         if self._client.status not in _CONNECTED:
-            raise BackendError(f"the connection to the scheduler {self.scheduler} is lost")
+            raise self._lost()
+
+    def _lost(self) -> BackendError:
+        return BackendError(f"the connection to the scheduler {self.scheduler} is lost")
 
     def _check_versions(self, seconds: float) -> None:
         """Every worker has this package in this version; the first one is waited for so long."""
