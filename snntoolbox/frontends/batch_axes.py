@@ -65,6 +65,13 @@ def widened(call: LayerCall, source: str, axes: Collection[int]) -> tuple[Shape,
     return tuple(1 if a in new else next(sizes) for a in range(rank) if a != place), place
 
 
+_JOINING = {
+    "MultiheadAttention": "give the module and not a program that was exported before, without add_bias_kv and "
+    "add_zero_attn, and with one mask for all heads"
+}
+"""What to do where a layer itself joins the batch with others of its axes."""
+
+
 def reshaped(call: LayerCall, target: Sequence[Size], *is_batch: Callable[[Size], bool]) -> int:
     """Which axis of a target shape is the batch: as many values lie before it as did; Refusal where none is.
 
@@ -76,7 +83,7 @@ def reshaped(call: LayerCall, target: Sequence[Size], *is_batch: Callable[[Size]
             sizes = [n for n in target[:place] if isinstance(n, int)]
             if test(size) and len(sizes) == place and math.prod(sizes) == before:
                 return place
-    raise Refusal("mixes the batch with other axes", hint=TREAT_ALONE)
+    raise Refusal("mixes the batch with other axes", hint=_JOINING.get(call.origin.kind, TREAT_ALONE))
 
 
 def aligned(builder: GraphBuilder, values: Sequence[Operand], origin: Origin) -> list[Operand]:

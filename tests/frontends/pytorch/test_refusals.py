@@ -110,6 +110,21 @@ def test_function(reason):
     assert any(reason in r for _, r in found), found
 
 
+def test_what_joins_batch_and_heads_is_told_what_mends_it():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.m = nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.m(x, x, x, need_weights=False)[0]
+
+    program = torch.export.export(Net().eval(), (torch.zeros(2, 3, 4),), dynamic_shapes=({0: torch.export.Dim("b")},))
+    with pytest.raises(UnsupportedError, match=r"m \(pytorch Multihead.*\).*\n.*give the module and not a program"):
+        FRONTEND.parse(FRONTEND.open(program))
+    FRONTEND.parse(FRONTEND.open(Net(), input_shape=(3, 4)))
+
+
 def test_all_offenders_at_once_with_their_layers():
     net = nn.Sequential(
         *(nn.Conv2d(1, 2, 3), nn.Softsign(), nn.MaxPool2d(2), nn.LogSigmoid(), nn.Flatten(), nn.Linear(18, 3)),
