@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
-from snntoolbox.frontends.layer_call import Activation, LayerCall, Refusal
+from snntoolbox.frontends.layer_call import Activation, LayerCall, Refusal, broadcast_shape
 from snntoolbox.ir.node import Array, LinearNode, Node
 from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, RootMeanSquare, Scale, Take
 
@@ -87,7 +87,9 @@ def found_root(call: LayerCall, source: str, *, inverse: bool) -> str | None:
     if not isinstance(node, Mean) or not node.keepdims or node.summed or node.bias is not None:
         return None
     squares = call.builder.node(node.inputs[0])
-    if not isinstance(squares, Multiply) or len({*squares.inputs}) > 1 or not 0 <= epsilon < math.inf:
+    if not isinstance(squares, Multiply) or not 0 <= epsilon < math.inf:
+        return None
+    if not _same(call, squares.inputs[0], squares.inputs[1]):
         return None
     made = RootMeanSquare(
         name=call.name, inputs=squares.inputs[:1], axes=node.axes, epsilon=epsilon, inverse=inverse, origin=call.origin
@@ -113,13 +115,56 @@ def _only_shifts(node: LinearNode) -> bool:
 def divided(call: LayerCall, dividend: str, divisor: str, *, inverse: bool = False) -> str | None:
     """The normalisation that divides a value by the root of its mean square, or multiplies it with its `inverse`.
 
-    None where that is not what the divisor is.
+    Constant factors of both become a gain behind it. None where that is not what the divisor is.
     """
-    node: Node = call.builder.node(divisor)
-    if not isinstance(node, RootMeanSquare) or node.inverse != inverse or node.inputs != (dividend,):
+    divisor, below = _factor(call, divisor)
+    node: Node = call.builder.node(_repeated(call, divisor))
+    if not isinstance(node, RootMeanSquare) or node.inverse != inverse:
         return None
+    above, shape = np.ones(()), call.shape(dividend)
+    if not _same(call, dividend, node.inputs[0]):
+        dividend, above = _factor(call, dividend)
+        if not _same(call, dividend, node.inputs[0]):
+            return None
+    if broadcast_shape([shape, call.shape(divisor)]) != shape or (not inverse and not np.all(below)):
+        return None
+    gain = above * (below if inverse else 1 / below)
     centred = _centred(call, dividend, node.axes)
-    return normalised(call, centred or dividend, node.axes, node.epsilon, centred=centred is not None)
+    gains = None if np.all(gain == 1) else gain
+    return normalised(call, centred or dividend, node.axes, node.epsilon, gains, centred=centred is not None)
+
+
+def _factor(call: LayerCall, name: str) -> tuple[str, Array]:
+    """What a value is but for constant factors, and these factors."""
+    node = call.builder.node(name)
+    if isinstance(node, Scale) and node.bias is None:
+        return node.inputs[0], node.gain
+    return name, np.ones(())
+
+
+def _repeated(call: LayerCall, name: str) -> str:
+    """What a value repeats along axes of length one."""
+    node = call.builder.node(name)
+    while isinstance(node, Take) and call.shape(node.inputs[0])[node.axis] == 1:
+        node = call.builder.node(node.inputs[0])
+    return node.name
+
+
+SAME_DEPTH = 8
+"""How many nodes back two values are compared: a mean that is taken off is one or two."""
+
+
+def _same(call: LayerCall, first: str, second: str, depth: int = SAME_DEPTH) -> bool:
+    """Whether two values are one, or computed by the same nodes from one: models write ``x - mean`` out twice."""
+    if first == second:
+        return True
+    one, other = call.builder.node(first), call.builder.node(second)
+    if not depth or type(one) is not type(other) or len(one.inputs) != len(other.inputs) or not one.inputs:
+        return False
+    own = [f.name for f in fields(one) if f.name not in ("name", "inputs", "origin")]
+    if not all(np.array_equal(getattr(one, n), getattr(other, n)) for n in own):
+        return False
+    return all(_same(call, a, b, depth - 1) for a, b in zip(one.inputs, other.inputs, strict=True))
 
 
 def _centred(call: LayerCall, name: str, axes: Sequence[int]) -> str | None:
@@ -128,10 +173,8 @@ def _centred(call: LayerCall, name: str, axes: Sequence[int]) -> str | None:
     if not isinstance(node, Add) or node.factors != (1.0, -1.0) or node.bias is not None:
         return None
     source, other = node.inputs
-    mean = call.builder.node(other)
-    while isinstance(mean, Take) and not any(mean.indices):
-        mean = call.builder.node(mean.inputs[0])
-    if not isinstance(mean, Mean) or mean.inputs != (source,) or {*mean.axes} != {*axes}:
+    mean = call.builder.node(_repeated(call, other))
+    if not isinstance(mean, Mean) or not _same(call, mean.inputs[0], source) or {*mean.axes} != {*axes}:
         return None
     return source if mean.keepdims and not mean.summed and mean.bias is None else None
 

@@ -329,12 +329,24 @@ NORMALISED = {
                  ("Pow", "e half", "r", {}), ("Div", "one r", "i", {}), ("Mul", "i x", "y", {})],
     "rms norm, reciprocal": [("Pow", "x two", "s", {}), ("ReduceMean", "s", "v", {"axes": [1]}),
                              ("Sqrt", "v", "r", {}), ("Reciprocal", "r", "i", {}), ("Mul", "x i", "y", {})],
+    "layer norm, differences twice": [
+        ("ReduceMean", "x", "m", {"axes": [1]}), ("Sub", "x m", "c", {}), ("Sub", "x m", "d", {}),
+        ("Pow", "c two", "s", {}),
+        ("ReduceMean", "s", "v", {"axes": [1]}), ("Sqrt", "v", "r", {}), ("Div", "d r", "y", {})],
+    "layer norm, factors on both sides": [
+        ("ReduceMean", "x", "m", {"axes": [-1]}), ("Sub", "x m", "c", {}), ("Mul", "c c", "s", {}),
+        ("ReduceMean", "s", "v", {"axes": [-1]}), ("Sqrt", "v", "r", {}), ("Mul", "gains c", "a", {}),
+        ("Mul", "r two", "b", {}), ("Div", "a b", "y", {})],
+    "rms norm, factors of the inverse": [
+        ("Mul", "x x", "s", {}), ("ReduceMean", "s", "v", {"axes": [-1]}), ("Sqrt", "v", "r", {}),
+        ("Reciprocal", "r", "i", {}), ("Mul", "i gains", "g", {}), ("Mul", "x g", "y", {})],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("how", NORMALISED)
 def test_normalisations_written_out(how, build, compare):
     weights = {"two": scalar(2), "small": scalar(1e-3), "half": scalar(0.5), "one": scalar(1)}
+    weights["gains"] = np.linspace(-2, 3, IMAGE[-1], dtype=F32)
     read = {name for _, inputs, _, _ in NORMALISED[how] for name in inputs.split()}
     model = build(NORMALISED[how], x=IMAGE, weights={k: w for k, w in weights.items() if k in read}, opset=13)
     kinds = [n.kind for n in compare(model).nodes.values()]

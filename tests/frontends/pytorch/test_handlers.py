@@ -191,6 +191,11 @@ CASES = {
     "rms_norm": (of(nn.RMSNorm, 7), IMAGE),
     "rms_norm_axes": (of(nn.RMSNorm, (9, 7), eps=0.3), IMAGE),
     "layer_norm_written": (fn(lambda s, x: _written_norm(x - x.mean(-1, keepdim=True))), IMAGE),
+    "layer_norm_first_mean": (fn(lambda s, x: _written_norm(x - x.mean(-1, keepdim=True)[:, :1])), IMAGE),
+    "rms_norm_first_root": (
+        fn(lambda s, x: x * torch.rsqrt((x * x).mean(-1, True) + 0.1)[:, :, :1] * torch.arange(1.0, 8.0)),
+        IMAGE,
+    ),
     "rms_norm_written": (fn(lambda s, x: x * torch.rsqrt((x * x).mean((2, 3), True) + 0.1)), IMAGE),
     "rms_norm_reciprocal": (fn(lambda s, x: torch.reciprocal((x.square().mean(1, True) + 1).sqrt()) * x), IMAGE),
     "rms_norm_power": (fn(lambda s, x: x * (x**2).mean(1, keepdim=True) ** -0.5 + x**1), IMAGE),
