@@ -81,7 +81,7 @@ GATED = "a recurrent layer with gates"
 MASK = "a mask over the steps of a sequence"
 CONTROL_FLOW = "control flow"
 QUANTISED = "quantised arithmetic"
-BY_ITSELF = "normalisation by the sample's own values"
+BY_ITSELF = "this normalisation by the sample's own values"
 CHOICE = "the choice of the largest values"
 _KINDS: Mapping[str, tuple[str, ...]] = {
     GATED: (
@@ -113,7 +113,8 @@ COMPLEX = "complex numbers"
 _HINTS = {
     GATED: "gates are products of two activations: train a recurrent layer of rectifiers in its place, "
     "SimpleRNN(activation='relu') in Keras or nn.RNN(nonlinearity='relu') in PyTorch",
-    BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights",
+    BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights; in Keras, PyTorch "
+    "and ONNX normalisation of layers, groups, single channels or by the root mean square converts in windows",
     MASK: "give all sequences the same length, filled up with values that the model was trained on",
     QUANTISED: "give the model as it was before its quantisation, or quantised by grids that do not follow the sample: "
     "QuantizeLinear and DequantizeLinear of ONNX, fake quantisation and PT2E exports of PyTorch, or of weights alone "

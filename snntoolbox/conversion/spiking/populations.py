@@ -35,8 +35,8 @@ _HINTS = {
     "model go on from what it reads, or from softmax itself",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
     "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
-    "Normalise": "normalisation by the sample's own values has no spiking form at rates; schedule = phased or radix "
-    "makes tables and products of it",
+    "Normalise": f"normalisation by the sample's own values has no spiking form at rates; {WINDOWS} makes tables and "
+    "products of it",
     "RootMeanSquare": "a root of mean squares has a spiking form only where what it is of is divided by it",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }

@@ -391,6 +391,7 @@ def test_all_refused_layers_are_named_together_and_hints_given(made):
         made(text)
     assert [o.layer for o in caught.value.offenders] == ["a (caffe LRN)", "b (caffe Permute)", "c (caffe Scale)"]
     assert "put batch normalisation in its place" in caught.value.hint
+    assert "converts in windows" in caught.value.hint
 
 
 def test_both_readings_know_the_same_layers():
