@@ -113,8 +113,8 @@ COMPLEX = "complex numbers"
 _HINTS = {
     GATED: "gates are products of two activations: train a recurrent layer of rectifiers in its place, "
     "SimpleRNN(activation='relu') in Keras or nn.RNN(nonlinearity='relu') in PyTorch",
-    BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights; in Keras, PyTorch "
-    "and ONNX normalisation of layers, groups, single channels or by the root mean square converts in windows",
+    BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights; in Keras, "
+    "PyTorch and ONNX normalisation of layers, groups, single channels or by the root mean square converts in windows",
     MASK: "give all sequences the same length, filled up with values that the model was trained on",
     QUANTISED: "give the model as it was before its quantisation, or quantised by grids that do not follow the sample: "
     "QuantizeLinear and DequantizeLinear of ONNX, fake quantisation and PT2E exports of PyTorch, or of weights alone "

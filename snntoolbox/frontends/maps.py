@@ -122,7 +122,7 @@ def quotient(call: LayerCall, dividend: Operand, divisor: Operand) -> str:
             return found
         if not isinstance(dividend, Activation) and np.all(dividend == 1):
             return normalising.inverted(call, divisor.name)
-        raise Refusal("a division by an activation is not supported")
+        raise Refusal(normalising.DIVIDES, hint=normalising.NORMALISE)
     if not np.all(divisor):
         raise Refusal("a division by zero")
     return product(call, dividend, 1 / np.asarray(divisor, np.float64))

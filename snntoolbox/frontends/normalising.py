@@ -67,6 +67,8 @@ def _shifted(call: LayerCall, source: str, gain: Array | None, shift: Array | No
 
 # -- written out ----------------------------------------------------------------------------------------------------
 
+DIVIDES = "a division by an activation is not supported"
+NORMALISE = "where it normalises, x / sqrt(mean(x * x) + epsilon) is read, and layers such as LayerNorm or RMSNorm are"
 _UNREAD = "a root has a spiking form only where a value is divided by the root of its own mean square: normalisation"
 
 
@@ -74,16 +76,19 @@ def root(call: LayerCall, source: str, *, inverse: bool = False) -> str:
     """The root of a mean square plus a constant, by which what was squared is divided, or 1 over it."""
     found = found_root(call, source, inverse=inverse)
     if found is None:
-        raise Refusal(_UNREAD)
+        raise Refusal(_UNREAD, hint=NORMALISE)
     return found
 
 
 def found_root(call: LayerCall, source: str, *, inverse: bool) -> str | None:
     """The same; None where the source is no mean square of one value along axes that are kept."""
-    node, epsilon = call.builder.node(source), 0.0
-    while isinstance(node, Scale | Add) and len(node.inputs) == 1 and _only_shifts(node):
-        epsilon += 0.0 if node.bias is None else float(node.bias.ravel()[0])
+    node, factor, epsilon = call.builder.node(source), 1.0, 0.0
+    while isinstance(node, Scale | Add) and len(node.inputs) == 1 and (line := _one_line(node)):
+        factor, epsilon = factor * line[0], epsilon + factor * line[1]
         node = call.builder.node(node.inputs[0])
+    if factor <= 0:
+        return None
+    epsilon /= factor
     if not isinstance(node, Mean) or not node.keepdims or node.summed or node.bias is not None:
         return None
     squares = call.builder.node(node.inputs[0])
@@ -94,22 +99,30 @@ def found_root(call: LayerCall, source: str, *, inverse: bool) -> str | None:
     made = RootMeanSquare(
         name=call.name, inputs=squares.inputs[:1], axes=node.axes, epsilon=epsilon, inverse=inverse, origin=call.origin
     )
-    return call.builder.add(made)
+    found = call.builder.add(made)
+    outside = np.sqrt(1 / factor if inverse else factor)
+    return found if factor == 1 else call.builder.affine(call.name, found, np.full((), outside), None, call.origin)
 
 
 def inverted(call: LayerCall, source: str) -> str:
     """1 over the root of a mean square."""
+    source, factor = _factor(call, source)
     node = call.builder.node(source)
-    if not isinstance(node, RootMeanSquare) or node.inverse:
-        raise Refusal("a division by an activation is not supported")
-    return call.builder.add(replace(node, name=call.name, inverse=True, origin=call.origin))
+    if not isinstance(node, RootMeanSquare) or node.inverse or not np.all(factor):
+        raise Refusal(DIVIDES, hint=NORMALISE)
+    found = call.builder.add(replace(node, name=call.name, inverse=True, origin=call.origin))
+    if np.all(factor == 1):
+        return found
+    (found,), (inverse,) = call.broadcast_together((Activation(found), 1 / factor))
+    return call.builder.affine(call.name, found, inverse, None, call.origin)
 
 
-def _only_shifts(node: LinearNode) -> bool:
-    """Whether a node adds one number and does nothing else."""
-    same = isinstance(node, Add) and node.factors == (1.0,)
-    same = same or (isinstance(node, Scale) and bool(np.all(node.gain == 1)))
-    return same and (node.bias is None or bool(np.all(node.bias == node.bias.ravel()[0])))
+def _one_line(node: LinearNode) -> tuple[float, float] | None:
+    """The number that a node multiplies all values with, and the one that it adds; None where they are no such."""
+    gain = node.gain if isinstance(node, Scale) else np.array(node.factors if isinstance(node, Add) else 0.0)
+    bias = np.zeros(1) if node.bias is None else node.bias
+    same = bool(np.all(gain == gain.flat[0]) and np.all(bias == bias.flat[0]))
+    return (float(gain.flat[0]), float(bias.flat[0])) if same else None
 
 
 def divided(call: LayerCall, dividend: str, divisor: str, *, inverse: bool = False) -> str | None:

@@ -147,7 +147,8 @@ def test_rows_that_are_almost_empty_leave_the_scale_to_the_others():
 
 def test_it_is_refused_by_name_with_the_way_out():
     graph, x = blocks()
-    with pytest.raises(UnsupportedError, match=r"n00 \(Normalise\): normalisation .* schedule = phased, radix or first-spike makes"):
+    told = r"n00 \(Normalise\): normalisation .* schedule = phased, radix or first-spike makes"
+    with pytest.raises(UnsupportedError, match=told):
         stb.convert(graph, x, duration=16)
     with pytest.raises(ConversionError, match="no bound that follows from weights") as caught:
         stb.convert(graph, schedule="radix", T=6)

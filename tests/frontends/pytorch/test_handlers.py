@@ -196,6 +196,17 @@ CASES = {
         fn(lambda s, x: x * torch.rsqrt((x * x).mean(-1, True) + 0.1)[:, :, :1] * torch.arange(1.0, 8.0)),
         IMAGE,
     ),
+    "layer_norm_variance": (
+        fn(lambda s, x: (x - x.mean(-1, keepdim=True)) * torch.rsqrt(x.var(-1, keepdim=True) + 0.1)),
+        IMAGE,
+    ),
+    "layer_norm_deviation": (
+        fn(lambda s, x: (x - x.mean((1, 3), True)) / torch.std(x, (1, 3), correction=0, keepdim=True)),
+        IMAGE,
+    ),
+    "variance": (fn(lambda s, x: torch.var(x, -1, correction=2)), IMAGE),
+    "l2_norm_written": (fn(lambda s, x: x / torch.sqrt((x * x).sum(-1, keepdim=True) * 2 + 0.1)), IMAGE),
+    "l2_norm_reciprocal": (fn(lambda s, x: x * (1 / torch.sqrt((x * x).sum(-1, keepdim=True)))), IMAGE),
     "rms_norm_written": (fn(lambda s, x: x * torch.rsqrt((x * x).mean((2, 3), True) + 0.1)), IMAGE),
     "rms_norm_reciprocal": (fn(lambda s, x: torch.reciprocal((x.square().mean(1, True) + 1).sqrt()) * x), IMAGE),
     "rms_norm_power": (fn(lambda s, x: x * (x**2).mean(1, keepdim=True) ** -0.5 + x**1), IMAGE),

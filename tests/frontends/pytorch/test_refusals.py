@@ -76,6 +76,7 @@ FUNCTIONS = {
     "division by an activation": (lambda s, x: torch.ones(4) / x, (4,)),
     "division by zero": (lambda s, x: x / torch.tensor([1.0, 0.0]), (2,)),
     "with rounding": (lambda s, x: torch.div(x, 2, rounding_mode="floor"), (4,)),
+    "the variance of 1 values, less 1": (lambda s, x: x.var(1), (1,)),
     "x ** 0.5": (lambda s, x: x**0.5, (4,)),
     "x ** 5": (lambda s, x: x**5, (4,)),
     "'exponent' of pow is computed from the input": (lambda s, x: 2**x, (4,)),

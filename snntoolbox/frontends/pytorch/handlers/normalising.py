@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-from snntoolbox.frontends import normalising
-from snntoolbox.frontends.layer_call import TREAT_ALONE, Refusal
+from snntoolbox.frontends import maps, normalising
+from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal
 from snntoolbox.frontends.pytorch.call import EVALUATE, TorchCall
 from snntoolbox.frontends.pytorch.handlers.weighted import batch_norm
 
@@ -56,6 +58,34 @@ def instance_norm(call: TorchCall) -> str:
     return normalising.grouped(call, source, call.shape(source)[0], float(call.get("eps", 1e-5)), *parameters)
 
 
+# -- written out ----------------------------------------------------------------------------------------------------
+
+
+def variance(call: TorchCall) -> Activation:
+    """The mean square of what is off the mean; over one value less than there are, unless told otherwise."""
+    axes, keep, source = call.axes(call.get("dim")), bool(call.get("keepdim", False)), call.source()
+    correction = call.number("correction")
+    if correction is None:
+        correction = 1.0 if call.get("unbiased", True) else 0.0
+    shape = call.shape(source)
+    size = math.prod(shape[a] for a in axes)
+    if size <= correction:
+        raise Refusal(f"the variance of {size} values, less {correction:g}")
+    mean = maps.mean(call, source, axes, keepdims=True)
+    off = maps.weighted_sum(call, [Activation(source), Activation(mean)], (1.0, -1.0))
+    found = maps.mean(call, maps.multiplied(call, [Activation(off)] * 2), axes, keepdims=keep)
+    if correction:
+        found = call.builder.affine(call.name, found, np.full((), size / (size - correction)), None, call.origin)
+    before = 0 if keep else sum(a < call.batch_axis for a in axes)
+    return Activation(found, call.batch_axis - before)
+
+
+def deviation(call: TorchCall) -> Activation:
+    """The root of the variance, by which what is off the mean is divided."""
+    found = variance(call)
+    return Activation(normalising.root(call, found.name), found.batch_axis)
+
+
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, Sequence) else value
 
@@ -74,6 +104,8 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "group_norm": group_norm,
     "native_group_norm": several_results(group_norm, 3),
     "instance_norm": instance_norm,
+    "var": variance,
+    "std": deviation,
     "sqrt": lambda call: normalising.root(call, call.source()),
     "reciprocal": lambda call: normalising.inverted(call, call.source()),
     "rsqrt": lambda call: normalising.root(call, call.source(), inverse=True),
