@@ -24,7 +24,7 @@ class Latched(Synapse):
         Feature(
             "products of counts",
             "a product of counts (latched synapses)",
-            avoided_by="a model without products of two activations",
+            avoided_by="a model without products of activations: gates, attention, normalisation of each sample",
             why_not="its weights do not change while it runs",
         ),
     )
