@@ -28,6 +28,7 @@ from snntoolbox.ir.encodings import Encoding
 from snntoolbox.ir.latency import Latency
 from snntoolbox.ir.network import Population, Schedule, SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
+from snntoolbox.ir.turns import bound
 
 
 class Window(NamedTuple):
@@ -91,7 +92,10 @@ class FireInTurn:
             populations=populations, encodings=encodings, readouts=readouts, schedule=schedule, grid=grid
         )
         tables = any(isinstance(p.neuron, IF) and p.neuron.table for p in populations)
-        return bounded_anew(waiting) if waiting.circuit.latched or tables else waiting
+        if waiting.circuit.latched or tables:  # biases are in the start potentials now, products grow with T twice
+            waiting = bounded_anew(waiting)
+            _check_exact(waiting)
+        return waiting
 
     def _presented(self, coding: Encoding) -> Encoding:
         """An input in the first window; where neurons fire once, one that spikes by its value does so too."""
@@ -122,6 +126,21 @@ def firing_windows(network: SpikingNetwork, steps: int) -> dict[str, Window]:
     """For each input the steps in which it is presented, for each population those in which it fires."""
     depths = {n: network.depths[n] for n in (*network.encodings, *network.populations)}
     return {name: Window(depth * steps, (depth + 1) * steps) for name, depth in depths.items()}
+
+
+def _check_exact(network: SpikingNetwork) -> None:
+    """ConversionError where potentials on the grid may become whole numbers that float64 does not tell apart."""
+    if network.grid is None or network.schedule is None or network.schedule.steps is None:
+        return
+    # Without the start: one that is further down than all sums, of values that are left out, stays there in any case.
+    largest = bound(network, network.schedule.steps, 0.0) - network.grid.start
+    if largest >= 2**53:
+        told = f"potentials may reach 2^{largest.bit_length()}, and whole numbers from 2^53 on are no longer told apart"
+        bits, window = network.grid.weight_bits, network.schedule.window
+        raise ConversionError(
+            f"schedule = {network.schedule.name} with {bits} bits and windows of {window} steps: {told}",
+            hint="fewer weight_bits, or a shorter duration",
+        )
 
 
 def _uncounted(network: SpikingNetwork, windows: Mapping[str, Window]) -> list[Unsupported]:

@@ -7,7 +7,7 @@ import snntoolbox as stb
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.recipe import Recipe
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Add, Dense, Input, Mean, Multiply, ReLU
@@ -148,3 +148,13 @@ def test_one_threshold_for_all_goes_with_no_product():
     graph, x = built(gate), np.abs(RNG.normal(size=(5, *SHAPE)))
     with pytest.raises(UnsupportedError, match="threshold is no free choice"):
         stb.convert(graph, x, schedule="phased", T=4, weight_bits=8, grid_threshold=64)
+
+
+def test_whole_numbers_that_float64_does_not_tell_apart_are_refused():
+    net = Net()
+    graph = net.finish([net.mapped(both_at_once(net))], "wide")
+    x = RNG.normal(size=(32, *SHAPE))
+    choices = {"schedule": "radix", "layer_correction": "none", "readout_correction": 0}
+    assert stb.convert(graph, x, duration=8, weight_bits=16, **choices).grid.weight_bits == 16
+    with pytest.raises(ConversionError, match=r"16 bits and windows of 16 steps(.|\n)*2\^53(.|\n)*weight_bits"):
+        stb.convert(graph, x, duration=16, weight_bits=16, **choices)
