@@ -25,7 +25,7 @@ from snntoolbox.ir.result import Record
 
 log = logging.getLogger(__name__)
 
-MOST_VALUES = 1e8
+MOST_VALUES = 2e9
 """Neurons times steps up to which a network with windows is compared with its quantised one as it is made."""
 
 MOST_UNEQUAL = 0.005
@@ -150,7 +150,10 @@ def check_quantized(
     if schedule is None or schedule.steps is None or not known or not len(x[0]):
         return None
     if network.neurons * schedule.steps > MOST_VALUES:
-        log.info("too large to be compared with its quantised network at once")
+        log.warning(
+            "%s is too large to be compared with its quantised network step by step: %s neurons for %s steps",
+            network.name, f"{network.neurons:,}", f"{schedule.steps:,}",
+        )  # fmt: skip
         return None
     sample = [np.asarray(a[:1]) for a in x]
     # Step by step: by counts it would only be asked what it knows already.

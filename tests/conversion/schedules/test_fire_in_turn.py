@@ -350,6 +350,16 @@ def test_a_network_that_is_not_its_reference_is_a_defect(new_net):
     assert check_quantized(before, before, [x], InisimBackend()) is None
 
 
+def test_what_is_too_large_to_be_compared_is_said(new_net, monkeypatch, caplog):
+    graph, scales, x = built(new_net, "chain", dyadic=False)
+    before = Convert()(graph, scales)
+    monkeypatch.setattr("snntoolbox.conversion.schedules.quantized_reference.MOST_VALUES", 10)
+    assert check_quantized(FireInTurn(4)(before), before, [x], InisimBackend()) is None
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "too large to be compared with its quantised network" in record.getMessage()
+
+
 def test_the_reference_by_hand():
     """s = 2, T = 4: steps of a half, rounded; above 2 all saturate."""
     graph = Graph(
