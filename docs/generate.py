@@ -113,6 +113,24 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "onnx": ("RNN",),
         "caffe": (),
     },
+    "in windows: normalisation by a sample's own values": {
+        "keras": ("LayerNormalization", "RMSNormalization", "GroupNormalization"),
+        "pytorch": ("layer_norm", "rms_norm", "group_norm"),
+        "onnx": ("LayerNormalization", "RMSNormalization", "GroupNormalization"),
+        "caffe": (),
+    },
+    "in windows: attention, gates": {
+        "keras": ("MultiHeadAttention", "Attention", "Multiply"),
+        "pytorch": ("scaled_dot_product_attention", "bmm", "glu", "mul"),
+        "onnx": ("Attention", "MatMul", "Mul"),
+        "caffe": ("Eltwise",),
+    },
+    "in windows: smooth functions": {
+        "keras": ("keras.ops.Gelu", "keras.ops.Silu", "keras.ops.Sigmoid"),
+        "pytorch": ("gelu", "silu", "sigmoid", "tanh"),
+        "onnx": ("Gelu", "Swish", "Sigmoid", "Tanh"),
+        "caffe": ("Sigmoid", "TanH"),
+    },
     "upsampling": {
         "keras": ("UpSampling2D",),
         "pytorch": ("upsample_nearest2d", "upsample_bilinear2d"),
