@@ -66,6 +66,8 @@ def pace(network: SpikingNetwork, x: np.ndarray, steps: int, workers: int) -> Pa
             seen[done] = time.perf_counter(), used()
     (first, _), (low, low_used), (high, high_used) = seen[1], seen[edge], seen[last - edge]
     samples = (last - 2 * edge) * BATCH
+    if high_used == low_used:
+        raise SystemExit("less than what processors count, hundredths of a second: more batches, or more steps")
     return Pace(first - begun, samples / (high - low), samples / (high_used - low_used))
 
 

@@ -1,6 +1,7 @@
 """The benchmark of workers: it runs pairs, and tells what starts from what goes on."""
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,25 @@ def test_too_few_batches_are_refused(workers):
         workers.pace(network, x, 2, 0)
 
 
+def test_what_takes_no_time_that_is_counted_is_refused(workers, monkeypatch):
+    monkeypatch.setattr(workers, "EDGE", 1)
+    monkeypatch.setattr(workers, "used", lambda: 1.0)
+    network, x = workers.network_and_samples("mlp", 4, 2)
+    with pytest.raises(SystemExit, match="more batches"):
+        workers.pace(network, x, 2, 0)
+
+
 @pytest.mark.long
 def test_it_measures_pairs(workers, monkeypatch, capsys):
     needed("distributed")
     monkeypatch.setattr(workers, "EDGE", 1)
+    used, ticks = workers.used, count()
+    monkeypatch.setattr(workers, "used", lambda: used() + 0.01 * next(ticks))  # results may come all at one time
     threads = torch.get_num_threads()
-    workers.main(["--nets", "small,mlp", "--pairs", "1", "--batches", "6", "--steps", "2"])
+    workers.main(["--nets", "small", "--pairs", "2", "--batches", "8", "--steps", "100"])
     torch.set_num_threads(threads)
     lines = capsys.readouterr().out.splitlines()
     rows = [[c.strip() for c in line.strip("|").split("|")] for line in lines[2:4]]
-    assert [row[0] for row in rows] == ["small", "mlp"]
+    assert [row[0] for row in rows] == ["small", "small"]
     assert all(float(cell) > 0 for row in rows for cell in row[3:])  # the start of what is loaded already rounds to 0
     assert lines[-1].startswith("Medians: small: ratio ")
