@@ -13,7 +13,7 @@ from snntoolbox.ir.encodings import Poisson
 from snntoolbox.ir.nodes import Dense, Input, ReLU
 
 CASES = {
-    "schedule='phased'": {},
+    "schedule = phased, radix or first-spike": {},
     "constant currents": {"schedule": "phased", "encoding": Poisson(amplitude=1.0)},
     "integer grid": {"schedule": "phased", "weight_bits": 8},
 }

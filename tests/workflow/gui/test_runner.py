@@ -98,7 +98,7 @@ def test_it_ends_with_the_page(start):
 
 
 def test_it_notices_that_whoever_started_it_is_gone(tmp_path):
-    waits = "import sys; print(sys.argv[2]); sys.stdin.buffer.read(); print('gone', flush=True)"
+    waits = "import sys; print(sys.argv[2], flush=True); sys.stdin.buffer.read(); print('gone', flush=True)"
     runner = Runner(tmp_path, program=(sys.executable, "-c", waits))
     runner.start("run", ())
     until(lambda: "--end-with-input" in runner.output())
