@@ -429,7 +429,12 @@ def gated(weights):
 
 @pytest.mark.parametrize(
     ("made", "schedule", "steps", "bits"),
-    [("gated", "radix", 6, 8), ("gated", "phased", 15, 0), ("attending", "radix", 6, 10), ("normed", "radix", 6, 12)],
+    [
+        ("gated", "radix", 6, 8),
+        ("gated", "phased", 15, 0),
+        pytest.param("attending", "radix", 6, 10, marks=pytest.mark.long),
+        ("normed", "radix", 6, 12),
+    ],
 )
 def test_products_and_smooth_functions_in_windows(request, made, data, schedule, steps, bits):
     graphs, test, outputs, sums = request.getfixturevalue(made), data[SAMPLES : SAMPLES + 4], {}, {}

@@ -286,6 +286,7 @@ def test_saved_networks_keep_what_their_outputs_mean(tmp_path):
     assert loaded.heads == network.heads == {"end1": stb.Head(kind="classes", axis=2)}
 
 
+@pytest.mark.long
 def test_compare_and_tune_read_it():
     graph = TAKEN["pixels"]
     expected = graph.heads[0].decisions(graph.run(MAPS))

@@ -69,6 +69,7 @@ def peak(config):
         tracemalloc.stop()
 
 
+@pytest.mark.long
 def test_nothing_is_kept_of_the_steps_of_samples(tmp_path):
     few, many = (prepared(tmp_path / str(n), n, steps=200, batch=100) for n in (300, 900))
     peak(few)  # what is made once

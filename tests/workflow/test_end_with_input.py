@@ -13,10 +13,10 @@ from snntoolbox.workflow import demo
 WAITS = """
 import sys, time
 from snntoolbox.workflow import end_with_input as module
-module.PATIENCE_SECONDS = 0.2
+module.PATIENCE_SECONDS = 3.0 if {stuck} else 600.0
 module.end_with_input()
-print("begun", flush=True)
 try:
+    print("begun", flush=True)  # Ctrl-C may come as soon as it is read
     time.sleep(600)
 except KeyboardInterrupt:
     print("cleaned up", flush=True)
