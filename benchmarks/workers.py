@@ -33,7 +33,10 @@ EDGE = 15
 """Batches for each worker until all of them have loaded what is compiled, and again before the last ones."""
 
 SMALL = "small"
-HEAD = ("start, s", "workers", "samples/s", "workers", "ratio", "samples/CPU s", "workers", "bound")
+HEAD = (
+    *("one process: start, s", "samples/s", "samples/CPU s", "workers: start, s", "samples/s", "samples/CPU s"),
+    *("ratio", "bound"),
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ def network_and_samples(net: str, batches: int, steps: int) -> tuple[SpikingNetw
 def row(one: Pace, many: Pace, workers: int) -> tuple[list[str], float, float]:
     """Cells of the table, and of them the ratio and its bound as numbers."""
     ratio, bound = many.clock / one.clock, workers * many.cpu / one.cpu
-    cells = [f"{one.start:.1f}", f"{many.start:.1f}", f"{one.clock:.0f}", f"{many.clock:.0f}", f"{ratio:.2f}"]
-    return [*cells, f"{one.cpu:.0f}", f"{many.cpu:.0f}", f"{bound:.2f}"], ratio, bound
+    cells = [cell for p in (one, many) for cell in (f"{p.start:.1f}", f"{p.clock:.0f}", f"{p.cpu:.0f}")]
+    return [*cells, f"{ratio:.2f}", f"{bound:.2f}"], ratio, bound
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Layers whose potentials become others as their window opens, in Icarus against the interpreter."""
 
+import os
 import shutil
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ from snntoolbox.ir.nodes import (
     Input,
     Mean,
     Multiply,
+    Normalise,
     ReLU,
     Reshape,
     Softmax,
@@ -41,7 +43,9 @@ from snntoolbox.ir.nodes import (
 from snntoolbox.ir.result import Record
 from snntoolbox.ir.tabulating import Table
 
-pytestmark = pytest.mark.skipif(not shutil.which("iverilog"), reason="iverilog not installed")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("iverilog") and not os.environ.get("CI"), reason="iverilog is not installed"
+)
 
 
 def table(counts, first, levels):
@@ -277,10 +281,26 @@ def gated_net(random):
     return Graph(nodes, ["y"])
 
 
+def normed_net(random):
+    """Rows normalised by their own mean and deviation, with a residual."""
+    nodes = [
+        Input(name="x", shape=(3, 6)),
+        Dense(name="a", inputs=("x",), weight=random.normal(size=(6, 6)), bias=random.normal(size=(1, 6))),
+        Normalise(name="n", inputs=("a",), axes=(1,), epsilon=1e-5),
+        Add(name="s", inputs=("n", "a")),
+        ReLU(name="r", inputs=("s",)),
+        Dense(name="y", inputs=("r",), weight=random.normal(size=(3, 6))),
+    ]
+    return Graph(nodes, ["y"])
+
+
 CONVERTED = [
     (smooth_net, "phased", 6, 1),
     (smooth_net, "radix", 4, 4),
-    *(pytest.param(gated_net, *choices, marks=pytest.mark.long) for choices in (("phased", 7, 1), ("radix", 4, 4))),
+    *(
+        pytest.param(draw, *choices, marks=pytest.mark.long)
+        for draw, *choices in ((gated_net, "phased", 7, 1), (gated_net, "radix", 4, 4), (normed_net, "radix", 5, 1))
+    ),
 ]
 
 

@@ -1,6 +1,6 @@
 """What a sentence transformer that others trained keeps as a spiking network: embeddings beside the original's.
 
-    python benchmarks/transformers.py MODEL.onnx --vocabulary tokenizer.json --bits 5,6,7
+    python benchmarks/sentences.py MODEL.onnx --vocabulary tokenizer.json --bits 5,6,7
 
 MODEL.onnx is an encoder of the BERT family (token identities in, LayerNormalization nodes in it). Its table of
 embeddings stays outside: the rows of the tokens are the input of the spiking network, and all sentences have as many.
@@ -48,7 +48,7 @@ def vocabulary(path: Path) -> dict[str, int]:
     return {word: i for i, word in enumerate(text.splitlines())}
 
 
-def sentences(words: dict[str, int] | None, count: int, highest: int) -> Array:
+def identities_of(words: dict[str, int] | None, count: int, highest: int) -> Array:
     """Identities (count, tokens); each second sentence begins as the one before it."""
     random, pattern = np.random.default_rng(0), PATTERN.split()
     begin, end = (words["[CLS]"], words["[SEP]"]) if words else (0, 1)
@@ -136,7 +136,7 @@ def main() -> None:
 def told(options: Any, encoder: Encoder) -> None:
     """The lines."""
     words = vocabulary(options.vocabulary) if options.vocabulary else None
-    identities = sentences(words, options.samples + options.calibration, encoder.highest)
+    identities = identities_of(words, options.samples + options.calibration, encoder.highest)
     rows, said = encoder.run(identities)
     graph = stb.load(encoder.behind(rows, identities))
     read = Executor(graph).run(rows[:16]).reshape(said[:16].shape)

@@ -14,18 +14,18 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def transformers():
+def benchmark():
     """The benchmark."""
     sys.path.insert(0, str(BENCHMARKS))
-    import transformers
+    import sentences
 
     sys.path.remove(str(BENCHMARKS))
-    return transformers
+    return sentences
 
 
 @pytest.fixture
-def vocabulary(transformers, tmp_path):
-    said = " ".join([transformers.PATTERN, *transformers.WORDS.values()]).split()
+def vocabulary(benchmark, tmp_path):
+    said = " ".join([benchmark.PATTERN, *benchmark.WORDS.values()]).split()
     words = {word: i for i, word in enumerate(dict.fromkeys(["[CLS]", "[SEP]", *said]))}
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps({"model": {"vocab": words}}))
@@ -61,11 +61,11 @@ def model(tmp_path):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_what_a_small_encoder_says_stays(known, transformers, model, vocabulary, monkeypatch, capsys):
+def test_what_a_small_encoder_says_stays(known, benchmark, model, vocabulary, monkeypatch, capsys):
     words = ["--vocabulary", str(vocabulary)] if known else []
     counts = ["--bits", "3,8", "--samples", "12", "--calibration", "12"]
-    monkeypatch.setattr(sys, "argv", ["transformers.py", str(model), *words, *counts])
-    transformers.main()
+    monkeypatch.setattr(sys, "argv", ["sentences.py", str(model), *words, *counts])
+    benchmark.main()
     told = capsys.readouterr().out
     assert float(re.search(r"as read: (\S+) from", told)[1]) < 1e-5
     few, many = map(float, re.findall(r"Pearson ([\d.-]+)", told))
@@ -73,9 +73,9 @@ def test_what_a_small_encoder_says_stays(known, transformers, model, vocabulary,
     assert many > 0.98
 
 
-def test_figures_compare_directions(transformers):
+def test_figures_compare_directions(benchmark):
     random = np.random.default_rng(0)
     one = random.normal(0, 1, (20, 16))
-    assert transformers.compared(one, 3 * one) == pytest.approx({"cosine": 1, "Pearson": 1, "same nearest": 1})
-    other = transformers.compared(one, random.normal(0, 1, one.shape))
+    assert benchmark.compared(one, 3 * one) == pytest.approx({"cosine": 1, "Pearson": 1, "same nearest": 1})
+    other = benchmark.compared(one, random.normal(0, 1, one.shape))
     assert all(value < 0.5 for value in other.values())
