@@ -58,6 +58,7 @@ LAVA = ("lava-nc==0.10.0", "numpy==1.26.4", "scipy==1.15.3", "networkx==2.8.7", 
 """What Lava needs to run."""
 
 SPINNAKER = "sPyNNaker==1!7.4.1"
+TENSORFLOW = ("tensorflow-cpu==2.21.0", "tf2onnx==1.17.0")
 
 
 @pytest.fixture(scope="session")
@@ -75,16 +76,24 @@ def lava_python(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def spinnaker_python(tmp_path_factory):
-    """A Python with sPyNNaker, in an environment that is made once; SPINNAKER_PYTHON names another one.
+    """A Python with sPyNNaker, in an environment that is made once; SPINNAKER_PYTHON names another one."""
+    return installed("spinnaker", tmp_path_factory, SPINNAKER)
 
-    Skips where it cannot be installed, but not in CI.
-    """
+
+@pytest.fixture(scope="session")
+def tensorflow_python(tmp_path_factory):
+    """A Python with TensorFlow and tf2onnx, made once; TENSORFLOW_PYTHON names another one."""
+    return installed("tensorflow", tmp_path_factory, *TENSORFLOW)
+
+
+def installed(name, tmp_path_factory, *packages):
+    """The Python of an environment beside ours; skips where it cannot be made, but not in CI."""
     try:
-        return environment("spinnaker", sys.executable, tmp_path_factory, SPINNAKER)
+        return environment(name, sys.executable, tmp_path_factory, *packages)
     except subprocess.CalledProcessError:
         if os.environ.get("CI"):
             raise
-        pytest.skip("sPyNNaker cannot be installed here")
+        pytest.skip(f"{', '.join(packages)} cannot be installed here")
 
 
 def environment(name, python, tmp_path_factory, *packages):

@@ -23,10 +23,10 @@ from snntoolbox.backends.retold import Retold, sending
 from snntoolbox.errors import BackendError, DiedError, SNNToolboxError
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.other_python.process import ending
 from snntoolbox.ir.progress import is_watched, watched
 from snntoolbox.ir.result import Record, Result
 
-_LAST_LINES = 15
 _SECONDS_TO_END = 5.0
 _idle: dict[tuple[str, str], _Worker] = {}
 """Workers that wait for their next network: importing a simulator takes seconds, building a small network none."""
@@ -157,7 +157,7 @@ class _Worker:
 
     def _death(self) -> DiedError:
         self.process.join(_SECONDS_TO_END)
-        return death(self.name, self.process.exitcode, self.log.read())
+        return death(self.name, ending(self.process.exitcode, self.log.read()))
 
     def end(self) -> None:
         """Stop the process and drop what it printed."""
@@ -170,12 +170,10 @@ class _Worker:
         self.log.close()
 
 
-def death(name: str, code: int | None, said: str) -> DiedError:
-    """The error of a simulator whose process has ended, with its exit code and the last of what it said."""
-    reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-    quoted = "".join(f"\n    | {line}" for line in said.splitlines()[-_LAST_LINES:])
+def death(name: str, how: str) -> DiedError:
+    """The error of a simulator whose process has ended, and `how`: see `ending`."""
     return DiedError(
-        f"the process of simulator '{name}' ended ({reason}){quoted}",
+        f"the process of simulator '{name}' ended {how}",
         hint="it may have run out of memory: a smaller batch, or fewer neurons and synapses",
     )
 

@@ -13,7 +13,7 @@ from snntoolbox.conversion.effort import check_effort
 from snntoolbox.conversion.exact import EXACT
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.errors import FrontendError, GraphError, NoReferenceError
-from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.frontends.protocol import Doubtful, Frontend
 from snntoolbox.frontends.registry import frontend_for, frontend_named
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
@@ -32,6 +32,7 @@ def load(
     *,
     frontend: str | None = None,
     input_shape: Any = None,
+    converter: str = "",
     head: str | Head | Mapping[str, str | Head] | None = None,
     check: bool = True,
 ) -> Graph:
@@ -39,12 +40,13 @@ def load(
 
     `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
     needed for a PyTorch module that does not say it: a tuple of shapes for several inputs, or example inputs (an array
-    or a tuple of arrays, with batch). `head` says what the first output means where the model does not (classes,
-    logits, values, or a `Head`), or for each output by its name: see `Head`. With `check` the graph's output is
-    compared with the framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once),
-    GraphError.
+    or a tuple of arrays, with batch). `converter` is a Python that has what makes ONNX of files that are not read
+    here (SavedModel, TensorFlow Lite, functions of JAX). `head` says what the first output means where the model does
+    not (classes, logits, values, or a `Head`), or for each output by its name: see `Head`. With `check` the graph's
+    output is compared with the framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at
+    once), GraphError.
     """
-    reader = frontend_named(frontend) if frontend else frontend_for(model)
+    reader = frontend_named(frontend) if frontend else frontend_for(model, converter)
     with bounded():
         opened = reader.open(model, input_shape=input_shape)
         graph = simplify(reader.parse(opened), check=check)
@@ -111,10 +113,20 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
     values = graph.values(*(a.astype(np.float64) for a in x))
     rounded = graph.values(*x) if graph.jumps else {}
     outputs, likely = ([v[o] for o in graph.outputs if o in v] for v in (values, rounded))
-    return compare_outputs(outputs, frontend.predict(model, *x), likely)
+    return compare_outputs(outputs, frontend.predict(model, *x), likely, doubt_of(frontend))
 
 
-def compare_outputs(outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = ()) -> float:
+DEFECT = "this is a defect of snntoolbox: please report the model; nothing was converted"
+
+
+def doubt_of(frontend: Frontend | None) -> str:
+    """What to think where a graph differs from the original that a frontend has."""
+    return frontend.doubt if isinstance(frontend, Doubtful) else DEFECT
+
+
+def compare_outputs(
+    outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = (), doubt: str = DEFECT
+) -> float:
     """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5.
 
     GraphError also where the original itself gives what is no finite number.
@@ -123,7 +135,7 @@ def compare_outputs(outputs: Sequence[Array], originals: Sequence[Array], rounde
     `rounded` is what the graph gives in float32, and it is enough that the better quarter of the samples differs by
     at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
     """
-    comparison = Comparison()
+    comparison = Comparison(doubt)
     comparison.add(outputs, originals, rounded)
     return comparison.difference()
 
@@ -134,7 +146,8 @@ class Comparison:
     Of the samples it keeps nothing, but where there are rounded outputs how far each one is apart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, doubt: str = DEFECT) -> None:
+        self.doubt = doubt
         self._scales: list[float] = []
         self._largest: list[float] = []
         self._apart: list[list[Array]] = []
@@ -179,7 +192,7 @@ class Comparison:
             if not difference <= allowed:  # NaN is no agreement
                 raise GraphError(
                     f"the parsed model differs from the original by {difference:.2g} of the output's scale",
-                    hint="this is a defect of snntoolbox: please report the model; nothing was converted",
+                    hint=self.doubt,
                 )
             worst = max(worst, difference)
         return worst

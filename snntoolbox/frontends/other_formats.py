@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from snntoolbox.frontends.converter import JAX, TENSORFLOW, Converter
 
 E = TypeVar("E", bound=Exception)
 
@@ -15,7 +18,8 @@ class OtherFormat:
     """`name` is what it is, `why` it is not read; `line` converts it, with PATH where the file's own path goes.
 
     `endings` are those of its files, `start` is what a file begins with from byte `offset` on, `inside` what a folder
-    holds. `modules` are the packages whose objects are such models.
+    holds. `modules` are the packages whose objects are such models, `imports` those that a Python file with one has.
+    `converter` is what reads the `kind` of it by way of ONNX, in an interpreter of its own, where one does.
     """
 
     name: str
@@ -26,6 +30,9 @@ class OtherFormat:
     offset: int = 0
     inside: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    converter: Converter | None = None
+    kind: str = ""
 
     def fits(self, path: Path) -> bool:
         """Whether a file or folder is of this format, by what is in it, else by its ending."""
@@ -37,6 +44,8 @@ class OtherFormat:
             with path.open("rb") as file:
                 if file.read(self.offset + len(self.start))[self.offset :] == self.start:
                     return True
+        if self.imports and path.suffix.lower() == ".py":
+            return not _imported(path).isdisjoint(self.imports)
         return path.suffix.lower() in self.endings
 
     def message(self, what: str) -> str:
@@ -45,7 +54,24 @@ class OtherFormat:
 
     def hint(self, path: Path | str = "FILE") -> str:
         """What to type."""
-        return f"turn it into ONNX: {self.line.replace('PATH', str(path))}"
+        line = f"turn it into ONNX: {self.line.replace('PATH', str(path))}"
+        return line if self.converter is None else f"{line}; or have it done: {self.converter.interpreter.how}"
+
+
+MOST_CODE = 2**22
+"""Bytes of a Python file beyond which nobody has written it."""
+
+
+def _imported(path: Path) -> set[str]:
+    """The packages that a Python file imports at its beginning; none where it is no Python file."""
+    try:
+        with path.open("rb") as file:
+            tree = ast.parse(file.read(MOST_CODE))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names = [a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names]
+    names += [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names}
 
 
 TF2ONNX = "pip install tensorflow tf2onnx, in an environment of its own"
@@ -56,6 +82,8 @@ SAVED_MODEL = OtherFormat(
     why="which holds operations and no layers, and may run any of them when it is loaded",
     line=f"python -m tf2onnx.convert --saved-model PATH --output model.onnx ({TF2ONNX})",
     inside=("saved_model.pb", "saved_model.pbtxt"),
+    converter=TENSORFLOW,
+    kind="saved model",
 )
 TORCHSCRIPT = OtherFormat(
     name="a TorchScript file",
@@ -75,6 +103,8 @@ OTHERS: tuple[OtherFormat, ...] = (
         start=b"TFL3",
         offset=4,
         modules=("ai_edge_litert", "tflite_runtime"),
+        converter=TENSORFLOW,
+        kind="tflite",
     ),
     OtherFormat(
         name="a frozen graph of TensorFlow",
@@ -96,6 +126,14 @@ OTHERS: tuple[OtherFormat, ...] = (
         line=f"{_STABLEHLO}with the function of JAX that it was exported from (pip install jax2onnx)",
         endings=(".mlir", ".mlirbc", ".stablehlo"),
         start=b"ML\xefR",
+    ),
+    OtherFormat(
+        name="a function of JAX",
+        why="which is in a file of code that needs JAX",
+        line=f"{_STABLEHLO}with the function that the file defines (pip install jax2onnx)",
+        imports=("jax", "flax", "equinox", "haiku"),
+        converter=JAX,
+        kind="function",
     ),
     OtherFormat(
         name="a model of JAX",

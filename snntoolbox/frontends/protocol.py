@@ -54,3 +54,13 @@ class TakesCustomObjects(Protocol):
     def with_custom_objects(self, path: Path) -> Frontend:
         """The frontend that knows what the file says; FrontendError where it says nothing that is known."""
         ...
+
+
+@runtime_checkable
+class Doubtful(Protocol):
+    """A frontend that reads what another program has made of a model."""
+
+    @property
+    def doubt(self) -> str:
+        """What may be behind a difference from the original."""
+        ...

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from snntoolbox import plugins
 from snntoolbox.errors import FrontendError
-from snntoolbox.frontends.other_formats import refusal_of
+from snntoolbox.frontends.converted import ConvertedFrontend
+from snntoolbox.frontends.other_formats import format_of_file, refusal_of
 from snntoolbox.frontends.protocol import Frontend, KnowsItsFiles
 from snntoolbox.ir.regular_files import check_regular
 
@@ -66,8 +67,21 @@ def readers_of(path: Path, candidates: Sequence[Frontend]) -> list[Frontend]:
         raise FrontendError(f"cannot read '{path}': {error.strerror or error}") from error
 
 
-def frontend_for(model: Any) -> Frontend:
-    """The frontend that reads this file (by its ending) or takes this live object."""
+def by_converter(path: Path, python: str) -> Frontend | None:
+    """The frontend of a file in a format that none reads, by its converter in an interpreter; None for other files."""
+    other = format_of_file(path)
+    if not python or other is None or other.converter is None:
+        return None
+    return ConvertedFrontend(other.kind, other.converter, python, frontend_named("onnx"))
+
+
+def frontend_for(model: Any, converter: str = "") -> Frontend:
+    """The frontend that reads this file (by its ending) or takes this live object.
+
+    `converter` is an interpreter with what makes ONNX of files that no frontend reads.
+    """
+    if isinstance(model, (str, Path)) and (found := by_converter(Path(model), converter)):
+        return found
     candidates = loadable_frontends()
     if isinstance(model, (str, Path)):
         if Path(model).is_dir():

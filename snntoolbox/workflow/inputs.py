@@ -13,6 +13,7 @@ import numpy as np
 from snntoolbox.conversion.load import bounded, check_on_random_input, simplify, whereabouts
 from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
+from snntoolbox.frontends.converted import ConvertedFrontend
 from snntoolbox.frontends.keras.runtime import use_backend
 from snntoolbox.frontends.protocol import Frontend, TakesCustomObjects
 from snntoolbox.ir.data_range import difference, range_of
@@ -313,7 +314,11 @@ def _list(names: Sequence[str]) -> str:
 
 def _opened(settings: Settings, warn: Callable[[str], None]) -> tuple[Frontend, Any, str]:
     """The frontend, the model as its framework has it, and the file."""
-    frontend, file = find_model(settings.paths.path_wd, settings.paths.filename_ann, settings.input.model_lib)
+    chosen = settings.input
+    named = (settings.paths.path_wd, settings.paths.filename_ann, chosen.model_lib)
+    frontend, file = find_model(*named, chosen.converter_python)
+    if chosen.converter_python and not isinstance(frontend, ConvertedFrontend):
+        warn(f"input.converter_python has no effect: {file.name} is read as it is")
     _choose_backend(settings, frontend, warn)
     objects = settings.paths.filepath_custom_objects
     if objects is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from snntoolbox.errors import ConfigError
 from snntoolbox.frontends.other_formats import format_of_file, refusal_of
 from snntoolbox.frontends.protocol import Frontend
-from snntoolbox.frontends.registry import FOLDER_HINT, frontend_named, loadable_frontends, readers_of
+from snntoolbox.frontends.registry import FOLDER_HINT, by_converter, frontend_named, loadable_frontends, readers_of
 from snntoolbox.ir.regular_files import check_regular
 
 
@@ -26,15 +26,18 @@ def is_model(path: Path) -> bool:
     return path.suffix.lower() in endings or format_of_file(path) is not None
 
 
-def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, Path]:
+def find_model(folder: Path, filename: str, model_lib: str, converter: str = "") -> tuple[Frontend, Path]:
     """The frontend and the file of the model called `filename` in `folder`, with or without its ending.
 
-    `model_lib` is a frontend's name or ``auto``. ConfigError where the folder or file is missing, or several fit.
+    `model_lib` is a frontend's name or ``auto``; `converter` is the interpreter that makes ONNX of what none reads.
+    ConfigError where the folder or file is missing, or several fit.
     """
     check_folder(folder)
     frontends = loadable_frontends() if model_lib == "auto" else [frontend_named(model_lib)]
     path = folder / filename
     check_regular(path, ConfigError)
+    if filename and (found := by_converter(path, converter)):
+        return found, path
     if path.is_file():
         return _reader_of(path, frontends, model_lib), path
     # Of the endings of one frontend the first that is there counts: it lists them by preference, and reads by itself
@@ -42,6 +45,9 @@ def find_model(folder: Path, filename: str, model_lib: str) -> tuple[Frontend, P
     named = [(f, folder / (filename + suffix)) for f in frontends for suffix in f.suffixes]
     present = [(f, file) for f, file in named if filename and file.is_file() and f in readers_of(file, frontends)]
     if not present:
+        for file in _called(folder, filename):
+            if found := by_converter(file, converter):
+                return found, file
         raise _missing(folder, filename, [file.name for _, file in named], {s for f in frontends for s in f.suffixes})
     if len({f.name for f, _ in present}) > 1:
         files = ", ".join(file.name for _, file in present)

@@ -14,12 +14,12 @@ from snntoolbox.backends.check_options import CheckOptions, unchecked
 from snntoolbox.backends.lava.backend import CAPABILITIES
 from snntoolbox.backends.lava.interpreter import LAVA
 from snntoolbox.backends.options import chosen_options
-from snntoolbox.backends.other_python import surroundings
 from snntoolbox.backends.protocol import Check, Exported
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.io import load_network, save
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.other_python.installation import surroundings
 from snntoolbox.ir.timing import run_steps
 from snntoolbox.ir.writing import replacing, write_text
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
-import json
-import os
-import signal
-import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from snntoolbox.backends.isolated import death
 from snntoolbox.backends.lava.weights import UNIT, arrays_of, on_relays, whole
-from snntoolbox.backends.other_python import surroundings
-from snntoolbox.errors import BackendError, DiedError
+from snntoolbox.errors import BackendError
 from snntoolbox.ir.host import HostInput, assembled, checked_batch
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
+from snntoolbox.ir.other_python.process import EndedError, FailedError, OtherProcess
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.scratch import Scratch
 from snntoolbox.ir.writing import replacing
@@ -32,7 +25,7 @@ MOST = 2**31
 """Potentials are kept in 32 bits there."""
 
 CODE = Path(__file__).parent
-_workers: dict[str, _Worker] = {}
+_workers: dict[str, OtherProcess] = {}
 """One for each interpreter: importing Lava takes a second. Requests hold all that they are about."""
 
 
@@ -59,7 +52,7 @@ class Simulation:
         check_range(self.network, host, steps)
         folder = self.scratch.path
         _save(folder / "inputs.npz", inputs_of(self.network, host))
-        _worker(self.python).ask(folder)
+        _ask(self.python, folder)
         with np.load(folder / "spikes.npz") as file:
             spikes = {n: file[n].reshape(steps, host.samples, *p.shape) for n, p in self.network.populations.items()}
         if progress is not None:
@@ -108,71 +101,17 @@ def check_range(network: SpikingNetwork, host: HostInput, steps: int) -> None:
 # -- the other process ----------------------------------------------------------------------------------------------
 
 
-class _Worker:
-    """An interpreter with Lava that answers, in a group of processes of its own: Lava starts many."""
-
-    def __init__(self, python: str) -> None:
-        self.log = tempfile.NamedTemporaryFile("w+", prefix="snntoolbox-", suffix=".log", errors="replace")  # noqa: SIM115
-        self.lock = threading.Lock()
-        self.process = subprocess.Popen(
-            [python, str(CODE / "worker.py"), self.log.name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-            text=True, start_new_session=True, env=surroundings(),
-        )  # fmt: skip
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.asked, self.answered = self.process.stdin, self.process.stdout
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can take a request."""
-        return self.process.poll() is None
-
-    def ask(self, folder: Path) -> None:
-        """Have what is in a folder run; DiedError if the process dies, which it does where the caller gives up."""
-        try:
-            with self.lock:
-                answer = self._answer(folder)
-        except BaseException:
-            self.end()
-            raise
-        if answer["error"]:
-            self.end()  # Lava's own processes may be left in any state
-            raise BackendError(f"simulator 'lava' failed: {answer['error']}")
-
-    def _answer(self, folder: Path) -> Mapping[str, Any]:
-        try:
-            self.asked.write(json.dumps(str(folder)) + "\n")
-            self.asked.flush()
-            line = self.answered.readline()
-        except OSError:
-            line = ""
-        if not line:
-            raise self._death()
-        answer: Mapping[str, Any] = json.loads(line)
-        return answer
-
-    def _death(self) -> DiedError:
-        code = self.process.wait()
-        self.log.seek(0)
-        return death("lava", code, self.log.read())
-
-    def end(self) -> None:
-        """Stop it and all that it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for close in (self.asked.close, self.answered.close, self.log.close):
-            with contextlib.suppress(OSError):
-                close()
-
-
-def _worker(python: str) -> _Worker:
-    """The one of an interpreter."""
+def _ask(python: str, folder: Path) -> None:
+    """Have what is in a folder run by the one of an interpreter; DiedError if it dies."""
     worker = _workers.get(python)
     if worker is None or not worker.alive:
-        worker = _workers[python] = _Worker(python)
-    return worker
+        worker = _workers[python] = OtherProcess(python, CODE / "worker.py")
+    try:
+        worker.ask(str(folder))
+    except FailedError as error:
+        raise BackendError(f"simulator 'lava' failed: {error}") from None
+    except EndedError as error:
+        raise death("lava", str(error)) from None
 
 
 @atexit.register

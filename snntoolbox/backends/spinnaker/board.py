@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snntoolbox.backends.other_python import Interpreter, surroundings
 from snntoolbox.errors import BackendError
+from snntoolbox.ir.other_python.installation import Interpreter, surroundings
 from snntoolbox.ir.scratch import Scratch
 from snntoolbox.ir.writing import write_text
 
 SPYNNAKER = Interpreter(
     target="exporter 'pynn.spiNNaker'",
     library="sPyNNaker",
-    module="spynnaker",
+    modules=("spynnaker",),
     usual=sys.executable,
     how="pip install sPyNNaker, here or in an environment of its own: `python -m venv ~/spinnaker && "
     "~/spinnaker/bin/pip install sPyNNaker`, then --option python=~/spinnaker/bin/python, in Python "

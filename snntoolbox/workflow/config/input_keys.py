@@ -44,6 +44,12 @@ class Input:
         choices=("auto", "keras", "pytorch", "onnx", "caffe", "lasagne"),
         plugins="snntoolbox.frontends",
     )
+    converter_python: str = key(
+        "",
+        "Python that makes ONNX of a model which is not read here, and runs the original to compare: with tensorflow "
+        "and tf2onnx for a SavedModel or a .tflite file, with jax2onnx for a .py file with a function of JAX.",
+        derived="such models are refused",
+    )
     dataset_format: str = key(
         "npz",
         "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class; events: the "

@@ -57,7 +57,7 @@ def inspect(
     if not simulator and any(o.split("=")[0].strip() == "simulation.simulator" for o in overrides):
         simulator = settings.simulation.simulator
     backend = backend_named(SIMULATOR_ALIASES.get(simulator, simulator)) if simulator else None
-    frontend, path = find_model(model.parent, model.name, "auto")
+    frontend, path = find_model(model.parent, model.name, "auto", settings.input.converter_python)
     with bounded():
         opened = frontend.open(path)
         parsed = frontend.parse(opened)

@@ -32,9 +32,9 @@ def run(net, x, steps=8, **options):
 def interpreter(tmp_path):
     """Makes an interpreter that says it has Lava, and then does what it is told."""
 
-    def make(then, answer="3 10 True"):
+    def make(then, answer='[[3, 10], {"lava": "0.10"}]'):
         path = tmp_path / "python"
-        path.write_text(f'#!/bin/sh\nif [ "$1" = -c ]; then echo {answer}; exit; fi\n{then}\n')
+        path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{answer}'; exit; fi\n{then}\n")
         path.chmod(0o755)
         return str(path)
 

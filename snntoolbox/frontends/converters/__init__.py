@@ -1,0 +1,1 @@
+"""Scripts for other interpreters, each with its framework and a converter to ONNX: none is imported here."""

@@ -1,0 +1,59 @@
+"""Turns functions of JAX into ONNX by jax2onnx, and runs the originals, for another process.
+
+It needs JAX and jax2onnx alone. A file defines `model`, a function of a batch for each input, and `input_shape`, that
+of a sample, or a list of such for several inputs. Arrays come and go in files, by their place.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["JAX_PLATFORMS"] = "cpu"  # whose products are not rounded
+
+import jax
+import jax2onnx
+import numpy as np
+
+CHUNK = 128
+"""Samples at once; bounds the memory of large sets."""
+
+held: dict[str, Any] = {}
+"""The function of a batch."""
+
+
+def answer(request: dict[str, str]) -> None:
+    """Convert a model, or run it on what is in a file."""
+    ASKED[request.pop("do")](**request)
+
+
+def convert(kind: str, model: str, target: str) -> None:
+    """Write the function that a file defines as ONNX, and keep the original."""
+    sys.path.insert(0, str(Path(model).parent))  # what the file imports beside it
+    defined = runpy.run_path(model, run_name="snntoolbox_model")
+    if missing := [name for name in ("model", "input_shape") if name not in defined]:
+        raise ValueError(f"the file defines no {' and no '.join(missing)}")
+    shapes = defined["input_shape"]
+    shapes = [shapes] if all(isinstance(n, int) for n in shapes) else [*shapes]
+    jax2onnx.to_onnx(
+        defined["model"], [("B", *shape) for shape in shapes], return_mode="file", output_path=target
+    )
+    held["run"] = jax.jit(defined["model"])
+
+
+def predict(given: str, target: str) -> None:
+    """What the original makes of arrays ``0``, ``1``, ... in a file, written as the same."""
+    with np.load(given) as file:
+        arrays = [np.asarray(file[str(k)], np.float32) for k in range(len(file.files))]
+    parts = []
+    for start in range(0, len(arrays[0]), CHUNK):
+        found = held["run"](*(a[start : start + CHUNK] for a in arrays))
+        parts.append([np.asarray(o) for o in (found if isinstance(found, (tuple, list)) else [found])])
+    np.savez(target, **{str(k): np.concatenate(column) for k, column in enumerate(zip(*parts, strict=True))})
+
+
+ASKED: dict[str, Callable[..., None]] = {"convert": convert, "predict": predict}

@@ -1,0 +1,1 @@
+"""Pythons other than ours: found, checked, and processes of them that answer."""
