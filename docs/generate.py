@@ -113,6 +113,12 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "onnx": ("RNN",),
         "caffe": (),
     },
+    "in windows: recurrent layers with gates": {
+        "keras": ("LSTM", "GRU"),
+        "pytorch": ("lstm", "lstm_cell", "gru", "gru_cell"),
+        "onnx": ("LSTM", "GRU"),
+        "caffe": (),
+    },
     "in windows: normalisation by a sample's own values": {
         "keras": ("LayerNormalization", "RMSNormalization", "GroupNormalization"),
         "pytorch": ("layer_norm", "rms_norm", "group_norm"),
@@ -143,16 +149,16 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "keras": (
         *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "UnitNormalization", "Multiply"),
-        *("Maximum", "Dot", "Embedding", "LSTM", "GRU", "Masking", "MultiHeadAttention", "Lambda", "Resizing"),
+        *("Maximum", "Dot", "Embedding", "ConvLSTM2D", "Masking", "MultiHeadAttention", "Lambda", "Resizing"),
     ),
     "pytorch": (
         *("leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid"),
-        *("conv_transpose2d", "bmm", "embedding", "lstm", "gru"),
+        *("conv_transpose2d", "bmm", "embedding"),
         "scaled_dot_product_attention",
     ),
     "onnx": (
         *("LeakyRelu", "PRelu", "Elu", "Gelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "ConvTranspose"),
-        *("LRN", "LSTM", "GRU", "QLinearConv"),
+        *("LRN", "QLinearConv"),
     ),
     "caffe": (
         *("LRN", "MVN", "Embed", "LSTM", "RNN", "ArgMax", "Exp", "Log", "SPP", "Python", "Permute", "Normalize"),
@@ -193,11 +199,15 @@ of ONNX, and layers that keep their state from one batch to the next. In PyTorch
 the batch (`batch_first=False`), once the model has turned its data round: the data that it is given, and what it
 returns, have the batch in front.
 
-Cells are rectifiers: `activation="relu"` in Keras, `nonlinearity="relu"` in PyTorch. Cells with bounds (hard sigmoid,
-hard tanh) are exact too; those with tanh or sigmoid can be parsed, and converted with `approximate`. LSTM and GRU
-multiply activations with one another, which is refused: train a layer of rectifiers in their place, as
-[`recurrent_digits.py`](../examples/recurrent_digits.py) does. It trains 64 rectifiers that read scikit-learn's digits
-row by row, in some seconds, and
+**LSTM and GRU** are written out in the same way, and as they multiply activations with one another they convert
+[in windows](modern.md#lstm-and-gru): layers and cells of Keras (the reset before or after, cells of several kinds in
+one `RNN`, states given, returned and handed on), of PyTorch (projections too) and of ONNX (all directions and
+activations). Peepholes, coupled gates and clipping are refused by name, as are `ConvLSTM` and what Caffe and Lasagne
+have. Simple cells of tanh or sigmoid convert in windows too, or by line segments with `approximate`.
+
+Cells of rectifiers, `activation="relu"` in Keras and `nonlinearity="relu"` in PyTorch, convert under every schedule, as
+do those with bounds (hard sigmoid, hard tanh). [`recurrent_digits.py`](../examples/recurrent_digits.py) trains 64
+rectifiers that read scikit-learn's digits row by row, in some seconds, and
 
 ```sh
 python examples/recurrent_digits.py

@@ -40,6 +40,15 @@ SINGLE = {
         (4, 2),
         lambda: _both(backward_layer=L.SimpleRNN(2, activation="relu", go_backwards=True, return_sequences=True)),
     ),
+    "lstm_seq": ((4, 2), lambda: L.LSTM(3, return_sequences=True)),
+    "lstm_back": ((4, 2), lambda: L.LSTM(3, go_backwards=True, use_bias=False, recurrent_activation="hard_sigmoid")),
+    "gru_seq": ((4, 2), lambda: L.GRU(3, return_sequences=True)),
+    "gru_before": ((4, 2), lambda: L.GRU(3, reset_after=False, activation="relu")),
+    "gru_plain": ((4, 2), lambda: L.GRU(3, use_bias=False, dropout=0.2, recurrent_dropout=0.2)),
+    "gru_plain_before": ((1, 2), lambda: L.GRU(3, use_bias=False, reset_after=False)),
+    "gates_both": ((4, 2), lambda: L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode="sum")),
+    "gates_both_own": ((4, 2), lambda: L.Bidirectional(L.GRU(3), backward_layer=L.LSTM(2, go_backwards=True))),
+    "gates_stack": ((3, 2), lambda: L.RNN([L.LSTMCell(3), L.GRUCell(2), L.LSTMCell(2)], return_sequences=True)),
     "each_dense": ((4, 2), lambda: L.TimeDistributed(L.Dense(3, activation="relu"))),
     "each_conv": ((3, 5, 5, 2), lambda: L.TimeDistributed(L.Conv2D(2, 3, padding="same", activation="relu"))),
     "each_pool": ((3, 4, 4, 2), lambda: L.TimeDistributed(L.MaxPooling2D())),
@@ -53,11 +62,22 @@ def _encoder(x):
     return L.Dense(2)(_cells(return_sequences=True)(L.RepeatVector(3)(last), initial_state=state))
 
 
+def _gated_encoder(x):
+    _, *states = L.LSTM(3, return_state=True)(x)
+    hidden = L.LSTM(3, return_sequences=True)(L.RepeatVector(2)(states[0]), initial_state=states)
+    return L.TimeDistributed(L.Dense(2))(hidden)
+
+
 COMBINED = {
     "rnn_layers": (((4, 2),), lambda x: L.Dense(2)(_cells()(_cells(2, return_sequences=True)(x)))),
     "rnn_layers_both": (((4, 2),), lambda x: L.Bidirectional(_cells())(_both()(x))),
     "rnn_states": (((4, 2),), lambda x: list(_stack(return_sequences=True, return_state=True)(x))),
     "rnn_states_both": (((4, 2),), lambda x: list(_both_states()(x))),
+    "lstm_states": (((4, 2),), lambda x: list(L.LSTM(3, return_state=True)(x))),
+    "lstm_states_both": (((4, 2),), lambda x: list(L.Bidirectional(L.LSTM(3, return_state=True))(x))),
+    "lstm_given_states": (((4, 2), (3,), (3,)), lambda x, h, c: L.LSTM(3)(x, initial_state=[h, c])),
+    "gru_given_state": (((4, 2), (3,)), lambda x, h: L.GRU(3, reset_after=False)(x, initial_state=h)),
+    "gates_encoder": (((4, 2),), _gated_encoder),
     "rnn_given_state": (((4, 2), (3,)), lambda x, h: _cells()(x, initial_state=h)),
     "rnn_given_states": (((4, 2), (3,)), lambda x, h: L.Bidirectional(_cells())(x, initial_state=[h, h])),
     "rnn_encoder": (((4, 2),), _encoder),

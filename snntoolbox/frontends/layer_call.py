@@ -111,8 +111,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 _DESCRIBED = {kind: words for words, kinds in _KINDS.items() for kind in kinds}
 COMPLEX = "complex numbers"
 _HINTS = {
-    GATED: "gates are products of two activations: train a recurrent layer of rectifiers in its place, "
-    "SimpleRNN(activation='relu') in Keras or nn.RNN(nonlinearity='relu') in PyTorch",
+    GATED: "LSTM and GRU of Keras, PyTorch and ONNX convert in windows, where they are not convolutions: build the "
+    "model there, or train a recurrent layer of rectifiers, SimpleRNN(activation='relu') in Keras, in its place",
     BY_ITSELF: "put batch normalisation in its place and train again: it becomes part of the weights; in Keras, "
     "PyTorch and ONNX normalisation of layers, groups, single channels or by the root mean square converts in windows",
     MASK: "give all sequences the same length, filled up with values that the model was trained on",

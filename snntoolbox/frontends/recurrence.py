@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-
-from snntoolbox.frontends.functions import Function
-from snntoolbox.frontends.layer_call import Activation, LayerCall, Operand, Refusal
-from snntoolbox.ir.node import Array, LinearNode
-from snntoolbox.ir.nodes import Add, Concat, Permute, Reshape
+from snntoolbox.frontends.cells import Cell, State
+from snntoolbox.frontends.layer_call import Activation, LayerCall, Refusal
+from snntoolbox.ir.node import LinearNode
+from snntoolbox.ir.nodes import Concat, Permute, Reshape
 
 LONGEST = 2048
 """Steps of a sequence: each becomes neurons of its own."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """``h[t] = f(W x[t] + U h[t - 1] + b)``: W (units, features), U (units, units), b (units,), f the activation.
-
-    A cell that runs `backwards` begins with the last step.
-    """
-
-    weight: Array
-    recurrent: Array
-    bias: Array | None
-    activation: Function
-    backwards: bool = False
-
-    @property
-    def units(self) -> int:
-        """The number of neurons."""
-        return len(self.weight)
 
 
 # -- sequences ------------------------------------------------------------------------------------------------------
@@ -89,41 +67,18 @@ def stacked(call: LayerCall, steps: Sequence[str]) -> str:
 # -- cells ----------------------------------------------------------------------------------------------------------
 
 
-def unrolled(call: LayerCall, steps: Sequence[str], cell: Cell, start: Operand | None) -> list[str]:
-    """The states (units,) of a cell behind each step, in the order of time; `start` is the state before the first."""
-    _check(call, steps, cell)
+def unrolled(
+    call: LayerCall, steps: Sequence[str], cell: Cell, starts: Sequence[State] = ()
+) -> tuple[list[str], tuple[str, ...]]:
+    """What a cell gives behind each step, in the order of time, and its states behind the last that it comes to.
+
+    `starts` are the states before the first, all zero if none is given.
+    """
+    states = cell.checked(call, steps[0], starts or (None,) * len(cell.states))
     call.builder.spend(len(steps) * cell.recurrent.size)
-    states: list[str] = []
-    state = start
+    outputs, ends = list[str](), tuple[str, ...]()
     for t in reversed(range(len(steps))) if cell.backwards else range(len(steps)):
-        state = Activation(step(call.named(f"{call.name}_step_{t}"), steps[t], cell, state))
-        states.append(state.name)
-    return states[::-1] if cell.backwards else states
-
-
-def step(call: LayerCall, source: str, cell: Cell, state: Operand | None) -> str:
-    """One step of a cell; a constant state is part of its bias, and none is zero."""
-    _check(call, [source], cell)
-    build, shape = call.builder, (cell.units,)
-    bias = cell.bias
-    if state is not None and not isinstance(state, Activation):
-        if np.size(state) != cell.units:
-            raise Refusal(f"its initial state of shape {np.shape(state)} does not fit {cell.units} units")
-        shift = cell.recurrent @ np.asarray(state, np.float64).reshape(shape)
-        bias = shift if bias is None else bias + shift
-    current = build.dense(f"{call.name}_input", source, cell.weight, bias, origin=call.origin)
-    if isinstance(state, Activation):
-        if call.shape(state.name) != shape:
-            raise Refusal(f"its initial state of shape {call.shape(state.name)} does not fit {cell.units} units")
-        back = build.dense(f"{call.name}_recurrent", state.name, cell.recurrent, None, origin=call.origin)
-        current = build.add(Add(name=f"{call.name}_current", inputs=(current, back), origin=call.origin))
-    return cell.activation(call, current)
-
-
-def _check(call: LayerCall, steps: Sequence[str], cell: Cell) -> None:
-    """Refusal where the weights are not those of a cell for these features."""
-    units, features = cell.units, call.shape(steps[0])
-    fits = cell.weight.shape == (units, *features) and cell.recurrent.shape == (units, units)
-    if len(features) != 1 or not fits or (cell.bias is not None and cell.bias.shape != (units,)):
-        shapes = [a.shape for a in (cell.weight, cell.recurrent, cell.bias) if a is not None]
-        raise Refusal(f"its weights of shapes {shapes} do not fit steps of shape {features}")
+        ends = cell.step(call.named(f"{call.name}_step_{t}"), steps[t], states)
+        states = [Activation(name) for name in ends]
+        outputs.append(ends[0])
+    return (outputs[::-1] if cell.backwards else outputs), ends

@@ -169,6 +169,20 @@ def test_a_transformer_keeps_its_accuracy_the_better_the_more_digits(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["digits_transformer.pt2"]
 
 
+def test_cells_with_gates_keep_their_accuracy_the_better_the_more_digits(tmp_path):
+    needed("sklearn")
+    code = f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); from digits_lstm import main"
+    settings = "epochs=15, samples=150, digits=(3, 6), kinds=('LSTM',)"
+    _, original, *rows = run("-c", f"{code}; main({str(tmp_path)!r}, {settings})", cwd=tmp_path).splitlines()
+    right, fewer, more = (float(line.split("\t")[1].rstrip(" %")) for line in (original, *rows))
+    assert right > 75
+    assert fewer > right - 20
+    assert more > right - 4
+    same = [float(row.split("\t")[2].rstrip(" %")) for row in rows]
+    assert same[0] <= same[1] > 94
+    assert [path.name for path in tmp_path.iterdir()] == ["digits_lstm.pt2"]
+
+
 def test_synapses_that_last_take_jitter_away(tmp_path):
     needed("matplotlib")
     _, *rows = run(EXAMPLES / "synaptic_filtering.py", cwd=tmp_path).splitlines()

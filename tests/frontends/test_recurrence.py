@@ -7,13 +7,18 @@ import pytest
 from layer_calls import call_on, computed, samples
 
 from snntoolbox.errors import GraphError
+from snntoolbox.frontends.cells import SimpleCell
 from snntoolbox.frontends.functions import FUNCTIONS
 from snntoolbox.frontends.layer_call import Activation, Refusal
-from snntoolbox.frontends.recurrence import LONGEST, Cell, row, rows, stacked, unrolled
+from snntoolbox.frontends.recurrence import LONGEST, row, rows, stacked, unrolled
 from snntoolbox.ir.builder import MOST_MADE
 
 RNG = np.random.default_rng(0)
 W, U, B = RNG.normal(size=(3, 2)), RNG.normal(size=(3, 3)) * 0.5, RNG.normal(size=3)
+
+
+def cell(weight=W, recurrent=U, bias=B, **settings):
+    return SimpleCell(weight=weight, recurrent=recurrent, bias=bias, activation=FUNCTIONS["relu"], **settings)
 
 
 def by_hand(x, *, backwards=False, bias=B, start=None):
@@ -29,21 +34,22 @@ def by_hand(x, *, backwards=False, bias=B, start=None):
 @pytest.mark.parametrize("bias", [None, B])
 def test_states(backwards, bias):
     call, (x,) = call_on((5, 2)), samples((5, 2))
-    states = unrolled(call, rows(call, "x0"), Cell(W, U, bias, FUNCTIONS["relu"], backwards), None)
+    states, ends = unrolled(call, rows(call, "x0"), cell(bias=bias, backwards=backwards))
     np.testing.assert_allclose(computed(call, stacked(call, states), x), by_hand(x, backwards=backwards, bias=bias))
+    assert ends == (states[0 if backwards else -1],)
 
 
 @pytest.mark.parametrize("bias", [None, B])
 def test_a_constant_state(bias):
     call, (x,) = call_on((3, 2)), samples((3, 2))
-    states = unrolled(call, rows(call, "x0"), Cell(W, U, bias, FUNCTIONS["relu"]), np.array([1.0, -2.0, 0.5]))
+    states, _ = unrolled(call, rows(call, "x0"), cell(bias=bias), [np.array([1.0, -2.0, 0.5])])
     expected = by_hand(x, bias=bias, start=np.array([[1.0, -2.0, 0.5]]))
     np.testing.assert_allclose(computed(call, stacked(call, states), x), expected)
 
 
 def test_a_given_state():
     call, (x, h) = call_on((3, 2), (3,)), samples((3, 2), (3,))
-    states = unrolled(call, rows(call, "x0"), Cell(W, U, B, FUNCTIONS["relu"]), Activation("x1"))
+    states, _ = unrolled(call, rows(call, "x0"), cell(), [Activation("x1")])
     np.testing.assert_allclose(computed(call, stacked(call, states), x, h), by_hand(x, start=h))
 
 
@@ -69,12 +75,12 @@ def test_no_sequences(shape, reason):
 def test_weights_that_do_not_fit():
     call = call_on((4, 3))
     with pytest.raises(Refusal, match="do not fit steps of shape"):
-        unrolled(call, rows(call, "x0"), Cell(W, U, B, FUNCTIONS["relu"]), None)
+        unrolled(call, rows(call, "x0"), cell())
 
 
 def test_too_much_is_refused_before_it_is_made():
     call = call_on((40, 1))
     units = math.isqrt(MOST_MADE // 40) + 1
-    big = Cell(np.broadcast_to(0.0, (units, 1)), np.broadcast_to(0.0, (units, units)), None, FUNCTIONS["relu"])
+    big = cell(np.broadcast_to(0.0, (units, 1)), np.broadcast_to(0.0, (units, units)), None)
     with pytest.raises(GraphError, match="would hold more than"):
-        unrolled(call, rows(call, "x0"), big, None)
+        unrolled(call, rows(call, "x0"), big)

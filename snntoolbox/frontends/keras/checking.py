@@ -10,7 +10,7 @@ from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.frontends.keras.activations import BY_NAME, LAYERS, activation_name, unknown_activation
 from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.handlers import HANDLERS
-from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID, operation_kind, translated
+from snntoolbox.frontends.keras.legacy import ACTIVATIONS, OLD_HARD_SIGMOID, operation_kind, translated
 from snntoolbox.frontends.keras.records import is_quantised
 from snntoolbox.frontends.keras.runtime import APPLICATIONS
 from snntoolbox.frontends.keras.weights import MODELS
@@ -84,9 +84,10 @@ def _foreign(keras: ModuleType, entry: Mapping[str, Any], saved: Saved) -> str |
     ours = known in (*HANDLERS, *MODELS, *_FORMER) and known not in APPLICATIONS  # any class may be called like those
     if module is None and not ours and not hasattr(keras.layers, known):
         return f"'{kind}' is not part of Keras"
-    name = _activation(entry)
-    of_keras = hasattr(keras.activations, name) or hasattr(keras.layers, name) or name in BY_NAME
-    return None if of_keras else f"activation '{name}' is not part of Keras"
+    for name in _activations(entry):
+        if not (hasattr(keras.activations, name) or hasattr(keras.layers, name) or name in BY_NAME):
+            return f"activation '{name}' is not part of Keras"
+    return None
 
 
 def _unsupported(entry: Mapping[str, Any], saved: Saved) -> str | None:
@@ -104,8 +105,8 @@ def _unsupported(entry: Mapping[str, Any], saved: Saved) -> str | None:
         return reason
     if known not in (*HANDLERS, *MODELS, "InputLayer"):
         return not_supported(known).reason
-    name = activation_name(config.get("activation"))
-    return None if name in (*BY_NAME, *LAYERS, OLD_HARD_SIGMOID) else unknown_activation(name).reason
+    unknown = (n for n in _activations({"config": config}) if n not in (*BY_NAME, *LAYERS, OLD_HARD_SIGMOID))
+    return next((unknown_activation(name).reason for name in unknown), None)
 
 
 def _translated(entry: Mapping[str, Any], saved: Saved) -> tuple[str, Mapping[str, Any], str | None]:
@@ -113,9 +114,9 @@ def _translated(entry: Mapping[str, Any], saved: Saved) -> tuple[str, Mapping[st
     return translated(str(entry["class_name"]), config, saved.generation, saved.backend)
 
 
-def _activation(entry: Mapping[str, Any]) -> str:
-    config = entry["config"]
-    return activation_name(config.get("activation") if isinstance(config, Mapping) else None)
+def _activations(entry: Mapping[str, Any]) -> list[str]:
+    config = entry["config"] if isinstance(entry["config"], Mapping) else {}
+    return [activation_name(config.get(key)) for key in ACTIVATIONS]
 
 
 def _entries(value: Any, layer: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -16,6 +16,9 @@ Config = dict[str, Any]
 OLD_HARD_SIGMOID = "hard_sigmoid of Keras 2"
 """Before Keras 3 hard_sigmoid was clip(0.2 x + 0.5, 0, 1), since then it is clip(x / 6 + 0.5, 0, 1)."""
 
+ACTIVATIONS = ("activation", "recurrent_activation")
+"""Where a config names a function."""
+
 _KINDS = {
     "Model": "Functional",
     "BatchNormalizationV1": "BatchNormalization",
@@ -101,8 +104,11 @@ def translated(kind: str, config: Config, generation: int, backend: str | None) 
 
 
 def _from_keras_2(kind: str, config: Config) -> Config:
-    if config.get("activation") == "hard_sigmoid":
-        config["activation"] = OLD_HARD_SIGMOID
+    for key in ACTIVATIONS:
+        if config.get(key) == "hard_sigmoid":
+            config[key] = OLD_HARD_SIGMOID
+    if kind in ("GRU", "GRUCell"):
+        config.setdefault("reset_after", False)
     config.update({k: _inner_from_keras_2(config[k]) for k in INSIDE if isinstance(config.get(k), Mapping)})
     if isinstance(config.get("cells"), list):
         config["cells"] = [_inner_from_keras_2(cell) for cell in config["cells"]]
@@ -125,6 +131,8 @@ def _inner_from_keras_2(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 def _from_keras_1(kind: str, config: Config) -> tuple[str, Config, str | None]:
     if kind == "Merge":
         return _merge(config)
+    if kind in ("LSTM", "GRU"):
+        return kind, config, "its weights are those of Keras 1, apart for each gate: save it again with Keras 2"
     kind = _KINDS_1.get(kind, kind)
     config = {_KEYS_1.get(key, key): value for key, value in config.items()}
     if "dim_ordering" in config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +12,11 @@ GROUPED = ("GroupedQueryAttention", "GroupQueryAttention")
 
 SEVERAL_HEADS = ("MultiHeadAttention", *GROUPED)
 
-SIMPLE_CELL = "SimpleRNNCell"
+CELLS: Mapping[str, int] = {"SimpleRNNCell": 1, "LSTMCell": 4, "GRUCell": 3}
+"""The cells of recurrent layers, and how many gates' weights stand side by side in each."""
+
+RECURRENT: Mapping[str, str] = {"SimpleRNN": "SimpleRNNCell", "LSTM": "LSTMCell", "GRU": "GRUCell"}
+"""Recurrent layers, and what cell each has."""
 
 INSIDE = ("layer", "backward_layer", "cell")
 """Where a config holds that of another layer or cell."""
@@ -34,14 +39,16 @@ def parts(kind: str, config: Mapping[str, Any]) -> tuple[Part, ...]:
 
 
 def _parts(place: str, kind: str, config: Mapping[str, Any]) -> Iterator[Part]:
-    if kind == "SimpleRNN":
-        yield Part(f"{place}/cell", SIMPLE_CELL, config)
+    if kind in RECURRENT:
+        yield Part(f"{place}/cell", RECURRENT[kind], config)
     elif kind == "RNN":
         yield from _inner(f"{place}/cell", config.get("cell"))
     elif kind == "StackedRNNCells":
-        for i, cell in enumerate(config.get("cells") or ()):
-            number = f"_{i}" if i else ""
-            yield from _inner(f"{place}/cells/simple_rnn_cell{number}", cell)
+        used: dict[str, int] = {}
+        for cell in config.get("cells") or ():
+            stem = snake(inner(cell)[0])
+            number = used[stem] = used.get(stem, -1) + 1
+            yield from _inner(f"{place}/cells/{stem}" + (f"_{number}" if number else ""), cell)
     elif kind == "Bidirectional":
         yield from _inner(f"{place}/forward_layer", config.get("layer"))
         yield from _inner(f"{place}/backward_layer", config.get("backward_layer") or config.get("layer"))
@@ -69,6 +76,12 @@ def inner(entry: Any) -> tuple[str, Mapping[str, Any]]:
     return (kind if module.split(".")[0] == "keras" else f"{module}.{kind}"), entry["config"]
 
 
+def snake(kind: str) -> str:
+    """A class's name as Keras writes it in paths: 'BatchNormalization' is 'batch_normalization'."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind.rpartition(">")[2]))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
 def numbered(name: str, number: int) -> str:
     """What a weight is called whose layer has as many of that name before it."""
     return f"{number}/{name}" if number else name
@@ -87,5 +100,5 @@ def told_apart(weights: Iterable[tuple[str, V]]) -> dict[str, V]:
 def results(kind: str, config: Mapping[str, Any]) -> int:
     """How many tensors a layer gives: a recurrent one beside its output, if asked to, the last state of each cell."""
     held = inner(config.get("layer"))[1] if kind == "Bidirectional" else config
-    recurrent = kind in ("SimpleRNN", "RNN", "Bidirectional") and held.get("return_state")
-    return 1 + (len(parts(kind, config)) if recurrent else 0)
+    recurrent = kind in (*RECURRENT, "RNN", "Bidirectional") and held.get("return_state")
+    return 1 + (sum(2 if p.kind == "LSTMCell" else 1 for p in parts(kind, config)) if recurrent else 0)

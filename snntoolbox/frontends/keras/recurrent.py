@@ -6,19 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from snntoolbox.frontends.cells import Cell, GRUCell, LSTMCell, SimpleCell
+from snntoolbox.frontends.functions import Function
 from snntoolbox.frontends.keras import activations, pooling, scaling, shaping, weighted
 from snntoolbox.frontends.keras.activations import activate, activation_name
 from snntoolbox.frontends.keras.call import KerasCall, constant
-from snntoolbox.frontends.keras.nested import SIMPLE_CELL, inner, numbered, parts, told_apart
+from snntoolbox.frontends.keras.nested import CELLS, RECURRENT, inner, numbered, parts, told_apart
 from snntoolbox.frontends.keras.records import Layer
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal, not_supported
 from snntoolbox.frontends.maps import weighted_sum
-from snntoolbox.frontends.recurrence import Cell, rows, stacked, unrolled
+from snntoolbox.frontends.recurrence import rows, stacked, unrolled
 
 Outputs = tuple[str, ...]
 
-RECURRENT = ("SimpleRNN", "RNN")
-STATEFUL = (*RECURRENT, "Bidirectional")
+LAYERS = (*RECURRENT, "RNN")
+STATEFUL = (*LAYERS, "Bidirectional")
 """Layers that may be called with an initial state."""
 
 _PER_STEP = {**weighted.HANDLERS, **pooling.HANDLERS, **activations.HANDLERS, **scaling.HANDLERS, **shaping.HANDLERS}
@@ -28,7 +32,7 @@ _MERGED = ("concat", "sum", "ave")
 
 
 def recurrent(call: KerasCall) -> Outputs:
-    """Each step's state, or the last one, of cells with any activation; with `return_state` that of each cell too."""
+    """What cells give in each step, or in the last one; with `return_state` the last states of each too."""
     steps = rows(call, _sequence(call))
     return _results(call, *_run(call, _cells(call), steps, _starts(call)))
 
@@ -45,7 +49,8 @@ def _starts(call: KerasCall) -> list[Operand]:
     beside = list(first[1:]) if isinstance(first, tuple) else list(call.args[1:2])
     given = call.kwargs.get("initial_state")
     states = beside if given is None else list(given) if isinstance(given, list | tuple) else [given]
-    return [s if isinstance(s, Activation) else constant(s) for s in states]
+    flat = [s for state in states for s in (state if isinstance(state, tuple) else [state])]
+    return [s if isinstance(s, Activation) else constant(s) for s in flat]
 
 
 def _cells(call: KerasCall) -> list[Cell]:
@@ -55,35 +60,53 @@ def _cells(call: KerasCall) -> list[Cell]:
         raise Refusal("stateful: its state goes on from one batch to the next", hint=hint)
     held = parts(call.layer.kind, call.config)
     for part in held:
-        if part.kind != SIMPLE_CELL:
+        if part.kind not in CELLS:
             raise not_supported(part.kind)
     backwards = bool(call.config.get("go_backwards"))
-    return [_cell(call, part.config, i, backwards) for i, part in enumerate(held)]
+    return [_cell(call, part.kind, part.config, i, backwards) for i, part in enumerate(held)]
 
 
-def _cell(call: KerasCall, config: Mapping[str, Any], number: int, backwards: bool) -> Cell:
-    """A cell from its config and the weights of this number."""
-    activation = config.get("activation", "tanh")
-    kernel, back = (call.weight(numbered(n, number)) for n in ("kernel", "recurrent_kernel"))
+def _cell(call: KerasCall, kind: str, config: Mapping[str, Any], number: int, backwards: bool) -> Cell:
+    """A cell from its config and the weights of this number: gates i, f, g, o of LSTM, and z, r, n of GRU."""
+    kernel, back = (call.weight(numbered(n, number)).T for n in ("kernel", "recurrent_kernel"))
     bias = call.weight(numbered("bias", number)) if config.get("use_bias", True) else None
-    named = lambda at, source: activate(call.named(at.name), source, activation)  # noqa: E731
-    return Cell(kernel.T, back.T, bias, named, backwards)
+    activation = _named(call, config.get("activation", "tanh"))
+    if kind == "SimpleRNNCell":
+        return SimpleCell(weight=kernel, recurrent=back, bias=bias, backwards=backwards, activation=activation)
+    gate = _named(call, config.get("recurrent_activation", "sigmoid"))
+    if kind == "LSTMCell":
+        return LSTMCell(
+            weight=kernel, recurrent=back, bias=bias, backwards=backwards, gate=gate, activation=activation,
+            output=activation,
+        )  # fmt: skip
+    reset_first, reset_bias = not config.get("reset_after", True), None
+    if bias is not None and not reset_first:
+        reset_bias = bias[1].copy()[-len(kernel) // 3 :]
+        bias = bias[0] + np.where(np.arange(len(kernel)) < len(kernel) // 3 * 2, bias[1], 0)
+    return GRUCell(
+        weight=kernel, recurrent=back, bias=bias, backwards=backwards, gate=gate, activation=activation,
+        reset_bias=reset_bias, reset_first=reset_first,
+    )  # fmt: skip
+
+
+def _named(call: KerasCall, activation: Any) -> Function:
+    return lambda at, source: activate(call.named(at.name), source, activation)
 
 
 def _run(
     call: KerasCall, cells: Sequence[Cell], steps: Sequence[str], starts: Sequence[Operand]
 ) -> tuple[list[str], list[str]]:
-    """The states behind each step in the order in which Keras gives them, and the last one of each cell."""
-    if starts and len(starts) != len(cells):
-        raise Refusal(f"{len(starts)} initial states are given for {len(cells)} cells")
+    """What the last cell gives in each step in the order in which Keras gives it, and the last states of each cell."""
+    count = sum(len(cell.states) for cell in cells)
+    if starts and len(starts) != count:
+        raise Refusal(f"{len(starts)} initial states are given for {count}")
     ends: list[str] = []
-    states = list(steps)
-    backwards = bool(call.config.get("go_backwards"))
+    outputs = list(steps)
     for i, cell in enumerate(cells):
         part = call if len(cells) == 1 else call.named(f"{call.name}_cell_{i}")
-        states = unrolled(part, states, cell, starts[i] if starts else None)
-        ends.append(states[0] if backwards else states[-1])
-    return (states[::-1] if backwards else states), ends
+        outputs, last = unrolled(part, outputs, cell, starts[len(ends) :][: len(cell.states)])
+        ends += last
+    return (outputs[::-1] if call.config.get("go_backwards") else outputs), ends
 
 
 def _results(call: KerasCall, states: Sequence[str], ends: Sequence[str]) -> Outputs:
@@ -121,7 +144,7 @@ def _directions(call: KerasCall) -> list[KerasCall]:
     calls = []
     for entry, own, way in zip(entries, (names[:half], names[half:]), ("forward", "backward"), strict=True):
         kind, config = inner(entry)
-        if kind not in RECURRENT:
+        if kind not in LAYERS:
             raise not_supported(kind)
         if way == "backward" and not call.config.get("backward_layer"):
             config = {**config, "go_backwards": True}
@@ -157,7 +180,7 @@ def time_distributed(call: KerasCall) -> str:
 
 
 HANDLERS = {
-    **dict.fromkeys(RECURRENT, recurrent),
+    **dict.fromkeys(LAYERS, recurrent),
     "Bidirectional": bidirectional,
     "TimeDistributed": time_distributed,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.frontends.keras.legacy import ACTIVATIONS
 from snntoolbox.frontends.keras.nested import told_apart
 from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use
 from snntoolbox.frontends.keras.runtime import QCFS, is_own, weight_name
@@ -164,10 +165,12 @@ def _config(operation: Any) -> dict[str, Any] | None:
     if isinstance(config.get("cells"), list):
         held_cells = zip(config["cells"], operation.cells, strict=True)
         config["cells"] = [{**entry, "config": _config(cell)} for entry, cell in held_cells]
-    activation = getattr(operation, "activation", None)
-    if "activation" in config and activation is not None:
+    for key in ACTIVATIONS:
+        activation = getattr(operation, key, None)
+        if key not in config or activation is None:
+            continue
         described = activation if hasattr(activation, "__name__") else type(activation)
         if not is_keras(described.__module__ or ""):
             name = getattr(described, "__qualname__", described.__name__)
-            config["activation"] = {"class_name": "function", "module": described.__module__, "config": name}
+            config[key] = {"class_name": "function", "module": described.__module__, "config": name}
     return config

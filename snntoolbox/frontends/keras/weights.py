@@ -11,7 +11,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import ByLayer, ByPath, Saved
 from snntoolbox.frontends.keras.inputs import name_of
 from snntoolbox.frontends.keras.legacy import translated
-from snntoolbox.frontends.keras.nested import GROUPED, SIMPLE_CELL, parts, told_apart
+from snntoolbox.frontends.keras.nested import CELLS, GROUPED, parts, snake, told_apart
 from snntoolbox.frontends.keras.records import has_integer_weights
 from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.ir.node import Array
@@ -65,7 +65,7 @@ def _variables(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], t
     if kind == "Attention":
         scored = ("concat_score_weight",) if config.get("score_mode") == "concat" else ()
         return (*(("scale",) if config.get("use_scale") else ()), *scored), ()
-    if kind == SIMPLE_CELL:
+    if kind in CELLS:
         return ("kernel", "recurrent_kernel", *bias), ()
     if kind == "Dense" and has_integer_weights(config):
         return ("kernel", *bias, "kernel_scale"), ()
@@ -129,9 +129,9 @@ def _places(entry: Mapping[str, Any], scope: str, path: str, stored: ByPath) -> 
         kind, name = layer["class_name"], name_of(layer)
         if "ops" in str(layer.get("module")).split("."):
             continue
-        snake = _snake(GROUPED[0] if kind in GROUPED else layer.get(SAVED_AS, kind))
-        number = used[snake] = used.get(snake, -1) + 1
-        place = f"{path}layers/{snake}" + (f"_{number}" if number else "")
+        stem = snake(GROUPED[0] if kind in GROUPED else layer.get(SAVED_AS, kind))
+        number = used[stem] = used.get(stem, -1) + 1
+        place = f"{path}layers/{stem}" + (f"_{number}" if number else "")
         if kind in MODELS:
             yield from _places(layer, f"{scope}{name}/", f"{place}/", stored)
             continue
@@ -141,12 +141,6 @@ def _places(entry: Mapping[str, Any], scope: str, path: str, stored: ByPath) -> 
             places = [f"{place}{part.place}" for part in parts(kind, layer["config"])]
             values = [value for p in places for value in stored.get(p, ())] or stored.get(old) or []
             yield _Place(f"{scope}{name}", kind, names, values, layer.get("shared_object_id"))
-
-
-def _snake(kind: str) -> str:
-    """A class's name as Keras writes it in paths: 'BatchNormalization' is 'batch_normalization'."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind.rpartition(">")[2]))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 # -- .h5: by layer and order ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.keras.files import Saved
 from snntoolbox.frontends.keras.inputs import Tensor, declared_inputs, known_shape, name_of, tensors
 from snntoolbox.frontends.keras.legacy import kernels, operation_kind, translated
-from snntoolbox.frontends.keras.nested import SIMPLE_CELL, numbered, parts, results
+from snntoolbox.frontends.keras.nested import CELLS, numbered, parts, results
 from snntoolbox.frontends.keras.records import Layer, Net, NetInput, Ref, Use, refs
 from snntoolbox.frontends.keras.weights import MODELS, Weights, assigned
 from snntoolbox.ir.node import Shape
@@ -118,7 +118,7 @@ def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) ->
     kernel = weights.get("depthwise_kernel", weights.get("kernel"))
     if kernel is None or kind == "EinsumDense":  # there the equation tells, with the data
         return None
-    flat = kind in ("Dense", SIMPLE_CELL)
+    flat, gates = kind == "Dense" or kind in CELLS, CELLS.get(kind, 1)
     out = "units" if flat else "filters"
     axis = -2 if kind.endswith("Transpose") else -1
     last = weights.get("pointwise_kernel", kernel)
@@ -128,7 +128,7 @@ def _misfit(kind: str, config: Mapping[str, Any], weights: Mapping[str, Any]) ->
     if len(sizes) == 1:
         sizes *= max(kernel.ndim - 2, 1)
     first = config.get("depth_multiplier", 1) if kind.startswith("Separable") else kernel.shape[-1]
-    if last.shape[axis] == declared and kernel.shape[:-2] == sizes and kernel.shape[-1] == first:
+    if last.shape[axis] / gates == declared and kernel.shape[:-2] == sizes and kernel.shape[-1] == first:
         return None
     return f"its kernel {kernel.shape} is not what the architecture says ({out} = {declared}, size {sizes})"
 

@@ -75,7 +75,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMax": reducing.reduce_max,
     "ReduceMean": reducing.reduce_mean,
     "ReduceSum": reducing.reduce_sum,
-    "RNN": recurrent.rnn,
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), recurrent.recurrent),
     "Relu": of_source("relu"),
     "Reshape": shaping.reshape,
     "Resize": resizing.resize,
@@ -102,7 +102,8 @@ HANDLERS: dict[str, Handler] = {
 
 ANY_BATCH_AXIS = frozenset(
     {
-        *("RNN", "Identity", "Cast", "CastLike", "Dropout", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Gather"),
+        *("RNN", "LSTM", "GRU"),
+        *("Identity", "Cast", "CastLike", "Dropout", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Gather"),
         *("Slice", "Concat", "Split", "Add", "Sub", "Sum", "Mean", "Mul", "Div", "Neg", "MatMul", "Relu", "Clip"),
         *("LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "ReduceMean"),
         "ReduceSum",

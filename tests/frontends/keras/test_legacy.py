@@ -237,7 +237,10 @@ REFUSED = {
     "merge_lambda": ("1.2.0", layer("Merge", "it", mode="cos"), "mode 'cos'"),
     "highway": ("1.2.0", layer("Highway", "it"), "not supported"),
     "deconvolution": ("1.2.0", layer("Deconvolution2D", "it"), "not supported"),
-    "lstm": ("2.3.0-tf", layer("LSTM", "it", units=3, time_major=False, activation="tanh"), "not supported"),
+    "lstm": ("2.3.0-tf", layer("ConvLSTM2D", "it", filters=3, time_major=False, activation="tanh"), "not supported"),
+    "lstm_of_cuda": ("2.3.0-tf", layer("CuDNNLSTM", "it", units=3), "with gates"),
+    "lstm_by_gates": ("1.2.0", layer("LSTM", "it", output_dim=3, inner_activation="sigmoid"), "those of Keras 1"),
+    "own_gates": ("2.3.0-tf", layer("GRU", "it", units=3, recurrent_activation="exponential"), "'exponential'"),
     "jump": ("2.2.4", layer("ThresholdedReLU", "it", theta=0.5), "jumps at its threshold"),
     "operation": ("2.9.0", layer("TFOpLambda", "it", function="nn.softsign"), "'nn.softsign' is not supported"),
 }

@@ -61,9 +61,9 @@ ALONE = {
         "jumps at its threshold of 0.1",
     ),
     "prelu_within": ((6,), lambda: L.Dense(4, activation=L.PReLU(), name="it"), "Dense", "activation 'PReLU'"),
-    "gru": ((4, 6), lambda: L.GRU(3, name="it"), "GRU", "recurrent layer with gates is not supported"),
-    "gru_both": ((4, 6), lambda: L.Bidirectional(L.GRU(3), name="it"), "Bidirectional", "with gates"),
-    "gru_cell": ((4, 6), lambda: L.RNN(L.GRUCell(3), name="it"), "RNN", "with gates"),
+    "lstm_of_images": ((3, 4, 4, 1), lambda: L.ConvLSTM2D(2, 3, name="it"), "ConvLSTM2D", "layer with gates is not"),
+    "lstm_own_gates": ((4, 6), lambda: L.LSTM(3, recurrent_activation=relu, name="it"), "LSTM", ".relu"),
+    "gru_on_each": ((2, 4, 6), lambda: L.TimeDistributed(L.GRU(3), name="it"), "TimeDistributed", "kind GRU on each"),
     "rnn_product": (
         (4, 6),
         lambda: L.Bidirectional(L.SimpleRNN(3), merge_mode="mul", name="it"),
@@ -98,7 +98,6 @@ ALONE = {
     "lambda_activation": ((6,), lambda: L.Activation(lambda x: x, name="it"), "Activation", "lambda"),
     "softmax_two_axes": ((4, 6), lambda: L.Softmax(axis=(1, 2), name="it"), "Softmax", "axis"),
     "bicubic": ((4, 4, 1), lambda: L.UpSampling2D(interpolation="bicubic", name="it"), "UpSampling2D", "bicubic"),
-    "lstm": ((4, 6), lambda: L.LSTM(3, name="it"), "LSTM", "not supported"),
     "time": (
         (4, 6),
         lambda: L.TimeDistributed(L.UnitNormalization(), name="it"),
@@ -198,6 +197,20 @@ def test_refused_weights(make, reason):
     ((layer, why),) = refused(make())
     assert layer == "it (keras Dense)"
     assert reason in why
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM"])
+def test_a_state_that_outlives_a_batch_is_refused(kind):
+    x = keras.Input(batch_shape=(2, 4, 6))
+    ((layer, why),) = refused(keras.Model(x, getattr(L, kind)(3, stateful=True, name="it")(x)))
+    assert layer == f"it (keras {kind})"
+    assert "goes on from one batch" in why
+
+
+def test_a_mask_over_the_steps_of_cells_is_refused():
+    x, m = keras.Input((4, 3)), keras.Input((4,), dtype="bool")
+    ((layer, why),) = refused(keras.Model([x, m], L.GRU(2, name="it")(x, mask=m)))
+    assert (layer, why) == ("it (keras GRU)", "called with mask=a tensor")
 
 
 def test_mask_is_refused():

@@ -148,15 +148,69 @@ def test_refused(case, build):
     assert [o.layer.split()[0] for o in caught.value.offenders] == ["RNN_1"]
 
 
-@pytest.mark.parametrize("op", ["LSTM", "GRU"])
-def test_gates_are_refused(op, build):
-    gates = 4 if op == "LSTM" else 3
-    stored = {"w": (1, gates * UNITS, 2), "r": (1, gates * UNITS, UNITS), "zero": np.array([0])}
-    frontend = OnnxFrontend()
-    layer = (op, "t w r", "s e", {"hidden_size": UNITS})
-    with pytest.raises(UnsupportedError, match="recurrent layer with gates") as caught:
-        frontend.parse(frontend.open(build([FIRST, layer, *READ["last"]], x=SEQUENCE, weights=stored, opset=14)))
-    assert "rectifiers" in caught.value.hint
+def gated(op, inputs="t w r b", outputs="s e", direction="forward", **attributes):
+    """A layer with gates between two that turn the sequence, and its weights by name."""
+    gates, ways = 4 if op == "LSTM" else 3, 2 if direction == "bidirectional" else 1
+    state = np.repeat(np.linspace(-1, 1, ways * UNITS, dtype=np.float32).reshape(ways, 1, UNITS), 3, 1)
+    stored = {
+        "w": (ways, gates * UNITS, 2),
+        "r": (ways, gates * UNITS, UNITS),
+        "b": (ways, 2 * gates * UNITS),
+        "h": state,
+        "c": state[..., ::-1],
+        "peeps": np.zeros((ways, 3 * UNITS), np.float32),
+        "lengths": np.full(3, SEQUENCE[0], np.int32),
+    }
+    layer = (op, inputs, outputs, {"hidden_size": UNITS, "direction": direction, **attributes})
+    return layer, {n: v for n, v in stored.items() if n in inputs.split(" ")}
+
+
+SMOOTH = {"activations": ["HardSigmoid", "Softplus"], "activation_alpha": [0.3], "activation_beta": [0.4]}
+GATED = {
+    "lstm": ("LSTM", {}),
+    "lstm_both": ("LSTM", {"direction": "bidirectional", "inputs": "t w r b  h c"}),
+    "lstm_back": ("LSTM", {"direction": "reverse", "inputs": "t w r"}),
+    "lstm_functions": ("LSTM", {"activations": ["HardSigmoid", "Relu", "Tanh"]}),
+    "lstm_no_peepholes": ("LSTM", {"inputs": "t w r b lengths h c peeps"}),
+    "gru": ("GRU", {}),
+    "gru_after": ("GRU", {"linear_before_reset": 1, "direction": "bidirectional", "inputs": "t w r b  h"}),
+    "gru_after_without_bias": ("GRU", {"linear_before_reset": 1, "inputs": "t w r"}),
+    "gru_functions": ("GRU", {**SMOOTH, "direction": "reverse"}),
+}
+
+
+@pytest.mark.parametrize("case", GATED)
+def test_gates(case, build, compare):
+    op, settings = GATED[case]
+    layer, stored = gated(op, **settings)
+    compare(model(build, layer, READ["all_joined"], stored, batch=3))
+
+
+def test_the_cell_state_that_an_lstm_ends_with(build, compare):
+    layer, stored = gated("LSTM", outputs="s e c", direction="bidirectional")
+    nodes = [("Add", "e c", "a", {}), ("Transpose", "a", "q", TURN), ("Flatten", "q", "y", {})]
+    compare(model(build, layer, nodes, stored, batch=3))
+
+
+GATED_REFUSED = {
+    "peepholes": ("LSTM", {"inputs": "t w r b    peeps"}, {"peeps": (1, 3 * UNITS)}, "peepholes"),
+    "coupled": ("LSTM", {"input_forget": 1}, {}, "couples its input and forget gates"),
+    "clip": ("GRU", {"clip": 1.0}, {}, "clip"),
+    "weights": ("LSTM", {}, {"w": (1, 7, 2)}, "are not those of 4 gates"),
+    "more_weights": ("GRU", {}, {"r": (1, 4 * UNITS, UNITS)}, "do not fit steps"),
+    "functions": ("GRU", {"activations": ["Sigmoid"]}, {}, "1 activations for 1 directions of 2"),
+    "affine": ("LSTM", {"activations": ["Affine", "Tanh", "Tanh"]}, {}, "activation 'Affine'"),
+    "lengths": ("LSTM", {"inputs": "t w r b lengths"}, {"lengths": np.array([4, 2, 1], np.int32)}, "mask over"),
+}
+
+
+@pytest.mark.parametrize("case", GATED_REFUSED)
+def test_gates_that_are_refused(case, build):
+    op, settings, changed, reason = GATED_REFUSED[case]
+    (layer, stored), frontend = gated(op, **settings), OnnxFrontend()
+    with pytest.raises(UnsupportedError, match=reason) as caught:
+        frontend.parse(frontend.open(model(build, layer, READ["last"], {**stored, **changed}, batch=3)))
+    assert [o.layer.split()[0] for o in caught.value.offenders] == [f"{op}_1"]
 
 
 def test_the_end_of_a_sequence_returned_with_its_steps_in_front(build):

@@ -51,7 +51,7 @@ REFUSED = [
     ("Reciprocal", "x", {}, (4,), {}, "division by an activation"),
     ("LRN", "x", {"size": 3}, IMAGE, {}, "normalisation"),
     ("InstanceNormalization", "x g b", {}, IMAGE, {"g": (3,), "b": (4,)}, "do not fit 4 channels"),
-    ("LSTM", "x w r", {"hidden_size": 2}, (3, 4), {"w": (1, 8, 4), "r": (1, 8, 2)}, "recurrent"),
+    ("LSTM", "x w r", {"hidden_size": 2}, (3, 4), {"w": (1, 8, 4), "r": (1, 8, 2)}, "where the batch is"),
     ("ConvTranspose", "x w", {}, IMAGE, {"w": (3, 2, 3, 3)}, "does not fit 4 channels"),
     ("ConvTranspose", "x w", {"group": 3}, IMAGE, {"w": (4, 2, 3, 3)}, "in 3 groups"),
     ("ConvTranspose", "x w", {"output_shape": [99, 99]}, IMAGE, {"w": (4, 2, 3, 3)}, "larger than"),

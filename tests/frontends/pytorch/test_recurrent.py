@@ -17,10 +17,10 @@ SEQUENCE = (4, 2)
 class Net(nn.Module):
     """A recurrent layer, and what a function makes of it and the data."""
 
-    def __init__(self, read, **settings):
+    def __init__(self, read, kind=nn.RNN, **settings):
         super().__init__()
-        settings = {"nonlinearity": "relu", "batch_first": True, **settings}
-        self.rnn, self.read = nn.RNN(2, 3, **settings), read
+        settings = {"batch_first": True, **({"nonlinearity": "relu"} if kind is nn.RNN else {}), **settings}
+        self.rnn, self.read = kind(2, 3, **settings), read
 
     def forward(self, *x):
         return self.read(self.rnn, *x)
@@ -85,6 +85,39 @@ def test_steps_in_front_of_the_batch(read, layers, both):
     check(Net(STEPS_FIRST[read], num_layers=layers, bidirectional=both, batch_first=False), SEQUENCE)
 
 
+GATED = {
+    "lstm": (READ["all"], {"kind": nn.LSTM}),
+    "lstm_both_of_layers": (READ["last"], {"kind": nn.LSTM, "num_layers": 2, "bidirectional": True, "bias": False}),
+    "lstm_projected": (READ["last"], {"kind": nn.LSTM, "proj_size": 2, "num_layers": 2}),
+    "lstm_turned": (STEPS_FIRST["last"], {"kind": nn.LSTM, "batch_first": False}),
+    "lstm_states": (lambda rnn, x: torch.cat([rnn(x)[1][0][-1], rnn(x)[1][1][-1]], 1), {"kind": nn.LSTM}),
+    "gru": (READ["all"], {"kind": nn.GRU, "num_layers": 2}),
+    "gru_both": (READ["last_state"], {"kind": nn.GRU, "bidirectional": True}),
+    "gru_turned": (STEPS_FIRST["mean"], {"kind": nn.GRU, "batch_first": False, "bias": False}),
+}
+
+
+@pytest.mark.parametrize("case", GATED)
+def test_gates(case):
+    read, settings = GATED[case]
+    check(Net(read, **settings), SEQUENCE)
+
+
+GATED_STARTS = {
+    "lstm_given": (nn.LSTM, lambda rnn, x, h, c: rnn(x, (h[None], c[None]))[0], (SEQUENCE, (3,), (3,))),
+    "lstm_ones": (nn.LSTM, lambda rnn, x: rnn(x, (torch.ones(1, len(x), 3),) * 2)[0], (SEQUENCE,)),
+    "lstm_of_another": (nn.LSTM, lambda rnn, x: rnn(x, rnn(x)[1])[0], (SEQUENCE,)),
+    "gru_given": (nn.GRU, lambda rnn, x, h: rnn(x, h[None])[0], (SEQUENCE, (3,))),
+    "gru_ones": (nn.GRU, lambda rnn, x: rnn(x, torch.ones(1, len(x), 3))[0], (SEQUENCE,)),
+}
+
+
+@pytest.mark.parametrize("case", GATED_STARTS)
+def test_gates_with_initial_states(case):
+    kind, read, shapes = GATED_STARTS[case]
+    check(Net(read, kind), *shapes)
+
+
 STARTS = {
     "given": (lambda rnn, x, h: rnn(x, h.unsqueeze(0))[0], (SEQUENCE, (3,))),
     "zeros": (lambda rnn, x: rnn(x, torch.zeros(1, x.shape[0], 3))[0], (SEQUENCE,)),
@@ -129,6 +162,26 @@ def test_cells_in_a_loop(turn, nothing):
     check(Loop(turn, nothing), SEQUENCE)
 
 
+class GatedLoop(nn.Module):
+    """Cells with gates in a loop, one on the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.LSTMCell(2, 3), nn.GRUCell(3, 2)
+
+    def forward(self, x):
+        states, g = None, None
+        for row in x.unbind(1):
+            states = self.first(row, states)
+            g = self.second(states[0], g)
+        return torch.cat([g, *states], 1)
+
+
+def test_cells_with_gates_in_a_loop():
+    graph = check(GatedLoop(), SEQUENCE)
+    assert {"first_step_3_memory", "second_step_3"} <= set(graph.nodes)
+
+
 def test_a_step_does_not_hang_on_the_others():
     graph = check(Net(lambda rnn, x: rnn(x)[0][:, 0], num_layers=2), SEQUENCE)
     assert sum(n.kind == "ReLU" for n in graph.nodes.values()) == 2
@@ -143,7 +196,6 @@ def offenders(module, shape):
 REFUSED = {
     "steps along the batch": (Net(lambda rnn, x: rnn(x)[0], batch_first=False), SEQUENCE, "where the batch is"),
     "batch along the steps": (Net(lambda rnn, x: rnn(turned(x))[0]), SEQUENCE, "where the batch is"),
-    "gates": (nn.GRU(2, 3, batch_first=True), SEQUENCE, "a recurrent layer with gates"),
     "state returned": (Net(lambda rnn, x: rnn(x)[1]), SEQUENCE, "moves the batch axis"),
     "steps returned": (Net(lambda rnn, x: rnn(turned(x))[0], batch_first=False), SEQUENCE, "moves the batch axis"),
     "joined": (Net(lambda rnn, x: rnn(x)[1].view(-1, 3).relu(), num_layers=2), SEQUENCE, "mixes the batch"),

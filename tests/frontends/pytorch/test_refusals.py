@@ -50,7 +50,6 @@ ALONE = {
         (4,),
     ),
     "embedding": (nn.Embedding(5, 3), (4,)),
-    "recurrent layer": (nn.LSTM(3, 2, batch_first=True), (4, 3)),
     "statistics of the batch": (nn.BatchNorm1d(4, track_running_stats=False), (4,)),
     "mixes the batch": (
         Function(lambda s, x: s.m(x, x, x)[0], m=nn.MultiheadAttention(4, 2, batch_first=True, add_bias_kv=True)),

@@ -56,6 +56,6 @@ ANY_BATCH_AXIS = frozenset(
 BROADCASTING = frozenset({"add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide"})
 
 # those whose initial states have the batch in the middle, whatever their data do
-RECURRENT = frozenset({"rnn_relu", "rnn_tanh"})
+RECURRENT = frozenset(recurrent.LAYERS)
 
 __all__ = ["ANY_BATCH_AXIS", "BROADCASTING", "HANDLERS", "RECURRENT", "SIZE_READERS"]

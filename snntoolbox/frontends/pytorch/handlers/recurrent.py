@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+import numpy as np
+
+from snntoolbox.frontends.cells import Cell, GRUCell, LSTMCell, SimpleCell
 from snntoolbox.frontends.functions import FUNCTIONS
 from snntoolbox.frontends.layer_call import MASK, Activation, Operand, Refusal, not_supported
 from snntoolbox.frontends.pytorch.call import EVALUATE, TorchCall
-from snntoolbox.frontends.recurrence import Cell, row, rows, stacked, step, unrolled
+from snntoolbox.frontends.recurrence import row, rows, stacked, unrolled
 from snntoolbox.ir.node import Array
+
+LAYERS = ("rnn_relu", "rnn_tanh", "lstm", "gru")
+"""Whole layers; each has a cell of its own too."""
 
 _TURN = "build it with batch_first=True, or let forward() turn the data round: x.transpose(0, 1)"
 
@@ -29,18 +35,19 @@ def layer(call: TorchCall) -> list[Activation]:
         order = "first" if place else "second"
         raise Refusal(f"its steps lie along the {order} axis, where the batch is", hint=_TURN)
     steps = rows(call, sequence.name)
-    ends: list[str] = []
+    ends: list[tuple[str, ...]] = []
     cells = _cells(call)
     for number, directions in enumerate(cells):
         ways = []
         for cell in directions:
             way = "_backwards" if cell.backwards else ""
             at = call.named(f"{call.name}_layer_{number}{way}" if len(cells) > 1 else f"{call.name}{way}")
-            states = unrolled(at, steps, cell, _start(call, len(ends)))
-            ends.append(states[0] if cell.backwards else states[-1])
-            ways.append(states)
+            outputs, end = unrolled(at, steps, cell, [_start(call, state, len(ends)) for state in _states(call)])
+            ends.append(end)
+            ways.append(outputs)
         steps = ways[0] if len(ways) == 1 else [_joined(call, pair) for pair in zip(*ways, strict=True)]
-    return [Activation(stacked(call, steps), place), Activation(stacked(call, ends), 1)]
+    last = [Activation(stacked(call, states), 1) for states in zip(*ends, strict=True)]
+    return [Activation(stacked(call, steps), place), *last]
 
 
 def _joined(call: TorchCall, pair: Sequence[str]) -> str:
@@ -51,49 +58,82 @@ def _cells(call: TorchCall) -> list[list[Cell]]:
     """The cells of each layer, one or one per direction."""
     weights = [call.array(p) for p in call.args["params"]]
     biases, both = bool(call.args.get("has_biases")), bool(call.args.get("bidirectional"))
-    layers, directions, each = int(call.args["num_layers"]), 2 if both else 1, 4 if biases else 2
-    if layers < 1 or len(weights) != layers * directions * each:
+    layers, directions = int(call.args["num_layers"]), 2 if both else 1
+    each, rest = divmod(len(weights), max(layers, 1) * directions)
+    plain = 4 if biases else 2
+    if layers < 1 or rest or each not in (plain, plain + (call.op == "lstm")):
         raise Refusal(f"{len(weights)} weights for {layers} layers")
     groups = [weights[i : i + each] for i in range(0, len(weights), each)]
-    function = FUNCTIONS[call.op.split("_")[1]]
-    cells = [Cell(g[0], g[1], _sum(g[2:]), function, both and i % 2 == 1) for i, g in enumerate(groups)]
+    cells = [
+        _cell(call.op, g[0], g[1], g[2:plain], projection=g[plain:], backwards=both and i % 2 == 1)
+        for i, g in enumerate(groups)
+    ]
     return [cells[i : i + directions] for i in range(0, len(cells), directions)]
 
 
-def _sum(biases: Sequence[Array]) -> Array | None:
+def _cell(
+    op: str, weight: Array, back: Array, biases: Sequence[Array], *, projection: Sequence[Array] = (), backwards: bool
+) -> Cell:
+    """A cell with weights as torch keeps them: gates i, f, g, o of LSTM, and r, z, n of GRU."""
     if len({b.shape for b in biases}) > 1:
         raise Refusal(f"its biases have the shapes {[b.shape for b in biases]}")
+    kind = op.removesuffix("_cell")
+    if kind == "lstm":
+        bias, projected = _sum(biases), projection[0] if projection else None
+        return LSTMCell(weight=weight, recurrent=back, bias=bias, projection=projected, backwards=backwards)
+    if kind != "gru":
+        function = FUNCTIONS[kind.removeprefix("rnn_")]
+        return SimpleCell(weight=weight, recurrent=back, bias=_sum(biases), activation=function, backwards=backwards)
+    units = len(weight) // 3
+    gates = np.r_[units : 2 * units, :units, 2 * units : 3 * units]
+    own, reset = _apart(biases, units) if biases else (None, None)
+    bias = None if own is None else own[gates]
+    return GRUCell(
+        weight=weight[gates], recurrent=back[gates], bias=bias, reset_bias=reset, backwards=backwards
+    )
+
+
+def _apart(biases: Sequence[Array], units: int) -> tuple[Array, Array]:
+    """The bias of all gates of GRU, and that within the reset."""
+    own, back = biases
+    return own + np.r_[back[: 2 * units], np.zeros(units)], back[2 * units :]
+
+
+def _sum(biases: Sequence[Array]) -> Array | None:
     return sum(biases[1:], biases[0]) if biases else None
 
 
-def _start(call: TorchCall, number: int) -> Operand | None:
+def _states(call: TorchCall) -> list[Any]:
+    """The initial states as torch gives them: h, or h and c."""
+    states = call.args.get("hx")
+    return list(states) if isinstance(states, list | tuple) else [] if states is None else [states]
+
+
+def _start(call: TorchCall, state: Any, number: int) -> Operand:
     """The initial state of this number: one for each layer and direction, with the batch between."""
-    state = call.args.get("hx")
-    if state is None:
-        return None
     if not isinstance(state, Activation):
         states = call.array(state)
         if states.ndim != 3 or number >= len(states):
             raise Refusal(f"its initial state has the shape {states.shape}")
-        states = call.one_sample(states, 1)[number]
-        return states if states.any() else None
+        first: Array = call.one_sample(states, 1)[number]
+        return first
     shape = call.shape(state.name)
     if state.batch_axis != 1 or len(shape) != 2 or number >= shape[0]:
         raise Refusal("its initial state is not of the shape (layers, batch, units)")
     return Activation(row(call, state.name, number))
 
 
-def cell(call: TorchCall) -> str:
-    """One step of a cell: ``f(W x + U h + b)``, with a state that is computed or constant."""
-    state = call.args["hx"]
-    weight, back = call.required("w_ih"), call.required("w_hh")
-    biases = [b for b in (call.constant("b_ih"), call.constant("b_hh")) if b is not None]
-    one = Cell(weight, back, _sum(biases), FUNCTIONS[call.op.split("_")[1]])
-    start: Operand = state if isinstance(state, Activation) else call.per_sample(call.array(state), 1)
+def cell(call: TorchCall) -> Activation | list[Activation]:
+    """One step of a cell, with states that are computed or constant."""
     source = call.args["input"]
-    if isinstance(source, Activation):
-        return step(call.named(_next_step(call)), source.name, one, start)
-    raise Refusal("its input is a constant")
+    if not isinstance(source, Activation):
+        raise Refusal("its input is a constant")
+    biases = [b for b in (call.constant("b_ih"), call.constant("b_hh")) if b is not None]
+    one = _cell(call.op, call.required("w_ih"), call.required("w_hh"), biases, backwards=False)
+    starts = [s if isinstance(s, Activation) else call.per_sample(call.array(s), 1) for s in _states(call)]
+    at = call.named(_next_step(call))
+    ends = [Activation(name) for name in one.step(at, source.name, one.checked(at, source.name, starts))]
+    return ends if len(ends) > 1 else ends[0]
 
 
 def _next_step(call: TorchCall) -> str:
@@ -103,6 +143,6 @@ def _next_step(call: TorchCall) -> str:
 
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
-    **dict.fromkeys(("rnn_relu", "rnn_tanh"), layer),
-    **dict.fromkeys(("rnn_relu_cell", "rnn_tanh_cell"), cell),
+    **dict.fromkeys(LAYERS, layer),
+    **dict.fromkeys((f"{name}_cell" for name in LAYERS), cell),
 }
