@@ -13,9 +13,10 @@ import numpy as np
 from snntoolbox.backends.checking import announce, build_network, check_record, check_simulator
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.early_exit import early_exit as exits_by
+from snntoolbox.backends.estimates import tell_time
 from snntoolbox.backends.films import ALL, Films
 from snntoolbox.backends.legalize import legalized
-from snntoolbox.backends.protocol import Executable
+from snntoolbox.backends.protocol import Costly, Executable
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.room import bytes_per_step, check_room
 from snntoolbox.backends.workers.batches import Job, run_batches
@@ -223,10 +224,13 @@ def _batches(
     workers = min(workers, len(starts))
     check_workers(workers, scheduler)
     check_room(steps, bytes_per_step(network, record), min(batch_size, len(arrays[0])))
+    if isinstance(backend, Costly):
+        run = {"samples": len(arrays[0]), "steps": steps, "batch": batch_size, "cores": workers}
+        tell_time(simulator, network, backend.cost, **run)
     batches = ((start, [piece(a, start, start + batch_size) for a in arrays]) for start in starts)
     if workers > 1 or scheduler:
-        run = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
-        job = replace(run, samples=len(arrays[0]))
+        given = Job(network=network, simulator=simulator, steps=steps, record=record, options=options)
+        job = replace(given, samples=len(arrays[0]))
         with bar(f"Simulating on {simulator}", len(arrays[0])) as advance:
             for result in run_batches(job, batches, workers=workers, scheduler=scheduler):
                 advance(result.samples)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from snntoolbox.backends.brian2.parts import PARTS
-from snntoolbox.backends.estimates import Cost, check_size
+from snntoolbox.backends.estimates import Cost, Speed, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.options import chosen_options
 from snntoolbox.errors import BackendError
@@ -16,7 +16,10 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.part import features_of
 
 CODE = ("numpy", "cython")
-COST = Cost(neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000, together=4_000_000)
+COST = Cost(
+    neuron_bytes=1000, synapse_bytes=80, seconds=0.3, most_synapses=50_000_000, together=4_000_000,
+    speed=Speed(neuron=0.7, step=0.004, sample=12.0, update=0.0, event=0.025),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.backends.estimates import Cost, check_size
+from snntoolbox.backends.estimates import Cost, Speed, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.nest.kernel import PARTS
 from snntoolbox.backends.options import chosen_options
@@ -18,7 +18,10 @@ from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.part import features_of
 
-COST = Cost(neuron_bytes=1500, synapse_bytes=160, seconds=0.6, most_synapses=100_000_000)
+COST = Cost(
+    neuron_bytes=1500, synapse_bytes=160, seconds=0.6, most_synapses=100_000_000,
+    speed=Speed(neuron=36.0, step=0.001, sample=37.0, update=0.0, event=0.02),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

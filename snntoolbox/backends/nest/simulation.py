@@ -64,8 +64,11 @@ class Simulation:
         self.longest_delay = max((c.delay for c in self.flat.connections), default=1)
 
     def _add(self, name: str, group: Any) -> None:
+        # Whenever values are set, NEST asks all nodes for all that they have, to learn which live in this process:
+        # as an attribute of the group it is there already. All do, as there is one process.
+        object.__setattr__(group, "local", (True,) * len(group))
         self.groups[name] = group
-        self.first_id[name] = group.tolist()[0]
+        self.first_id[name] = int(group[0].global_id)
 
     # -- running ------------------------------------------------------------------------------------------------
 
@@ -198,9 +201,9 @@ class _Generator:
     def __init__(self, nest: Any, group: Any, weights: Array) -> None:
         self.generator = nest.Create("spike_generator")
         nest.Connect(self.generator, group, "all_to_all", {"weight": weights[:, None], "delay": 1.0})
-        self.synapses = nest.GetConnections(self.generator, group)
+        self.synapses = nest.GetConnections(self.generator)
         # NEST lists synapses by thread, not by target.
-        self.order = np.asarray(self.synapses.get("target")).reshape(-1) - group.tolist()[0]
+        self.order = np.asarray(self.synapses.get("target")).reshape(-1) - int(group[0].global_id)
         self.weights = weights
 
     def load(self, weights: Array, times: Array) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snntoolbox.backends.estimates import Cost, check_size
+from snntoolbox.backends.estimates import Cost, Speed, check_size
 from snntoolbox.backends.isolated import Isolated
 from snntoolbox.backends.nest.backend import NestBackend
 from snntoolbox.backends.options import chosen_options
@@ -66,8 +66,9 @@ class PynnNestBackend(PynnBackend):
     below = "nest"
     capabilities = replace(ON_NEST, modules=("pyNN", "nest"), extra="pynn")
     cost = Cost(
-        neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000, together=MOST_SYNAPSES
-    )
+        neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000, together=MOST_SYNAPSES,
+        speed=Speed(neuron=0.0, step=0.0005, sample=250.0, update=0.5, event=0.045),
+    )  # fmt: skip
 
 
 class PynnNeuronBackend(PynnBackend):
@@ -83,7 +84,10 @@ class PynnNeuronBackend(PynnBackend):
         extra="pynn",
         reasons=dict.fromkeys((f.SPIKE_VALUES, f.SIGNED_SPIKES), "an event of NEURON carries no value and no sign"),
     )
-    cost = Cost(neuron_bytes=5000, synapse_bytes=550, seconds=3.0, most_synapses=10_000_000)
+    cost = Cost(
+        neuron_bytes=5000, synapse_bytes=550, seconds=3.0, most_synapses=10_000_000,
+        speed=Speed(neuron=4.0, step=0.015, sample=250.0, update=5.0, event=0.2),
+    )  # fmt: skip
 
     def check_tools(self) -> None:
         """The mechanism needs a C++ compiler."""
@@ -103,5 +107,6 @@ class PynnBrian2Backend(PynnBackend):
         extra="pynn",
     )
     cost = Cost(
-        neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000, together=MOST_SYNAPSES
-    )
+        neuron_bytes=5000, synapse_bytes=160, seconds=1.0, most_synapses=20_000_000, together=MOST_SYNAPSES,
+        speed=Speed(neuron=1.2, step=0.004, sample=31.0, update=0.0, event=0.05),
+    )  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from snntoolbox.ir.progress import spoken
 
 _MOST_WARNINGS = 50
 
@@ -36,13 +37,6 @@ class Bar:
         if self.is_over or self.left is None:
             return counted
         return f"{counted}, {spoken(max(0.0, self.left - (now - self.at)))} left"
-
-
-def spoken(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True)
