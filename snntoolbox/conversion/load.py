@@ -14,7 +14,7 @@ from snntoolbox.conversion.exact import EXACT
 from snntoolbox.conversion.spiking.invariants import check_same_function
 from snntoolbox.errors import FrontendError, GraphError, NoReferenceError
 from snntoolbox.frontends.protocol import Doubtful, Frontend
-from snntoolbox.frontends.registry import frontend_for, frontend_named
+from snntoolbox.frontends.registry import beginning_at, frontend_for, frontend_named
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
@@ -33,6 +33,8 @@ def load(
     frontend: str | None = None,
     input_shape: Any = None,
     converter: str = "",
+    input_tensor: str = "",
+    constant_inputs: Mapping[str, Any] | None = None,
     head: str | Head | Mapping[str, str | Head] | None = None,
     check: bool = True,
 ) -> Graph:
@@ -41,12 +43,15 @@ def load(
     `frontend` is told by the file's ending or the object's type unless given; `input_shape` (without batch) is
     needed for a PyTorch module that does not say it: a tuple of shapes for several inputs, or example inputs (an array
     or a tuple of arrays, with batch). `converter` is a Python that has what makes ONNX of files that are not read
-    here (SavedModel, TensorFlow Lite, functions of JAX). `head` says what the first output means where the model does
-    not (classes, logits, values, or a `Head`), or for each output by its name: see `Head`. With `check` the graph's
-    output is compared with the framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at
-    once), GraphError.
+    here (SavedModel, TensorFlow Lite, functions of JAX). An ONNX model begins at its `input_tensor`, where it has one:
+    what lies in front, such as a table of embeddings, stays outside; of `constant_inputs` each is a number, or an
+    array with batch, for all samples. `head` says what the first output means where the model does not (classes,
+    logits, values, or a `Head`), or for each output by its name: see `Head`. With `check` the graph's output is
+    compared with the framework's own on random input. Errors: FrontendError, UnsupportedError (all layers at once),
+    GraphError.
     """
     reader = frontend_named(frontend) if frontend else frontend_for(model, converter)
+    reader = beginning_at(reader, input_tensor, constant_inputs or {})
     with bounded():
         opened = reader.open(model, input_shape=input_shape)
         graph = simplify(reader.parse(opened), check=check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,6 +45,15 @@ class KnowsItsFiles(Protocol):
 
     def reads(self, path: Path) -> bool:
         """Whether a file with one of its endings is this frontend's, by its content; the file is a regular one."""
+        ...
+
+
+@runtime_checkable
+class BeginsAtTensors(Protocol):
+    """A frontend that can read a model from a tensor in its middle on."""
+
+    def beginning_at(self, input_tensor: str, constant_inputs: Mapping[str, Any]) -> Frontend:
+        """The frontend whose models have this tensor as input (empty: their own), and these inputs as constants."""
         ...
 
 

@@ -11,13 +11,19 @@ from snntoolbox import plugins
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.converted import ConvertedFrontend
 from snntoolbox.frontends.other_formats import format_of_file, refusal_of
-from snntoolbox.frontends.protocol import Frontend, KnowsItsFiles
+from snntoolbox.frontends.protocol import BeginsAtTensors, Frontend, KnowsItsFiles
 from snntoolbox.ir.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
 FRONTENDS = "snntoolbox.frontends"
 """The group of entry points."""
+
+BEGIN: Mapping[str, str] = {
+    "keras": "make a model of what is behind the layer: keras.Model(model.get_layer('NAME').output, model.output)",
+    "pytorch": "give a module whose forward() begins with that tensor and keeps constant inputs as buffers",
+}
+"""How a model of a framework begins in its middle."""
 
 FOLDER_HINT = "name a model file in it"
 
@@ -73,6 +79,18 @@ def by_converter(path: Path, python: str) -> Frontend | None:
     if not python or other is None or other.converter is None:
         return None
     return ConvertedFrontend(other.kind, other.converter, python, frontend_named("onnx"))
+
+
+def beginning_at(reader: Frontend, input_tensor: str, constant_inputs: Mapping[str, Any]) -> Frontend:
+    """The frontend that reads models from this tensor on, these inputs as constants; FrontendError where it cannot."""
+    if not input_tensor and not constant_inputs:
+        return reader
+    if isinstance(reader, BeginsAtTensors):
+        return reader.beginning_at(input_tensor, constant_inputs)
+    raise FrontendError(
+        f"input_tensor and constant_inputs are for ONNX files, and this is a model of {reader.name}",
+        hint=BEGIN.get(reader.name, "make a model of what is behind the tensor"),
+    )
 
 
 def frontend_for(model: Any, converter: str = "") -> Frontend:

@@ -16,6 +16,7 @@ from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReference
 from snntoolbox.frontends.converted import ConvertedFrontend
 from snntoolbox.frontends.keras.runtime import use_backend
 from snntoolbox.frontends.protocol import Frontend, TakesCustomObjects
+from snntoolbox.frontends.registry import beginning_at
 from snntoolbox.ir.data_range import difference, range_of
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
@@ -326,8 +327,9 @@ def _opened(settings: Settings, warn: Callable[[str], None]) -> tuple[Frontend, 
             told = f"[paths] filepath_custom_objects is for models of Keras, and {file.name} is one of {frontend.name}"
             raise ConfigError(told, hint="leave it out")
         frontend = frontend.with_custom_objects(objects)
+    frontend = beginning_at(frontend, settings.input.input_tensor, settings.input.constant_inputs)
     with bounded():
-        return frontend, frontend.open(file), str(file)
+        return frontend, frontend.open(file, input_shape=settings.input.input_shape or None), str(file)
 
 
 def _choose_backend(settings: Settings, frontend: Frontend, warn: Callable[[str], None]) -> None:

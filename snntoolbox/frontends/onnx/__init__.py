@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,13 @@ class OnnxFrontend:
     name = "onnx"
     suffixes: tuple[str, ...] = (".onnx",)
 
+    def __init__(self, input_tensor: str = "", constant_inputs: Mapping[str, Any] | None = None) -> None:
+        self.input_tensor, self.constant_inputs = input_tensor, dict(constant_inputs or {})
+
+    def beginning_at(self, input_tensor: str, constant_inputs: Mapping[str, Any]) -> OnnxFrontend:
+        """The frontend that reads models from this tensor on, and these inputs as constants."""
+        return OnnxFrontend(input_tensor, constant_inputs)
+
     def accepts(self, model: Any) -> bool:
         """Whether `model` is a ModelProto, the bytes of one, or what `open` returned."""
         kind = type(model)
@@ -30,6 +38,7 @@ class OnnxFrontend:
 
         `input_shape` (without batch) is needed where the file leaves sizes other than the batch open.
         """
+        from snntoolbox.frontends.onnx.cutting import begun_at
         from snntoolbox.frontends.onnx.model import OnnxModel, describe
         from snntoolbox.frontends.onnx.proto import read_proto
         from snntoolbox.frontends.onnx.widening import halves_widened, inputs_widened
@@ -37,6 +46,8 @@ class OnnxFrontend:
         if isinstance(source, OnnxModel):
             return source
         proto, name = read_proto(source)
+        if self.input_tensor or self.constant_inputs:
+            proto = begun_at(proto, self.input_tensor, self.constant_inputs, input_shape)
         return describe(inputs_widened(halves_widened(proto)), name, input_shape)
 
     def parse(self, model: OnnxModel) -> Graph:

@@ -56,7 +56,11 @@ def describe(proto: Any, name: str, input_shape: Shape | None) -> OnnxModel:
     if not inputs:
         raise FrontendError("the model has no inputs")
     if input_shape is not None and len(inputs) > 1:
-        raise FrontendError(f"input_shape is for models with one input; this one has {len(inputs)}")
+        raise FrontendError(
+            f"input_shape is for models with one input; this one has {len(inputs)}",
+            hint="make constants of those that are the same for all samples: constant_inputs = "
+            f"{{'{inputs[-1].name}': 1}}",
+        )
     batches, specs = zip(*(_input(value, input_shape) for value in inputs), strict=True)
     fixed = {b for b in batches if b is not None}
     if len(fixed) > 1:

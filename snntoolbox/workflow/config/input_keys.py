@@ -50,6 +50,22 @@ class Input:
         "and tf2onnx for a SavedModel or a .tflite file, with jax2onnx for a .py file with a function of JAX.",
         derived="such models are refused",
     )
+    input_shape: tuple[int, ...] | None = key(
+        None,
+        "Shape of a sample, without the batch, such as (3, 224, 224), for files that leave sizes open and modules that "
+        "do not say it.",
+        derived="what the model says",
+    )
+    input_tensor: str = key(
+        "",
+        "ONNX: tensor at which the network begins; what lies in front of it, such as a table of embeddings, stays "
+        "outside, and samples are its values.",
+        derived="the model's own input",
+    )
+    constant_inputs: Mapping[str, object] = key(
+        {},
+        "ONNX: the value of each input that is the same for all samples, such as {'attention_mask': 1}.",
+    )
     dataset_format: str = key(
         "npz",
         "npz: arrays in .npz or .npy files; jpg, png: a folder of images with one sub-folder per class; events: the "

@@ -105,6 +105,17 @@ def _pair(text: str) -> tuple[int, int] | None:
     return value[0], value[1]
 
 
+def _shape(text: str) -> tuple[int, ...] | None:
+    expected = "whole numbers above 0 such as (3, 224, 224)"
+    value = _worked_out(text, expected) if text not in ("", "None", "()") else None
+    if value is None:
+        return None
+    sizes = value if isinstance(value, (list, tuple)) else (value,)
+    if not sizes or not all(type(n) is int and n > 0 for n in sizes):
+        raise ValueError(expected)
+    return tuple(sizes)
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     expected = "a list of different numbers above 0, such as [1, 0.5]"
     value = _worked_out(text, expected)
@@ -162,6 +173,7 @@ _PARSERS: dict[Any, Callable[[str], object]] = {
     tuple[str, ...]: _name_list,
     tuple[int, ...]: _indices,
     tuple[int, int] | None: _pair,
+    tuple[int, ...] | None: _shape,
     tuple[float, ...]: _numbers,
     tuple[float, float] | None: _range,
     tuple[object, ...]: _values,

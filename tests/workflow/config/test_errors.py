@@ -62,6 +62,7 @@ def message(tmp_path):
         ("simulation.simulator=megasim", "export CONFIG --to megasim"),
         ("input.model_lib=kreas", "must be one of auto, keras, pytorch, onnx, caffe, lasagne; did you mean keras?"),
         ("input.dataset_format=aedat4", "must be one of npz, jpg, png, events"),
+        ("input.input_shape=(3, 0)", "whole numbers above 0 such as"),
         ("input.chip_size=240", "a pair of whole numbers above 0"),
         ("input.chip_size=(240, 0)", "a pair of whole numbers above 0"),
         ("input.poisson_input=maybe", "must be True or False"),
