@@ -5,12 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snntoolbox.errors import FrontendError
+from snntoolbox.errors import FrontendError, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 
 if TYPE_CHECKING:
     from snntoolbox.frontends.pytorch.model import TorchModel
+
+
+def _parsed(opened: TorchModel) -> Graph:
+    """The graph of a model; that of its single sample where the batch is joined with other axes, such as windows.
+
+    What is refused of that one is what stands in the way: it is known that samples are not mixed.
+    """
+    from snntoolbox.frontends.pytorch.parse import parse_program
+
+    try:
+        return parse_program(opened.program, opened.name)
+    except UnsupportedError as error:
+        if not any("batch" in offender.reason for offender in error.offenders):
+            raise
+        program = opened.one()
+        if program is None:
+            raise
+        return parse_program(program, opened.name, alone=True)
 
 
 class TorchFrontend:
@@ -64,10 +82,8 @@ class TorchFrontend:
 
     def parse(self, model: Any) -> Graph:
         """The graph; UnsupportedError lists every operation it cannot take."""
-        from snntoolbox.frontends.pytorch.parse import parse_program
-
         opened = self.open(model)
-        graph = parse_program(opened.program, opened.name)
+        graph = _parsed(opened)
         if not opened.apart:
             raise FrontendError(
                 "its outputs for a sample change with the size of the batch",

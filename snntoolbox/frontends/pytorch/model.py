@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import index
 from typing import Any
 
@@ -27,7 +28,8 @@ _CHUNK = 128
 class TorchModel:
     """`program` is what becomes the graph, `call` takes one tensor per input; a batch has `least` to `most` samples.
 
-    `apart` is False where a sample's outputs are known to depend on the rest of its batch.
+    `apart` is False where a sample's outputs are known to depend on the rest of its batch. `one` gives the program of a
+    single sample, None where there is none or batches give something else.
     """
 
     name: str
@@ -38,6 +40,7 @@ class TorchModel:
     least: int
     most: int
     apart: bool = True
+    one: Callable[[], ExportedProgram | None] = lambda: None
 
 
 def user_inputs(program: ExportedProgram) -> list[torch.fx.Node]:
@@ -72,7 +75,22 @@ def wrap_program(program: ExportedProgram, name: str, call: Callable[..., Any] |
     least, most = _batch_range(program, vals[0].shape[0])
     shapes = tuple(tuple(int(d) for d in v.shape[1:]) for v in vals)
     dtypes = tuple(v.dtype for v in vals)
-    return TorchModel(name, program, call or _program_call(program), shapes, dtypes, least, most)
+    called = call or _program_call(program)
+    examples = tuple(torch.randn(2, *s).to(d) for s, d in zip(shapes, dtypes, strict=True))
+    one = partial(_of_one, call if isinstance(call, torch.nn.Module) else None, examples)
+    return TorchModel(name, program, called, shapes, dtypes, least, most, one=one)
+
+
+def _of_one(module: torch.nn.Module | None, examples: tuple[torch.Tensor, ...]) -> ExportedProgram | None:
+    """The program of a single sample, where a batch gives for each what it gives alone."""
+    if module is None:
+        return None
+    try:
+        if _independent(module, examples) and _independent(module, examples, alone=True):
+            return _export(module, tuple(e[:1] for e in examples), None)
+    except Exception:  # whatever it is, batches have been exported, and say what is refused
+        return None
+    return None
 
 
 def _batch_range(program: ExportedProgram, batch: Any) -> tuple[int, int]:
@@ -108,7 +126,16 @@ def _program_call(program: ExportedProgram) -> Callable[..., Any]:
 def export_module(module: torch.nn.Module, input_shape: Any, name: str) -> TorchModel:
     """A module exported with a free batch size, or with batches of two where it insists on a fixed one."""
     module = frozen_copy(module)
-    return export_frozen(module, example_inputs(module, input_shape), name)
+    try:
+        return export_frozen(module, example_inputs(module, input_shape), name)
+    except FrontendError:
+        if not _looks_up(module):
+            raise
+        try:  # a module that begins behind its table still has it
+            return export_frozen(module, example_inputs(module, input_shape, looks_up=False), name)
+        except FrontendError:
+            pass
+        raise
 
 
 def export_frozen(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> TorchModel:
@@ -138,12 +165,12 @@ def _free_batch(module: torch.nn.Module, count: int) -> tuple[Any, ...]:
     return (*each[:named], each[named:])
 
 
-def _independent(module: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> bool:
-    """Whether a third sample changes nothing for the other two: then batches of two stand for any batch."""
+def _independent(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], *, alone: bool = False) -> bool:
+    """Whether a third sample changes nothing for the other two, or the second nothing for the first, `alone`."""
     with quiet(), torch.no_grad():
-        two = torch.utils._pytree.tree_leaves(module(*(e.clone() for e in examples)))
-        more = torch.utils._pytree.tree_leaves(module(*(torch.cat([e, e[:1]]) for e in examples)))
-    pairs = [(f, m[:2]) for f, m in zip(two, more, strict=True) if isinstance(f, torch.Tensor)]
+        few = torch.utils._pytree.tree_leaves(module(*(e[:1].clone() if alone else e.clone() for e in examples)))
+        more = torch.utils._pytree.tree_leaves(module(*(e if alone else torch.cat([e, e[:1]]) for e in examples)))
+    pairs = [(f, m[: len(f)]) for f, m in zip(few, more, strict=True) if isinstance(f, torch.Tensor)]
     return all(
         f.shape == m.shape and torch.allclose(f, m, rtol=1e-4, atol=1e-5 * float(f.abs().max())) for f, m in pairs
     )
@@ -165,8 +192,18 @@ def frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
     return module.float() if any(p.dtype in halves for p in module.parameters()) else module
 
 
-def example_inputs(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Tensor, ...]:
-    """Batches of two of the module's floating type (or of the example inputs' own type, if they are whole numbers)."""
+def _looks_up(module: torch.nn.Module) -> bool:
+    """Whether it has tables that it may look whole numbers up in."""
+    return any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules())
+
+
+def example_inputs(
+    module: torch.nn.Module, input_shape: Any, *, looks_up: bool | None = None
+) -> tuple[torch.Tensor, ...]:
+    """Batches of two of the module's floating type (or of the example inputs' own type, if they are whole numbers).
+
+    They are whole numbers where it has tables, or as `looks_up` says.
+    """
     input_shape = getattr(module, "input_shape", None) if input_shape is None else input_shape
     input_shape = _first_features(module) if input_shape is None else input_shape
     if input_shape is None:
@@ -182,7 +219,7 @@ def example_inputs(module: torch.nn.Module, input_shape: Any) -> tuple[torch.Ten
     if isinstance(input_shape, Sequence) and input_shape and all(map(_is_array, input_shape)):
         arrays = [_two_samples(torch.as_tensor(a).detach().cpu()) for a in input_shape]
         return tuple(a.to(dtype) if a.is_floating_point() else a for a in arrays)
-    if any(isinstance(m, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for m in module.modules()):
+    if _looks_up(module) if looks_up is None else looks_up:
         return tuple(torch.zeros(2, *shape, dtype=torch.int64) for shape in sample_shapes(input_shape))
     return tuple(torch.randn(2, *shape, dtype=dtype) for shape in sample_shapes(input_shape))
 

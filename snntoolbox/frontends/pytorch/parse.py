@@ -12,7 +12,8 @@ from torch.export import ExportedProgram
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
-from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
+from snntoolbox.frontends.layer_call import LOST, TREAT_ALONE, Activation, Lost, Refusal
+from snntoolbox.frontends.pytorch import one_sample
 from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.frontends.pytorch.folding import Folder, reads_shape_only
 from snntoolbox.frontends.pytorch.handlers import (
@@ -38,10 +39,13 @@ _LAYERS = ("torch.nn.modules.", "snntoolbox.training.")
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
-def parse_program(program: ExportedProgram, name: str) -> Graph:
-    """The graph of a program; UnsupportedError lists every operation that it cannot take."""
+def parse_program(program: ExportedProgram, name: str, *, alone: bool = False) -> Graph:
+    """The graph of a program; UnsupportedError lists every operation that it cannot take.
+
+    One of a single sample is read `alone`: all its axes are the sample's.
+    """
     known = next(unknown_nodes(program.graph), None) is None  # only then is it run, even on tensors without data
-    return _Walk(functional(program) if known else program).graph(name)
+    return (_Alone if alone else _Walk)(functional(program) if known else program).graph(name)
 
 
 class _Walk:
@@ -149,21 +153,31 @@ class _Walk:
             if handler is None:
                 raise layer_call.not_supported(op, f"{op} ({node.target})")
             try:
-                named = _by_name(node.target, args, kwargs)
-                call = self._call_of(node, op, origin, self._aligned(named, origin) if op in BROADCASTING else named)
+                call = self._call_of(node, op, origin, self._given(op, _by_name(node.target, args, kwargs), origin))
                 added = handler(call)
                 several = isinstance(added, list)
                 active = [v for v in read if isinstance(v, Activation)]
                 result = [placed(call, one, active) for one in (added if several else [added])]
                 self._verify(result, call)
+                result = [self._kept(op, one, origin) for one in result]
             except MALFORMED as error:
                 log.debug("malformed operation %s", node.name, exc_info=True)
                 raise Refusal(f"malformed: {error}") from error
             return result if several else result[0]
         return self._stand_in(node)
 
-    def _aligned(self, args: dict[str, Any], origin: Origin) -> dict[str, Any]:
-        """The arguments of an operation of arithmetic, its operands of one rank."""
+    def _told(self, result: Any, op: str) -> Any:
+        """What torch says of the results of an operation."""
+        return result
+
+    def _kept(self, op: str, value: Activation | None, origin: Origin) -> Activation | None:
+        """A result as operations behind it read it."""
+        return value
+
+    def _given(self, op: str, args: dict[str, Any], origin: Origin) -> dict[str, Any]:
+        """The arguments as the handler gets them; those of arithmetic of one rank."""
+        if op not in BROADCASTING:
+            return args
         operands = [args["self"], args["other"]]
         if not all(isinstance(v, Activation | torch.Tensor) for v in operands):
             return args
@@ -176,12 +190,12 @@ class _Walk:
         if op not in SIZE_READERS and any(isinstance(v, _SYMBOLIC) for v in leaves):
             raise Refusal(f"{op} computes with the batch size", hint=layer_call.TREAT_ALONE)
         read = [v for v in leaves if isinstance(v, Activation)]
+        out = self._told(node.meta.get("val"), op)
         if len({v.batch_axis for v in read}) > 1 and op not in RECURRENT:
             raise Refusal("reads tensors whose batches lie along different axes", hint=layer_call.TREAT_ALONE)
         if read[0].batch_axis and op not in ANY_BATCH_AXIS:
             raise elsewhere(op)
-        result = node.meta.get("val")
-        for value in torch.utils._pytree.tree_leaves(result):
+        for value in torch.utils._pytree.tree_leaves(out):
             if isinstance(value, torch.Tensor):
                 layer_call.check_size([d for d in value.shape[1:] if isinstance(d, int)])
         return TorchCall(
@@ -193,7 +207,7 @@ class _Walk:
             batch_axis=read[0].batch_axis,
             op=op,
             args=args,
-            out=result,
+            out=out,
             samples=self.samples,
             target=node.target,
         )
@@ -257,6 +271,50 @@ class _Walk:
         if path and kind.startswith(_LAYERS):
             return path
         return f"{path}.{op_name(node.target)}" if path else op_name(node.target)
+
+
+class _Alone(_Walk):
+    """One walk over the program of a single sample; see `one_sample`."""
+
+    def __init__(self, program: ExportedProgram) -> None:
+        super().__init__(program)
+        self.samples = one_sample.SAMPLES
+
+    def _placeholder(self, node: torch.fx.Node, inputs: list[torch.fx.Node]) -> Any:
+        value = super()._placeholder(node, inputs)
+        if not isinstance(value, Activation):
+            return value
+        return one_sample.with_first(self.builder, value, self.builder.origin("input", node.name))
+
+    def _result(self, node: torch.fx.Node) -> str:
+        found = super()._result(node)
+        shape = self.builder.shape(found) if found else (1,)
+        if shape[:1] != (1,):
+            self.builder.refuse(self._origin(node), "gives outputs of several samples in one", hint=TREAT_ALONE)
+            return found
+        return self.builder.reshape(f"{found}_one", found, shape[1:], self._origin(node)) if found else found
+
+    def _given(self, op: str, args: dict[str, Any], origin: Origin) -> dict[str, Any]:
+        if one_sample.takes_batch(op):
+            return {k: one_sample.without_first(self.builder, v, origin) for k, v in args.items()}
+        return one_sample.widened(self.builder, op, one_sample.in_front(op, args), origin)
+
+    def _told(self, result: Any, op: str) -> Any:
+        return one_sample.with_batch(result, of_one=one_sample.takes_batch(op))
+
+    def _kept(self, op: str, value: Activation | None, origin: Origin) -> Activation | None:
+        if value is None or not one_sample.takes_batch(op):
+            return value
+        return one_sample.with_first(self.builder, value, origin)
+
+    def _shape_only(self, node: torch.fx.Node) -> Any:
+        value = self.values[node]
+        if not isinstance(value, Activation):
+            return value
+        return torch.zeros(*self.builder.shape(value.name), dtype=node.meta["val"].dtype)
+
+    def _known_shape(self, result: Any) -> tuple[int, ...] | None:
+        return tuple(int(d) for d in result.shape) if isinstance(result, torch.Tensor) else None
 
 
 def _by_name(target: Any, args: Any, kwargs: Any) -> dict[str, Any]:
