@@ -148,7 +148,7 @@ FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "keras": (
-        *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "UnitNormalization", "Multiply"),
+        *("LeakyReLU", "PReLU", "ELU", "Conv2DTranspose", "Multiply"),
         *("Maximum", "Dot", "Embedding", "ConvLSTM2D", "Masking", "MultiHeadAttention", "Lambda", "Resizing"),
     ),
     "pytorch": (

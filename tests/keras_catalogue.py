@@ -351,6 +351,8 @@ def _attending(x, y):
     parts += [L.MultiHeadAttention(2, 3)(x, x, attention_mask=mask[None])]
     parts += [L.GroupQueryAttention(3, 4, 2)(x, y), L.GroupQueryAttention(2, 4, 1)(x, x, use_causal_mask=True)]
     parts += [L.Attention()([x, y]), L.Attention(use_scale=True)([x, y, y], use_causal_mask=True)]
+    seen = np.array([[True, False, True]])
+    parts += [L.Attention()([x, x], mask=[None, seen]), L.MultiHeadAttention(2, 3)(x, x, key_mask=seen)]
     wide = L.MultiHeadAttention(2, 2, output_shape=(2, 4))(x, x)
     parts += [o.reshape(o.dot_product_attention(wide, wide, wide, is_causal=True), (-1, 6, 4))]
     parts += [o.reshape(o.dot_product_attention(wide, wide, wide, mask=mask, scale=0.3), (-1, 6, 4))]
@@ -373,7 +375,29 @@ def _products(x, y):
     return [L.Flatten()(part) for part in parts]
 
 
+def _moved(x):
+    """Values rolled, turned, taken apart and repeated along axes of the sample."""
+    o = keras.ops
+    first, second = o.split(o.roll(o.flip(x, axis=2), (1, -1), axis=(1, 2)), [2], axis=1)
+    z = o.stack([o.swapaxes(first, 1, 2), o.moveaxis(first, 2, 1)], axis=2)
+    return [z, o.take(o.tile(second, (1, 2, 1)), [[1, 0], [-1, 0]], axis=1), o.repeat(first, 2, axis=1)]
+
+
+def _by_own_values(x):
+    """Normalisation by operations, with what models write out."""
+    o, gains = keras.ops, np.linspace(1, 2, 4, dtype="float32")
+    off = x - o.mean(x, axis=-1, keepdims=True)
+    parts = [o.layer_normalization(x, gains, gains - 3, epsilon=1e-3), o.rms_normalization(x, gains, axis=-1)]
+    parts += [o.normalize(x, axis=1), L.UnitNormalization()(x), x / o.norm(x, axis=-1, keepdims=True)]
+    parts += [off / o.sqrt(o.var(x, axis=-1, keepdims=True) + 1e-3), off / o.std(x, axis=-1, keepdims=True)]
+    exp = o.exp(x - o.max(x, axis=-1, keepdims=True))
+    return L.Concatenate()([*parts, exp / o.sum(exp, axis=-1, keepdims=True), o.erf(x)])
+
+
 COMBINED = {
+    "moved": (((3, 4),), _moved),
+    "softmax_masked": (((3, 4),), lambda x: L.Softmax()(x, mask=np.array([[[True, False, True, True]]]))),
+    "by_own_values": (((3, 4),), _by_own_values),
     "attending": (((3, 4), (5, 4)), _attending),
     "masked": (((3, 3),), _masked),
     "products": (((3, 4), (2, 4)), _products),

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from snntoolbox.frontends import functions, maps
-from snntoolbox.frontends.layer_call import Activation, LayerCall, Refusal, broadcast_shape
-from snntoolbox.ir.node import Array
+from snntoolbox.frontends.layer_call import Activation, LayerCall, Operand, Refusal, broadcast_shape
+from snntoolbox.ir.node import Array, Shape
 
 
 def mask_read() -> Refusal:
@@ -20,45 +20,67 @@ def mask_read() -> Refusal:
     )
 
 
-
 def attention(
-    call: LayerCall, query: str, key: str, value: str, scale: float | None = None, mask: Array | None = None
+    call: LayerCall,
+    query: str | Operand,
+    key: str | Operand,
+    value: str | Operand,
+    scale: float | None = None,
+    mask: Array | None = None,
 ) -> str:
     """``softmax(scale * q k^T + mask) v`` for q (..., m, d), k (..., n, d) and v (..., n, e); by default 1 / sqrt(d).
 
-    A mask is for samples: truth values, or what is added; what it leaves out takes no part. Where queries have more
-    heads than keys and values, so many heads beside each other share one of these (grouped queries).
+    Nodes, or constants without batch, such as queries that were learned. A mask is for samples: truth values, or what
+    is added; what it leaves out takes no part. Where queries have more heads than keys and values, so many heads beside
+    each other share one of these (grouped queries).
     """
-    rank = len(call.shape(key))
+    query, key, value = (Activation(v) if isinstance(v, str) else v for v in (query, key, value))
+    shape, rank = shape_of(call, query), len(shape_of(call, key))
     if rank < 2:
-        raise Refusal(f"attention over samples of shape {call.shape(key)}")
-    key, value = (_shared(call, query, source) for source in (key, value))
-    order = (*range(rank - 2), rank - 1, rank - 2)
-    turned = call.builder.permute(f"{call.name}_keys", key, order, call.origin)
-    factor = 1 / math.sqrt(call.shape(query)[-1]) if scale is None else scale
-    found = maps.matrix_product(call.named(f"{call.name}_found"), Activation(query), Activation(turned))
+        raise Refusal(f"attention over samples of shape {shape_of(call, key)}")
+    key, value = (_shared(call, shape, source) for source in (key, value))
+    factor = 1 / math.sqrt(shape[-1]) if scale is None else scale
+    found = maps.matrix_product(call.named(f"{call.name}_found"), query, _turned(call, key))
     scaled = call.builder.affine(f"{call.name}_scaled", found, np.full((), factor), None, call.origin)
     if mask is not None:
         scaled = _masked(call.named(f"{call.name}_masked"), scaled, mask)
     shares = functions.softmax(call.named(f"{call.name}_shares"), scaled)
-    return maps.matrix_product(call, Activation(shares), Activation(value))
+    return maps.matrix_product(call, Activation(shares), value)
 
 
-def _shared(call: LayerCall, query: str, source: str) -> str:
+def shape_of(call: LayerCall, value: Operand) -> Shape:
+    """The shape of a node or of a constant."""
+    return call.shape(value.name) if isinstance(value, Activation) else np.shape(value)
+
+
+def _turned(call: LayerCall, keys: Operand) -> Operand:
+    """Keys with their last two axes exchanged."""
+    if not isinstance(keys, Activation):
+        return np.swapaxes(keys, -1, -2)
+    rank = len(call.shape(keys.name))
+    order = (*range(rank - 2), rank - 1, rank - 2)
+    return Activation(call.builder.permute(f"{call.name}_keys", keys.name, order, call.origin))
+
+
+def _shared(call: LayerCall, query: Shape, source: Operand) -> Operand:
     """Keys or values with each head repeated for the heads of queries that share it."""
-    if len(call.shape(source)) < 3 or len(call.shape(query)) != len(call.shape(source)):
+    shape = shape_of(call, source)
+    if len(shape) < 3 or len(query) != len(shape):
         return source
-    axis = len(call.shape(source)) - 3
-    many, few = call.shape(query)[axis], call.shape(source)[axis]
+    axis = len(shape) - 3
+    many, few = query[axis], shape[axis]
     if many % few:
         raise Refusal(f"attention of {many} heads over keys and values of {few}")
-    places = np.repeat(range(few), many // few).tolist()
-    return call.builder.take(f"{call.name}_shared", source, axis, places, call.origin)
+    places = np.repeat(range(few), many // few)
+    if not isinstance(source, Activation):
+        return source.take(places, axis)
+    return Activation(call.builder.take(f"{call.name}_shared", source.name, axis, places.tolist(), call.origin))
 
 
-def causal(call: LayerCall, query: str, key: str) -> Array:
+def causal(call: LayerCall, query: str | Operand, key: str | Operand) -> Array:
     """Query i sees the keys 0 to i: truth values (m, n)."""
-    return np.tri(call.shape(query)[-2], call.shape(key)[-2], dtype=bool)
+    steps = [shape_of(call, Activation(v) if isinstance(v, str) else v)[-2] for v in (query, key)]
+    return np.tri(*steps, dtype=bool)
 
 
 def joined(masks: list[Array]) -> Array | None:

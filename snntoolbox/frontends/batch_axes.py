@@ -66,8 +66,7 @@ def widened(call: LayerCall, source: str, axes: Collection[int]) -> tuple[Shape,
 
 
 _JOINING = {
-    "MultiheadAttention": "give the module and not a program that was exported before, without add_bias_kv and "
-    "add_zero_attn, and with one mask for all heads"
+    "MultiheadAttention": "give the module and not a program that was exported before"
 }
 """What to do where a layer itself joins the batch with others of its axes."""
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from snntoolbox.frontends import maps
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, LayerCall, Operand, Refusal
-from snntoolbox.frontends.windows import Window, convolution
-from snntoolbox.ir.node import Array
+from snntoolbox.frontends.stacks import by_matrices
 
 
 @dataclass(frozen=True)
@@ -88,25 +87,9 @@ def _pair(call: LayerCall, first: _Term, second: _Term, kept: set[str]) -> _Term
     left, right = _grouped(call, first, (joint, rows, inner)), _grouped(call, second, (joint, inner, columns))
     assert isinstance(left, Activation)
     both = isinstance(right, Activation)
-    found = maps.matrix_product(call, left, right) if both else _by_constant(call, left.name, np.asarray(right))
+    found = maps.matrix_product(call, left, right) if both else by_matrices(call, left.name, np.asarray(right))
     shape = [(one | other)[c] for c in letters]
     return _Term(letters, Activation(call.builder.reshape(f"{call.name}_apart", found, shape, call.origin)))
-
-
-def _by_constant(call: LayerCall, source: str, matrices: Array) -> str:
-    """Rows (b, m, c) times a constant matrix (b, c, n) for each b, as a convolution in b groups."""
-    groups, inner, columns = matrices.shape
-    rows = call.shape(source)[1]
-    if groups == 1:
-        return call.builder.dense(call.name, source, matrices[0].T, None, origin=call.origin)
-    if inner == columns == 1:
-        return call.builder.affine(call.name, source, matrices, None, call.origin)
-    turned = call.builder.permute(f"{call.name}_turned", source, (0, 2, 1), call.origin)
-    channels = call.builder.reshape(f"{call.name}_channels", turned, (groups * inner, rows), call.origin)
-    weight = np.ascontiguousarray(matrices.transpose(0, 2, 1)).reshape(groups * columns, inner, 1)
-    mapped = convolution(call, channels, weight, None, Window((1,), (1,), (1,), ((0, 0),)), groups=groups)
-    apart = call.builder.reshape(f"{call.name}_groups", mapped, (groups, columns, rows), call.origin)
-    return call.builder.permute(f"{call.name}_rows", apart, (0, 2, 1), call.origin)
 
 
 def _grouped(call: LayerCall, term: _Term, groups: tuple[str, ...]) -> Operand:

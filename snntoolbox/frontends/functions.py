@@ -8,15 +8,17 @@ from functools import reduce
 
 import numpy as np
 
+from snntoolbox.frontends import normalising
 from snntoolbox.frontends.layer_call import LayerCall, Operand, Refusal
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Add, Elementwise, Floor, ReLU, Softmax
+from snntoolbox.ir.nodes import Add, Elementwise, Floor, ReLU, Scale, Softmax
 from snntoolbox.ir.rectifying import add_absolute, add_bound, add_clip, add_leaky_relu, add_maximum, add_minimum
 
 Function = Callable[[LayerCall, str], str]
 """Adds a function of the values of a node behind it; the name of the last node added."""
 
 SELU = (1.6732632423543772, 1.0507009873554805)  # alpha and scale (Klambauer et al. 2017)
+SWAMPS = 1e6  # beside it float32 rounds to sixteenths
 _UNBOUNDED = 3.4e38  # exporters write the largest float32 for no bound
 
 # -- straight pieces ------------------------------------------------------------------------------------------------
@@ -27,6 +29,8 @@ def clipped(call: LayerCall, source: str, low: float | None, high: float | None)
     if any(v is not None and math.isnan(v) for v in (low, high)):
         raise Refusal("its bound is not a number")
     low = None if low is None or low <= -_UNBOUNDED else low
+    if low is not None and high is None and (length := normalising.least_length(call, source, low)) is not None:
+        return length
     high = None if high is None or high >= _UNBOUNDED else high
     if isinstance(call.builder.node(source), ReLU) and (low is None or low < 0):
         low = 0.0  # cheaper, and the same: it is not below zero already
@@ -153,12 +157,28 @@ def celu(call: LayerCall, source: str, alpha: float) -> str:
 
 def softmax(call: LayerCall, source: str, axis: int = -1, *, log: bool = False) -> str:
     """Softmax along an axis of the sample, or its logarithm."""
+    _check_offset(call, source, axis)
     return call.builder.add(Softmax(name=call.name, inputs=(source,), axis=axis, log=log, origin=call.origin))
+
+
+def _check_offset(call: LayerCall, source: str, axis: int) -> None:
+    """Refuse a row to all of whose values such constants are added that float32 keeps nothing of the values."""
+    node, shape = call.builder.node(source), call.shape(source)
+    if not isinstance(node, Scale | Add) or node.bias is None:
+        return
+    heard = np.broadcast_to(node.gain != 0 if isinstance(node, Scale) else True, shape)
+    added = np.broadcast_to(node.bias, shape)
+    if np.any((added.max(axis) < -SWAMPS) & heard.any(axis)):
+        raise Refusal(
+            f"{added.max(axis).min():g} and less is added to all values of a row: float32 rounds the values away, so "
+            "that what the model gives is no softmax of them",
+            hint="let its mask leave each row a value, or mask by minus infinity and leave such rows out of the model",
+        )
 
 
 # -- the table ------------------------------------------------------------------------------------------------------
 
-_SMOOTH = ("sigmoid", "tanh", "erf", "silu", "mish", "selu", "softplus", "hard_swish", "gelu", "gelu_tanh")
+_SMOOTH = ("sigmoid", "tanh", "erf", "silu", "mish", "selu", "softplus", "hard_swish", "gelu", "gelu_tanh", "exp")
 
 FUNCTIONS: Mapping[str, Function] = {
     "relu": relu,

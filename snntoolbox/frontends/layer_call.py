@@ -79,6 +79,7 @@ def stand_in(builder: GraphBuilder, origin: Origin, shape: Sequence[int] | None)
 
 GATED = "a recurrent layer with gates"
 MASK = "a mask over the steps of a sequence"
+EMBEDDING = "an embedding"
 CONTROL_FLOW = "control flow"
 QUANTISED = "quantised arithmetic"
 BY_ITSELF = "this normalisation by the sample's own values"
@@ -100,7 +101,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         "MultiheadAttention",
     ),
     "a saturating activation": ("Softsign", "softsign"),
-    "an embedding": ("Embedding", "embedding", "Embed", "EmbeddingLayer"),
+    EMBEDDING: ("Embedding", "embedding", "Embed", "EmbeddingLayer"),
     CHOICE: ("ArgMax", "ArgMin", "TopK", "ZipMap", "NonMaxSuppression", "argmax", "argmin", "topk"),
     CONTROL_FLOW: ("If", "Loop", "Scan", "SequenceMap"),
     QUANTISED: (
@@ -109,6 +110,13 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _DESCRIBED = {kind: words for words, kinds in _KINDS.items() for kind in kinds}
+_BEHIND = (
+    "leave the table outside and give its rows as the input: keras.Model(embedding.output, model.output) in Keras, a "
+    "module that begins behind the table in PyTorch, input_tensor for an ONNX file"
+)
+PRODUCTS = (
+    "train it with attention whose scores are products in its place: Attention(score_mode='dot') or MultiHeadAttention"
+)
 COMPLEX = "complex numbers"
 _HINTS = {
     GATED: "LSTM and GRU of Keras, PyTorch and ONNX convert in windows, where they are not convolutions: build the "
@@ -119,6 +127,8 @@ _HINTS = {
     QUANTISED: "give the model as it was before its quantisation, or quantised by grids that do not follow the sample: "
     "QuantizeLinear and DequantizeLinear of ONNX, fake quantisation and PT2E exports of PyTorch, or of weights alone "
     "in Keras: model.quantize(config=Int8QuantizationConfig(activation_quantizer=None))",
+    EMBEDDING: _BEHIND,
+    "attention": PRODUCTS,
     CHOICE: "let the model end with the values that are compared: the result of a run has the class of each sample",
 }
 

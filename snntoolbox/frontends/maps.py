@@ -17,6 +17,8 @@ from snntoolbox.frontends.layer_call import (
     broadcast_shape,
     check_size,
 )
+from snntoolbox.frontends.stacks import by_stack
+from snntoolbox.frontends.written_softmax import softmax_of
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Add, Mean, Multiply
 from snntoolbox.ir.nodes.multiplying import MOST_THRESHOLDS
@@ -78,7 +80,7 @@ def power(call: LayerCall, source: str, exponent: float) -> str:
         return root
     if exponent not in range(1, MOST_FACTORS + 1):
         told = f"x ** {exponent:g}; powers are products, with whole numbers from 1 to {MOST_FACTORS} as exponents"
-        raise Refusal(told)
+        raise Refusal(told, hint=normalising.NORMALISE if abs(exponent) == 0.5 else None)
     if exponent == 4:
         source, exponent = multiplied(call, [Activation(source)] * 2), 2
     return source if exponent == 1 else multiplied(call, [Activation(source)] * int(exponent))
@@ -117,9 +119,11 @@ def multiplied(call: LayerCall, factors: Sequence[Activation]) -> str:
 def quotient(call: LayerCall, dividend: Operand, divisor: Operand) -> str:
     """``x / c``, or x over the root of its own mean square."""
     if isinstance(divisor, Activation):
-        found = normalising.divided(call, dividend.name, divisor.name) if isinstance(dividend, Activation) else None
-        if found is not None:
-            return found
+        if isinstance(dividend, Activation):
+            found = normalising.divided(call, dividend.name, divisor.name)
+            found = softmax_of(call, dividend.name, divisor.name) if found is None else found
+            if found is not None:
+                return found
         if not isinstance(dividend, Activation) and np.all(dividend == 1):
             return normalising.inverted(call, divisor.name)
         raise Refusal(normalising.DIVIDES, hint=normalising.NORMALISE)
@@ -183,10 +187,12 @@ def _of_matrices(call: LayerCall, left: str, right: str) -> str:
 def _matrix(call: LayerCall, source: str, weight: Array, axis: int) -> str:
     """The weight over one axis of the sample, counted from the end; a vector leaves that axis out."""
     rank = len(call.shape(source))
+    if weight.ndim > 2 and weight.ndim == rank + 1:
+        weight = call.per_sample(weight, rank)
     while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= rank + 1:
         weight = weight[0]
-    if weight.ndim not in (1, 2):
-        raise Refusal(f"its weight is a stack of matrices, of shape {weight.shape}")
+    if weight.ndim > 2:
+        return by_stack(call, source, weight, left=axis == -2)
     if rank + axis < 0:
         raise Refusal("a product along the batch axis mixes samples", hint=TREAT_ALONE)
     rows = weight[None] if weight.ndim == 1 else weight.T if axis == -1 else weight
@@ -212,6 +218,18 @@ def total(call: LayerCall, source: str, axes: Sequence[int], *, keepdims: bool) 
     """The sum over axes of the sample: the mean times their size."""
     size = np.full((), float(math.prod(call.shape(source)[a] for a in axes)))
     return call.builder.affine(f"{call.name}_sum", mean(call, source, axes, keepdims=keepdims), size, None, call.origin)
+
+
+def variance(call: LayerCall, source: str, axes: Sequence[int], correction: float, *, keepdims: bool) -> str:
+    """The mean square of what is off the mean, over so many values less than there are."""
+    size = math.prod(call.shape(source)[a] for a in axes)
+    if size <= correction:
+        raise Refusal(f"the variance of {size} values, less {correction:g}")
+    off = weighted_sum(call, [Activation(source), Activation(mean(call, source, axes, keepdims=True))], (1.0, -1.0))
+    found = mean(call, multiplied(call, [Activation(off)] * 2), axes, keepdims=keepdims)
+    if not correction:
+        return found
+    return call.builder.affine(call.name, found, np.full((), size / (size - correction)), None, call.origin)
 
 
 # -- moving values --------------------------------------------------------------------------------------------------

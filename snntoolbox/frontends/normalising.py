@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
 from snntoolbox.frontends.layer_call import Activation, LayerCall, Refusal, broadcast_shape
-from snntoolbox.ir.node import Array, LinearNode, Node
-from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, RootMeanSquare, Scale, Take
+from snntoolbox.frontends.written_means import TINY, alike, centred, mean_square, repeated
+from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.nodes import Add, Mean, Normalise, RootMeanSquare, Scale
 
 # -- layers ---------------------------------------------------------------------------------------------------------
 
@@ -82,26 +83,63 @@ def root(call: LayerCall, source: str, *, inverse: bool = False) -> str:
 
 def found_root(call: LayerCall, source: str, *, inverse: bool) -> str | None:
     """The same; None where the source is no mean square of one value along axes that are kept."""
-    node, factor, epsilon = call.builder.node(source), 1.0, 0.0
-    while isinstance(node, Scale | Add) and len(node.inputs) == 1 and (line := _one_line(node)):
-        factor, epsilon = factor * line[0], epsilon + factor * line[1]
-        node = call.builder.node(node.inputs[0])
-    if factor <= 0:
+    found = mean_square(call, source)
+    if found is None:
         return None
-    epsilon /= factor
-    if not isinstance(node, Mean) or not node.keepdims or node.summed or node.bias is not None:
-        return None
-    squares = call.builder.node(node.inputs[0])
-    if not isinstance(squares, Multiply) or not 0 <= epsilon < math.inf:
-        return None
-    if not _same(call, squares.inputs[0], squares.inputs[1]):
-        return None
+    of = _off_mean(call, found.source, found.axes) if found.centred else found.source
+    return _root(call, of, found.axes, found.epsilon, found.factor, inverse=inverse)
+
+
+def _root(
+    call: LayerCall, source: str, axes: tuple[int, ...], epsilon: float, factor: float, *, inverse: bool = False
+) -> str:
+    """The root of a factor times a mean square plus epsilon, or 1 over it."""
     made = RootMeanSquare(
-        name=call.name, inputs=squares.inputs[:1], axes=node.axes, epsilon=epsilon, inverse=inverse, origin=call.origin
+        name=call.name, inputs=(source,), axes=axes, epsilon=epsilon, inverse=inverse, origin=call.origin
     )
-    found = call.builder.add(made)
-    outside = np.sqrt(1 / factor if inverse else factor)
+    found, outside = call.builder.add(made), np.sqrt(1 / factor if inverse else factor)
     return found if factor == 1 else call.builder.affine(call.name, found, np.full((), outside), None, call.origin)
+
+
+def _off_mean(call: LayerCall, source: str, axes: tuple[int, ...]) -> str:
+    """A value less its mean."""
+    mean = call.builder.add(
+        Mean(name=f"{call.name}_mean", inputs=(source,), axes=axes, keepdims=True, origin=call.origin)
+    )
+    both = (source, call.broadcast(mean, call.shape(source)))
+    return call.builder.add(Add(name=f"{call.name}_off", inputs=both, coefficients=(1.0, -1.0), origin=call.origin))
+
+
+def length(call: LayerCall, source: str, axes: Sequence[int], *, keepdims: bool) -> str:
+    """The root of the sum of squares over axes of the sample, by which what was squared is divided."""
+    found, size = tuple(sorted(axes)), math.prod(call.shape(source)[a] for a in axes)
+    root = _root(call, source, found, 0.0, float(size))
+    shape = [n for a, n in enumerate(call.shape(source)) if a not in found]
+    return root if keepdims else call.builder.reshape(f"{call.name}_shape", root, shape, call.origin)
+
+
+def least_length(call: LayerCall, source: str, least: float) -> str | None:
+    """A length that is at least so much; None where the source is none, or the bound is not far below all lengths.
+
+    ``x / max(|x|, e)`` is ``x / sqrt(|x|^2 + e^2)`` to float32 where ``|x|`` is above 1000 e.
+    """
+    inner, factor = _factor(call, source)
+    node = call.builder.node(inner)
+    if not isinstance(node, RootMeanSquare) or node.inverse or factor.size != 1 or not 0 < least <= TINY:
+        return None
+    number = float(factor.flat[0])
+    if number <= 0:
+        return None
+    return _root(call, node.inputs[0], node.axes, node.epsilon + (least / number) ** 2, number**2)
+
+
+def unit_length(call: LayerCall, source: str, axes: Sequence[int], least: float) -> str:
+    """``x / max(|x|, least)`` over axes of the sample."""
+    size = math.prod(call.shape(source)[a] for a in axes)
+    if not 0 <= least <= TINY:
+        raise Refusal(f"its least length {least:g} is not from 0 to {TINY:g}")
+    gain = np.full((), 1 / math.sqrt(size))
+    return normalised(call, source, axes, least**2 / size, gain, centred=False)
 
 
 def inverted(call: LayerCall, source: str) -> str:
@@ -117,34 +155,28 @@ def inverted(call: LayerCall, source: str) -> str:
     return call.builder.affine(call.name, found, inverse, None, call.origin)
 
 
-def _one_line(node: LinearNode) -> tuple[float, float] | None:
-    """The number that a node multiplies all values with, and the one that it adds; None where they are no such."""
-    gain = node.gain if isinstance(node, Scale) else np.array(node.factors if isinstance(node, Add) else 0.0)
-    bias = np.zeros(1) if node.bias is None else node.bias
-    same = bool(np.all(gain == gain.flat[0]) and np.all(bias == bias.flat[0]))
-    return (float(gain.flat[0]), float(bias.flat[0])) if same else None
-
-
 def divided(call: LayerCall, dividend: str, divisor: str, *, inverse: bool = False) -> str | None:
     """The normalisation that divides a value by the root of its mean square, or multiplies it with its `inverse`.
 
     Constant factors of both become a gain behind it. None where that is not what the divisor is.
     """
-    divisor, below = _factor(call, divisor)
-    node: Node = call.builder.node(_repeated(call, divisor))
+    divisor, below = _factor(call, repeated(call, divisor))
+    node: Node = call.builder.node(repeated(call, divisor))
     if not isinstance(node, RootMeanSquare) or node.inverse != inverse:
         return None
     above, shape = np.ones(()), call.shape(dividend)
-    if not _same(call, dividend, node.inputs[0]):
+    if not alike(call, dividend, node.inputs[0]):
         dividend, above = _factor(call, dividend)
-        if not _same(call, dividend, node.inputs[0]):
+        if not alike(call, dividend, node.inputs[0]):
             return None
     if broadcast_shape([shape, call.shape(divisor)]) != shape or (not inverse and not np.all(below)):
         return None
     gain = above * (below if inverse else 1 / below)
-    centred = _centred(call, dividend, node.axes)
+    off = centred(call, dividend)
+    whole = off is not None and off.axes == tuple(sorted(node.axes))
+    source = off.source if off is not None and whole else dividend
     gains = None if np.all(gain == 1) else gain
-    return normalised(call, centred or dividend, node.axes, node.epsilon, gains, centred=centred is not None)
+    return normalised(call, source, node.axes, node.epsilon, gains, centred=whole)
 
 
 def _factor(call: LayerCall, name: str) -> tuple[str, Array]:
@@ -153,43 +185,6 @@ def _factor(call: LayerCall, name: str) -> tuple[str, Array]:
     if isinstance(node, Scale) and node.bias is None:
         return node.inputs[0], node.gain
     return name, np.ones(())
-
-
-def _repeated(call: LayerCall, name: str) -> str:
-    """What a value repeats along axes of length one."""
-    node = call.builder.node(name)
-    while isinstance(node, Take) and call.shape(node.inputs[0])[node.axis] == 1:
-        node = call.builder.node(node.inputs[0])
-    return node.name
-
-
-SAME_DEPTH = 8
-"""How many nodes back two values are compared: a mean that is taken off is one or two."""
-
-
-def _same(call: LayerCall, first: str, second: str, depth: int = SAME_DEPTH) -> bool:
-    """Whether two values are one, or computed by the same nodes from one: models write ``x - mean`` out twice."""
-    if first == second:
-        return True
-    one, other = call.builder.node(first), call.builder.node(second)
-    if not depth or type(one) is not type(other) or len(one.inputs) != len(other.inputs) or not one.inputs:
-        return False
-    own = [f.name for f in fields(one) if f.name not in ("name", "inputs", "origin")]
-    if not all(np.array_equal(getattr(one, n), getattr(other, n)) for n in own):
-        return False
-    return all(_same(call, a, b, depth - 1) for a, b in zip(one.inputs, other.inputs, strict=True))
-
-
-def _centred(call: LayerCall, name: str, axes: Sequence[int]) -> str | None:
-    """What a value is less its own mean over these axes; None where it is no such difference."""
-    node = call.builder.node(name)
-    if not isinstance(node, Add) or node.factors != (1.0, -1.0) or node.bias is not None:
-        return None
-    source, other = node.inputs
-    mean = call.builder.node(_repeated(call, other))
-    if not isinstance(mean, Mean) or not _same(call, mean.inputs[0], source) or {*mean.axes} != {*axes}:
-        return None
-    return source if mean.keepdims and not mean.summed and mean.bias is None else None
 
 
 def multiplied(call: LayerCall, first: Activation, second: Activation) -> str | None:

@@ -11,6 +11,7 @@ from snntoolbox.ir.foreign import shortened, shown
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node, Origin, Shape
 from snntoolbox.ir.nodes import Concat, Dense, Elementwise, Input, MaxPool, Mean, Pad, Permute, Reshape, Scale, Take
+from snntoolbox.ir.nodes.elementwise import FUNCTIONS
 from snntoolbox.ir.ways_out import WINDOWS
 
 _REPLACE = "replace these layers, or add a handler for them (docs: writing a frontend)"
@@ -107,7 +108,7 @@ class GraphBuilder:
         """What to do about smooth functions, which are read, but come next where a conversion has not been told."""
         labels: dict[str, list[str]] = {}
         for node in self._nodes.values():
-            if isinstance(node, Elementwise):
+            if isinstance(node, Elementwise) and node.function in FUNCTIONS:
                 labels.setdefault(node.function, []).append(node.label)
         more = {name: f" and {len(found) - 1} more" if len(found) > 1 else "" for name, found in labels.items()}
         ways = f"will then need {WINDOWS}, or [conversion] approximate"

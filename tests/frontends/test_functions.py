@@ -35,6 +35,7 @@ TORCH = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "erf": torch.erf,
+    "exp": torch.exp,
     "silu": torch.nn.functional.silu,
     "mish": torch.nn.functional.mish,
     "selu": torch.selu,

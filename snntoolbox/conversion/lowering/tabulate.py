@@ -15,7 +15,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Add, Elementwise, Multiply, Tabulated
 
-POSITIVE = frozenset({"sigmoid", "softplus"})
+POSITIVE = frozenset({"sigmoid", "softplus", "exp"})
 """Functions without negative values."""
 
 

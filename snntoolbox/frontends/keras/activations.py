@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from snntoolbox.frontends.attention import mask_read
 from snntoolbox.frontends.functions import (
     FUNCTIONS,
     Function,
@@ -16,11 +19,11 @@ from snntoolbox.frontends.functions import (
     softmax,
     thresholded_relu,
 )
-from snntoolbox.frontends.keras.call import KerasCall
+from snntoolbox.frontends.keras.call import KerasCall, constant
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
 from snntoolbox.frontends.keras.runtime import QCFS
-from snntoolbox.frontends.layer_call import Refusal
-from snntoolbox.frontends.maps import gated_half
+from snntoolbox.frontends.layer_call import Activation, Refusal
+from snntoolbox.frontends.maps import chosen, gated_half
 from snntoolbox.ir.nodes import ReLU
 
 _SAME_NAME = ("relu", "relu6", "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "gelu", "silu", "mish", "elu", "selu")
@@ -92,7 +95,16 @@ def _elu(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
 
 
 def _softmax(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
-    return softmax(call, source, call.axis(config.get("axis", -1), source))
+    mask = call.kwargs.get("mask") if call.layer.kind == "Softmax" else None
+    if mask is None:
+        return softmax(call, source, call.axis(config.get("axis", -1), source))
+    if isinstance(mask, Activation):
+        raise mask_read()
+    seen = call.per_sample(constant(mask), len(call.shape(source))) > 0.5
+    axis = call.axis(config.get("axis", -1), source)
+    if not np.all(np.broadcast_to(seen, call.shape(source)).any(axis)):
+        raise Refusal("its mask leaves nothing of a row", hint="leave at least one value of each row")
+    return softmax(call, chosen(call, seen, Activation(source), np.asarray(-np.inf)), axis)
 
 
 LAYERS: dict[str, Callable[[KerasCall, str, Mapping[str, Any]], str]] = {

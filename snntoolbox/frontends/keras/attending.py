@@ -13,7 +13,7 @@ from snntoolbox.frontends.einsum import einsum
 from snntoolbox.frontends.keras.activations import with_activation
 from snntoolbox.frontends.keras.call import KerasCall, constant
 from snntoolbox.frontends.keras.nested import SEVERAL_HEADS, numbered
-from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
+from snntoolbox.frontends.layer_call import PRODUCTS, Activation, Operand, Refusal
 from snntoolbox.frontends.maps import weighted_sum
 from snntoolbox.ir.node import Array
 
@@ -22,7 +22,10 @@ _DOT_PRODUCT = ("query", "key", "value", "bias", "mask", "scale")
 
 CALLED_WITH: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(SEVERAL_HEADS, (*_MULTI_HEAD, "use_causal_mask")),
-    "Attention": ("use_causal_mask",),
+    "Attention": ("use_causal_mask", "mask"),
+    "Softmax": ("mask",),
+    "keras.ops.LayerNorm": ("gamma", "beta"),
+    "keras.ops.RMSNorm": ("scale",),
     "keras.ops.DotProductAttention": _DOT_PRODUCT,
 }
 """The arguments by name that a layer may be called with; what its handler says of them."""
@@ -34,8 +37,6 @@ def multi_head(call: KerasCall) -> str:
     """Attention of several heads, some of which may share keys and values, causal or under a constant mask."""
     given, config = _given(call, _MULTI_HEAD), call.config
     sources = [_read(given, "query"), _read(given, "key", "value"), _read(given, "value")]
-    if any(given.get(name) is not None for name in ("query_mask", "value_mask", "key_mask")):
-        raise mask_read()
     if any(len(call.shape(source)) != 2 for source in sources):
         raise Refusal("attention over more than one axis")
     if config.get("use_gate") or config.get("sliding_window"):
@@ -45,6 +46,8 @@ def multi_head(call: KerasCall) -> str:
         for s, place in zip(sources, (0, 1, 2), strict=True)
     )
     masks = [_mask(call, given["attention_mask"], 2)] if given.get("attention_mask") is not None else []
+    masks += [_mask(call, given["query_mask"], 1)[:, None]] if given.get("query_mask") is not None else []
+    masks += [_mask(call, given[n], 1)[None] for n in ("value_mask", "key_mask") if given.get(n) is not None]
     masks += [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
     scale = 1 / math.sqrt(float(config["head_dim" if "head_dim" in config else "key_dim"]))
     said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
@@ -64,13 +67,19 @@ def _projected(call: KerasCall, source: str, place: int, equation: str) -> str:
 def single_head(call: KerasCall) -> str:
     """``softmax(q k^T) v`` for the inputs [q, v] or [q, v, k], with a trained scale where it has one."""
     if call.config.get("score_mode", "dot") != "dot":
-        raise Refusal("scores by the sum of queries and keys; score_mode='dot' is supported")
+        raise Refusal("scores by the sum of queries and keys", hint=PRODUCTS)
     if len(call.sources) not in (2, 3):
         raise Refusal(f"reads {len(call.sources)} tensors instead of two or three")
     query, value, key = (*call.sources, call.sources[1])[:3]
     scale = float(call.weight("scale")) if call.config.get("use_scale") else 1.0
     masks = [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
-    return attention(call, query, key, value, scale, joined(masks))
+    seen, there = (*(call.kwargs.get("mask") or ()), None, None)[:2]
+    masks += [] if there is None else [_mask(call, there, 1)[None]]
+    said = attention(call, query, key, value, scale, joined(masks))
+    if seen is None:
+        return said
+    gain = _mask(call, seen, 1)[:, None].astype(np.float64)
+    return call.builder.affine(f"{call.name}_seen", said, gain, None, call.origin)
 
 
 def dot_product(call: KerasCall) -> str:

@@ -9,7 +9,9 @@ from snntoolbox.frontends.keras import (
     activations,
     attending,
     merging,
+    moving,
     operations,
+    own_statistics,
     pooling,
     recurrent,
     scaling,
@@ -38,6 +40,8 @@ HANDLERS = _joined(
     shaping.HANDLERS,
     merging.HANDLERS,
     operations.HANDLERS,
+    moving.HANDLERS,
+    own_statistics.HANDLERS,
     recurrent.HANDLERS,
     attending.HANDLERS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from snntoolbox.frontends import maps, normalising
@@ -140,6 +141,9 @@ def expand_dims(call: KerasCall) -> str:
 def reshape(call: KerasCall) -> str:
     """The first size is the batch."""
     shape = resolved(call.shape(), call.config["newshape"][1:])
+    if math.prod(shape) != math.prod(call.shape()):
+        told = f"reshapes samples of shape {call.shape()} to {shape}: it joins the batch with other axes"
+        raise Refusal(told, hint="keep an axis of windows beside the batch: (batch, windows, steps, features)")
     return call.builder.reshape(call.name, call.source(), shape, call.origin)
 
 
@@ -209,7 +213,7 @@ _TABLE: dict[str, Callable[[KerasCall], str]] = {
     "HardSilu": of_source("hard_swish"),
     "Elu": exponential_linear,
     "Gelu": gelu,
-    **{name.capitalize(): of_source(name) for name in ("sigmoid", "tanh", "silu", "selu", "softplus")},
+    **{name.capitalize(): of_source(name) for name in ("sigmoid", "tanh", "silu", "selu", "softplus", "exp", "erf")},
     "Softmax": normalised(log=False),
     "LogSoftmax": normalised(log=True),
 }

@@ -17,7 +17,10 @@ from snntoolbox.ir.node import Array, Origin
 PROBES = (61, 67)
 
 EVALUATE = "export the model in evaluation mode; training that its code forces on stays on there"
-FREE_BATCH = f"export the model with a free first axis, and {TREAT_ALONE}"
+FREE_BATCH = (
+    f"export the model with a free first axis, and {TREAT_ALONE}; or give the module of PyTorch itself, which is read "
+    "for one sample where it joins windows with the batch"
+)
 
 
 @dataclass(frozen=True)

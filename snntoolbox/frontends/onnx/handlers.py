@@ -40,6 +40,7 @@ HANDLERS: dict[str, Handler] = {
     "Einsum": attending.einsum,
     "Elu": activations.elu,
     "Erf": of_source("erf"),
+    "Exp": of_source("exp"),
     "Expand": moving.expand,
     "Flatten": shaping.flatten,
     "Floor": of_source("floor"),

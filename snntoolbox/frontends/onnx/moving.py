@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal, check_size
+from snntoolbox.frontends.layer_call import LARGEST, TREAT_ALONE, Activation, Refusal, check_size
 from snntoolbox.frontends.maps import padded
 from snntoolbox.frontends.onnx.call import Batch, OnnxCall
 from snntoolbox.frontends.recurrence import row
@@ -61,7 +61,7 @@ def slice_(call: OnnxCall) -> str:
 
 def _whole_batch(call: OnnxCall, start: int, end: int, step: int) -> None:
     """Refuse a slice of the batch axis other than all of it."""
-    if start != 0 or step != 1 or end < (call.batch or 2**31 - 1):
+    if start != 0 or step != 1 or end < (call.batch or LARGEST):
         raise Refusal("slices the batch axis", hint=TREAT_ALONE)
 
 

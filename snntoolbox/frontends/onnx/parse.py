@@ -17,6 +17,7 @@ from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
 from snntoolbox.frontends.onnx import folding, joint, quantised
 from snntoolbox.frontends.onnx.call import FREE_BATCH, PROBES, Joint, Known, OnnxCall, Value
+from snntoolbox.frontends.onnx.cutting import behind_integers
 from snntoolbox.frontends.onnx.handlers import ANY_BATCH_AXIS, BROADCASTING, HANDLERS, STEPS_FIRST
 from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
@@ -33,6 +34,7 @@ MALFORMED = (*DAMAGE, IndexError, ArithmeticError, AttributeError, MemoryError)
 
 
 DOMAIN_HINTS = {"com.microsoft": "quantise in the form of standard operators: quant_format=QuantFormat.QDQ"}
+UNREAD = "leave it out of the outputs: onnx.utils.extract_model(file, new_file, [inputs], [outputs])"
 INTEGER_SAFE = {
     *("Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "DequantizeLinear"),
 }
@@ -114,7 +116,7 @@ class _Walk:
         """The graph node behind an output of the model."""
         value = self._value(name, "the model's output")
         if isinstance(value, Known):
-            self.builder.refuse(self.builder.origin("Output", name), "does not depend on the input")
+            self.builder.refuse(self.builder.origin("Output", name), "does not depend on the input", hint=UNREAD)
         if isinstance(value, Joint):
             self.builder.refuse(value.joined_by, "mixes the batch with other axes", hint=FREE_BATCH)
         if not isinstance(value, Activation):
@@ -195,6 +197,7 @@ class _Walk:
 
     def _handled(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> list[Value]:
         """What the operator's handler adds to the graph."""
+        self._check_floats(node)
         if node.op_type not in HANDLERS:
             raise layer_call.not_supported(node.op_type)
         call = self._call(node, name, inputs)
@@ -212,9 +215,22 @@ class _Walk:
             raise Refusal("an output beside the first is used")
         return values
 
-    def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> OnnxCall:
+    def _check_floats(self, node: Any) -> None:
+        """Refuse what computes with whole numbers: identities of tokens, bytes, masks."""
         if self.integers.intersection(node.input) and node.op_type not in INTEGER_SAFE:
-            raise Refusal("works on integers")
+            raise Refusal("works on integers", hint=self._beginning)
+
+    @cached_property
+    def _beginning(self) -> str | None:
+        """Where the model could begin in place of its inputs of whole numbers."""
+        names = {spec.name for spec in self.model.inputs if spec.dtype.kind not in "f"}
+        tensor = behind_integers(self.model.proto, names)
+        if tensor is None:
+            return None
+        others = "" if len(names) == 1 else ", and constant_inputs for those that are the same for all samples"
+        return f"leave the table outside and give its rows: input_tensor = {tensor}{others}"
+
+    def _call(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> OnnxCall:
         grids = tuple(self.grids[i] for i in node.input if i in self.grids)
         if grids and node.op_type not in quantised.ON_GRIDS:
             raise Refusal("works on quantised integers", hint="put a DequantizeLinear in front of it")

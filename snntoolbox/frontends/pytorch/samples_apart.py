@@ -52,9 +52,10 @@ def _attention(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | N
         for name, weight, bias in zip(("query", "key", "value"), *_projections(given), strict=True)
     )
     scores = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
-    for mask in (given["attn_mask"], given["key_padding_mask"]):
+    seen = _causal(scores) if _drops_mask(given) else given["attn_mask"]
+    for mask in (seen, given["key_padding_mask"]):
         if mask is not None:
-            wide = mask if mask is given["attn_mask"] else mask[:, None, None]
+            wide = mask if mask is seen else mask[:, None, None]
             scores = scores.masked_fill(wide, float("-inf")) if wide.dtype == torch.bool else scores + wide
     shares = scores.softmax(-1)
     joined = (shares @ value).transpose(1, 2).flatten(2)
@@ -62,6 +63,16 @@ def _attention(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | N
     if not given["need_weights"]:
         return output, None
     return output, shares.mean(1) if given["average_attn_weights"] else shares
+
+
+def _drops_mask(given: Mapping[str, Any]) -> bool:
+    """Whether torch looks at `is_causal` alone and never at the mask: where nobody asks for the shares."""
+    return bool(given["is_causal"]) and given["key_padding_mask"] is None and not given["need_weights"]
+
+
+def _causal(scores: torch.Tensor) -> torch.Tensor:
+    """True for what comes behind a query."""
+    return torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
 
 
 def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:

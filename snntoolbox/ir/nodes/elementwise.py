@@ -39,29 +39,35 @@ FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
 }
 """Each function by its name; on the left all are flat in the end, on the right flat or straight."""
 
+EXPONENTIAL: Mapping[str, Callable[[Array], Array]] = {"exp": lambda x: np.exp(np.minimum(x, 80.0))}
+"""What no line follows: it has tables alone, and beyond the largest float32 goes on flat."""
+
 KINKS: Mapping[str, tuple[float, ...]] = {"selu": (0.0,), "hard_swish": (-3.0, 3.0)}
 """Where a function's slope jumps."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Elementwise(Node):
-    """``f(x)`` for each value, f being one of `FUNCTIONS`."""
+    """``f(x)`` for each value, f being one of `FUNCTIONS`, or the exponential one."""
 
     function: str
 
     @property
     def why_not_exact(self) -> str:
         """Why a conversion refuses it, and what allows it."""
+        if self.function in EXPONENTIAL:
+            return f"{self.function} has no exact spiking form; {WINDOWS} makes a table of it"
         hint = f"[conversion] approximate = {self.function} asks for line segments"
         return f"{self.function} has no exact spiking form; {hint}, {WINDOWS} makes a table of it"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""
-        if self.function not in FUNCTIONS:
+        if self.function not in {**FUNCTIONS, **EXPONENTIAL}:
             raise self.misfit(f"there is no function '{self.function}'")
         return self.one(shapes)
 
     def apply(self, *values: Array) -> Array:
         """The function of the batch, in its floating type."""
         (x,) = values
-        return np.asarray(FUNCTIONS[self.function](x)).astype(x.dtype, copy=False)
+        function = EXPONENTIAL.get(self.function) or FUNCTIONS[self.function]
+        return np.asarray(function(x)).astype(x.dtype, copy=False)

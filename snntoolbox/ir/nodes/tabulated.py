@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.nodes.elementwise import FUNCTIONS
+from snntoolbox.ir.nodes.elementwise import EXPONENTIAL, FUNCTIONS
 from snntoolbox.ir.nodes.nonlinear import ReLU
 
 SMALLEST = 1e-30
@@ -17,7 +17,7 @@ SMALLEST = 1e-30
 
 TABULATED: Mapping[str, Callable[[Array], Array]] = {
     **FUNCTIONS,
-    "exp": lambda x: np.exp(np.minimum(x, 80.0)),
+    **EXPONENTIAL,
     "inverse": lambda x: 1 / np.maximum(x, 1.0),
     "square": lambda x: x * x,
     "inverse_root": lambda x: 1 / np.sqrt(np.maximum(x, SMALLEST)),

@@ -29,7 +29,7 @@ def _edit_config(path, change):
 def test_lambda_is_refused_with_all_other_offenders(tmp_path, suffix):
     path = tmp_path / f"m{suffix}"
     parts = [L.Dense(3, activation="softsign", name="t"), L.Lambda(lambda x: x, name="evil")]
-    parts.append(L.UnitNormalization(name="p"))
+    parts.append(L.Masking(name="p"))
     keras.Sequential([keras.Input((4,)), *parts]).save(path)
     with pytest.raises(UnsupportedError) as caught:
         FRONTEND.open(path)

@@ -111,7 +111,6 @@ ALONE = {
         "LayerNormalization",
         "use RMSNormalization",
     ),
-    "unit_norm": ((4, 6), lambda: L.UnitNormalization(name="it"), "UnitNormalization", "the sample's own values"),
     "embedding": ((4,), lambda: L.Embedding(5, 3, name="it"), "Embedding", "an embedding is not supported"),
     "too_large": ((6,), lambda: L.RepeatVector(2**30, name="it"), "RepeatVector", "too large"),
     "too_large_up": ((6, 1), lambda: L.UpSampling1D(2**30, name="it"), "UpSampling1D", "too large"),
@@ -141,10 +140,15 @@ OPERATIONS = {
     "exponent": (lambda x, y: x**y, "Power", "an exponent that depends on the input"),
     "condition": (lambda x, y: keras.ops.where(x, x, y), "Where", "a mask that depends on the input"),
     "root": (lambda x, y: keras.ops.sqrt(x + y), "Sqrt", "its own mean square"),
-    "exp": (lambda x, y: keras.ops.exp(x + y), "Exp", "not supported"),
+    "logarithm": (lambda x, y: keras.ops.log(x * x + y * y + 1), "Log", "not supported"),
     "batch_mean": (lambda x, y: keras.ops.mean(x + y, axis=0), "Mean", "axis 0"),
     "batch_transpose": (lambda x, y: keras.ops.transpose(x + y), "Transpose", "batch axis"),
-    "split": (lambda x, y: keras.ops.split(x + y, 2, axis=1), "Split", "not supported"),
+    "split": (lambda x, y: keras.ops.split(x + y, [0, 2], axis=1), "Split", "without values"),
+    "windows": (lambda x, y: keras.ops.reshape(x + y, (-1, 2)), "Reshape", "joins the batch"),
+    "roll": (lambda x, y: keras.ops.roll(x + y, 1), "Roll", "all axes"),
+    "place": (lambda x, y: keras.ops.take(x + y, [4], axis=1), "Take", "outside"),
+    "tile": (lambda x, y: keras.ops.tile(x + y, (2, 1)), "Tile", "the batch axis"),
+    "length": (lambda x, y: keras.ops.normalize(x + y, order=1), "Normalize", "order 1"),
 }
 
 
@@ -221,20 +225,20 @@ def test_mask_is_refused():
 
 
 def test_all_offenders_at_once_and_nested_ones_too():
-    inner = keras.Sequential([keras.Input((6, 6, 3)), L.UnitNormalization(name="p"), L.Conv2D(2, 3)], name="inner")
+    inner = keras.Sequential([keras.Input((6, 6, 3)), L.Solarization(name="p"), L.Conv2D(2, 3)], name="inner")
     x = keras.Input((6, 6, 3))
     y = L.Conv2D(3, 3, activation="softsign", padding="same", name="c")(x)
-    y = L.Flatten()(inner(L.UnitNormalization(name="n")(L.BatchNormalization()(y))))
+    y = L.Flatten()(inner(L.Solarization(name="n")(L.BatchNormalization()(y))))
     model = keras.Model(x, L.Dense(2, activation="exponential", name="d")(y))
     names = [layer for layer, _ in refused(model)]
-    inside = "inner/p (keras UnitNormalization)"
-    assert names == ["c (keras Conv2D)", "n (keras UnitNormalization)", inside, "d (keras Dense)"]
+    inside = "inner/p (keras Solarization)"
+    assert names == ["c (keras Conv2D)", "n (keras Solarization)", inside, "d (keras Dense)"]
 
 
 def test_all_offenders_where_shapes_are_unknown():
     x = keras.Input((None, None, 3))
-    y = L.UnitNormalization(name="p")(x)
-    y = L.UnitNormalization(name="g")(L.Conv2D(2, 3)(y))
+    y = L.Solarization(name="p")(x)
+    y = L.Solarization(name="g")(L.Conv2D(2, 3)(y))
     model = keras.Model(x, L.GlobalAveragePooling2D()(y))
     names = [layer for layer, _ in refused(model, input_shape=(6, 6, 3))]
-    assert names == ["p (keras UnitNormalization)", "g (keras UnitNormalization)"]
+    assert names == ["p (keras Solarization)", "g (keras Solarization)"]

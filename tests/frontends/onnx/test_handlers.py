@@ -172,7 +172,7 @@ SMOOTH = [
     *(Case(op, IMAGE, {}, {}, o, kinds=("Elementwise",))
       for op, o in (("Sigmoid", (7, 13)), ("Tanh", (7, 13)), ("Erf", (9, 13)), ("Elu", (7, 22)), ("Celu", (12,)),
                     ("Selu", (7, 22)), ("Softplus", (7, 22)), ("Mish", (18, 22)), ("HardSwish", (14, 22)),
-                    ("Gelu", (20,)))),
+                    ("Gelu", (20,)), ("Exp", (7, 13)))),
     Case("Gelu", IMAGE, {}, {"approximate": "tanh"}, (20,), kinds=("Elementwise",)),
     Case("Elu", IMAGE, {}, {"alpha": 1.0}, (7,), kinds=("Elementwise",)),
     Case("Elu", IMAGE, {}, {"alpha": 0.3}, (7, 22), kinds=("Elementwise", "ReLU", "Add")),

@@ -118,7 +118,23 @@ def heads(function, batch_first=True, **settings):
     return made
 
 
+def torch_drops_the_mask(s, x):
+    """With is_causal and no shares asked for, torch looks at no mask."""
+    return s.m(x, x, x, attn_mask=s.c.tril() - s.c.exp(), is_causal=True, need_weights=False)[0]
+
+
 CASES = {
+    # attention over what was learned, lengths
+    "learned_query": (heads(lambda s, x: s.m(s.c[:2, :1].exp().expand(len(x), 2, 4), x, x)[0]), (3, 4)),
+    "learned_memory": (
+        fn(lambda s, x: F.scaled_dot_product_attention(x, s.k, s.v), k=torch.randn(1, 5, 4), v=torch.randn(1, 5, 2)),
+        (3, 4),
+    ),
+    "a_key_of_its_own": (heads(lambda s, x: s.m(x, x, x)[0], add_bias_kv=True, add_zero_attn=True), (3, 4)),
+    "torch_drops_the_mask": (heads(torch_drops_the_mask), (3, 4)),
+    "normalize": (fn(lambda s, x: F.normalize(x, dim=1)), IMAGE),
+    "norm": (fn(lambda s, x: x / x.norm(dim=(2, 3), keepdim=True).clamp_min(1e-9)), IMAGE),
+    "softmax_in_pieces": (fn(lambda s, x: (e := (x - x.amax(1, keepdim=True)).exp()) / e.sum(1, keepdim=True)), IMAGE),
     # weights
     "linear": (of(nn.Linear, 6, 4), (6,)),
     "linear_no_bias_on_matrix": (of(nn.Linear, 6, 4, bias=False), (3, 6)),
@@ -378,6 +394,7 @@ SMOOTH = {
     "sigmoid_special": (fn(lambda s, x: torch.special.expit(x)), "sigmoid"),
     "tanh": (of(nn.Tanh), "tanh"),
     "erf": (fn(lambda s, x: torch.erf(x)), "erf"),
+    "exp": (fn(lambda s, x: torch.exp(x)), "exp"),
     "gelu": (of(nn.GELU), "gelu"),
     "gelu_tanh": (of(nn.GELU, approximate="tanh"), "gelu_tanh"),
     "silu": (of(nn.SiLU), "silu"),

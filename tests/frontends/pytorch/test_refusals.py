@@ -51,10 +51,6 @@ ALONE = {
     ),
     "embedding": (nn.Embedding(5, 3), (4,)),
     "statistics of the batch": (nn.BatchNorm1d(4, track_running_stats=False), (4,)),
-    "mixes the batch": (
-        Function(lambda s, x: s.m(x, x, x)[0], m=nn.MultiheadAttention(4, 2, batch_first=True, add_bias_kv=True)),
-        (3, 4),
-    ),
 }
 
 
@@ -91,7 +87,7 @@ FUNCTIONS = {
     "works along axis 0": (lambda s, x: F.softmax(x, 0), (4,)),
     "moves the batch": (lambda s, x: x.t(), (4,)),
     "moves the batch axis": (lambda s, x: x.permute(1, 0, 2).relu(), (4, 3)),
-    "view touches the batch axis": (lambda s, x: x.view(-1, 2), (4,)),
+    "gives outputs of several samples in one": (lambda s, x: x.view(-1, 2), (4,)),
     "works along axis 0, the batch, and mixes samples": (lambda s, x: x.flip(0), (4,)),
     "rolls over all axes": (lambda s, x: x.roll(1), (4,)),
     "div computes with the batch size": (lambda s, x: x / x.size(0), (4,)),

@@ -120,7 +120,7 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "hardsigmoid": of_source("hard_sigmoid"),
     "floor": of_source("floor"),
     **dict.fromkeys(("abs", "absolute"), of_source("abs")),
-    **{op: of_source(op) for op in ("sigmoid", "tanh", "erf", "silu", "mish", "selu")},
+    **{op: of_source(op) for op in ("sigmoid", "tanh", "erf", "exp", "silu", "mish", "selu")},
     "special_expit": of_source("sigmoid"),
     "special_erf": of_source("erf"),
     "hardswish": of_source("hard_swish"),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from snntoolbox.frontends.attention import attention, causal, joined, mask_read
-from snntoolbox.frontends.layer_call import Activation, Refusal
+from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.ir.node import Array
 
@@ -18,11 +18,18 @@ def scaled_attention(call: TorchCall) -> str:
     """Attention of queries, keys and values, with a constant mask or none."""
     if call.get("dropout_p"):
         raise Refusal("attention with dropout")
-    query, key, value = (call.source(name) for name in ("query", "key", "value"))
-    masks = [mask] if (mask := _mask(call, len(call.shape(query)))) is not None else []
+    rank = len(call.shape(call.sources[0]))
+    query, key, value = (_operand(call, name, rank) for name in ("query", "key", "value"))
+    masks = [mask] if (mask := _mask(call, rank)) is not None else []
     if call.get("is_causal"):
         masks.append(causal(call, query, key))
     return attention(call, query, key, value, call.number("scale"), joined(masks))
+
+
+def _operand(call: TorchCall, name: str, rank: int) -> Operand:
+    """Queries, keys or values: a node, or constants for a sample, as queries that were learned are."""
+    value = call.args[name]
+    return value if isinstance(value, Activation) else call.per_sample(call.array(value), rank)
 
 
 def _mask(call: TorchCall, rank: int) -> Array | None:

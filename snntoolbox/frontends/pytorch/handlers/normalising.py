@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from snntoolbox.frontends import maps, normalising
@@ -67,15 +65,7 @@ def variance(call: TorchCall) -> Activation:
     correction = call.number("correction")
     if correction is None:
         correction = 1.0 if call.get("unbiased", True) else 0.0
-    shape = call.shape(source)
-    size = math.prod(shape[a] for a in axes)
-    if size <= correction:
-        raise Refusal(f"the variance of {size} values, less {correction:g}")
-    mean = maps.mean(call, source, axes, keepdims=True)
-    off = maps.weighted_sum(call, [Activation(source), Activation(mean)], (1.0, -1.0))
-    found = maps.mean(call, maps.multiplied(call, [Activation(off)] * 2), axes, keepdims=keep)
-    if correction:
-        found = call.builder.affine(call.name, found, np.full((), size / (size - correction)), None, call.origin)
+    found = maps.variance(call, source, axes, correction, keepdims=keep)
     before = 0 if keep else sum(a < call.batch_axis for a in axes)
     return Activation(found, call.batch_axis - before)
 
@@ -84,6 +74,17 @@ def deviation(call: TorchCall) -> Activation:
     """The root of the variance, by which what is off the mean is divided."""
     found = variance(call)
     return Activation(normalising.root(call, found.name), found.batch_axis)
+
+
+def vector_norm(call: TorchCall) -> Activation:
+    """The root of the sum of squares, by which what was squared is divided."""
+    order = call.number("ord" if "ord" in call.args else "p", 2.0)
+    if order != 2:
+        raise Refusal(f"a length of order {order:g}; only 2 is known, by which a value is divided")
+    axes, keep = call.axes(call.get("dim")), bool(call.get("keepdim", False))
+    before = 0 if keep else sum(a < call.batch_axis for a in axes)
+    found = normalising.length(call, call.source(), axes, keepdims=keep)
+    return Activation(found, call.batch_axis - before)
 
 
 def _first(value: Any) -> Any:
@@ -106,6 +107,7 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "instance_norm": instance_norm,
     "var": variance,
     "std": deviation,
+    **dict.fromkeys(("linalg_vector_norm", "norm"), vector_norm),
     "sqrt": lambda call: normalising.root(call, call.source()),
     "reciprocal": lambda call: normalising.inverted(call, call.source()),
     "rsqrt": lambda call: normalising.root(call, call.source(), inverse=True),
