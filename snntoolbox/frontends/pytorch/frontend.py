@@ -28,7 +28,12 @@ def _parsed(opened: TorchModel) -> Graph:
         program = opened.one()
         if program is None:
             raise
-        return parse_program(program, opened.name, alone=True)
+        try:
+            return parse_program(program, opened.name, alone=True)
+        except UnsupportedError as alone:
+            if any("touches the batch" in offender.reason for offender in alone.offenders):
+                raise error from None  # it is the made-up batch of that reading, of which the user knows nothing
+            raise
 
 
 class TorchFrontend:
