@@ -46,6 +46,8 @@ ROWS: dict[str, Row] = {
     "toolbox": Row({**_USUAL, "per_channel": False}, {"initial": 0.0}, once=True),
     "phased": Row({"schedule": "phased", "readout_correction": 0}),
     "radix": Row({"schedule": "radix", "readout_correction": 0}, most=16),
+    # The layer behind the input with more digits than the others: all that follow go by what it says.
+    "radix+first": Row({"schedule": "radix", "readout_correction": 0, "bits": {"0": 6}}, most=6),
     "first-spike": Row({"schedule": "first-spike", "readout_correction": 0}),
     "multi-threshold": Row(
         {"threshold_rule": "percentile", **_NO_LAYERS},

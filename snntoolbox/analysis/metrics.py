@@ -12,6 +12,7 @@ import numpy as np
 
 from snntoolbox.ir.agreement import AT_ONCE, Pearson, same_samples
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import Result
 
@@ -83,7 +84,8 @@ class PopulationStatistics:
         for name, counts in result.counts.items():
             population = self.network.populations[name]
             self._spikes[name] += int(result.events[name].sum())
-            self._neuron_steps[name] += counts.size * steps
+            window = population.neuron.window if isinstance(population.neuron, IF) else None
+            self._neuron_steps[name] += counts.size * (steps if window is None else window[1] - window[0])
             analogue = (activations or {}).get(population.activation)
             if analogue is not None and not population.recurs:
                 together = max(1, AT_ONCE // population.size)

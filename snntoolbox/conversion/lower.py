@@ -23,6 +23,7 @@ from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
 from snntoolbox.conversion.lowering.tabulate import Tabulate
 from snntoolbox.conversion.lowering.unseen_products import UnseenProducts
+from snntoolbox.conversion.own_windows import as_pairs, own_windows
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.clamp import named
@@ -77,6 +78,7 @@ def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> 
     if recipe.avgpool_neurons:
         graph = SpikingAveragePools()(graph)
     _check_taken(graph, recipe.chosen_schedule, kept)
+    own_windows(graph, as_pairs(recipe.bits))
     named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
     return graph
 

@@ -31,6 +31,7 @@ class Chosen:
     readout: str
     delay: int
     clamps: tuple[tuple[str, int], ...]
+    bits: Mapping[str, int] | tuple[tuple[str, int], ...]
 
     @property
     def fires(self) -> Schedule:
@@ -56,6 +57,8 @@ def _of_firing(chosen: Chosen) -> Iterator[str]:
             yield f"readout = softmax draws in every step, which schedule = {schedule.name} gives no meaning"
         if chosen.bias_relaxation:
             yield f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire"
+    if chosen.bits and schedule.name != Radix.name:
+        yield f"bits are binary digits, a step each, which schedule = {schedule.name} has none of"
     if chosen.delay and not (schedule.rates and schedule.always_fires):
         yield f"a delay of its own needs schedule = rate: {schedule.name} says itself when spikes count"
 
@@ -136,11 +139,12 @@ _CHANGES: Mapping[str, Change] = {
     "[conversion] maxpool_type = relu_tree": _choice(max_pool="relu_tree"),
     "[conversion] weight_bits = 0": _choice(weight_bits=0),
     "[paths] filename_clamp_indices left out": _choice(clamps=()),
+    "[conversion] bits = {}": _choice(bits=()),
     "[input] poisson_input = False": _input(Poisson),
     "[input] latency_input = False": _input(Latency),
     "[input] digit_input = False": _input(BinaryDigits),
     "frames of the events instead of them (x_test.npz)": _input(SpikeTimes),
-    f"[conversion] schedule = {Radix.name}": lambda c: replace(c, schedule=Radix.name) if _digits(c) else c,
+    f"[conversion] schedule = {Radix.name}": lambda c: replace(c, schedule=Radix.name) if _digits(c) or c.bits else c,
     _RATE: _choice(schedule=Rate.name),
 }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
 from snntoolbox.conversion.misfits import Chosen, remedy
 from snntoolbox.conversion.misfits import misfits as misfits_of
+from snntoolbox.conversion.own_windows import Pairs, as_pairs
+from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.schedules.schedule import Schedule
@@ -75,7 +77,9 @@ class Recipe:
     holds layers by name or place for so many steps (see `Clamp`). `input_range` is what thresholds that follow from
     the weights alone assume of the input. `schedule` says when layers fire, by a
     name of `SCHEDULES`: 'rate', 'differential' (see `Differential`), or those that need the duration of a window:
-    'phased', 'radix', 'first-spike' and 'recurrent' (see `Phased`, `Radix`, `FirstSpike` and `Recurrent`).
+    'phased', 'radix', 'first-spike' and 'recurrent' (see `Phased`, `Radix`, `FirstSpike` and `Recurrent`). `bits` has
+    the binary digits of layers of a radix network whose windows are to be longer or shorter than the duration, by names
+    or patterns (see `own_windows`).
     """
 
     normalize: bool = True
@@ -109,8 +113,10 @@ class Recipe:
     input_range: tuple[float, float] = (0.0, 1.0)
     batch_size: int = 100
     schedule: str = Rate.name
+    bits: Mapping[str, int] | Pairs = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "bits", as_pairs(self.bits))
         if wrong := misfits(self, _CHECKED):
             objects = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make what is not plain"
             made = any(text.startswith(("neuron", "encoding")) for text in wrong)
@@ -127,8 +133,9 @@ class Recipe:
 
     @property
     def chosen_schedule(self) -> Schedule:
-        """The schedule that `schedule` names."""
-        return SCHEDULES[self.schedule]
+        """The schedule that `schedule` names; with the windows of single layers, where they have some."""
+        schedule = SCHEDULES[self.schedule]
+        return replace(schedule, own=as_pairs(self.bits)) if self.bits and isinstance(schedule, Radix) else schedule
 
     @property
     def sets_percentile(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from snntoolbox.conversion.own_windows import as_pairs, own_windows
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.delayed import delayed
 from snntoolbox.conversion.spiking.invariants import check_grid, check_scales, random_sample
@@ -75,6 +76,7 @@ def _chosen(
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
         alike=schedule.in_turn,
+        own=own_levels(lowered, recipe),
     )
     with bar("Choosing thresholds", len(calibration_data[0])) as advance:
 
@@ -85,6 +87,12 @@ def _chosen(
 
         chosen = rule_for(recipe.threshold_rule, settings)(lowered, calibration_data, done)
     return with_headroom(lowered, chosen, recipe.neuron, recipe.headroom, recipe.per_step)
+
+
+def own_levels(lowered: Graph, recipe: Recipe) -> dict[str, int]:
+    """How many values above 0 the rectifiers tell apart, by name, that have windows of their own."""
+    steps = own_windows(lowered, as_pairs(recipe.bits))
+    return {name: recipe.levels_in(number) for name, number in steps.items()}
 
 
 def uncorrected(
@@ -110,7 +118,8 @@ def _on_its_grid(
 ) -> SpikingNetwork:
     gate = recipe.gate or Estimate.AVERAGE
     neuron = replace(recipe.neuron, synaptic=(0.0, 0.0))  # they come last, and change no scale
-    convert = Convert(neuron, recipe.encoding, recipe.dt, recipe.per_step, gate, levels)
+    own = own_levels(lowered, recipe) if levels is not None else {}
+    convert = Convert(neuron, recipe.encoding, recipe.dt, recipe.per_step, gate, levels, own)
     network = convert(lowered, scales)
     sample = random_sample(lowered, *recipe.input_range) if data is None else [a[:1] for a in data]
     check_scales(network, lowered, sample)

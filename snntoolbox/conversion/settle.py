@@ -15,6 +15,7 @@ from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, Ch
 from snntoolbox.conversion.corrections.choose_in_turn import ChooseInTurn
 from snntoolbox.conversion.corrections.correct_layers import STARTING
 from snntoolbox.conversion.lowering.spiking_outputs import tell_what_spikes_lose
+from snntoolbox.conversion.own_windows import as_pairs, own_windows
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
 from snntoolbox.conversion.scales import choose_scales, uncorrected
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS
@@ -58,6 +59,8 @@ def settle(
 
     DataError where the calibration data are nothing but zeros: there would be thresholds of nothing.
     """
+    if recipe.bits:
+        recipe = replace(recipe, bits=own_windows(lowered, as_pairs(recipe.bits)))
     if data is not None:
         check_not_silent(data)
     steps = None if duration is None else steps_of(duration, recipe.dt)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from snntoolbox.conversion.own_windows import as_pairs
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.spiking.bias_neuron import BiasNeuron
 from snntoolbox.conversion.spiking.clamp import Clamp
@@ -23,6 +24,7 @@ from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Input, MaxPool, Multiply, Tabulated
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.timing import steps_of
 
 CELLS, POOL, LATER = "the neurons", "max pooling", "a factor"
 PRODUCT = "a product of activations"
@@ -60,7 +62,8 @@ def smallest_network(
     wiring = Graph(nodes, list(dict.fromkeys(["x", CELLS, last])))
     network = SpikingNetwork(wiring, {"x": recipe.encoding}, populations, [output], grid=grid, dt=recipe.dt)
     network = with_synaptic_currents(delayed(network, recipe.delay), recipe.neuron.synaptic)
-    network = recipe.chosen_schedule.apply(network, duration=recipe.dt if duration is None else duration)
+    duration = recipe.dt if duration is None else duration
+    network = _of_the_neuron(recipe, duration).chosen_schedule.apply(network, duration=duration)
     network = _looking_up(network) if tables else network
     return _finished(_multiplying(network) if products else network, recipe)
 
@@ -146,8 +149,27 @@ def _cells(recipe: Recipe, samples: bool) -> Population:
     )
 
 
+def _of_the_neuron(recipe: Recipe, duration: float) -> Recipe:
+    """The recipe with what its `bits` say of any layer said of the one neuron, if that is another number of digits."""
+    others = [number for _, number in as_pairs(recipe.bits) if number != steps_of(duration, recipe.dt)]
+    return replace(recipe, bits=((CELLS, others[0]),) if others else ())
+
+
+def _with_more_windows(network: SpikingNetwork, more: int) -> SpikingNetwork:
+    """With so many windows more behind the others, where these are not all as long: as long as the last one."""
+    schedule = network.schedule
+    if schedule is None or not schedule.ends:
+        return network
+    ends = (*schedule.ends, *(schedule.ends[-1] + schedule.lengths[-1] * (k + 1) for k in range(more)))
+    neurons = {n: p.neuron for n, p in network.populations.items()}
+    ready = {n: replace(neuron, ends=ends) for n, neuron in neurons.items() if isinstance(neuron, IF)}
+    populations = [replace(p, neuron=ready.get(n, p.neuron)) for n, p in network.populations.items()]
+    return network.replaced(populations=populations, schedule=replace(schedule, ends=ends, steps=ends[-1]))
+
+
 def _multiplying(network: SpikingNetwork) -> SpikingNetwork:
     """With neurons that multiply what the others count, where the schedule does that: in their turn, as it has it."""
+    network = _with_more_windows(network, 2)
     first = network.populations[CELLS]
     later = replace(first, name=LATER, neuron=_turns_later(first, 1), activation="")
     neuron = replace(_turns_later(first, 2), latched=True)

@@ -25,13 +25,14 @@ from snntoolbox.ir.node import Array
 class Counts:
     """n = clip(floor((S + V0) / theta), 0, T) for the neurons of a population, S the sum of their input in all steps.
 
-    With a table what that has at this floor. `total` is T. Counts are `small` as bytes, and of the floating type of
+    With a table what that has at this floor. T is `IF.most`. Counts are `small` as bytes, and of the floating type of
     sums otherwise; `fused` takes compiled loops.
     """
 
-    def __init__(self, population: Population, total: int, target: Target, *, small: bool, fused: bool) -> None:
+    def __init__(self, population: Population, target: Target, *, small: bool, fused: bool) -> None:
         assert isinstance(population.neuron, IF)
-        self.neuron, self.shape, self.total, self.target = population.neuron, population.shape, total, target
+        self.neuron, self.shape, self.target = population.neuron, population.shape, target
+        self.total = self.neuron.most
         table = self.neuron.table
         self.table = None if table is None else Entries(table, self.shape, target)
         self.dtype, self.fused = torch.uint8 if small else target.dtype, fused and table is None

@@ -19,7 +19,7 @@ from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import role_of
-from snntoolbox.ir.parts import DigitWindow, FiringWindow, FirstSpikeWindow
+from snntoolbox.ir.parts import DigitWindow, FiringWindow, FirstSpikeWindow, UnevenDigitWindow
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class IntegrateAndFire:
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
         last, window = self.step + steps, self.neuron.parts.openings
-        if not isinstance(window, FiringWindow | DigitWindow | FirstSpikeWindow):
+        if not isinstance(window, FiringWindow | DigitWindow | UnevenDigitWindow | FirstSpikeWindow):
             return False
         closed = self.step >= window.last or last <= window.first
         still = self.bias is None and all(type(part) in RESTING for part in self.neuron.parts)

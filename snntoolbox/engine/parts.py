@@ -32,6 +32,7 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
@@ -241,6 +242,7 @@ TORCH: Mapping[type[Part], Make] = {
     RefractoryPeriod: _Refractory,
     FiringWindow: lambda part, target, potential: part.open,
     DigitWindow: lambda part, target, potential: part.open,
+    UnevenDigitWindow: lambda part, target, potential: part.open,
     RecurringWindow: lambda part, target, potential: part.open,
     FirstSpikeWindow: lambda part, target, potential: part.open,
     Clamped: lambda part, target, potential: part.open,
@@ -249,6 +251,7 @@ TORCH: Mapping[type[Part], Make] = {
 
 RESTING: tuple[type[Part], ...] = (
     *(Delta, Latched, PerfectIntegrator, ConstantThreshold, BinarySpikes, GradedSpikes),
-    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow, FirstSpikeWindow, Table),
+    *(Subtract, ToPotential, Modulo, Saturation, FiringWindow, DigitWindow, UnevenDigitWindow, FirstSpikeWindow),
+    Table,
 )
 """Parts with which nothing changes in steps without any current in which no spike may be fired."""

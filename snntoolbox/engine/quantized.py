@@ -22,7 +22,8 @@ from snntoolbox.ir.ways_out import WINDOWS
 class QuantizedRun:
     """The spike counts and outputs that a network comes to whose layers fire in turn: phased, radix or first-spike.
 
-    T is what all steps of a window count: their number, or 2^B - 1 where B steps are binary digits.
+    T is what all steps of a window count: their number, or 2^B - 1 where B steps are binary digits. Where layers have
+    windows of several lengths each is cut off at what its own count.
 
     With S the sum of all that reaches a neuron, and V0 its start potential (T times its bias lies in there),
 
@@ -96,4 +97,4 @@ class QuantizedRun:
         whole = torch.floor(ready)
         if neuron.table is not None:
             whole = Entries(neuron.table, population.shape, self.wiring.target)(whole)
-        return whole.clamp(0, self.window)
+        return whole.clamp(0, neuron.most)

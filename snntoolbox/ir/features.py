@@ -89,6 +89,7 @@ SPIKE_VALUES, SIGNED_SPIKES = parts.GradedSpikes.features
 (REFRACTORY,) = parts.RefractoryPeriod.features
 (WINDOWS,) = parts.FiringWindow.features
 (DIGITS,) = parts.DigitWindow.features
+(UNEVEN_DIGITS,) = parts.UnevenDigitWindow.features
 (FIRST_SPIKES,) = parts.FirstSpikeWindow.features
 LINEAR_MAPS = Feature("linear maps, whatever the layer", by_form=True)
 BRANCHES = Feature("residual and concat", by_form=True)
@@ -178,7 +179,7 @@ RECORDED_SPIKES = Feature("recording of spikes", why_not=_RECORDS)
 RECORDED_POTENTIALS = Feature("recording of potentials", why_not=_RECORDS)
 
 _TABLE: tuple[Feature, ...] = (
-    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, FIRST_SPIKES, RECURRING),
+    *(LINEAR_MAPS, BRANCHES, MAX_POOLING, BIAS, PULSES, WINDOWS, DIGITS, UNEVEN_DIGITS, FIRST_SPIKES, RECURRING),
     *(TIMED_INPUT, SEQUENCES),
     *(DELAYS, RECURRENT, QUICK_LOOPS, LASTING_CURRENTS, PRODUCTS, TABLES),
     *(RESET_SUBTRACT, RESET_ZERO, RESET_MODULO, LEAK, REFRACTORY, INITIAL_POTENTIAL, THRESHOLDS, SATURATION),

@@ -245,8 +245,7 @@ class SpikingNetwork:
             raise GraphError("pulses need neurons and steps from 0", layer=label)
         if isinstance(neuron, IF):
             values |= {"threshold": neuron.threshold, "initial": neuron.initial}
-        counting, steps = (self.schedule.counting, self.schedule.window) if self.schedule else (Counting.ONE, 0)
-        if unlike := miscounting(neuron, counting, steps):
+        if unlike := miscounting(neuron, self.schedule):
             raise GraphError(unlike, layer=label)
         for what, value in values.items():
             if value is not None and not broadcasts(np.shape(value), shape):
@@ -320,8 +319,8 @@ class SpikingNetwork:
         """How often what happens in each of so many steps counts, from step `first` on, counted from 0."""
         if self.schedule is None or self.schedule.counting is Counting.ONE:
             return np.ones(steps)
-        weight, window = self.schedule.counting.weight, self.schedule.window
-        return np.array([weight(step, window) for step in range(first, first + steps)])
+        weight, window, ends = self.schedule.counting.weight, self.schedule.window, self.schedule.ends
+        return np.array([weight(step, window, ends) for step in range(first, first + steps)])
 
     def given(self, elapsed: int) -> Array:
         """How often constant inputs have counted after each of so many steps."""

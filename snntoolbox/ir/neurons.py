@@ -36,8 +36,10 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
+from snntoolbox.ir.schedule import Schedule
 from snntoolbox.ir.synapses import Exponential
 from snntoolbox.ir.tabulating import Table
 
@@ -78,7 +80,8 @@ class IF:
 
     `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
     `counting` says how often current, threshold and spikes of a step count, by its place in its window: see
-    `DigitWindow` and `FirstSpikeWindow`.
+    `DigitWindow` and `FirstSpikeWindow`. `ends` are the steps behind all windows of a network whose steps are digits,
+    where these are not as many in each.
 
     `levels` are the values that a spike may carry, in thresholds: (1,) is the plain neuron, (1, 2, ..., B) bursts,
     (1, 1/2, 1/4, ...) several thresholds in one step. The value is the largest level l with V >= l * threshold, and the
@@ -104,6 +107,7 @@ class IF:
     refractory: int = 0
     window: tuple[int, int] | None = None
     counting: Counting = Counting.ONE
+    ends: tuple[int, ...] = ()
     levels: tuple[float, ...] = (1.0,)
     negative: Negative = Negative.NEVER
     saturation: tuple[float, float] | None = None
@@ -129,13 +133,21 @@ class IF:
         if self.refractory:
             yield RefractoryPeriod(self.refractory)
         if self.window is not None:
-            yield _WINDOWS[self.counting](*self.window)
+            even = _WINDOWS[self.counting]
+            yield UnevenDigitWindow(*self.window, tuple(self.ends)) if self.ends else even(*self.window)
         if self.table is not None:
             yield self.table
 
     def weight(self, step: int) -> float:
         """How often the current, the threshold and a spike of this step count."""
         return 1.0 if self.parts.openings is None else self.parts.openings.weight(step)
+
+    @property
+    def most(self) -> int:
+        """What its spikes count at most in its window; ConversionError where it has none."""
+        if self.window is None:
+            raise ConversionError("a neuron without a window has no largest count", hint="schedule='phased'")
+        return self.counting.total(self.window[1] - self.window[0])
 
     @property
     def lossless(self) -> bool:
@@ -203,6 +215,8 @@ class IF:
         if self.latched and lasts:
             yield "a product of counts has no synaptic currents that last"
         without = "without leak, synaptic currents, limits and refractory period"
+        if self.ends and (self.counting is not Counting.DIGIT or self.window is None):
+            yield "windows of several lengths are told to neurons whose steps are digits"
         if self.counting is Counting.DIGIT and (self.window is None or lossy):
             yield f"digits need a window and reset = subtract, {without}"
         resets = isinstance(self.parts.reset, ToPotential) and self.reset_potential == 0
@@ -217,7 +231,7 @@ class IF:
 
 
 _CHECKED = (
-    *("threshold", "reset_potential", "initial", "leak", "synaptic", "refractory", "window"),
+    *("threshold", "reset_potential", "initial", "leak", "synaptic", "refractory", "window", "ends"),
     *("levels", "saturation", "table", "special"),
 )
 """The others are made what they must be."""
@@ -246,7 +260,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "reset": ("reset", "reset_potential"),
     "limits": ("saturation",),
     "pause": ("refractory",),
-    "openings": ("window", "counting"),
+    "openings": ("window", "counting", "ends"),
     "transfer": ("table",),
 }
 """The fields that choose the part of each role."""
@@ -308,12 +322,15 @@ class MaxGate:
 Neuron = IF | MaxGate
 
 
-def miscounting(neuron: Neuron, counting: Counting, steps: int) -> str | None:
-    """How its spikes count otherwise than a network takes them for, with windows of so many steps; None where alike."""
+def miscounting(neuron: Neuron, schedule: Schedule | None) -> str | None:
+    """How its spikes count otherwise than a network with this schedule takes them for; None where alike."""
+    counting, steps, ends = (schedule.counting, schedule.window, schedule.ends) if schedule else (Counting.ONE, 0, ())
     own, window = (neuron.counting, neuron.window) if isinstance(neuron, IF) else (Counting.ONE, None)
     if own is not counting:
         return f"has spikes that count by '{own}' in a network that counts by '{counting}'"
-    if own is not Counting.ONE and window and window[1] - window[0] != steps:
+    if own is Counting.DIGIT and isinstance(neuron, IF) and tuple(neuron.ends) != ends:
+        return f"weighs steps by windows to {list(neuron.ends)}, in a network with windows to {list(ends)}"
+    if own is not Counting.ONE and window and not ends and window[1] - window[0] != steps:
         return f"fires in {window}, in a network with windows of {steps} steps"
     return None
 

@@ -237,7 +237,8 @@ def _schedule(network: SpikingNetwork) -> str:
     schedule = network.schedule
     assert schedule is not None
     steps = "any number of steps" if schedule.steps is None else f"{schedule.steps} steps"
-    return f"{schedule.name}, {steps}, sums divided by {schedule.total}"
+    windows = f", windows of {', '.join(map(str, schedule.lengths))} steps" if schedule.ends else ""
+    return f"{schedule.name}, {steps}{windows}, sums divided by {schedule.total}"
 
 
 _RESETS = {Reset.SUBTRACT: "reset by subtraction", Reset.MODULO: "reset modulo the threshold"}

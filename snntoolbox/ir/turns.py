@@ -23,6 +23,7 @@ from snntoolbox.ir.parts import (
     PerfectIntegrator,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.tabulating import Table
 
@@ -37,12 +38,12 @@ def in_turn(network: SpikingNetwork) -> bool:
     codings, populations = network.encodings.values(), network.populations.values()
     windows = [p.neuron.window if isinstance(p.neuron, IF) and p.bias is None else None for p in populations]
     given = all(isinstance(e, ConstantCurrent | Poisson | BinaryDigits) and e.steps == schedule.window for e in codings)
-    return given and all(window and window[1] - window[0] == schedule.window for window in windows)
+    return given and all(window and schedule.has(window) for window in windows)
 
 
 def longest(network: SpikingNetwork, steps: int) -> int:
     """What the steps count, together, in which one source sends: of so many steps all, or those of its window."""
-    total = network.schedule.total if network.schedule and in_turn(network) else network.weights(0, steps).sum()
+    total = network.schedule.most if network.schedule and in_turn(network) else network.weights(0, steps).sum()
     return int(total)
 
 
@@ -88,7 +89,7 @@ def _ends(network: SpikingNetwork) -> dict[str, float]:
 
 _PLAIN: tuple[type[Part], ...] = (
     *(Delta, Latched, PerfectIntegrator, ConstantThreshold, BinarySpikes, Subtract),
-    *(FiringWindow, DigitWindow, FirstSpikeWindow, Table),
+    *(FiringWindow, DigitWindow, UnevenDigitWindow, FirstSpikeWindow, Table),
 )
 """Parts with which a sum leaves in a window as its count; `FirstSpikeWindow` also with a reset to 0."""
 
@@ -118,7 +119,7 @@ def _late(network: SpikingNetwork, population: Population, ends: dict[str, float
     if not isinstance(neuron, IF) or neuron.window is None:
         return
     first, last = neuron.window
-    if last - first != network.schedule.window:
+    if not network.schedule.has(neuron.window):
         yield f"a window of {last - first} steps"
     yield from _unfinished(network, population, ends, first)
 

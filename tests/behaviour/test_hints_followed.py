@@ -24,6 +24,7 @@ CHOICES = (
     *("conversion.readout=softmax", "conversion.append_softmax=True", "conversion.weight_bits=8"),
     *("conversion.maxpool_type=fir_max", "conversion.maxpool_type=wta", "conversion.schedule=phased"),
     *("conversion.schedule=radix", "conversion.schedule=differential", "conversion.schedule=recurrent"),
+    "conversion.bits={'relu1': 3}",
     *("conversion.spike_code=ttfs", "input.poisson_input=True", "input.latency_input=True", "input.digit_input=True"),
     *("paths.filename_clamp_indices=clamps.json", "simulation.reset_between_nth_sample=3"),
 )
@@ -63,7 +64,7 @@ def ways(error):
             yield {"simulation.simulator": simulators[1]}
             continue
         settings, section = {}, ""
-        for found, key, value in re.findall(r"(?:\[(\w+)\] |and )(\w+) = (\[[^]]*\]|[\w.+-]*)", way):
+        for found, key, value in re.findall(r"(?:\[(\w+)\] |and )(\w+) = (\[[^]]*\]|\{\}|[\w.+-]*)", way):
             section = found or section
             settings[f"{section}.{key}"] = value
         if settings:
@@ -109,7 +110,7 @@ def test_hints_of_choices_on_the_built_in_simulator(config):
     """And one that is refused at once is one that there is."""
     for choice in CHOICES:
         if (error := refusal(config, dict([choice.split("=", 1)]))) is not None:
-            assert choice in ("conversion.schedule=radix", "input.digit_input=True")
+            assert choice in ("conversion.schedule=radix", "input.digit_input=True", "conversion.bits={'relu1': 3}")
             assert mended(config, dict([choice.split("=", 1)]), error)
 
 

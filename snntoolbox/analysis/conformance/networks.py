@@ -21,6 +21,7 @@ from snntoolbox.analysis.conformance.windowed_networks import (
     sums,
     tables,
     tables_of_digits,
+    uneven_digits,
 )
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.draws import SoftmaxDraws
@@ -259,6 +260,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "phases": phases,
     "sums of windows": sums,
     "digits": digits,
+    "uneven digits": uneven_digits,
     "products of counts": products,
     "products of digits": products_of_digits,
     "tables of counts": tables,

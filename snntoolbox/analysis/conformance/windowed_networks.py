@@ -114,6 +114,24 @@ def digits(draft: Draft) -> None:
     draft.readout(draft.flat(draft.node(Concat, first, second)))
 
 
+def uneven_digits(draft: Draft) -> None:
+    """Layers of other numbers of digits, one depth with two of them: skipped over, joined and read."""
+    ends = (3, 8, 10, 14)
+    draft.schedule = Schedule("radix", window=3, steps=14, counting=Counting.DIGIT, ends=ends)
+
+    def neuron(last: int, bits: int, initial: Any = 0.5) -> IF:
+        return IF(initial=initial, window=(last - bits, last), counting=Counting.DIGIT, ends=ends)
+
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
+    first = draft.neurons(draft.conv(image, 3), neuron(8, 5), bias=0.0)
+    short = draft.neurons(draft.conv(image, 3), neuron(8, 2), bias=0.0)
+    second = draft.neurons(draft.conv(draft.node(Add, first, short), 3), neuron(10, 2), bias=0.0)
+    joined = draft.node(Add, draft.conv(second, 3), first, coefficients=(1.0, -0.5))
+    third = draft.neurons(joined, neuron(14, 4, draft.numbers(3, 1, 1)), bias=0.0)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
 def digits_of_values(draft: Draft) -> None:
     """Inputs of both signs by their binary digits; one goes deep too."""
     draft.schedule = Schedule("radix", window=3, steps=9, counting=Counting.DIGIT)

@@ -50,9 +50,9 @@ class Sizes:
 
 
 class LayerSums:
-    """What one population did, over all batches so far."""
+    """What one population did, over all batches so far; `total` is what counts are divided by in windows."""
 
-    def __init__(self, population: Population, undefined: str) -> None:
+    def __init__(self, population: Population, undefined: str, total: int | None = None) -> None:
         self.population = population
         self.undefined = undefined
         self.sizes = Sizes()
@@ -60,7 +60,10 @@ class LayerSums:
         self._fired = np.zeros(channels, bool)
         self._positive = np.zeros(channels, np.int64)
         self._full = np.zeros(channels, np.int64)
-        self._fastest = population.neuron.fastest_rate if isinstance(population.neuron, IF) else 1.0
+        neuron = population.neuron
+        self._fastest = neuron.fastest_rate if isinstance(neuron, IF) else 1.0
+        if isinstance(neuron, IF) and neuron.window and total:
+            self._fastest *= neuron.most / total
         self._clipped = 0
         self._saturated = 0
 

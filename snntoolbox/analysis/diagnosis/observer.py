@@ -123,7 +123,9 @@ class Observer:
         self.steps = 0
         known = {n: p for n, p in network.populations.items() if lowered.shapes.get(p.activation) == p.shape}
         self._opaque = {n for n, p in network.populations.items() if terms.opaque(p.neuron)}
-        self._sums = {n: LayerSums(p, self._undefined(p) or self._reads(p.current)) for n, p in known.items()}
+        self._sums = {
+            n: LayerSums(p, self._undefined(p) or self._reads(p.current), network.window) for n, p in known.items()
+        }
         self._readouts = {r.name: Sizes() for r in network.readouts}
         self._currents = MeanCurrents(network)
         self._analogue = Executor.double(lowered)
@@ -197,6 +199,7 @@ class Observer:
             expected_drive=_in_units(population, expected[name], result) + moved if reached else None,
             counts=counts,
             steps=result.span,
+            most=neuron.most if neuron.window else result.span,
             scale=population.scale,
             table=neuron.table,
             initial=neuron.initial / neuron.threshold - result.span * moved / population.input_scale,

@@ -33,14 +33,14 @@ _SUMMED = frozenset({"window", "latched", "table"})
 
 _IN_WINDOWS: Mapping[Counting, frozenset[str]] = {
     Counting.ONE: _SUMMED,
-    Counting.DIGIT: _SUMMED | {"counting"},
+    Counting.DIGIT: _SUMMED | {"counting", "ends"},
     Counting.LEAD: _SUMMED | {"counting", "reset"},  # to 0: it fires once, and that says its sum
 }
 """Fields of `IF` that windows have, in which a count is the sum in levels, or a table's at it."""
 
 _COUNTED = frozenset(
     {"reset", "leak", "synaptic", "latched", "refractory", "window", "counting", "levels", "negative", "saturation"}
-    | {"table"}
+    | {"table", "ends"}
 )
 """Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 
@@ -76,7 +76,8 @@ class Layer:
     neurons got instead, averaged over the steps. expected_drive: the same with the expected value of random input
     trains in place of the trains drawn; None without such input. counts: spikes fired in `steps` steps. `scale`
     (theta) is the activation that one spike per step stands for, `initial` (v0) the start potential in thresholds, and
-    `table` what counts are read from, where they are.
+    `table` what counts are read from, where they are. `most` is the largest count, T = `steps` unless a layer has a
+    window of its own.
     """
 
     activation: Array
@@ -84,6 +85,7 @@ class Layer:
     mean_drive: Array
     counts: Array
     steps: int
+    most: int
     scale: Array
     initial: Array | float
     expected_drive: Array | None = None
@@ -92,24 +94,28 @@ class Layer:
 
 
 def quantised(layer: Layer, drive: Array) -> Array:
-    """``theta / T * clip(floor(T z / theta + v0), 0, T)``: the rate times scale of a neuron with an even drive z.
+    """``theta / T * clip(floor(T z / theta + v0), 0, most)``: the rate times scale of a neuron with an even drive z.
 
     With a table what that has at the floor, theta being that of its input.
     """
     theta = layer.scale if layer.table is None else layer.table.input_scale(drive.ndim - 1)
     spikes = np.floor(layer.steps * drive / theta + layer.initial + layer.tie)
     spikes = spikes if layer.table is None else layer.table.read(spikes)
-    return np.asarray(layer.scale / layer.steps * np.clip(spikes, 0, layer.steps))
+    return np.asarray(layer.scale / layer.steps * np.clip(spikes, 0, layer.most))
 
 
 def clipping(layer: Layer) -> Array:
-    """c - a with c = min(a, theta): no neuron fires more than once per step."""
-    return np.asarray(np.minimum(layer.activation, layer.scale) - layer.activation)
+    """c - a with c = min(a, most theta / T): no neuron fires more than once per step."""
+    return _clipped(layer) - layer.activation
+
+
+def _clipped(layer: Layer) -> Array:
+    return np.asarray(np.minimum(layer.activation, layer.scale * (layer.most / layer.steps)))
 
 
 def quantisation(layer: Layer) -> Array:
     """q - c: in T steps there are only T + 1 rates."""
-    return np.asarray(quantised(layer, layer.drive) - np.minimum(layer.activation, layer.scale))
+    return quantised(layer, layer.drive) - _clipped(layer)
 
 
 def propagated(layer: Layer) -> Array:

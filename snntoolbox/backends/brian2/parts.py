@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
@@ -27,6 +28,7 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
@@ -111,6 +113,13 @@ def _graded(part: GradedSpikes | ResidueSpikes) -> Code:
     return Code(fires=values_fired(part, "theta * weight"), reset="sent += fired * weight\n")
 
 
+def digits_counted(part: UnevenDigitWindow) -> str:
+    """How often its own step counts, by the end of the window in which it lies."""
+    ends = [end for end in part.ends if end <= part.last]
+    later = "".join(f" + int(own >= {end}) * {after - end}" for end, after in pairwise(ends))
+    return f"2.0 ** ({ends[0]}{later} - 1 - own)"
+
+
 PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Delta: lambda part: Code(),
     Exponential: _fading,
@@ -130,6 +139,7 @@ PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     DigitWindow: lambda part: Code(
         window=(part.first, part.last), weight=f"2.0 ** ({part.steps} - 1 - own % {part.steps})"
     ),
+    UnevenDigitWindow: lambda part: Code(window=(part.first, part.last), weight=digits_counted(part)),
     FirstSpikeWindow: lambda part: Code(window=(part.first, part.last), weight=f"{part.steps} - own % {part.steps}"),
     RecurringWindow: lambda part: Code(recurring=part),
     Clamped: lambda part: Code(clamped=part),

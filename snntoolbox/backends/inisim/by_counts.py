@@ -31,9 +31,10 @@ class ByCounts:
     def __init__(self, network: SpikingNetwork, device: torch.device, dtype: torch.dtype) -> None:
         assert network.schedule is not None
         self.network, self.device, self.dtype = network, device, dtype
-        self.window, self.total = network.schedule.window, network.schedule.total
+        self.longest, self.most = max(network.schedule.lengths), network.schedule.most
         neurons = {n: p.neuron for n, p in network.populations.items()}
         self.windows = {n: cell.window for n, cell in neurons.items() if isinstance(cell, IF) and cell.window}
+        self.totals = {n: cell.most for n, cell in neurons.items() if isinstance(cell, IF) and cell.window}
         self.last = max((last for _, last in self.windows.values()), default=1)
         self.wirings: dict[torch.dtype, Executor] = {}
         self.fast: dict[bool, FastPaths] = {}
@@ -53,8 +54,8 @@ class ByCounts:
         """The fast paths: 8-bit products on an integer grid, where counts fit into bytes."""
         if self.network.grid is None or self.device.type != "cpu":
             return None
-        if fused not in self.fast and self.total <= (largest := products_int8.largest()):
-            sent = dict.fromkeys(self.network.populations, Form(self.total, most=largest))
+        if fused not in self.fast and self.most <= (largest := products_int8.largest()):
+            sent = {name: Form(total, most=largest) for name, total in self.totals.items()}
             wiring = self.wiring(self.dtype)
             self.fast[fused] = FastPaths(self.network, wiring, "never", integers=True, fused=fused, sent=sent)
         return self.fast.get(fused)
@@ -68,7 +69,8 @@ class ByCounts:
         codings = self.network.encodings
         most = {n: 0.0 if isinstance(coding, ConstantCurrent) else steps for n, coding in codings.items()}
         bounding = Executor.double(absolute(self.network.wiring))
-        given = {n: np.full((1, *bounding.graph.shapes[n]), most.get(n, self.total)) for n in bounding.graph.inputs}
+        most |= {n: float(total) for n, total in self.totals.items()}
+        given = {n: np.full((1, *bounding.graph.shapes[n]), most[n]) for n in bounding.graph.inputs}
         with torch.inference_mode():
             tensors = {n: torch.from_numpy(a.astype(np.float64)) for n, a in given.items()}
             values = bounding.tensors(tensors, bounding.graph.nodes)
@@ -89,7 +91,7 @@ class ByCounts:
         key = name, dtype, fused
         if key not in self.makers:
             small = self.paths(fused) is not None
-            self.makers[key] = Counts(population, self.total, Target(self.device, dtype), small=small, fused=fused)
+            self.makers[key] = Counts(population, Target(self.device, dtype), small=small, fused=fused)
         return self.makers[key]
 
     def wide(self, name: str) -> bool:

@@ -172,7 +172,7 @@ class Simulation:
         kept = Kept(self.network, steps, samples, record, per_step=self.follows_outputs(record))
         fused = self.device.type == "cpu" and self.compiles(samples, 1)
         paths = way.paths(fused)
-        deep = way.window if kept.spikes or kept.potentials else 1
+        deep = way.longest if kept.spikes or kept.potentials else 1
         together, _ = self._fitting(self.plans[False], samples, deep, None)
         with plain_arithmetic():
             for low in range(0, max(samples, 1), together):

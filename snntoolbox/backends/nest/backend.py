@@ -78,6 +78,7 @@ class NestBackend:
         extra="nest",
         reasons={
             f.DIGITS: "none of NEST's neurons has weights and thresholds that change with the step, or a leak above 1",
+            f.UNEVEN_DIGITS: "none of NEST's neurons has weights and thresholds that change with the step",
             f.FIRST_SPIKES: "none of NEST's neurons has weights and thresholds that change with the step",
             f.SPIKE_VALUES: "spikes of NEST's neurons carry no value and no sign",
             f.SIGNED_SPIKES: "spikes of NEST's neurons carry no value and no sign",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from snntoolbox.backends.brian2.adapting import Adapting
-from snntoolbox.backends.brian2.parts import shifted, values_fired
+from snntoolbox.backends.brian2.parts import digits_counted, shifted, values_fired
 from snntoolbox.backends.pynn.engine import Engine, first_steps
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
@@ -32,6 +32,7 @@ from snntoolbox.ir.parts import (
     RefractoryPeriod,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
@@ -48,7 +49,7 @@ TICK = """
 awake = int(waiting <= 0)
 waiting = clip(waiting - 1, 0, inf)
 own = t_in_timesteps - first
-counts = 2.0 ** (digits - 1 - own % digits) * (lead - own % lead)
+counts = {counts}
 excited = excites * excited + (1 - excites) * g
 inhibited = inhibits * inhibited + (1 - inhibits) * h
 arrived = excited + inhibited
@@ -57,6 +58,7 @@ v = int(own >= clamped) * v + int(own < clamped) * restart
 g = 0
 h = 0
 """
+COUNTS = "2.0 ** (digits - 1 - own % digits) * (lead - own % lead)"
 OPEN = "awake > 0 and own >= opens and own < closes"
 THRESHOLD = f"v >= vth * counts and {OPEN}"
 
@@ -80,6 +82,10 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
     RefractoryPeriod: lambda part: {"pause": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
+    UnevenDigitWindow: lambda part: {
+        **{"opens": float(part.first), "closes": float(part.last)},
+        "counts": digits_counted(part),
+    },
     Clamped: lambda part: {"opens": float(part.steps), "clamped": float(part.steps), "restart": part.potential},
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
     RateThreshold: lambda part: {"adapts": part},
@@ -88,8 +94,8 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, Any]]] = {
 }
 """The parameters that stand for each part; thresholds are set cell by cell.
 
-As 'reset' the code of a reset, as 'fires' that of the value of a spike, where spikes have some, and as 'adapts' what
-thresholds follow.
+As 'reset' the code of a reset, as 'fires' that of the value of a spike, where spikes have some, as 'counts' how often a
+step counts where parameters do not say it, and as 'adapts' what thresholds follow.
 """
 
 
@@ -97,11 +103,13 @@ thresholds follow.
 class Code:
     """The code of cells: of a reset, and of the value of a spike (empty where it is 1), kept for so many steps more.
 
-    adapts: what their thresholds follow, in each of the samples that stand side by side.
+    counts: how often a step counts. adapts: what their thresholds follow, in each of the samples that stand side by
+    side.
     """
 
     reset: str
     fires: str = ""
+    counts: str = COUNTS
     kept: int = 0
     adapts: RateThreshold | None = None
     samples: int = 1
@@ -150,7 +158,7 @@ class Brian2Engine(Engine):
         of_parts["restart"] = np.tile(spread(of_parts.get("restart", 0.0), cells.shape), self.copies)
         delays = [c.delay for c in self.flat.connections if fires and c.source == cells.name]
         resets, kept = f"sent += fired * counts; {reset}; waiting = pause", max(delays, default=1) - 1
-        code = Code(resets, fires, kept, adapts, self.copies)
+        code = Code(resets, fires, of_parts.pop("counts", COUNTS), kept, adapts, self.copies)
         cell_type = self.pynn.cell_type(code)
         return cell_type(vth=cells.threshold, initial=initial, first=first, **of_parts)
 
@@ -201,7 +209,7 @@ def _group(brian2: Any) -> Any:
             self.initial_values: dict[str, Array] = {}
             for name, values in parameters.items():
                 setattr(self, name, values)
-            step = shifted(code.earlier) + TICK + code.fires
+            step = shifted(code.earlier) + TICK.format(counts=code.counts) + code.fires
             self.run_regularly(step, when="groups", clock=clock)
             self.add_attribute("adapting")
             self.adapting: Adapting | None = None

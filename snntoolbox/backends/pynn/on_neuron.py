@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from snntoolbox.backends.pynn.engine import Engine, first_steps
 from snntoolbox.backends.pynn.mechanism import MECHANISM, compiled_mechanism, pynn_compiles
+from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork
-from snntoolbox.ir.host import Timed
+from snntoolbox.ir.host import HostInput, Timed
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import Part
 from snntoolbox.ir.parts import (
@@ -28,13 +29,16 @@ from snntoolbox.ir.parts import (
     RefractoryPeriod,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.synapses import Exponential
 
 FIELDS = (
     *("vth", "vreset", "start", "bias", "timed", "until", "leak", "refractory", "mode", "first"),
-    *("opens", "closes", "digits", "lead", "excites", "inhibits"),
+    *("opens", "closes", "digits", "turns", "lead", "excites", "inhibits"),
 )
+MOST_WINDOWS = 1024
+"""Of several lengths: as many as the mechanism has room for."""
 USUAL = {"closes": 1e12, "digits": 1.0, "lead": 1.0}
 """What is not 0 unless it is set: no window, and steps that all count once, as numbers of one digit."""
 PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
@@ -50,6 +54,10 @@ PARTS: Mapping[type[Part], Callable[[Any], dict[str, float]]] = {
     RefractoryPeriod: lambda part: {"refractory": float(part.steps)},
     FiringWindow: lambda part: {"opens": float(part.first), "closes": float(part.last)},
     DigitWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "digits": float(part.steps)},
+    UnevenDigitWindow: lambda part: {
+        **{"opens": float(part.first), "closes": float(part.last)},
+        "turns": float(len(part.ends)),
+    },
     FirstSpikeWindow: lambda part: {"opens": float(part.first), "closes": float(part.last), "lead": float(part.steps)},
 }
 """The parameters of the mechanism that stand for each part; thresholds are set cell by cell."""
@@ -118,6 +126,14 @@ class NeuronEngine(Engine):
         """The current is a bias; what a population does after its last step is not looked at."""
         self.populations[cells.name].set(bias=current, **first_steps(timed))
 
+    def run(self, host: HostInput, first: int, watched: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The same once all cells have the ends of windows: the mechanism holds those of one network."""
+        for cells in self.flat.cells.values():
+            for part in cells.neuron.parts:
+                if isinstance(part, UnevenDigitWindow):
+                    _tell(part.ends)
+        return super().run(host, first, watched)
+
     def restart(self) -> None:
         """NEURON's own way: PyNN would first file everything that was recorded, a Python object per neuron."""
         self.sim.simulator.state.reset()
@@ -126,6 +142,18 @@ class NeuronEngine(Engine):
         """From the cells themselves: PyNN would make an object with units for each. NEURON empties them at a reset."""
         trains = [cell._cell.spike_times.as_numpy().copy() for cell in population.all_cells]
         return np.concatenate(trains), np.repeat(np.arange(len(trains)), [len(t) for t in trains])
+
+
+def _tell(ends: Sequence[int]) -> None:
+    """Tell the mechanism where windows end; BackendError where it has no room for so many."""
+    import neuron
+
+    if len(ends) > MOST_WINDOWS:
+        told = f"NEURON's cells know {MOST_WINDOWS} windows of several lengths, the network has {len(ends)}"
+        raise BackendError(told, hint="[conversion] bits = {} makes windows of one length")
+    place = getattr(neuron.h, f"ends_{MECHANISM}")
+    for k, end in enumerate(ends):
+        place[k] = float(end)
 
 
 def _cell_type(neuron: Any) -> Any:

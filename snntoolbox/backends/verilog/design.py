@@ -212,13 +212,14 @@ class Times(NamedTuple):
     """What steps are to the layers of a network.
 
     longest: what those count together in which one source sends. current: the first steps in which input currents are
-    there, 0 for all. window, digits, total: of the network's windows, 0 without any.
+    there, 0 for all. window, total: of the network's windows, 0 without any. digits: of each window, or of all where
+    these are alike; none where steps are no digits.
     """
 
     longest: int
     current: int
     window: int = 0
-    digits: int = 0
+    digits: tuple[int, ...] = ()
     total: int = 0
 
 
@@ -228,7 +229,7 @@ def _times(network: SpikingNetwork, choices: Choices) -> Times:
     current = limits.pop() or 0
     if schedule is None or schedule.steps is None:
         return Times(most, current)
-    digits = schedule.window if schedule.counting is Counting.DIGIT else 0
+    digits = schedule.lengths if schedule.counting is Counting.DIGIT else ()
     return Times(most, current, schedule.window, digits, schedule.total)
 
 

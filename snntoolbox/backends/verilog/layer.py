@@ -21,8 +21,9 @@ class Layer:
 
     threshold, start, bias: one whole number per neuron in that order. current_bits: width of its input current, 0
     without one. module: its name in Verilog. presented: the first steps in which alone its current is there, 0 for
-    all; `rest` is what it gets from then on. digits: steps are binary digits of numbers of so many, 0 where all count
-    once. total: what the sum of a read-out is divided by, 0 for the steps. table: what is read as the window opens;
+    all; `rest` is what it gets from then on. digits: steps are binary digits of numbers of so many, in each window
+    where these differ; none where all count once. total: what the sum of a read-out is divided by, 0 for the steps.
+    table: what is read as the window opens;
     None where nothing is, or where it opens with the first step: `start` says it then. product: how what has been
     summed becomes a potential then, of a layer with latched ports.
     """
@@ -39,7 +40,7 @@ class Layer:
     current_bits: int
     presented: int
     rest: Array
-    digits: int = 0
+    digits: tuple[int, ...] = ()
     total: int = 0
     table: TableMemory | None = None
     product: Product | None = None
@@ -113,9 +114,13 @@ class Layer:
         return {**own, **({"PRESENTED": str(self.presented)} if self.presented else {}), **self._digits()}
 
     def _digits(self) -> Parameters:
-        """The number of the first digit of a window, the last being 0, and its width."""
-        bits = unsigned_bits(self.digits - 1)
-        return {"DIGITS": "1", "PLACE": str(bits), "TOP": constant(self.digits - 1, bits)} if self.digits else {}
+        """The numbers of the first digits of the windows, the last digits being 0, and their width."""
+        if not self.digits:
+            return {}
+        bits = unsigned_bits(max(self.digits) - 1)
+        tops = ", ".join(constant(digits - 1, bits) for digits in reversed(self.digits))
+        turns = {"TURNS": str(len(self.digits))} if len(self.digits) > 1 else {}
+        return {"DIGITS": "1", "PLACE": str(bits), **turns, "TOPS": f"{{{tops}}}" if turns else tops}
 
     @property
     def _neuron(self) -> IF | None:

@@ -96,7 +96,8 @@ class LayerText:
         if layer.current_bits:
             lines.append(f"input current of {layer.current_bits} bits, bias included")
         if layer.digits:
-            lines.append(f"steps are the {layer.digits} binary digits of a number: weights and thresholds are shifted")
+            digits = ", ".join(map(str, layer.digits))
+            lines.append(f"steps are the {digits} binary digits of a number: weights and thresholds are shifted")
         if layer.product is not None:
             lines.append(f"before its window opens each sum is multiplied by a count of {layer.product.bits} bits")
         if layer.table is not None:

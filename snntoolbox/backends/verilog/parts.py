@@ -18,6 +18,7 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
+    UnevenDigitWindow,
 )
 from snntoolbox.ir.tabulating import Table
 
@@ -35,7 +36,7 @@ def _saturation(part: Saturation, bits: int) -> Parameters:
     return {"SATURATE": "1", "LOW": low, "HIGH": high}
 
 
-def _window(part: FiringWindow | DigitWindow, bits: int) -> Parameters:
+def _window(part: FiringWindow | DigitWindow | UnevenDigitWindow, bits: int) -> Parameters:
     """The digits of steps are the layer's, read-outs included."""
     return {"WINDOW": "1", "OPENS": str(part.first), "CLOSES": str(part.last)}
 
@@ -51,6 +52,7 @@ PARTS: Mapping[type[Part], Callable[[Any, int], Parameters]] = {
     Saturation: _saturation,
     FiringWindow: _window,
     DigitWindow: _window,
+    UnevenDigitWindow: _window,
     Table: lambda part, bits: {},
 }
 """For each part its parameters, for membranes of so many bits; thresholds are constants of a layer, tables memories."""

@@ -62,9 +62,10 @@ class CorrectPhased:
 
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
+            most = self.turns.most(population.name)
             counts = self.turns.levels * activations[population.activation].astype(np.float64) / population.scale
             free = isinstance(node, ReLU) and node.levels is None and node.of_input and node.name not in exact
-            shifts[population.name] = best_shifts(ready, counts, self.turns.levels, first) if free else np.zeros(1)
+            shifts[population.name] = best_shifts(ready, counts, most, first) if free else np.zeros(1)
             return shifts[population.name]
 
         QuantizedRun(self.turns(network), adjust, single=True).counts(some)

@@ -14,7 +14,9 @@ Where it has a table, it sends what that has at floor((S + V0 + T b) / theta), f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +50,13 @@ class FireInTurn:
     A population at depth d (the longest path to it from an input) fires in steps d w ... (d + 1) w - 1, behind all of
     its sources, so a run of a network of depth L takes (L + 1) w steps. `counting` says what
     a spike stands for; where that is its lead, inputs are presented in the first step, which counts w times.
+    `own` has the steps of the windows of populations that have others: see `firing_windows`.
     UnsupportedError lists what cannot wait.
     """
 
     window: int
     counting: Counting = Counting.ONE
+    own: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -64,16 +68,24 @@ class FireInTurn:
         """T, the largest number that the spikes of a window can say."""
         return self.counting.total(self.window)
 
+    def most(self, name: str) -> int:
+        """The same of the window that a population of this name has."""
+        return self.counting.total(self.own.get(name, self.window))
+
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network with its schedule; counts are divided by T. ConversionError for windows without a step."""
         if self.window < 1:
             raise ConversionError(f"a window of {self.window} steps is shorter than one step", hint="a longer duration")
         if offenders := not_plain(network):
             raise UnsupportedError(f"schedule = {self.name}", offenders, hint=hint_for(self.name))
-        windows = firing_windows(network, self.window)
+        if unknown := [name for name in self.own if name not in network.populations]:
+            raise ConversionError(f"there is no layer {', '.join(unknown)} that could have a window of its own")
+        windows = firing_windows(network, self.window, self.own)
+        ends = tuple(sorted({w.last for w in windows.values()}))
+        ends = () if all(w.last - w.first == self.window for w in windows.values()) else ends
         if offenders := _uncounted(network, windows):
             raise UnsupportedError(f"schedule = {self.name}", offenders, hint="a rectifier more before one of them")
-        populations = [self._population(p, windows[n]) for n, p in network.populations.items()]
+        populations = [self._population(p, windows[n], ends) for n, p in network.populations.items()]
         encodings = {name: self._presented(coding) for name, coding in network.encodings.items()}
         schedule = Schedule(
             self.name,
@@ -82,6 +94,7 @@ class FireInTurn:
             interval=interval(network, windows, membranes=1),
             interval_two=interval(network, windows, membranes=2),
             counting=self.counting,
+            ends=ends,
         )
         readouts = [replace(r, start=0) for r in network.readouts]
         grid = network.grid
@@ -106,26 +119,36 @@ class FireInTurn:
             return replace(coding, window=self.window, steps=self.window, lasting=not once)
         return presented_for(1 if once else self.window, coding)
 
-    def _population(self, population: Population, window: Window) -> Population:
-        neuron = population.neuron
+    def _population(self, population: Population, window: Window, ends: tuple[int, ...]) -> Population:
+        neuron, levels = population.neuron, self.most(population.name)
         assert isinstance(neuron, IF)
-        if neuron.table is not None and neuron.table.levels != self.levels:
-            told = f"its table is for windows of {neuron.table.levels} levels, not of {self.levels}"
+        if neuron.table is not None and neuron.table.levels != levels:
+            told = f"its table is for windows of {neuron.table.levels} levels, not of {levels}"
             raise ConversionError(told, layer=population.label, hint="convert the model anew for other windows")
         bias = 0.0 if population.bias is None else population.bias
         initial, threshold = neuron.initial + self.levels * np.asarray(bias), neuron.threshold
         if neuron.latched:  # T a times T b is T times T a b
             initial, threshold = self.levels * initial, self.levels * np.asarray(threshold, np.float64)
         reset = Reset.ZERO if self.counting is Counting.LEAD else neuron.reset
-        steps = (window.first, window.last)
-        waiting = replace(neuron, initial=initial, threshold=threshold, reset=reset)
-        return replace(population, neuron=replace(waiting, window=steps, counting=self.counting), bias=None)
+        waiting = replace(neuron, initial=initial, threshold=threshold, reset=reset, window=(window.first, window.last))
+        ends = ends if self.counting is Counting.DIGIT else ()
+        return replace(population, neuron=replace(waiting, counting=self.counting, ends=ends), bias=None)
 
 
-def firing_windows(network: SpikingNetwork, steps: int) -> dict[str, Window]:
-    """For each input the steps in which it is presented, for each population those in which it fires."""
+def firing_windows(
+    network: SpikingNetwork, steps: int, own: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Window]:
+    """For each input the steps in which it is presented, for each population those in which it fires.
+
+    A population has `own` steps, or else `steps`. The window of a depth is as long as the longest at that depth, and
+    the others fire in its last steps, so that a step of digits counts the same for all.
+    """
     depths = {n: network.depths[n] for n in (*network.encodings, *network.populations)}
-    return {name: Window(depth * steps, (depth + 1) * steps) for name, depth in depths.items()}
+    lengths = dict.fromkeys(depths.values(), 0)
+    for name, depth in depths.items():
+        lengths[depth] = max(lengths[depth], own.get(name, steps))
+    ends = dict(zip(sorted(lengths), accumulate(lengths[depth] for depth in sorted(lengths)), strict=True))
+    return {name: Window(ends[depth] - own.get(name, steps), ends[depth]) for name, depth in depths.items()}
 
 
 def _check_exact(network: SpikingNetwork) -> None:

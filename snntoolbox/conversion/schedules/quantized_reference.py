@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -37,14 +38,20 @@ TIE = 1e-9
 
 @checked
 def quantized_reference(
-    graph: Graph, scales: Mapping[str, Array], levels: int, x: Sequence[Array], start: float = 0.5
+    graph: Graph,
+    scales: Mapping[str, Array],
+    levels: int,
+    x: Sequence[Array],
+    start: float = 0.5,
+    own: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Array]:
     """Every node's value for a batch `x` (one array per input) in the quantised network, in float64.
 
     A rectifier of input z with scale s has the value s / T * clip(floor(T z / s + V0), 0, T) for T `levels` and a start
     potential of V0 thresholds (1/2 where it was trained with levels). This is written without any spiking network; slow
     and obvious. The read-outs of a phased network of T steps, or of a radix one of B steps with T = 2^B - 1, are the
-    values of ``graph.outputs`` (but for their correction), its counts those of the rectifiers times T / s.
+    values of ``graph.outputs`` (but for their correction), its counts those of the rectifiers times T / s. Rectifiers
+    that are named in `own` have so many levels.
     """
     values: dict[str, Array] = dict(zip(graph.inputs, (np.asarray(a, np.float64) for a in x), strict=True))
     for name, node in graph.nodes.items():
@@ -57,15 +64,18 @@ def quantized_reference(
             units = table.input_scale(inputs[0].ndim - 1) / levels
             values[name] = scale / levels * table.read(np.floor(inputs[0] / units + 0.5))
         elif isinstance(node, ReLU):
-            step = np.asarray(scales[name], np.float64) / levels
-            values[name] = step * np.clip(np.floor(inputs[0] / step + (0.5 if node.levels else start)), 0, levels)
+            most = own.get(name, levels)
+            step = np.asarray(scales[name], np.float64) / most
+            values[name] = step * np.clip(np.floor(inputs[0] / step + (0.5 if node.levels else start)), 0, most)
         else:
             values[name] = node.apply(*inputs)
     return values
 
 
 @checked
-def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> Graph:
+def quantized_graph(
+    graph: Graph, scales: Mapping[str, Array], levels: int, own: Mapping[str, int] = MappingProxyType({})
+) -> Graph:
     """The same as a graph, for start potentials of half a threshold: one pass instead of a simulation.
 
     Smooth functions are rounded to levels, but what they read is not: a table may be one level off.
@@ -73,18 +83,22 @@ def quantized_graph(graph: Graph, scales: Mapping[str, Array], levels: int) -> G
     rectifiers = [n for n in graph.nodes.values() if isinstance(n, ReLU)]
     if lacking := [n.label for n in rectifiers if n.name not in scales]:
         raise DataError(f"there is no scale for {', '.join(lacking)}", hint="give one for every rectifier, by its name")
-    return graph.edited([replace(n, max_value=np.asarray(scales[n.name]), levels=levels) for n in rectifiers])
+    bounds = {n.name: np.asarray(scales[n.name]) for n in rectifiers}
+    return graph.edited([replace(n, max_value=bounds[n.name], levels=own.get(n.name, levels)) for n in rectifiers])
 
 
-def quantized_counts(network: SpikingNetwork, x: Sequence[Array], levels: int) -> dict[str, Array]:
+def quantized_counts(
+    network: SpikingNetwork, x: Sequence[Array], levels: int, own: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Array]:
     """The counts of every population (batch, *shape) of a rate-coded network in one pass, each rectifier at once.
 
     With S the sum of its input over T `levels` steps, bias included, clip(floor((S + V0) / theta), 0, T), or what its
     table has at that floor. Where counts are multiplied S is the product of both sums over T. Exact on an integer grid.
     Inputs are constant currents, or spikes by whose time they say their values; neurons are plain integrate-and-fire
-    neurons.
+    neurons. Populations that are named in `own` are cut off at that in the place of T.
     """
-    return {n: _count(network.populations[n], sums, levels) for n, sums in _sums(network, x, levels, {}).items()}
+    most = {name: own.get(name, levels) for name in network.populations}
+    return {n: _count(network.populations[n], s, most[n]) for n, s in _sums(network, x, levels, most, {}).items()}
 
 
 def _count(population: Population, sums: Array, levels: int) -> Array:
@@ -94,7 +108,9 @@ def _count(population: Population, sums: Array, levels: int) -> Array:
     return np.asarray(np.clip(whole, 0, levels))
 
 
-def _sums(network: SpikingNetwork, x: Sequence[Array], levels: int, counts: Mapping[str, Array]) -> dict[str, Array]:
+def _sums(
+    network: SpikingNetwork, x: Sequence[Array], levels: int, most: Mapping[str, int], counts: Mapping[str, Array]
+) -> dict[str, Array]:
     """(S + V0) / theta of every population; those in front of it have these `counts`, else those that follow."""
     constant = constant_currents(network, *x)
     given = dict(zip(network.encodings, x, strict=True))
@@ -112,7 +128,8 @@ def _sums(network: SpikingNetwork, x: Sequence[Array], levels: int, counts: Mapp
                 total, initial = total * values[population.latched], levels * np.asarray(initial)
                 threshold = levels * np.asarray(threshold)
             sums[name] = (total + initial) / threshold
-            values[name] = counts[name].astype(np.float64) if name in counts else _count(population, sums[name], levels)
+            made = counts[name].astype(np.float64) if name in counts else _count(population, sums[name], most[name])
+            values[name] = made
         elif name in network.encodings:
             values[name] = _counted(network.encodings[name], levels, given[name])
         else:
@@ -160,10 +177,9 @@ def check_quantized(
     with backend.build(network, dtype="float64", engine="dense") as executable:
         result = executable.run(*sample, steps=schedule.steps, record=Record(outputs_per_step=False))
     exact = network.grid is not None
-    sums = _sums(before, sample, schedule.total, result.counts)
-    unequal = sum(
-        _unequal(before.populations[n], result.counts[n], sums[n], schedule.total, exact=exact) for n in sums
-    )
+    most = {n: p.neuron.most for n, p in network.populations.items() if isinstance(p.neuron, IF)}
+    sums = _sums(before, sample, schedule.total, most, result.counts)
+    unequal = sum(_unequal(before.populations[n], result.counts[n], sums[n], most[n], exact=exact) for n in sums)
     share = unequal / max(network.neurons, 1)
     if share > (0 if network.grid else MOST_UNEQUAL):
         raise GraphError(

@@ -56,7 +56,7 @@ def _growth(network: SpikingNetwork) -> Iterable[Array]:
     spikes = [np.full((1, *bounding.shapes[i]), value) for i, value in sent.items()]
     values: Mapping[str, Array] = bounding.values(*spikes, keep=_ends(network))
     targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
-    total = 1 if network.schedule is None else network.schedule.total
+    total = 1 if network.schedule is None else network.schedule.most
     for target in targets:
         latched = target.latched if isinstance(target, Population) else None
         times = 1.0 if latched is None else np.maximum(total * values[latched][0], 1.0)

@@ -8,7 +8,7 @@ factors and the thresholds are folded into the weights, so every target sees thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -56,7 +56,9 @@ class Convert:
 
     A step takes `per_step` of an activation as its current, so that one spike per step stands for scale / per_step;
     what a spike does is the same, whatever that share. `gate` is the estimate of rates that opens gates of max pooling.
-    `levels` is the most that a window tells, which tables of smooth functions are made for.
+    `levels` is the most that a window tells, which tables of smooth functions are made for. A rectifier that has `own`
+    levels is chosen a scale for these: as every spike counts the same part of its population's scale, 1 / `levels`,
+    that is as much smaller or larger as it has more or fewer.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
@@ -65,11 +67,14 @@ class Convert:
     per_step: float = 1.0
     gate: Estimate = Estimate.AVERAGE
     levels: int | None = None
+    own: Mapping[str, int] = field(default_factory=dict)
 
     def __call__(self, graph: Graph, scales: Scales) -> SpikingNetwork:
         """The network; UnsupportedError lists every node that has no spiking form."""
         _check_convertible(graph)
-        wiring = _Wiring(graph, scales, self.encoding, self.neuron.largest_rate, self.per_step, self.levels)
+        shares = {n: most / self.levels for n, most in self.own.items()} if self.levels is not None else {}
+        rates = {n: self.neuron.largest_rate * shares.get(n, 1.0) for n in scales}
+        wiring = _Wiring(graph, scales, self.encoding, rates, self.per_step, self.levels, shares)
         folded, biases = wiring.folded()
         currents = dict(zip(wiring.currents, folded.outputs, strict=True))
         populations = []
@@ -158,13 +163,14 @@ class _Wiring:
         graph: Graph,
         scales: Scales,
         encoding: Encoding,
-        largest_rate: float,
+        largest_rates: Mapping[str, float],
         per_step: float,
         levels: int | None,
+        shares: Mapping[str, float],
     ) -> None:
-        self.graph, self.levels = graph, levels
+        self.graph, self.levels, self._shares = graph, levels, shares
         self.tables: dict[str, Table] = {}
-        self._largest_rate = largest_rate
+        self._largest_rates = largest_rates
         self.nodes: dict[str, Node] = {}
         self.currents: dict[str, str] = {}
         self.scales: dict[str, Array] = {}
@@ -198,8 +204,8 @@ class _Wiring:
             self.nodes[name] = node.with_inputs(*(self._read(f"{name}<{k}", i) for k, i in enumerate(node.inputs)))
 
     def _scale(self, name: str) -> Array:
-        node, scale = self.graph.nodes[name], np.asarray(self._given[name], np.float64)
-        scale = node.bounded(scale, self._largest_rate) if isinstance(node, ReLU) else scale
+        node, scale = self.graph.nodes[name], np.asarray(self._given[name], np.float64) / self._shares.get(name, 1.0)
+        scale = node.bounded(scale, self._largest_rates[name]) if isinstance(node, ReLU) else scale
         if np.any(scale <= 0) or not np.all(np.isfinite(scale)):
             raise ConversionError("its scale is not positive and finite", layer=self.graph.nodes[name].label)
         return scale
@@ -208,7 +214,8 @@ class _Wiring:
         if self.levels is None:
             hint = "tables are made for the steps of a window: T = 6, [simulation] duration = 6, for instance"
             raise ConversionError("a smooth function needs a table of levels", layer=node.label, hint=hint)
-        return tabulated(node, self.scales[node.name], self.levels, largest_sum(node, self.scales, self.graph))
+        tops = {n: scale * self._shares.get(n, 1.0) for n, scale in self.scales.items()}
+        return tabulated(node, self.scales[node.name], self.levels, largest_sum(node, tops, self.graph))
 
     def _gate_scale(self, pool: MaxPool) -> Array:
         """The scale of the gated population, which must be the same all over each window."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,8 @@ class MMSEThresholds:
     with the least error of the products, so an error counts v times: rows that are almost empty have the largest
     factors, and these matter least.
 
+    Rectifiers named in `own` have so many steps in the place of T.
+
     With `alike` no few samples decide for all, however large their activations are (`SampleWeights`); the values of a
     layer that is only read through max pooling are the maxima, and rectifiers that compare get its scale, see
     `Comparisons`.
@@ -60,6 +62,7 @@ class MMSEThresholds:
     per_channel: bool = True
     batch_size: int = 100
     alike: bool = False
+    own: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 <= self.initial <= 1:
@@ -80,9 +83,10 @@ class MMSEThresholds:
         histograms = activation_histograms(graph, x, self.batch_size, progress, self.alike, places)
 
         def choice(name: str) -> Choice:
+            one = replace(self, steps=self.own[name]) if name in self.own else self
             if name not in inverse:
-                return self.choose
-            return partial(self.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
+                return one.choose
+            return partial(one.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
 
         chosen = chosen_scales(graph, histograms, choice, self.per_channel)
         return comparisons.tied(graph, chosen) if comparisons else chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from snntoolbox.conversion.thresholds.balance import BalancedThresholds
 from snntoolbox.conversion.thresholds.mmse import MMSEThresholds
@@ -23,7 +23,8 @@ class RuleSettings:
     """What a rule may depend on; `steps` None is a duration that nobody said, `initial` is in thresholds.
 
     `refractory` is the number of steps without a spike after each; `percentile_fall` makes deeper layers' percentile
-    lower. `alike`: rules of least error are not to be decided by few large samples.
+    lower. `alike`: rules of least error are not to be decided by few large samples. `own` are the steps of rectifiers
+    that have others.
     """
 
     steps: int | None
@@ -34,6 +35,7 @@ class RuleSettings:
     per_channel: bool = True
     batch_size: int = 100
     alike: bool = False
+    own: Mapping[str, int] = field(default_factory=dict)
 
 
 def _mmse(s: RuleSettings) -> ThresholdRule:
@@ -41,7 +43,7 @@ def _mmse(s: RuleSettings) -> ThresholdRule:
         hint = "give the duration, or threshold_rule = ltb"
         raise ConversionError("threshold_rule = mmse needs the number of steps", hint=hint)
     start = min(max(s.initial, 0.0), 1.0)
-    return MMSEThresholds(s.steps, start, s.refractory, s.per_channel, s.batch_size, s.alike)
+    return MMSEThresholds(s.steps, start, s.refractory, s.per_channel, s.batch_size, s.alike, s.own)
 
 
 RULES: Mapping[str, Callable[[RuleSettings], ThresholdRule]] = {

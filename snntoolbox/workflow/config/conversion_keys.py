@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from snntoolbox.ir.counting import MOST_BITS
-from snntoolbox.workflow.config.key import above, at_least, between, exactly, key
+from snntoolbox.workflow.config.key import Rule, above, at_least, between, exactly, key
 from snntoolbox.workflow.config.special_parts import offline, special_parts
 
 ScheduleName = Literal["rate", "phased", "radix", "first-spike", "recurrent", "differential"]
@@ -56,6 +56,11 @@ def bits_sent(settings: Any) -> int:
     Sums of more would not be exact, and float32 holds no more of an activation than some.
     """
     return min(int(settings.conversion.num_bits), MOST_BITS)
+
+
+def _are_digits(numbers: Mapping[str, object]) -> bool:
+    whole = [n for n in numbers.values() if isinstance(n, int) and not isinstance(n, bool)]
+    return len(whole) == len(numbers) and all(1 <= n <= MOST_BITS for n in whole)
 
 
 def _no_bits(settings: Any) -> str:
@@ -223,6 +228,15 @@ class Conversion:
         "phased, with one population for all steps of a sequence; "
         "differential, where something changes, by signed spikes of several sizes.",
         recipe="schedule",
+    )
+    bits: Mapping[str, object] = key(
+        {},
+        "Binary digits, a step each, of layers of a radix network that have another number of them than duration has "
+        "steps: {'conv1': 6, 'block2*': 5}, by names of layers as a report has them or as the model has them, by their "
+        "places in a report from 0 on, or by patterns of names; the last that fits counts.",
+        rule=Rule(f"whole numbers from 1 to {MOST_BITS} by names of layers", lambda value: _are_digits(value)),
+        recipe="bits",
+        value=lambda settings: tuple(settings.conversion.bits.items()),
     )
     layer_correction: Literal[
         "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"

@@ -86,6 +86,7 @@ def rate_note(network: SpikingNetwork) -> str:
         return ""
     steps = network.schedule.window
     window = f"step of its window of {steps} steps" if steps > 1 else "sample"
+    window = "step of its window" if network.schedule.ends else window
     return f"rate: spikes per neuron and {window} ({network.schedule.name}), whatever a spike counts"
 
 

@@ -32,7 +32,8 @@ module snn_neurons #(
     parameter PRESENTED = 0,
     parameter DIGITS = 0,
     parameter PLACE = 1,
-    parameter [PLACE-1:0] TOP = 0,
+    parameter TURNS = 1,
+    parameter [TURNS*PLACE-1:0] TOPS = 0,
     parameter RESET_ZERO = 0,
     parameter SATURATE = 0,
     parameter signed [BITS-1:0] LOW = 0,
@@ -113,7 +114,7 @@ module snn_neurons #(
     wire fires, given;
     snn_steps #(
         .STEPS(STEPS), .WINDOW(WINDOW), .OPENS(OPENS), .CLOSES(CLOSES), .PRESENTED(PRESENTED),
-        .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
+        .DIGITS(DIGITS), .PLACE(PLACE), .TURNS(TURNS), .TOPS(TOPS)
     ) times (
         .clk(clk), .rst(rst), .step(step), .at_last(at_last),
         .digit(digit), .scanned(scanned), .ahead(ahead), .opens(opens), .fires(fires), .given(given)

@@ -1,6 +1,6 @@
 // The time of a layer. WINDOW: it may fire in the steps from OPENS to before CLOSES, counted from 0. PRESENTED: its
-// current is `given` in so many first steps alone (0: in all). DIGITS: steps are binary digits, from TOP down
-// to 0, the number by which what happens in them is shifted.
+// current is `given` in so many first steps alone (0: in all). DIGITS: steps are binary digits, from TOPS down
+// to 0, the number by which what happens in them is shifted; in TURNS windows one behind the other, each from its own.
 // `digit`, `opens` and `ahead` (the window opens behind this step) belong to the spikes that arrive, `scanned`, `fires`
 // and `given` to the step that has just ended.
 module snn_steps #(
@@ -11,7 +11,8 @@ module snn_steps #(
     parameter PRESENTED = 0,
     parameter DIGITS = 0,
     parameter PLACE = 1,
-    parameter [PLACE-1:0] TOP = 0
+    parameter TURNS = 1,
+    parameter [TURNS*PLACE-1:0] TOPS = 0
 ) (
     // Where steps are all alike nothing is counted.
     /* verilator lint_off UNUSEDSIGNAL */
@@ -63,16 +64,27 @@ module snn_steps #(
         end
         if (DIGITS != 0) begin : shifted
             reg [PLACE-1:0] arriving, ended;
+            wire over = at_last | (arriving == {PLACE{1'b0}});
+            wire [PLACE-1:0] top;
             always @(posedge clk) begin
-                if (rst) arriving <= TOP;
-                else if (step) arriving <= (at_last | (arriving == {PLACE{1'b0}})) ? TOP : arriving - 1'b1;
+                if (rst) arriving <= TOPS[PLACE-1:0];
+                else if (step) arriving <= over ? top : arriving - 1'b1;
                 if (step) ended <= arriving;
+            end
+            if (TURNS != 1) begin : several
+                reg [TURNS*PLACE-1:0] coming;
+                always @(posedge clk)
+                    if (rst) coming <= TOPS;
+                    else if (step & over) coming <= at_last ? TOPS : coming >> PLACE;
+                assign top = at_last ? TOPS[PLACE-1:0] : coming[2*PLACE-1:PLACE];
+            end else begin : alike
+                assign top = TOPS[PLACE-1:0];
             end
             assign digit = arriving;
             assign scanned = ended;
         end else begin : once
-            assign digit = TOP;
-            assign scanned = TOP;
+            assign digit = TOPS[PLACE-1:0];
+            assign scanned = TOPS[PLACE-1:0];
         end
     endgenerate
 endmodule

@@ -13,7 +13,8 @@ module snn_sums #(
     parameter PRESENTED = 0,
     parameter DIGITS = 0,
     parameter PLACE = 1,
-    parameter [PLACE-1:0] TOP = 0,
+    parameter TURNS = 1,
+    parameter [TURNS*PLACE-1:0] TOPS = 0,
     parameter INDEX = 4
 ) (
     input  wire                  clk,
@@ -67,7 +68,7 @@ module snn_sums #(
     // A read-out does not fire.
     /* verilator lint_off PINCONNECTEMPTY */
     snn_steps #(
-        .STEPS(STEPS), .PRESENTED(PRESENTED), .DIGITS(DIGITS), .PLACE(PLACE), .TOP(TOP)
+        .STEPS(STEPS), .PRESENTED(PRESENTED), .DIGITS(DIGITS), .PLACE(PLACE), .TURNS(TURNS), .TOPS(TOPS)
     ) times (
         .clk(clk), .rst(rst), .step(step), .at_last(at_last),
         .digit(digit), .scanned(scanned), .ahead(), .opens(), .fires(), .given(given)
