@@ -33,8 +33,9 @@ def own_windows(lowered: Graph, bits: Iterable[tuple[str, int]]) -> dict[str, in
     """The steps of the windows of rectifiers, by name, of which `bits` say something.
 
     A layer is meant by the name that a report has of it, by its place there, counted from 0, by that in the user's
-    model, or by a pattern of a name (`*`, `?`, `[...]`). Rectifiers whose values a max pool compares send them in the same digits: they and those that compare
-    have the most that is said of any of them. ConversionError for names of nothing, and for tables.
+    model, or by a pattern of a name (`*`, `?`, `[...]`). Rectifiers whose values a max pool compares send them in the
+    same digits: they and those that compare have the most that is said of any of them. ConversionError for names of
+    nothing, and for tables.
     """
     comparisons = Comparisons.of(lowered)
     known = {n.name: n for n in lowered.nodes.values() if isinstance(n, ReLU)}
