@@ -48,10 +48,11 @@ FIELDS = {
     "bias_relaxation": [{"bias_relaxation": True}],
     "layer_correction": [{"layer_correction": "steps"}],
     "clamps": [{"clamps": (("0", 2),)}],
+    "bits": [{"bits": {"*": T - 1}, "schedule": "radix"}],
     "schedule": [{"schedule": name} for name in ("phased", "radix", "first-spike", "differential")],
 }
 NEURON = {
-    **dict.fromkeys(("threshold", "window", "counting"), ()),  # no choices of a recipe
+    **dict.fromkeys(("threshold", "window", "counting", "ends"), ()),  # no choices of a recipe
     "reset": [neuron(reset=kind) for kind in ("zero", "modulo")],
     "reset_potential": [neuron(reset="zero", reset_potential=-1.0)],
     "initial": [neuron(initial=0.25)],

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.conversion.changes import Changes, changed, parted
+from snntoolbox.conversion.own_windows import as_pairs
 from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
 from snntoolbox.conversion.schedules.schedule import Schedule
@@ -29,8 +32,13 @@ Values = Mapping[str, Changes]
 """The values of an axis, by name."""
 
 
-def _coding(schedule: str, levels: tuple[float, ...] = (1.0,), negative: Negative = Negative.NEVER) -> Changes:
-    return {"schedule": schedule, "neuron.levels": levels, "neuron.negative": negative}
+def _coding(
+    schedule: str,
+    levels: tuple[float, ...] = (1.0,),
+    negative: Negative = Negative.NEVER,
+    bits: Mapping[str, int] = MappingProxyType({}),
+) -> Changes:
+    return {"schedule": schedule, "neuron.levels": levels, "neuron.negative": negative, "bits": dict(bits)}
 
 
 _GRADED: Mapping[str, tuple[tuple[float, ...], Negative]] = {
@@ -40,8 +48,15 @@ _GRADED: Mapping[str, tuple[tuple[float, ...], Negative]] = {
 """Neurons other than plain ones, for rates: levels and signs."""
 
 
+_FINER = (6, 8)
+"""Digits of the layer behind the input that are tried in radix networks: what it rounds goes through all others."""
+
+
 def codings() -> dict[str, Changes]:
-    """Plain neurons with each schedule, and graded ones at a rate; those with fewer kinds of spikes come first."""
+    """Plain neurons with each schedule, and graded ones at a rate; those with fewer kinds of spikes come first.
+
+    Radix networks with more digits in their first layer come last.
+    """
     plain = {"plain" if s.name == Rate.name else s.name: (s, (1.0,), Negative.NEVER) for s in SCHEDULES.values()}
     graded = {name: (SCHEDULES[Rate.name], levels, negative) for name, (levels, negative) in _GRADED.items()}
     every = {**plain, **graded}
@@ -50,7 +65,8 @@ def codings() -> dict[str, Changes]:
         schedule, levels, negative = every[name]
         return max(len(levels), len(schedule.levels)), negative is not Negative.NEVER
 
-    return {name: _coding(every[name][0].name, *every[name][1:]) for name in sorted(every, key=kinds)}
+    found = {name: _coding(every[name][0].name, *every[name][1:]) for name in sorted(every, key=kinds)}
+    return found | {f"{Radix.name}+{n}": _coding(Radix.name, bits={"0": n}) for n in _FINER}
 
 
 def axes() -> dict[str, dict[str, Changes]]:
@@ -279,7 +295,8 @@ class Space:
 
 def _own_values(base: Recipe, every: Mapping[str, Values]) -> dict[str, tuple[str, Changes]]:
     """For each axis the name of the recipe's own value, and the value; `every` are the values that there are."""
-    coding = _coding(base.schedule, tuple(base.neuron.levels), Negative(base.neuron.negative))
+    bits = dict(as_pairs(base.bits))
+    coding = _coding(base.schedule, tuple(base.neuron.levels), Negative(base.neuron.negative), bits)
     known = [name for name, changes in every["coding"].items() if changes == coding]
     potential = float(np.mean(base.neuron.initial))
     rule, correction = base.threshold_rule, str(base.layer_correction)

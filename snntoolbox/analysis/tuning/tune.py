@@ -16,6 +16,7 @@ from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.changes import changed
 from snntoolbox.conversion.lower import lower, without_windows
+from snntoolbox.conversion.own_windows import as_pairs, own_windows
 from snntoolbox.conversion.recipe import GATES, POOLS, Recipe
 from snntoolbox.conversion.smallest_network import smallest_network
 from snntoolbox.errors import ConversionError, DataError, SNNToolboxError, UnsupportedError
@@ -178,6 +179,7 @@ def _left_out(graph: Graph, base: Recipe, simulator: str) -> dict[tuple[str, str
             left_out["coding", name] = ", ".join(dict.fromkeys(o.reason for o in offenders))
             continue
         try:
+            own_windows(lowered, as_pairs(changes["bits"]))
             network = smallest_network(changed(base, changes))
             backend.capabilities.check(backend.name, legalized(network, backend, ()))
         except SNNToolboxError as error:

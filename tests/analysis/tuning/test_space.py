@@ -49,6 +49,7 @@ BASES = {
         neuron=IF(), threshold_rule="percentile", per_channel=False, layer_correction="none", readout_correction=0
     ),
     "phased": Recipe(schedule="phased"),
+    "digits of its own": Recipe(schedule="radix", bits={"conv*": 5}),
     "differential": Recipe(schedule="differential"),
     "signed": Recipe(neuron=IF(initial=0.5, negative=Negative.MEMORY)),
     "own values": Recipe(
@@ -104,7 +105,7 @@ def test_trials_choose_corrections_where_layers_fire_in_turn_alone(base):
     in_turn = {name for name, schedule in SCHEDULES.items() if schedule.in_turn}
     for candidate in candidates(base):
         chosen = candidate.chosen
-        assert (chosen["correction"] == "auto") == (chosen["coding"] in in_turn), str(candidate)
+        assert (chosen["correction"] == "auto") == (chosen["coding"].partition("+")[0] in in_turn), str(candidate)
 
 
 def test_a_coding_of_its_own_has_what_its_schedule_fixes():
@@ -116,7 +117,7 @@ def test_a_coding_of_its_own_has_what_its_schedule_fixes():
 
 def test_what_a_recipe_cannot_be_is_no_candidate():
     codings = {c.chosen["coding"] for c in candidates("on the grid")}
-    assert codings == {"plain", "phased", "radix", "first-spike", "signed"}
+    assert codings == {"plain", "phased", "radix", "radix+6", "radix+8", "first-spike", "signed"}
 
 
 def test_values_left_out_are_not_tried():
