@@ -163,6 +163,10 @@ def timing(network: Any) -> str:
     from snntoolbox.ir.timing import timing
 
     found, window = timing(network, None), network.schedule.window
+    if network.schedule.ends:
+        one, two = (round(1 / found["throughput"][n]) for n in ("one_membrane", "two_membranes"))
+        every = f"a sample every {one} steps (two membranes: {two})"
+        return f"latency {found['latency_steps']} steps in windows of several lengths, {every}"
     one, two = (round(1 / found["throughput"][n] / window) for n in ("one_membrane", "two_membranes"))
     latency = found["latency_steps"] // window
     return f"latency (L + 1) T = {latency} T, a sample every {one} T steps (two membranes: {two} T)"
