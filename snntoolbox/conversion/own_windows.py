@@ -43,7 +43,8 @@ def own_windows(lowered: Graph, bits: Iterable[tuple[str, int]]) -> dict[str, in
     found: dict[str, int] = {}
     unknown = []
     for pattern, number in bits:
-        name = [*known][int(pattern)] if pattern.isdecimal() and int(pattern) < len(known) else pattern
+        place = pattern not in known and pattern.isdecimal() and int(pattern) < len(known)  # names may be numbers
+        name = [*known][int(pattern)] if place else pattern
         meant = [name] if name in known else [n for n in free if _fits(known[n], pattern)]
         found |= dict.fromkeys(meant, number)
         unknown += [] if meant else [pattern]

@@ -67,6 +67,18 @@ def test_names_and_patterns(bits, meant):
     assert own_windows(lowered, as_pairs(found)) == found
 
 
+def test_a_name_that_is_a_number_is_a_name():
+    """Modules of PyTorch's Sequential are called so; what was found once is found again."""
+    nodes = [
+        Input(name="x", shape=(2,)), ReLU(name="1", inputs=("x",)), ReLU(name="3", inputs=("1",)),
+        ReLU(name="5", inputs=("3",)),
+    ]  # fmt: skip
+    lowered = Graph(nodes, ["5"])
+    found = own_windows(lowered, as_pairs({"0": 6}))
+    assert found == {"1": 6} == own_windows(lowered, as_pairs(found))
+    assert own_windows(lowered, as_pairs({"2": 4, "3": 5})) == {"5": 4, "3": 5}
+
+
 REFUSED = {
     "unknown": ({"schedule": "radix", "bits": {"z*": 4}}, r"bits are set for z\*(.|\n)*a \(first\), b, c, d"),
     "no number": ({"schedule": "radix", "bits": {"a": 0, "b": 2.5}}, "bits of 'a': 0, 'b': 2.5 are no numbers"),
