@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
 from snntoolbox.conversion.misfits import Chosen, remedy
 from snntoolbox.conversion.misfits import misfits as misfits_of
 from snntoolbox.conversion.own_windows import Pairs, as_pairs
-from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.schedules.rate import Rate
-from snntoolbox.conversion.schedules.registry import SCHEDULES
+from snntoolbox.conversion.schedules.registry import SCHEDULES, scheduled
 from snntoolbox.conversion.schedules.schedule import Schedule
 from snntoolbox.conversion.spiking.grid_bounds import LARGEST_THRESHOLD
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS, RULES, USUAL, rule_name
@@ -134,8 +133,7 @@ class Recipe:
     @property
     def chosen_schedule(self) -> Schedule:
         """The schedule that `schedule` names; with the windows of single layers, where they have some."""
-        schedule = SCHEDULES[self.schedule]
-        return replace(schedule, own=as_pairs(self.bits)) if self.bits and isinstance(schedule, Radix) else schedule
+        return scheduled(self.schedule, as_pairs(self.bits))
 
     @property
     def sets_percentile(self) -> bool:
