@@ -19,7 +19,8 @@ from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.part import role_of
-from snntoolbox.ir.parts import DigitWindow, FiringWindow, FirstSpikeWindow, UnevenDigitWindow
+from snntoolbox.ir.parts import DigitWindow, FiringWindow, FirstSpikeWindow
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 T = TypeVar("T")
 

@@ -32,11 +32,11 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 Make = Callable[[Any, Target, Tensor], Any]
 """The code of a part for neurons whose potentials are of this shape and type.

@@ -23,6 +23,7 @@ from snntoolbox.ir.part import Part
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 __all__ = [
     "FEATURES",
@@ -89,7 +90,7 @@ SPIKE_VALUES, SIGNED_SPIKES = parts.GradedSpikes.features
 (REFRACTORY,) = parts.RefractoryPeriod.features
 (WINDOWS,) = parts.FiringWindow.features
 (DIGITS,) = parts.DigitWindow.features
-(UNEVEN_DIGITS,) = parts.UnevenDigitWindow.features
+(UNEVEN_DIGITS,) = UnevenDigitWindow.features
 (FIRST_SPIKES,) = parts.FirstSpikeWindow.features
 LINEAR_MAPS = Feature("linear maps, whatever the layer", by_form=True)
 BRANCHES = Feature("residual and concat", by_form=True)

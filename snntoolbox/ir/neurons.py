@@ -36,12 +36,12 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.schedule import Schedule
 from snntoolbox.ir.synapses import Exponential
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 
 class Reset(StrEnum):

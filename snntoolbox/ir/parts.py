@@ -10,7 +10,7 @@ import numpy as np
 
 from snntoolbox.ir.adaptive import RateThreshold, SubtractSent, ThresholdSpikes
 from snntoolbox.ir.clamping import Clamped
-from snntoolbox.ir.counting import MOST_BITS, Counting, unfit_ends
+from snntoolbox.ir.counting import MOST_BITS, Counting
 from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.float32 import RANGE, held
 from snntoolbox.ir.latching import Latched
@@ -31,6 +31,7 @@ from snntoolbox.ir.part import (
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 from snntoolbox.ir.ways_out import RATE, plain_spikes, reset_to_zero, subtraction
 
 ABSENT = "no such rule in its neurons"
@@ -360,40 +361,6 @@ class DigitWindow(Window):
 
 
 @dataclass(frozen=True, eq=False)
-class UnevenDigitWindow(Window):
-    """The same in a network whose windows differ in length: `ends` are the steps behind each of them.
-
-    Step t counts 2^(e - 1 - t) times, e being the first end above t. z[t] = 0 outside the steps first <= t < last: all
-    of one of the windows, or its last ones. So a sum S that is there leaves as the last - first digits of
-    floor(S / theta), all ones where they do not hold it.
-    """
-
-    features = (
-        Feature(
-            "radix windows of several lengths",
-            "steps that are binary digits, of other numbers in other layers",
-            avoided_by=f"{RATE} and bits = {{}}",
-            why_not="its weights and thresholds are the same in every step",
-        ),
-    )
-
-    ends: tuple[int, ...]
-
-    def weight(self, step: int) -> float:
-        """The value of the step's digit."""
-        return Counting.DIGIT.weight(step, self.steps, self.ends)
-
-    def misfits(self) -> Iterator[str]:
-        """What is no window of digits."""
-        if wrong := unfit_ends(self.ends, Counting.DIGIT):
-            yield wrong
-        elif self.last not in self.ends or not max((e for e in self.ends if e < self.last), default=0) <= self.first:
-            yield f"window {(self.first, self.last)} is none of the last steps of windows to {list(self.ends)}"
-        elif not self.first < self.last:
-            yield f"window {(self.first, self.last)} is no range of steps"
-
-
-@dataclass(frozen=True, eq=False)
 class FirstSpikeWindow(Window):
     """The earlier, the more: I[t] and theta[t] count T - t mod T times, with T = last - first.
 
@@ -422,7 +389,7 @@ class FirstSpikeWindow(Window):
 
 
 _OTHERS = (Exponential, Latched, ResidueSpikes, RateThreshold, ThresholdSpikes, SubtractSent, Clamped, Table)
-_HOMES = (*(kind.__module__ for kind in _OTHERS), __name__)
+_HOMES = (*(kind.__module__ for kind in (*_OTHERS, UnevenDigitWindow)), __name__)
 
 PARTS: tuple[type[Part], ...] = tuple(
     kind

@@ -23,9 +23,9 @@ from snntoolbox.ir.parts import (
     PerfectIntegrator,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 
 def in_turn(network: SpikingNetwork) -> bool:

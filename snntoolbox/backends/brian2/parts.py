@@ -28,11 +28,11 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 
 @dataclass(frozen=True, kw_only=True)

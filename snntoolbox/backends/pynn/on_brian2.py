@@ -32,10 +32,10 @@ from snntoolbox.ir.parts import (
     RefractoryPeriod,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 PARAMETERS = (
     *("vth", "initial", "bias", "timed", "until", "leak", "vreset", "pause", "first", "opens", "closes"),

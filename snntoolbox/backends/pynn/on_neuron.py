@@ -29,9 +29,9 @@ from snntoolbox.ir.parts import (
     RefractoryPeriod,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.synapses import Exponential
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 FIELDS = (
     *("vth", "vreset", "start", "bias", "timed", "until", "leak", "refractory", "mode", "first"),

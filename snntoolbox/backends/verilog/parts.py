@@ -18,9 +18,9 @@ from snntoolbox.ir.parts import (
     Saturation,
     Subtract,
     ToPotential,
-    UnevenDigitWindow,
 )
 from snntoolbox.ir.tabulating import Table
+from snntoolbox.ir.uneven_digits import UnevenDigitWindow
 
 Parameters = dict[str, str]
 """Of the library's module of neurons."""
