@@ -44,6 +44,7 @@ class Batch:
         self.counts: dict[str, Tensor] = {}
         self.readings = Readings(wired, kept, self.size, first_sample)
         self.held: dict[str, Tensor] = {}
+        self.ready: dict[str, Tensor] = {}
 
     def _start(self, population: Population) -> State:
         """The neurons before the first step."""
@@ -156,6 +157,8 @@ class Batch:
     ) -> Tensor:
         """Advance a population, by the events that reach it where it reads bytes."""
         if self.fast and isinstance(state, Firing) and task.name in self.fast.joined:
+            if (sent := self._of_tree(task.name, values, steps)) is not None:
+                return sent
             return self._joined(self.fast.joined[task.name], state, values, steps, trace)
         product = self.fast.direct.get(task.name) if self.fast and isinstance(state, Firing) else None
         given = values.get(task.reads[0])
@@ -178,6 +181,20 @@ class Batch:
         if trace is not None:
             return state.advance(joined.current(there, state.dtype), steps, trace)
         return joined.fire(there, state, steps)
+
+    def _of_tree(self, name: str, values: Mapping[str, Tensor], steps: int) -> Tensor | None:
+        """The spikes of a population that belongs to a tree, which come with those of its first one."""
+        assert self.fast is not None
+        tree = self.fast.trees.get(name)
+        if tree is None or name in self.ready:
+            return self.ready.pop(name, None)
+        states = [self.states[member] for member in tree.members]
+        firings = [state for state in states if isinstance(state, Firing)]
+        traced = len(firings) < len(states) or not self.kept.potentials.keys().isdisjoint(tree.members)
+        if name != tree.members[0] or tree.source not in values or traced:
+            return None
+        self.ready |= tree.fire(values[tree.source], firings, steps, self.kept.steps) or {}
+        return self.ready.pop(name, None)
 
     def _waits(self, name: str, first: int, steps: int) -> bool:
         """Whether a population is outside its window in all of these steps."""

@@ -53,6 +53,7 @@ class CountedBatch:
         reach = {name: self.given * most.get(name, np.inf) if name in self.constant else 0.0 for name in way.windows}
         self.makers = {n: way.maker(n, reach[n], partial(self._most, n), fused) for n in self.network.populations}
         self.counts: dict[str, Tensor] = {}
+        self.ready: dict[str, Tensor] = {}
 
     def _most(self, name: str) -> float:
         """The largest amount that constant currents make of a population's sums."""
@@ -101,6 +102,9 @@ class CountedBatch:
     def _population(self, task: Task, values: Mapping[str, Tensor]) -> Tensor:
         maker, joined = self.makers[task.name], self.fast.joined.get(task.name) if self.fast is not None else None
         if joined is not None:
+            if (sent := self._of_tree(task.name, values)) is not None:
+                self.counts[task.name] = sent
+                return sent
             start = maker.begin(self.constant.get(task.name), self.given)
             self.counts[task.name] = joined.count(values, start, maker)
             return self.counts[task.name]
@@ -111,6 +115,17 @@ class CountedBatch:
         counts = maker(current, self.constant.get(task.name), self.given, self.size)
         self.counts[task.name] = counts
         return counts
+
+    def _of_tree(self, name: str, values: Mapping[str, Tensor]) -> Tensor | None:
+        """The counts of a population that belongs to a tree, which come with those of its first one."""
+        tree = self.fast.trees.get(name) if self.fast is not None else None
+        if tree is None or name in self.ready:
+            return self.ready.pop(name, None)
+        if name == tree.members[0] and tree.source in values:
+            makers = [self.makers[member] for member in tree.members]
+            starts = [m.begin(self.constant.get(n), self.given) for n, m in zip(tree.members, makers, strict=True)]
+            self.ready |= tree.count(values[tree.source], makers, starts) or {}
+        return self.ready.pop(name, None)
 
     @staticmethod
     def _product(dtype: torch.dtype, current: Tensor | None, latched: Tensor | None) -> Tensor | None:

@@ -18,6 +18,7 @@ from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.engine.fast.events_joined import Joined, terms
 from snntoolbox.engine.fast.events_products import EventProduct, suitable
 from snntoolbox.engine.fast.neurons_firing import Firing, plain
+from snntoolbox.engine.fast.neurons_trees import trees
 from snntoolbox.engine.fast.products_tiled import Tiles
 from snntoolbox.engine.kernels import Kernel, prepare
 from snntoolbox.ir.encodings import ConstantCurrent
@@ -44,7 +45,8 @@ class FastPaths:
     `integers` allows 8-bit products, `fused` compiled loops. `sent` are the forms of what populations send, by
     default spikes.
     `shortcut` names, for each dense layer that reads bytes flattened for it, the node before the flattening; and for
-    each population in `direct` the bytes whose events go straight to its neurons.
+    each population in `direct` the bytes whose events go straight to its neurons. `trees` has that of each population
+    that belongs to one.
     """
 
     def __init__(
@@ -77,6 +79,9 @@ class FastPaths:
             self.shortcut[name] = self.shortcut.get(current, (network.wiring.nodes[current].inputs[0],))
         self.joined = {n: j for n in network.populations if (j := self._joined(n)) is not None}
         self.shortcut.update({name: joined.sources for name, joined in self.joined.items()})
+        peaks = {name: form.peak for name, form in self.forms.items()}
+        found = trees(network.order, self.joined, network.wiring.shapes, peaks)
+        self.trees = {name: tree for tree in found for name in tree.members}
         self.weighted = {n: _weighted(network, p.current) for n, p in network.populations.items()}
 
     def _plan(self, name: str, node: Node) -> None:
