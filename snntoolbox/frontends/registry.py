@@ -115,5 +115,6 @@ def frontend_for(model: Any, converter: str = "") -> Frontend:
     if not fitting:
         raise refusal_of(model, FrontendError) or FrontendError(f"no frontend takes {what}", hint=hint)
     if len(fitting) > 1:
-        raise FrontendError(f"{' and '.join(f.name for f in fitting)} both take {what}", hint="name the frontend")
+        both = f"{' and '.join(f.name for f in fitting)} both take {what}"
+        raise refusal_of(model, FrontendError) or FrontendError(both, hint="name the frontend")
     return fitting[0]

@@ -168,6 +168,13 @@ def test_the_key_says_where_it_has_no_effect(tmp_path):
     assert told == ["input.converter_python has no effect: digits_cnn.onnx is read as it is"]
 
 
+def test_a_function_of_jax_is_told_apart_from_other_code(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text("import jax\ninput_shape = (2,)\nmodel = jax.nn.relu\n")
+    with pytest.raises(FrontendError, match=r"a function of JAX.*\n.*jax2onnx.*or have it done"):
+        stb.load(path)
+
+
 def test_what_no_converter_takes_is_refused_as_ever(tmp_path):
     for name, content in (("a.pb", b"\n\x05"), ("f.mlirbc", b"ML\xefR"), ("a.jaxexport", b"<\0\0\0")):
         (tmp_path / name).write_bytes(content)
