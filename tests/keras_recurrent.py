@@ -48,6 +48,10 @@ SINGLE = {
     "gru_plain_before": ((1, 2), lambda: L.GRU(3, use_bias=False, reset_after=False)),
     "gates_both": ((4, 2), lambda: L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode="sum")),
     "gates_both_own": ((4, 2), lambda: L.Bidirectional(L.GRU(3), backward_layer=L.LSTM(2, go_backwards=True))),
+    "gates_both_unlike": (
+        (3, 2),
+        lambda: L.Bidirectional(L.LSTM(2), backward_layer=L.LSTM(2, use_bias=False, go_backwards=True)),
+    ),
     "gates_stack": ((3, 2), lambda: L.RNN([L.LSTMCell(3), L.GRUCell(2), L.LSTMCell(2)], return_sequences=True)),
     "each_dense": ((4, 2), lambda: L.TimeDistributed(L.Dense(3, activation="relu"))),
     "each_conv": ((3, 5, 5, 2), lambda: L.TimeDistributed(L.Conv2D(2, 3, padding="same", activation="relu"))),
@@ -75,6 +79,8 @@ COMBINED = {
     "rnn_states_both": (((4, 2),), lambda x: list(_both_states()(x))),
     "lstm_states": (((4, 2),), lambda x: list(L.LSTM(3, return_state=True)(x))),
     "lstm_states_both": (((4, 2),), lambda x: list(L.Bidirectional(L.LSTM(3, return_state=True))(x))),
+    "gru_states_apart": (((4, 2),), lambda x: list(_apart(return_sequences=True, return_state=True)(x))),
+    "gru_apart": (((4, 2),), lambda x: list(_apart()(x))),
     "lstm_given_states": (((4, 2), (3,), (3,)), lambda x, h, c: L.LSTM(3)(x, initial_state=[h, c])),
     "gru_given_state": (((4, 2), (3,)), lambda x, h: L.GRU(3, reset_after=False)(x, initial_state=h)),
     "gates_encoder": (((4, 2),), _gated_encoder),
@@ -86,6 +92,10 @@ COMBINED = {
         lambda x: _cells()(L.TimeDistributed(L.Flatten())(L.TimeDistributed(L.Conv2D(2, 3, activation="relu"))(x))),
     ),
 }
+
+
+def _apart(**settings):
+    return L.Bidirectional(L.GRU(3, **settings), merge_mode=None)
 
 
 def _both_states():

@@ -21,6 +21,9 @@ RECURRENT: Mapping[str, str] = {"SimpleRNN": "SimpleRNNCell", "LSTM": "LSTMCell"
 INSIDE = ("layer", "backward_layer", "cell")
 """Where a config holds that of another layer or cell."""
 
+MOST_PARTS = 4096
+"""What a split may be in; a file can ask for any number."""
+
 V = TypeVar("V")
 
 
@@ -98,7 +101,14 @@ def told_apart(weights: Iterable[tuple[str, V]]) -> dict[str, V]:
 
 
 def results(kind: str, config: Mapping[str, Any]) -> int:
-    """How many tensors a layer gives: a recurrent one beside its output, if asked to, the last state of each cell."""
+    """How many tensors a layer gives: a recurrent one beside its output, if asked to, the last state of each cell.
+
+    Both directions give an output each where nothing merges them, and a split gives its parts.
+    """
+    if kind == "keras.ops.Split":
+        cuts = config.get("indices_or_sections")
+        return min(cuts, MOST_PARTS) if isinstance(cuts, int) else len(cuts or ()) + 1
+    outputs = 2 if kind == "Bidirectional" and config.get("merge_mode", "concat") is None else 1
     held = inner(config.get("layer"))[1] if kind == "Bidirectional" else config
     recurrent = kind in (*RECURRENT, "RNN", "Bidirectional") and held.get("return_state")
-    return 1 + (sum(2 if p.kind == "LSTMCell" else 1 for p in parts(kind, config)) if recurrent else 0)
+    return outputs + (sum(2 if p.kind == "LSTMCell" else 1 for p in parts(kind, config)) if recurrent else 0)

@@ -20,6 +20,9 @@ from snntoolbox.ir.hdf5 import brief
 # What only matters to training or is set from the file, and the layer's name, which may be that of another.
 _LEFT_OUT = re.compile(r"name|trainable|dtype|.*_(initializer|regularizer|constraint)|quantization_config|.*lora.*")
 
+_FUNCTIONS: Mapping[str, str] = {"LayerNorm": "layer_normalization", "RMSNorm": "rms_normalization"}
+"""Functions of `keras.ops` that are not called as their classes are."""
+
 
 def rebuilt(keras: ModuleType, net: Net) -> Any:
     """A functional model of Keras' own layers, with the weights of `net`; NoReferenceError where Keras refuses."""
@@ -49,8 +52,8 @@ def _called(keras: ModuleType, use: Use, layers: dict[str, Any], tensors: Mappin
     args = _with_tensors(use.args, tensors)
     kwargs = {k: _with_tensors(v, tensors) for k, v in use.kwargs.items() if v is not None}
     if layer.kind.startswith("keras.ops."):
-        name = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", layer.kind.rpartition(".")[2]).lower()
-        function = getattr(keras.ops, name)
+        name = layer.kind.rpartition(".")[2]
+        function = getattr(keras.ops, _FUNCTIONS.get(name) or re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower())
         known = inspect.signature(function).parameters
         return function(
             *args, **kwargs, **{k: v for k, v in (layer.config or {}).items() if k in known and k != "name"}

@@ -15,6 +15,7 @@ from snntoolbox.frontends.keras.activations import activate, activation_name
 from snntoolbox.frontends.keras.call import KerasCall, constant
 from snntoolbox.frontends.keras.nested import CELLS, RECURRENT, inner, numbered, parts, told_apart
 from snntoolbox.frontends.keras.records import Layer
+from snntoolbox.frontends.keras.weights import variables
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal, not_supported
 from snntoolbox.frontends.maps import weighted_sum
 from snntoolbox.frontends.recurrence import rows, stacked, unrolled
@@ -26,7 +27,7 @@ STATEFUL = (*LAYERS, "Bidirectional")
 """Layers that may be called with an initial state."""
 
 _PER_STEP = {**weighted.HANDLERS, **pooling.HANDLERS, **activations.HANDLERS, **scaling.HANDLERS, **shaping.HANDLERS}
-_MERGED = ("concat", "sum", "ave")
+_MERGED = ("concat", "sum", "ave", None)
 
 # -- one direction --------------------------------------------------------------------------------------------------
 
@@ -118,10 +119,10 @@ def _results(call: KerasCall, states: Sequence[str], ends: Sequence[str]) -> Out
 
 
 def bidirectional(call: KerasCall) -> Outputs:
-    """One recurrent layer forwards and one backwards over the same sequence, joined step by step."""
+    """One recurrent layer forwards and one backwards over the same sequence, joined step by step, or both results."""
     merge = call.config.get("merge_mode", "concat")
     if merge not in _MERGED:
-        raise Refusal(f"merge_mode = {merge!r}; {', '.join(_MERGED)} are known")
+        raise Refusal(f"merge_mode = {merge!r}; {', '.join(map(str, _MERGED))} are known")
     forward, back = _directions(call)
     steps, starts = rows(call, _sequence(call)), _starts(call)
     if len(starts) % 2:
@@ -129,20 +130,25 @@ def bidirectional(call: KerasCall) -> Outputs:
     half = len(starts) // 2
     there, ends = _run(forward, _cells(forward), steps, starts[:half])
     back_again, back_ends = _run(back, _cells(back), steps, starts[half:])
+    pairs = list(zip(there, back_again[::-1], strict=True))
+    if not forward.config.get("return_sequences"):
+        pairs = [(there[-1], back_again[-1])]
+    results = [list(way) for way in zip(*pairs, strict=True)]
+    if merge is not None:
+        results = [[_merged(call, *pair, merge) for pair in pairs]]
     if forward.config.get("return_sequences"):
-        first = stacked(call, [_merged(call, a, b, merge) for a, b in zip(there, back_again[::-1], strict=True)])
-    else:
-        first = _merged(call, there[-1], back_again[-1], merge)
-    return (first, *ends, *back_ends) if forward.config.get("return_state") else (first,)
+        results = [[stacked(call, way)] for way in results]
+    firsts = tuple(way[0] for way in results)
+    return (*firsts, *ends, *back_ends) if forward.config.get("return_state") else firsts
 
 
 def _directions(call: KerasCall) -> list[KerasCall]:
-    """The two layers inside, each with its half of the weights."""
+    """The two layers inside, each with its own weights, of which one may have more than the other."""
     entries = [call.config.get("layer"), call.config.get("backward_layer") or call.config.get("layer")]
     names = list(call.layer.weights)
-    half = len(names) // 2
+    first = sum(map(len, variables(*inner(entries[0]))))
     calls = []
-    for entry, own, way in zip(entries, (names[:half], names[half:]), ("forward", "backward"), strict=True):
+    for entry, own, way in zip(entries, (names[:first], names[first:]), ("forward", "backward"), strict=True):
         kind, config = inner(entry)
         if kind not in LAYERS:
             raise not_supported(kind)
