@@ -36,7 +36,12 @@ OTHERS = {
     "workflow/commands/gui.py": "a temporary file for the browser, with a name of its own",
     "backends/isolated.py": "what another process prints: a temporary file without a name of its own",
     "backends/pynn/mechanism.py": "a lock",
-    "backends/lava/simulation.py": "what another process prints: a temporary file without a name of its own",
+    "ir/other_python/process.py": "what another process prints: a temporary file without a name of its own",
+    "frontends/converted.py": "samples for another process, in a folder that nobody else sees",
+    **dict.fromkeys(
+        ("frontends/converters/tensorflow_models.py", "frontends/converters/jax_functions.py"),
+        "the answer in a folder that its caller owns, in an interpreter without this package",
+    ),
     "backends/lava/worker.py": "the answer in a folder that its caller owns, in an interpreter without this package",
     "backends/modules/state.py": "nowhere: bytes in memory",
     "backends/sanafe/simulation.py": "a temporary file for SANA-FE to read",

@@ -83,6 +83,8 @@ def _runner(model: OnnxModel) -> Run:
         return _reference_runner(proto)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    # Without VNNI it multiplies bytes in pairs whose sums saturate at 16 bits, unless asked for precision.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(
             proto.SerializeToString(),

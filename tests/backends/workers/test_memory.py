@@ -85,7 +85,8 @@ def test_of_looking_at_the_data(samples):
     x = load_test(samples).x
     for look in (lambda: range_of(x), lambda: Poisson().check(x, "x")):
         look()  # what is imported and kept on first use is no part of it
-        assert peak(look) < SAMPLE
+        # What threads of other tests hold meanwhile is counted too.
+        assert min(peak(look) for _ in range(3)) < SAMPLE
 
 
 def test_of_images(tmp_path, monkeypatch):
