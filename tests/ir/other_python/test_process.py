@@ -11,7 +11,7 @@ from snntoolbox.ir.other_python.process import EndedError, FailedError, OtherPro
 SCRIPT = """
 import beside, os, sys, time
 def answer(request):
-    print("noise")
+    print("noise", flush=True)  # with or without PYTHONUNBUFFERED
     if request == "fail": raise ValueError("no such thing")
     if request == "exit": sys.exit("done here")
     if request == "end": sys.stderr.write("no room left\\n"); os._exit(3)
@@ -41,7 +41,7 @@ def test_it_answers_and_is_told_nothing_of_us(process):
     [
         ("fail", FailedError, "^ValueError: no such thing$"),
         ("exit", FailedError, "^SystemExit: done here$"),
-        ("end", EndedError, r"^\(exit code 3\)\n    \| no room left$"),
+        ("end", EndedError, r"^\(exit code 3\)\n    \| noise\n    \| noise\n    \| no room left$"),
         ("sleep", TimeoutError, "no answer in 0 s"),
     ],
 )
