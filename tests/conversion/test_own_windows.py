@@ -57,14 +57,27 @@ def built(jump=None):
         ({"*": 3, "[cd]": 5, "d": 2}, {"a": 3, "p.larger": 3, "p.larger_2": 3, "b": 3, "c": 5, "d": 2}),
         ({"0": 2, "3": 6}, {"a": 2, "p.larger": 2, "p.larger_2": 2, "b": 6}),
         ({"p.larger": 7}, {"a": 7, "p.larger": 7, "p.larger_2": 7}),
+        ({"ac": 6, "dc": 2}, {"a": 6, "p.larger": 6, "p.larger_2": 6, "d": 2}),
     ],
 )
 def test_names_and_patterns(bits, meant):
-    """The last that fits counts; what a max pool compares, and what compares it, has the most."""
+    """The last that fits counts; what a max pool compares has the most; layers before rectifiers mean these."""
     lowered = lower(built()[0], stb.Recipe(schedule="radix"))
     found = own_windows(lowered, as_pairs(bits))
     assert found == meant
     assert own_windows(lowered, as_pairs(found)) == found
+
+
+def test_a_layer_of_which_several_take_the_sums_means_none():
+    nodes = [
+        Input(name="x", shape=(2,)), Dense(name="w", inputs=("x",), weight=np.eye(2)), ReLU(name="a", inputs=("w",)),
+        ReLU(name="b", inputs=("w",)), Dense(name="v", inputs=("a",), weight=np.eye(2)),
+        Reshape(name="r", inputs=("v",), shape=(2, 1)), ReLU(name="c", inputs=("r",)),
+    ]  # fmt: skip
+    lowered = Graph(nodes, ["b", "c"])
+    assert own_windows(lowered, as_pairs({"v": 3})) == own_windows(lowered, as_pairs({"r": 3})) == {"c": 3}
+    with pytest.raises(ConversionError, match=r"'w', 'x', and no layer(.|\n)*a, b, c \(r, v\)"):
+        own_windows(lowered, as_pairs({"w": 3, "x": 3}))
 
 
 def test_a_name_that_is_a_number_is_a_name():
@@ -80,7 +93,12 @@ def test_a_name_that_is_a_number_is_a_name():
 
 
 REFUSED = {
-    "unknown": ({"schedule": "radix", "bits": {"z*": 4}}, r"bits are set for z\*(.|\n)*a \(first\), b, c, d"),
+    "unknown": ({"schedule": "radix", "bits": {"z*": 4}}, r"bits are set for 'z\*'(.|\n)*a \(first, ac\), b \(bc\), "),
+    "nothing": ({"schedule": "radix", "bits": None}, "bits are None(.|\n)*duration=4"),
+    "of all": ({"schedule": "radix", "bits": 4}, "bits are 4(.|\n)*duration=4"),
+    "text": ({"schedule": "radix", "bits": "conv1"}, "bits are 'conv1'"),
+    "triples": ({"schedule": "radix", "bits": [("a", 3, 4)]}, "by names of layers"),
+    "place": ({"schedule": "radix", "bits": {0: 4}}, r"bits of 0: 4(.|\n)*{'0': 6}"),
     "no number": ({"schedule": "radix", "bits": {"a": 0, "b": 2.5}}, "bits of 'a': 0, 'b': 2.5 are no numbers"),
     "too many": ({"schedule": "radix", "bits": {"a": 17}}, "from 1 to 16"),
     "phased": ({"schedule": "phased", "bits": {"a": 4}}, "bits are binary digits(.|\n)*schedule = radix"),
