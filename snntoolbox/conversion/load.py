@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
+from snntoolbox.conversion.compare_outputs import check_on_random_input
 from snntoolbox.conversion.effort import check_effort
 from snntoolbox.conversion.exact import EXACT
 from snntoolbox.conversion.spiking.invariants import check_same_function
-from snntoolbox.errors import FrontendError, GraphError, NoReferenceError
-from snntoolbox.frontends.protocol import Doubtful, Frontend
+from snntoolbox.errors import FrontendError, NoReferenceError
 from snntoolbox.frontends.registry import beginning_at, frontend_for, frontend_named
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head
-from snntoolbox.ir.node import Array
 
 log = logging.getLogger(__name__)
-
-TOLERANCE = 1e-5
-"""Largest difference allowed between a parsed graph and its framework, as a share of the output's scale."""
 
 
 @checked
@@ -108,101 +102,3 @@ def whereabouts(before: Graph, after: Graph) -> dict[str, str]:
             left[name] = there
     labels = {name: str(node.origin) for name, node in before.nodes.items() if node.origin is not None}
     return {f"{label}{'' if n in after.nodes else ', folded'}": left[n] for n, label in labels.items() if n in left}
-
-
-def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples: int = 2) -> float:
-    """Compare graph and framework on seeded random input in [0, 1); returns the largest difference."""
-    generator = np.random.default_rng(0)
-    samples = max(samples, 16) if graph.jumps else samples
-    x = [generator.random((samples, *graph.shapes[i]), dtype=np.float32) for i in graph.inputs]
-    values = graph.values(*(a.astype(np.float64) for a in x))
-    rounded = graph.values(*x) if graph.jumps else {}
-    outputs, likely = ([v[o] for o in graph.outputs if o in v] for v in (values, rounded))
-    return compare_outputs(outputs, frontend.predict(model, *x), likely, doubt_of(frontend))
-
-
-DEFECT = "this is a defect of snntoolbox: please report the model; nothing was converted"
-
-
-def doubt_of(frontend: Frontend | None) -> str:
-    """What to think where a graph differs from the original that a frontend has."""
-    return frontend.doubt if isinstance(frontend, Doubtful) else DEFECT
-
-
-def compare_outputs(
-    outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = (), doubt: str = DEFECT
-) -> float:
-    """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5.
-
-    GraphError also where the original itself gives what is no finite number.
-
-    In a quantised network (`Graph.jumps`) a rounding error of float32 can change a value by a whole level. There
-    `rounded` is what the graph gives in float32, and it is enough that the better quarter of the samples differs by
-    at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
-    """
-    comparison = Comparison(doubt)
-    comparison.add(outputs, originals, rounded)
-    return comparison.difference()
-
-
-class Comparison:
-    """The outputs of a parsed model against the original's, batch by batch; see `compare_outputs`.
-
-    Of the samples it keeps nothing, but where there are rounded outputs how far each one is apart.
-    """
-
-    def __init__(self, doubt: str = DEFECT) -> None:
-        self.doubt = doubt
-        self._scales: list[float] = []
-        self._largest: list[float] = []
-        self._apart: list[list[Array]] = []
-        self._by_rounding: list[list[Array]] = []
-
-    def add(self, outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = ()) -> None:
-        """Take in a batch; GraphError where outputs cannot be compared."""
-        if len(outputs) != len(originals):
-            raise GraphError(f"the parsed model has {len(outputs)} outputs, the original {len(originals)}")
-        for kept, empty in ((self._scales, 0.0), (self._largest, 0.0)):
-            kept.extend([empty] * (len(outputs) - len(kept)))
-        for i, (ours, theirs) in enumerate(zip(outputs, originals, strict=True)):
-            if ours.size != theirs.size:
-                raise GraphError(f"the parsed model's output has shape {ours.shape}, the original's {theirs.shape}")
-            if not np.all(np.isfinite(theirs)):
-                raise GraphError(
-                    "the original model gives NaN or infinite outputs for these samples",
-                    hint="sums of such data are beyond its float32's range: scale the data down, as it was trained",
-                )
-            apart = _distances(ours, theirs)
-            self._scales[i] = max(self._scales[i], float(np.abs(theirs).max(initial=0.0)))
-            self._largest[i] = float(np.maximum(self._largest[i], apart.max(initial=0.0)))  # keeps NaN
-            if rounded:
-                self._keep(i, apart, _distances(ours, rounded[i]))
-
-    def _keep(self, output: int, apart: Array, by_rounding: Array) -> None:
-        for kept, values in ((self._apart, apart), (self._by_rounding, by_rounding)):
-            if output == len(kept):
-                kept.append([])
-            kept[output].append(values)
-
-    def difference(self) -> float:
-        """The largest of all batches so far; GraphError where it is too large."""
-        worst = 0.0
-        for i, largest in enumerate(self._largest):
-            scale = self._scales[i] or 1.0
-            difference, allowed = largest / scale, TOLERANCE
-            if self._apart and difference > TOLERANCE:
-                apart, by_rounding = (np.concatenate(kept[i]) for kept in (self._apart, self._by_rounding))
-                difference = float(np.quantile(apart, 0.25)) / scale
-                allowed = max(TOLERANCE, 4 * float(np.quantile(by_rounding, 0.75)) / scale)
-            if not difference <= allowed:  # NaN is no agreement
-                raise GraphError(
-                    f"the parsed model differs from the original by {difference:.2g} of the output's scale",
-                    hint=self.doubt,
-                )
-            worst = max(worst, difference)
-        return worst
-
-
-def _distances(ours: Array, theirs: Array) -> Array:
-    """The largest difference of two outputs, for each sample."""
-    return np.asarray(np.abs(ours.reshape(theirs.shape) - theirs).reshape(len(theirs), -1).max(axis=1))

@@ -39,9 +39,9 @@ def own_windows(lowered: Graph, bits: Iterable[tuple[str, int]]) -> dict[str, in
     """The steps of the windows of rectifiers, by name, of which `bits` say something.
 
     A layer is meant by the name that a report has of it, by its place there, counted from 0, by that in the user's
-    model, by the name of the weighted layer whose sums it alone takes, or by a pattern of a name (`*`, `?`, `[...]`). Rectifiers whose values a max pool compares send them in the
-    same digits: they and those that compare have the most that is said of any of them. ConversionError for names of
-    nothing, and for tables.
+    model, by the name of the weighted layer whose sums it alone takes, or by a pattern of a name (`*`, `?`, `[...]`).
+    Rectifiers whose values a max pool compares send them in the same digits: they and those that compare have the most
+    that is said of any of them. ConversionError for names of nothing, and for tables.
     """
     comparisons = Comparisons.of(lowered)
     known = {n.name: n for n in lowered.nodes.values() if isinstance(n, ReLU)}
@@ -51,7 +51,8 @@ def own_windows(lowered: Graph, bits: Iterable[tuple[str, int]]) -> dict[str, in
     for pattern, number in bits:
         place = pattern not in known and pattern.isdecimal() and int(pattern) < len(known)  # names may be numbers
         name = [*known][int(pattern)] if place else pattern
-        meant = [name] if name in known else [n for n, names in free.items() if any(fnmatchcase(m, pattern) for m in names)]
+        fitting = [n for n, names in free.items() if any(fnmatchcase(m, pattern) for m in names)]
+        meant = [name] if name in known else fitting
         found |= dict.fromkeys(meant, number)
         unknown += [] if meant else [pattern]
     if unknown:

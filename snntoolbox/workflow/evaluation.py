@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.analysis.metrics import RegressionError
-from snntoolbox.conversion.load import Comparison, doubt_of
+from snntoolbox.conversion.compare_outputs import Comparison, doubt_of, least_scales
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import NoReferenceError
 from snntoolbox.frontends.protocol import Frontend
@@ -77,7 +77,8 @@ def evaluated(inputs: Inputs, graph: Graph, advance: Advance) -> Evaluated:
     Of each sample no more than its class is kept.
     """
     ours, theirs = (Scores(inputs.test, inputs.head, inputs.settings.simulation.top_k) for _ in range(2))
-    comparison, classes, original = Comparison(doubt_of(inputs.frontend)), _Classes(inputs), inputs.frontend
+    comparison = Comparison(doubt_of(inputs.frontend), least_scales(graph))
+    classes, original = _Classes(inputs), inputs.frontend
     for outputs, x in _outputs(inputs, graph):
         parsed = outputs.double[inputs.scored]
         ours.add(parsed)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.conversion.load import bounded, check_on_random_input, simplify, whereabouts
+from snntoolbox.conversion.compare_outputs import check_on_random_input
+from snntoolbox.conversion.load import bounded, simplify, whereabouts
 from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.converted import ConvertedFrontend

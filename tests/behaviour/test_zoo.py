@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from snntoolbox.backends.simulate import simulate
-from snntoolbox.conversion.load import compare_outputs, load, simplify
+from snntoolbox.conversion.compare_outputs import compare_outputs
+from snntoolbox.conversion.load import load, simplify
 from snntoolbox.conversion.stages import convert
 from snntoolbox.frontends.registry import frontend_named
 

@@ -1,7 +1,6 @@
 """From Python in four lines, and what happens to models and data that do not fit."""
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -9,10 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import snntoolbox as stb
-from snntoolbox import plugins
-from snntoolbox.conversion.load import compare_outputs
-from snntoolbox.errors import ArgumentError, BackendError, DataError, FrontendError, GraphError, UnsupportedError
-from snntoolbox.ir.nodes import Add, Dense, Elementwise, Input, ReLU
+from snntoolbox.errors import ArgumentError, BackendError, DataError, FrontendError, UnsupportedError
+from snntoolbox.ir.nodes import Dense, Elementwise, Input
 from snntoolbox.ir.samples import checked_arrays
 
 RANDOM = np.random.default_rng(0)
@@ -198,87 +195,6 @@ def test_layers_without_a_spiking_form_are_listed():
     with pytest.raises(UnsupportedError) as caught:
         stb.convert(stb.Graph(nodes, ["b"]), np.ones((2, 3)))
     assert [o.layer for o in caught.value.offenders] == ["a (Elementwise)", "b (Elementwise)"]
-
-
-# -- a frontend that lies -------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Liar:
-    """A frontend whose own output is not its graph's."""
-
-    error: object
-    levels: int | None = None
-    name = "liar"
-    suffixes = (".lie",)
-
-    def accepts(self, model):
-        return True
-
-    def open(self, source, *, input_shape=None):
-        return source
-
-    def parse(self, model):
-        relu = ReLU(name="r", inputs=("a",), max_value=self.levels and 1.0, levels=self.levels)
-        return stb.Graph([Input(name="x", shape=(3,)), Add(name="a", inputs=("x",)), relu], ["r"])
-
-    def predict(self, model, *x):
-        return self.error(self.parse(model).run(*x))
-
-
-LIES = {
-    "off by a thousandth": (lambda y: (y * 1.001,), "differs from the original by 0.001 of the output's scale"),
-    "one value": (lambda y: (y + 1e-3 * np.eye(*y.shape),), "differs"),
-    "NaN": (lambda y: (np.where(np.eye(*y.shape) > 0, np.nan, y),), "NaN or infinite outputs"),
-    "another shape": (lambda y: (y[:, :2],), "output has shape"),
-    "two outputs": (lambda y: (y, y), "has 1 outputs, the original 2"),
-}
-
-
-@pytest.mark.parametrize(("error", "message"), LIES.values(), ids=LIES)
-def test_a_parsed_model_that_differs_is_refused(monkeypatch, error, message):
-    monkeypatch.setattr(plugins, "load", lambda *named: Liar(error))
-    with pytest.raises(GraphError, match=message):
-        stb.load("model.lie", frontend="liar")
-    assert stb.load("model.lie", frontend="liar", check=False).inputs == ("x",)
-
-
-def test_rounding_is_no_lie(monkeypatch):
-    monkeypatch.setattr(plugins, "load", lambda *named: Liar(lambda y: (y * (1 + 1e-6),)))
-    assert stb.load("model.lie", frontend="liar").outputs == ("r",)
-
-
-def test_nan_of_our_own_is_refused():
-    with pytest.raises(GraphError, match="differs"):
-        compare_outputs([np.array([[np.nan, 1.0]])], [np.array([[1.0, 1.0]])])
-
-
-# -- quantised networks: a rounding error can change a value by a level ---------------------------------------------
-
-
-def test_where_rounding_jumps_the_better_samples_decide():
-    ours = np.random.default_rng(0).normal(size=(16, 5))
-    theirs, rounded = ours.copy(), ours.copy()
-    theirs[:3] += 0.25
-    assert compare_outputs([ours], [theirs], [rounded]) == 0, "few samples jumped, and not ours"
-    theirs += 0.25
-    with pytest.raises(GraphError, match="differs"):
-        compare_outputs([ours], [theirs], [rounded])
-    rounded += 0.1
-    assert 0.05 < compare_outputs([ours], [theirs], [rounded]) < 0.5, "our own rounding does as much"
-    with pytest.raises(GraphError, match="differs"):
-        compare_outputs([ours], [theirs])
-    theirs[:] = np.nan
-    with pytest.raises(GraphError, match="NaN or infinite outputs"):
-        compare_outputs([ours], [theirs], [rounded])
-
-
-def test_a_quantised_network_is_checked_so(monkeypatch):
-    monkeypatch.setattr(plugins, "load", lambda *named: Liar(lambda y: (y,), levels=4))
-    assert stb.load("model.lie", frontend="liar").jumps
-    monkeypatch.setattr(plugins, "load", lambda *named: Liar(lambda y: (y + 0.3,), levels=4))
-    with pytest.raises(GraphError, match="differs"):
-        stb.load("model.lie", frontend="liar")
 
 
 def test_one_sample_needs_no_axis_of_samples(snn):

@@ -9,7 +9,8 @@ diagonal linear map.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 
@@ -33,10 +34,21 @@ class FoldScales:
 
     def __call__(self, graph: Graph) -> Graph:
         """The same function with as few `Scale` nodes as possible."""
-        editing = Editing(graph)
+        # Products of two numbers of single precision have no room in one: fold after fold they would round.
+        scales = [n for n in graph.nodes.values() if isinstance(n, Scale)]
+        editing = Editing(graph.edited([replace(n, gain=_double(n.gain), bias=_double(n.bias)) for n in scales]))
+        folded = False
         while _swept(editing):  # a fold may let those in front of it fold too
-            pass
-        return editing.graph()
+            folded = True
+        return editing.graph() if folded else graph
+
+
+@overload
+def _double(values: Array) -> Array: ...
+@overload
+def _double(values: None) -> None: ...
+def _double(values: Array | None) -> Array | None:
+    return None if values is None else values.astype(np.float64, copy=False)
 
 
 def _swept(editing: Editing) -> bool:

@@ -232,9 +232,9 @@ class Conversion:
     bits: Mapping[str, object] = key(
         {},
         "Binary digits, a step each, of layers of a radix network that have another number of them than duration has "
-        "steps: {'conv1': 6, 'block2*': 5}, by names of layers as a report has them or as the model has them (that of the "
-        "convolution before a rectifier too), by their places in a report from 0 on, or by patterns of names; the last "
-        "that fits counts.",
+        "steps: {'conv1': 6, 'block2*': 5}, by names of layers as a report has them or as the model has them (that of "
+        "the convolution before a rectifier too), by their places in a report from 0 on, or by patterns of names; the "
+        "last that fits counts.",
         rule=Rule(f"whole numbers from 1 to {MOST_BITS} by names of layers", lambda value: _are_digits(value)),
         recipe="bits",
         value=lambda settings: tuple(settings.conversion.bits.items()),

@@ -12,7 +12,8 @@ from snntoolbox.backends.checking import check_simulator, simulators_for
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Backend
 from snntoolbox.backends.registry import backend_named
-from snntoolbox.conversion.load import bounded, check_on_random_input, simplify
+from snntoolbox.conversion.compare_outputs import check_on_random_input
+from snntoolbox.conversion.load import bounded, simplify
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.stages import convert
 from snntoolbox.errors import NoReferenceError

@@ -1,6 +1,7 @@
 """Every exact pass keeps the function and does its work, on the catalogue and on random graphs."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -296,3 +297,17 @@ def test_scales_that_others_read_stay_in_front_of_a_join(new_net, assert_same_fu
     graph = net.graph(net.conv(net.concat(a, "x"), 4), a)
     assert kinds(FoldScales()(graph))["Scale"] == 1
     assert_same_function(FoldScales()(graph), graph)
+
+
+def test_folds_of_single_precision_do_not_round(new_net):
+    """Products of float32 weights and float32 constants are kept in float64, however many there are."""
+    net, random = new_net(3, 5, 5), np.random.default_rng(0)
+    source = "x"
+    for _ in range(20):
+        gain = random.uniform(0.9, 1.1, (3, 1, 1)).astype(np.float32)
+        source = net.add(Scale, net.add(Scale, net.conv(source, 3), gain=gain), gain=gain[::-1])
+    graph = net.graph()
+    single = [replace(n, weight=n.weight.astype(np.float32)) for n in graph.nodes.values() if isinstance(n, Conv)]
+    graph, x = graph.edited(single), random.uniform(size=(2, 3, 5, 5))
+    before, after = graph.run(x), FoldScales()(graph).run(x)
+    assert np.abs(before - after).max() < 1e-12 * np.abs(before).max()
