@@ -12,6 +12,7 @@ from torch import Tensor
 
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.fast.bytes_layout import shaped
+from snntoolbox.engine.fast.products_fixed import FEWEST, LARGEST, Fixed
 from snntoolbox.engine.fast.products_tiled import Rounded, possible
 from snntoolbox.engine.tensors import lies_inside
 from snntoolbox.ir.encodings import ConstantCurrent
@@ -77,8 +78,14 @@ class GridCurrents:
         return whole, ~near.flatten(1).all(1).numpy()
 
     def _compiled(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
-        """The same in one pass over the sums, with the channels of a place side by side."""
+        """The same in one pass over the sums, with the channels of a place side by side.
+
+        In fixed point where float32 tells how to round most of them, else in float64.
+        """
         largest = _largest(given)
+        single = None if product.fixed is None else _single(given, largest)
+        if product.fixed is not None and single is not None and (found := product.fixed(single, largest)) is not None:
+            return shaped(found[0], product.shape), found[1]
         dtype = torch.float32 if product.sums * largest < 2**24 - 1 else torch.float64
         values, doubtful = product.tiles(given, largest, dtype)
         return shaped(values, product.shape), doubtful
@@ -111,11 +118,23 @@ class _Product:
     def tiles(self) -> Rounded:
         return Rounded(self.node, self.given, self.slack)
 
+    @cached_property
+    def fixed(self) -> Fixed | None:
+        return Fixed(self.node, self.given, self.slack) if self.node.weight[0].size >= FEWEST else None
+
 
 def _unflattened(wiring: Graph, name: str) -> str:
     """What is flattened, in C order, to give this."""
     node = wiring.nodes[name]
     return node.inputs[0] if isinstance(node, Reshape) and len(wiring.shapes[name]) == 1 else name
+
+
+def _single(given: Array, largest: float) -> Array | None:
+    """The same numbers in float32, if it has them all."""
+    if given.dtype == np.float32:
+        return given
+    narrow = given.astype(np.float32) if largest <= LARGEST else None
+    return narrow if narrow is not None and np.array_equal(narrow, given) else None
 
 
 def largest_amount(values: Tensor) -> float:

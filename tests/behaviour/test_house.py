@@ -11,7 +11,7 @@ import house
 import networkx as nx
 import pytest
 
-_VECTORS = ("compiled", "events_spread", "neurons", "neurons_tree", "products_tile")
+_VECTORS = ("compiled", "events_spread", "neurons", "neurons_tree", "products_fixed", "products_tile")
 INTRINSICS = tuple(f"engine/fast/{part}_intrinsics.py" for part in _VECTORS)
 # Where each framework may be imported; TYPE_CHECKING blocks do not count.
 FRAMEWORKS = {

@@ -8,6 +8,7 @@ from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.engine.currents import GridCurrents
 from snntoolbox.engine.fast import jit
+from snntoolbox.engine.fast.products_fixed import Fixed
 from snntoolbox.engine.tensors import plain_arithmetic
 from snntoolbox.ir.interpreter import constant_currents
 
@@ -41,10 +42,11 @@ def with_middles(network, x):
 
 @pytest.mark.parametrize("compiled", COMPILED)
 @pytest.mark.parametrize("middles", [False, True])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_currents_are_the_references(name, middles, compiled):
+def test_currents_are_the_references(name, kind, middles, compiled):
     built, shape = network(name)
-    x = RANDOM.normal(size=(7, *shape))
+    x = RANDOM.normal(size=(7, *shape)).astype(kind)
     if middles:
         built, x = with_middles(built, x)
     wanted = constant_currents(built, x)
@@ -56,13 +58,14 @@ def test_currents_are_the_references(name, middles, compiled):
 
 @pytest.mark.parametrize("compiled", COMPILED)
 @pytest.mark.parametrize("middles", [False, True])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(30,), (3, 4, 5)])
-def test_currents_of_dense_layers(shape, middles, compiled):
+def test_currents_of_dense_layers(shape, kind, middles, compiled):
     draft = Draft(exact=False)
     given = draft.input(*shape)
     cells = draft.neurons(draft.dense(given if len(shape) == 1 else draft.flat(given), 21))
     draft.readout(draft.dense(cells, 3))
-    built, x = Quantize(8)(draft.network()), RANDOM.normal(size=(13, *shape))
+    built, x = Quantize(8)(draft.network()), RANDOM.normal(size=(13, *shape)).astype(kind)
     if middles:
         built, x = with_middles(built, x)
     (wanted,) = constant_currents(built, x).values()
@@ -94,3 +97,32 @@ def test_a_number_that_is_none_goes_to_the_reference():
         (found,) = GridCurrents(built)(x).values()
     (wanted,) = constant_currents(built, x).values()
     assert np.array_equal(found.numpy(), wanted, equal_nan=True)
+
+
+@pytest.mark.skipif(not jit.installed(), reason="needs numba")
+@pytest.mark.parametrize("kind", ["single", "whole", "double", "large", "small", "none"])
+def test_fixed_point_is_taken_where_float32_has_the_inputs(kind, monkeypatch):
+    """And gives the reference's currents; what float32 does not have is computed in float64."""
+    built, shape = network("plain")
+    x = RANDOM.random(size=(3, *shape)).astype(np.float32)
+    wide = x.astype(np.float64)
+    given = {"single": wide, "whole": np.rint(9 * x).astype(np.uint8), "double": wide + 1e-12}
+    given |= {"large": wide * 1e200, "small": wide * 1e-200, "none": np.where(x > 0.9, np.nan, x)}
+    x, taken = given[kind], []
+    monkeypatch.setattr(Fixed, "__call__", spied(Fixed.__call__, taken))
+    with np.errstate(over="raise"), plain_arithmetic():
+        (found,) = GridCurrents(built)(x, fused=True).values()
+    (wanted,) = constant_currents(built, x).values()
+    assert np.array_equal(found.double().numpy(), wanted, equal_nan=True)
+    assert any(taken) == (kind in ("single", "whole"))
+
+
+def spied(function, taken):
+    """The function, which notes whether it gave anything."""
+
+    def call(*arguments):
+        found = function(*arguments)
+        taken.append(found is not None)
+        return found
+
+    return call

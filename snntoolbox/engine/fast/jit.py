@@ -47,7 +47,7 @@ def compiled(loop: Loop) -> Loop:
         raise BackendError("Numba is not installed", hint="pip install 'snntoolbox[fast]', or engine = dense")
     import numba
 
-    for forms in ("compiled", "neurons", "neurons_tree", "products_tile", "events_spread"):
+    for forms in ("compiled", "neurons", "neurons_tree", "products_tile", "products_fixed", "events_spread"):
         importlib.import_module(f"snntoolbox.engine.fast.{forms}_intrinsics")
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiled_layers import LAYERS, layer
 from waiting import PATIENCE
 
 from snntoolbox.engine.fast import jit, products_tile_loops, products_tiled
@@ -20,36 +21,6 @@ from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.nodes import Conv, Dense
 
 NUMBA = pytest.mark.skipif(not jit.installed(), reason="needs numba")
-
-# shape of a sample, filters, and what the convolution has beside a 3 x 3 kernel and one place of padding
-LAYERS = {
-    "plain": ((4, 6, 9), 32, {}),
-    "odd sizes": ((3, 5, 7), 5, {}),
-    "many filters": ((2, 4, 4), 50, {}),
-    "one column": ((1, 4, 1), 3, {}),
-    "strided": ((2, 9, 8), 16, {"stride": (2, 3)}),
-    "uneven": ((2, 6, 7), 16, {"kernel": (2, 4), "padding": ((0, 1), (3, 0))}),
-    "cut short": ((2, 7, 9), 16, {"kernel": (1, 1), "stride": (4, 4), "padding": ((0, 0), (0, 0))}),
-    "dilated rows": ((2, 8, 6), 16, {"dilation": (2, 1), "padding": ((2, 2), (1, 1))}),
-    "one axis": ((5, 20), 7, {"kernel": (3,), "padding": ((1, 0),), "stride": (1,), "dilation": (1,)}),
-    "dense": ((36,), 20, {}),
-    "dense to one": ((8,), 1, {}),
-}
-
-
-def layer(name, whole=True):
-    shape, filters, given = LAYERS[name]
-    generator = np.random.default_rng(len(name))
-    kernel = given.get("kernel", (3, 3)) if len(shape) > 1 else ()
-    weight = generator.integers(-128, 128, (filters, shape[0], *kernel)).astype(float)
-    weight = np.abs(weight) if filters == 1 else weight
-    weight = weight if whole else weight + generator.random(weight.shape)
-    if len(shape) == 1:
-        return Dense(name="n", inputs=("x",), weight=weight), shape
-    geometry = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1, **given}
-    geometry.pop("kernel", None)
-    return Conv(name="n", inputs=("x",), weight=weight, **geometry), shape
-
 
 @pytest.fixture(params=["plain", pytest.param("compiled", marks=NUMBA)])
 def way(request, monkeypatch):
@@ -200,12 +171,17 @@ def test_processors_without_the_newest_instructions(tmp_path):
     code = """
 import numpy as np
 from tests.engine.fast.test_tiles import multiplied
-from snntoolbox.engine.fast import jit, products_tiled, products_tile_loops
+from tests.engine.fast import test_products_fixed as fixed
+from snntoolbox.engine.fast import jit, products_fixed_loops, products_tiled, products_tile_loops
 from snntoolbox.engine.fast.products_tile_intrinsics import four_products
 assert not four_products() and not products_tiled.works()
 for weights in (np.int8, np.float64):
     found, wanted = multiplied(jit.compiled(products_tile_loops.multiply_places), weights)
     assert np.array_equal(found, wanted)
+found, wanted = fixed.multiplied(jit.compiled(products_fixed_loops.sum_places))
+assert np.array_equal(found, wanted)
+node, x, wanted = fixed.beside_middles(31, fixed.APART)
+assert np.array_equal(fixed.Fixed(node, (31,), 1e-10)(x, 1.0)[0].numpy(), wanted)
 """
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
     folder = Path(__file__).parents[3]
