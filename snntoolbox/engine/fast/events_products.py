@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntoolbox.engine.fast import compiled_loops
+from snntoolbox.engine.fast import compiled_loops, products_tiled
 from snntoolbox.engine.fast.bytes_layout import aligned, geometry, planar, rows, shaped
 from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.events_spread import Spread
@@ -20,10 +20,10 @@ from snntoolbox.engine.kernels import Kernel
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes import Conv, Dense
 
-SPARSE = {"float": 0.35, "whole": 0.18, "dense": 0.25, "spread": 0.25}
+SPARSE = {"float": 0.35, "whole": 0.18, "slow": 0.3, "dense": 0.25, "spread": 0.25}
 """Shares of bytes other than 0 below which events beat dense products: of float weights; 8-bit ones of whole weights
-in a convolution; the same without taps, which are less efficient for few samples and steps; and where events are
-spread, at most. See `limit`."""
+in a convolution, and where the processor adds no four products of bytes at once; the same without taps, which are less
+efficient for few samples and steps; and where events are spread, at most. See `limit`."""
 
 CURRENT_BYTES = 2**22
 """About how large the currents of a dense product may be before the neurons take them: the second-level cache's."""
@@ -41,7 +41,8 @@ _SHORT = 2**15 - 1
 def limit(weight: Array, *, whole: bool, spread: bool = False) -> float:
     """The share of bytes other than 0 up to which events are faster for weights (filters, channels, rows, columns).
 
-    Measured on AVX-512 by benchmarks/events.py; `spread` is for layers whose events are.
+    Measured on AVX-512, and for what is slow without it on AVX2, by benchmarks/events.py; `spread` is for layers whose
+    events are.
     """
     if not whole:
         return SPARSE["float"]
@@ -49,7 +50,8 @@ def limit(weight: Array, *, whole: bool, spread: bool = False) -> float:
         return float(min(SPARSE["spread"], 0.05 + 0.0035 * weight.shape[1]))
     if weight[0, 0].size == 1:
         return SPARSE["dense"]
-    return SPARSE["whole"] if weight[..., 0, :].size >= FEWEST else 0.0
+    usual = SPARSE["whole" if products_tiled.works() else "slow"]
+    return usual if weight[..., 0, :].size >= FEWEST else 0.0
 
 
 class EventProduct:

@@ -59,6 +59,7 @@ class Fixed:
     def __init__(self, node: Conv | Dense, shape: Shape, slack: float) -> None:
         self.slack, self.flat, self.channels = slack, isinstance(node, Dense), node.weight.shape[1]
         self.geometry = geometry(node, node.weight, (self.channels,) if self.flat else shape)
+        self.size, self.sizes = math.prod(self.geometry[3:6].tolist()), self.geometry[5:7].tolist()
         inside = planar(np.asarray(node.weight, np.float64)).transpose(0, 2, 3, 1)
         filters, rows = inside.shape[:2]
         by_rows = inside.reshape(filters, rows, -1)
@@ -89,9 +90,10 @@ class Fixed:
 
     def settings(self, largest: float) -> Settings | None:
         """How sums of inputs up to `largest` are rounded; None where float32 is too coarse to be worth it."""
-        if self.known[0] != largest:
-            self.known = largest, self._settings(largest)
-        return self.known[1]
+        known = self.known
+        if known[0] != largest:
+            known = self.known = largest, self._settings(largest)
+        return known[1]
 
     def _settings(self, largest: float) -> Settings | None:
         if not SMALLEST <= largest <= LARGEST:
@@ -116,12 +118,11 @@ class Fixed:
         if (found := self.settings(largest)) is None:
             return None
         given = np.ascontiguousarray(x, np.float32).reshape(-1)
-        out = torch.empty((len(x), math.prod(self.geometry[3:6].tolist())), dtype=torch.float32)
+        out = torch.empty((len(x), self.size), dtype=torch.float32)
         near = np.empty(len(x), np.int64)
         tables, end = (self.weight, self.exact), (0.5 - self.slack * largest, out.numpy().reshape(-1), near)
         if self.flat:
-            sizes = len(x), self.channels, *self.geometry[5:7].tolist()
-            units, call = -(-len(x) // PLACES[0]), (given, *sizes, *tables, *found, *end)
+            units, call = -(-len(x) // PLACES[0]), (given, len(x), self.channels, *self.sizes, *tables, *found, *end)
             in_parallel(compiled(products_fixed_loops.connect_fixed), units, *call)
         else:
             call = given, self.geometry, *tables, *found[:-1], *end

@@ -46,7 +46,7 @@ def options(request, monkeypatch):
         pytest.skip("needs numba")
     monkeypatch.setattr(jit, "PATIENCE", 0 if compiled else float("inf"))
     if compiled == "events":  # of 8-bit networks too, however small and dense their layers
-        monkeypatch.setattr(events_products, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0, "spread": 1.0})
+        monkeypatch.setattr(events_products, "SPARSE", dict.fromkeys(events_products.SPARSE, 1.0))
         monkeypatch.setattr(events_products, "FEWEST", 0)
     return {"device": "cpu", **given}
 
@@ -216,7 +216,7 @@ def test_float_weights_give_the_same_rates(monkeypatch):
 def test_threads_share_the_work(monkeypatch):
     monkeypatch.setattr(jit, "PATIENCE", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    monkeypatch.setattr(events_products, "SPARSE", {"float": 1.0, "whole": 1.0, "dense": 1.0, "spread": 1.0})
+    monkeypatch.setattr(events_products, "SPARSE", dict.fromkeys(events_products.SPARSE, 1.0))
     monkeypatch.setattr(events_products, "FEWEST", 0)
     network, x, wanted = quantized("cnn", 8, "subtract")
     for engine in ("auto", "event"):

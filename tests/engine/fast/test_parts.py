@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from snntoolbox.backends.inisim import kept
-from snntoolbox.engine.fast import compiled_loops, events_products, jit, neurons_firing, neurons_loops, products_int8
+from snntoolbox.engine.fast import (
+    compiled_loops,
+    events_products,
+    jit,
+    neurons_firing,
+    neurons_loops,
+    products_int8,
+    products_tiled,
+)
 from snntoolbox.engine.fast.bytes_layout import rows, shaped
 from snntoolbox.engine.fast.bytes_maps import Form, moved
 from snntoolbox.ir.network import Population
@@ -208,10 +216,13 @@ def test_vector_neurons_are_the_plain_ones(mode, dtype):
     assert found[0][1].sum() == found[0][2].sum() > 0
 
 
-def test_small_layers_stay_dense():
+def test_small_layers_stay_dense(monkeypatch):
     spread = [events_products.limit(np.ones((16, n, 3, 3)), whole=True, spread=True) for n in (16, 32, 128)]
     assert 0.1 < spread[0] < spread[1] < spread[2] == events_products.SPARSE["spread"]
-    assert events_products.limit(np.ones((64, 64, 3, 3)), whole=True) == events_products.SPARSE["whole"]
+    for quick, usual in ((True, "whole"), (False, "slow")):  # where bytes are multiplied slowly, events pay for longer
+        monkeypatch.setattr(products_tiled, "works", lambda quick=quick: quick)
+        assert events_products.limit(np.ones((64, 64, 3, 3)), whole=True) == events_products.SPARSE[usual]
+    assert events_products.SPARSE["slow"] > events_products.SPARSE["whole"]
     assert events_products.limit(np.ones((16, 16, 3, 3)), whole=True) == 0
     assert (
         events_products.limit(np.ones((16, 16, 3, 3)), whole=False)

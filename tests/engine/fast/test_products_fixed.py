@@ -1,4 +1,4 @@
-"""First layers in fixed point are rounded as exact sums are, on and beside a middle too, and are off by what is said."""
+"""First layers in fixed point are rounded as exact sums are, also beside a middle, and off by no more than is said."""
 
 from fractions import Fraction
 
