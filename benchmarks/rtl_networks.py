@@ -6,7 +6,7 @@ python benchmarks/rtl_networks.py attention          one of them
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from torch import nn
 import snntoolbox as stb
 
 DIGITS, SAMPLES = 4, 3
+RESOURCES = {"LUTs": "luts", "block RAMs": "blocks", "DSPs": "dsps"}
+UNKNOWN = "unknown"
 
 
 class Gate(nn.Module):
@@ -66,15 +68,22 @@ def measured(model: nn.Module, shape: tuple[int, ...]) -> dict[str, Any]:
     _, hardware = stb.compare(net, x[:SAMPLES], simulators=["INI", "verilog"]).sides
     with tempfile.TemporaryDirectory() as folder:
         deployed = stb.deploy(net, x, Path(folder) / "build", target="artix7", samples=SAMPLES)
-    passed = sum(check.passed for check in deployed.checks)
-    taken, clocks = deployed.report["resources"], deployed.report["clocks"]
     return {
         "neurons": sum(p.size for p in net.populations.values()),
         "steps": deployed.report["steps"],
         "cells that differ": sum(hardware.differing.values()),
-        **{name: taken[key] for name, key in (("LUTs", "luts"), ("block RAMs", "blocks"), ("DSPs", "dsps"))},
-        "clocks": round(sum(clocks) / len(clocks)),
-        "checks passed": f"{passed} of {len(deployed.checks)}",
+        **found(deployed.report, deployed.checks),
+    }
+
+
+def found(report: Mapping[str, Any], checks: Sequence[Any]) -> dict[str, Any]:
+    """What synthesis and simulations say, `UNKNOWN` where they failed or did not run, and which checks passed."""
+    taken, clocks = report["resources"], report["clocks"]
+    missed = [f"{check.goal} {check.outcome}: {check.why}" for check in checks if not check.passed]
+    return {
+        **{name: UNKNOWN if taken is None else taken[key] for name, key in RESOURCES.items()},
+        "clocks": UNKNOWN if clocks is None else round(sum(clocks) / len(clocks)),
+        "checks passed": "; ".join([f"{len(checks) - len(missed)} of {len(checks)}", *missed]),
     }
 
 
