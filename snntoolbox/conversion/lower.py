@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
+from snntoolbox.conversion.lowering.factors_behind_sums import FactorsBehindSums
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
     LowerSoftmax,
@@ -104,10 +105,12 @@ def _tabulated(graph: Graph) -> Graph:
 
 
 def _softmax_tabulated(graph: Graph, kept: Mapping[str, str]) -> Graph:
-    """The graph with tables and products for softmax between layers, without those that a mask makes idle."""
-    written = UnseenProducts()(SoftmaxTables(frozenset(kept))(graph))
+    """The graph with tables and products for softmax between layers: few, and none that a mask makes idle."""
+    written = SoftmaxTables(frozenset(kept))(graph)
     check_same_function(graph, written, "softmax by tables")
-    return written
+    behind = UnseenProducts()(FactorsBehindSums()(written))
+    check_same_function(written, behind, "factors behind sums")
+    return behind
 
 
 def _normalised(graph: Graph) -> Graph:

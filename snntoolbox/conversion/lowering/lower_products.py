@@ -2,10 +2,10 @@
 
 ``max(x y, 0)`` of two values that spikes carry is what neurons do whose synapses are latched (`Latched`), where all
 that carries y has fired before what carries x. So a value that has a constant part, or comes from an input, is
-rectified first, ``v = relu(v) - relu(-v)``; where none comes before the other, the deeper one is rectified once more,
-as that takes a turn longer. A product of any sign is ``relu(x y) - relu(-x y)``. Where the second factor is to be
-`whole` only what is analogue in it is rectified, and a neuron that always fires carries what is constant, so that
-nothing of the sum is rounded. All of it is exact.
+rectified first, ``v = relu(v) - relu(-v)``; where none comes before the other, what sends the deeper one, or that value
+itself, is rectified once more, which takes a turn longer. A product of any sign is ``relu(x y) - relu(-x y)``. Where
+the second factor is to be `whole` only what is analogue in it is rectified, and a neuron that always fires carries what
+is constant, so that nothing of the sum is rounded. All of it is exact.
 """
 
 from __future__ import annotations
@@ -207,8 +207,39 @@ class _Lowering:
         if other[1] < one[0]:
             return first, second
         if one[1] >= other[1]:
-            return self._rectified(first, f"{stem}.later"), second
-        return self._rectified(second, f"{stem}.later"), first
+            return self._waiting(first, other[1], stem), second
+        return self._waiting(second, one[1], stem), first
+
+    def _waiting(self, source: str, turn: int, stem: str) -> str:
+        """The value behind that turn: by what sends it once more, so that nothing is rounded, where these are few."""
+        carriers = self._carriers(source)
+        neurons = sum(math.prod(self._shape(carrier)) for carrier in carriers)
+        if self._turns(source)[0] < turn or neurons > math.prod(self.editing.shapes[stem]):
+            return self._rectified(source, f"{stem}.later")
+        later: dict[str, str] = {}
+        for name in carriers:
+            again = ReLU(name=self._fresh(f"{stem}.later"), inputs=(name,), origin=self._node(name).origin)
+            later[name] = self._add(again)
+        return self._reading(source, later, stem)
+
+    def _carriers(self, name: str) -> list[str]:
+        """The rectifiers whose spikes carry a value."""
+        waiting, found = [name], dict[str, None]()
+        while waiting:
+            node = self._node(waiting.pop())
+            if isinstance(node, ReLU):
+                found[node.name] = None
+            else:
+                waiting += node.inputs
+        return [*found]
+
+    def _reading(self, name: str, later: dict[str, str], stem: str) -> str:
+        """The value by what stands in `later` for its carriers; maps that it has read so are added to that."""
+        if name not in later:
+            node = self._node(name)
+            read = [self._reading(source, later, stem) for source in node.inputs]
+            later[name] = self._add(node.renamed(self._fresh(f"{stem}.{name}")).with_inputs(*read))
+        return later[name]
 
     def _turns(self, name: str) -> tuple[int, int]:
         """The first and the last turn in which what carries a value fires; inputs come in turn 0."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.conversion.lowering.shared_tables import COMMON, finer
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Node, Origin
-from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, Permute, Reshape, Tabulated, Take
+from snntoolbox.ir.node import Node
+from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, Permute, Reshape, Take
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,8 @@ _STEMS = (
 )
 
 
-SQUARES, FACTORS = 2, 4
-"""How many tables share the squares of a value, and the factor of a row, which all its values have in common."""
-
-
-def _finer(
-    editing: Editing, name: str, source: str, function: str, copies: int, origin: Origin | None
-) -> Iterator[Node]:
-    """The mean of several tables of a function, which round at places of their own; all of them are one function."""
-    tables: list[str] = []
-    for k in range(copies):
-        tables.append(editing.fresh(f"{name}.{k + 1}"))
-        shift = (k + 0.5) / copies - 0.5
-        yield Tabulated(name=tables[-1], inputs=(source,), function=function, shift=shift, origin=origin)
-    yield Add(name=name, inputs=tuple(tables), coefficients=(1 / copies,) * copies, origin=origin)
+SQUARES = 2
+"""How many tables share the squares of a value."""
 
 
 def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
@@ -81,10 +70,10 @@ def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
         both = (values, names["means"])
         yield Add(name=names["centred"], inputs=both, coefficients=(1.0, -1.0), origin=origin)
         values = names["centred"]
-    yield from _finer(editing, names["square"], values, "square", SQUARES, origin)
+    yield from finer(editing, names["square"], values, "square", SQUARES, origin)
     epsilon = np.full((1,), node.epsilon) if node.epsilon else None
     yield Mean(name=names["variance"], inputs=(names["square"],), axes=(along,), bias=epsilon, origin=origin)
-    yield from _finer(editing, names["inverse"], names["variance"], "inverse_root", FACTORS, origin)
+    yield from finer(editing, names["inverse"], names["variance"], "inverse_root", COMMON, origin)
     column = tuple(1 if a == along else n for a, n in enumerate(rows))
     yield Reshape(name=names["column"], inputs=(names["inverse"],), shape=column, origin=origin)
     yield repeated("inverses", "column")

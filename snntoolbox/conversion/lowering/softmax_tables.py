@@ -2,7 +2,8 @@
 
 ``softmax(x) = e r`` with ``e = exp(x - max(x))`` and ``r = 1 / sum(e)``: the maximum is a tree of rectifiers, so that
 no e is above 1 and one of each row is 1, exp and the inverse of a number from 1 to the length of a row are tables, and
-the product is one of counts. Exact; tables and rectifiers round to the levels of a window.
+the product is one of counts. Exact; tables and rectifiers round to the levels of a window. As r is common to a row,
+several tables share it, which round at places of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snntoolbox.conversion.lowering.shared_tables import COMMON, finer
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node
@@ -166,13 +168,20 @@ class _Rows:
         below = self._add(Add, "below", rows, tops, coefficients=(1.0, -1.0))
         exp = self._add(Tabulated, "exp", self._seen("below", below), function="exp", most=0.0)
         total = self._add(Mean, "sum", self._put("exp", exp), axes=(1,), keepdims=True, summed=True)
-        inverse = self._add(Tabulated, "inverse", total, function="inverse", most=float(length))
+        inverse = self._inverse(total, float(length))
         inverses = self._add(Take, "inverses", inverse, axis=1, indices=(0,) * length)
         share = self._shares(self._seen("inverses", inverses), exp)
         whole = self._add(Reshape, "whole", self._put("share", share), shape=self.turned)
         if turns:
             self._add(Permute, "back", whole, axes=tuple(self.order.index(a) for a in range(axes)))
         return list(self.nodes.values())
+
+    def _inverse(self, total: str, most: float) -> str:
+        """The factor that the values of a row have in common."""
+        name = self.editing.fresh(f"{self.node.name}.inverse", self.nodes)
+        tables = finer(self.editing, name, total, "inverse", COMMON, self.node.origin, most)
+        self.nodes |= {node.name: node for node in tables}
+        return name
 
     def _shares(self, inverses: str, exp: str) -> str:
         """The products, each with a threshold of its own where they are not too many to need a histogram each."""

@@ -131,6 +131,22 @@ def test_of_parts_of_a_layer_those_are_rectified_that_are_multiplied():
     assert sorted(sizes) == [(4,)] * 6 + [(6,)] * 2
 
 
+@pytest.mark.parametrize(("parts", "waiting"), [(2, 2), (4, 4), (5, 1)])
+def test_what_waits_is_sent_again_by_its_parts_where_these_are_few(parts, waiting):
+    """A mean of parts, each as many as a row of the product: together more than that, they are added up first."""
+    net = Net()
+    column = net.add(Mean(name="mean", inputs=(net.x,), axes=(0,), keepdims=True))
+    shifted = [net.mapped(column) for _ in range(parts)]
+    mean = net.add(Add(name="parts", inputs=tuple(map(net.relu, shifted)), coefficients=(1 / parts,) * parts))
+    wide = net.add(Take(name="wide", inputs=(mean,), axis=0, indices=(0,) * 4))
+    graph = net.finish([net.product(wide, net.relu(net.mapped(net.x)))], "net")
+    lowered, x = LowerProducts()(graph), RNG.normal(size=(9, *SHAPE))
+    np.testing.assert_allclose(lowered.run(x), graph.run(x), atol=1e-12)
+    later = [n for n in lowered.nodes if ".later" in n and isinstance(lowered.nodes[n], ReLU)]
+    assert len(later) == waiting
+    assert all(isinstance(lowered.nodes[lowered.nodes[n].inputs[0]], ReLU) for n in later) == (waiting > 1)
+
+
 def test_graphs_without_products_stay():
     net = Net()
     graph = net.finish([net.relu(net.mapped(net.x))], "net")
