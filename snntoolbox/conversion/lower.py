@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
 from snntoolbox.conversion.lowering.factors_behind_sums import FactorsBehindSums
+from snntoolbox.conversion.lowering.given_masks import GivenMasks
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
     LowerSoftmax,
@@ -59,8 +60,11 @@ def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> 
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
     if recipe.chosen_schedule.multiplies:
-        kept = kept | masked(graph, data)
-        graph = _normalised(_softmax_tabulated(graph, kept))
+        given = GivenMasks.of(graph, data)
+        sample = None if data is None or given.graph is graph else [a[:1] for a in data]
+        check_same_function(graph, given.graph, "masks that are inputs", sample)
+        kept = kept | masked(given.graph, data) | given.refused
+        graph = _normalised(_softmax_tabulated(given, kept, sample))
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     summed = graph
@@ -104,12 +108,12 @@ def _tabulated(graph: Graph) -> Graph:
     return written
 
 
-def _softmax_tabulated(graph: Graph, kept: Mapping[str, str]) -> Graph:
+def _softmax_tabulated(given: GivenMasks, kept: Mapping[str, str], sample: Sequence[Array] | None) -> Graph:
     """The graph with tables and products for softmax between layers: few, and none that a mask makes idle."""
-    written = SoftmaxTables(frozenset(kept))(graph)
-    check_same_function(graph, written, "softmax by tables")
+    written = SoftmaxTables(frozenset(kept), given.lowest)(given.graph)
+    check_same_function(given.graph, written, "softmax by tables", sample)
     behind = UnseenProducts()(FactorsBehindSums()(written))
-    check_same_function(written, behind, "factors behind sums")
+    check_same_function(written, behind, "factors behind sums", sample)
     return behind
 
 

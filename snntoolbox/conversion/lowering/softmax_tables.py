@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from snntoolbox.ir.nodes import (
     Multiply,
     Pad,
     Permute,
+    ReLU,
     Reshape,
     Scale,
     Softmax,
@@ -46,7 +47,7 @@ exp(d - 1000) is 0 to float32, and to every level, for values that are up to d =
 """
 
 
-_SHOWING = 64
+SHOWING = 64
 """Samples that show whether constants leave values out."""
 
 
@@ -55,9 +56,12 @@ class SoftmaxTables:
     """The pass; those in `kept` and logarithms stay.
 
     What a mask leaves out of a row has no neurons: it is no candidate for the maximum, and its share is 0 exactly.
+    Where an input says what is left out, `lowest` has the least score of those that take part: candidates are rectified
+    there, so that a tree of comparisons tells the largest without rounding, whatever lies below.
     """
 
     kept: frozenset[str] = frozenset()
+    lowest: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph without the others."""
@@ -66,7 +70,8 @@ class SoftmaxTables:
             node = editing.nodes[name]
             assert isinstance(node, Softmax)
             if not node.log:
-                nodes = _Rows(editing, node, there(graph, graph.nodes[name])).written()
+                there_, low = there(graph, graph.nodes[name]), self.lowest.get(name)
+                nodes = _Rows(editing, node, there_, low).written()
                 editing.edit(nodes, redirect={name: nodes[-1].name})
         return editing.graph()
 
@@ -78,7 +83,7 @@ def masked(graph: Graph, data: Sequence[Array] | None = None) -> dict[str, str]:
     """
     kept: dict[str, str] = {}
     nodes = [n for n in graph.nodes.values() if isinstance(n, Softmax)]
-    read = {} if data is None else graph.values(*(a[:_SHOWING] for a in data), keep=[n.inputs[0] for n in nodes])
+    read = {} if data is None else graph.values(*(a[:SHOWING] for a in data), keep=[n.inputs[0] for n in nodes])
     for node in nodes:
         added = _added(graph, node)
         if added is None:
@@ -139,10 +144,13 @@ def _added(graph: Graph, node: Softmax) -> Array | None:
 
 
 class _Rows:
-    """A softmax over rows, written node by node; `there` is what of its values takes part, None for all."""
+    """A softmax over rows, written node by node; `there` is what of its values takes part, None for all.
 
-    def __init__(self, editing: Editing, node: Softmax, there: Array | None) -> None:
-        self.editing, self.node = editing, node
+    What lies below `low`, if there is such a number, is no candidate for the maximum.
+    """
+
+    def __init__(self, editing: Editing, node: Softmax, there: Array | None, low: float | None) -> None:
+        self.editing, self.node, self.low = editing, node, low
         self.nodes: dict[str, Node] = {}
         shape = editing.shapes[node.name]
         axis = node.axis % len(shape)
@@ -163,9 +171,10 @@ class _Rows:
             source = self._add(Permute, "turned", source, axes=self.order)
         rows = self._add(Reshape, "rows", source, shape=self.shape)
         window = {"kernel": (length,), "stride": (length,), "padding": ((0, 0),), "dilation": (1,)}
-        top = self._add(MaxPool, "top", self._candidates(rows), **window)
+        top = self._add(MaxPool, "top", self._above(self._candidates(rows)), **window)
         tops = self._add(Take, "tops", top, axis=1, indices=(0,) * length)
-        below = self._add(Add, "below", rows, tops, coefficients=(1.0, -1.0))
+        bias = np.full((1, 1), -self.low) if self.low else None
+        below = self._add(Add, "below", rows, tops, coefficients=(1.0, -1.0), bias=bias)
         exp = self._add(Tabulated, "exp", self._seen("below", below), function="exp", most=0.0)
         total = self._add(Mean, "sum", self._put("exp", exp), axes=(1,), keepdims=True, summed=True)
         inverse = self._inverse(total, float(length))
@@ -202,6 +211,14 @@ class _Rows:
         flat = self._add(Reshape, "flat", rows, shape=(count * length,))
         seen = self._add(Take, "seen", flat, axis=0, indices=tuple(places.tolist()))
         return self._add(Reshape, "candidates", seen, shape=self.shape)
+
+    def _above(self, candidates: str) -> str:
+        """What of them is above the least."""
+        if self.low is None:
+            return candidates
+        ones = np.ones((1, 1))
+        above = self._add(Scale, "above", candidates, gain=ones, bias=-self.low * ones)
+        return self._add(ReLU, "rectified", above)
 
     def _seen(self, stem: str, rows: str) -> str:
         """What takes part of rows, as one row."""

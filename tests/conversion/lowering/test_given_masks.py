@@ -1,0 +1,119 @@
+"""Masks that are inputs of a model, added to what a softmax reads."""
+
+import numpy as np
+import pytest
+
+import snntoolbox as stb
+from snntoolbox.conversion.lower import lower
+from snntoolbox.conversion.lowering.given_masks import UNCLEAR, UNSEEN, GivenMasks
+from snntoolbox.conversion.lowering.softmax_tables import FADED, SoftmaxTables
+from snntoolbox.conversion.recipe import Recipe
+from snntoolbox.errors import UnsupportedError
+from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.nodes import Add, Dense, Input, Permute, ReLU, Reshape, Scale, Softmax, Take
+
+TOKENS, WIDTH = 5, 3
+RANDOM = np.random.default_rng(0)
+WEIGHT = RANDOM.normal(size=(TOKENS, WIDTH))
+X = RANDOM.normal(size=(96, TOKENS, WIDTH))
+THERE = np.arange(TOKENS) < RANDOM.integers(1, TOKENS + 1, size=(96, 1))
+
+
+def scale(name, source, gain, bias=0.0, rank=2):
+    shift = np.full((1,) * rank, bias) if np.any(bias) else None
+    return Scale(name=name, inputs=(source,), gain=np.full((1,) * rank, gain), bias=shift)
+
+
+def graph_of(mask, between=()):
+    """Rows of what tokens score with one another, a mask of the keys, nodes between, softmax and a layer."""
+    nodes = [
+        *(Input(name="x", shape=(TOKENS, WIDTH)), Input(name="m", shape=(TOKENS,))),
+        *(ReLU(name="r", inputs=("x",)), Dense(name="s", inputs=("r",), weight=3 * WEIGHT)),
+        *mask,
+        Reshape(name="row", inputs=(mask[-1].name,), shape=(1, TOKENS)),
+        *(Take(name="rows", inputs=("row",), axis=0, indices=(0,) * TOKENS), Add(name="a", inputs=("s", "rows"))),
+        *between,
+        Softmax(name="p", inputs=(between[-1].name if between else "a",), axis=1),
+        *(Reshape(name="f", inputs=("p",), shape=(TOKENS**2,)),),
+        Dense(name="y", inputs=("f",), weight=np.random.default_rng(1).normal(size=(2, TOKENS**2))),
+    ]
+    return Graph(nodes, ["y"])
+
+
+CAUSAL = Scale(name="c", inputs=("a",), gain=np.ones((1, 1)), bias=np.where(np.tri(TOKENS), 0.0, -1e9))
+TURNED = [Permute(name="t", inputs=("a",), axes=(1, 0)), Permute(name="u", inputs=("t",), axes=(1, 0))]
+FORMS = {
+    "who is there, by -10000": ([scale("g", "m", -1.0, 1.0, 1), scale("h", "g", -1e4, 0.0, 1)], (), THERE),
+    "who is there, by the least number": ([scale("h", "m", 3.4e38, -3.4e38, 1)], (), THERE),
+    "who is not": ([scale("h", "m", -1e9, 0.0, 1)], (), ~THERE),
+    "what is added": ([scale("h", "m", 1.0, 0.0, 1)], (), np.where(THERE, 0.0, -1e9)),
+    "what is added, of two sizes": (
+        [scale("h", "m", 1.0, 0.0, 1)], (), np.where(THERE, 0.0, -1e4 * (1 + np.arange(TOKENS)))),
+    "with something for those that are there": ([scale("h", "m", 1e4, 7 - 1e4, 1)], (), THERE),
+    "moved behind": ([scale("h", "m", 1e4, -1e4, 1)], TURNED, THERE),
+    "scaled behind": ([scale("h", "m", 1e4, -1e4, 1)], [scale("b", "a", 0.5)], THERE),
+    "under a constant one": ([scale("h", "m", 1e4, -1e4, 1)], [CAUSAL], THERE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_mask_is_no_larger_than_it_has_to_be(form):
+    mask, between, given = FORMS[form]
+    graph = graph_of(mask, between)
+    found = GivenMasks.of(graph, [X, given])
+    np.testing.assert_allclose(found.graph.run(X, given), graph.run(X, given), atol=1e-9)
+    read = found.graph.values(X, given, keep=["s", "a", "p"])
+    assert (read["s"] - read["a"]).max() < 6 * (np.ptp(read["s"]) + FADED)
+    assert read["p"][np.broadcast_to(~THERE[:, None], read["p"].shape)].max() < 1e-13
+    assert not found.refused
+    assert SoftmaxTables(lowest=found.lowest)(found.graph).run(X, given) == pytest.approx(graph.run(X, given), abs=1e-9)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_networks_lose_no_more_with_it_than_without(form):
+    mask, between, given = FORMS[form]
+    graph = graph_of(mask, between)
+    errors = []
+    for data in ([X, given], [X, np.broadcast_to(given[np.all(THERE, axis=1)][:1], given.shape)]):
+        network = stb.convert(graph, data, schedule="radix", T=6, layer_correction="none", readout_correction=0)
+        result, expected = stb.simulate(network, [a[:48] for a in data]), graph.run(*data)[:48]
+        errors.append(np.sqrt(np.mean((result.output - expected) ** 2)) / expected.std())
+    assert errors[0] < 0.1
+    assert errors[0] < 2 * errors[1]
+
+
+@pytest.mark.parametrize("bits", [0, 8])
+def test_what_is_left_out_sends_nothing(bits):
+    graph = graph_of(FORMS["who is there, by -10000"][0])
+    network = stb.convert(graph, [X, THERE], schedule="radix", T=5, weight_bits=bits, readout_correction=0)
+    counts = stb.simulate(network, [X, THERE]).counts["p.exp"]
+    there = np.broadcast_to(THERE[:, None], counts.shape)
+    assert not counts[~there].any()
+    assert np.all(counts.max(axis=2) > 0)
+
+
+def test_a_score_that_is_given_is_no_mask():
+    near = graph_of([scale("h", "m", 30.0, -15.0, 1)])
+    assert GivenMasks.of(near, [X, THERE]).graph is near
+    assert not GivenMasks.of(near, None).refused
+    whole = Graph([Input(name="x", shape=(4,)), scale("h", "x", 1e4, 0.0, 1), Softmax(name="p", inputs=("h",))], ["p"])
+    assert GivenMasks.of(whole, [np.eye(4)]).graph is whole
+
+
+UNFIT = {
+    "what is between": (scale("h", "m", 1e4, -1e4, 1), np.where(THERE, 1.0, np.linspace(0, 0.9, TOKENS))),
+    "steps": (scale("h", "m", 1.0, 0.0, 1), np.where(THERE, 0.0, -400.0 * np.arange(TOKENS))),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_what_is_not_clearly_a_mask_is_refused(case):
+    mask, given = UNFIT[case]
+    with pytest.raises(UnsupportedError, match=UNCLEAR):
+        lower(graph_of([mask]), Recipe(schedule="radix"), [X, given])
+
+
+def test_without_samples_a_mask_is_refused():
+    graph = graph_of(FORMS["who is there, by -10000"][0])
+    with pytest.raises(UnsupportedError, match=UNSEEN):
+        lower(graph, Recipe(schedule="radix"))
