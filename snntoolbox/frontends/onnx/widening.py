@@ -12,7 +12,10 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.onnx.proto import DAMAGE, tensors
 
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
-INTEGERS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32)
+INTEGERS = (
+    *(TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16),
+    *(TensorProto.INT32, TensorProto.INT64),
+)
 TYPE_ATTRIBUTES = ("to", "dtype")
 
 # -- half precision -------------------------------------------------------------------------------------------------
@@ -66,16 +69,38 @@ def _graphs(graph: Any) -> Iterator[Any]:
 
 
 def inputs_widened(proto: Any) -> Any:
-    """The model itself; its inputs of whole numbers that nothing but a cast to float32 reads are float32 in place.
+    """The model itself; its inputs of whole numbers that are cast to float32 before all else are float32 in place.
 
     For whole numbers it computes the same. So a sample is the numbers that it holds, as everywhere here, and not what
     is left of them in the input's type.
     """
     for value in proto.graph.input:
-        kind, readers = value.type.tensor_type, [n for n in proto.graph.node if value.name in n.input]
-        if kind.elem_type in INTEGERS and readers and all(_to_float(node) for node in readers):
-            kind.elem_type = TensorProto.FLOAT
+        if value.type.tensor_type.elem_type in INTEGERS:
+            moved = _cast_later(proto.graph, value.name)
+            for other in (value, *(v for v in proto.graph.value_info if v.name in moved)):
+                if moved:
+                    other.type.tensor_type.elem_type = TensorProto.FLOAT
     return proto
+
+
+_MOVING = frozenset({"Unsqueeze", "Squeeze", "Reshape", "Transpose", "Expand", "Flatten", "Identity"})
+"""Operations that do the same with numbers of every type."""
+
+
+def _cast_later(graph: Any, name: str) -> frozenset[str]:
+    """A tensor and what it is moved to before all of it is cast to float32; none where something else reads it."""
+    readers = [node for node in graph.node if name in node.input]
+    if not readers or any(output.name == name for output in graph.output):
+        return frozenset()
+    found = frozenset({name})
+    for node in readers:
+        if not _to_float(node):
+            moves = node.op_type in _MOVING and node.input[0] == name and name not in node.input[1:]
+            moved = _cast_later(graph, node.output[0]) if moves else frozenset()
+            if not moved:
+                return frozenset()
+            found |= moved
+    return found
 
 
 def _to_float(node: Any) -> bool:
