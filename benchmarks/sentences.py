@@ -4,6 +4,7 @@
 
 MODEL.onnx is an encoder of the BERT family (token identities in, LayerNormalization nodes in it). Its table of
 embeddings stays outside: the rows of the tokens are the input of the spiking network, and all sentences have as many.
+With `--padded` these are of 3 words to all, and a mask of the tokens that are there is the second input.
 They are made of words by a pattern, half of each second one as the one before; without a vocabulary they are identities
 at random. Sentences are compared by the mean of what the last normalisation says of their tokens: the cosine to the
 original's, the correlation of all similarities between sentences with the original's (Pearson), and whether the nearest
@@ -63,6 +64,15 @@ def identities_of(words: dict[str, int] | None, count: int, highest: int) -> Arr
     return np.array(rows, np.int64)
 
 
+def padded(identities: Array) -> tuple[Array, Array]:
+    """The same with sentences of 3 words to all of them, 0 behind their last token, and which tokens are there."""
+    count, tokens = identities.shape
+    lengths = np.random.default_rng(1).integers(5, tokens + 1, (count, 1))
+    place = np.arange(tokens)
+    ended = np.where(place == lengths - 1, identities[:, -1:], identities)
+    return np.where(place < lengths, ended, 0), place < lengths
+
+
 class Encoder:
     """A model cut at its embeddings: `rows` of tokens, what it says of them, and the file of all behind the rows."""
 
@@ -74,31 +84,40 @@ class Encoder:
         tables = [t for t in self.model.graph.initializer if len(t.dims) == 2]
         self.highest = max(int(t.dims[0]) for t in tables)
 
-    def run(self, identities: Array) -> tuple[Array, Array]:
-        """The rows of the tokens and what the last normalisation says of them, each (samples, tokens, width)."""
+    def run(self, identities: Array, there: Array) -> tuple[Array, Array]:
+        """The rows of the tokens and what the last normalisation says of them, each (samples, tokens, width).
+
+        Which of them are `there` is what masks say.
+        """
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         del model.graph.output[:]
         model.graph.output.extend(helper.make_tensor_value_info(n, 1, None) for n in (self.cut, self.end))
         session = ort.InferenceSession(model.SerializeToString())
-        given = self._inputs(identities)
+        given = self._inputs(identities, there)
         parts = [session.run(None, {n: v[i : i + 16] for n, v in given.items()}) for i in range(0, len(identities), 16)]
         rows, said = (np.concatenate(part) for part in zip(*parts, strict=True))
         return rows, said
 
-    def _inputs(self, identities: Array) -> dict[str, Array]:
-        others = {n: np.full_like(identities, "mask" in n) for n in self.names}
+    def _inputs(self, identities: Array, there: Array) -> dict[str, Array]:
+        others = {n: there * np.int64("mask" in n) for n in self.names}
         return {**others, next(n for n in self.names if "type" not in n and "mask" not in n): identities}
 
-    def behind(self, rows: Array, identities: Array) -> Path:
-        """A file that takes rows in place of identities; what is computed of their number alone is a constant in it."""
+    def behind(self, rows: Array, identities: Array, masked: bool = False) -> Path:
+        """A file that takes rows in place of identities, and a mask of tokens or all of them.
+
+        What is computed of their number alone is a constant in it.
+        """
         model, tokens = onnx.ModelProto(), rows.shape[1:]
         model.CopyFrom(self.model)
         model.graph.node.remove(next(n for n in model.graph.node if self.cut in n.output))
-        for name, values in self._inputs(identities[:1]).items():
-            model.graph.initializer.append(numpy_helper.from_array(values, name))
         del model.graph.input[:], model.graph.output[:]
         model.graph.input.append(helper.make_tensor_value_info(self.cut, 1, [1, *tokens]))
+        for name, values in self._inputs(identities[:1], np.ones_like(identities[:1])).items():
+            if masked and "mask" in name:
+                model.graph.input.append(helper.make_tensor_value_info(name, onnx.TensorProto.INT64, values.shape))
+            else:
+                model.graph.initializer.append(numpy_helper.from_array(values, name))
         model.graph.output.append(helper.make_tensor_value_info(self.end, 1, [1, *tokens]))
         options, path = ort.SessionOptions(), self.folder / "behind.onnx"
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -120,6 +139,12 @@ def compared(original: Array, spiking: Array) -> dict[str, float]:
     }
 
 
+def embedded(said: Array, there: Array) -> Array:
+    """The mean over the tokens that are there, (samples, width), of what is said of all, (samples, tokens, width)."""
+    of_each = said.reshape(*there.shape, -1) * there[:, :, None]
+    return np.asarray(of_each.sum(axis=1) / there.sum(axis=1, keepdims=True))
+
+
 def main() -> None:
     """Print a line for each number of bits."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -127,6 +152,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=Path, help="tokenizer.json, or a list of words")
     parser.add_argument("--bits", default="5,6,7", help="steps of a radix window (%(default)s)")
     parser.add_argument("--samples", type=int, default=96, help="sentences that are compared (%(default)s)")
+    parser.add_argument("--padded", action="store_true", help="sentences of several lengths, and a mask as an input")
     parser.add_argument("--calibration", type=int, default=64, help="sentences that calibrate (%(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -137,16 +163,20 @@ def told(options: Any, encoder: Encoder) -> None:
     """The lines."""
     words = vocabulary(options.vocabulary) if options.vocabulary else None
     identities = identities_of(words, options.samples + options.calibration, encoder.highest)
-    rows, said = encoder.run(identities)
-    graph = stb.load(encoder.behind(rows, identities))
-    read = Executor(graph).run(rows[:16]).reshape(said[:16].shape)
-    print(f"as read: {np.abs(read - said[:16]).max():.1e} from the file's own output, {identities.shape[1]} tokens")
+    identities, there = padded(identities) if options.padded else (identities, np.ones(identities.shape, bool))
+    rows, said = encoder.run(identities, there)
+    graph = stb.load(encoder.behind(rows, identities, options.padded))
+    given = [rows, there.astype(np.float32)] if options.padded else [rows]
+    read = Executor(graph).run(*(a[:16] for a in given)).reshape(said[:16].shape)
+    apart = np.abs(read - said[:16])[there[:16]].max()
+    print(f"as read: {apart:.1e} from the file's own output, {there.sum(1).min()} to {there.sum(1).max()} tokens")
     for bits in map(int, options.bits.split(",")):
         begun = time.monotonic()
-        snn = stb.convert(graph, rows[options.samples :], duration=bits, schedule="radix")
-        took, run, x = time.monotonic() - begun, QuantizedRun(snn), rows[: options.samples]
-        output = np.concatenate([run.outputs([x[i : i + 8]])[0] for i in range(0, len(x), 8)])
-        shown = compared(said[: len(x)].mean(axis=1), output.reshape(said[: len(x)].shape).mean(axis=1))
+        snn = stb.convert(graph, [a[options.samples :] for a in given], duration=bits, schedule="radix")
+        took, run, x = time.monotonic() - begun, QuantizedRun(snn), [a[: options.samples] for a in given]
+        places = range(0, options.samples, 8)
+        output = np.concatenate([run.outputs([a[i : i + 8] for a in x])[0] for i in places])
+        shown = compared(*(embedded(v, there[: options.samples]) for v in (said[: options.samples], output)))
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(
             f"{bits} bits: " + ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
