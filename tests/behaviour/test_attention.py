@@ -102,8 +102,52 @@ def test_later_tokens_change_nothing_of_earlier_ones(network):
 
 
 def test_what_is_left_out_has_no_neurons(network):
-    sizes = [p.size for name, p in network.populations.items() if name.endswith((".exp", ".inverse"))]
+    sizes = [p.size for name, p in network.populations.items() if name.endswith((".exp", ".inverse.1"))]
     assert sizes == [HEADS * TOKENS * (TOKENS + 1) // 2, HEADS * TOKENS]
+
+
+LENGTHS = RNG.integers(1, TOKENS + 1, len(X))
+THERE = (np.arange(TOKENS) < LENGTHS[:, None]).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def padded():
+    """Attention under a mask that is an input, as BERT has it."""
+    needed("torch")
+    import torch
+
+    class Net(torch.nn.Module):
+        def forward(self, x, mask):
+            query, key, value = (x @ torch.tensor(w.T) + torch.tensor(b) for w, b in PROJECTIONS[:3])
+            scores = query @ key.transpose(1, 2) / FEATURES**0.5 + (1 - mask[:, None]) * torch.finfo(x.dtype).min
+            return torch.softmax(scores, -1) @ value
+
+    graph = stb.load(Net().eval(), input_shape=[(TOKENS, FEATURES), (TOKENS,)])
+    choices = {"schedule": "radix", "T": STEPS, "readout_correction": 0, "weight_bits": 8}
+    return stb.convert(graph, [X[:40], THERE[:40]], **choices)
+
+
+def test_padding_changes_nothing_of_what_is_there(padded):
+    there = THERE[:20, :, None] > 0
+    outputs = [
+        stb.simulate(padded, [np.where(there, X[:20], other), THERE[:20]], T=STEPS).output
+        for other in (X[:20], X[20:40], np.zeros_like(X[:20]))
+    ]
+    for output in outputs[1:]:
+        np.testing.assert_array_equal(output[THERE[:20] > 0], outputs[0][THERE[:20] > 0])
+    assert np.ptp(outputs[0]) > 0
+
+
+def test_a_given_mask_is_the_same_by_every_engine_and_on_brian2(padded):
+    needed("brian2")
+    first = int(np.flatnonzero(LENGTHS == 2)[0])
+    inputs = [a[first : first + 1] for a in (X, THERE)]
+    expected = interpret(padded, *inputs, steps=padded.schedule.steps, record=Record(spikes=True)).spikes
+    assert sum(int(spikes.sum()) for spikes in expected.values()) > 50
+    for choice in ({"engine": "counts"}, {"engine": "dense"}, {"simulator": "brian2"}):
+        found = stb.simulate(padded, inputs, T=STEPS, record=Record(spikes=True), **choice).spikes
+        for name, spikes in expected.items():
+            np.testing.assert_array_equal(found[name], spikes, err_msg=f"{choice}: {name}")
 
 
 def test_the_same_spikes_by_every_engine_and_on_brian2(network):
