@@ -33,6 +33,23 @@ def test_a_cast_of_the_input_is_nothing(dtype, build, compare):
     assert np.abs(found - wanted).max() < 0.1 * np.abs(wanted).max()
 
 
+@pytest.mark.parametrize("dtype", [TensorProto.INT32, TensorProto.INT64])
+def test_an_input_may_be_moved_before_its_cast(dtype, build, compare):
+    """As masks of tokens are, that numbers of every type move alike."""
+    nodes = [("Unsqueeze", "x one", "u", {}), ("Transpose", "u", "t", {"perm": [0, 2, 1]}), ("Cast", "t", "f", FLOAT),
+             ("MatMul", "f w", "y", {})]  # fmt: skip
+    weights = {"one": np.array([1], np.int64), "w": (1, 3)}
+    compare(build(nodes, x=(4,), weights=weights, dtype=dtype), x=[RNG.integers(0, 2, (6, 4)).astype(np.float32)])
+
+
+def test_an_input_that_is_moved_and_read_as_a_whole_number_stays_one(build):
+    nodes = [("Unsqueeze", "x one", "u", {}), ("Cast", "u", "f", FLOAT), ("Add", "u u", "s", {}),
+             ("Cast", "s", "g", FLOAT), ("Add", "f g", "y", {})]  # fmt: skip
+    model = build(nodes, x=(4,), weights={"one": np.array([1], np.int64)}, dtype=TensorProto.INT64)
+    with pytest.raises(UnsupportedError, match="works on integers"):
+        load(model)
+
+
 def test_an_input_that_is_used_as_a_whole_number_stays_one(build):
     model = build([("Gather", "w x", "y", {})], x=(4,), weights={"w": (4, 3)}, dtype=TensorProto.INT32)
     with pytest.raises(UnsupportedError, match="works on integers"):
