@@ -138,11 +138,11 @@ class Batch:
     def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:
         """The spikes of these steps; None where they all lie outside its window."""
         shape, during, trace = self.network.populations[task.name].shape, slice(first, first + steps), None
-        kept, state = self.kept, self.states[task.name]
+        kept, state, waits = self.kept, self.states[task.name], self._waits(task.name, first, steps)
         if task.name in kept.potentials:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
         spikes = self._spikes(task, state, values, steps, trace)
-        if not isinstance(state, COUNTING):
+        if not isinstance(state, COUNTING) and not (waits and task.name in self.counts):
             self._count(task.name, spikes.view(steps, self.size, *shape), first)
         if trace is not None:
             kept.potentials[task.name][during] = trace.cpu().numpy()
@@ -150,7 +150,7 @@ class Batch:
             train = spikes.view(steps, self.size, *shape)
             recorded = train if task.name in self.graded else train > 0
             kept.spikes[task.name][during] = recorded.cpu().numpy()
-        return None if self._waits(task.name, first, steps) else spikes
+        return None if waits else spikes
 
     def _spikes(
         self, task: Task, state: State, values: Mapping[str, Tensor], steps: int, trace: Tensor | None
