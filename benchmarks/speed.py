@@ -52,7 +52,7 @@ WINDOWS: list[dict[str, Any]] = [
     {"schedule": "first-spike", "steps": 32},
     {"schedule": "phased", "steps": 32},
 ]
-SAMPLES = 100_000
+SAMPLES = 10_000_000
 """How many samples the simulator is told to expect: compiled loops are worth loading then."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import isnan
 
@@ -50,39 +50,44 @@ class GridCurrents:
             return _Product(node, node.inputs[0], wiring)
         return None
 
-    def __call__(self, *x: Array, fused: bool = False) -> dict[str, Tensor]:
-        """The currents of one batch; with compiled loops if `fused`."""
+    def __call__(
+        self, *x: Array, fused: bool = False, largest: Mapping[str, float] | None = None
+    ) -> dict[str, Tensor]:
+        """The currents of one batch; with compiled loops if `fused`. `largest` are its amounts where they are known."""
         products = {t: p for t, p in self.products.items() if p is not None and (p.torch or (fused and p.loops))}
         if len(products) < len(self.products):
             return {n: torch.from_numpy(v) for n, v in constant_currents(self.network, *x).items()}
         inputs = dict(zip(self.network.encodings, x, strict=True))
+        most = self.largest(*x) if largest is None else largest
         rounded, doubtful = {}, np.zeros(len(x[0]), bool)
         for target, product in products.items():
-            given = inputs[product.source]
             way = self._compiled if fused and product.loops else self._rounded
-            rounded[target], found = way(product, given)
+            rounded[target], found = way(product, inputs[product.source], most[product.source])
             doubtful |= found
         return self._corrected(rounded, np.flatnonzero(doubtful), x)
 
-    def bounds(self, *x: Array) -> dict[str, float]:
-        """What no amount of the currents of one batch exceeds, for those that are one layer of an input."""
-        inputs = dict(zip(self.network.encodings, x, strict=True))
-        products = {t: p for t, p in self.products.items() if p is not None}
-        return {t: p.sums * _largest(inputs[p.source]) + 1 for t, p in products.items()}
+    def largest(self, *x: Array) -> dict[str, float]:
+        """The largest amounts of one batch, of each input that a layer reads alone."""
+        read = {p.source for p in self.products.values() if p is not None}
+        return {n: _largest(a) for n, a in zip(self.network.encodings, x, strict=True) if n in read}
 
-    def _rounded(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
+    def bounds(self, largest: Mapping[str, float]) -> dict[str, float]:
+        """What no amount of the currents of such inputs exceeds, for those that are one layer of one."""
+        products = {t: p for t, p in self.products.items() if p is not None}
+        return {t: p.sums * largest[p.source] + 1 for t, p in products.items()}
+
+    def _rounded(self, product: _Product, given: Array, largest: float) -> tuple[Tensor, Array]:
         """The currents, and which samples have some so near the middle, or no number."""
         values = self.wiring.kernel(product.name)(self.wiring.target.tensor(given))
         whole = values.round()
-        near = values.sub_(whole).abs_() < 0.5 - product.slack * _largest(given)
+        near = values.sub_(whole).abs_() < 0.5 - product.slack * largest
         return whole, ~near.flatten(1).all(1).numpy()
 
-    def _compiled(self, product: _Product, given: Array) -> tuple[Tensor, Array]:
+    def _compiled(self, product: _Product, given: Array, largest: float) -> tuple[Tensor, Array]:
         """The same in one pass over the sums, with the channels of a place side by side.
 
         In fixed point where float32 tells how to round most of them, else in float64.
         """
-        largest = _largest(given)
         single = None if product.fixed is None else _single(given, largest)
         if product.fixed is not None and single is not None and (found := product.fixed(single, largest)) is not None:
             return shaped(found[0], product.shape), found[1]

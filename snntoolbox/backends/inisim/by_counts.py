@@ -38,6 +38,7 @@ class ByCounts:
         self.last = max((last for _, last in self.windows.values()), default=1)
         self.wirings: dict[torch.dtype, Executor] = {}
         self.fast: dict[bool, FastPaths] = {}
+        self.counted: dict[int, float] = {}
         self.makers: dict[tuple[str, torch.dtype, bool], Counts] = {}
 
     def wiring(self, dtype: torch.dtype) -> Executor:
@@ -93,6 +94,12 @@ class ByCounts:
             small = self.paths(fused) is not None
             self.makers[key] = Counts(population, Target(self.device, dtype), small=small, fused=fused)
         return self.makers[key]
+
+    def given(self, steps: int) -> float:
+        """How often constant inputs count in so many steps."""
+        if steps not in self.counted:
+            self.counted[steps] = float(self.network.given(steps)[-1])
+        return self.counted[steps]
 
     def wide(self, name: str) -> bool:
         """Whether the values of a wiring node need float64."""

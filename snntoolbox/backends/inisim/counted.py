@@ -49,7 +49,7 @@ class CountedBatch:
         self.x = dict(zip(self.network.encodings, x, strict=True))
         self.size, self.first_sample, self.steps = len(x[0]), first_sample, kept.steps
         self.readings = Readings(wired, kept, self.size, first_sample)
-        self.given = float(self.network.given(self.steps)[-1])
+        self.given = way.given(self.steps)
         reach = {name: self.given * most.get(name, np.inf) if name in self.constant else 0.0 for name in way.windows}
         self.makers = {n: way.maker(n, reach[n], partial(self._most, n), fused) for n in self.network.populations}
         self.counts: dict[str, Tensor] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from math import isfinite
@@ -177,12 +177,13 @@ class Simulation:
         with plain_arithmetic():
             for low in range(0, max(samples, 1), together):
                 some = [a[low : low + together] for a in x]
-                constant = self._currents(some, fused=fused)
+                largest = self.grid_currents.largest(*some) if self.network.grid else {}
+                constant = self._currents(some, fused=fused, largest=largest)
                 wired = Wired(
                     network=self.network, wiring=way.wiring(self.dtype), fast=paths, constant=constant, exact=way.exact
                 )
                 part = kept.part(slice(low, low + together))
-                most = self.grid_currents.bounds(*some) if self.network.grid else {}
+                most = self.grid_currents.bounds(largest) if self.network.grid else {}
                 batch = CountedBatch(wired, way, some, part, first_sample + low, most=most, fused=fused)
                 batch.run(self.tasks(paths, False))
                 if progress is not None:
@@ -230,10 +231,13 @@ class Simulation:
         largest = max(map(largest_amount, currents.values()), default=0.0)
         return currents, torch.float64 if bound(self.network, steps, largest) >= 2**24 else self.dtype
 
-    def _currents(self, x: Sequence[Array], *, fused: bool) -> dict[str, Tensor]:
+    def _currents(
+        self, x: Sequence[Array], *, fused: bool, largest: Mapping[str, float] | None = None
+    ) -> dict[str, Tensor]:
         """What each target gets every step; on an integer grid rounded by the one function that all backends share."""
         if self.network.grid:
-            return {name: value.to(self.device) for name, value in self.grid_currents(*x, fused=fused).items()}
+            found = self.grid_currents(*x, fused=fused, largest=largest)
+            return {name: value.to(self.device) for name, value in found.items()}
         wiring = self.wiring(self.dtype)
         coded = self.network.encodings
         inputs = dict(zip(coded, x, strict=True))
