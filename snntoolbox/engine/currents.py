@@ -36,6 +36,8 @@ class GridCurrents:
         self.network = network
         self.wiring = Executor.double(network.wiring)
         self.products = {t: self._product(c) for t, c in network.targets.items() if self._constant(c)}
+        self.alone = {t: p for t, p in self.products.items() if p is not None}
+        self.read = {p.source for p in self.alone.values()}
 
     def _constant(self, current: str) -> bool:
         encodings = self.network.encodings
@@ -54,13 +56,12 @@ class GridCurrents:
         self, *x: Array, fused: bool = False, largest: Mapping[str, float] | None = None
     ) -> dict[str, Tensor]:
         """The currents of one batch; with compiled loops if `fused`. `largest` are its amounts where they are known."""
-        products = {t: p for t, p in self.products.items() if p is not None and (p.torch or (fused and p.loops))}
-        if len(products) < len(self.products):
+        if len(self.alone) < len(self.products) or not all(p.torch or (fused and p.loops) for p in self.alone.values()):
             return {n: torch.from_numpy(v) for n, v in constant_currents(self.network, *x).items()}
         inputs = dict(zip(self.network.encodings, x, strict=True))
         most = self.largest(*x) if largest is None else largest
         rounded, doubtful = {}, np.zeros(len(x[0]), bool)
-        for target, product in products.items():
+        for target, product in self.alone.items():
             way = self._compiled if fused and product.loops else self._rounded
             rounded[target], found = way(product, inputs[product.source], most[product.source])
             doubtful |= found
@@ -68,13 +69,11 @@ class GridCurrents:
 
     def largest(self, *x: Array) -> dict[str, float]:
         """The largest amounts of one batch, of each input that a layer reads alone."""
-        read = {p.source for p in self.products.values() if p is not None}
-        return {n: _largest(a) for n, a in zip(self.network.encodings, x, strict=True) if n in read}
+        return {n: _largest(a) for n, a in zip(self.network.encodings, x, strict=True) if n in self.read}
 
     def bounds(self, largest: Mapping[str, float]) -> dict[str, float]:
         """What no amount of the currents of such inputs exceeds, for those that are one layer of one."""
-        products = {t: p for t, p in self.products.items() if p is not None}
-        return {t: p.sums * largest[p.source] + 1 for t, p in products.items()}
+        return {t: p.sums * largest[p.source] + 1 for t, p in self.alone.items()}
 
     def _rounded(self, product: _Product, given: Array, largest: float) -> tuple[Tensor, Array]:
         """The currents, and which samples have some so near the middle, or no number."""

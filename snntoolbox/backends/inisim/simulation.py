@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from math import isfinite
+from math import inf, isfinite
 from types import TracebackType
 from typing import Self
 
@@ -225,11 +225,16 @@ class Simulation:
         self, x: Sequence[Array], steps: int, *, fused: bool
     ) -> tuple[dict[str, Tensor], torch.dtype]:
         """What each target gets every step, and the type in which sums are exact."""
-        currents = self._currents(x, fused=fused)
         if self.network.grid is None:
-            return currents, self.dtype
-        largest = max(map(largest_amount, currents.values()), default=0.0)
-        return currents, torch.float64 if bound(self.network, steps, largest) >= 2**24 else self.dtype
+            return self._currents(x, fused=fused), self.dtype
+        given = self.grid_currents.largest(*x)
+        currents = self._currents(x, fused=fused, largest=given)
+        bounds = self.grid_currents.bounds(given)
+        known = currents.keys() == bounds.keys() and all(map(isfinite, bounds.values()))
+        most = max(bounds.values(), default=inf) if known else inf
+        if most == inf or bound(self.network, steps, most) >= 2**24:  # then it counts what they really are
+            most = max(map(largest_amount, currents.values()), default=0.0)
+        return currents, torch.float64 if bound(self.network, steps, most) >= 2**24 else self.dtype
 
     def _currents(
         self, x: Sequence[Array], *, fused: bool, largest: Mapping[str, float] | None = None
