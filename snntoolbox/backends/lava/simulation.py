@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,13 +9,12 @@ from typing import Self
 
 import numpy as np
 
-from snntoolbox.backends.isolated import death
 from snntoolbox.backends.lava.weights import UNIT, arrays_of, on_relays, whole
+from snntoolbox.backends.other_interpreters import answer_of
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.host import HostInput, assembled, checked_batch
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.other_python.process import EndedError, FailedError, OtherProcess
 from snntoolbox.ir.result import Record, Result
 from snntoolbox.ir.scratch import Scratch
 from snntoolbox.ir.writing import replacing
@@ -24,9 +22,7 @@ from snntoolbox.ir.writing import replacing
 MOST = 2**31
 """Potentials are kept in 32 bits there."""
 
-CODE = Path(__file__).parent
-_workers: dict[str, OtherProcess] = {}
-"""One for each interpreter: importing Lava takes a second. Requests hold all that they are about."""
+WORKER = Path(__file__).with_name("worker.py")
 
 
 class Simulation:
@@ -52,7 +48,7 @@ class Simulation:
         check_range(self.network, host, steps)
         folder = self.scratch.path
         _save(folder / "inputs.npz", inputs_of(self.network, host))
-        _ask(self.python, folder)
+        answer_of(self.python, WORKER, str(folder), simulator="lava")
         with np.load(folder / "spikes.npz") as file:
             spikes = {n: file[n].reshape(steps, host.samples, *p.shape) for n, p in self.network.populations.items()}
         if progress is not None:
@@ -96,26 +92,3 @@ def check_range(network: SpikingNetwork, host: HostInput, steps: int) -> None:
     if (bound := largest_potential(network, host, steps)) >= MOST:
         told = f"potentials may reach {bound // UNIT:,}, and Lava's hold {MOST // UNIT - 1:,}"
         raise BackendError(told, hint="fewer weight_bits, or a shorter duration")
-
-
-# -- the other process ----------------------------------------------------------------------------------------------
-
-
-def _ask(python: str, folder: Path) -> None:
-    """Have what is in a folder run by the one of an interpreter; DiedError if it dies."""
-    worker = _workers.get(python)
-    if worker is None or not worker.alive:
-        worker = _workers[python] = OtherProcess(python, CODE / "worker.py")
-    try:
-        worker.ask(str(folder))
-    except FailedError as error:
-        raise BackendError(f"simulator 'lava' failed: {error}") from None
-    except EndedError as error:
-        raise death("lava", str(error)) from None
-
-
-@atexit.register
-def end_workers() -> None:
-    """End all of them."""
-    while _workers:
-        _workers.popitem()[1].end()
