@@ -32,6 +32,8 @@ STEPS, SAMPLES, REPLAYED, DIGITS = 16, 2, 20, 500
 ZERO = {"neuron": stb.IF(reset=stb.Reset.ZERO)}
 OPTIONS: dict[str, dict[str, Any]] = {"fpga": {"target": "generic", "bench_samples": 1}}
 """What targets have to be told."""
+RUN_OPTIONS: dict[str, dict[str, Any]] = {"pynn.spiNNaker": {"board": "arithmetic"}}
+"""What they have to be told for a run, and otherwise than for an export."""
 WITHOUT: tuple[tuple[Feature, str, dict[str, Any]], ...] = (
     (FLOAT_WEIGHTS, "8 bits", {"weight_bits": 8}),
     (RESET_SUBTRACT, "reset to zero", ZERO),
@@ -71,7 +73,9 @@ def ran(name: str) -> dict[str, Any]:
     weights, network = for_target(name)
     x, record = digits()[0][:SAMPLES], stb.Record(spikes=True)
     meant = interpret(network, x, steps=STEPS, record=record).spikes
-    found = stb.simulate(network, x, duration=STEPS, simulator=name, record=record, **OPTIONS.get(name, {})).spikes
+    options = RUN_OPTIONS.get(name, OPTIONS.get(name, {}))
+    weights = "; ".join([weights, *(f"{key} = {value}" for key, value in RUN_OPTIONS.get(name, {}).items())])
+    found = stb.simulate(network, x, duration=STEPS, simulator=name, record=record, **options).spikes
     cells = sum(spikes.size for spikes in meant.values())
     differ = sum(int((found[layer] != spikes).sum()) for layer, spikes in meant.items())
     return {"weights": weights, "cells": cells, "differ": differ}

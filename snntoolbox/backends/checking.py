@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from snntoolbox.backends.estimates import check_size, network_size
-from snntoolbox.backends.protocol import Backend, Costly, Executable, Exporter, PreparesAhead
+from snntoolbox.backends.protocol import Backend, Costly, Executable, Exporter, HasNotes, PreparesAhead
 from snntoolbox.backends.registry import backend_named, backend_names, exporter_named, exporter_names
 from snntoolbox.errors import BackendError, TooLargeError, Unsupported, UnsupportedError
 from snntoolbox.ir.capabilities import Capabilities
@@ -92,6 +92,11 @@ def check_exporter(exporter: Exporter, network: SpikingNetwork) -> None:
         hints = [f"export --to {' or '.join(others)} takes all of these"] if others else []
         hint = ", or ".join([*hints, error.hint or ""])
         raise UnsupportedError(f"backend '{exporter.name}'", error.offenders, hint=hint) from None
+
+
+def notes_of(backend: Backend, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What there is to know of a simulator's results with these options."""
+    return backend.notes(**options) if isinstance(backend, HasNotes) else ()
 
 
 def build_network(

@@ -67,6 +67,15 @@ class ChecksOptions(Protocol):
 
 
 @runtime_checkable
+class HasNotes(Protocol):
+    """A backend of whose results there is something to know, whatever the network is."""
+
+    def notes(self, **options: Any) -> tuple[str, ...]:
+        """What a report of results with these options has to say of them."""
+        ...
+
+
+@runtime_checkable
 class PreparesAhead(Protocol):
     """An executable that prepares more where more samples are going to come."""
 

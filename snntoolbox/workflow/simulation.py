@@ -12,15 +12,17 @@ from snntoolbox.analysis.advice.diagnose import likely_remedy
 from snntoolbox.analysis.diagnosis.diagnosis import Diagnosis
 from snntoolbox.analysis.diagnosis.observer import Observer, incomparable
 from snntoolbox.analysis.metrics import PopulationStatistics
+from snntoolbox.backends.checking import notes_of
 from snntoolbox.backends.early_exit import chosen_exit, shortfall
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.backends.simulate import simulate, simulate_batches
 from snntoolbox.engine.executor import Executor
 from snntoolbox.errors import DiedError
+from snntoolbox.ir.features import RESET_SUBTRACT
 from snntoolbox.ir.large_arrays import piece
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import IF
+from snntoolbox.ir.neurons import IF, Reset
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.result import ExitRule, Record, Result
 from snntoolbox.ir.timing import timing
@@ -95,6 +97,9 @@ def simulated(
     not point to it.
     """
     collectors, journal = _collectors(prepared, network, folder), prepared.journal
+    simulator = prepared.settings.simulation.simulator
+    for note in notes_of(backend_named(simulator), options_of(prepared.settings)):
+        journal.warn(note)
     batches = _batches(prepared, network, collectors.recorder.record, force)
     samples = len(prepared.inputs.test)
     failure = collect(batches, collectors.all)
@@ -214,7 +219,11 @@ def _remedy(prepared: Prepared, share: float | None, diagnosis: Diagnosis | None
     if diagnosis is None or prepared.recipe is None or share == 1:
         return ""
     settings = prepared.settings
-    return likely_remedy(diagnosis, prepared.recipe, settings.simulation.duration, notation_of(settings))
+    held = backend_named(settings.simulation.simulator).capabilities.features
+    return likely_remedy(
+        diagnosis, prepared.recipe, settings.simulation.duration, notation_of(settings),
+        refused=lambda changes: changes.get("neuron.reset") is Reset.SUBTRACT and RESET_SUBTRACT not in held,
+    )  # fmt: skip
 
 
 def _longer(network: SpikingNetwork | None, settings: Settings) -> str:

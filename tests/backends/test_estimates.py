@@ -32,7 +32,7 @@ def test_copies_are_told(together, told, caplog):
 def test_those_that_build_copies_say_so():
     """Whoever holds each synapse and runs samples side by side holds it once for each of them."""
     costly = {name: backend for name in all_capabilities() if isinstance(backend := backend_named(name), Costly)}
-    assert {"brian2", "nest", "lava", "pynn.nest", "pynn.neuron"} <= {*costly}
+    assert {"brian2", "nest", "lava", "pynn.spiNNaker", "pynn.nest", "pynn.neuron"} <= {*costly}
     for name, backend in costly.items():
         assert (backend.cost.together > 0) == (BATCHES in backend.capabilities.features), name
 

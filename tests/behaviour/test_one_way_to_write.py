@@ -42,7 +42,10 @@ OTHERS = {
         ("frontends/converters/tensorflow_models.py", "frontends/converters/jax_functions.py"),
         "the answer in a folder that its caller owns, in an interpreter without this package",
     ),
-    "backends/lava/worker.py": "the answer in a folder that its caller owns, in an interpreter without this package",
+    **dict.fromkeys(
+        ("backends/lava/worker.py", "backends/spinnaker/worker.py"),
+        "the answer in a folder that its caller owns, in an interpreter without this package",
+    ),
     "backends/modules/state.py": "nowhere: bytes in memory",
     "backends/sanafe/simulation.py": "a temporary file for SANA-FE to read",
     "workflow/data/events/faery_files.py": "nowhere: /dev/null",

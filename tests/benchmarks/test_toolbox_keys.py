@@ -25,7 +25,7 @@ OURS = {
     *("simulation.early_exit", "simulation.device", "simulation.workers", "simulation.scheduler"),
     *("simulation.chunk", "simulation.engine", "simulation.seed", "cell.levels", "cell.spikes", "output.diagnosis"),
     "cell.v_limits",
-    "lava.python",
+    *("lava.python", "spinnaker.board", "spinnaker.python"),
 }
 """Keys that the toolbox has not."""
 

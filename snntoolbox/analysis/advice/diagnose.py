@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from snntoolbox.analysis.diagnosis.observer import Observer
 from snntoolbox.analysis.settings import Notation, as_argument
 from snntoolbox.analysis.trials import Trials
 from snntoolbox.backends.simulate import simulate_batches
+from snntoolbox.conversion.changes import Changes
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.scales import choose_scales
@@ -140,11 +141,19 @@ MOST_NAMED = 3
 
 
 def likely_remedy(
-    diagnosis: Diagnosis, recipe: Recipe, duration: float, notation: Notation = as_argument
+    diagnosis: Diagnosis,
+    recipe: Recipe,
+    duration: float,
+    notation: Notation = as_argument,
+    *,
+    refused: Callable[[Changes], bool] = lambda changes: False,
 ) -> str:
-    """In words what is wrong most, and some settings that may help; empty where the terms do not tell."""
+    """In words what is wrong most, and some settings that may help; empty where the terms do not tell.
+
+    `refused` says which changes of the recipe the simulator would not take.
+    """
     situation = Situation(diagnosis=diagnosis, recipe=recipe, duration=duration)
-    pairs = applying(situation)
+    pairs = [pair for pair in applying(situation) if not refused(pair[0].changes(situation))]
     if not pairs:
         return ""
     cause = pairs[0][1].text

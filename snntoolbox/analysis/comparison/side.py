@@ -13,7 +13,7 @@ from snntoolbox.analysis.comparison.comparison import Status
 from snntoolbox.backends.checking import build_network, check_record
 from snntoolbox.backends.legalize import legalized
 from snntoolbox.backends.protocol import Backend, Executable
-from snntoolbox.errors import DiedError, SNNToolboxError
+from snntoolbox.errors import DiedError, SNNToolboxError, UnsupportedError
 from snntoolbox.ir.features import BATCHES
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
@@ -72,7 +72,8 @@ class Runner:
         except DiedError as error:
             self._ended(error, Status.DIED)
         except SNNToolboxError as error:
-            self._ended(error, Status.REFUSED if self.backend.capabilities.installed() else Status.MISSING)
+            refused = isinstance(error, UnsupportedError) or self.backend.capabilities.installed()
+            self._ended(error, Status.REFUSED if refused else Status.MISSING)
         except Exception as error:
             self._ended(error, Status.DIED)
         self.seconds_to_build = time.perf_counter() - begin

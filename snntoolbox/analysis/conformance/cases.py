@@ -208,6 +208,11 @@ def _grids() -> Iterator[Case]:
         yield Case(name=f"integer grid: residual, {bits} bits", check="identical", build=build)
     zero = IF(reset=Reset.ZERO, initial=0.5)
     yield Case(name="integer grid: residual, reset zero", check="identical", build=quantised("residual", zero))
+    paused = IF(reset=Reset.ZERO, refractory=2)
+    for name, neuron in {"two codings": zero, "delays over layers": zero, "skip over layers": paused}.items():
+        build = quantised(name, neuron)
+        steps = _steps(name)
+        yield Case(name=f"integer grid: {name}, reset zero", check="identical", build=build, steps=steps)
     build = partial(_without_biases, quantised("residual"))
     yield Case(name="integer grid: biases by a neuron", check="identical", build=build)
     build = partial(_winners, quantised("gate"))
@@ -217,7 +222,11 @@ def _grids() -> Iterator[Case]:
     for check in ("repeated", "batched"):
         for name in ("residual", "two codings"):
             yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
+        build = quantised("residual", zero)
+        yield Case(name=f"integer grid: {check}, residual, reset zero", check=check, build=build)  # type: ignore[arg-type]
     yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
+    build = quantised("perceptron", zero)
+    yield Case(name="integer grid: recorded, perceptron, reset zero", check="recorded", build=build)
 
 
 def _without_biases(build: Callable[[], SpikingNetwork]) -> SpikingNetwork:

@@ -34,6 +34,9 @@ class Chip:
         assert timestep == 1.0
         self.populations, self.projections = [], []
 
+    def set_number_of_neurons_per_core(self, cells: Any, most: int) -> None:
+        """Where cells are is nothing to them."""
+
     def Population(self, size: int, cells: Any, **given: Any) -> _Population:  # noqa: N802
         """Cells, or sources where these are lists of times."""
         self.populations.append(_Population(size, cells, **given))

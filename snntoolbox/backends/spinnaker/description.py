@@ -20,12 +20,23 @@ HIGHEST = 2**31 - 1 - 2 * SUMS
 FEWER_BITS = "fewer weight_bits"
 
 
-def described(network: SpikingNetwork, drive: Mapping[str, Array]) -> dict[str, Array]:
+NEURONS_PER_CORE = 64
+"""The default of the SNN Toolbox; with fewer a core has more time for each."""
+
+
+def described(
+    network: SpikingNetwork,
+    drive: Mapping[str, Array],
+    *,
+    neurons_per_core: int = NEURONS_PER_CORE,
+    flat: FlatNetwork | None = None,
+) -> dict[str, Array]:
     """The content of ``weights.npz``, see `spinnaker_network.Network`; UnsupportedError lists what has no room.
 
-    `drive`: population -> (samples, neurons), the currents that there have to be room for beside the synapses.
+    `drive`: population -> (samples, neurons), the currents that there have to be room for beside the synapses. `flat`
+    is the network flattened, where that is known.
     """
-    flat = flattened(network)
+    flat = flat or flattened(network)
     received = {name: _received(flat, cells, drive[name]) for name, cells in flat.cells.items()}
     wrong = {name: why for name, cells in flat.cells.items() if (why := _wrong(cells, *received[name]))}
     if wrong:
@@ -47,6 +58,7 @@ def described(network: SpikingNetwork, drive: Mapping[str, Array]) -> dict[str, 
         synapses.append({"source": connection.source, "target": connection.target, "delay": connection.delay})
     readouts = dict(readouts_of(network, flat, arrays))
     about = {"layers": layers, "inputs": dict(flat.inputs), "synapses": synapses, "readouts": readouts}
+    about["neurons per core"] = neurons_per_core
     return {**arrays, "about": np.array(json.dumps(about)), "lead": np.array(flat.lead)}
 
 

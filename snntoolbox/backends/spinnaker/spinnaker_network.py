@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Network:
         self.inputs: dict[str, int] = about["inputs"]
         self.synapses: list[dict[str, Any]] = about["synapses"]
         self.readouts: dict[str, dict[str, Any]] = about["readouts"]
+        self.neurons_per_core = int(about["neurons per core"])
         self.onsets = sorted({0, *(layer["onset"] for layer in self.layers.values())})
         self.populations: dict[str, Any] = {}
         self.witness: Any = None
@@ -66,6 +68,7 @@ class Network:
     def build(self, sim: Any, drive: dict[str, Any], trains: dict[str, Any], steps: int) -> None:
         """Make all of it and have it run, which on a virtual board only places it."""
         sim.setup(timestep=1.0)
+        sim.set_number_of_neurons_per_core(sim.extra_models.IFTruncDelta, self.neurons_per_core)
         self.populations, self.projections = {}, []
         # A current of the chip's own would begin in all layers at once: a source fires for each onset instead.
         ticks = [FIRST + onset + np.arange(steps) for onset in self.onsets]
@@ -163,21 +166,23 @@ def placed(view: Any, machine: Any) -> dict[str, Any]:
     return {"cores": cores, "chips": len(chips), "chips of the board": machine.n_chips, "routing entries": entries}
 
 
-def compared(network: Network, sim: Any, given: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
-    """Run the samples of a file: in how many cells the spikes of each layer differ, and which outputs do."""
+def compared(network: Network, sim: Any, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int], list[str]]:
+    """Run the samples of a file: spikes of each layer (steps, samples, neurons), how many differ, which outputs do."""
     steps, wrong = int(given["steps"]), dict[str, None]()
+    spikes: dict[str, list[Any]] = {name: [] for name in network.layers}
     differ = dict.fromkeys(network.layers, 0)
     for sample in range(int(given["samples"])):
-        own = _of_sample(given, sample)
+        own = of_sample(given, sample)
         found = network.run(sim, own["drive"], own["train"], steps)
-        for name, spikes in own["spikes"].items():
-            differ[name] += int((found[name] != spikes).sum())
+        for name, meant in own["spikes"].items():
+            spikes[name].append(found[name])
+            differ[name] += int((found[name] != meant).sum())
         said = network.outputs(found, own["train"], own["current"], steps)
         wrong |= {name: None for name, output in own["output"].items() if not np.allclose(said[name], output)}
-    return differ, [*wrong]
+    return {name: np.stack(each, axis=1) for name, each in spikes.items()}, differ, [*wrong]
 
 
-def _of_sample(given: dict[str, Any], sample: int) -> dict[str, dict[str, Any]]:
+def of_sample(given: dict[str, Any], sample: int) -> dict[str, dict[str, Any]]:
     """What a file has of a sample: kind -> layer -> values."""
     kinds: dict[str, dict[str, Any]] = {kind: {} for kind in ("drive", "train", "spikes", "current", "output")}
     for key, values in given.items():
@@ -187,29 +192,46 @@ def _of_sample(given: dict[str, Any], sample: int) -> dict[str, dict[str, Any]]:
     return kinds
 
 
-def main(path: Any, *, place: bool) -> int:
-    """Run the samples of a file, and say in how many cells the spikes differ from those in it; or `place` the first."""
+@cache
+def on_a_board() -> Any:
+    """sPyNNaker, for the board that ``~/.spynnaker.cfg`` names; RuntimeError if that one is virtual."""
     import pyNN.spiNNaker as sim  # noqa: N813
     from spinn_utilities.config_holder import get_config_bool
-    from spynnaker.pyNN.data import SpynnakerDataView
 
-    with np.load(path) as file:
-        given = dict(file)
-    network = Network(Path(path).parent / "weights.npz")
-    if place:
-        first = _of_sample(given, 0)
-        network.build(sim, first["drive"], first["train"], int(given["steps"]))
-        told = {**placed(SpynnakerDataView, sim.get_machine()), "synapses that differ": network.differ()}
-        sim.end()
-        sys.stdout.write("\n" + json.dumps(told) + "\n")
-        return 0
     sim.setup(timestep=1.0)
     virtual = get_config_bool("Machine", "virtual_board")
     sim.end()
     if virtual:
-        sys.stdout.write("the board is virtual, on which nothing runs: --map places the network there\n")
+        raise RuntimeError("the board is virtual, on which nothing runs: --map places the network there")
+    return sim
+
+
+def place(network: Network, given: dict[str, Any]) -> dict[str, Any]:
+    """Place and route the first sample of a file on the board, and say where it is; see `placed`."""
+    import pyNN.spiNNaker as sim  # noqa: N813
+    from spynnaker.pyNN.data import SpynnakerDataView
+
+    first = of_sample(given, 0)
+    network.build(sim, first["drive"], first["train"], int(given["steps"]))
+    told = {**placed(SpynnakerDataView, sim.get_machine()), "synapses that differ": network.differ()}
+    sim.end()
+    return told
+
+
+def main(path: Any, *, only_place: bool) -> int:
+    """Run the samples of a file, and say in how many cells the spikes differ from those in it; or place the first."""
+    with np.load(path) as file:
+        given = dict(file)
+    network = Network(Path(path).parent / "weights.npz")
+    if only_place:
+        sys.stdout.write("\n" + json.dumps(place(network, given)) + "\n")
+        return 0
+    try:
+        sim = on_a_board()
+    except RuntimeError as error:
+        sys.stdout.write(f"{error}\n")
         return 2
-    differ, wrong = compared(network, sim, given)
+    _, differ, wrong = compared(network, sim, given)
     ended = f", and the outputs {', '.join(wrong)}" if wrong else ""
     sys.stdout.write(f"{sum(differ.values())} cells differ{ended}\n")
     return int(any(differ.values()) or bool(wrong))
@@ -217,4 +239,5 @@ def main(path: Any, *, place: bool) -> int:
 
 if __name__ == "__main__":
     files = [argument for argument in sys.argv[1:] if argument != "--map"]
-    raise SystemExit(main(*files[:1] or [str(Path(__file__).with_name("samples.npz"))], place="--map" in sys.argv[1:]))
+    code = main(*files[:1] or [str(Path(__file__).with_name("samples.npz"))], only_place="--map" in sys.argv[1:])
+    raise SystemExit(code)

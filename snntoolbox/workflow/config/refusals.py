@@ -25,7 +25,6 @@ REFUSED: tuple[Refused, ...] = (
 UNUSED_SECTIONS: Mapping[str, str] = {
     "restrictions": "what is supported is not a setting: frontends and simulators are plug-ins",
     "loihi": "it is for Loihi chips",
-    "spinnaker": "it is for SpiNNaker boards",
 }
 """Sections that are read, whatever keys they have, and have no effect: why."""
 

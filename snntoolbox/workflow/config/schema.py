@@ -2,7 +2,7 @@
 
 Parsing, validation, the commented configuration and the documentation come from it, the recipe of a conversion and the
 options of a simulator too. The sections about the spiking network itself are in `conversion_keys`, that about data in
-`input_keys`, known keys that are not available in `refusals`.
+`input_keys`, those of single simulators in `simulator_keys`, known keys that are not available in `refusals`.
 """
 
 # ruff: noqa: RUF009  (key() makes a dataclass field, not a value)
@@ -20,6 +20,7 @@ from snntoolbox.workflow.config.clamps import clamps_of
 from snntoolbox.workflow.config.conversion_keys import PATTERN, Conversion, Normalization, bits_sent
 from snntoolbox.workflow.config.input_keys import Input
 from snntoolbox.workflow.config.key import POSITIVE, Key, at_least, between, exactly, key, key_of
+from snntoolbox.workflow.config.simulator_keys import Lava, Spinnaker
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".pth", ".pkl", ".pt")
 """File endings that may be written after ``filename_ann``; names made from it drop them."""
@@ -27,22 +28,16 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".onnx", ".pt2", ".py", ".p
 EARLY_STOPPING = 0.99
 """The share of predictions that early_stopping keeps."""
 
-_SPINNAKER_REFUSED = (
-    "runs on a board alone; use simulator = INI, and for what the board takes "
-    "`snntoolbox export CONFIG --to pynn.spiNNaker -o FOLDER`"
-)
 _MEGASIM_REFUSED = (
     "needs a program that is not publicly available; use simulator = INI, and for its files "
     "`snntoolbox export CONFIG --to megasim -o FOLDER`"
 )
 _SIMULATORS_REFUSED = {
-    "spiNNaker": _SPINNAKER_REFUSED,
-    "pynn.spiNNaker": _SPINNAKER_REFUSED,
     "loihi": "needs Intel's closed NxSDK, which is not supported; use simulator = sanafe, a model of the chip, or lava",
     "MegaSim": _MEGASIM_REFUSED,
     "megasim": _MEGASIM_REFUSED,
 }
-SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron"}
+SIMULATOR_ALIASES = {"brian": "pynn.brian2", "neuron": "pynn.neuron", "spiNNaker": "pynn.spiNNaker"}
 """The toolbox's names of simulators that it reached through PyNN; its nest is ours without PyNN, spike for spike."""
 AUTO, TOOLBOX_BACKEND = "auto", "tensorflow"
 """What Keras chooses itself, and the default of the toolbox."""
@@ -147,8 +142,12 @@ class Simulation:
 
     simulator: str = key(
         "INI",
-        "Simulator; INI is the built-in one. The toolbox's brian and neuron are pynn.brian2 and pynn.neuron.",
-        choices=("INI", "brian2", "lava", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "sanafe", "verilog"),
+        "Simulator; INI is the built-in one. The toolbox's brian, neuron and spiNNaker are pynn.brian2, pynn.neuron "
+        "and pynn.spiNNaker.",
+        choices=(
+            *("INI", "brian2", "lava", "nest", "pynn.brian2", "pynn.nest", "pynn.neuron", "pynn.spiNNaker"),
+            *("sanafe", "verilog"),
+        ),
         aliases=SIMULATOR_ALIASES,
         plugins="snntoolbox.backends",
         refused=_SIMULATORS_REFUSED,
@@ -248,18 +247,6 @@ class Simulation:
 
 
 @dataclass(frozen=True)
-class Lava:
-    """The simulator lava, which runs in an interpreter of its own."""
-
-    python: str = key(
-        "python3.10",
-        "Python that has lava-nc, which runs on 3.10 alone: `python3.10 -m venv ~/lava` and then "
-        "`~/lava/bin/pip install lava-nc` make ~/lava/bin/python.",
-        option="lava.python",
-    )
-
-
-@dataclass(frozen=True)
 class ParameterSweep:
     """One run for each value of a key, or for each combination of values of several."""
 
@@ -342,6 +329,7 @@ class Settings:
     simulation: Simulation = field(default_factory=Simulation)
     cell: Cell = field(default_factory=Cell)
     lava: Lava = field(default_factory=Lava)
+    spinnaker: Spinnaker = field(default_factory=Spinnaker)
     parameter_sweep: ParameterSweep = field(default_factory=ParameterSweep)
     output: Output = field(default_factory=Output)
     without_effect: tuple[str, ...] = field(default=(), compare=False)

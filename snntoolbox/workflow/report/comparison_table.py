@@ -8,7 +8,7 @@ from textwrap import fill, wrap
 from snntoolbox.analysis.comparison.comparison import Comparison, Divergence, Membrane, Side, Status
 from snntoolbox.ir.foreign import shortened
 from snntoolbox.ir.summary import text_table
-from snntoolbox.workflow.report.terminal import LONGEST_NAME
+from snntoolbox.workflow.report.terminal import LONGEST_NAME, figure
 
 
 def side_table(comparison: Comparison, width: int = 0) -> str:
@@ -63,7 +63,7 @@ def _paragraphs(comparison: Comparison, width: int) -> Iterator[str]:
             yield from (_wrapped(line, width) for line in side.reason.splitlines())
     for side in comparison.sides:
         if side.hardware:
-            figures = ", ".join(f"{name} {value:.3e}" for name, value in side.hardware.items())
+            figures = ", ".join(f"{name} {figure(name, value)}" for name, value in side.hardware.items())
             yield "\n".join(wrap(f"{side.simulator}, per sample: {figures}", width, break_on_hyphens=False))
     for side in comparison.sides:
         if side.divergence is not None:

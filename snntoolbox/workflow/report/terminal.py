@@ -124,9 +124,14 @@ def energy_table(energy: Mapping[str, Any], width: int = 0) -> str:
 
 
 def hardware_table(figures: Mapping[str, float], simulator: str, width: int = 0) -> str:
-    """One line for each figure of a simulator of chips, per sample; names end with their unit."""
-    rows = [(name, f"{value:.3e}") for name, value in figures.items()]
+    """One line for each figure of a simulator of chips, per sample; names end with their unit if they have one."""
+    rows = [(name, figure(name, value)) for name, value in figures.items()]
     return text_table((f"per sample on {simulator}", ""), rows, {1}, width, total=False)
+
+
+def figure(name: str, value: float) -> str:
+    """A figure of a simulator of chips, in the unit at the end of its name; a count where there is none."""
+    return f"{value:.3e}" if name.endswith(")") else f"{value:.6g}"
 
 
 def joules(energy: float) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from snntoolbox.analysis.comparison.compare import backends_of, compare
 from snntoolbox.analysis.comparison.comparison import Comparison
+from snntoolbox.backends.checking import notes_of
+from snntoolbox.backends.registry import backend_named
 from snntoolbox.errors import ConfigError
 from snntoolbox.ir.drawing import canvas
 from snntoolbox.ir.files import RunFolder
@@ -19,7 +21,7 @@ from snntoolbox.workflow.config.schema import SIMULATOR_ALIASES, Settings
 from snntoolbox.workflow.config.template import config_text
 from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.models import check_folder
-from snntoolbox.workflow.options import options_of
+from snntoolbox.workflow.options import options_of, used_by
 from snntoolbox.workflow.preparation import Prepared, prepare, resets_alone
 from snntoolbox.workflow.report.comparison_picture import picture
 from snntoolbox.workflow.report.html.compare_page import compare_page
@@ -41,6 +43,7 @@ def compare_settings(
     network and the settings; all files appear at the end, or none does.
     """
     backends = backends_of([SIMULATOR_ALIASES.get(name, name) for name in simulators])
+    settings = used_by(settings, [backend.name for backend in backends])
     resets_alone(settings, "a comparison")
     check_folder(settings.paths.path_wd)
     place = settings.paths.log_dir_of_current_run
@@ -62,6 +65,9 @@ def _compared(prepared: Prepared, network: SpikingNetwork, simulators: Sequence[
     test, simulation = prepared.inputs.test, prepared.settings.simulation
     classes = prepared.inputs.classifies and not test.regression
     options = {name: options_of(prepared.settings, name) for name in simulators}
+    for name in simulators:
+        for note in notes_of(backend_named(name), options[name]):
+            prepared.journal.warn(note)
     with prepared.journal.timed("compare"), bar("Comparing", len(test) * len(simulators)) as advance:
         return compare(
             network,

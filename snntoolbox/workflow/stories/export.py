@@ -19,6 +19,7 @@ from snntoolbox.workflow.config.schema import Settings
 from snntoolbox.workflow.config.values import parse
 from snntoolbox.workflow.journal import watching
 from snntoolbox.workflow.models import check_folder, is_model
+from snntoolbox.workflow.options import options_of, used_by
 from snntoolbox.workflow.preparation import Prepared, prepare
 
 WEIGHT_BITS = 8
@@ -28,7 +29,12 @@ WEIGHT_BITS = 8
 def export_settings(
     settings: Settings, exporter: Exporter, folder: Path, *, force: bool = False, **options: Any
 ) -> Exported:
-    """Convert as the settings say and write into a folder; see `export` for what may be refused, before long work."""
+    """Convert as the settings say and write into a folder; see `export` for what may be refused, before long work.
+
+    Keys that are options of a simulator of this name are options of the exporter too, where it has them.
+    """
+    settings, known = used_by(settings, [exporter.name]), option_names(exporter)
+    options = {**{n: v for n, v in options_of(settings, exporter.name).items() if n in known}, **options}
     return written(prepared_for(settings, exporter, folder, force, options), exporter, folder, force, options)
 
 

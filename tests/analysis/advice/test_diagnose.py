@@ -320,6 +320,13 @@ def test_a_likely_remedy_in_words():
     assert diagnosing.likely_remedy(situation().diagnosis, Recipe(), 64) == ""
 
 
+def test_a_remedy_that_the_simulator_refuses_is_not_named():
+    zero, found = Recipe(neuron=IF(reset=Reset.ZERO)), situation().diagnosis
+    assert "reset = subtract may help" in diagnosing.likely_remedy(found, zero, 64, as_key)
+    text = diagnosing.likely_remedy(found, zero, 64, as_key, refused=lambda changes: "neuron.reset" in changes)
+    assert "subtract" not in text
+
+
 # -- the call -------------------------------------------------------------------------------------------------------
 
 

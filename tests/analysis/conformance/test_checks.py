@@ -28,6 +28,9 @@ def backend(name):
     return backend_named(name)
 
 
+OPTIONS = {"pynn.spiNNaker": {"board": "arithmetic"}}
+"""What is run where nobody has the chip."""
+
 ONE_IN = {"INI": 1, "brian2": 6, "pynn.brian2": 8, "pynn.nest": 12, "pynn.neuron": 8}
 """Most cases are long but on INI, and more of those on slow simulators or reached by way of another (PyNN's)."""
 
@@ -42,9 +45,10 @@ def runs():
 @pytest.mark.parametrize(("name", "case"), [*runs()])
 def test_backend_conforms(name, case):
     tested = backend_named(name)
-    if not tested.capabilities.installed() and not os.environ.get("CI"):
+    options = OPTIONS.get(name, {})
+    if not options and not tested.capabilities.installed() and not os.environ.get("CI"):
         pytest.skip(f"{name} is not installed")
-    check(tested, CASES[case])
+    check(tested, CASES[case], **options)
 
 
 def test_names_are_unique():

@@ -1,7 +1,6 @@
 """SpiNNaker: scripts for sPyNNaker, tried in the arithmetic of its cells and placed on a board that is not there."""
 
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +20,6 @@ from snntoolbox.backends.spinnaker.spinnaker_network import SUMS, UNIT, Network
 from snntoolbox.conversion.spiking.quantize import Quantize
 from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.grid import Grid
-from snntoolbox.workflow.cli import main
 
 SPINNAKER = SpinnakerExporter()
 ZERO = stb.IF(reset=stb.Reset.ZERO)
@@ -164,8 +162,9 @@ def test_what_no_cell_has_is_refused_with_the_setting_that_mends_it(tmp_path):
     net = drawn(bits=0)
     with pytest.raises(UnsupportedError, match=r"integer grid(.|\n)*weight_bits = 8"):
         stb.export(net, SPINNAKER, tmp_path / "out", samples(net))
-    with pytest.raises(BackendError, match="check_samples = -1 is below 0"):
-        stb.export(drawn(), SPINNAKER, tmp_path / "out", check_samples=-1)
+    for option, least in {"check_samples": 0, "number_of_neurons_per_core": 1}.items():
+        with pytest.raises(BackendError, match=f"{option} = -1 is below {least}"):
+            stb.export(drawn(), SPINNAKER, tmp_path / "out", **{option: -1})
 
 
 def test_without_samples_room_is_left_for_a_spike_in_each_step(tmp_path):
@@ -176,12 +175,6 @@ def test_without_samples_room_is_left_for_a_spike_in_each_step(tmp_path):
     lowest = exported.report["lowest potentials"][first.name]
     assert lowest >= -SUMS + np.max(first.neuron.threshold)
     assert exported.files == ("network.npz", "network.py", "weights.npz")
-
-
-def test_the_toolbox_s_name_says_where_to_go(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(stb.demo.copy_to(tmp_path).parent)
-    assert main(["demo_onnx.ini", "--set", "simulation.simulator=spiNNaker"]) == 2
-    assert "`snntoolbox export CONFIG --to pynn.spiNNaker -o FOLDER`" in re.sub(r"\s+", " ", capsys.readouterr().err)
 
 
 # -- the cells ---------------------------------------------------------------------------------------------------------

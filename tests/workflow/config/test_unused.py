@@ -15,7 +15,7 @@ def settings(*overrides):
     "override",
     [
         "restrictions.snn_layers={'Dense'}", "restrictions.anything=1", "loihi.node=5", "Loihi.NODE=5", "loihi.x=5",
-        "spinnaker.number_of_neurons_per_core=128", "cell.e_rev_E=0", "cell.e_rev_i=0",
+        "cell.e_rev_E=0", "cell.e_rev_i=0",
     ],
 )  # fmt: skip
 def test_told_and_not_refused(override):

@@ -34,7 +34,7 @@ def chip_section(chips: Mapping[str, Mapping[str, float]]) -> Section:
         rows.append((_told(name, 0.0)[0], *told, *([] if others else [_share(name, first)])))
     header = ("per sample", *chips, *([] if others else ["share"]))
     sentence = "What the model of the chip says that a sample takes there, on average."
-    values = {"charts": [], "sentences": [sentence], "tables": [(header, rows, "Energy and time")]}
+    values = {"charts": [], "sentences": [sentence], "tables": [(header, rows, "What it takes")]}
     return Section("charts", "On the chip", values)
 
 
