@@ -357,6 +357,8 @@ def _attending(x, y):
     parts += [o.reshape(o.dot_product_attention(wide, wide, wide, is_causal=True), (-1, 6, 4))]
     parts += [o.reshape(o.dot_product_attention(wide, wide, wide, mask=mask, scale=0.3), (-1, 6, 4))]
     parts += [o.reshape(o.dot_product_attention(wide, wide, wide, bias=np.float32(mask)), (-1, 6, 4))]
+    given = o.matmul(o.transpose(wide, (0, 2, 1, 3)), o.transpose(wide, (0, 2, 3, 1)))
+    parts += [o.reshape(o.dot_product_attention(wide, wide, wide, bias=given), (-1, 6, 4))]
     return L.Concatenate(axis=1)(parts)
 
 

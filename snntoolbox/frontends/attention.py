@@ -27,12 +27,13 @@ def attention(
     value: str | Operand,
     scale: float | None = None,
     mask: Array | None = None,
+    given: Activation | None = None,
 ) -> str:
     """``softmax(scale * q k^T + mask) v`` for q (..., m, d), k (..., n, d) and v (..., n, e); by default 1 / sqrt(d).
 
     Nodes, or constants without batch, such as queries that were learned. A mask is for samples: truth values, or what
-    is added; what it leaves out takes no part. Where queries have more heads than keys and values, so many heads beside
-    each other share one of these (grouped queries).
+    is added; what it leaves out takes no part. What is `given` for each sample is added as well. Where queries have
+    more heads than keys and values, so many heads beside each other share one of these (grouped queries).
     """
     query, key, value = (Activation(v) if isinstance(v, str) else v for v in (query, key, value))
     shape, rank = shape_of(call, query), len(shape_of(call, key))
@@ -44,6 +45,8 @@ def attention(
     scaled = call.builder.affine(f"{call.name}_scaled", found, np.full((), factor), None, call.origin)
     if mask is not None:
         scaled = _masked(call.named(f"{call.name}_masked"), scaled, mask)
+    if given is not None:
+        scaled = _added(call.named(f"{call.name}_given"), scaled, given)
     shares = functions.softmax(call.named(f"{call.name}_shares"), scaled)
     return maps.matrix_product(call, Activation(shares), value)
 
@@ -93,6 +96,14 @@ def joined(masks: list[Array]) -> Array | None:
 def added_by(mask: Array) -> Array:
     """What a mask adds: 0 or minus infinity for truth values."""
     return np.where(mask, 0.0, -np.inf) if mask.dtype == np.bool_ else np.asarray(mask, np.float64)
+
+
+def _added(call: LayerCall, scores: str, given: Activation) -> str:
+    """The scores plus what is given for each, or for several alike."""
+    shape, own = call.shape(scores), call.shape(given.name)
+    if len(own) != len(shape) or any(n not in (1, m) for n, m in zip(own, shape, strict=True)):
+        raise Refusal(f"its mask of samples of shape {own} does not fit scores of shape {shape}")
+    return maps.weighted_sum(call, [Activation(scores), given], (1.0, 1.0))
 
 
 def _masked(call: LayerCall, scores: str, mask: Array) -> str:

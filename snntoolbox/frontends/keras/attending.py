@@ -83,7 +83,7 @@ def single_head(call: KerasCall) -> str:
 
 
 def dot_product(call: KerasCall) -> str:
-    """Attention of queries, keys and values (steps, heads, features), with constant bias and mask or none."""
+    """Attention of queries, keys and values (steps, heads, features), with or without a bias and a constant mask."""
     given = _given(call, _DOT_PRODUCT)
     if call.config.get("attn_logits_soft_cap"):
         raise Refusal("attention with a bound on its scores")
@@ -93,13 +93,13 @@ def dot_product(call: KerasCall) -> str:
         for name in ("query", "key", "value")
     )
     masks = [_mask(call, given["mask"], 3)] if given.get("mask") is not None else []
-    if given.get("bias") is not None:
-        if isinstance(given["bias"], Activation):
-            raise mask_read()
-        masks.append(call.per_sample(constant(given["bias"]), 3))
+    bias = given.get("bias")
+    if bias is not None and not isinstance(bias, Activation):
+        masks.append(call.per_sample(constant(bias), 3))
     masks += [causal(call, query, key)] if call.config.get("is_causal") else []
     scale = None if given.get("scale") is None else float(given["scale"])
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
+    read = bias if isinstance(bias, Activation) else None
+    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), read)
     return call.builder.permute(call.name, said, order, call.origin)
 
 

@@ -40,13 +40,12 @@ def scaled_attention(call: OnnxCall) -> str:
     flat = len(call.shape(call.source(0))) == 2
     heads = [int(call.attribute(name, 0)) for name in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
     query, key, value = (_apart(call, i, n) if flat else call.source(i) for i, n in enumerate(heads))
-    if isinstance(call.value(3), Activation):
-        raise mask_read()
-    mask = call.optional(3, "mask")
+    given = read if isinstance(read := call.value(3), Activation) else None
+    mask = call.optional(3, "mask") if given is None else None
     masks = [] if mask is None else [call.per_sample(mask, 3)]
     masks += [causal(call, query, key)] if call.flag("is_causal") else []
     scale = call.number("scale", 0.0) or None
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
+    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), given)
     if not flat:
         return said
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)

@@ -31,7 +31,8 @@ EVALUATE = (
 class TorchCall(LayerCall):
     """`args` holds Activations, tensors (constants) and plain values; `out` the torch values of the result.
 
-    `samples` is the size of the batch, a symbol where it is free. Axes given to a handler are those of torch.
+    `samples` is the size of the batch, a symbol where it is free. Axes given to a handler are those of torch. Of the
+    Activations the `truths` are truth values.
     """
 
     op: str
@@ -39,6 +40,7 @@ class TorchCall(LayerCall):
     out: Any
     samples: Any
     target: Any
+    truths: frozenset[str] = frozenset()
 
     # -- arguments ----------------------------------------------------------------------------------------------
 

@@ -210,7 +210,14 @@ class _Walk:
             out=out,
             samples=self.samples,
             target=node.target,
+            truths=frozenset(n.name for n in map(self._truth, node.all_input_nodes) if n is not None),
         )
+
+    def _truth(self, node: torch.fx.Node) -> Activation | None:
+        """The truth values that a node is; None where it is something else."""
+        value, told = self.values[node], node.meta.get("val")
+        is_truth = isinstance(told, torch.Tensor) and told.dtype == torch.bool
+        return value if isinstance(value, Activation) and is_truth else None
 
     def _shape_only(self, node: torch.fx.Node) -> Any:
         """Zeros of the shape of one sample in place of an activation."""

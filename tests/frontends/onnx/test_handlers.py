@@ -412,6 +412,8 @@ def test_attention_of_joint_heads_and_masks_by_choice(build, compare):
     halves = ("Slice", "x zero two one", "h", {})
     weights = {"zero": ints(0), "two": ints(2), "one": ints(1)}
     compare(build([halves, ("Attention", "x h h", "y", {})], x=(4, 3, 5), weights=weights, opset=23))
+    scores = ("Einsum", "x x", "s", {"equation": "bhid,bhjd->bhij"})
+    compare(build([scores, ("Attention", "x x x s", "y", {"is_causal": 1})], x=(2, 3, 4), opset=23))
     nodes = [("Where", "c x l", "a", {}), ("Softmax", "a", "y", {"axis": -1})]
     for least in (-1e9, -np.inf):
         compare(build(nodes, x=(3, 3), weights={"c": SEEN, "l": scalar(least)}, opset=17))

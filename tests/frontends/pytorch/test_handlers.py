@@ -159,6 +159,7 @@ CASES = {
     "attention_mask": (fn(attends, m=SEEN[:4, :4]), (2, 4, 6)),
     "attention_mask_of_a_batch": (fn(attends, m=SEEN[None, None, :4, :4]), (2, 4, 6)),
     "attention_added": (fn(attends, m=torch.full((2, 4, 4), -torch.inf).triu(1) + torch.randn(4)), (2, 4, 6)),
+    "attention_given": (fn(lambda s, x: F.scaled_dot_product_attention(x, x, x, x[:, :1, :1] @ x.mT)), (2, 4, 6)),
     "multi_head": (heads(lambda s, x: s.m(x, x, x)[0]), (3, 4)),
     "multi_head_alone": (heads(lambda s, x: s.m(x, x, x, need_weights=False)[0], bias=False), (3, 4)),
     "multi_head_steps_first": (heads(lambda s, x: s.m(*[x.transpose(0, 1)] * 3)[0].transpose(0, 1), False), (3, 4)),

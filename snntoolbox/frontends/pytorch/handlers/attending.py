@@ -15,7 +15,7 @@ from snntoolbox.ir.node import Array
 
 
 def scaled_attention(call: TorchCall) -> str:
-    """Attention of queries, keys and values, with a constant mask or none."""
+    """Attention of queries, keys and values, with or without a mask: constant, or of numbers that an input adds."""
     if call.get("dropout_p"):
         raise Refusal("attention with dropout")
     rank = len(call.shape(call.sources[0]))
@@ -23,7 +23,10 @@ def scaled_attention(call: TorchCall) -> str:
     masks = [mask] if (mask := _mask(call, rank)) is not None else []
     if call.get("is_causal"):
         masks.append(causal(call, query, key))
-    return attention(call, query, key, value, call.number("scale"), joined(masks))
+    given = mask if isinstance(mask := call.args.get("attn_mask"), Activation) else None
+    if given is not None and given.name in call.truths:
+        raise mask_read()
+    return attention(call, query, key, value, call.number("scale"), joined(masks), given)
 
 
 def _operand(call: TorchCall, name: str, rank: int) -> Operand:
@@ -33,11 +36,9 @@ def _operand(call: TorchCall, name: str, rank: int) -> Operand:
 
 
 def _mask(call: TorchCall, rank: int) -> Array | None:
-    """The mask for a sample, truth values or what is added."""
+    """A constant mask for a sample, truth values or what is added."""
     mask = call.args.get("attn_mask")
-    if isinstance(mask, Activation):
-        raise mask_read()
-    if mask is None:
+    if mask is None or isinstance(mask, Activation):
         return None
     found = call.per_sample(call.array(mask), rank)
     return found.astype(bool) if mask.dtype == torch.bool else np.asarray(found)
