@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.errors import GraphError
-from snntoolbox.frontends.protocol import Doubtful, Frontend
+from snntoolbox.frontends.protocol import Doubtful, Frontend, Limits, TakesWholeNumbers
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Elementwise
@@ -22,6 +22,8 @@ TOLERANCE = 1e-5
 
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (-10.0, 10.0), (0.0, 255.0))
 """Where random input lies: in the first of these in which outputs tell samples apart."""
+
+_BYTE = 255
 
 _TELLING = 100 * TOLERANCE
 """Samples have to be so far apart in an output, as a share of its scale, for its comparison to say much."""
@@ -39,15 +41,16 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
     """Compare graph and framework on seeded random input; returns the largest difference.
 
     It lies in the first of `RANGES` in which outputs tell samples apart: rectifiers may all be silent, or a sigmoid 0
-    all over, in one and not in another. A warning says where there is none.
+    all over, in one and not in another. A warning says where there is none. Inputs of whole numbers get such.
     """
     samples, least = max(samples, 16) if graph.jumps else samples, least_scales(graph)
+    limits = frontend.limits(model) if isinstance(frontend, TakesWholeNumbers) else (None,) * len(graph.inputs)
     drawn: list[list[Array]] = []
     spread = list[float]()
     for low, high in RANGES:
         generator = np.random.default_rng(0)
         shapes = [(samples, *graph.shapes[i]) for i in graph.inputs]
-        drawn.append([np.float32(low) + np.float32(high - low) * generator.random(s, dtype=np.float32) for s in shapes])
+        drawn.append([_drawn(generator, s, low, high, whole) for s, whole in zip(shapes, limits, strict=True)])
         values = graph.values(*(a.astype(np.float64) for a in drawn[-1]))
         spread.append(_spread([values[o] for o in graph.outputs], least))
         if spread[-1] >= _TELLING:
@@ -61,6 +64,14 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
     comparison = Comparison(doubt_of(frontend), least)
     comparison.add(outputs, frontend.predict(model, *x), likely)
     return comparison.difference()
+
+
+def _drawn(generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float, whole: Limits) -> Array:
+    """Values of this shape from a range; whole numbers, up to what a byte holds, where only such can be given."""
+    if whole is None:
+        return np.float32(low) + np.float32(high - low) * generator.random(shape, dtype=np.float32)
+    least, largest = max(whole[0], -_BYTE), min(whole[1], _BYTE)
+    return generator.integers(least, largest, shape, endpoint=True).astype(np.float32)
 
 
 def _spread(outputs: Sequence[Array], least: Sequence[float]) -> float:

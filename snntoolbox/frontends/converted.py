@@ -12,7 +12,8 @@ import numpy as np
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.converter import Converter
-from snntoolbox.frontends.protocol import Frontend
+from snntoolbox.frontends.protocol import Frontend, Limits
+from snntoolbox.frontends.whole_numbers import check_whole
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.other_python.process import EndedError, FailedError, OtherProcess
@@ -29,6 +30,7 @@ class Converted:
     """A model as the frontend of ONNX has opened it, and the process that has the original, with a folder for both."""
 
     opened: Any
+    limits: tuple[Limits, ...]
     process: OtherProcess
     scratch: Scratch
 
@@ -67,20 +69,27 @@ class ConvertedFrontend:
         try:
             target = scratch.path / "model.onnx"
             request = {"do": "convert", "kind": self.kind, "model": str(path), "target": str(target)}
-            self._ask(process, request, f"'{source}' cannot be converted")
+            whole = self._ask(process, request, f"'{source}' cannot be converted")
             opened = self.onnx.open(target, input_shape=input_shape)
             target.unlink()
         except BaseException:
             _let_go(process, scratch)
             raise
-        return Converted(opened=opened, process=process, scratch=scratch)
+        limits = tuple(pair and (int(pair[0]), int(pair[1])) for pair in whole)
+        return Converted(opened=opened, limits=limits, process=process, scratch=scratch)
 
     def parse(self, model: Converted) -> Graph:
         """The graph of what it was converted to."""
         return self.onnx.parse(model.opened)
 
+    def limits(self, model: Converted) -> tuple[Limits, ...]:
+        """Which whole numbers the original's inputs take."""
+        return model.limits
+
     def predict(self, model: Converted, *x: Array) -> tuple[Array, ...]:
         """What the original gives, in its own framework."""
+        for place, (array, limits) in enumerate(zip(x, model.limits, strict=True), 1):
+            check_whole(array, limits, f"input {place} ({self.name})")
         given, found = (model.scratch.path / f"{name}.npz" for name in ("given", "found"))
         np.savez(given, **{str(k): array for k, array in enumerate(x)})  # type: ignore[arg-type]
         request = {"do": "predict", "given": str(given), "target": str(found)}
@@ -91,10 +100,10 @@ class ConvertedFrontend:
             path.unlink()
         return outputs
 
-    def _ask(self, process: OtherProcess, request: dict[str, str], what: str) -> None:
+    def _ask(self, process: OtherProcess, request: dict[str, str], what: str) -> Any:
         library = self.converter.interpreter.library
         try:
-            process.ask(request, SECONDS)
+            return process.ask(request, SECONDS)
         except FailedError as error:
             raise FrontendError(f"{what}: {library} in '{self.python}' say {error}") from None
         except EndedError as error:

@@ -9,6 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Shape
 
+Limits = tuple[int, int] | None
+"""The least and the largest whole number that an input takes; None for one of any numbers."""
+
 
 class Frontend(Protocol):
     """Turns models of one framework into graphs; it is known by its entry point in the group ``snntoolbox.frontends``.
@@ -63,6 +66,15 @@ class TakesCustomObjects(Protocol):
 
     def with_custom_objects(self, path: Path) -> Frontend:
         """The frontend that knows what the file says; FrontendError where it says nothing that is known."""
+        ...
+
+
+@runtime_checkable
+class TakesWholeNumbers(Protocol):
+    """A frontend whose models may take whole numbers, as quantised ones do."""
+
+    def limits(self, model: Any) -> tuple[Limits, ...]:
+        """For each input of an opened model which whole numbers it takes."""
         ...
 
 

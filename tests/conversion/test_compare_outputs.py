@@ -148,3 +148,29 @@ def test_a_sigmoid_may_be_rounded_as_1_is():
     comparison.add([np.full((2, 3, 1), 8e-8)], [np.full((2, 3, 1), 4e-7)])
     with pytest.raises(GraphError, match="differs"):
         comparison.difference()
+
+
+# -- input of whole numbers -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Whole(Other):
+    """A frontend of models that take bytes with a sign."""
+
+    def limits(self, model):
+        return ((-128, 127),)
+
+    def predict(self, model, *x):
+        assert np.array_equal(x[0], np.rint(x[0]))
+        assert x[0].min() >= -128
+        assert x[0].max() <= 127
+        assert len(np.unique(x[0])) > 3
+        return super().predict(model, *x)
+
+
+def test_inputs_of_whole_numbers_get_such():
+    graph = read(shifted(0.5, 0.01), ReLU(name="y", inputs=("s",)))
+    frontend = Whole(lambda y: (y,), graph=graph)
+    assert check_on_random_input(graph, frontend, None) < 1e-6
+    with pytest.raises(GraphError, match="differs"):
+        check_on_random_input(graph, Whole(lambda y: (y * 1.001,), graph=graph), None)

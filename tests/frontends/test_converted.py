@@ -12,6 +12,7 @@ from needed import needed
 import snntoolbox as stb
 from snntoolbox.errors import FrontendError, GraphError, SNNToolboxError
 from snntoolbox.frontends import converted
+from snntoolbox.frontends.registry import frontend_for
 from snntoolbox.workflow.cli import main
 from snntoolbox.workflow.config.load import load_config
 from snntoolbox.workflow.inputs import open_inputs
@@ -22,13 +23,14 @@ TENSORFLOW = """
 import numpy as np
 WEIGHT = np.arange(12, dtype=np.float32).reshape(4, 3) / 8 - 0.5
 class Interpreter:
-    def __init__(self, model_path): self.batch = 4
+    def __init__(self, model_path):
+        self.batch, self.kind = 4, np.int8 if b"bytes" in open(model_path, "rb").read() else np.float32
     def allocate_tensors(self): pass
-    def get_input_details(self): return [{"name": "in:0", "dtype": np.float32, "shape": [self.batch, 4], "index": 0}]
+    def get_input_details(self): return [{"name": "in:0", "dtype": self.kind, "shape": [self.batch, 4], "index": 0}]
     def get_output_details(self): return [{"name": "out", "dtype": np.float32, "index": 1}]
     def set_tensor(self, index, array):
-        assert array.shape == (self.batch, 4)
-        self.x = array
+        assert array.shape == (self.batch, 4) and array.dtype == self.kind
+        self.x = array.astype(np.float32)
     def invoke(self): pass
     def get_tensor(self, index): return np.maximum(self.x @ WEIGHT, 0)
 class lite: Interpreter = Interpreter
@@ -45,9 +47,12 @@ def main():
     if how == "unknown": raise ValueError("op WHATEVER is not supported")
     if how == "crash": sys.stderr.write("lost\\n"); os.abort()
     weight = tf.WEIGHT + (0.01 if how == "wrong" else 0)
-    nodes = [helper.make_node("MatMul", ["in:0", "w"], ["s"]), helper.make_node("Relu", ["s"], ["out"])]
-    of = lambda name, size: helper.make_tensor_value_info(name, 1, ["batch", size])
-    graph = helper.make_graph(nodes, "g", [of("in:0", 4)], [of("out", 3)], [numpy_helper.from_array(weight, "w")])
+    kind, first = (3, [helper.make_node("Cast", ["in:0"], ["f"], to=1)]) if how == "bytes" else (1, [])
+    nodes = [*first, helper.make_node("MatMul", ["f" if first else "in:0", "w"], ["s"])]
+    nodes += [helper.make_node("Relu", ["s"], ["out"])]
+    of = lambda name, size, kind: helper.make_tensor_value_info(name, kind, ["batch", size])
+    ends = [of("in:0", 4, kind)], [of("out", 3, 1)]
+    graph = helper.make_graph(nodes, "g", *ends, [numpy_helper.from_array(weight, "w")])
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), sys.argv[4])
 """
 
@@ -93,6 +98,54 @@ def test_a_model_is_converted_there_and_compared_with_what_the_original_gives(en
     told = [r.getMessage() for r in caplog.records]
     assert f"'{path}' is code, and is run by TensorFlow and tf2onnx to convert it and to compare" in told
     assert f"'{python}' is a program, and is run for TensorFlow and tf2onnx" in told
+
+
+def test_a_model_of_integers_is_compared_on_integers(environment, tmp_path):
+    path, python = lite(tmp_path, "bytes"), environment()
+    stb.load(path, converter=python)
+    frontend = frontend_for(path, python)
+    model = frontend.open(path)
+    assert frontend.limits(model) == ((-128, 127),)
+    whole = np.array([[-128.0, 5, 7, 127]])
+    assert np.array_equal(frontend.predict(model, whole)[0], frontend.parse(model).run(whole))
+    with pytest.raises(FrontendError, match=r"takes whole numbers from -128 to 127.* from 0\.25\b.*\n.*zero point"):
+        frontend.predict(model, np.full((2, 4), 0.25))
+    with pytest.raises(FrontendError, match="takes whole numbers"):
+        frontend.predict(model, np.full((2, 4), 128.0))
+    del model
+
+
+JAX = """
+import numpy as np
+class ShapeDtypeStruct:
+    def __init__(self, shape, dtype): self.shape = shape
+def eval_shape(model, *told): return model(*(np.zeros(t.shape) for t in told))
+def jit(model): return model
+class tree_util: tree_leaves = staticmethod(lambda found: [found[key] for key in sorted(found)])
+"""
+JAX2ONNX = """
+from onnx import helper, save
+def to_onnx(model, shapes, return_mode, output_path):
+    assert isinstance(model(__import__("numpy").zeros((1, 4))), tuple)
+    nodes = [helper.make_node("Neg", ["in"], ["a"]), helper.make_node("Relu", ["in"], ["b"])]
+    of = lambda name: helper.make_tensor_value_info(name, 1, ["batch", 4])
+    graph = helper.make_graph(nodes, "g", [of("in")], [of("a"), of("b")])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), output_path)
+"""
+
+
+def test_a_function_of_jax_may_give_a_dict(environment, tmp_path):
+    """Its values come in the order of its keys, as JAX has them."""
+    path, python = tmp_path / "net.py", environment()
+    for name, text in {"jax": JAX, "jax2onnx": JAX2ONNX}.items():
+        (tmp_path / "site" / name).mkdir()
+        (tmp_path / "site" / name / "__init__.py").write_text(text)
+    path.write_text("import jax\nimport numpy as np\ninput_shape = (4,)\n")
+    with path.open("a") as file:
+        file.write("def model(x): return {'b': np.maximum(x, 0), 'a': -x}\n")
+    graph = stb.load(path, converter=python)
+    x = np.array([[1.0, -2.0, 3.0, -4.0]])
+    assert np.array_equal([graph.values(x)[o][0] for o in graph.outputs], [-x[0], np.maximum(x[0], 0)])
 
 
 @pytest.mark.parametrize(

@@ -26,23 +26,32 @@ held: dict[str, Any] = {}
 """The function of a batch."""
 
 
-def answer(request: dict[str, str]) -> None:
+def answer(request: dict[str, str]) -> Any:
     """Convert a model, or run it on what is in a file."""
-    ASKED[request.pop("do")](**request)
+    return ASKED[request.pop("do")](**request)
 
 
-def convert(kind: str, model: str, target: str) -> None:
-    """Write the function that a file defines as ONNX, and keep the original."""
+def convert(kind: str, model: str, target: str) -> list[None]:
+    """Write the function that a file defines as ONNX, and keep the original; that its inputs take any numbers."""
     sys.path.insert(0, str(Path(model).parent))  # what the file imports beside it
     defined = runpy.run_path(model, run_name="snntoolbox_model")
     if missing := [name for name in ("model", "input_shape") if name not in defined]:
         raise ValueError(f"the file defines no {' and no '.join(missing)}")
     shapes = defined["input_shape"]
     shapes = [shapes] if all(isinstance(n, int) for n in shapes) else [*shapes]
-    jax2onnx.to_onnx(
-        defined["model"], [("B", *shape) for shape in shapes], return_mode="file", output_path=target
-    )
-    held["run"] = jax.jit(defined["model"])
+    function = _in_a_row(defined["model"], shapes)
+    jax2onnx.to_onnx(function, [("B", *shape) for shape in shapes], return_mode="file", output_path=target)
+    held["run"] = jax.jit(function)
+    return [None] * len(shapes)
+
+
+def _in_a_row(model: Callable[..., Any], shapes: list[Any]) -> Callable[..., Any]:
+    """The function with its outputs as a tuple, where they are in a dict (by the order of its keys) or nested."""
+    found = jax.eval_shape(model, *(jax.ShapeDtypeStruct((2, *shape), np.float32) for shape in shapes))
+    rows = found if isinstance(found, (tuple, list)) else [found]
+    if not isinstance(found, dict) and all(hasattr(output, "shape") for output in rows):
+        return model
+    return lambda *x: tuple(jax.tree_util.tree_leaves(model(*x)))
 
 
 def predict(given: str, target: str) -> None:
@@ -56,4 +65,4 @@ def predict(given: str, target: str) -> None:
     np.savez(target, **{str(k): np.concatenate(column) for k, column in enumerate(zip(*parts, strict=True))})
 
 
-ASKED: dict[str, Callable[..., None]] = {"convert": convert, "predict": predict}
+ASKED: dict[str, Callable[..., Any]] = {"convert": convert, "predict": predict}

@@ -80,13 +80,13 @@ held: dict[str, Any] = {}
 """The original, and the names of its inputs and outputs in the ONNX file, in order."""
 
 
-def answer(request: dict[str, str]) -> None:
+def answer(request: dict[str, str]) -> Any:
     """Convert a model, or run it on what is in a file."""
-    ASKED[request.pop("do")](**request)
+    return ASKED[request.pop("do")](**request)
 
 
-def convert(kind: str, model: str, target: str) -> None:
-    """Write the model as ONNX, and keep the original."""
+def convert(kind: str, model: str, target: str) -> list[list[int] | None]:
+    """Write the model as ONNX, and keep the original; the least and largest integer of each input, None if of none."""
     original = KINDS[kind](model)
     sys.argv = ["tf2onnx.convert", *original.arguments, "--output", target]
     tf2onnx.main()
@@ -94,6 +94,11 @@ def convert(kind: str, model: str, target: str) -> None:
     inputs, outputs = [value.name for value in graph.input], [value.name for value in graph.output]
     held.update(original=original)
     held.update(inputs=_named(inputs, list(original.inputs)), outputs=_named(outputs, original.outputs))
+    return [_limits(original.inputs[name]) for name in held["inputs"]]
+
+
+def _limits(kind: Any) -> list[int] | None:
+    return [int(np.iinfo(kind).min), int(np.iinfo(kind).max)] if np.issubdtype(kind, np.integer) else None
 
 
 def _named(theirs: list[str], ours: list[str]) -> list[str]:
@@ -115,14 +120,11 @@ def predict(given: str, target: str) -> None:
     np.savez(target, **{str(k): np.concatenate([p[n] for p in parts]) for k, n in enumerate(held["outputs"])})
 
 
-ASKED: dict[str, Callable[..., None]] = {"convert": convert, "predict": predict}
+ASKED: dict[str, Callable[..., Any]] = {"convert": convert, "predict": predict}
 
 
 def _cast(array: Any, kind: Any) -> Any:
-    """The values in the original's type; the nearest integers where it takes such."""
-    if np.issubdtype(kind, np.integer):
-        limits = np.iinfo(kind)
-        array = np.clip(np.rint(array), limits.min, limits.max)
+    """The values in the original's type; where that is one of integers they are whole numbers."""
     return array.astype(kind)
 
 

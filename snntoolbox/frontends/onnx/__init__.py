@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snntoolbox.frontends.protocol import Limits
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Shape
 
@@ -55,6 +56,10 @@ class OnnxFrontend:
         from snntoolbox.frontends.onnx.parse import parse_model
 
         return parse_model(model)
+
+    def limits(self, model: OnnxModel) -> tuple[Limits, ...]:
+        """Which whole numbers inputs take whose type is one of integers."""
+        return model.limits
 
     def predict(self, model: OnnxModel, *x: Array) -> tuple[Array, ...]:
         """The outputs of onnxruntime, or of the ONNX reference evaluator where that is not installed."""

@@ -13,6 +13,8 @@ import onnx
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.layer_call import MOST_VALUES
 from snntoolbox.frontends.onnx.proto import DAMAGE, broken_rule, opset
+from snntoolbox.frontends.protocol import Limits
+from snntoolbox.frontends.whole_numbers import whole_numbers
 from snntoolbox.ir.node import Shape
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,11 @@ class OnnxModel:
     batch: int | None
     shapes: dict[str, Shape]
     runner: list[Any] = field(default_factory=list, repr=False)
+
+    @property
+    def limits(self) -> tuple[Limits, ...]:
+        """For each input the least and the largest number of its type, where that is one of integers."""
+        return tuple(whole_numbers(spec.dtype) for spec in self.inputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:

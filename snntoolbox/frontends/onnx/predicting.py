@@ -11,6 +11,7 @@ import numpy as np
 
 from snntoolbox.errors import FrontendError
 from snntoolbox.frontends.onnx.model import OnnxModel
+from snntoolbox.frontends.whole_numbers import check_whole, whole_numbers
 from snntoolbox.ir.node import Array
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def predict(model: OnnxModel, x: tuple[Array, ...]) -> tuple[Array, ...]:
         array = np.asarray(array)
         if array.shape[1:] != spec.shape:
             raise FrontendError(f"expects samples of shape {spec.shape}, got {array.shape[1:]}", layer=spec.name)
+        check_whole(array, whole_numbers(spec.dtype), f"{spec.name} (onnx Input)")
         feeds[spec.name] = array.astype(spec.dtype)
     count = len(next(iter(feeds.values())))
     if any(len(a) != count for a in feeds.values()):

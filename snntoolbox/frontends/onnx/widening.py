@@ -14,7 +14,7 @@ from snntoolbox.frontends.onnx.proto import DAMAGE, tensors
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 INTEGERS = (
     *(TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16),
-    *(TensorProto.INT32, TensorProto.INT64),
+    *(TensorProto.UINT32, TensorProto.INT32, TensorProto.UINT64, TensorProto.INT64),
 )
 TYPE_ATTRIBUTES = ("to", "dtype")
 

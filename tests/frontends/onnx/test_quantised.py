@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from snntoolbox.conversion.load import load
 from snntoolbox.conversion.stages import convert
-from snntoolbox.errors import SNNToolboxError, UnsupportedError
+from snntoolbox.errors import FrontendError, SNNToolboxError, UnsupportedError
 from snntoolbox.frontends.onnx import OnnxFrontend
 from snntoolbox.ir.nodes import Conv, Dense, ReLU
 
@@ -89,6 +89,9 @@ def test_data_and_outputs_that_are_integers(build, compare):
              ("Gemm", "d m", "g", {"transB": 1}), ("QuantizeLinear", "g u uz", "y", {})]  # fmt: skip
     model = build(nodes, x=(4,), weights={**WEIGHTS, "z": scalar(7, np.uint8)}, dtype=TensorProto.UINT8)
     compare(model, x=[integers(9, 4, low=0, high=256, kind=np.uint8)])
+    load(model)  # which compares both on integers that it draws
+    with pytest.raises(FrontendError, match=r"x \(onnx Input\): takes whole numbers from 0 to 255.*\n.*zero point"):
+        OnnxFrontend().predict(OnnxFrontend().open(model), np.full((2, 4), 0.5))
 
 
 MISSED = {

@@ -21,7 +21,7 @@ def images(dtype):
     return nodes, {"k": np.float32(1 / 255), "w": (5, 6), "v": (6, 3)}, dtype
 
 
-@pytest.mark.parametrize("dtype", [TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32])
+@pytest.mark.parametrize("dtype", [TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32, TensorProto.INT64])
 def test_a_cast_of_the_input_is_nothing(dtype, build, compare):
     nodes, weights, dtype = images(dtype)
     whole = RNG.integers(0, 128, (6, 5)).astype(np.float32)

@@ -35,3 +35,11 @@ def test_one_that_has_it_is_found():
     assert needing("json", "numpy", least={"numpy": "1.2"}).found(sys.executable) == sys.executable
     assert needing("json", usual=sys.executable).there()
     assert not needing("no_module_of_this_name", usual=sys.executable).there()
+
+
+def test_one_that_is_named_from_here_is_found_from_everywhere(tmp_path, monkeypatch):
+    """Also by a link, which stays: that of an environment says which one it is."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert needing("json").found("bin/python") == str(tmp_path / "bin" / "python")
