@@ -99,8 +99,10 @@ def _core(data: Mapping[str, Any], path: str) -> Core:
         )
     dendrites = _units(data["dendrite"])
     soma, model = next(iter(models.items()))
+    if (neurons := int(data["attributes"]["max_neurons_supported"])) < 1:
+        raise ValueError(f"max_neurons_supported: {neurons}")
     return Core(
-        neurons=int(data["attributes"]["max_neurons_supported"]),
+        neurons=neurons,
         model=model,
         soma=soma,
         synapse=_units(data["synapse"])[0][0],

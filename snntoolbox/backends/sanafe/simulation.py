@@ -136,7 +136,7 @@ class Simulation:
                 measured.setdefault(name, np.zeros(host.samples))[sample] = value
             if progress is not None:
                 progress(steps * (sample + 1) // host.samples)
-        return replace(assembled(self.network, host, spikes, {}, record), hardware=measured)
+        return replace(assembled(self.network, host, spikes, {}, record), hardware=_known(measured))
 
     def _check_range(self, host: HostInput, steps: int) -> None:
         """BackendError where a potential can leave what Loihi's model holds."""
@@ -222,3 +222,10 @@ class Simulation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing is held between runs."""
+
+
+def _known(measured: Mapping[str, Array]) -> dict[str, Array]:
+    """The figures of a kind that the architecture has any of: one without energies would seem to need none."""
+    energies = [name for name in measured if name.endswith("(J)")]
+    kinds = (energies, [name for name in measured if name not in energies])
+    return {name: measured[name] for kind in kinds if any(np.any(measured[n]) for n in kind) for name in kind}

@@ -52,6 +52,7 @@ def test_truenorth_gives_them_too(name):
     ours, theirs = run(net, samples(net), 8, "INI"), run(net, samples(net), architecture="truenorth")
     assert sum(int(s.sum()) for s in ours.spikes.values()) > 0
     assert differing(theirs, ours) == dict.fromkeys(net.populations, 0)
+    assert theirs.hardware == {}, "its file has no energies and no times: 0 would be a claim"
 
 
 def test_potentials_that_loihis_model_cannot_hold_are_refused():
