@@ -145,15 +145,20 @@ def _of_random(name: str) -> Any:
     return {"get_rng": lambda: np.random, "set_rng": lambda rng: None}.get(name) or recorder(name)
 
 
+_NAMED: Mapping[str, Mapping[str, Any]] = {"init": initial.NAMES, "nonlinearities": nonlinearities.NAMES}
+"""The modules of which all names are known, for ``from lasagne.init import *``."""
+
+
 def _of_lasagne(module: str, name: str) -> Any:
     last = module.rpartition(".")[2]
+    if name == "__all__" and last in _NAMED:
+        return sorted(_NAMED[last])
     if last in _LAYER_MODULES or module.startswith("lasagne.layers."):
         return _layer(name)
-    if last in ("init", "nonlinearities"):
-        names: Mapping[str, Any] = {"init": initial, "nonlinearities": nonlinearities}[last].NAMES
-        if name not in names:
+    if last in _NAMED:
+        if name not in _NAMED[last]:
             raise AttributeError(f"lasagne.{last} has no {name}")
-        return names[name]
+        return _NAMED[last][name]
     if last == "updates":
         return _updates
     return {"utils": _of_utils, "random": _of_random}.get(last, recorder)(name)
@@ -168,7 +173,8 @@ class _Module(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__all__" and self.__name__.startswith("lasagne.layers"):
             return _layer_names()
-        if name.startswith("__") and name != "__version__":
+        named = name == "__all__" and self.__name__ in (f"lasagne.{last}" for last in _NAMED)
+        if name.startswith("__") and name != "__version__" and not named:
             raise AttributeError(name)
         if name in _SUBMODULES:
             return _module(f"{self.__name__}.{name}")

@@ -151,6 +151,13 @@ def test_what_trains_stands_in_the_way_of_nobody(made):
     made(TRAINING, parameters, top="from collections import OrderedDict\n")
 
 
+def test_all_names_of_a_module_can_be_taken(made):
+    top = "from lasagne.nonlinearities import *\nfrom lasagne.init import *\n"
+    body = "net = DenseLayer(net, 4, W=GlorotUniform(), nonlinearity=leaky_rectify)"
+    graph, _, _ = made(body, [random(72, 4), random(4, seed=1)], top=top)
+    assert len(graph.outputs) == 1
+
+
 @pytest.mark.parametrize(
     "ends", ["net", "[net]", "(net, None, None)", "{'model': net}", "{'network': net, 'val_fn': None}"]
 )
