@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from snntoolbox.workflow.report.html.page import Section
-from snntoolbox.workflow.report.terminal import quantity
+from snntoolbox.workflow.report.terminal import figure, quantity
 
 _FIGURE = re.compile(r"(.*) \((\w+)\)")
 """A name and its unit."""
@@ -28,11 +28,12 @@ def chip_section(chips: Mapping[str, Mapping[str, float]]) -> Section:
     """A table of the figures of each simulator; energies beside their shares of the whole where there is only one."""
     names = list(dict.fromkeys(name for figures in chips.values() for name in figures))
     (first, *others) = chips.values()
+    shared = not others and WHOLE in first
     rows: list[tuple[str, ...]] = []
     for name in names:
         told = ["-" if name not in figures else _told(name, figures[name])[1] for figures in chips.values()]
-        rows.append((_told(name, 0.0)[0], *told, *([] if others else [_share(name, first)])))
-    header = ("per sample", *chips, *([] if others else ["share"]))
+        rows.append((_told(name, 0.0)[0], *told, *([_share(name, first)] if shared else [])))
+    header = ("per sample", *chips, *(["share"] if shared else []))
     sentence = "What the model of the chip says that a sample takes there, on average."
     values = {"charts": [], "sentences": [sentence], "tables": [(header, rows, "What it takes")]}
     return Section("charts", "On the chip", values)
@@ -41,7 +42,7 @@ def chip_section(chips: Mapping[str, Mapping[str, float]]) -> Section:
 def _told(name: str, value: float) -> tuple[str, str]:
     """A figure's name without its unit, and its value with it."""
     found = _FIGURE.fullmatch(name)
-    return (found[1], quantity(value, found[2])) if found else (name, f"{value:.4g}")
+    return (found[1], quantity(value, found[2])) if found else (name, figure(name, value))
 
 
 def _share(name: str, figures: Mapping[str, float]) -> str:

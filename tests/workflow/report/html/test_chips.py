@@ -35,6 +35,12 @@ def test_nothing_is_a_share_of_nothing():
     assert rows(chip_section({"sanafe": TRUENORTH}))[1]["synapse energy"] == ["0 pJ", ""]
 
 
+def test_counts_have_no_unit_and_no_share():
+    header, found = rows(chip_section({"pynn.spiNNaker": {"cores": 12345.0, "chips": 6.0}}))
+    assert header == ("per sample", "pynn.spiNNaker")
+    assert found == {"cores": ["12345"], "chips": ["6"]}
+
+
 def test_names_of_others_are_text():
     html = str(chip_section({"<b>x</b>": {"<script> (J)": 1.0}}).html)
     assert "b" not in whole(html).tags
