@@ -129,10 +129,7 @@ def test_the_architecture_reaches_the_chip(workspace, built):
     assert main(["demo_onnx.ini", "--set", "conversion.weight_bits=8", *sets]) == 0
     assert ("sanafe", {"architecture": "truenorth"}) in built
     report = json.loads((workspace / "log" / "demo_onnx" / "report.json").read_text())
-    assert report["hardware_per_sample"]["total energy (J)"] == 0  # its file has no figures of energy
-    page = (workspace / "log" / "demo_onnx" / "report.html").read_text()
-    assert "On the chip" in page
-    assert "Time per sample on the chip" in page
+    assert "hardware_per_sample" not in report  # its file has no figures, that of Loihi has
 
 
 def test_the_section_of_a_simulator_is_for_that_one_alone(tmp_path):

@@ -222,8 +222,8 @@ def _grids() -> Iterator[Case]:
     for check in ("repeated", "batched"):
         for name in ("residual", "two codings"):
             yield Case(name=f"integer grid: {check}, {name}", check=check, build=quantised(name))  # type: ignore[arg-type]
-        build = quantised("residual", zero)
-        yield Case(name=f"integer grid: {check}, residual, reset zero", check=check, build=build)  # type: ignore[arg-type]
+        build = quantised("two codings", zero)
+        yield Case(name=f"integer grid: {check}, two codings, reset zero", check=check, build=build)  # type: ignore[arg-type]
     yield Case(name="integer grid: recorded, perceptron", check="recorded", build=quantised("perceptron"))
     build = quantised("perceptron", zero)
     yield Case(name="integer grid: recorded, perceptron, reset zero", check="recorded", build=build)
