@@ -392,6 +392,8 @@ def _by_own_values(x):
     parts = [o.layer_normalization(x, gains, gains - 3, epsilon=1e-3), o.rms_normalization(x, gains, axis=-1)]
     parts += [o.normalize(x, axis=1), L.UnitNormalization()(x), x / o.norm(x, axis=-1, keepdims=True)]
     parts += [off / o.sqrt(o.var(x, axis=-1, keepdims=True) + 1e-3), off / o.std(x, axis=-1, keepdims=True)]
+    mean, variance = o.moments(x, axes=[-1], keepdims=True)
+    parts += [(x - mean) / o.sqrt(variance + 1e-3)]
     exp = o.exp(x - o.max(x, axis=-1, keepdims=True))
     return L.Concatenate()([*parts, exp / o.sum(exp, axis=-1, keepdims=True), o.erf(x)])
 

@@ -103,8 +103,10 @@ def told_apart(weights: Iterable[tuple[str, V]]) -> dict[str, V]:
 def results(kind: str, config: Mapping[str, Any]) -> int:
     """How many tensors a layer gives: a recurrent one beside its output, if asked to, the last state of each cell.
 
-    Both directions give an output each where nothing merges them, and a split gives its parts.
+    Both directions give an output each where nothing merges them, a split gives its parts, and moments are two.
     """
+    if kind == "keras.ops.Moments":
+        return 2
     if kind == "keras.ops.Split":
         cuts = config.get("indices_or_sections")
         return min(cuts, MOST_PARTS) if isinstance(cuts, int) else len(cuts or ()) + 1

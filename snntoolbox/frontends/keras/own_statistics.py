@@ -72,6 +72,13 @@ def deviation(call: KerasCall) -> str:
     return normalising.root(call, variance(call))
 
 
+def moments(call: KerasCall) -> tuple[str, ...]:
+    """The mean, and the mean square of what is off it."""
+    axes, keep, source = call.axes(call.config["axes"]), _keeps(call), call.source()
+    mean = maps.mean(call.named(f"{call.name}_mean"), source, axes, keepdims=keep)
+    return mean, maps.variance(call, source, axes, 0.0, keepdims=keep)
+
+
 def largest(call: KerasCall) -> str:
     """The maximum over some axes, the batch not among them."""
     axes = call.axes(call.config.get("axis"))
@@ -84,7 +91,7 @@ def _keeps(call: KerasCall) -> bool:
     return bool(call.config.get("keepdims", False))
 
 
-HANDLERS: dict[str, Callable[[KerasCall], str]] = {
+HANDLERS: dict[str, Callable[[KerasCall], str | tuple[str, ...]]] = {
     "UnitNormalization": unit_length,
     "keras.ops.LayerNorm": layer_norm,
     "keras.ops.RMSNorm": rms_norm,
@@ -92,5 +99,6 @@ HANDLERS: dict[str, Callable[[KerasCall], str]] = {
     "keras.ops.Norm": norm,
     "keras.ops.Var": variance,
     "keras.ops.Std": deviation,
+    "keras.ops.Moments": moments,
     "keras.ops.Max": largest,
 }

@@ -88,6 +88,14 @@ def _written(x):
     return y
 
 
+def _by_both(x, variance, mean):
+    return (x - mean) * torch.rsqrt(variance + 0.1)
+
+
+def _by_deviation(x, deviation, mean):
+    return (x - mean) / deviation
+
+
 def _written_norm(c):
     return c / torch.sqrt(c.pow(2).mean(-1, keepdim=True) + 1e-5)
 
@@ -222,6 +230,10 @@ CASES = {
         IMAGE,
     ),
     "variance": (fn(lambda s, x: torch.var(x, -1, correction=2)), IMAGE),
+    "variance_and_mean": (fn(lambda s, x: _by_both(x, *torch.var_mean(x, (1, 3), keepdim=True))), IMAGE),
+    "deviation_and_mean": (fn(lambda s, x: _by_deviation(x, *torch.std_mean(x, -1, keepdim=True))), IMAGE),
+    "linalg_norm": (fn(lambda s, x: x / torch.linalg.norm(x, dim=-1, keepdim=True).clamp(min=1e-6)), IMAGE),
+    "linalg_norm_of_two": (fn(lambda s, x: x / torch.linalg.norm(x, 2, 1, keepdim=True)), IMAGE),
     "l2_norm_written": (fn(lambda s, x: x / torch.sqrt((x * x).sum(-1, keepdim=True) * 2 + 0.1)), IMAGE),
     "l2_norm_reciprocal": (fn(lambda s, x: x * (1 / torch.sqrt((x * x).sum(-1, keepdim=True)))), IMAGE),
     "rms_norm_written": (fn(lambda s, x: x * torch.rsqrt((x * x).mean((2, 3), True) + 0.1)), IMAGE),

@@ -76,12 +76,25 @@ def deviation(call: TorchCall) -> Activation:
     return Activation(normalising.root(call, found.name), found.batch_axis)
 
 
+def with_mean(handler: Callable[[TorchCall], Activation]) -> Callable[[TorchCall], list[Activation]]:
+    """What a handler gives, and the mean over the same axes behind it."""
+
+    def both(call: TorchCall) -> list[Activation]:
+        found, axes = handler(call), call.axes(call.get("dim"))
+        keep, named = bool(call.get("keepdim", False)), call.named(f"{call.name}_mean")
+        return [found, Activation(maps.mean(named, call.source(), axes, keepdims=keep), found.batch_axis)]
+
+    return both
+
+
 def vector_norm(call: TorchCall) -> Activation:
     """The root of the sum of squares, by which what was squared is divided."""
     order = call.number("ord" if "ord" in call.args else "p", 2.0)
     if order != 2:
         raise Refusal(f"a length of order {order:g}; only 2 is known, by which a value is divided")
     axes, keep = call.axes(call.get("dim")), bool(call.get("keepdim", False))
+    if call.op == "linalg_norm" and call.args.get("ord") is not None and len(axes) > 1:
+        raise Refusal("the largest singular value of a matrix")
     before = 0 if keep else sum(a < call.batch_axis for a in axes)
     found = normalising.length(call, call.source(), axes, keepdims=keep)
     return Activation(found, call.batch_axis - before)
@@ -107,7 +120,9 @@ HANDLERS: dict[str, Callable[[TorchCall], Any]] = {
     "instance_norm": instance_norm,
     "var": variance,
     "std": deviation,
-    **dict.fromkeys(("linalg_vector_norm", "norm"), vector_norm),
+    "var_mean": with_mean(variance),
+    "std_mean": with_mean(deviation),
+    **dict.fromkeys(("linalg_vector_norm", "linalg_norm", "norm"), vector_norm),
     "sqrt": lambda call: normalising.root(call, call.source()),
     "reciprocal": lambda call: normalising.inverted(call, call.source()),
     "rsqrt": lambda call: normalising.root(call, call.source(), inverse=True),
