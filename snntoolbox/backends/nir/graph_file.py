@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,7 +133,11 @@ def _graph_values(group: Any, file: str, place: str, depth: int) -> dict[str, An
     edges = np.asarray(group["edges"][()])
     if edges.size and (edges.ndim != 2 or edges.shape[1] != 2):
         raise DataError(f"{file}: the edges of {place or 'the graph'} are no pairs of names")
-    return {"nodes": nodes, "edges": [(_text(a), _text(b)) for a, b in edges.reshape(-1, 2)]}
+    pairs = [(_text(a), _text(b)) for a, b in edges.reshape(-1, 2)]
+    if twice := [pair for pair, count in Counter(pairs).items() if count > 1]:
+        told = " to ".join(f"'{end}'" for end in twice[0])
+        raise DataError(f"{file}: the edge from {told} stands there twice", hint="leave one out, or scale the weights")
+    return {"nodes": nodes, "edges": pairs}
 
 
 def _values(group: Any, file: str, where: str, texts: tuple[str, ...] | None = TEXTS) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.heads import end_of, softmax_head
+import numpy as np
+
+from snntoolbox.ir.graph import Graph, followed
+from snntoolbox.ir.heads import MOVING, end_of, softmax_head
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Reshape, Softmax
+from snntoolbox.ir.nodes import AveragePool, MaxPool, ReLU, Reshape, Scale, Softmax
 
 
 def node_at(graph: Graph, output: str) -> Node | None:
@@ -25,13 +27,14 @@ class LowerSoftmax:
     """A softmax at an output is dropped (no class changes) or, with `to_relu`, replaced by a rectifier.
 
     Only one that nobody else reads, whose classes are those of the output's head: any other stays, and is refused at
-    conversion, see `why_kept`.
+    conversion, see `why_kept`. What puts its values on a grid, or scales all alike, as quantised models end, goes too.
     """
 
     to_relu: bool = False
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph whose outputs are logits or rectified logits."""
+        graph = _bared(graph)
         changed: list[Node] = []
         redirect = {}
         for output in dict.fromkeys(graph.outputs):
@@ -42,6 +45,35 @@ class LowerSoftmax:
                 else:
                     redirect[node.name] = node.inputs[0]
         return graph.edited(changed, redirect=redirect)
+
+
+def _bared(graph: Graph) -> Graph:
+    """The graph whose outputs end with the softmax that they keep the order of, where that will be dropped."""
+    for output in dict.fromkeys(graph.outputs):
+        redirect, node = dict[str, str](), graph.nodes[output]
+        while _keeps_order(node):
+            if not isinstance(node, MOVING):
+                redirect[node.name] = node.inputs[0]
+            node = graph.nodes[node.inputs[0]]
+        end = followed(redirect, output)
+        if redirect and isinstance(node, Softmax) and graph.outputs.count(output) == 1:
+            bare = graph.edited(redirect=redirect)
+            alone = bare.outputs.count(end) == 1 and not redirect.keys() & bare.nodes.keys()
+            if alone and node_at(bare, end) is not None and not _kept(bare, end):
+                graph = bare
+    return graph
+
+
+def _keeps_order(node: Node) -> bool:
+    """Whether a node moves values, or of two values the larger one stays at least as large as the other."""
+    if isinstance(node, MOVING):
+        return node.bias is None
+    if isinstance(node, ReLU):
+        return node.max_value is None or np.size(node.max_value) == 1
+    if not isinstance(node, Scale):
+        return False
+    alike = all(a is None or np.all(a == a.flat[0]) for a in (node.gain, node.bias))
+    return alike and bool(node.gain.flat[0] > 0)
 
 
 def why_kept(graph: Graph) -> dict[str, str]:

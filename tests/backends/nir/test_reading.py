@@ -220,6 +220,10 @@ BAD = {
         changed("node/edges", np.array([["input", "b"]], dtype=object)),
         "an edge from 'input' to 'b', and there is no node 'b'",
     ),
+    "an edge twice": (
+        changed("node/edges", np.array([["input", "a"], ["a", "n"], ["a", "n"], ["n", "output"]], dtype=object)),
+        "the edge from 'a' to 'n' stands there twice",
+    ),
     "edges that are no pairs": (changed("node/edges", np.ones((2, 3))), "are no pairs of names"),
     "nothing leads to a node": (changed("node/edges", np.array([["a", "n"]], dtype=object)), "nothing leads to a node"),
     "a cycle of maps": (

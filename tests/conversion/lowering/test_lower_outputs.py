@@ -6,7 +6,7 @@ import pytest
 from snntoolbox.conversion.lowering.lower_outputs import LowerSoftmax, MaxToAveragePooling, RectifyOutputs
 from snntoolbox.errors import GraphError
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.nodes import AveragePool, Input, MaxPool, ReLU, Reshape, Softmax
+from snntoolbox.ir.nodes import AveragePool, Dense, Input, MaxPool, ReLU, Reshape, Scale, Softmax
 
 X = np.random.default_rng(0).normal(size=(5, 4))
 
@@ -51,6 +51,44 @@ def test_a_softmax_behind_a_reshape_is_at_the_output_too():
 def test_but_not_where_it_is_read_twice():
     both = LowerSoftmax()(reshaped(behind_the_reshape=True))
     assert [n for n in both.nodes.values() if isinstance(n, Softmax)]
+
+
+GRID = {"max_value": 255 / 256, "levels": 255, "halves_to_even": True}
+
+
+def quantised(gain=256.0, outputs=("y",)):
+    """As models of TensorFlow Lite end: the softmax on a grid, and its integers."""
+    nodes = [
+        Input(name="x", shape=(4,)),
+        Dense(name="d", inputs=("x",), weight=np.random.default_rng(1).normal(size=(3, 4))),
+        Softmax(name="s", inputs=("d",), axis=-1),
+        ReLU(name="grid", inputs=("s",), **GRID),
+        Scale(name="integers", inputs=("grid",), gain=np.ones(3) * gain, bias=np.full(1, -128.0)),
+        Reshape(name="y", inputs=("integers",), shape=(3,)),
+    ]
+    return Graph(nodes, outputs)
+
+
+def test_a_softmax_on_a_grid_at_the_output_is_dropped_with_it():
+    graph = quantised()
+    logits = LowerSoftmax()(graph)
+    assert [n.kind for n in logits.nodes.values()] == ["Input", "Dense", "Reshape"]
+    assert logits.heads == graph.heads
+    assert np.array_equal(logits.run(X).argmax(1), graph.run(X).argmax(1))
+    assert [n.kind for n in LowerSoftmax(to_relu=True)(graph).nodes.values()].count("ReLU") == 1
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        quantised(gain=-256.0),
+        quantised(gain=np.array([1.0, 2.0, 3.0])),
+        quantised(outputs=("y", "grid")),
+        quantised().with_heads({"y": "values"}),
+    ],
+)
+def test_but_not_where_the_order_or_the_values_count(graph):
+    assert list(LowerSoftmax()(graph).nodes) == list(graph.nodes)
 
 
 def test_one_between_layers_stays(new_net):
