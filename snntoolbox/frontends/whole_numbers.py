@@ -24,7 +24,7 @@ def check_whole(x: Array, limits: Limits, layer: str) -> None:
     if limits is None or (np.all(x == np.rint(x)) and x.min(initial=0) >= limits[0] and x.max(initial=0) <= limits[1]):
         return
     raise FrontendError(
-        f"takes whole numbers from {limits[0]} to {limits[1]}, and the data are others, "
+        f"the model takes whole numbers from {limits[0]} to {limits[1]}, and the data are others, "
         f"from {x.min():g} to {x.max():g}",
         layer=layer,
         hint="give the integers that the model was quantised for: x / scale + zero point, rounded",

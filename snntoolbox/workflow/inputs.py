@@ -16,8 +16,9 @@ from snntoolbox.conversion.lowering.lower_logits import sigmoid_at
 from snntoolbox.errors import ArgumentError, ConfigError, DataError, NoReferenceError
 from snntoolbox.frontends.converted import ConvertedFrontend
 from snntoolbox.frontends.keras.runtime import use_backend
-from snntoolbox.frontends.protocol import Frontend, TakesCustomObjects
+from snntoolbox.frontends.protocol import Frontend, TakesCustomObjects, TakesWholeNumbers
 from snntoolbox.frontends.registry import beginning_at
+from snntoolbox.frontends.whole_numbers import check_whole
 from snntoolbox.ir.data_range import difference, range_of
 from snntoolbox.ir.encodings import SpikeTimes
 from snntoolbox.ir.graph import Graph
@@ -165,6 +166,7 @@ class Inputs:
         if dataset.regression:
             self._check_targets()
         check_fits(dataset, self.input_shape, self.head.classes(shape), outputs=math.prod(shape))
+        self._check_whole(dataset, "x_test")
         return dataset
 
     def _read_test(self) -> Dataset:
@@ -246,7 +248,14 @@ class Inputs:
             self.warn("no x_norm: thresholds follow from the weights alone, which takes many more steps")
             return None
         check_fits(dataset, self.input_shape, source="x_norm")
+        self._check_whole(dataset, "x_norm")
         return dataset
+
+    def _check_whole(self, dataset: Dataset, source: str) -> None:
+        """FrontendError where the model takes whole numbers and the first samples are others."""
+        if isinstance(self.frontend, TakesWholeNumbers) and self.model is not None and len(dataset):
+            for limits in self.frontend.limits(self.model):
+                check_whole(dataset.take(slice(0, 100)).x, limits, source)
 
     def largest_input(self) -> float:
         """The largest |x| of the test and the calibration set."""

@@ -148,6 +148,17 @@ def test_a_function_of_jax_may_give_a_dict(environment, tmp_path):
     assert np.array_equal([graph.values(x)[o][0] for o in graph.outputs], [-x[0], np.maximum(x[0], 0)])
 
 
+@pytest.mark.parametrize("shape", ["4", "('a',)", "[(4,), 4]", "None"])
+def test_a_shape_that_is_none_is_told(shape, environment, tmp_path):
+    path, python = tmp_path / "net.py", environment()
+    for name, text in {"jax": JAX, "jax2onnx": JAX2ONNX}.items():
+        (tmp_path / "site" / name).mkdir()
+        (tmp_path / "site" / name / "__init__.py").write_text(text)
+    path.write_text(f"import jax\ndef model(x): return x\ninput_shape = {shape}\n")
+    with pytest.raises(FrontendError, match="is no shape of a sample, such as"):
+        stb.load(path, converter=python)
+
+
 @pytest.mark.parametrize(
     ("how", "error", "told"),
     [
@@ -201,6 +212,19 @@ def test_a_run_by_a_configuration(environment, project, capsys):
     (report,) = Path().rglob("report.json")
     accuracy = json.loads(report.read_text())
     assert accuracy["ann_accuracy"] == accuracy["parsed_accuracy"]
+
+
+def test_data_that_a_model_of_integers_cannot_take_are_refused(environment, project, tmp_path, capsys):
+    """Also where the original is not asked: scaled data would be nearly 0 in it."""
+    lite(tmp_path, "bytes")
+    wanted = ["--set", f"input.converter_python={environment()}", "--set", "tools.evaluate_ann=False"]
+    assert main(["config.ini", *wanted]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "x_test: the model takes whole numbers from -128 to 127" in said
+    whole = np.random.default_rng(0).integers(-128, 128, (10, 4))
+    for name in ("x_test", "x_norm"):
+        np.savez(tmp_path / f"{name}.npz", whole)
+    assert main(["config.ini", *wanted]) == 0
 
 
 def test_commands_for_models_take_the_key(environment, project, capsys):

@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 from collections.abc import Callable
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,21 @@ def convert(kind: str, model: str, target: str) -> list[None]:
     defined = runpy.run_path(model, run_name="snntoolbox_model")
     if missing := [name for name in ("model", "input_shape") if name not in defined]:
         raise ValueError(f"the file defines no {' and no '.join(missing)}")
-    shapes = defined["input_shape"]
-    shapes = [shapes] if all(isinstance(n, int) for n in shapes) else [*shapes]
+    shapes = _shapes(defined["input_shape"])
     function = _in_a_row(defined["model"], shapes)
     jax2onnx.to_onnx(function, [("B", *shape) for shape in shapes], return_mode="file", output_path=target)
     held["run"] = jax.jit(function)
     return [None] * len(shapes)
+
+
+def _shapes(told: Any) -> list[tuple[int, ...]]:
+    """The shape of a sample of each input."""
+    try:
+        shapes = [*told] if any(isinstance(n, (tuple, list)) for n in told) else [told]
+        return [tuple(index(n) for n in shape) for shape in shapes]
+    except TypeError:
+        wrong = f"input_shape = {told!r} is no shape of a sample, such as (28, 28, 1), and no list of such"
+        raise ValueError(wrong) from None
 
 
 def _in_a_row(model: Callable[..., Any], shapes: list[Any]) -> Callable[..., Any]:
