@@ -37,8 +37,9 @@ def _tile(
     signature = types.void(i, i, values, i, i, i, i, i, i, i, weight, i, i, out, i)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        for p in products_fixed_loops.PLACES:
-            for n in products_fixed_loops.LANES:
+        skipped = 0 if wide_registers() else 1  # sizes that `sum_places` does not ask for
+        for p in products_fixed_loops.PLACES[skipped:]:
+            for n in products_fixed_loops.LANES[skipped:]:
                 size = [b.icmp_signed("==", arguments[k], _I64(wanted)) for k, wanted in ((0, p), (1, n))]
                 with b.if_then(b.and_(*size)):
                     _sums(context, b, signature.args[2:], arguments[2:], p, n // 16)

@@ -33,7 +33,7 @@ def in_rows(values):
 def test_sums_are_rounded_as_in_float64(name):
     node, shape = layer(name, whole=False)
     x = np.random.default_rng(3).normal(size=(20 if name == "dense" else 3, *shape)).astype(np.float32)
-    found, doubtful = Fixed(node, shape, SLACK)(x, np.abs(x).max())
+    found, doubtful = Fixed(node, shape, SLACK)(x, float(np.abs(x).max()))
     assert np.array_equal(found.numpy(), in_rows(np.rint(node.linear(x.astype(np.float64)))))
     assert not doubtful.any()
 
@@ -115,7 +115,7 @@ def test_no_sum_is_further_off_than_its_error(name, sign, monkeypatch):
 
     monkeypatch.setattr(products_fixed, "compiled", lambda loop: loop)
     monkeypatch.setattr(products_fixed_loops, "settle", compare)
-    Fixed(node, shape, SLACK)(x, np.abs(x).max())
+    Fixed(node, shape, SLACK)(x, float(np.abs(x).max()))
     assert sum(map(len, off)) == len(wanted)
     assert 0 < np.concatenate(off).max() < 1
 
@@ -166,6 +166,7 @@ def multiplied(function):
 
 
 @NUMBA
+@pytest.mark.long
 def test_every_size_of_tile():
     found, wanted = multiplied(jit.compiled(products_fixed_loops.sum_places))
     assert np.array_equal(found, wanted)
