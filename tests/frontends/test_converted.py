@@ -24,9 +24,12 @@ import numpy as np
 WEIGHT = np.arange(12, dtype=np.float32).reshape(4, 3) / 8 - 0.5
 class Interpreter:
     def __init__(self, model_path):
-        self.batch, self.kind = 4, np.int8 if b"bytes" in open(model_path, "rb").read() else np.float32
+        how = open(model_path, "rb").read()
+        self.batch, self.kind, self.counts = 4, np.int8 if b"bytes" in how else np.float32, b"counts" in how
     def allocate_tensors(self): pass
-    def get_input_details(self): return [{"name": "in:0", "dtype": self.kind, "shape": [self.batch, 4], "index": 0}]
+    def get_input_details(self):
+        more = [{"name": "step", "dtype": np.int32, "shape": [], "index": 2}] * self.counts
+        return [{"name": "in:0", "dtype": self.kind, "shape": [self.batch, 4], "index": 0}, *more]
     def get_output_details(self): return [{"name": "out", "dtype": np.float32, "index": 1}]
     def set_tensor(self, index, array):
         assert array.shape == (self.batch, 4) and array.dtype == self.kind
@@ -162,6 +165,7 @@ def test_a_shape_that_is_none_is_told(shape, environment, tmp_path):
 @pytest.mark.parametrize(
     ("how", "error", "told"),
     [
+        ("counts", FrontendError, r"a batch of one size for all its inputs, and this one has for 'in:0' 4, 'step' any"),
         ("unknown", FrontendError, r"tflite' cannot be converted: .* say ValueError: op WHATEVER is not supported"),
         ("crash", FrontendError, r"net\.tflite' cannot be converted: .* ended \(signal SIGABRT\)\n    \| lost"),
         ("wrong", GraphError, r"differs from the original by .*\n.*tf2onnx may have made another function"),

@@ -37,7 +37,7 @@ class SavedModel:
         specs = self.function.structured_input_signature[1]
         self.inputs = {key: spec.dtype.as_numpy_dtype for key, spec in specs.items()}
         self.outputs = list(self.function.structured_outputs)
-        (self.batch,) = {spec.shape[0] if spec.shape.rank else None for spec in specs.values()}
+        self.batch = _one_batch({name: spec.shape[0] if spec.shape.rank else None for name, spec in specs.items()})
         self.arguments = ["--saved-model", path, "--tag", "serve", "--signature_def", name]
 
     def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class LiteModel:
         self.given, self.found = self.interpreter.get_input_details(), self.interpreter.get_output_details()
         self.inputs = {detail["name"]: detail["dtype"] for detail in self.given}
         self.outputs = [detail["name"] for detail in self.found]
-        (self.batch,) = {int(detail["shape"][0]) for detail in self.given}
+        self.batch = _one_batch({d["name"]: int(d["shape"][0]) if len(d["shape"]) else None for d in self.given})
         self.arguments = ["--tflite", path]
 
     def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +64,14 @@ class LiteModel:
             self.interpreter.set_tensor(detail["index"], feeds[detail["name"]])
         self.interpreter.invoke()
         return {detail["name"]: self.interpreter.get_tensor(detail["index"]) for detail in self.found}
+
+
+def _one_batch(sizes: dict[str, int | None]) -> int | None:
+    """The size of a batch that all inputs have; None where it is free."""
+    if len({*sizes.values()}) != 1:
+        told = ", ".join(f"'{name}' {'any' if size is None else size}" for name, size in sizes.items()) or "none"
+        raise ValueError(f"a model has a batch of one size for all its inputs, and this one has for {told}")
+    return next(iter(sizes.values()))
 
 
 def _interpreter() -> Any:
