@@ -58,7 +58,7 @@ class Interpreter:
         """The path of an interpreter that has it; an `error` says what is missing and how it is made."""
         path = shutil.which(str(Path(python).expanduser()))
         # Processes of it start in folders of their own. Links stay: that of an environment says which one it is.
-        path = path and os.path.abspath(path)
+        path = path and os.path.join(os.getcwd(), path)
         if path is None:
             raise self.error(f"{self.target}: there is no interpreter '{python}'", hint=self.how)
         if os.sep in python and python != self.usual:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,12 @@ from snntoolbox.workflow.config.sweeping import first_point
 from snntoolbox.workflow.config.unused import idle, of_others
 from snntoolbox.workflow.config.values import unquoted
 
+FILES = (
+    *(("simulation", "architecture"), ("input", "converter_python")),
+    *(("lava", "python"), ("spinnaker", "python")),
+)
+"""Keys that name a file of the user's, or what lies elsewhere: a chip that is known, a program of the search path."""
+
 
 def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) -> Settings:
     """Return `settings` with every path absolute and unset names filled in.
@@ -50,7 +57,19 @@ def with_derived(settings: Settings, user_keys: frozenset[str], folder: Path) ->
         simulation = replace(simulation, early_exit=EARLY_STOPPING)
     if settings.conversion.spike_code == PATTERN:
         simulation = replace(simulation, duration=max(1, round(bits_sent(settings) * simulation.dt)))
-    return replace(settings, paths=paths, tools=tools, conversion=conversion, simulation=simulation)
+    changed = replace(settings, paths=paths, tools=tools, conversion=conversion, simulation=simulation)
+    return _with_files(changed, paths.path_wd)
+
+
+def _with_files(settings: Settings, work: Path) -> Settings:
+    """The settings whose interpreters and architecture of a chip are absolute, where they lie in the working folder."""
+    for section, name in FILES:
+        part = getattr(settings, section)
+        text = getattr(part, name)
+        named = os.sep in text or text.endswith(".yaml")
+        if named and (path := _absolute(Path(text), work)).is_file():
+            settings = replace(settings, **{section: replace(part, **{name: str(path)})})
+    return settings
 
 
 def model_name(filename_ann: str) -> str:

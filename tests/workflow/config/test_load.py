@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snntoolbox.errors import ConfigError
-from snntoolbox.workflow.config.load import load_config
+from snntoolbox.workflow.config.load import FILES, load_config
 from snntoolbox.workflow.config.refusals import UNUSED_SECTIONS, refused
 from snntoolbox.workflow.config.schema import Settings, keys
 from snntoolbox.workflow.config.values import show
@@ -191,6 +191,24 @@ def test_relative_paths_start_at_path_wd(load, tmp_path):
     assert paths.dataset_path == tmp_path / "work" / "data"
     assert paths.log_dir_of_current_run == tmp_path / "work" / "out"
     assert paths.class_idx_path == tmp_path / "work" / "c.json"
+
+
+@pytest.mark.parametrize("name", [f"{section}.{key}" for section, key in FILES])
+def test_files_and_programs_lie_there_too(name, load, tmp_path, monkeypatch):
+    """Wherever the run is started; what is not there is a name that something else knows."""
+    section, key = name.split(".")
+    (tmp_path / "at" / "bin").mkdir(parents=True)
+    for file in ("at/bin/python", "python", "chip.yaml"):
+        (tmp_path / file).touch()
+    monkeypatch.chdir(tmp_path / "at")
+    for text, meant in {
+        "at/bin/python": str(tmp_path / "at" / "bin" / "python"),
+        "chip.yaml": str(tmp_path / "chip.yaml"),
+        "python": "python",
+        "elsewhere/python": "elsewhere/python",
+        str(tmp_path / "python"): str(tmp_path / "python"),
+    }.items():
+        assert getattr(getattr(load("", f"{name}={text}"), section), key) == meant
 
 
 def test_absolute_and_home_paths_stay(load, monkeypatch):
