@@ -138,6 +138,14 @@ def test_outputs_that_nothing_changes_are_told(caplog):
     assert "random input hardly changes the outputs (by 0 of their scale)" in caplog.text
 
 
+def test_a_range_of_which_the_original_makes_no_numbers_is_left_out():
+    graph = read(shifted(-15.0, 1.0), ReLU(name="y", inputs=("s",)))
+    frontend = Other(lambda y: (np.where(y > 50, np.inf, y),), graph=graph)
+    assert check_on_random_input(graph, frontend, None) == 0
+    with pytest.raises(GraphError, match="NaN or infinite"):
+        check_on_random_input(graph, Other(lambda y: (y + np.inf,), graph=graph), None)
+
+
 def test_a_sigmoid_may_be_rounded_as_1_is():
     """onnxruntime gives 2^-23 for each value of a sigmoid below it, and so does what moves them."""
     graph = read(shifted(-16.0), SIGMOID, Reshape(name="z", inputs=("y",), shape=(3, 1)))

@@ -43,7 +43,8 @@ def _moved(editing: Editing, name: str) -> list[str]:
         return []
     for factor, other in (product.inputs, product.inputs[::-1]):
         root, places = _root(editing, factor)
-        if sums := _sums(editing, name, places):
+        # Zeros that the factor itself is padded with would be lost: behind the sum the other value counts there.
+        if places.all() and (sums := _sums(editing, name, places)):
             behind = [_multiplied(editing, total, root, at) for total, at in sums.items()]
             editing.edit([], redirect={name: other})
             return behind

@@ -19,6 +19,10 @@ from snntoolbox.ir.node import Array, LinearNode, Node
 from snntoolbox.ir.nodes import Add, Input, MovingNode, Scale, Softmax
 
 UNCLEAR = "what an input adds to what it reads is 1000 and more below 0, or 0, as a mask, and something between as well"
+NOTHING = (
+    "in some sample a mask that is an input leaves nothing of a row: leave those samples out, or let one value of such "
+    "rows take part"
+)
 UNSEEN = "a mask that is an input needs calibration data, which say how far apart the values are that it reads"
 
 
@@ -58,7 +62,11 @@ class GivenMasks:
         for level, other in ((zeros, ones), (ones, zeros)) if truth else ((zeros, zeros),):
             taken = scores.added(np.concatenate([read[scores.given], other]) - level)
             if np.all((taken == 0) | (taken <= -LEAST)) and np.any(taken):
-                self._bound(editing, scores, level, taken, read)
+                left = scores.there(level) & (taken[: len(read[scores.given])] == 0)
+                if np.all(left.any(scores.axis + 1)):
+                    self._bound(editing, scores, level, taken, read)
+                else:
+                    self.refused[name] = NOTHING
                 return
         below = scores.added(read[scores.given])
         below -= below.max()
@@ -93,7 +101,7 @@ class _Scores:
 
     def __init__(self, graph: Graph, softmax: Softmax, reader: str, given: str, source: str) -> None:
         self.graph, self.softmax, self.reader, self.given, self.source = graph, softmax.name, reader, given, source
-        self.end, self.axis = softmax.inputs[0], softmax.axis
+        self.end, self.axis = softmax.inputs[0], softmax.axis % len(graph.shapes[softmax.name])
         self.path = _path(graph, self.end)
         self.others = {i for n in self.path for i in graph.nodes[n].inputs if i not in self.path and i != given}
 

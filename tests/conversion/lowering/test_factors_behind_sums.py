@@ -19,6 +19,7 @@ from snntoolbox.ir.nodes import (
     Input,
     Mean,
     Multiply,
+    Pad,
     Permute,
     ReLU,
     Reshape,
@@ -75,6 +76,8 @@ MOVED = {
         [*factor(1), Dense(name="e", inputs=("p",), weight=WEIGHT[:2, :3], axis=1)], [(16, 1)]),
     "moved and scaled before": ([*factor(2), HALF, Permute(name="t", inputs=("h",), axes=(2, 0, 1)),
                                  summed("e", "t", (0,))], [(6, 1)]),
+    "padded before": ([*factor(2), Pad(name="t", inputs=("p",), pads=((0, 0), (0, 1), (1, 0))),
+                       summed("e", "t", (2,))], [(8, 1)]),
     "multiplied before": ([*factor(2), *OTHER, summed("e", "q", (2,))], [(2, 3, 4), (6, 1)]),
     "two sums": (
         [*factor(2), summed("a", "p", (2,)), *OTHER, summed("b", "q", (2,)), Add(name="e", inputs=("a", "b"))],
@@ -98,6 +101,10 @@ STAYING = {
         Add(name="e", inputs=("S", "p"))],
     "rectified before": [*factor(2), ReLU(name="a", inputs=("p",)), summed("e", "a", (2,))],
     "shifted before": [*factor(2), SHIFTED, summed("e", "h", (2,))],
+    "padded with zeros": [
+        summed("m", "x", (2,), keepdims=True), ReLU(name="r", inputs=("m",)), Take(name="R", inputs=("r",), axis=2,
+        indices=(0, 0)), Pad(name="P", inputs=("R",), pads=((0, 0), (0, 0), (1, 1))),
+        Multiply(name="p", inputs=("P", "x")), summed("e", "p", (2,))],
     "beside others": [*factor(2), Concat(name="c", inputs=("p", "x"), axis=2), summed("e", "c", (2,))],
     "with itself": [*factor(2), SQUARED, summed("e", "q", (2,))],
     "meeting itself": [*factor(2), TURNED, Permute(name="b", inputs=("t",), axes=(1, 2, 0)),

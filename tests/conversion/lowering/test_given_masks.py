@@ -5,7 +5,7 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.conversion.lower import lower
-from snntoolbox.conversion.lowering.given_masks import UNCLEAR, UNSEEN, GivenMasks
+from snntoolbox.conversion.lowering.given_masks import NOTHING, UNCLEAR, UNSEEN, GivenMasks
 from snntoolbox.conversion.lowering.softmax_tables import FADED, SoftmaxTables
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import UnsupportedError
@@ -117,3 +117,12 @@ def test_without_samples_a_mask_is_refused():
     graph = graph_of(FORMS["who is there, by -10000"][0])
     with pytest.raises(UnsupportedError, match=UNSEEN):
         lower(graph, Recipe(schedule="radix"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_of_which_a_mask_leaves_nothing_are_refused(form):
+    mask, between, given = FORMS[form]
+    given, nobody = given.copy(), FORMS[form][2][~THERE[:, -1]][0, -1]
+    given[7] = nobody
+    with pytest.raises(UnsupportedError, match=NOTHING):
+        lower(graph_of(mask, between), Recipe(schedule="radix"), [X, given])
