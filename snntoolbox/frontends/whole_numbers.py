@@ -12,7 +12,9 @@ from snntoolbox.ir.node import Array
 
 
 def whole_numbers(dtype: Any) -> Limits:
-    """The least and the largest number of a type of integers in numpy; None for other types."""
+    """The least and the largest number of a type of integers, or of truth values, in numpy; None for other types."""
+    if dtype.kind == "b":
+        return 0, 1
     if dtype.kind not in "iu":
         return None
     info = np.iinfo(dtype)
@@ -27,5 +29,7 @@ def check_whole(x: Array, limits: Limits, layer: str) -> None:
         f"the model takes whole numbers from {limits[0]} to {limits[1]}, and the data are others, "
         f"from {x.min():g} to {x.max():g}",
         layer=layer,
-        hint="give the integers that the model was quantised for: x / scale + zero point, rounded",
+        hint="give 0 and 1"
+        if limits == (0, 1)
+        else "give the integers that the model was quantised for: x / scale + zero point, rounded",
     )

@@ -259,6 +259,7 @@ def joined(results: list[Result]) -> Result:
     if len(results) == 1:
         return results[0]
     exits = [r.early_exit for r in results if r.early_exit is not None]
+    figures = dict.fromkeys(n for r in results for n in r.hardware)  # a batch without spikes may have none
 
     def join(name: str, axis: int) -> dict[str, Array]:
         return {k: np.concatenate([getattr(r, name)[k] for r in results], axis) for k in getattr(results[0], name)}
@@ -276,5 +277,5 @@ def joined(results: list[Result]) -> Result:
         engine_paths={n: frozenset().union(*(r.engine_paths[n] for r in results)) for n in results[0].engine_paths},
         early_exit=joined_exits(exits) if exits else None,
         heads=results[0].heads,
-        hardware=join("hardware", 0),
+        hardware={n: np.concatenate([r.hardware.get(n, np.zeros(r.samples)) for r in results]) for n in figures},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,13 +51,13 @@ class LowerSoftmax:
 def _bared(graph: Graph) -> Graph:
     """The graph whose outputs end with the softmax that they keep the order of, where that will be dropped."""
     for output in dict.fromkeys(graph.outputs):
-        redirect, node = dict[str, str](), graph.nodes[output]
-        while _keeps_order(node):
-            if not isinstance(node, MOVING):
-                redirect[node.name] = node.inputs[0]
+        behind, node = list[Node](), graph.nodes[output]
+        while isinstance(node, (*MOVING, ReLU, Scale)) and len(node.inputs) == 1:
+            behind.append(node)
             node = graph.nodes[node.inputs[0]]
+        redirect = {n.name: n.inputs[0] for n in behind if not isinstance(n, MOVING)}
         end = followed(redirect, output)
-        if redirect and isinstance(node, Softmax) and graph.outputs.count(output) == 1:
+        if redirect and isinstance(node, Softmax) and _keep_order(behind[::-1]) and graph.outputs.count(output) == 1:
             bare = graph.edited(redirect=redirect)
             alone = bare.outputs.count(end) == 1 and not redirect.keys() & bare.nodes.keys()
             if alone and node_at(bare, end) is not None and not _kept(bare, end):
@@ -64,16 +65,27 @@ def _bared(graph: Graph) -> Graph:
     return graph
 
 
-def _keeps_order(node: Node) -> bool:
-    """Whether a node moves values, or of two values the larger one stays at least as large as the other."""
-    if isinstance(node, MOVING):
-        return node.bias is None
-    if isinstance(node, ReLU):
-        return node.max_value is None or np.size(node.max_value) == 1
-    if not isinstance(node, Scale):
-        return False
-    alike = all(a is None or np.all(a == a.flat[0]) for a in (node.gain, node.bias))
-    return alike and bool(node.gain.flat[0] > 0)
+def _keep_order(nodes: Sequence[Node]) -> bool:
+    """Whether of two values of a softmax the larger one stays at least as large, and nothing but a level is cut off."""
+    low, high = 0.0, 1.0
+    for node in nodes:
+        if isinstance(node, ReLU):
+            bound = np.asarray(np.inf if node.max_value is None else node.max_value)
+            if bound.size != 1:
+                return False
+            most = float(bound.flat[0])
+            level = 0.0 if node.levels is None else most / node.levels
+            if low < -1.001 * level or high > most + 1.001 * level:
+                return False
+            low, high = max(low, 0.0), min(high, most)
+        elif isinstance(node, Scale):
+            gain, bias = node.gain, np.zeros(1) if node.bias is None else node.bias
+            if not (np.all(gain == gain.flat[0]) and np.all(bias == bias.flat[0]) and gain.flat[0] > 0):
+                return False
+            low, high = (float(gain.flat[0] * v + bias.flat[0]) for v in (low, high))
+        elif isinstance(node, MOVING) and node.bias is not None:
+            return False
+    return True
 
 
 def why_kept(graph: Graph) -> dict[str, str]:

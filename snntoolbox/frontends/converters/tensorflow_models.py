@@ -106,6 +106,8 @@ def convert(kind: str, model: str, target: str) -> list[list[int] | None]:
 
 
 def _limits(kind: Any) -> list[int] | None:
+    if np.issubdtype(kind, np.bool_):
+        return [0, 1]
     return [int(np.iinfo(kind).min), int(np.iinfo(kind).max)] if np.issubdtype(kind, np.integer) else None
 
 

@@ -56,13 +56,14 @@ def test_but_not_where_it_is_read_twice():
 GRID = {"max_value": 255 / 256, "levels": 255, "halves_to_even": True}
 
 
-def quantised(gain=256.0, outputs=("y",)):
+def quantised(gain=256.0, outputs=("y",), shift=0.0, **grid):
     """As models of TensorFlow Lite end: the softmax on a grid, and its integers."""
     nodes = [
         Input(name="x", shape=(4,)),
         Dense(name="d", inputs=("x",), weight=np.random.default_rng(1).normal(size=(3, 4))),
         Softmax(name="s", inputs=("d",), axis=-1),
-        ReLU(name="grid", inputs=("s",), **GRID),
+        Scale(name="shifted", inputs=("s",), gain=np.ones(1), bias=np.full(1, shift)),
+        ReLU(name="grid", inputs=("shifted",), **{**GRID, **grid}),
         Scale(name="integers", inputs=("grid",), gain=np.ones(3) * gain, bias=np.full(1, -128.0)),
         Reshape(name="y", inputs=("integers",), shape=(3,)),
     ]
@@ -84,6 +85,9 @@ def test_a_softmax_on_a_grid_at_the_output_is_dropped_with_it():
         quantised(gain=-256.0),
         quantised(gain=np.array([1.0, 2.0, 3.0])),
         quantised(outputs=("y", "grid")),
+        quantised(max_value=0.5),
+        quantised(max_value=0.5, levels=None),
+        quantised(shift=-0.5),
         quantised().with_heads({"y": "values"}),
     ],
 )

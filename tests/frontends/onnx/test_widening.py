@@ -8,7 +8,7 @@ from onnx import TensorProto
 from snntoolbox.backends.simulate import simulate
 from snntoolbox.conversion.load import load
 from snntoolbox.conversion.stages import convert
-from snntoolbox.errors import UnsupportedError
+from snntoolbox.errors import FrontendError, UnsupportedError
 
 RNG = np.random.default_rng(4)
 FLOAT = {"to": TensorProto.FLOAT}
@@ -40,6 +40,15 @@ def test_an_input_may_be_moved_before_its_cast(dtype, build, compare):
              ("MatMul", "f w", "y", {})]  # fmt: skip
     weights = {"one": np.array([1], np.int64), "w": (1, 3)}
     compare(build(nodes, x=(4,), weights=weights, dtype=dtype), x=[RNG.integers(0, 2, (6, 4)).astype(np.float32)])
+
+
+def test_an_input_of_truth_values_gets_such(build, compare):
+    model = build([("Cast", "x", "f", FLOAT), ("MatMul", "f w", "y", {})], x=(4,), weights={"w": (4, 3)},
+                  dtype=TensorProto.BOOL)  # fmt: skip
+    load(model)  # and is compared with its original on random ones
+    compare(model, x=[RNG.integers(0, 2, (6, 4)).astype(np.float32)])
+    with pytest.raises(FrontendError, match="takes whole numbers from 0 to 1"):
+        compare(model, x=[np.full((6, 4), 0.5, np.float32)])
 
 
 def test_an_input_that_is_moved_and_read_as_a_whole_number_stays_one(build):
