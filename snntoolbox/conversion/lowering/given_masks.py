@@ -44,41 +44,45 @@ class GivenMasks:
         shown = None if data is None else [np.asarray(a[:SHOWING], np.float64) for a in data]
         read = {} if shown is None else graph.values(*shown, keep={n for s in sums for n in (*s.others, s.given)})
         given = {} if shown is None else dict(zip(graph.inputs, shown, strict=True))
-        editing = Editing(graph)
+        editing, masks = Editing(graph), dict[str, list[_Mask]]()
         for scores in sums:
-            found._look(editing, scores, read, given.get(scores.source))
+            if (mask := found._look(scores, read, given.get(scores.source))) is not None:
+                masks.setdefault(scores.softmax, []).append(mask)
+        for name, together in masks.items():
+            if _leave_some(together):
+                for mask in together:
+                    found._bound(editing, mask, together, read)
+            else:
+                found.refused[name] = NOTHING
         found.graph = editing.graph()
         return found
 
-    def _look(self, editing: Editing, scores: _Scores, read: Mapping[str, Array], samples: Array | None) -> None:
+    def _look(self, scores: _Scores, read: Mapping[str, Array], samples: Array | None) -> _Mask | None:
+        """What is given as a mask; None where it is none, or refused."""
         name = scores.softmax
         zeros, ones = (scores.at(value) for value in (0.0, 1.0))
         step = scores.added(ones - zeros)
         if samples is None:
             if np.abs(step).max() >= LEAST:
                 self.refused[name] = UNSEEN
-            return
+            return None
         truth = bool(np.all((samples == 0) | (samples == 1)))
         for level, other in ((zeros, ones), (ones, zeros)) if truth else ((zeros, zeros),):
             taken = scores.added(np.concatenate([read[scores.given], other]) - level)
             if np.all((taken == 0) | (taken <= -LEAST)) and np.any(taken):
-                left = scores.there(level) & (taken[: len(read[scores.given])] == 0)
-                if np.all(left.any(scores.axis + 1)):
-                    self._bound(editing, scores, level, taken, read)
-                else:
-                    self.refused[name] = NOTHING
-                return
+                return _Mask(scores, level, taken)
         below = scores.added(read[scores.given])
         below -= below.max()
         # Of what is no mask hardly two values are the largest.
         if (truth and np.abs(step).max() >= LEAST) or (np.sum(below == 0) > 1 and np.any(below <= -LEAST)):
             self.refused[name] = UNCLEAR
+        return None
 
-    def _bound(
-        self, editing: Editing, scores: _Scores, level: Array, taken: Array, read: Mapping[str, Array]
-    ) -> None:
+    def _bound(self, editing: Editing, own: _Mask, together: Sequence[_Mask], read: Mapping[str, Array]) -> None:
         """Write the mask anew: what it says of values that take part, and as much less of others as is enough."""
-        others = {**{n: read[n] for n in scores.others}, scores.given: np.repeat(level, len(read[scores.given]), 0)}
+        scores, level, taken = own.scores, own.level, own.taken
+        shown = {m.scores.given: np.repeat(m.level, len(read[scores.given]), 0) for m in together}
+        others = {n: shown[n] if n in shown else read[n] for n in (*scores.others, scores.given)}
         values = scores.sum_of(others)[:, scores.there(level)]
         low, high = float(values.min()), float(values.max())
         share = (high - low + FADED) / float(np.abs(taken[taken < 0]).min())
@@ -94,6 +98,32 @@ class GivenMasks:
         place = [name if i == mask.name else i for i in reader.inputs]
         editing.edit([smaller, reader.with_inputs(*place)])
         self.lowest[scores.softmax] = low
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """What is given as a mask: what it is where values take part, and what it adds there, 0, and elsewhere.
+
+    The samples' come first in `taken`.
+    """
+
+    scores: _Scores
+    level: Array
+    taken: Array
+
+    @property
+    def samples(self) -> int:
+        """How many of `taken` are of samples."""
+        return len(self.taken) - len(self.level)
+
+
+def _leave_some(masks: Sequence[_Mask]) -> bool:
+    """Whether masks leave some of each row of a softmax in all samples, together and with its constants."""
+    first = masks[0]
+    left = first.scores.there(first.level)[None]
+    for mask in masks:
+        left = left & (mask.taken[: mask.samples] == 0)
+    return bool(np.all(left.any(first.scores.axis + 1)))
 
 
 class _Scores:

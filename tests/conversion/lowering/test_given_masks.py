@@ -126,3 +126,27 @@ def test_rows_of_which_a_mask_leaves_nothing_are_refused(form):
     given[7] = nobody
     with pytest.raises(UnsupportedError, match=NOTHING):
         lower(graph_of(mask, between), Recipe(schedule="radix"), [X, given])
+
+
+def two_masks():
+    """What is there by one input, and what may be looked at by another."""
+    graph = graph_of([scale("h", "m", 1e4, -1e4, 1)])
+    second = [Input(name="n", shape=(TOKENS,)), scale("i", "n", 1e5, -1e5, 1)]
+    second += [Reshape(name="j", inputs=("i",), shape=(1, TOKENS))]
+    second += [Take(name="k", inputs=("j",), axis=0, indices=(0,) * TOKENS), Add(name="b", inputs=("k", "a"))]
+    nodes = [*graph.nodes.values()]
+    at = next(k for k, n in enumerate(nodes) if isinstance(n, Softmax))
+    return Graph([*nodes[:at], *second, nodes[at].with_inputs("b"), *nodes[at + 1 :]], ["y"])
+
+
+def test_of_two_masks_neither_takes_levels_for_the_other():
+    graph, first, second = two_masks(), np.ones(THERE.shape), np.ones(THERE.shape)
+    first[:, 4], second[::2, 0] = THERE[:, 4], 0
+    found = GivenMasks.of(graph, [X, first, second])
+    assert not found.refused
+    read = found.graph.values(X, first, second, keep=["s", "b"])
+    assert (read["s"] - read["b"]).max() < 3 * (np.ptp(read["s"]) + FADED)
+    tabled = SoftmaxTables(lowest=found.lowest)(found.graph)
+    assert tabled.run(X, first, second) == pytest.approx(graph.run(X, first, second), abs=1e-9)
+    first[3], second[3] = [1, 1, 0, 0, 0], [0, 0, 1, 1, 1]
+    assert GivenMasks.of(graph, [X, first, second]).refused == {"p": NOTHING}
