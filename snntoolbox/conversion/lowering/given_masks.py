@@ -7,6 +7,7 @@ it does not, would take all levels of what compares scores. With scores from l t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,10 +19,16 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node
 from snntoolbox.ir.nodes import Add, Input, MovingNode, Scale, Softmax
 
+log = logging.getLogger(__name__)
+
 UNCLEAR = "what an input adds to what it reads is 1000 and more below 0, or 0, as a mask, and something between as well"
 NOTHING = (
     "in some sample a mask that is an input leaves nothing of a row: leave those samples out, or let one value of such "
     "rows take part"
+)
+SAME = (
+    "%s: what an input adds to what it reads is the same in all calibration samples; if it is a mask, give some that "
+    "leave values out, or it is taken for a score"
 )
 UNSEEN = "a mask that is an input needs calibration data, which say how far apart the values are that it reads"
 
@@ -76,6 +83,8 @@ class GivenMasks:
         # Of what is no mask hardly two values are the largest.
         if (truth and np.abs(step).max() >= LEAST) or (np.sum(below == 0) > 1 and np.any(below <= -LEAST)):
             self.refused[name] = UNCLEAR
+        elif not np.any(np.ptp(read[scores.given], axis=0)):
+            log.warning(SAME, scores.graph.nodes[name].label)
         return None
 
     def _bound(self, editing: Editing, own: _Mask, together: Sequence[_Mask], read: Mapping[str, Array]) -> None:

@@ -150,3 +150,11 @@ def test_of_two_masks_neither_takes_levels_for_the_other():
     assert tabled.run(X, first, second) == pytest.approx(graph.run(X, first, second), abs=1e-9)
     first[3], second[3] = [1, 1, 0, 0, 0], [0, 0, 1, 1, 1]
     assert GivenMasks.of(graph, [X, first, second]).refused == {"p": NOTHING}
+
+
+def test_a_mask_that_calibration_does_not_show_is_told(caplog):
+    graph = graph_of(FORMS["what is added"][0])
+    GivenMasks.of(graph, [X, FORMS["what is added"][2]])
+    assert not caplog.records
+    GivenMasks.of(graph, [X, np.zeros(THERE.shape)])
+    assert "p (Softmax): what an input adds to what it reads is the same in all calibration samples" in caplog.text

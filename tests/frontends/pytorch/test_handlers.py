@@ -233,6 +233,7 @@ CASES = {
     "variance_and_mean": (fn(lambda s, x: _by_both(x, *torch.var_mean(x, (1, 3), keepdim=True))), IMAGE),
     "deviation_and_mean": (fn(lambda s, x: _by_deviation(x, *torch.std_mean(x, -1, keepdim=True))), IMAGE),
     "linalg_norm": (fn(lambda s, x: x / torch.linalg.norm(x, dim=-1, keepdim=True).clamp(min=1e-6)), IMAGE),
+    "linalg_norm_of_frobenius": (fn(lambda s, x: x / torch.linalg.norm(x, "fro", (1, 2), keepdim=True)), IMAGE),
     "linalg_norm_of_two": (fn(lambda s, x: x / torch.linalg.norm(x, 2, 1, keepdim=True)), IMAGE),
     "l2_norm_written": (fn(lambda s, x: x / torch.sqrt((x * x).sum(-1, keepdim=True) * 2 + 0.1)), IMAGE),
     "l2_norm_reciprocal": (fn(lambda s, x: x * (1 / torch.sqrt((x * x).sum(-1, keepdim=True)))), IMAGE),

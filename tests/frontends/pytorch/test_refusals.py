@@ -62,6 +62,7 @@ def test_layer(reason):
 
 
 FUNCTIONS = {
+    "a length of order 'nuc'": (lambda s, x: x / torch.linalg.norm(x, "nuc", (1, 2), keepdim=True), (4, 3)),
     "the largest singular value": (lambda s, x: x / torch.linalg.norm(x, 2, (1, 2), keepdim=True), (4, 3)),
     "a mask that depends on the input": (
         lambda s, x: F.scaled_dot_product_attention(x, x, x, (x @ x.mT).to(torch.bool)),

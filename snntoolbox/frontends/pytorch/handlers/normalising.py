@@ -89,11 +89,15 @@ def with_mean(handler: Callable[[TorchCall], Activation]) -> Callable[[TorchCall
 
 def vector_norm(call: TorchCall) -> Activation:
     """The root of the sum of squares, by which what was squared is divided."""
-    order = call.number("ord" if "ord" in call.args else "p", 2.0)
+    named = "ord" if "ord" in call.args else "p"
+    if isinstance(call.get(named), str) and call.get(named) != "fro":
+        raise Refusal(f"a length of order '{call.get(named)}'; only 2 is known, by which a value is divided")
+    fro = call.get(named) == "fro"  # of a matrix: the root of the sum of all squares
+    order = 2.0 if fro else call.number(named, 2.0)
     if order != 2:
         raise Refusal(f"a length of order {order:g}; only 2 is known, by which a value is divided")
     axes, keep = call.axes(call.get("dim")), bool(call.get("keepdim", False))
-    if call.op == "linalg_norm" and call.args.get("ord") is not None and len(axes) > 1:
+    if call.op == "linalg_norm" and call.args.get("ord") is not None and not fro and len(axes) > 1:
         raise Refusal("the largest singular value of a matrix")
     before = 0 if keep else sum(a < call.batch_axis for a in axes)
     found = normalising.length(call, call.source(), axes, keepdims=keep)
