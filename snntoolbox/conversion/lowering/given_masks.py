@@ -30,6 +30,10 @@ SAME = (
     "%s: what an input adds to what it reads is the same in all calibration samples; if it is a mask, give some that "
     "leave values out, or it is taken for a score"
 )
+SMALL = (
+    "in calibration samples what it reads is about as far apart as what a mask that is an input takes off, so that "
+    "nothing is left out: give a mask of larger numbers"
+)
 UNSEEN = "a mask that is an input needs calibration data, which say how far apart the values are that it reads"
 
 
@@ -95,6 +99,9 @@ class GivenMasks:
         values = scores.sum_of(others)[:, scores.there(level)]
         low, high = float(values.min()), float(values.max())
         share = (high - low + FADED) / float(np.abs(taken[taken < 0]).min())
+        if share > 1:  # then it leaves nothing out of the original, either
+            self.refused[scores.softmax] = SMALL
+            return
         mask = editing.nodes[scores.given]
         rank = level.ndim - 1
         name = editing.fresh(f"{mask.name}.bounded")

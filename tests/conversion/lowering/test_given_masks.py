@@ -5,7 +5,7 @@ import pytest
 
 import snntoolbox as stb
 from snntoolbox.conversion.lower import lower
-from snntoolbox.conversion.lowering.given_masks import NOTHING, UNCLEAR, UNSEEN, GivenMasks
+from snntoolbox.conversion.lowering.given_masks import NOTHING, SMALL, UNCLEAR, UNSEEN, GivenMasks
 from snntoolbox.conversion.lowering.softmax_tables import FADED, SoftmaxTables
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import UnsupportedError
@@ -158,3 +158,10 @@ def test_a_mask_that_calibration_does_not_show_is_told(caplog):
     assert not caplog.records
     GivenMasks.of(graph, [X, np.zeros(THERE.shape)])
     assert "p (Softmax): what an input adds to what it reads is the same in all calibration samples" in caplog.text
+
+
+def test_a_mask_that_scores_make_up_for_is_refused():
+    """Softmax of the original would see what is below it."""
+    graph = graph_of([scale("h", "m", 1200.0, -1200.0, 1)])
+    assert not GivenMasks.of(graph, [X, THERE]).refused
+    assert GivenMasks.of(graph, [100 * X, THERE]).refused == {"p": SMALL}
