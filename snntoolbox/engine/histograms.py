@@ -83,6 +83,15 @@ class ChannelHistogram:
         """The percentile of the positive values of each channel, float64 (channels,); 0 for one that never fired."""
         return _percentiles(self.counts.numpy(), self.upper.numpy(), self.maximum.numpy(), percent)
 
+    def joined(self, other: ChannelHistogram) -> ChannelHistogram:
+        """The values of both, of as many channels and bins."""
+        both = ChannelHistogram(len(self.counts), self.bins, self.weighted, self.fused)
+        both.maximum, both.seen = torch.maximum(self.maximum, other.maximum), self.seen + other.seen
+        for part in (self, other):
+            part._widen(both.maximum)  # a channel of one range in both
+        both.upper, both.counts = torch.maximum(self.upper, other.upper), self.counts + other.counts
+        return both
+
     def pooled(self) -> ChannelHistogram:
         """All channels as one."""
         one = ChannelHistogram(1, self.bins, self.weighted)

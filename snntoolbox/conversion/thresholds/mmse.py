@@ -11,6 +11,7 @@ import numpy as np
 
 from snntoolbox.conversion.thresholds.comparisons import Comparisons
 from snntoolbox.conversion.thresholds.thresholds import Choice, Scales, activation_histograms, chosen_scales
+from snntoolbox.conversion.thresholds.unseen import FROM_LEVELS, room_for_unseen
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, LinearNode, Node
@@ -30,6 +31,9 @@ FACTORS = np.geomspace(0.5, 64.0, 200)
 
 MOST_LEVELS = 255
 """With more levels nothing saturates that mattered, and the scale is that for so many."""
+
+FEWEST = 8
+"""Fewer samples do not tell what others would say."""
 
 SLOWER = np.geomspace(1.03, 8.0, 60)
 """More of them for neurons with a refractory period, whose rates bend less the lower they are."""
@@ -53,7 +57,8 @@ class MMSEThresholds:
 
     With `alike` no few samples decide for all, however large their activations are (`SampleWeights`); the values of a
     layer that is only read through max pooling are the maxima, and rectifiers that compare get its scale, see
-    `Comparisons`.
+    `Comparisons`. There too, with many levels, scales have room for values above those of the samples, as much as pays
+    from one half of them to the other (`room_for_unseen`).
     """
 
     steps: int
@@ -80,16 +85,30 @@ class MMSEThresholds:
         if comparisons:
             rectifiers, read = [n for n in rectifiers if n not in comparisons.sources], comparisons.read
         places = {name: inverse.get(name, read.get(name, name)) for name in rectifiers}
-        histograms = activation_histograms(graph, x, self.batch_size, progress, self.alike, places)
+        roomy = self.alike and max([self.steps, *self.own.values()]) >= FROM_LEVELS and len(x[0]) >= FEWEST
+        parts = activation_histograms(graph, x, self.batch_size, progress, self.alike, places, 2 if roomy else 1)
+        histograms = {name: h[0] if len(h) == 1 else h[0].joined(h[1]) for name, h in parts.items()}
 
         def choice(name: str) -> Choice:
             one = replace(self, steps=self.own[name]) if name in self.own else self
-            if name not in inverse:
-                return one.choose
-            return partial(one.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
+            if name in inverse:
+                return partial(one.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
+            if roomy and one.steps >= FROM_LEVELS:
+                return one.with_room(parts[name], histograms[name])
+            return one.choose
 
         chosen = chosen_scales(graph, histograms, choice, self.per_channel)
         return comparisons.tied(graph, chosen) if comparisons else chosen
+
+    def with_room(self, halves: Sequence[ChannelHistogram], whole: ChannelHistogram) -> Choice:
+        """The choice of scales that leave room for what calibration samples did not show: see `room_for_unseen`."""
+        layer = float(self.choose(whole.pooled())[0])
+        room = room_for_unseen(halves, self.choose, self._errors, layer)
+        return lambda histogram: room.of(self.choose(histogram))
+
+    def _errors(self, values: Array, weights: Array, tried: Array) -> Array:
+        scales = tried * (1 + self.refractory)
+        return squared_errors(values, weights, scales, self._levels, self.initial, self.refractory)
 
     @property
     def _levels(self) -> int:
@@ -111,17 +130,14 @@ class MMSEThresholds:
 
     def choose(self, histogram: ChannelHistogram) -> Array:
         """The best scale of each channel, 0 for one that never fired."""
-        centres, steps = histogram.centres(), self._levels
+        centres = histogram.centres()
         scales = np.zeros(len(centres))
         shares = np.concatenate([SMALLER if self.alike else [], GRID, SLOWER if self.refractory else []])
         for channel, counts in enumerate(histogram.counts.numpy()):
             if np.any(counts):
                 filled = np.flatnonzero(counts)
                 tried = shares * float(histogram.maximum[channel])
-                error = squared_errors(
-                    centres[channel, filled], counts[filled], tried * (1 + self.refractory), steps, self.initial,
-                    self.refractory,
-                )  # fmt: skip
+                error = self._errors(centres[channel, filled], counts[filled], tried)
                 scales[channel] = tried[error.argmin()]
         return scales
 

@@ -68,7 +68,7 @@ class PercentileThresholds:
 
     def __call__(self, graph: Graph, x: Sequence[Array], progress: Callable[[int], None] | None = None) -> Scales:
         """The scales for calibration data `x`, one array per input."""
-        histograms = activation_histograms(graph, x, self.batch_size, progress)
+        histograms = {n: h for n, (h,) in activation_histograms(graph, x, self.batch_size, progress).items()}
         percents = {n: max(self.percent - self.fall * depth, 0.0) for n, depth in rectifier_depths(graph).items()}
 
         def choose(name: str) -> Choice:
@@ -93,11 +93,13 @@ def activation_histograms(
     progress: Callable[[int], None] | None = None,
     alike: bool = False,
     places: Mapping[str, str] | None = None,
-) -> dict[str, ChannelHistogram]:
+    parts: int = 1,
+) -> dict[str, list[ChannelHistogram]]:
     """The positive activations of every rectifier, streamed: memory does not grow with the data.
 
     With `alike` samples are weighted, see `SampleWeights`. `places` names the rectifiers whose histograms are wanted,
-    and for each the node whose values are counted as its own.
+    and for each the node whose values are counted as its own. There are as many histograms of each as `parts`, which
+    the samples go to in turn.
     """
     from snntoolbox.engine.executor import Executor
     from snntoolbox.engine.fast import jit
@@ -108,16 +110,26 @@ def activation_histograms(
     if places is None:
         places = {n.name: n.name for n in graph.nodes.values() if isinstance(n, ReLU)}
     fused = jit.pays(SECONDS * len(x[0]) * sum(map(graph.size, places.values())))
-    histograms = {n: ChannelHistogram(graph.shapes[n][0], weighted=alike, fused=fused) for n in places}
+    histograms = {
+        n: [ChannelHistogram(graph.shapes[n][0], weighted=alike, fused=fused) for _ in range(parts)] for n in places
+    }
     weights = {n: SampleWeights() for n in places} if alike else {}
     for values in Executor(graph).batches(*x, keep=dict.fromkeys(places.values()), batch_size=batch_size):
         for name, place in places.items():
-            if not histograms[name].update(values[place], weights[name](values[place]) if alike else None):
+            each = weights[name](values[place]) if alike else None
+            if not _counted(histograms[name], values[place], each):
                 label = graph.nodes[name].label
                 raise ConversionError("its activations overflow", layer=label, hint="check the scale of the data")
         if progress:
             progress(len(next(iter(values.values()))) if values else batch_size)
     return histograms
+
+
+def _counted(parts: Sequence[ChannelHistogram], values: Array, weights: Array | None) -> bool:
+    """Add a batch, a sample to each of the histograms in turn; False where one of the values is none."""
+    each = [slice(k, None, len(parts)) for k in range(min(len(parts), len(values)))]
+    pairs = zip(parts, each, strict=False)
+    return all(h.update(values[k], None if weights is None else weights[k]) for h, k in pairs)
 
 
 def chosen_scales(

@@ -258,3 +258,20 @@ def test_the_percentile_falls_with_each_layer(new_net):
 
 def test_a_percentile_that_falls_is_meant():
     assert rule_for("auto", RuleSettings(steps=8, percentile_fall=0.02)) == PercentileThresholds(99.9, fall=0.02)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_histograms_of_parts_join_to_that_of_all(weighted):
+    """Whatever range each has: bins of powers of two merge exactly."""
+    random = np.random.default_rng(0)
+    values = random.exponential(np.array([0.01, 1.0, 90.0, 0.0])[None, :, None], (40, 4, 7)).astype(np.float32)
+    values[::2, 0] *= 300
+    weights = random.integers(1, 5, 40).astype(float) if weighted else None
+    whole, one, other = (ChannelHistogram(4, weighted=weighted) for _ in range(3))
+    for histogram, part in ((whole, slice(None)), (one, slice(0, None, 2)), (other, slice(1, None, 2))):
+        assert histogram.update(values[part], None if weights is None else weights[part])
+    joined = one.joined(other)
+    np.testing.assert_array_equal(joined.counts.numpy(), whole.counts.numpy())
+    np.testing.assert_array_equal(joined.upper.numpy(), whole.upper.numpy())
+    np.testing.assert_array_equal(joined.maximum.numpy(), whole.maximum.numpy())
+    assert joined.seen == whole.seen
