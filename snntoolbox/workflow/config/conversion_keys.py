@@ -142,11 +142,12 @@ class Normalization:
 class Conversion:
     """How the spiking network is made."""
 
-    recipe: Literal["default", "rueckauer2017"] = key(
+    recipe: Literal["default", "rueckauer2017", "spinnaker"] = key(
         "default",
         "rueckauer2017 takes the choices of the SNN Toolbox where the defaults here differ: an initial_potential of 0, "
         "one threshold per layer by percentile, nothing corrected, a readout of spikes, average pooling with neurons "
-        "of its own (avgpool_neurons), max pooling by a gate. Keys that are set explicitly keep their value.",
+        "of its own (avgpool_neurons), max pooling by a gate. spinnaker takes what cells of SpiNNaker can be: "
+        "cell.reset = zero and weight_bits = 8. Keys that are set explicitly keep their value.",
     )
     readout: Literal["linear", "spikes", "softmax"] = key(
         "linear",

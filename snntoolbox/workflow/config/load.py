@@ -195,7 +195,7 @@ def _unknown_section(name: str) -> str:
 def _settings(user_values: Mapping[str, Any]) -> Settings:
     """Return the defaults changed by the preset, then by what the user set."""
     preset = PRESETS[user_values.get("conversion.recipe", Settings().conversion.recipe)]
-    values = {**{f"conversion.{name}": value for name, value in preset.items()}, **user_values}
+    values = {**preset, **user_values}
     parts = {}
     for section, kind in sections().items():
         own = {row.name: values[row.path] for row in keys().values() if row.section == section and row.path in values}

@@ -1,4 +1,4 @@
-"""Choices of a conversion that go together: what each value of ``[conversion] recipe`` sets."""
+"""Choices that go together: what each value of ``[conversion] recipe`` sets."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Mapping
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "default": {},
     "rueckauer2017": {
-        "initial_potential": 0.0,
-        "threshold_scope": "layer",
-        "readout": "spikes",
-        "threshold_rule": "percentile",
-        "layer_correction": "none",
-        "readout_correction": 0,
-        "avgpool_neurons": True,
-        "maxpool_type": "gate",
+        "conversion.initial_potential": 0.0,
+        "conversion.threshold_scope": "layer",
+        "conversion.readout": "spikes",
+        "conversion.threshold_rule": "percentile",
+        "conversion.layer_correction": "none",
+        "conversion.readout_correction": 0,
+        "conversion.avgpool_neurons": True,
+        "conversion.maxpool_type": "gate",
+    },
+    "spinnaker": {
+        "cell.reset": "zero",
+        "conversion.weight_bits": 8,
     },
 }
-"""Keys of [conversion], unless the user has set them."""
+"""Keys with their sections, unless the user has set them."""

@@ -76,7 +76,7 @@ def message(tmp_path):
         ("conversion.weight_bits=1", "must be 0 (off) or between 2 and 16"),
         ("conversion.weight_bits=17", "must be 0 (off) or between 2 and 16"),
         ("conversion.initial_potential=1.1", "must be between 0 and 1"),
-        ("conversion.recipe=best", "must be one of default, rueckauer2017"),
+        ("conversion.recipe=best", "must be one of default, rueckauer2017, spinnaker"),
         ("conversion.num_bits=0", "must be between 1 and 32"),
         ("conversion.maxpool_type=nonsense", "must be one of relu_tree, gate"),
         (

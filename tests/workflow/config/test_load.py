@@ -247,6 +247,13 @@ def test_recipe_of_the_reference(load):
     assert (conversion.readout, conversion.initial_potential, conversion.threshold_scope) == ("spikes", 0.0, "layer")
 
 
+def test_recipe_of_spinnaker(load):
+    settings = load("", "conversion.recipe=spinnaker")
+    assert (settings.cell.reset, settings.conversion.weight_bits) == ("zero", 8)
+    settings = load("[conversion]\nweight_bits = 6\n", "conversion.recipe=spinnaker")
+    assert (settings.cell.reset, settings.conversion.weight_bits) == ("zero", 6)
+
+
 def test_recipe_does_not_touch_explicit_keys(load):
     text = "[conversion]\nrecipe = rueckauer2017\nreadout = linear\n"
     conversion = load(text, "conversion.initial_potential=0.5").conversion

@@ -10,7 +10,7 @@ from snntoolbox.workflow.config.schema import Settings, keys, sections
 def test_the_table_is_consistent():
     assert not keys().keys() & refused().keys()
     assert len(refused()) == len(REFUSED)
-    preset_keys = {f"conversion.{name}" for preset in PRESETS.values() for name in preset}
+    preset_keys = {name for preset in PRESETS.values() for name in preset}
     assert preset_keys <= keys().keys()
     assert set(PRESETS) == set(keys()["conversion.recipe"].choices)
     assert set(sections()) == {row.section for row in keys().values()}
