@@ -58,7 +58,7 @@ LAVA = ("lava-nc==0.10.0", "numpy==1.26.4", "scipy==1.15.3", "networkx==2.8.7", 
 """What Lava needs to run."""
 
 SPINNAKER = "sPyNNaker==1!7.4.1"
-TENSORFLOW = ("tensorflow-cpu==2.21.0", "tf2onnx==1.17.0")
+CONVERTERS = ("tensorflow-cpu==2.21.0", "tf2onnx==1.17.0", "jax==0.10.2", "jax2onnx==0.17.1")
 
 
 @pytest.fixture(scope="session")
@@ -81,9 +81,9 @@ def spinnaker_python(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tensorflow_python(tmp_path_factory):
-    """A Python with TensorFlow and tf2onnx, made once; TENSORFLOW_PYTHON names another one."""
-    return installed("tensorflow", tmp_path_factory, *TENSORFLOW)
+def converters_python(tmp_path_factory):
+    """A Python with TensorFlow, JAX and what makes ONNX of theirs, made once; CONVERTERS_PYTHON names another one."""
+    return installed("converters", tmp_path_factory, *CONVERTERS)
 
 
 def installed(name, tmp_path_factory, *packages):

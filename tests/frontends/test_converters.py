@@ -1,6 +1,5 @@
 """TensorFlow and JAX themselves, in an environment of their own: what is read of their models is what they compute."""
 
-import os
 import subprocess
 
 import numpy as np
@@ -51,18 +50,18 @@ KERNEL, MATRIX = (draw.normal(size=s).astype(np.float32) for s in ((3, 3, 1, 2),
 
 
 @pytest.fixture(scope="module")
-def models(tensorflow_python, tmp_path_factory):
+def models(converters_python, tmp_path_factory):
     """A folder with a network of TensorFlow in several formats."""
     folder = tmp_path_factory.mktemp("models")
-    subprocess.run([tensorflow_python, "-c", MADE], cwd=folder, check=True, capture_output=True)
+    subprocess.run([converters_python, "-c", MADE], cwd=folder, check=True, capture_output=True)
     return folder
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["saved", "quantised.tflite", "bytes.tflite"])
-def test_models_of_tensorflow(name, models, tensorflow_python):
+def test_models_of_tensorflow(name, models, converters_python):
     """The comparison with the original's own outputs is part of `load`: it must see what is wrong."""
-    graph = stb.load(models / name, converter=tensorflow_python)
+    graph = stb.load(models / name, converter=converters_python)
     assert graph.shapes[graph.inputs[0]] == (8, 8, 2)
     assert graph.shapes[graph.outputs[0]] == (3,)
     assert bool(graph.jumps) == name.endswith(".tflite")
@@ -71,11 +70,9 @@ def test_models_of_tensorflow(name, models, tensorflow_python):
 
 
 @pytest.mark.long
-@pytest.mark.skipif("JAX_PYTHON" not in os.environ, reason="JAX_PYTHON names no Python with jax2onnx")
-def test_a_function_of_jax(tmp_path):
-    """It is named and not made here: jax2onnx alone computes for most of a minute."""
+def test_a_function_of_jax(converters_python, tmp_path):
     (tmp_path / "net.py").write_text(FUNCTION)
     (tmp_path / "weights.py").write_text(WEIGHTS)
-    graph = stb.load(tmp_path / "net.py", converter=os.environ["JAX_PYTHON"])
+    graph = stb.load(tmp_path / "net.py", converter=converters_python)
     x = np.random.default_rng(1).random((5, 8, 8, 1))
     assert graph.values(x)[graph.outputs[0]].shape == (5, 3)
