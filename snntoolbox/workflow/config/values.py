@@ -148,7 +148,7 @@ def _values(text: str) -> tuple[object, ...]:
 
 
 def _mapping(text: str) -> dict[str, object]:
-    expected = "a dictionary with string keys such as {'rescale': 0.004}"
+    expected = "a dictionary with string keys, written as {'name': 1}"
     value = _worked_out(text, expected)
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise ValueError(expected)
