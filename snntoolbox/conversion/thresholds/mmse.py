@@ -87,17 +87,17 @@ class MMSEThresholds:
         places = {name: inverse.get(name, read.get(name, name)) for name in rectifiers}
         roomy = self.alike and max([self.steps, *self.own.values()]) >= FROM_LEVELS and len(x[0]) >= FEWEST
         parts = activation_histograms(graph, x, self.batch_size, progress, self.alike, places, 2 if roomy else 1)
-        histograms = {name: h[0] if len(h) == 1 else h[0].joined(h[1]) for name, h in parts.items()}
-
-        def choice(name: str) -> Choice:
+        histograms: dict[str, ChannelHistogram] = {}
+        choices: dict[str, Choice] = {}
+        for name in rectifiers:
+            each = parts.pop(name)  # halves go when their layer is done: they take as much memory again
+            histograms[name] = whole = each[0] if len(each) == 1 else each[0].joined(each[1])
             one = replace(self, steps=self.own[name]) if name in self.own else self
             if name in inverse:
-                return partial(one.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
-            if roomy and one.steps >= FROM_LEVELS:
-                return one.with_room(parts[name], histograms[name])
-            return one.choose
-
-        chosen = chosen_scales(graph, histograms, choice, self.per_channel)
+                choices[name] = partial(one.choose_inverse, epsilon=_added(graph.nodes[inverse[name]]))
+            else:
+                choices[name] = one.with_room(each, whole) if roomy and one.steps >= FROM_LEVELS else one.choose
+        chosen = chosen_scales(graph, histograms, choices.__getitem__, self.per_channel)
         return comparisons.tied(graph, chosen) if comparisons else chosen
 
     def with_room(self, halves: Sequence[ChannelHistogram], whole: ChannelHistogram) -> Choice:
