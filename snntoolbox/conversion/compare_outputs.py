@@ -46,29 +46,27 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
     """
     samples, least = max(samples, 16) if graph.jumps else samples, least_scales(graph)
     limits = frontend.limits(model) if isinstance(frontend, TakesWholeNumbers) else (None,) * len(graph.inputs)
-    drawn: list[list[Array]] = []
+    tried: list[tuple[list[Array], list[Array]]] = []  # input and what the graph makes of it
     spread = list[float]()
     for low, high in RANGES:
         generator = np.random.default_rng(0)
         shapes = [(samples, *graph.shapes[i]) for i in graph.inputs]
-        drawn.append([_drawn(generator, s, low, high, whole) for s, whole in zip(shapes, limits, strict=True)])
-        values = graph.values(*(a.astype(np.float64) for a in drawn[-1]))
-        spread.append(_spread([values[o] for o in graph.outputs], least))
+        x = [_drawn(generator, s, low, high, whole) for s, whole in zip(shapes, limits, strict=True)]
+        values = graph.values(*(a.astype(np.float64) for a in x))
+        tried.append((x, [values[o] for o in graph.outputs]))
+        spread.append(_spread(tried[-1][1], least))
         if spread[-1] >= _TELLING:
             break
     else:
         log.warning(_SAYS_LITTLE, max(spread))
     for k in np.argsort(-np.nan_to_num(spread, nan=-1.0), kind="stable"):
-        x = drawn[int(k)]
+        x, outputs = tried[int(k)]
         originals = frontend.predict(model, *x)
         if all(np.all(np.isfinite(o)) for o in originals):
             break
-    values = graph.values(*(a.astype(np.float64) for a in x))
-    rounded = graph.values(*x) if graph.jumps else {}
-    outputs, likely = ([v[o] for o in graph.outputs if o in v] for v in (values, rounded))
-    comparison = Comparison(doubt_of(frontend), least)
-    comparison.add(outputs, originals, likely)
-    return comparison.difference()
+    values = graph.values(*x) if graph.jumps else {}
+    rounded = [values[o] for o in graph.outputs if graph.jumps]
+    return compare_outputs(outputs, originals, rounded, doubt_of(frontend), least)
 
 
 def _drawn(generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float, whole: Limits) -> Array:
@@ -106,9 +104,15 @@ def doubt_of(frontend: Frontend | None) -> str:
 
 
 def compare_outputs(
-    outputs: Sequence[Array], originals: Sequence[Array], rounded: Sequence[Array] = (), doubt: str = DEFECT
+    outputs: Sequence[Array],
+    originals: Sequence[Array],
+    rounded: Sequence[Array] = (),
+    doubt: str = DEFECT,
+    least: Sequence[float] = (),
 ) -> float:
     """The largest difference as a share of each output's scale (its largest absolute value); GraphError above 1e-5.
+
+    `least` is what these scales are at least, see `least_scales`.
 
     GraphError also where the original itself gives what is no finite number.
 
@@ -116,7 +120,7 @@ def compare_outputs(
     `rounded` is what the graph gives in float32, and it is enough that the better quarter of the samples differs by
     at most 1e-5, or by four times what that rounding changes in three of four; that difference is returned.
     """
-    comparison = Comparison(doubt)
+    comparison = Comparison(doubt, least)
     comparison.add(outputs, originals, rounded)
     return comparison.difference()
 

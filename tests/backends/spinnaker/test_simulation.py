@@ -214,7 +214,7 @@ def test_a_board_that_turns_out_to_be_virtual_is_an_error(stand_in):
         run(net, samples(net), python=stand_in(virtual=True))
 
 
-def test_settings_of_sPyNNaker_in_this_folder_hold_there(stand_in, tmp_path, monkeypatch):  # noqa: N802
+def test_settings_of_its_library_in_this_folder_hold_there(stand_in, tmp_path, monkeypatch):
     (tmp_path / "spynnaker.cfg").write_text(MACHINE)
     monkeypatch.chdir(tmp_path)
     net = drawn()
@@ -270,7 +270,7 @@ def test_each_board_needs_what_it_needs(home, stand_in):
 
 
 @pytest.mark.long
-def test_sPyNNaker_places_a_run_with_so_many_neurons_on_a_core(spinnaker_python):  # noqa: N802
+def test_its_library_places_a_run_with_so_many_neurons_on_a_core(spinnaker_python):
     net = drawn()
     x = samples(net)
     options = {"board": "virtual", "python": spinnaker_python, "number_of_neurons_per_core": 3}
@@ -282,7 +282,7 @@ def test_sPyNNaker_places_a_run_with_so_many_neurons_on_a_core(spinnaker_python)
 
 
 @pytest.mark.long
-def test_sPyNNaker_itself_answers(spinnaker_python, home, monkeypatch):  # noqa: N802
+def test_its_library_answers(spinnaker_python, home, monkeypatch):
     """As far as it goes without a board: its settings are read, and they name none that runs."""
     (home / ".spynnaker.cfg").write_text(board.BOARD)
     net = drawn()
