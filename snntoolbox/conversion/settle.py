@@ -21,6 +21,7 @@ from snntoolbox.conversion.scales import choose_scales, uncorrected
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.samples import Progress, check_not_silent
 from snntoolbox.ir.timing import steps_of
@@ -30,11 +31,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """A recipe whose threshold rule and layer correction are no 'auto' any more, its scales, and what was tried."""
+    """A recipe whose threshold rule and layer correction are no 'auto' any more, its scales, and what was tried.
+
+    `network` is the one with these scales, not yet corrected, where trials made it.
+    """
 
     recipe: Recipe
     scales: Scales
     choice: Choice | None = None
+    network: SpikingNetwork | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ def settle(
         shown = progress if rule == pairs[0][0] else None
         return choose_scales(lowered, data, replace(recipe, threshold_rule=rule), shown, duration)  # type: ignore[arg-type]
 
-    choice, (rule, layers) = None, pairs[0]
+    choice, made, (rule, layers) = None, None, pairs[0]
     if len(pairs) > 1 and data is not None and steps is not None:
         schedule, readouts = recipe.chosen_schedule, recipe.readout_correction > 0
         choose = Choose(steps=steps, samples=recipe.correction_samples, readouts=readouts, device=device)
@@ -90,9 +95,10 @@ def settle(
         layers = untried if layers in STARTING else layers
     if choice is not None:
         rule, layers = choice.chosen.rule, choice.chosen.layers
+        made = unfinished(rule)
         log.info("chosen: %s", choice)
     settled = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]
-    return Settled(settled, scales_of(rule), choice)
+    return Settled(settled, scales_of(rule), choice, made)
 
 
 def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:

@@ -135,7 +135,8 @@ def _corrected(
     if quantized and other_start:
         log.warning("quantised rectifiers (QCFS) start at half a threshold, as they were trained, whatever is set")
     about: dict[str, Any] = {"notes": settled.notes, "calibrated": _calibrated(lowered, data, recipe)}
-    network = uncorrected(lowered, settled.scales, data, recipe, duration).replaced(**about)
+    made = settled.network or uncorrected(lowered, settled.scales, data, recipe, duration)
+    network = made.replaced(**about)
     schedule = recipe.chosen_schedule
     if duration is not None and data is not None and recipe.layer_correction != "none":
         first = [a[: recipe.correction_samples] for a in data]

@@ -98,12 +98,12 @@ class ChannelHistogram:
         one.upper = self.upper.amax(dim=0, keepdim=True)
         one.maximum = self.maximum.amax(dim=0, keepdim=True)
         one.seen = self.seen * len(self.counts)
-        total = np.zeros(self.bins, self.counts.numpy().dtype)
         # A channel's bin lies inside one bin of the widest range, their ranges being powers of two.
         ratio = np.where(self.upper.numpy() > 0, self.upper.numpy() / (float(one.upper) or 1.0), 1.0)
-        for counts, part in zip(self.counts.numpy(), ratio, strict=True):
-            centres = (np.arange(self.bins) + 0.5) * part
-            np.add.at(total, centres.astype(np.int64), counts)
+        total, counts = np.zeros(self.bins, self.counts.numpy().dtype), self.counts.numpy()
+        filled = counts != 0
+        places = ((np.nonzero(filled)[1] + 0.5) * np.repeat(ratio, filled.sum(axis=1))).astype(np.int64)
+        np.add.at(total, places, counts[filled])
         one.counts = torch.from_numpy(total[None])
         return one
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy, deepcopy
 from dataclasses import replace
+from functools import cached_property
 from itertools import product
 from typing import Any, Protocol, TypeVar
 
@@ -123,16 +124,27 @@ class IntegrateAndFire:
         if potential is not None:
             self.potential.copy_(torch.as_tensor(np.broadcast_to(potential, self.potential.shape[1:]).copy()))
 
+    @property
+    def passive(self) -> bool:
+        """Whether nothing ever changes outside its window unless spikes come."""
+        return self._waits and self.drive is None and not self.pulses
+
+    @cached_property
+    def _waits(self) -> bool:
+        """Whether it has a window, and no part that goes on outside."""
+        parts = self.neuron.parts
+        waits = isinstance(parts.openings, FiringWindow | DigitWindow | UnevenDigitWindow | FirstSpikeWindow)
+        return waits and self.bias is None and all(type(part) in RESTING for part in parts)
+
     def _rests(self, steps: int) -> bool:
         """Whether nothing changes in the next steps if no spikes come: outside the window, without any current."""
-        last, window = self.step + steps, self.neuron.parts.openings
-        if not isinstance(window, FiringWindow | DigitWindow | UnevenDigitWindow | FirstSpikeWindow):
+        last, window = self.step + steps, self.neuron.window
+        if not self._waits or window is None:
             return False
-        closed = self.step >= window.last or last <= window.first
-        still = self.bias is None and all(type(part) in RESTING for part in self.neuron.parts)
+        closed = self.step >= window[1] or last <= window[0]
         given = self.presented is None or self.step < self.presented
         pulsed = any(self.step <= step < last for step in self.pulses)
-        return closed and still and not pulsed and not (given and self.drive is not None)
+        return closed and not pulsed and not (given and self.drive is not None)
 
     def _currents(self, current: Tensor | None, weight: float) -> list[Tensor]:
         """What this step adds, which counts so often."""

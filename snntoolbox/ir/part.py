@@ -211,10 +211,16 @@ ROLES: Mapping[str, type[Part]] = {
 }
 
 
+_KNOWN: dict[type, str] = {}
+
+
 def role_of(part: object) -> str:
     """The role that a part has; empty for what has none, or several."""
-    roles = [name for name, role in ROLES.items() if isinstance(part, role)]
-    return roles[0] if len(roles) == 1 else ""
+    kind = type(part)
+    if kind not in _KNOWN:  # deep networks ask very often
+        roles = [name for name, role in ROLES.items() if issubclass(kind, role)]
+        _KNOWN[kind] = roles[0] if len(roles) == 1 else ""
+    return _KNOWN[kind]
 
 
 def features_of(kinds: Iterable[type[Part]]) -> frozenset[Feature]:

@@ -14,7 +14,7 @@ from snntoolbox.backends.inisim.wired import Wired
 from snntoolbox.engine.fast.events_joined import Joined
 from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.engine.fast.neurons_scan import Scan, start
-from snntoolbox.engine.neurons import State
+from snntoolbox.engine.neurons import IntegrateAndFire, State
 from snntoolbox.ir.encodings import Spiking, spike_trains
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF
@@ -41,6 +41,10 @@ class Batch:
         self.graded = {n for n, neuron in neurons.items() if isinstance(neuron, IF) and neuron.graded}
         self.fired: dict[str, Tensor] = {}
         self.states = {p.name: self._start(p) for p in self.network.populations.values()}
+        recorded = kept.potentials.keys() | kept.spikes.keys()
+        self.resting = {
+            n for n, s in self.states.items() if type(s) is IntegrateAndFire and s.passive and n not in recorded
+        }
         self.counts: dict[str, Tensor] = {}
         self.readings = Readings(wired, kept, self.size, first_sample)
         self.held: dict[str, Tensor] = {}
@@ -62,6 +66,9 @@ class Batch:
         work = {"spikes": self._input, "map": self._map, "population": self._population}
         work |= {"delay": self._delay, "loop": self._loop, "keep": self._keep}
         for task in tasks:
+            idle = task.kind == "map" or (task.name in self.resting and task.name in self.counts)
+            if idle and task.waits(first, steps):
+                continue
             if task.kind == "readout":
                 self.readings.add(task.name, self._floating(task, values), first, steps)
             elif (found := work[task.kind](task, values, first, steps)) is not None:
@@ -141,6 +148,8 @@ class Batch:
         kept, state, waits = self.kept, self.states[task.name], self._waits(task.name, first, steps)
         if task.name in kept.potentials:
             trace = torch.empty((steps, self.size, *shape), dtype=torch.float32, device=self.wiring.target.device)
+        if task.name in self.resting and isinstance(state, IntegrateAndFire):
+            state.step = first  # of where it rested nothing was told
         spikes = self._spikes(task, state, values, steps, trace)
         if not isinstance(state, COUNTING) and not (waits and task.name in self.counts):
             self._count(task.name, spikes.view(steps, self.size, *shape), first)

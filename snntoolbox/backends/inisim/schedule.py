@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.neurons import IF
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Task:
 
     `kind` is 'spikes' (of a coded input), 'map' (a wiring node), 'delay', 'loop' (a delay whose input comes behind it)
     and 'keep' (what such a delay reads), 'population' or 'readout'; `size` the values it makes per sample and step;
-    `reads` and `done` name the values it needs and those that nobody needs after it.
+    `reads` and `done` name the values it needs and those that nobody needs after it. Where there are
+    `windows` (first step, end), it neither fires nor is reached by spikes outside of them.
     """
 
     kind: str
@@ -24,6 +26,11 @@ class Task:
     size: int
     reads: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
+    windows: tuple[tuple[int, int], ...] = ()
+
+    def waits(self, first: int, steps: int) -> bool:
+        """Whether all of these steps lie outside of its windows."""
+        return bool(self.windows) and all(first >= end or first + steps <= begin for begin, end in self.windows)
 
 
 def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
@@ -46,7 +53,23 @@ def plan(network: SpikingNetwork, *, per_step: bool) -> list[Task]:
     tasks += [Task("keep", n, math.prod(wiring.shapes[n]), wiring.nodes[n].inputs) for n in sorted(loops & wanted)]
     if per_step:
         tasks += [Task("readout", r.name, math.prod(r.shape), (r.current,)) for r in network.readouts]
-    return freeing(tasks)
+    return freeing(tasks if network.circuit.delays else _within_windows(network, tasks))
+
+
+def _within_windows(network: SpikingNetwork, tasks: list[Task]) -> list[Task]:
+    """The tasks with the steps in which spikes can be: most layers of a deep network with windows wait at any time."""
+    own = {n: p.neuron.window for n, p in network.populations.items() if isinstance(p.neuron, IF)}
+    known = {n: window for n, window in own.items() if window is not None}
+    coded = {n for n, e in network.encodings.items() if not isinstance(e, Spiking)}
+    found = []
+    for task in tasks:
+        spiking = {task.name} if task.kind == "population" else set()
+        reading = task.kind in ("population", "readout")
+        spiking |= (network.fed_by(task.name) if reading else network.sources[task.name]) - coded
+        if spiking and spiking <= known.keys():
+            task = replace(task, windows=tuple(sorted({known[name] for name in spiking})))
+        found.append(task)
+    return found
 
 
 def _task(network: SpikingNetwork, name: str) -> Task:
@@ -92,4 +115,7 @@ def freeing(tasks: list[Task]) -> list[Task]:
     """The tasks, each with the values that can go after it; a value that nobody reads goes at once."""
     last_use = {task.name: i for i, task in enumerate(tasks) if task.kind not in ("readout", "keep")}
     last_use |= {name: i for i, task in enumerate(tasks) for name in task.reads}
-    return [replace(t, done=tuple(n for n, last in last_use.items() if last == i)) for i, t in enumerate(tasks)]
+    done: list[list[str]] = [[] for _ in tasks]
+    for name, last in last_use.items():
+        done[last].append(name)
+    return [replace(task, done=tuple(names)) for task, names in zip(tasks, done, strict=True)]

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -130,9 +130,10 @@ class FireInTurn:
         if neuron.latched:  # T a times T b is T times T a b
             initial, threshold = self.levels * initial, self.levels * np.asarray(threshold, np.float64)
         reset = Reset.ZERO if self.counting is Counting.LEAD else neuron.reset
-        waiting = replace(neuron, initial=initial, threshold=threshold, reset=reset, window=(window.first, window.last))
         ends = ends if self.counting is Counting.DIGIT else ()
-        return replace(population, neuron=replace(waiting, counting=self.counting, ends=ends), bias=None)
+        timed: dict[str, Any] = {"window": (window.first, window.last), "counting": self.counting, "ends": ends}
+        waiting = replace(neuron, initial=initial, threshold=threshold, reset=reset, **timed)
+        return replace(population, neuron=waiting, bias=None)
 
 
 def firing_windows(

@@ -39,7 +39,7 @@ def tabulated(node: Tabulated, scale: Array, levels: int, most: Array | float = 
         fine, ends = level / (FINENESS * steepest), np.stack([low, high], axis=1)
     else:
         fine = level / (FINENESS * _steepest(node.function, node.sign, node.most))
-        ends = np.array([_ends(node, one, levels) for one in level])
+        ends = _ends(node, level, levels)
     step = np.maximum(fine, (ends[:, 1] - ends[:, 0]) / (MOST_ENTRIES - 4))
     step = step * max(1.0, ((ends[:, 1] / step).max() - (ends[:, 0] / step).min()) / (MOST_ENTRIES - 4))
     if np.all(step == step[0]) and np.all(level == level[0]):
@@ -93,17 +93,29 @@ def _bound(name: str, scales: Scales, graph: Graph) -> tuple[Array, Array] | Non
 
 
 def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Array:
-    return np.asarray(np.clip(np.floor(node.apply(x) / level + 0.5 + node.shift), 0, levels))
+    return _whole(node, node.apply(x), level, levels)
 
 
-def _ends(node: Tabulated, level: float, levels: int) -> tuple[float, float]:
-    """Before and after what all values in levels are alike."""
-    top = _REACH + 2 * level * levels if node.most is None else node.most
-    near = min(top, _REACH)
-    x = np.concatenate([np.linspace(-_REACH, near, 4001), np.linspace(near, max(top, near + level), 1001)[1:]])
-    found = _levels(node, x, level, levels)
-    differs = np.flatnonzero(np.diff(found))
-    return (float(x[differs[0]]), float(x[differs[-1] + 1])) if len(differs) else (0.0, 0.0)
+def _whole(node: Tabulated, values: Array, level: Array | float, levels: int) -> Array:
+    """The levels of these values of the function."""
+    return np.asarray(np.clip(np.floor(values / level + 0.5 + node.shift), 0, levels))
+
+
+def _ends(node: Tabulated, level: Array, levels: int) -> Array:
+    """For each row before and after what all values in its levels are alike."""
+    top = _REACH + 2 * level * levels if node.most is None else np.full(len(level), node.most)
+    near = min(float(top.min()), _REACH)
+    x = np.linspace(-_REACH, near, 4001)
+    values = node.apply(x)
+    far = np.linspace(near, np.maximum(top, near + level), 1001)[1:].T
+    found = np.zeros((len(level), 2))
+    for row, one in enumerate(level):
+        each = np.concatenate([_whole(node, values, one, levels), _levels(node, far[row], one, levels)])
+        differs = np.flatnonzero(each[1:] != each[:-1])
+        if len(differs):
+            places = np.concatenate([x, far[row]])
+            found[row] = places[differs[0]], places[differs[-1] + 1]
+    return found
 
 
 @cache

@@ -60,7 +60,7 @@ def room_for_unseen(
         scales = np.stack([room.of(own) for room in tried])
         centres = other.centres()
         for channel, counts in enumerate(other.counts.numpy()):
-            if own[channel] > 0 and np.any(counts):
-                filled = np.flatnonzero(counts)
+            filled = np.flatnonzero(counts)
+            if own[channel] > 0 and len(filled):
                 total += errors(centres[channel, filled], counts[filled], scales[:, channel])
     return tried[int(np.argmax(total <= _ALIKE * total.min()))]

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 import torch
 
 from snntoolbox.backends.inisim.backend import InisimBackend
+from snntoolbox.engine.neurons import IntegrateAndFire
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.interpreter import constant_currents, interpret
@@ -411,6 +412,45 @@ def test_sums_of_a_readout_are_exact_beyond_float32(per_step):
     x = np.array([[1.0, 0.5, 0.25], [0.75, 1.0, 1.0]])
     found = run(network, x, steps=50, record=Record(outputs_per_step=per_step), chunk=7)
     np.testing.assert_array_equal(found.output, interpret(network, x, steps=50).output)
+
+
+def in_turn(depth, window=3):
+    """Layers that fire one after the other, each of which also reads the first, in windows of so many steps."""
+    draft = Draft()
+    first = draft.input((4,), ConstantCurrent())
+    read = draft.neurons(draft.node(Dense, first, weight=np.eye(4)), neuron=IF(window=(0, window)))
+    last = read
+    for k in range(1, depth):
+        mixed = draft.node(Dense, last, weight=np.roll(np.eye(4), 1, axis=0) / 2)
+        both = draft.node(Add, mixed, draft.node(Dense, read, weight=np.eye(4) / 4))
+        waiting = IF(initial=0.5, window=(window * k, window * (k + 1)))
+        last = draft.neurons(both, neuron=waiting, bias=False)
+    draft.readout(last, scale=1.0)
+    return draft.network()
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7])
+@pytest.mark.parametrize("record", [ALL, Record()], ids=["all", "outputs"])
+@pytest.mark.parametrize("steps", [2, 10, 21])
+def test_layers_that_wait_are_as_interpreted(chunk, record, steps):
+    """Also where a run ends before some of them fire."""
+    network = in_turn(6)
+    x = np.random.default_rng(0).integers(0, 17, (3, 4)) / 16
+    found = run(network, x, steps=steps, record=record, chunk=chunk, engine="dense")
+    assert_same(found, interpret(network, x, steps=steps, record=record))
+
+
+def test_layers_that_wait_take_no_time(monkeypatch):
+    """The work of a run grows with the layers of a network, not with layers times windows."""
+    calls = []
+    advance = IntegrateAndFire.advance
+    monkeypatch.setattr(IntegrateAndFire, "advance", lambda self, *a: calls.append(1) or advance(self, *a))
+    taken = []
+    for depth in (10, 20, 40):
+        calls.clear()
+        run(in_turn(depth), np.ones((1, 4)), steps=3 * depth, record=Record(), engine="dense", chunk=3)
+        taken.append(len(calls))
+    assert taken[2] - taken[1] == 2 * (taken[1] - taken[0])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
