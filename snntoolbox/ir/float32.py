@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from snntoolbox.ir.node import Array
+if TYPE_CHECKING:
+    from snntoolbox.ir.node import Array  # which takes long to be loaded
 
 _MOST = 2.0**128 - 2.0**103
 """Half way from the largest float32 to where the next would be: from here on they are infinite."""
