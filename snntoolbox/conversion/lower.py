@@ -20,6 +20,7 @@ from snntoolbox.conversion.lowering.lower_outputs import (
 from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.normalise_tables import NormaliseTables
+from snntoolbox.conversion.lowering.single_products import SingleProducts
 from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables, masked
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
 from snntoolbox.conversion.lowering.split_bounds import SplitBounds
@@ -34,7 +35,8 @@ from snntoolbox.conversion.spiking.populations import EACH_LINE, gateable, unsup
 from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import MaxPool, Multiply, ReLU
+from snntoolbox.ir.nodes import MaxPool, ReLU
+from snntoolbox.ir.nodes.multiplying import PRODUCTS
 from snntoolbox.ir.payloads import ResidueSpikes
 from snntoolbox.ir.ways_out import WINDOWS
 
@@ -64,7 +66,7 @@ def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> 
         sample = None if data is None or given.graph is graph else [a[:1] for a in data]
         check_same_function(graph, given.graph, "masks that are inputs", sample)
         kept = kept | masked(given.graph, data) | given.refused
-        graph = _normalised(_softmax_tabulated(given, kept, sample))
+        graph = _normalised(_softmax_tabulated(given, kept, sample, single=recipe.products == "single"))
     pooled, graph = graph, MaxPoolTree(None if recipe.max_pool == "relu_tree" else _not_gateable(graph))(graph)
     check_same_function(pooled, graph, "max pooling by rectifiers")
     summed = graph
@@ -108,9 +110,13 @@ def _tabulated(graph: Graph) -> Graph:
     return written
 
 
-def _softmax_tabulated(given: GivenMasks, kept: Mapping[str, str], sample: Sequence[Array] | None) -> Graph:
+def _softmax_tabulated(
+    given: GivenMasks, kept: Mapping[str, str], sample: Sequence[Array] | None, *, single: bool
+) -> Graph:
     """The graph with tables and products for softmax between layers: few, and none that a mask makes idle."""
     written = SoftmaxTables(frozenset(kept), given.lowest)(given.graph)
+    if single:
+        written = SingleProducts()(written)
     check_same_function(given.graph, written, "softmax by tables", sample)
     behind = UnseenProducts()(FactorsBehindSums()(written))
     check_same_function(written, behind, "factors behind sums", sample)
@@ -138,7 +144,7 @@ _WINDOWED = f"{WINDOWS} multiplies counts: 8 steps of [simulation] duration, for
 
 def _products(graph: Graph) -> list[str]:
     """The layers that multiply two activations, as the user knows them."""
-    return list(dict.fromkeys(n.label for n in graph.nodes.values() if isinstance(n, Multiply)))
+    return list(dict.fromkeys(n.label for n in graph.nodes.values() if isinstance(n, PRODUCTS)))
 
 
 def without_windows(graph: Graph, schedule: Schedule) -> list[Unsupported]:

@@ -36,6 +36,9 @@ GATES: Mapping[str, Estimate] = {
 }
 """The gates of max pooling by their names, and the estimates of rates that open them."""
 
+SUMS = ("summed", "single")
+"""Where products of matrices are summed: in a neuron, or behind neurons."""
+
 READOUTS = ("linear", "spikes", "softmax")
 """The kinds of read-outs."""
 
@@ -78,7 +81,8 @@ class Recipe:
     name of `SCHEDULES`: 'rate', 'differential' (see `Differential`), or those that need the duration of a window:
     'phased', 'radix', 'first-spike' and 'recurrent' (see `Phased`, `Radix`, `FirstSpike` and `Recurrent`). `bits` has
     the binary digits of layers of a radix network whose windows are to be longer or shorter than the duration, by names
-    or patterns (see `own_windows`).
+    or patterns (see `own_windows`). `products` of matrices of activations are summed in one neuron for each value, or
+    come from single neurons (see `SingleProducts`).
     """
 
     normalize: bool = True
@@ -113,6 +117,7 @@ class Recipe:
     batch_size: int = 100
     schedule: str = Rate.name
     bits: Mapping[str, int] | Pairs = ()
+    products: Literal["summed", "single"] = "summed"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", as_pairs(self.bits))
@@ -190,6 +195,8 @@ class Recipe:
             wrong.append(f"bias = {self.bias!r} is neither 'current' nor 'neuron'")
         if self.readout not in READOUTS:
             wrong.append(f"readout = {self.readout!r} is none of {', '.join(READOUTS)}")
+        if self.products not in SUMS:
+            wrong.append(f"products = {self.products!r} is none of {', '.join(SUMS)}")
         if not 0 <= self.readout_seed < 2**64:
             wrong.append(f"readout_seed = {self.readout_seed} is not from 0 to 2^64 - 1")
         if self.weight_bits and self.weight_bits not in range(2, 17):

@@ -24,6 +24,7 @@ from snntoolbox.ir.nodes import (
     Dense,
     Elementwise,
     Floor,
+    MatrixProduct,
     MaxPool,
     Mean,
     Multiply,
@@ -336,4 +337,5 @@ KERNELS: dict[type[Node], Callable[..., Kernel]] = {
     Floor: _floor,
     Elementwise: _elementwise,
     Multiply: lambda node, shapes, target: torch.mul,
+    MatrixProduct: lambda node, shapes, target: node.contraction.of,
 }

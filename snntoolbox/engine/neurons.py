@@ -16,6 +16,7 @@ from snntoolbox.engine.parts import RESTING, TORCH
 from snntoolbox.engine.tensors import Target, channels_inside, empty_inside, padded
 from snntoolbox.ir.dynamics import PartNeurons
 from snntoolbox.ir.gating import Estimate
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
@@ -83,12 +84,12 @@ class IntegrateAndFire:
         arriving = None if current is None else self._by_step(current, steps)
         synapse, integrate, threshold, fire, reset = (self.code[role] for role in _REQUIRED)
         limit, pause, opens, transfer = (self.code.get(role) for role in _OPTIONAL)
-        openings, latches = self.neuron.parts.openings, self.neuron.parts.synapse.latches
+        openings, latching = self.neuron.parts.openings, self.neuron.parts.synapse
         for step, z in enumerate(spikes):
             weight = self.neuron.weight(self.step)
             came = None if arriving is None else arriving[step]
-            if latches and came is not None and weight != 1:
-                came = torch.stack([came[:, 0], came[:, 1] * weight], dim=1)
+            if isinstance(latching, Latched) and came is not None and weight != 1:
+                came = latching.weighed(came, weight)
             current, awake = synapse(came), pause and pause.awake()
             self._set(openings.restart(self.step) if openings else None)
             if transfer is not None and openings is not None and openings.opens(self.step):
@@ -175,9 +176,7 @@ class InNumpy:
     def advance(self, current: Tensor | None, steps: int, trace: Tensor | None) -> Tensor:
         """One step after the other."""
         shape = self.neurons.potential.shape
-        synapse = self.neurons.parts.synapse
-        pair = (2,) if synapse.paired or synapse.latches else ()
-        given = (steps, shape[0], *pair, *shape[1:])
+        given = (steps, *self.neurons.arriving)
         arriving = np.zeros(given) if current is None else current.cpu().numpy().reshape(given)
         fired = torch.empty((steps * shape[0], *shape[1:]), dtype=self.target.dtype, device=self.target.device)
         spikes = fired.view(steps, *shape)

@@ -85,13 +85,16 @@ class _Latched:
     """What was counted, and multiplies what arrives: see `snntoolbox.ir.latching.Latched`."""
 
     def __init__(self, part: Latched, target: Target, potential: Tensor) -> None:
-        self.latched = torch.zeros_like(potential)
+        self.part = part
+        counted = part.factor_shapes(tuple(potential.shape[1:]))[1]
+        self.latched = potential.new_zeros((len(potential), *counted))
 
     def __call__(self, arriving: Tensor | None) -> Tensor | None:
         if arriving is None:
             return None
-        product = arriving[:, 0] * self.latched
-        self.latched.add_(arriving[:, 1])
+        came, counted = self.part.apart(arriving)
+        product: Tensor = self.part.product(came, self.latched)
+        self.latched.add_(counted)
         return product
 
 

@@ -79,8 +79,9 @@ class QuantizedRun:
                 population = self.network.populations.get(name)
                 if population is not None:
                     total = values[population.current]
-                    latched = population.latched
-                    values[name] = self._fired(population, total if latched is None else total * values[latched])
+                    if population.latched is not None:
+                        total = population.product(total, values[population.latched])
+                    values[name] = self._fired(population, total)
                 elif name in inputs:
                     values[name] = self.window * self.wiring.target.tensor(inputs[name])
                 else:

@@ -19,9 +19,9 @@ from snntoolbox.frontends.layer_call import (
 )
 from snntoolbox.frontends.stacks import by_stack
 from snntoolbox.frontends.written_softmax import softmax_of
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.node import Array, Shape
-from snntoolbox.ir.nodes import Add, Mean, Multiply
-from snntoolbox.ir.nodes.multiplying import MOST_THRESHOLDS
+from snntoolbox.ir.nodes import Add, MatrixProduct, Mean, Multiply
 from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 from snntoolbox.ir.products import add_gated
 
@@ -153,35 +153,29 @@ def matrix_product(call: LayerCall, left: Operand, right: Operand) -> str:
 def _of_matrices(call: LayerCall, left: str, right: str) -> str:
     """The product of two stacks of matrices, one for each sample.
 
-    Along the first axis of the products lie the values of the matrix on the right, or its rows where these are many:
-    products are as different in size as those, and neurons have a threshold of their own for each place there.
+    The values of the matrix on the right, or its columns, are the channels of the sums: these are as different in size
+    as those, and neurons have thresholds of their own by channel.
     """
     rows, columns = call.shape(left), call.shape(right)
     if len(rows) != len(columns) or len(rows) < 2:
         raise Refusal(f"a product of samples of shapes {rows} and {columns}", hint=TREAT_ALONE)
     if rows[-1] != columns[-2]:
         raise Refusal(f"matrices of shapes {rows} and {columns} do not fit")
-    check_size([*rows, columns[-1]])
     stack, build = len(rows) - 2, call.builder
     shape = broadcast_shape([rows[:-2], columns[:-2]])
     left, right = (
         call.broadcast(source, (*shape, *own[-2:])) for source, own in ((left, rows), (right, columns))
     )
-    (high, depth), wide = rows[-2:], columns[-1]
+    (high, depth), wide, count = rows[-2:], columns[-1], math.prod(shape)
+    check_size([count, high, wide])
     order = (*range(stack), stack + 1, stack)
-    turned = build.permute(f"{call.name}_turned", left, order, call.origin)
-    flat = math.prod(shape) * depth
-    first = call.broadcast(build.reshape(f"{call.name}_rows", turned, (flat, 1, high), call.origin), (flat, wide, high))
-    second = call.broadcast(
-        build.reshape(f"{call.name}_columns", right, (flat, wide, 1), call.origin), (flat, wide, high)
-    )
-    if flat * wide <= MOST_THRESHOLDS:
-        one = (flat * wide, high)
-        first, second = (build.reshape(f"{call.name}_wide", s, one, call.origin) for s in (first, second))
-    terms = multiplied(call, [Activation(first), Activation(second)])
-    apart = build.reshape(f"{call.name}_terms", terms, (*shape, depth, wide, high), call.origin)
-    summed = total(call, apart, (stack,), keepdims=False)
-    return build.permute(f"{call.name}_back", summed, order, call.origin)
+    turned = build.permute(f"{call.name}_turned", right, order, call.origin)
+    first = build.reshape(f"{call.name}_rows", left, (count * high, depth), call.origin)
+    second = build.reshape(f"{call.name}_columns", turned, (count * wide, depth), call.origin)
+    sums = Contraction(stack=count, rows=wide, columns=high, terms=depth)
+    found = build.add(MatrixProduct(name=call.name, inputs=(first, second), contraction=sums, origin=call.origin))
+    apart = build.reshape(f"{call.name}_apart", found, (*shape, wide, high), call.origin)
+    return build.permute(f"{call.name}_back", apart, order, call.origin)
 
 
 def _matrix(call: LayerCall, source: str, weight: Array, axis: int) -> str:

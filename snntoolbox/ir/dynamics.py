@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
 
 from snntoolbox.errors import ConversionError
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.network import Population
 from snntoolbox.ir.neurons import IF, MaxGate
-from snntoolbox.ir.node import Array
+from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.nodes.windows import extract_windows
 from snntoolbox.ir.part import role_of
 
@@ -62,6 +64,14 @@ class PartNeurons(Neurons):
             raise ConversionError("its table is read when a window opens, and it has none", layer=population.label)
         self.memory = {role_of(part): part.start(self.count.shape) for part in self.parts}
 
+    @property
+    def arriving(self) -> Shape:
+        """The shape of what arrives in a step."""
+        synapse, (batch, *shape) = self.parts.synapse, self.potential.shape
+        if isinstance(synapse, Latched) and synapse.contraction is not None:
+            return (batch, sum(math.prod(factor) for factor in synapse.factor_shapes(tuple(shape))))
+        return (batch, 2, *shape) if synapse.paired or synapse.latches else self.potential.shape
+
     def weight(self, step: int) -> float:
         """As its openings say."""
         return self.neuron.weight(step)
@@ -74,8 +84,8 @@ class PartNeurons(Neurons):
             self.potential = np.broadcast_to(np.asarray(anew, np.float64), self.potential.shape)
         if parts.transfer and parts.openings and parts.openings.opens(step):
             self.potential = parts.transfer.opened(self.potential, parts.threshold.height(step, memory["threshold"]))
-        if parts.synapse.latches:
-            arriving = np.stack([arriving[:, 0], arriving[:, 1] * weight], axis=1)
+        if isinstance(parts.synapse, Latched):
+            arriving = parts.synapse.weighed(arriving, weight)
         current = self._with_others(parts.synapse.current(arriving, memory["synapse"]), constant, step) * weight
         awake = parts.pause.awake(memory["pause"]) if parts.pause else np.ones(current.shape, bool)
         before = parts.membrane.integrated(self.potential, np.where(awake, current, 0.0), memory["membrane"])

@@ -9,6 +9,7 @@ what it does where spikes take no time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from snntoolbox.errors import Unsupported, UnsupportedError
 from snntoolbox.ir.circuit import Projection
 from snntoolbox.ir.encodings import Spiking
 from snntoolbox.ir.flat_gates import GateCells, gate_cells
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array, Shape
@@ -47,6 +49,11 @@ class Cells:
         """The number of neurons."""
         return len(self.threshold)
 
+    def factor_size(self, latched: bool) -> int:
+        """How many values of one sample connections reach: neurons, or the values of a factor that are to be summed."""
+        synapse = self.neuron.parts.synapse
+        return math.prod(synapse.factor_shapes(self.shape)[latched] if isinstance(synapse, Latched) else self.shape)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Connection:
@@ -55,6 +62,7 @@ class Connection:
     It does so `delay` steps of the clock after the spike; at least one. No pair of neurons occurs twice; there is a
     connection of its own for each delay that the network itself has between the two (`lag`), and where neurons tell
     them apart for negative weights (`inhibitory`), and for what is counted to multiply their current (`latched`).
+    Where products are summed post[k] is a value of one of the factors: see `Contraction`.
     """
 
     source: str
@@ -107,6 +115,10 @@ class FlatNetwork:
         def copied(index: Array, size: int) -> Array:
             return np.asarray((np.arange(samples)[:, None] * size + index).ravel())
 
+        def reached(connection: Connection) -> int:
+            cells = self.cells.get(connection.target)
+            return cells.factor_size(connection.latched) if cells else posts[connection.target]
+
         cells = {
             name: replace(c, threshold=np.tile(c.threshold, samples), initial=np.tile(c.initial, samples))
             for name, c in self.cells.items()
@@ -115,7 +127,7 @@ class FlatNetwork:
             replace(
                 c,
                 pre=copied(c.pre, sizes[c.source]),
-                post=copied(c.post, posts[c.target]),
+                post=copied(c.post, reached(c)),
                 weight=np.tile(c.weight, samples),
             )
             for c in self.connections

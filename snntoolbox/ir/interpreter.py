@@ -6,13 +6,15 @@ Slow and obvious. Every backend must give its rasters; docs/semantics.md says th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from snntoolbox.ir.dynamics import start
 from snntoolbox.ir.encodings import ConstantCurrent, Spiking, spike_trains
-from snntoolbox.ir.network import Readout, SpikingNetwork
+from snntoolbox.ir.latching import Latched
+from snntoolbox.ir.network import Population, Readout, SpikingNetwork
+from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, LinearNode
 from snntoolbox.ir.result import Record, Result
 
@@ -117,7 +119,7 @@ class _Run:
         """The values that a population fires."""
         neurons = self.neurons[name]
         given = [values[current] for current in neurons.population.currents]
-        arriving = given[0] if len(given) == 1 else np.stack(given, axis=1)
+        arriving = given[0] if len(given) == 1 else beside(neurons.population, given)
         fired = neurons.step(arriving, constant.get(name, 0.0), step)
         if name in self.spikes:
             self.spikes[name].append(fired if neurons.graded else fired.astype(bool))
@@ -155,3 +157,9 @@ class _Run:
             spikes={n: np.stack(v) for n, v in self.spikes.items()},
             potentials={n: np.stack(v) for n, v in self.potentials.items()},
         )
+
+
+def beside(population: Population, given: Sequence[Array]) -> Array:
+    """What two maps bring to the neurons of a population, as one array: see its synapse."""
+    synapse = population.neuron.parts.synapse if isinstance(population.neuron, IF) else None
+    return synapse.beside(given) if isinstance(synapse, Latched) else np.stack(given, axis=1)

@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from snntoolbox.errors import ArgumentError, DataError, SNNToolboxError
 from snntoolbox.ir.arguments import checked
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.data_range import DataRange
 from snntoolbox.ir.draws import SoftmaxDraws
@@ -55,7 +56,7 @@ _DAMAGE = (
 """What reading a damaged file can raise in zipfile, numpy, json, scipy and in the checks of nodes and networks."""
 _PARTS = (
     *(Origin, Head, DataRange, SoftmaxDraws, Population, Readout, Grid, Schedule, IF, MaxGate),
-    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency, BinaryDigits),
+    *(ConstantCurrent, Poisson, SpikeTimes, StepByStep, Latency, BinaryDigits, Contraction),
 )
 _ENUMS: dict[str, type] = {"reset": Reset, "negative": Negative, "counting": Counting, "estimate": Estimate}
 _TYPES: dict[str, type] = {**NODE_TYPES, **{t.__name__: t for t in _PARTS}}

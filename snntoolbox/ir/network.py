@@ -20,6 +20,7 @@ from snntoolbox.ir.encodings import ConstantCurrent, Encoding
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.grid import Grid as Grid
 from snntoolbox.ir.head import Head, usual_head
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron, miscounting
 from snntoolbox.ir.node import Array, LinearNode, Origin, Shape, broadcasts
 from snntoolbox.ir.nodes import Input, MaxPool
@@ -63,6 +64,21 @@ class Population:
     def currents(self) -> tuple[str, ...]:
         """The wiring nodes that give its input: one, or two where a second one is told apart."""
         return tuple(name for name in (self.current, self.inhibitory, self.latched) if name is not None)
+
+    @property
+    def current_shapes(self) -> tuple[Shape, ...]:
+        """The shapes of what these give: its own, but where it sums products."""
+        synapse = self.neuron.parts.synapse if isinstance(self.neuron, IF) else None
+        if isinstance(synapse, Latched) and self.latched is not None:
+            return synapse.factor_shapes(self.shape)
+        return (self.shape,) * len(self.currents)
+
+    def product(self, came: Any, counted: Any) -> Any:
+        """What its current and what is `latched` make together, arrays or tensors (samples, *shape)."""
+        assert isinstance(self.neuron, IF)
+        synapse = self.neuron.parts.synapse
+        assert isinstance(synapse, Latched)
+        return synapse.product(came, counted)
 
     @property
     def input_scale(self) -> Array:
@@ -229,13 +245,16 @@ class SpikingNetwork:
             if expected != shape:
                 raise GraphError(f"its windows give shape {expected}, it has shape {shape}", layer=label)
         else:
-            for current in population.currents:
-                self._check_current(label, current, shape)
+            for current, given in zip(population.currents, population.current_shapes, strict=True):
+                self._check_current(label, current, given)
             if neuron.parts.synapse.paired != (population.inhibitory is not None):
                 raise GraphError("two synaptic currents and an `inhibitory` input go together", layer=label)
             if neuron.parts.synapse.latches != (population.latched is not None):
                 raise GraphError("a latched synapse and a `latched` input go together", layer=label)
             self._check_product(population)
+            contraction = neuron.contraction
+            if contraction is not None and contraction.shape != shape:
+                raise GraphError(f"sums products to shape {contraction.shape}, has shape {shape}", layer=label)
             if neuron.table is not None and len(neuron.table.counts) not in (1, shape[0] if shape else 1):
                 rows = len(neuron.table.counts)
                 raise GraphError(f"its table has {rows} rows, which do not fit shape {shape}", layer=label)

@@ -13,6 +13,7 @@ import numpy as np
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.adaptive import SubtractSent, ThresholdSpikes
 from snntoolbox.ir.arguments import misfits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.feature import Feature
 from snntoolbox.ir.float32 import RANGE, held
@@ -76,7 +77,7 @@ class IF:
 
     `synaptic` is what remains each step of the current that spikes make through positive, and of that through negative
     weights (exp(-dt / tau_syn)); at 0 they act at once: see `Exponential`. Where it is `latched` each spike adds what
-    others have counted before: see `Latched`.
+    others have counted before: see `Latched`, and what a `contraction` sums of such products.
 
     `window` (first, last): outside the steps first <= t < last, counted from 0, it integrates but does not fire.
     `counting` says how often current, threshold and spikes of a step count, by its place in its window: see
@@ -104,6 +105,7 @@ class IF:
     leak: float = 1.0
     synaptic: tuple[float, float] = (0.0, 0.0)
     latched: bool = False
+    contraction: Contraction | None = None
     refractory: int = 0
     window: tuple[int, int] | None = None
     counting: Counting = Counting.ONE
@@ -122,7 +124,10 @@ class IF:
 
     def _usual(self) -> Iterator[Part]:
         """The parts that the fields choose."""
-        yield Latched() if self.latched else Exponential(*self.synaptic) if any(self.synaptic) else Delta()
+        if self.latched:
+            yield Latched(self.contraction)
+        else:
+            yield Exponential(*self.synaptic) if any(self.synaptic) else Delta()
         yield PerfectIntegrator() if self.leak == 1 else Leak(self.leak)
         yield ConstantThreshold(self.threshold)
         signed = self.negative is not Negative.NEVER
@@ -214,6 +219,8 @@ class IF:
         lossy = self.leak != 1 or self.saturation is not None or self.refractory or not subtracts or lasts
         if self.latched and lasts:
             yield "a product of counts has no synaptic currents that last"
+        if self.contraction is not None and not self.latched:
+            yield "a contraction sums products of counts, and it has none (latched)"
         without = "without leak, synaptic currents, limits and refractory period"
         if self.ends and (self.counting is not Counting.DIGIT or self.window is None):
             yield "windows of several lengths are told to neurons whose steps are digits"
@@ -232,7 +239,7 @@ class IF:
 
 _CHECKED = (
     *("threshold", "reset_potential", "initial", "leak", "synaptic", "refractory", "window", "ends"),
-    *("levels", "saturation", "table", "special"),
+    *("levels", "saturation", "table", "contraction", "special"),
 )
 """The others are made what they must be."""
 
@@ -253,7 +260,7 @@ _WINDOWS: Mapping[Counting, type[FiringWindow | DigitWindow | FirstSpikeWindow]]
 }
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {
-    "synapse": ("synaptic", "latched"),
+    "synapse": ("synaptic", "latched", "contraction"),
     "membrane": ("leak",),
     "threshold": ("threshold",),
     "spikes": ("levels", "negative"),

@@ -39,6 +39,7 @@ from snntoolbox.ir.nodes import (
     Dense,
     Floor,
     Input,
+    MatrixProduct,
     MaxPool,
     Mean,
     MovingNode,
@@ -97,6 +98,7 @@ _COSTS: Mapping[type[Node], Callable[[Any, tuple[Shape, ...]], int]] = {
     **dict.fromkeys((AveragePool, Mean, MaxPool, Scale), _per_synapse(1)),
     Add: lambda node, shapes: (len(shapes) - 1) * math.prod(shapes[0]),
     Multiply: lambda node, shapes: math.prod(shapes[0]),
+    MatrixProduct: lambda node, shapes: 2 * math.prod(node.contraction.shape) * node.contraction.terms,
     Normalise: lambda node, shapes: (5 if node.centred else 3) * math.prod(shapes[0]),
     **dict.fromkeys((Input, ReLU, Floor, Softmax, Concat, *MovingNode.__subclasses__()), _free),
 }

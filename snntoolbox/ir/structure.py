@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.network import SpikingNetwork
-from snntoolbox.ir.neurons import MaxGate
+from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array, LinearNode, Node, Shape
 from snntoolbox.ir.nodes import (
     Add,
@@ -62,11 +63,40 @@ def source_supports(network: SpikingNetwork) -> dict[str, dict[str, Support]]:
             reach[name] = {name: identity(wiring.shapes[name])}
         else:
             reach[name] = _carried(node, wiring.input_shapes(name), [reach[i] for i in node.inputs])
-    latched = network.circuit.latched
-    return {
-        target: _into(network, target, _merged(reach[current], reach[latched[target]] if target in latched else {}))
-        for target, current in network.targets.items()
-    }
+    latched, found = network.circuit.latched, {}
+    for target, current in network.targets.items():
+        counted = reach[latched[target]] if target in latched else {}
+        contraction = _contraction(network, target)
+        if contraction is None:
+            found[target] = _into(network, target, _merged(reach[current], counted))
+        else:
+            found[target] = _summed(contraction, reach[current], counted)
+    return found
+
+
+def _contraction(network: SpikingNetwork, target: str) -> Contraction | None:
+    neuron = network.populations[target].neuron if target in network.populations else None
+    return neuron.contraction if isinstance(neuron, IF) else None
+
+
+def _summed(
+    contraction: Contraction, came: Mapping[str, Support], counted: Mapping[str, Support]
+) -> dict[str, Support]:
+    """What reaches sums of products: a spike all sums that its value is in, one that is counted its count."""
+    reached = {source: _reached(contraction, support, 0) for source, support in came.items()}
+    alone = {source: support for source, support in counted.items() if source not in reached}
+    both = {source: _reached(contraction, counted[source], 1) for source in reached.keys() & counted.keys()}
+    return _merged({**reached, **alone}, both)
+
+
+def _reached(contraction: Contraction, support: Support, factor: int) -> Support:
+    """The sums that the values of a factor are in."""
+    sizes = (contraction.rows, contraction.columns)
+    own, other = sizes if contraction.channels_of(factor) else sizes[::-1]
+    apart = support.reshaped((contraction.stack, own, contraction.terms))
+    summed = apart.on_axis(2, all_to_all(other, contraction.terms))
+    turned = summed if contraction.channels_of(factor) else summed.permuted((0, 2, 1))
+    return turned.reshaped(contraction.shape)
 
 
 def _merged(one: Mapping[str, Support], other: Mapping[str, Support]) -> dict[str, Support]:

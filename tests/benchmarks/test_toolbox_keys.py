@@ -21,7 +21,7 @@ OURS = {
     *("conversion.initial_potential", "conversion.threshold_scope", "conversion.threshold_rule"),
     *("conversion.avgpool_neurons", "conversion.approximate", "conversion.schedule", "conversion.layer_correction"),
     *("conversion.correction_samples", "conversion.readout_correction", "conversion.weight_bits"),
-    "conversion.bits",
+    *("conversion.bits", "conversion.products"),
     *("simulation.early_exit", "simulation.device", "simulation.workers", "simulation.scheduler"),
     *("simulation.chunk", "simulation.engine", "simulation.seed", "cell.levels", "cell.spikes", "output.diagnosis"),
     "cell.v_limits",

@@ -95,7 +95,9 @@ class MeanCurrents:
             latched = network.circuit.latched
             values = self._wiring.tensors(tensors, {*network.targets.values(), *latched.values()})
         currents = {target: values[current].numpy() for target, current in network.targets.items()}
-        currents |= {target: currents[target] * values[node].numpy() * span for target, node in latched.items()}
+        populations = network.populations
+        for target, node in latched.items():
+            currents[target] = populations[target].product(currents[target], values[node].numpy()) * span
         if network.grid:
             # On the grid currents of analogue inputs are rounded, once and by the one function for it.
             for target, current in constant_currents(network, *x).items():

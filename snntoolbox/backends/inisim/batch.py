@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -133,6 +134,8 @@ class Batch:
         Where what comes through negative weights is told apart it lies beside all of it, as does what is latched.
         """
         given = [values.get(name) for name in task.reads]
+        population = self.network.populations.get(task.name)
+        summed = population is not None and isinstance(population.neuron, IF) and population.neuron.contraction
         found = [
             value if value is None or self.fast is None else self.fast.floating(name, value)
             for name, value in zip(task.reads, given, strict=True)
@@ -140,6 +143,10 @@ class Batch:
         there = next((value for value in found if value is not None), None)
         if len(found) == 1 or there is None:
             return found[0]
+        if summed:
+            sizes = [math.prod(shape) for shape in summed.factors]
+            pairs = zip(found, sizes, strict=True)
+            return torch.cat([there.new_zeros(len(there), n) if v is None else v.flatten(1) for v, n in pairs], dim=1)
         return torch.stack([torch.zeros_like(there) if value is None else value for value in found], dim=1)
 
     def _population(self, task: Task, values: Mapping[str, Tensor], first: int, steps: int) -> Tensor | None:

@@ -86,6 +86,7 @@ class ByCounts:
         neuron = population.neuron
         assert isinstance(neuron, IF)
         times = 1.0 if population.latched is None else max(self.bounds[population.latched], 1.0)
+        times *= 1 if neuron.contraction is None else neuron.contraction.terms
         rest = self.bounds[population.current] * times + float(np.abs(neuron.initial).max())
         wide = self.network.grid is not None and rest + most >= EXACT and rest + start() >= EXACT
         dtype = torch.float64 if wide else self.dtype

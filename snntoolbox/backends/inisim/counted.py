@@ -19,7 +19,7 @@ from snntoolbox.engine.counts import train
 from snntoolbox.engine.currents import largest_amount
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import Spiking, spike_trains
-from snntoolbox.ir.network import SpikingNetwork
+from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.unfolded import Unfolded
@@ -111,7 +111,7 @@ class CountedBatch:
         given = [None if (value := values.get(i)) is None else self._floating(i, value) for i in task.reads]
         current = given[0]
         if len(given) > 1:
-            current = self._product(maker.target.dtype, *given)
+            current = self._product(self.network.populations[task.name], maker.target.dtype, *given)
         counts = maker(current, self.constant.get(task.name), self.given, self.size)
         self.counts[task.name] = counts
         return counts
@@ -128,9 +128,14 @@ class CountedBatch:
         return self.ready.pop(name, None)
 
     @staticmethod
-    def _product(dtype: torch.dtype, current: Tensor | None, latched: Tensor | None) -> Tensor | None:
+    def _product(
+        population: Population, dtype: torch.dtype, current: Tensor | None, latched: Tensor | None
+    ) -> Tensor | None:
         """What counts make of counts; None where there are none of either."""
-        return None if current is None or latched is None else current.to(dtype) * latched.to(dtype)
+        if current is None or latched is None:
+            return None
+        made: Tensor = population.product(current.to(dtype), latched.to(dtype))
+        return made
 
     # -- what is recorded -----------------------------------------------------------------------------------------
 
@@ -183,8 +188,10 @@ class CountedBatch:
                 return self._opened(name, before, first) * (whole == 0)
             return self._opened(name, before, first) - whole * self.makers[name].threshold
         came = self._brought(self.network.targets[name], first, last)
-        if came is not None and (latched := self.network.populations[name].latched) is not None:
-            came = came.view(steps, self.size, *shape).to(before.dtype) * self._latched(latched, before.dtype)
+        population = self.network.populations[name]
+        if came is not None and (latched := population.latched) is not None:
+            counted = self._latched(latched, before.dtype)
+            came = None if counted is None else self._multiplied(population, came.to(before.dtype), counted)
         adds = torch.zeros((steps, self.size, *shape), dtype=before.dtype, device=before.device)
         if came is not None:
             adds += came.view(adds.shape)
@@ -196,11 +203,16 @@ class CountedBatch:
         """V with which a window goes on, or begins."""
         return self.makers[name].opened(before) if first == self.way.windows[name][0] else before
 
-    def _latched(self, node: str, dtype: torch.dtype) -> Tensor | float:
-        """What all counts together bring to a wiring node."""
+    def _multiplied(self, population: Population, came: Tensor, counted: Tensor) -> Tensor:
+        """What spikes bring in some steps, (steps * batch, ...), times what has been counted of each sample."""
+        each = came.view(-1, self.size, *came.shape[1:])
+        return torch.cat([population.product(values, counted) for values in each])
+
+    def _latched(self, node: str, dtype: torch.dtype) -> Tensor | None:
+        """What all counts together bring to a wiring node; None for nothing."""
         wiring = self.way.exact() if self.way.wide(node) else self.wiring
         given = {s: self.counts[s].to(wiring.target.dtype) for s in self.network.sources[node] if s in self.counts}
-        return wiring.tensors(given, [node])[node].to(dtype) if given else 0.0
+        return wiring.tensors(given, [node])[node].to(dtype) if given else None
 
     def _current(self, name: str) -> Tensor | None:
         """What constant inputs add to a population."""

@@ -8,14 +8,15 @@ spikes of one product in place of those of all terms. Exact.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Array, Node, Shape
-from snntoolbox.ir.nodes import Dense, Mean, MovingNode, Multiply, Reshape, Scale, Take
+from snntoolbox.ir.node import Array, LinearNode, Node, Shape
+from snntoolbox.ir.nodes import Dense, MatrixProduct, Mean, MovingNode, Multiply, Reshape, Scale, Take
 from snntoolbox.ir.nodes.multiplying import MOST_THRESHOLDS
 
 
@@ -78,8 +79,8 @@ def _sums(editing: Editing, name: str, places: Array) -> dict[str, Array]:
             return {}
         seen.update(reader.name for reader in readers)
         for node in readers:
-            if isinstance(node, Mean | Dense):
-                of_sums = _of_sums(node, at, editing.shapes[node.name])
+            if isinstance(node, Mean | Dense | MatrixProduct):
+                of_sums = _of_sums(node, at, editing.shapes[node.name], node.inputs.index(source))
                 if of_sums is None:
                     return {}
                 found[node.name] = of_sums
@@ -98,8 +99,10 @@ def _passed(node: Node, places: Array) -> Array | None:
     return places if same or (isinstance(node, Scale) and node.bias is None) else None
 
 
-def _of_sums(node: Mean | Dense, places: Array, shape: Shape) -> Array | None:
+def _of_sums(node: Mean | Dense | MatrixProduct, places: Array, shape: Shape, factor: int) -> Array | None:
     """The places of the factors of sums; None where their terms have several, or are no more than they."""
+    if isinstance(node, MatrixProduct):
+        return _of_products(node.contraction, places, factor)
     axes = node.axes if isinstance(node, Mean) else (node.axis % places.ndim,)
     most = places.max(axis=axes, keepdims=True)
     if math.prod(shape) >= places.size or np.any((places > 0) & (places != most)):
@@ -108,10 +111,21 @@ def _of_sums(node: Mean | Dense, places: Array, shape: Shape) -> Array | None:
     return np.broadcast_to(kept, shape) if isinstance(node, Dense) else kept.reshape(shape)
 
 
+def _of_products(sums: Contraction, places: Array, factor: int) -> Array | None:
+    """The same for sums of products, of which one factor has such a place in all terms."""
+    most = places.max(axis=1, keepdims=True)
+    if math.prod(sums.shape) >= places.size or np.any((places > 0) & (places != most)):
+        return None
+    alone = replace(sums, terms=1)
+    ones = [np.ones((1, *shape), np.int64) for shape in alone.factors]
+    ones[factor] = np.maximum(most, 1)[None]
+    return np.asarray(alone.of(*ones)[0])
+
+
 def _multiplied(editing: Editing, name: str, root: str, places: Array) -> str:
     """Write the product of a sum with its factors behind it; as many thresholds of its own as there may be."""
     node, shape, nodes = editing.nodes[name], editing.shapes[name], list[Node]()
-    assert isinstance(node, Mean | Dense)
+    assert isinstance(node, Mean | Dense | MatrixProduct)
 
     def add(kind: type[Node], stem: str, *inputs: str, **fields: object) -> str:
         fresh = editing.fresh(f"{name}.{stem}", [n.name for n in nodes])
@@ -119,7 +133,7 @@ def _multiplied(editing: Editing, name: str, root: str, places: Array) -> str:
         return fresh
 
     total = editing.fresh(f"{name}.terms")
-    nodes.append(node.renamed(total).with_bias(None))
+    nodes.append(node.renamed(total) if isinstance(node, MatrixProduct) else node.with_bias(None).renamed(total))
     rows = next((n for n in np.cumprod(shape)[::-1] if n <= MOST_THRESHOLDS), shape[0]) if shape else 1
     wide = (int(rows), math.prod(shape) // int(rows))
     flat = add(Reshape, "flat", root, shape=(1, math.prod(editing.shapes[root])))
@@ -128,7 +142,7 @@ def _multiplied(editing: Editing, name: str, root: str, places: Array) -> str:
         Multiply, "common", add(Reshape, "factors", each, shape=wide), add(Reshape, "sums", total, shape=wide)
     )
     back = add(Reshape, "back", product, shape=shape)
-    if node.bias is not None:
+    if isinstance(node, LinearNode) and node.bias is not None:
         ones = (1,) * len(shape)
         bias = np.broadcast_to(node.bias, shape)
         add(Scale, "shifted", back, gain=np.ones(ones), bias=bias)

@@ -11,7 +11,7 @@ is constant, so that nothing of the sum is rounded. All of it is exact.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from snntoolbox.ir.nodes import (
     Conv,
     Dense,
     Input,
+    MatrixProduct,
     MaxPool,
     Mean,
     MovingNode,
@@ -34,18 +35,19 @@ from snntoolbox.ir.nodes import (
     Scale,
     Softmax,
 )
+from snntoolbox.ir.nodes.multiplying import PRODUCTS
 
 
 @dataclass(frozen=True)
 class LowerProducts:
-    """Every `Multiply` is read by rectifiers alone, and spikes carry both inputs: those of the second come before.
+    """Every product is read by rectifiers alone, and spikes carry both inputs: those of the second come before.
 
     A rectifier that reads one is a population of its own, and its product no other node.
     """
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with those rectifiers; the same one where nothing is multiplied."""
-        products = [n for n in graph.nodes.values() if isinstance(n, Multiply)]
+        products = [n for n in graph.nodes.values() if isinstance(n, PRODUCTS)]
         if not products:
             return graph
         lowering = _Lowering(Editing(graph))
@@ -68,27 +70,33 @@ class _Lowering:
     def lower(self, name: str) -> None:
         """Bring one product to its form."""
         node, self.new = self.editing.nodes[name], {}
-        assert isinstance(node, Multiply)
         one, other = node.inputs
         first = self._carried(one, f"{name}.x")
-        second = self._whole(other) if node.whole else self._carried(other, f"{name}.y")
-        later, earlier = self._in_order(first, second, name)
+        whole = isinstance(node, Multiply) and node.whole
+        second = self._whole(other) if whole else self._carried(other, f"{name}.y")
+        later, earlier, exchanged = self._in_order(first, second, name)
         positive = self._positive(first) and self._positive(second)
         readers = [self.editing.nodes[r] for r in self.editing.readers(name)]
-        self._add(Multiply(name=name, inputs=(later, earlier), origin=node.origin))
+        if isinstance(node, MatrixProduct):
+            sums = node.contraction.swapped if exchanged else node.contraction
+            product: Node = replace(node, inputs=(later, earlier), contraction=sums)
+        else:
+            product = Multiply(name=name, inputs=(later, earlier), origin=node.origin)
+        self._add(product)
         if len(readers) == 1 and _rectifies(readers[0]) and not self.editing.is_output(name):
             self.editing.edit(self.new.values())
             return
         end = self._add(ReLU(name=self._fresh(f"{name}.product"), inputs=(name,), origin=node.origin))
         if not positive:
-            end = self._signed(name, later, earlier, end, node.origin)
+            end = self._signed(product, end)
         self.editing.edit(self.new.values(), redirect={name: end})
 
-    def _signed(self, name: str, later: str, earlier: str, up: str, origin: Origin | None) -> str:
+    def _signed(self, product: Node, up: str) -> str:
         """A product less its negative part."""
-        minus = self._add(self._negated(f"{name}.minus", later, len(self.editing.shapes[name]), origin))
-        product = self._add(Multiply(name=self._fresh(f"{name}.negative"), inputs=(minus, earlier), origin=origin))
-        down = self._add(ReLU(name=self._fresh(f"{name}.down"), inputs=(product,), origin=origin))
+        name, (later, earlier), origin = product.name, product.inputs, product.origin
+        minus = self._add(self._negated(f"{name}.minus", later, len(self._shape(later)), origin))
+        negative = self._add(product.renamed(self._fresh(f"{name}.negative")).with_inputs(minus, earlier))
+        down = self._add(ReLU(name=self._fresh(f"{name}.down"), inputs=(negative,), origin=origin))
         return self._add(self._difference(f"{name}.signed", up, down, origin))
 
     def _negated(self, stem: str, source: str, rank: int, origin: Origin | None) -> Node:
@@ -199,22 +207,23 @@ class _Lowering:
 
     # -- turns --------------------------------------------------------------------------------------------------
 
-    def _in_order(self, first: str, second: str, stem: str) -> tuple[str, str]:
-        """Both values, the later one first; one of them rectified once more where they come at the same time."""
+    def _in_order(self, first: str, second: str, stem: str) -> tuple[str, str, bool]:
+        """Both values, the later one first, and whether that was the second; rectified where they come together."""
         one, other = self._turns(first), self._turns(second)
         if one[1] < other[0]:
-            return second, first
+            return second, first, True
         if other[1] < one[0]:
-            return first, second
+            return first, second, False
         if one[1] >= other[1]:
-            return self._waiting(first, other[1], stem), second
-        return self._waiting(second, one[1], stem), first
+            return self._waiting(first, other[1], stem), second, False
+        return self._waiting(second, one[1], stem), first, True
 
     def _waiting(self, source: str, turn: int, stem: str) -> str:
         """The value behind that turn: by what sends it once more, so that nothing is rounded, where these are few."""
         carriers = self._carriers(source)
         neurons = sum(math.prod(self._shape(carrier)) for carrier in carriers)
-        if self._turns(source)[0] < turn or neurons > math.prod(self.editing.shapes[stem]):
+        most = max(math.prod(self.editing.shapes[stem]), 2 * math.prod(self._shape(source)))
+        if self._turns(source)[0] < turn or neurons > most:
             return self._rectified(source, f"{stem}.later")
         later: dict[str, str] = {}
         for name in carriers:
@@ -260,7 +269,7 @@ def _rectifies(node: Node) -> bool:
 
 def _keeps_sign(node: Node) -> bool:
     """Whether a node makes no negative value of values that are not."""
-    if isinstance(node, MaxPool | Multiply):
+    if isinstance(node, MaxPool | Multiply | MatrixProduct):
         return True
     if not isinstance(node, LinearNode) or isinstance(node, Input):
         return False

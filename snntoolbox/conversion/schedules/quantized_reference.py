@@ -122,10 +122,13 @@ def _sums(
             neuron = population.neuron
             assert isinstance(neuron, IF)
             bias = 0.0 if population.bias is None else population.bias
-            total = values[population.current] + levels * (constant.get(name, 0.0) + bias)
+            total = values[population.current]
+            if name in constant or population.bias is not None:
+                total = total + levels * (constant.get(name, 0.0) + bias)
             initial, threshold = neuron.initial, neuron.threshold
             if population.latched is not None:
-                total, initial = total * values[population.latched], levels * np.asarray(initial)
+                total = population.product(total, values[population.latched])
+                initial = levels * np.asarray(initial)
                 threshold = levels * np.asarray(threshold)
             sums[name] = (total + initial) / threshold
             made = counts[name].astype(np.float64) if name in counts else _count(population, sums[name], most[name])

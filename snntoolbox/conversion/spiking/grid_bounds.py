@@ -58,7 +58,8 @@ def _growth(network: SpikingNetwork) -> Iterable[Array]:
     targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
     total = 1 if network.schedule is None else network.schedule.most
     for target in targets:
-        latched = target.latched if isinstance(target, Population) else None
-        times = 1.0 if latched is None else np.maximum(total * values[latched][0], 1.0)
-        yield values[target.current][0] * times + (0.0 if target.bias is None else np.abs(target.bias))
+        current = values[target.current]
+        if isinstance(target, Population) and target.latched is not None:
+            current = target.product(current, np.maximum(total * values[target.latched], 1.0))
+        yield current[0] + (0.0 if target.bias is None else np.abs(target.bias))
 

@@ -85,10 +85,13 @@ def check_grid(placed: SpikingNetwork, network: SpikingNetwork, graph: Graph, x:
     for part in (p for p in parts if unknown.isdisjoint(_currents_of(p))):
         # Where weights are integers as they are, thresholds are rounded, which is half of the bias at most.
         own = 0.0 if part.bias is None else 0.5 * np.abs(part.bias / units[part.name])
-        unit, allowed = units[part.name], slack[part.current] + 0.5 + own
-        if isinstance(part, Population) and part.latched is not None:
+        unit = units[part.name]
+        if isinstance(part, Readout) or part.latched is None:
+            allowed = slack[part.current] + 0.5 + own
+        else:
             one, other = np.abs(brought[part.current]), np.abs(brought[part.latched])
-            factors = slack[part.current] * other + (one + slack[part.current]) * slack[part.latched]
+            factors = part.product(slack[part.current], other)
+            factors = factors + part.product(one + slack[part.current], slack[part.latched])
             allowed = factors + 0.5 * (1 + np.abs(exact[part.name]))
         difference = np.abs(rounded[part.name] - exact[part.name] * unit)
         if not np.all(difference <= allowed * (1 + 1e-9) + 1e-6 * np.abs(rounded[part.name])):
@@ -151,9 +154,13 @@ def _currents(network: SpikingNetwork, spikes: Mapping[str, Array]) -> dict[str,
     wiring = network.wiring
     currents = _values(wiring, [spikes[i] for i in wiring.inputs], _ends(network))
     parts: list[Population | Readout] = [*network.populations.values(), *network.readouts]
-    found = {p.name: currents[p.current] + (0.0 if p.bias is None else p.bias) for p in parts}
-    products = {n: p.latched for n, p in network.populations.items() if p.latched is not None}
-    return found | {name: found[name] * currents[latched] for name, latched in products.items()}
+    found = {}
+    for part in parts:
+        came = currents[part.current]
+        if isinstance(part, Population) and part.latched is not None:
+            came = part.product(came, currents[part.latched])
+        found[part.name] = came + (0.0 if part.bias is None else part.bias)
+    return found
 
 
 def _ends(network: SpikingNetwork) -> set[str]:

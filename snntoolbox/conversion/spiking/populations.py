@@ -24,7 +24,8 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
-from snntoolbox.ir.nodes import Elementwise, Input, MaxPool, Multiply, ReLU, Scale, Softmax, Tabulated
+from snntoolbox.ir.nodes import Elementwise, Input, MatrixProduct, MaxPool, ReLU, Scale, Softmax, Tabulated
+from snntoolbox.ir.nodes.multiplying import PRODUCTS
 from snntoolbox.ir.tabulating import Table
 from snntoolbox.ir.ways_out import WINDOWS
 
@@ -34,13 +35,14 @@ _HINTS = {
     "LogSoftmax": "the logarithm of softmax has a spiking form only where it ends an output and is dropped; let the "
     "model go on from what it reads, or from softmax itself",
     "Floor": "floor has a spiking form only in clip(floor(x + 1/2), 0, L), the quantised rectifier of QCFS training",
-    "Multiply": "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it",
     "Normalise": f"normalisation by the sample's own values has no spiking form at rates; {WINDOWS} makes tables and "
     "products of it",
     "RootMeanSquare": "a root of mean squares has a spiking form only where what it is of is divided by it",
     "MaxPool": "max pooling by a gate needs the spikes of one population; use maxpool_type = relu_tree",
 }
 
+
+_PRODUCT = "a product of two activations has a spiking form only behind rectifiers, which `lower` gives it"
 
 EACH_LINE = "each line says what its layer needs"
 
@@ -83,7 +85,7 @@ class Convert:
             population = Population(
                 name=name,
                 shape=graph.shapes[name],
-                neuron=neuron_of(node, self.neuron, self.gate, f"{name}/latched" in currents, wiring.tables.get(name)),
+                neuron=neuron_of(node, self.neuron, self.gate, _read_by(graph, node), wiring.tables.get(name)),
                 current=currents[name],
                 latched=currents.get(f"{name}/latched"),
                 bias=biases[name],
@@ -109,14 +111,24 @@ class Convert:
         return SpikingNetwork(folded, encodings, populations, readouts, dt=self.dt)
 
 
+def _read_by(graph: Graph, node: Node) -> Node | None:
+    return graph.nodes[node.inputs[0]] if node.inputs else None
+
+
 def neuron_of(
-    node: Node, model: IF, gate: Estimate = Estimate.AVERAGE, latched: bool = False, table: Table | None = None
+    node: Node,
+    model: IF,
+    gate: Estimate = Estimate.AVERAGE,
+    product: Node | None = None,
+    table: Table | None = None,
 ) -> Neuron:
     """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold.
 
-    Those of a product are `latched`. Those with a `table` start there too.
+    Those of a `product` are latched. Those with a `table` start there too.
     """
-    model = replace(model, latched=True) if latched else model
+    if isinstance(product, PRODUCTS):
+        sums = product.contraction if isinstance(product, MatrixProduct) else None
+        model = replace(model, latched=True, contraction=sums)
     if isinstance(node, MaxPool):
         window = {name: getattr(node, name) for name in ("kernel", "stride", "padding", "dilation")}
         return MaxGate(**window, estimate=gate)
@@ -137,10 +149,10 @@ def unsupported_nodes(graph: Graph, reasons: Mapping[str, str] = MappingProxyTyp
         if isinstance(node, MaxPool):
             if not gateable(graph, node):
                 offenders.append(Unsupported(node.label, _HINTS["MaxPool"]))
-        elif isinstance(node, Multiply):
+        elif isinstance(node, PRODUCTS):
             readers = [graph.nodes[reader] for reader in graph.consumers[node.name]]
             if not all(isinstance(reader, ReLU) and reader.of_input for reader in readers):
-                offenders.append(Unsupported(node.label, _HINTS["Multiply"]))
+                offenders.append(Unsupported(node.label, _PRODUCT))
         elif isinstance(node, Elementwise):
             offenders.append(Unsupported(node.label, node.why_not_exact))
         elif not isinstance(node, (Input, LinearNode, ReLU)):
@@ -190,11 +202,15 @@ class _Wiring:
             if isinstance(node, Tabulated):
                 self.tables[name] = self._table(node)
             source = self.graph.nodes[node.inputs[0]]
-            if isinstance(source, Multiply):
-                self.currents[f"{name}/latched"] = self._counted(name, source.inputs[1])
-            self.currents[name] = self._divided(name, source.inputs[0] if isinstance(source, Multiply) else source.name)
+            gain = self._per_threshold(name)
+            if isinstance(source, PRODUCTS):
+                shared = isinstance(source, MatrixProduct) and not source.contraction.first
+                self.currents[f"{name}/latched"] = self._counted(name, source.inputs[1], gain if shared else None)
+                gain = np.ones((1,) * gain.ndim) if shared else gain
+            read = source.inputs[0] if isinstance(source, PRODUCTS) else source.name
+            self.currents[name] = self._divided(name, read, gain)
             self.nodes[name] = Input(name=name, shape=self.graph.shapes[name], origin=node.origin)
-        elif isinstance(node, Multiply):
+        elif isinstance(node, PRODUCTS):
             pass  # a part of the population that reads it
         elif isinstance(node, MaxPool):
             self.scales[name] = self._gate_scale(node)
@@ -236,18 +252,22 @@ class _Wiring:
         self.nodes[name] = Scale(name=name, inputs=(source,), gain=gain, origin=node.origin)
         return name
 
-    def _divided(self, name: str, source: str) -> str:
+    def _per_threshold(self, name: str) -> Array:
+        """What a current in the user's units is in thresholds."""
+        table, scale = self.tables.get(name), self.scales[name]
+        return np.asarray(1 / (scale if table is None else table.input_scale(scale.ndim)))
+
+    def _divided(self, name: str, source: str, gain: Array) -> str:
         current = f"{name}/current"
         read = self._read(f"{name}<0", source)
-        table, scale = self.tables.get(name), self.scales[name]
-        gain = 1 / (scale if table is None else table.input_scale(scale.ndim))
         self.nodes[current] = Scale(name=current, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
         return current
 
-    def _counted(self, name: str, source: str) -> str:
-        """A node with the value of `source` in the user's units, whatever share of it a step takes: a factor."""
+    def _counted(self, name: str, source: str, gain: Array | None) -> str:
+        """A node with the value of `source`, times a gain, whatever share of it a step takes: a factor."""
         read, latched = self._read(f"{name}<1", source), f"{name}/latched"
-        gain = np.full((1,) * len(self.graph.shapes[source]), 1 / self._per_step)
+        whole = np.full((1,) * len(self.graph.shapes[source]), 1 / self._per_step)
+        gain = whole if gain is None else whole * gain
         self.nodes[latched] = Scale(name=latched, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
         return latched
 
@@ -259,6 +279,12 @@ class _Wiring:
         biases = {target: _compact(self._per_step * values[current][0]) for target, current in self.currents.items()}
         bare = full.edited([n.with_bias(None) for n in full.nodes.values() if isinstance(n, LinearNode)])
         return simplified_wiring(bare), biases
+
+
+def with_channels(neuron: Neuron) -> int:
+    """Which of the currents of neurons has their channels: of sums of products the factor whose rows these are."""
+    sums = neuron.contraction if isinstance(neuron, IF) else None
+    return int(sums is not None and not sums.first)
 
 
 def simplified_wiring(wiring: Graph) -> Graph:

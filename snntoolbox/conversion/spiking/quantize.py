@@ -142,11 +142,14 @@ class Quantize:
         peaks = SingleWeights(network, population.name, population.current, gains).channel_peaks()
         if population.latched is None:
             return peaks
-        return peaks * SingleWeights(network, population.name, population.latched, gains).channel_peaks() / self.limit
+        counted = SingleWeights(network, population.name, population.latched, gains).channel_peaks()
+        assert isinstance(population.neuron, IF)
+        products = outer(population.neuron, peaks, counted) / self.limit
+        return np.asarray(products.max(axis=tuple(range(1, products.ndim)), keepdims=True))
 
     def _product(self, network: SpikingNetwork, population: Population, nodes: dict[str, Node]) -> Population:
         """Both maps of a product on the grid, each with weights up to the largest; the threshold takes both factors."""
-        neuron, ends, unit = population.neuron, list[str](), np.ones(())
+        neuron, ends, factors = population.neuron, list[str](), list[Array]()
         assert isinstance(neuron, IF)
         assert population.latched is not None
         for name, current in ((population.name, population.current), (f"{population.name}|", population.latched)):
@@ -154,7 +157,8 @@ class Quantize:
             channels = part.channel_peaks()
             factor = self.limit / np.where(channels > 0, channels, channels.max() or 1.0)
             ends.append(part.scaled(factor, nodes))
-            unit = unit * factor
+            factors.append(factor)
+        unit = outer(neuron, *factors)
         theta = np.maximum(np.rint(neuron.threshold * unit), 1.0)
         gridded = replace(neuron, threshold=theta, initial=np.rint(neuron.initial * unit))
         return replace(population, neuron=gridded, current=ends[0], latched=ends[1])
@@ -198,3 +202,12 @@ def _check_neurons(network: SpikingNetwork, threshold: int | None) -> None:
     if offenders:
         hint = "weight_bits = 0, or leak = False, v_reset = 0, no v_limits, tau_syn_E and tau_syn_I, and whole levels"
         raise UnsupportedError("quantisation", offenders, hint=hint)
+
+
+def outer(neuron: IF, one: Array, other: Array) -> Array:
+    """What the products of a neuron have of factors that their channels have: for each sum that of its two rows."""
+    if neuron.contraction is None:
+        return one * other
+    sums = replace(neuron.contraction, terms=1)
+    wide = [np.broadcast_to(factor, shape) for factor, shape in zip((one, other), sums.factors, strict=True)]
+    return np.asarray(sums.of(*(factor[None] for factor in wide))[0])

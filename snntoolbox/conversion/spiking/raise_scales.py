@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from snntoolbox.conversion.spiking.populations import simplified_wiring
+from snntoolbox.conversion.spiking.populations import simplified_wiring, with_channels
 from snntoolbox.ir.network import Population, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Array
@@ -36,13 +36,12 @@ def raise_scales(
         if isinstance(population.neuron, MaxGate):
             currents.append(population.current)  # the spikes themselves
             continue
-        current = redirect.get(population.current, population.current)
+        own = [redirect.get(current, current) for current in population.currents]
         if name in smaller:
-            inward.append(Scale(name=wiring.fresh(f"{name}/"), inputs=(current,), gain=1 / smaller[name]))
-            current = inward[-1].name
-        currents.append(current)
-        if population.latched is not None:
-            currents.append(redirect.get(population.latched, population.latched))
+            factor = with_channels(population.neuron)
+            inward.append(Scale(name=wiring.fresh(f"{name}/"), inputs=(own[factor],), gain=1 / smaller[name]))
+            own[factor] = inward[-1].name
+        currents += own
     currents += [redirect.get(r.current, r.current) for r in network.readouts]
     # Readers are pointed to the outward scales, which alone read the spikes; gates name the spikes by hand.
     ends_too = [*wiring.outputs, *(node.name for node in inward)]

@@ -19,6 +19,7 @@ from snntoolbox.ir.nodes import (
     Conv,
     Dense,
     Input,
+    MatrixProduct,
     MaxPool,
     Mean,
     MovingNode,
@@ -207,6 +208,9 @@ class ModelBasedThresholds:
             elif isinstance(node, Multiply):
                 ends = [a * b for a in inputs[0] for b in inputs[1]]
                 bounds[name] = (np.minimum.reduce(ends), np.maximum.reduce(ends))
+            elif isinstance(node, MatrixProduct):
+                largest = [np.maximum(np.abs(low), np.abs(high)) for low, high in inputs]
+                bounds[name] = (-node.apply(*largest), node.apply(*largest))
             elif isinstance(node, ReLU):
                 bounds[name] = node.bounds(*inputs[0])
             elif isinstance(node, MaxPool):

@@ -4,7 +4,7 @@ from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes.delaying import Delay
 from snntoolbox.ir.nodes.elementwise import Elementwise
 from snntoolbox.ir.nodes.moving import Concat, MovingNode, Pad, Permute, Reshape, Take
-from snntoolbox.ir.nodes.multiplying import Multiply
+from snntoolbox.ir.nodes.multiplying import MatrixProduct, Multiply
 from snntoolbox.ir.nodes.nonlinear import Floor, Input, MaxPool, ReLU, Softmax
 from snntoolbox.ir.nodes.normalising import Normalise, RootMeanSquare
 from snntoolbox.ir.nodes.summing import Add, AveragePool, Mean
@@ -14,7 +14,8 @@ from snntoolbox.ir.nodes.weighted import Conv, Dense, Scale, Sparse
 NODE_TYPES: dict[str, type[Node]] = {
     t.__name__: t
     for t in (
-        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise, Tabulated, Multiply, Normalise, RootMeanSquare),
+        *(Input, ReLU, MaxPool, Softmax, Floor, Elementwise, Tabulated),
+        *(Multiply, MatrixProduct, Normalise, RootMeanSquare),
         *(Dense, Conv, Scale, Sparse),
         *(Add, AveragePool, Mean),
         *(Reshape, Permute, Take, Pad, Concat, Delay),
@@ -32,6 +33,7 @@ __all__ = [
     "Elementwise",
     "Floor",
     "Input",
+    "MatrixProduct",
     "MaxPool",
     "Mean",
     "MovingNode",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.node import Array, Node, Shape
 
 MOST_THRESHOLDS = 4096
@@ -29,3 +32,25 @@ class Multiply(Node):
         """The product."""
         x, y = values
         return x * y
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MatrixProduct(Node):
+    """Sums of products of two inputs, which may be one that comes twice: what the `contraction` makes of them."""
+
+    contraction: Contraction
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of the sums."""
+        if shapes != self.contraction.factors:
+            wanted = " and ".join(map(str, self.contraction.factors))
+            raise self.misfit(f"takes inputs of shapes {wanted}, got {', '.join(map(str, shapes))}")
+        return self.contraction.shape
+
+    def apply(self, *values: Array) -> Array:
+        """The sums of products."""
+        return np.asarray(self.contraction.of(*values))
+
+
+PRODUCTS = (Multiply, MatrixProduct)
+"""What multiplies activations."""

@@ -191,6 +191,12 @@ class Conversion:
         recipe="max_pool",
         idle=lambda settings: "max2avg_pool = True" if settings.conversion.max2avg_pool else "",
     )
+    products: Literal["summed", "single"] = key(
+        "summed",
+        "Products of matrices of activations, as in attention: summed is a neuron for each value of the result, whose "
+        "spikes are those of all its terms; single is a neuron for each term, for simulators that cannot sum.",
+        recipe="products",
+    )
     max2avg_pool: bool = key(False, "Replace max pooling by average pooling.", recipe="max2avg_pool")
     avgpool_neurons: bool = key(
         False, "Give average pooling spiking neurons of its own.", recipe="avgpool_neurons"
