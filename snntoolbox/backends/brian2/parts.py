@@ -40,6 +40,7 @@ class Code:
     """Pieces of Brian2's code that a part brings with it, or all parts together; empty for none.
 
     begin: statements before a step. latching: statements before the currents of a step, when its weight is known.
+    sums: what makes its current of two factors.
     decayed: what becomes of v without any current. awake: when currents and spikes count. window: the own steps
     first ... last - 1 in which alone a neuron may fire. weight: what currents, thresholds
     and spikes count in the own step `own`. fires: statements that set `fired` to the value of a spike, 0 for none,
@@ -50,6 +51,7 @@ class Code:
 
     begin: str = ""
     latching: str = ""
+    sums: Latched | None = None
     decayed: str = ""
     awake: str = ""
     window: tuple[int, int] | None = None
@@ -123,7 +125,7 @@ def digits_counted(part: UnevenDigitWindow) -> str:
 PARTS: Mapping[type[Part], Callable[[Any], Code]] = {
     Delta: lambda part: Code(),
     Exponential: _fading,
-    Latched: lambda part: Code(latching=LATCHING),
+    Latched: lambda part: Code(latching=LATCHING) if part.contraction is None else Code(sums=part),
     PerfectIntegrator: lambda part: Code(decayed="v"),
     Leak: lambda part: Code(decayed=f"{float(part.factor)!r} * v"),
     ConstantThreshold: lambda part: Code(),
@@ -156,6 +158,7 @@ def code_of(neuron: IF) -> Code:
     return Code(
         begin="".join(piece.begin for piece in pieces),
         latching="".join(piece.latching for piece in pieces),
+        sums=next((piece.sums for piece in pieces if piece.sums), None),
         decayed="".join(piece.decayed for piece in pieces),
         awake="".join(piece.awake for piece in pieces),
         weight="".join(piece.weight for piece in pieces),

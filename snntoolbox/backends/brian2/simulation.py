@@ -15,11 +15,13 @@ import numpy as np
 from snntoolbox.backends.brian2.adapting import Adapting
 from snntoolbox.backends.brian2.gates import Gates
 from snntoolbox.backends.brian2.parts import Code, code_of, shifted
+from snntoolbox.backends.brian2.summing import Summing
 from snntoolbox.backends.brian2.tabulating import Tabulating
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.flat import Cells, Connection, FlatNetwork, flattened, spread
 from snntoolbox.ir.flat_gates import GateCells
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
+from snntoolbox.ir.latching import Latched
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.progress import counted
@@ -130,6 +132,7 @@ class _Network:
         self.numbers = {name: i for i, name in enumerate([*flat.inputs, *flat.cells, *flat.gates])}
         self.groups = {name: self._source(name, size) for name, size in flat.inputs.items()}
         self.adapting: list[Any] = []
+        self.sums: dict[str, Summing] = {}
         self.groups |= {name: self._neurons(cells) for name, cells in flat.cells.items()}
         self.gates = {n: Gates(b2, g, self.clock, partial(self._name_of, n)) for n, g in flat.gates.items()}
         self.groups |= {name: gates.windows for name, gates in self.gates.items()}
@@ -200,9 +203,19 @@ class _Network:
             looks = Tabulating(code.table, group, self.host.samples, cells.shape, cells.onset + code.window[0])
             called = self._name("tabulating", cells.name)
             self.adapting.append(b2.NetworkOperation(looks, clock=self.clock, when="start", name=called))
+        if code.sums is not None:
+            self._sum(code.sums, cells, group)
         group.run_regularly(step, when="groups", clock=self.clock, name=self._name("integrate", cells.name))
         self._end(group, cells, code)
         return group
+
+    def _sum(self, part: Latched, cells: Cells, group: Any) -> None:
+        """The factors whose products are the current of a group, and what multiplies them before it integrates."""
+        about = (self.host.samples, self.clock, partial(self._name_of, cells.name))
+        self.sums[cells.name] = sums = Summing(b2, part, cells, group, *about)
+        called = self._name("summing", cells.name)
+        operation = b2.NetworkOperation(sums, clock=self.clock, when="groups", order=-1, name=called)
+        self.adapting += [operation, *sums.factors]
 
     def _group(self, cells: Cells, code: Code, step: str, threshold: str, more: list[str]) -> Any:
         """The group with the variables that its code has; what spikes count and carry is 1 where nothing sets it."""
@@ -249,13 +262,15 @@ class _Network:
         source, target = self.groups[connection.source], self.groups[connection.target]
         if connection.target in self.gates:
             target = self.gates[connection.target].cells
+        if connection.target in self.sums:
+            target = self.sums[connection.target].factors[connection.latched]
         arrives = "latching" if connection.latched else "inhibition" if connection.inhibitory else "current"
         kind = f"{'synapses' if arrives == 'current' else arrives}{connection.lag or ''}"
         delay, name = (connection.delay - 1) * STEP, self._name(kind, connection.source, connection.target)
         graded = _graded(self.flat.cells.get(connection.source))
         value = f" * fired{connection.delay - 1 or ''}_pre" if graded else ""
         model = "w : 1 (constant)"
-        arrival = f"{arrives}_post += w{value}"
+        arrival = f"{'came' if connection.target in self.sums else arrives}_post += w{value}"
         made = b2.Synapses(source, target, model, on_pre=arrival, delay=delay, clock=self.clock, name=name)
         made.connect(i=connection.pre, j=connection.post)
         made.w = connection.weight
