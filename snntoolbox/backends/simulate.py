@@ -31,7 +31,7 @@ from snntoolbox.ir.node import Array
 from snntoolbox.ir.progress import Advance, bar, is_watched, portion
 from snntoolbox.ir.ran import Analogue, Ran
 from snntoolbox.ir.result import ExitRule, Record, Result, joined
-from snntoolbox.ir.samples import Progress, checked_arrays
+from snntoolbox.ir.samples import Progress, check_truths, checked_arrays
 from snntoolbox.ir.timing import duration_of, run_steps
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,9 @@ def _filmed(
 
 
 def _checked(network: SpikingNetwork, x: Array | Sequence[Array]) -> tuple[Array, ...]:
-    return checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
+    arrays = checked_arrays({n: network.wiring.shapes[n] for n in network.encodings}, x, network.encodings)
+    check_truths(network.wiring, dict(zip(network.encodings, arrays, strict=True)))
+    return arrays
 
 
 def _batches(

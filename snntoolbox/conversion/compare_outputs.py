@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from snntoolbox.errors import GraphError
 from snntoolbox.frontends.protocol import Doubtful, Frontend, Limits, TakesWholeNumbers
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Elementwise
+from snntoolbox.ir.nodes import Elementwise, Input
 from snntoolbox.ir.nodes.moving import MovingNode
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,9 @@ TOLERANCE = 1e-5
 
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (-10.0, 10.0), (0.0, 255.0))
 """Where random input lies: in the first of these in which outputs tell samples apart."""
+
+MOST_SHARES = 16
+"""How often truth values are drawn anew: masks may leave nothing of a row, so that the original gives no numbers."""
 
 _BYTE = 255
 
@@ -45,13 +49,32 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
     the original gives no numbers, as exp does of large ones in float32, the range that tells next most is taken.
     """
     samples, least = max(samples, 16) if graph.jumps else samples, least_scales(graph)
-    limits = frontend.limits(model) if isinstance(frontend, TakesWholeNumbers) else (None,) * len(graph.inputs)
+    limits = _limits(graph, frontend, model)
+    for shares in _shares(limits):
+        x, outputs, originals = _tried(graph, frontend, model, samples, limits, shares, least)
+        if all(np.all(np.isfinite(o)) for o in originals):
+            break
+    values = graph.values(*x) if graph.jumps else {}
+    rounded = [values[o] for o in graph.outputs if graph.jumps]
+    return compare_outputs(outputs, originals, rounded, doubt_of(frontend), least)
+
+
+def _tried(
+    graph: Graph,
+    frontend: Frontend,
+    model: Any,
+    samples: int,
+    limits: Sequence[Limits],
+    shares: Sequence[float],
+    least: Sequence[float],
+) -> tuple[list[Array], list[Array], tuple[Array, ...]]:
+    """Random samples, truth values with these shares of ones, and what graph and original make of them."""
     tried: list[tuple[list[Array], list[Array]]] = []  # input and what the graph makes of it
     spread = list[float]()
     for low, high in RANGES:
         generator = np.random.default_rng(0)
         shapes = [(samples, *graph.shapes[i]) for i in graph.inputs]
-        x = [_drawn(generator, s, low, high, whole) for s, whole in zip(shapes, limits, strict=True)]
+        x = [_drawn(generator, s, low, high, *each) for s, *each in zip(shapes, limits, shares, strict=True)]
         values = graph.values(*(a.astype(np.float64) for a in x))
         tried.append((x, [values[o] for o in graph.outputs]))
         spread.append(_spread(tried[-1][1], least))
@@ -64,15 +87,33 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
         originals = frontend.predict(model, *x)
         if all(np.all(np.isfinite(o)) for o in originals):
             break
-    values = graph.values(*x) if graph.jumps else {}
-    rounded = [values[o] for o in graph.outputs if graph.jumps]
-    return compare_outputs(outputs, originals, rounded, doubt_of(frontend), least)
+    return x, outputs, originals
 
 
-def _drawn(generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float, whole: Limits) -> Array:
-    """Values of this shape from a range; whole numbers, up to what a byte holds, where only such can be given."""
+def _shares(limits: Sequence[Limits]) -> list[tuple[float, ...]]:
+    """Which share of truth values is 1, for each input: a half, then most or few of each, in all combinations."""
+    most = [(0.95, 0.05) if whole == (0, 1) else (0.5,) for whole in limits]
+    return [(0.5,) * len(limits), *islice(product(*most), MOST_SHARES if (0, 1) in limits else 0)]
+
+
+def _limits(graph: Graph, frontend: Frontend, model: Any) -> list[Limits]:
+    """Which whole numbers each input takes; None for any numbers."""
+    limits = frontend.limits(model) if isinstance(frontend, TakesWholeNumbers) else (None,) * len(graph.inputs)
+    nodes = [graph.nodes[name] for name in graph.inputs]
+    return [(0, 1) if isinstance(n, Input) and n.truths else told for n, told in zip(nodes, limits, strict=True)]
+
+
+def _drawn(
+    generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float, whole: Limits, share: float
+) -> Array:
+    """Values of this shape from a range; whole numbers, up to what a byte holds, where only such can be given.
+
+    Of truth values a share is 1.
+    """
     if whole is None:
         return np.float32(low) + np.float32(high - low) * generator.random(shape, dtype=np.float32)
+    if whole == (0, 1):
+        return (generator.random(shape) < share).astype(np.float32)
     least, largest = max(whole[0], -_BYTE), min(whole[1], _BYTE)
     return generator.integers(least, largest, shape, endpoint=True).astype(np.float32)
 

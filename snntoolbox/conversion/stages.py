@@ -31,7 +31,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import ReLU
-from snntoolbox.ir.samples import Progress, checked_arrays
+from snntoolbox.ir.samples import Progress, check_truths, checked_arrays
 from snntoolbox.ir.timing import duration_of, run_steps
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ def convert(
         log.warning("layer_correction = %s needs %s: no layer is corrected", recipe.layer_correction, lacking)
     shapes = {n: graph.shapes[n] for n in graph.inputs}
     data = None if calibration_data is None else checked_arrays(shapes, calibration_data)
+    check_truths(graph, dict(zip(shapes, data or (), strict=False)))
     lowered = lower(graph, recipe, data)
     settled = settle(lowered, data, recipe, duration, progress, device)
     other_start = bool(np.any(np.not_equal(recipe.neuron.initial, USUAL_START)))

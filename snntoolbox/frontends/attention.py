@@ -8,6 +8,7 @@ import numpy as np
 
 from snntoolbox.frontends import functions, maps
 from snntoolbox.frontends.layer_call import Activation, LayerCall, Operand, Refusal, broadcast_shape
+from snntoolbox.frontends.truths import chosen_by
 from snntoolbox.ir.node import Array, Shape
 
 
@@ -28,12 +29,14 @@ def attention(
     scale: float | None = None,
     mask: Array | None = None,
     given: Activation | None = None,
+    seen: Activation | None = None,
 ) -> str:
     """``softmax(scale * q k^T + mask) v`` for q (..., m, d), k (..., n, d) and v (..., n, e); by default 1 / sqrt(d).
 
     Nodes, or constants without batch, such as queries that were learned. A mask is for samples: truth values, or what
-    is added; what it leaves out takes no part. What is `given` for each sample is added as well. Where queries have
-    more heads than keys and values, so many heads beside each other share one of these (grouped queries).
+    is added; what it leaves out takes no part. What is `given` for each sample is added as well, and truth values say
+    which are `seen`. Where queries have more heads than keys and values, so many heads beside each other share one of
+    these (grouped queries).
     """
     query, key, value = (Activation(v) if isinstance(v, str) else v for v in (query, key, value))
     shape, rank = shape_of(call, query), len(shape_of(call, key))
@@ -45,6 +48,8 @@ def attention(
     scaled = call.builder.affine(f"{call.name}_scaled", found, np.full((), factor), None, call.origin)
     if mask is not None:
         scaled = _masked(call.named(f"{call.name}_masked"), scaled, mask)
+    if seen is not None:
+        scaled = seen_alone(call.named(f"{call.name}_seen"), scaled, seen)
     if given is not None:
         scaled = _added(call.named(f"{call.name}_given"), scaled, given)
     shares = functions.softmax(call.named(f"{call.name}_shares"), scaled)
@@ -98,11 +103,21 @@ def added_by(mask: Array) -> Array:
     return np.where(mask, 0.0, -np.inf) if mask.dtype == np.bool_ else np.asarray(mask, np.float64)
 
 
-def _added(call: LayerCall, scores: str, given: Activation) -> str:
-    """The scores plus what is given for each, or for several alike."""
-    shape, own = call.shape(scores), call.shape(given.name)
+def seen_alone(call: LayerCall, scores: str, seen: Activation) -> str:
+    """The scores where truth values say so, minus infinity elsewhere."""
+    _check_fit(call, scores, seen)
+    return chosen_by(call, seen.name, Activation(scores), np.asarray(-np.inf))
+
+
+def _check_fit(call: LayerCall, scores: str, mask: Activation) -> None:
+    shape, own = call.shape(scores), call.shape(mask.name)
     if len(own) != len(shape) or any(n not in (1, m) for n, m in zip(own, shape, strict=True)):
         raise Refusal(f"its mask of samples of shape {own} does not fit scores of shape {shape}")
+
+
+def _added(call: LayerCall, scores: str, given: Activation) -> str:
+    """The scores plus what is given for each, or for several alike."""
+    _check_fit(call, scores, given)
     return maps.weighted_sum(call, [Activation(scores), given], (1.0, 1.0))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -82,6 +83,12 @@ class GraphBuilder:
     def input(self, name: str, shape: Shape) -> str:
         """Add an input of the graph."""
         return self.add(Input(name=name, shape=tuple(shape), origin=self.origin("Input", name)))
+
+    def take_truths(self, name: str) -> None:
+        """Note that an input that was added before takes 0 and 1 alone."""
+        node = self._nodes[name]
+        assert isinstance(node, Input)
+        self._nodes[name] = replace(node, truths=True)
 
     # -- refusing -----------------------------------------------------------------------------------------------
 

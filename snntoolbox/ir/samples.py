@@ -11,8 +11,10 @@ import numpy as np
 
 from snntoolbox.errors import DataError
 from snntoolbox.ir.encodings import Encoding
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.large_arrays import pieces
 from snntoolbox.ir.node import Array, Shape
+from snntoolbox.ir.nodes import Input
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,15 @@ def checked_arrays(
             raise DataError(f"the data hold {flaw}", layer=name)
         tell_rounding(array, f"the data of {name}")
     return arrays
+
+
+def check_truths(graph: Graph, arrays: Mapping[str, Array]) -> None:
+    """DataError where an input that takes truth values alone gets others than 0 and 1."""
+    for name, array in arrays.items():
+        node = graph.nodes.get(name)
+        if isinstance(node, Input) and node.truths and not all(np.all((p == 0) | (p == 1)) for p in pieces(array)):
+            told = "the model chooses by what it is given here, truth values, and the data hold others than 0 and 1"
+            raise DataError(told, layer=name, hint="give 0 for false and 1 for true")
 
 
 def arrays_of(x: Any) -> tuple[Array, ...]:

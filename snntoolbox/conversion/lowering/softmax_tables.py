@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snntoolbox.conversion.lowering.mask_sources import LEAST, truths_of
 from snntoolbox.conversion.lowering.shared_tables import COMMON, finer
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
@@ -40,12 +41,8 @@ from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 log = logging.getLogger(__name__)
 
 
-LEAST, FADED = 1e3, 32.0
-"""Constants added to what softmax reads: so far below the largest of a row they leave values out, or take levels.
-
-exp(d - 1000) is 0 to float32, and to every level, for values that are up to d = 890 apart.
-"""
-
+FADED = 32.0
+"""So far below the largest of a row, but less than `LEAST`, constants added to what softmax reads take levels."""
 
 SHOWING = 64
 """Samples that show whether constants leave values out."""
@@ -125,7 +122,10 @@ def _there(added: Array, axis: int) -> Array:
 
 
 def _added(graph: Graph, node: Softmax) -> Array | None:
-    """The constants that are added to what a softmax reads, in its shape; None where there are none."""
+    """The constants that are added to what a softmax reads, in its shape; None where there are none.
+
+    What truth values add is none: the most that they do counts.
+    """
     waiting, path, biased = [node.inputs[0]], [], False
     while waiting:
         source = graph.nodes[waiting.pop()]
@@ -135,12 +135,18 @@ def _added(graph: Graph, node: Softmax) -> Array | None:
             waiting += source.inputs
     if not biased:
         return None
-    values: dict[str, Array] = {}
+    ends = {i for name in path for i in graph.nodes[name].inputs if i not in path}
+    return np.asarray(np.max([_summed(graph, node.inputs[0], path, given) for given in truths_of(graph, ends)], axis=0))
+
+
+def _summed(graph: Graph, end: str, path: Sequence[str], given: Mapping[str, Array]) -> Array:
+    """A sum of constants and of what is given; the others of what it reads are 0."""
+    values: dict[str, Array] = dict(given)
     for name, source in graph.nodes.items():  # each behind those it reads
         if name in path:
             below = [values.get(i, np.zeros((1, *graph.shapes[i]))) for i in source.inputs]
             values[name] = source.apply(*below)
-    return np.asarray(values[node.inputs[0]][0])
+    return np.asarray(values[end][0])
 
 
 class _Rows:

@@ -15,7 +15,7 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.node import Array, Node
-from snntoolbox.ir.nodes import Conv, Dense, Scale, Sparse
+from snntoolbox.ir.nodes import Conv, Dense, Input, Scale, Sparse
 
 TOLERANCE = 1e-6
 """Largest difference allowed, as a share of the largest value; everything is computed in float64."""
@@ -128,9 +128,16 @@ def _behind(wiring: Graph, nodes: Sequence[Node]) -> set[str]:
 
 
 def random_sample(graph: Graph, low: float = 0.0, high: float = 1.0) -> list[Array]:
-    """One seeded random sample of each input."""
+    """One seeded random sample of each input, truth values where it takes such."""
     generator = np.random.default_rng(0)
-    return [generator.uniform(low, high, (1, *graph.shapes[i])) for i in graph.inputs]
+    drawn = [generator.uniform(low, high, (1, *graph.shapes[i])) for i in graph.inputs]
+    middle = (low + high) / 2
+    return [(x > middle) * 1.0 if _takes_truths(graph, i) else x for i, x in zip(graph.inputs, drawn, strict=True)]
+
+
+def _takes_truths(graph: Graph, name: str) -> bool:
+    node = graph.nodes[name]
+    return isinstance(node, Input) and node.truths
 
 
 def _values(graph: Graph, x: Sequence[Array], keep: Iterable[str]) -> dict[str, Array]:

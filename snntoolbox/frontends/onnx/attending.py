@@ -1,9 +1,9 @@
-"""Handlers of attention, Einstein sums, choices by a constant condition and powers."""
+"""Handlers of attention, Einstein sums and powers."""
 
 from __future__ import annotations
 
 from snntoolbox.frontends import maps
-from snntoolbox.frontends.attention import attention, causal, joined, mask_read
+from snntoolbox.frontends.attention import attention, causal, joined
 from snntoolbox.frontends.einsum import einsum as sum_by_letters
 from snntoolbox.frontends.layer_call import Activation, Refusal
 from snntoolbox.frontends.onnx.call import Known, OnnxCall
@@ -12,13 +12,6 @@ from snntoolbox.frontends.onnx.call import Known, OnnxCall
 def einsum(call: OnnxCall) -> str:
     """A sum of products of activations and constants, axes named by letters."""
     return sum_by_letters(call, str(call.attribute("equation", "")), call.operands())
-
-
-def where(call: OnnxCall) -> str:
-    """A value of the first where a constant condition is true, else of the second."""
-    if isinstance(call.value(0), Activation):
-        raise mask_read()
-    return maps.chosen(call, call.constant(0, "condition"), call.operand(1), call.operand(2))
 
 
 def power(call: OnnxCall) -> str:
@@ -39,13 +32,14 @@ def scaled_attention(call: OnnxCall) -> str:
         raise Refusal("attention with a bound on its scores")
     flat = len(call.shape(call.source(0))) == 2
     heads = [int(call.attribute(name, 0)) for name in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
-    query, key, value = (_apart(call, i, n) if flat else call.source(i) for i, n in enumerate(heads))
-    given = read if isinstance(read := call.value(3), Activation) else None
-    mask = call.optional(3, "mask") if given is None else None
+    query, key, values = (_apart(call, i, n) if flat else call.source(i) for i, n in enumerate(heads))
+    read = value if isinstance(value := call.value(3), Activation) else None
+    given, seen = (None, read) if call.truths[3:4] == (True,) else (read, None)
+    mask = call.optional(3, "mask") if read is None else None
     masks = [] if mask is None else [call.per_sample(mask, 3)]
     masks += [causal(call, query, key)] if call.flag("is_causal") else []
     scale = call.number("scale", 0.0) or None
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), given)
+    said = attention(call.named(f"{call.name}_attended"), query, key, values, scale, joined(masks), given, seen)
     if not flat:
         return said
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)

@@ -76,13 +76,17 @@ Value = Activation | Known | Lost | Joint
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OnnxCall(LayerCall):
-    """A node with the values of its inputs (None where one is left out), and the grids of quantised ones."""
+    """A node with the values of its inputs (None where one is left out), and the grids of quantised ones.
+
+    `truths` says which inputs are truth values.
+    """
 
     attributes: dict[str, Any]
     inputs: tuple[Value | None, ...]
     outputs: tuple[str, ...]
     opset: int
     grids: tuple[Grid, ...] = ()
+    truths: tuple[bool, ...] = ()
 
     # -- inputs -------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from snntoolbox.frontends.onnx import (
     activations,
     arithmetic,
     attending,
+    comparing,
     layer_norms,
     moving,
     pooling,
@@ -45,6 +46,7 @@ HANDLERS: dict[str, Handler] = {
     "Flatten": shaping.flatten,
     "Floor": of_source("floor"),
     "Gather": moving.gather,
+    "GatherND": moving.gather_by_places,
     "Gelu": activations.gelu,
     "Gemm": weighted.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
@@ -98,7 +100,7 @@ HANDLERS: dict[str, Handler] = {
     "Transpose": shaping.transpose,
     "Unsqueeze": shaping.unsqueeze,
     "Upsample": resizing.upsample,
-    "Where": attending.where,
+    **comparing.HANDLERS,
 }
 
 ANY_BATCH_AXIS = frozenset(
@@ -107,12 +109,12 @@ ANY_BATCH_AXIS = frozenset(
         *("Identity", "Cast", "CastLike", "Dropout", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Gather"),
         *("Slice", "Concat", "Split", "Add", "Sub", "Sum", "Mean", "Mul", "Div", "Neg", "MatMul", "Relu", "Clip"),
         *("LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "ReduceMean"),
-        "ReduceSum",
+        *("ReduceSum", *comparing.HANDLERS),
     }
 )
 """Operators that take data whose first axis is not the batch: sequences with their steps in front."""
 
-BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Mean"})
+BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Mean", *comparing.HANDLERS} - {"Not"})
 """Operators whose inputs may be of different ranks."""
 
 STEPS_FIRST = frozenset({"RNN", "GRU", "LSTM"})

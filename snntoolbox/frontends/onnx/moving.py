@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from snntoolbox.frontends.layer_call import LARGEST, TREAT_ALONE, Activation, Refusal, check_size
 from snntoolbox.frontends.maps import padded
-from snntoolbox.frontends.onnx.call import Batch, OnnxCall
+from snntoolbox.frontends.onnx.call import PROBES, Batch, Known, OnnxCall
 from snntoolbox.frontends.recurrence import row
+from snntoolbox.ir.node import Array
 
 
 def concat(call: OnnxCall) -> str:
@@ -81,6 +83,42 @@ def gather(call: OnnxCall) -> Activation:
     picked = call.builder.take(call.name, call.source(), axis, (np.ravel(indices) % size).tolist(), call.origin)
     shaped = (*shape[:axis], *indices.shape, *shape[axis + 1 :])
     return Activation(call.builder.reshape(f"{call.name}_shape", picked, shaped, call.origin), place)
+
+
+def gather_by_places(call: OnnxCall) -> Activation:
+    """Values at constant places along the first axes, of which the first is the batch: each sample's own."""
+    places = call.value(1)
+    if not isinstance(call.value(0), Activation) or not isinstance(places, Known) or call.attribute("batch_dims", 0):
+        raise Refusal("looks values up by an activation, or for each sample at places of its own")
+    axis, own = _of_each_sample(call, places)
+    shape, count = call.shape(), own.shape[-1]
+    sizes = shape[:count]
+    if own.size == 0 or count > len(shape) or np.any((own < -np.array(sizes)) | (own >= np.array(sizes))):
+        raise Refusal(f"its places lie outside samples of shape {shape}")
+    flat = call.builder.reshape(f"{call.name}_flat", call.source(), (math.prod(sizes), *shape[count:]), call.origin)
+    indices = np.ravel_multi_index(tuple(np.moveaxis(own % np.array(sizes), -1, 0)), sizes).ravel().tolist()
+    picked = call.builder.take(call.name, flat, 0, indices, call.origin)
+    shaped = (*own.shape[:-1], *shape[count:])
+    return Activation(call.builder.reshape(f"{call.name}_shape", picked, shaped, call.origin), axis)
+
+
+def _of_each_sample(call: OnnxCall, places: Known) -> tuple[int, Array]:
+    """Along which axis of the places the batch lies, and those of each sample, without its own number."""
+    both = [np.asarray(v, np.int64) for v in (places.first, places.second)]
+    for axis in range(both[0].ndim - 1):
+        sizes = [v.shape[axis] for v in both]
+        fits = sizes == list(PROBES) or sizes == [call.batch or 1] * 2
+        numbers = [np.arange(n).reshape(-1, *(1,) * (v.ndim - 2 - axis)) for n, v in zip(sizes, both, strict=True)]
+        own = [v[..., 1:].take(0, axis) for v in both]
+        if (
+            fits
+            and both[0].shape[-1] > 1
+            and all(np.all(v[..., 0] == n) for v, n in zip(both, numbers, strict=True))
+            and all(np.all(v[..., 1:] == np.expand_dims(o, axis)) for v, o in zip(both, own, strict=True))
+            and np.array_equal(*own)
+        ):
+            return axis, own[0]
+    raise Refusal("picks values of other samples", hint=TREAT_ALONE)
 
 
 def split(call: OnnxCall) -> tuple[str | None, ...]:

@@ -15,12 +15,13 @@ from snntoolbox.errors import FrontendError
 from snntoolbox.frontends import layer_call
 from snntoolbox.frontends.batch_axes import aligned, elsewhere, placed, told
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
-from snntoolbox.frontends.onnx import folding, joint, quantised
+from snntoolbox.frontends.onnx import comparing, folding, joint, quantised
 from snntoolbox.frontends.onnx.call import FREE_BATCH, PROBES, Joint, Known, OnnxCall, Value
 from snntoolbox.frontends.onnx.cutting import behind_integers
 from snntoolbox.frontends.onnx.handlers import ANY_BATCH_AXIS, BROADCASTING, HANDLERS, STEPS_FIRST
 from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
+from snntoolbox.frontends.onnx.shaping import BOOL
 from snntoolbox.frontends.quantising import Grid, as_integers
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
@@ -37,7 +38,15 @@ DOMAIN_HINTS = {"com.microsoft": "quantise in the form of standard operators: qu
 UNREAD = "leave it out of the outputs: onnx.utils.extract_model(file, new_file, [inputs], [outputs])"
 INTEGER_SAFE = {
     *("Cast", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "DequantizeLinear"),
+    *("Expand", "GatherND", *comparing.HANDLERS),
 }
+MOVING = frozenset(
+    {
+        *("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Expand", "Tile", "Split"),
+        *("Gather", "GatherND", "Concat", "Pad"),
+    }
+)
+"""Operators whose results are truth values where what they read first is."""
 
 
 def parse_model(model: OnnxModel) -> Graph:
@@ -55,13 +64,16 @@ class _Walk:
         self.values: dict[str, Value] = {}
         self.grids: dict[str, Grid] = {}
         self.integers = {spec.name for spec in model.inputs if spec.dtype.kind not in "f"}
+        self.truths = {spec.name for spec in model.inputs if spec.dtype.kind == "b"}
 
     def graph(self) -> Graph:
         """Walk what the outputs need."""
         graph = self.model.proto.graph
         self._store(graph)
         for spec in self.model.inputs:
-            self.values[spec.name] = Activation(self.builder.input(spec.name, spec.shape))
+            self.values[spec.name] = Activation(name := self.builder.input(spec.name, spec.shape))
+            if spec.name in self.truths:
+                self.builder.take_truths(name)
         for node in self._needed(graph):
             self._take(node)
         if twice := [name for name, often in Counter(self.model.outputs).items() if often > 1]:
@@ -253,6 +265,7 @@ class _Walk:
             outputs=tuple(o if o in self._read else "" for o in node.output),
             opset=self.model.opset,
             grids=grids,
+            truths=tuple(i in self.truths for i in node.input),
         )
 
     def _aligned(self, node: Any, name: str, inputs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -269,8 +282,11 @@ class _Walk:
         return {i for node in self.model.proto.graph.node for i in node.input}.union(self.model.outputs)
 
     def _note_integers(self, node: Any) -> None:
-        """Values that are only moved keep an integer type; a Cast or what they stand for ends it."""
-        if self.integers.intersection(node.input) and node.op_type not in ("Cast", "DequantizeLinear"):
+        """Values that are only moved keep an integer type; a Cast, a choice or what they stand for ends it."""
+        makes = node.op_type in comparing.MAKING or (node.op_type in MOVING and node.input[0] in self.truths)
+        if makes or (node.op_type == "Cast" and _attributes(node).get("to") == BOOL):
+            self.truths.update(node.output)
+        elif self.integers.intersection(node.input) and node.op_type not in ("Cast", "DequantizeLinear", "Where"):
             self.integers.update(node.output)
 
     def _measured(self, node: Any, inputs: tuple[Value | None, ...]) -> Known:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from snntoolbox.frontends.batch_axes import permuted, reshaped, widened, without
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal
 from snntoolbox.frontends.maps import regrouped
 from snntoolbox.frontends.onnx.call import BATCH, EVALUATE, FREE_BATCH, Batch, Joint, OnnxCall, Size
 from snntoolbox.frontends.onnx.joint import joined
+from snntoolbox.frontends.truths import are_truths, compared
 from snntoolbox.ir.node import Shape
 
 FLOATS = {1: "FLOAT", 10: "FLOAT16", 11: "DOUBLE", 16: "BFLOAT16"}  # TensorProto.DataType
+BOOL = 9
 
 
 def identity(call: OnnxCall) -> str:
@@ -29,8 +33,11 @@ def dropout(call: OnnxCall) -> str:
 
 
 def cast(call: OnnxCall) -> str:
-    """The input itself; a cast to anything but a float would round."""
-    if call.attribute("to", 0) not in FLOATS:
+    """The input itself; whether it is not 0 where truth values are made. Other numbers would be rounded."""
+    source, kind = Activation(call.source()), call.attribute("to", 0)
+    if kind == BOOL:
+        return source.name if call.truths[0] else compared(call, source, np.zeros(()), "not_equal")
+    if kind not in FLOATS and not are_truths(call.builder, source.name):
         raise Refusal("casts to a type that is not a float")
     return call.source()
 

@@ -110,7 +110,10 @@ class _Walk:
     def _placeholder(self, node: torch.fx.Node, inputs: list[torch.fx.Node]) -> Any:
         """An input of the graph, or the tensor behind a parameter, buffer or lifted constant."""
         if node in inputs:
-            return Activation(self.builder.input(node.name, tuple(int(d) for d in node.meta["val"].shape[1:])))
+            name = self.builder.input(node.name, tuple(int(d) for d in node.meta["val"].shape[1:]))
+            if node.meta["val"].dtype == torch.bool:
+                self.builder.take_truths(name)
+            return Activation(name)
         signature = self.program.graph_signature
         for names in (
             signature.inputs_to_parameters,

@@ -34,13 +34,11 @@ class SamplesApart(TorchFunctionMode):
 
 
 def _is_plain(given: Mapping[str, Any]) -> bool:
-    """Whether it is attention of a batch, with one mask for all samples and heads, and no keys of its own."""
-    mask = given["attn_mask"]
+    """Whether it is attention of a batch, without keys of its own."""
     return (
         given["query"].dim() == 3
         and not given["add_zero_attn"]
         and all(given[name] is None for name in _OTHERS)
-        and (mask is None or mask.dim() == 2)
         and not (given["training"] and given["dropout_p"])
     )
 
@@ -55,7 +53,7 @@ def _attention(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | N
     seen = _causal(scores) if _drops_mask(given) else given["attn_mask"]
     for mask in (seen, given["key_padding_mask"]):
         if mask is not None:
-            wide = mask if mask is seen else mask[:, None, None]
+            wide = _of_heads(mask, given["num_heads"]) if mask is seen else mask[:, None, None]
             scores = scores.masked_fill(wide, float("-inf")) if wide.dtype == torch.bool else scores + wide
     shares = scores.softmax(-1)
     joined = (shares @ value).transpose(1, 2).flatten(2)
@@ -63,6 +61,11 @@ def _attention(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | N
     if not given["need_weights"]:
         return output, None
     return output, shares.mean(1) if given["average_attn_weights"] else shares
+
+
+def _of_heads(mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """One mask for all samples and heads, or (samples x heads, queries, keys) with the batch in front."""
+    return mask if mask.dim() == 2 else mask.unflatten(0, (-1, heads))
 
 
 def _drops_mask(given: Mapping[str, Any]) -> bool:

@@ -15,9 +15,13 @@ LEFT_OUT = -1e30
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Input(Node):
-    """A placeholder for the user's data of this `shape` (without batch), in the user's own layout."""
+    """A placeholder for the user's data of this `shape` (without batch), in the user's own layout.
+
+    With `truths` these are 0 and 1 alone, which say false and true.
+    """
 
     shape: Shape
+    truths: bool = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """`shape`."""

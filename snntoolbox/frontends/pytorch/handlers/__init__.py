@@ -8,6 +8,7 @@ from snntoolbox.frontends.pytorch.handlers import (
     activations,
     arithmetic,
     attending,
+    comparing,
     joining,
     moving,
     normalising,
@@ -20,8 +21,8 @@ from snntoolbox.frontends.pytorch.handlers import (
 
 HANDLERS: dict[str, Callable[[TorchCall], Any]] = {}
 _FAMILIES = (
-    *(activations, arithmetic, attending, joining, moving, normalising, pooling, quantised, recurrent, resizing),
-    weighted,
+    *(activations, arithmetic, attending, comparing, joining, moving, normalising, pooling, quantised, recurrent),
+    *(resizing, weighted),
 )
 for _family in _FAMILIES:
     if _double := HANDLERS.keys() & _family.HANDLERS.keys():
@@ -49,11 +50,17 @@ ANY_BATCH_AXIS = frozenset(
         *("negative", "mean", "sum", "relu", "relu6", "sigmoid", "tanh", "hardtanh", "clamp", "clamp_min", "clip"),
         *("leaky_relu", "hardsigmoid", "hardswish", "gelu", "silu", "elu", "softplus", "softmax", "log_softmax"),
         *("layer_norm", "rms_norm", "pow", "square", "sqrt", "rsqrt"),
+        *comparing.HANDLERS,
     }
 )
 
 # arithmetic of operands that may be of different ranks
-BROADCASTING = frozenset({"add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide"})
+BROADCASTING = frozenset(
+    {
+        *("add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide"),
+        *(op for op in comparing.HANDLERS if not op.endswith("_not")),
+    }
+)
 
 # those whose initial states have the batch in the middle, whatever their data do
 RECURRENT = frozenset(recurrent.LAYERS)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.frontends import maps
-from snntoolbox.frontends.attention import mask_read
 from snntoolbox.frontends.einsum import einsum as sum_by_letters
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
+from snntoolbox.frontends.truths import chosen_by
 
 # -- value by value -------------------------------------------------------------------------------------------------
 
@@ -76,17 +76,18 @@ def glu(call: TorchCall) -> str:
 
 
 def where(call: TorchCall) -> str:
-    """``self`` where a constant condition is true, else ``other``."""
-    if isinstance(call.args["condition"], Activation):
-        raise mask_read()
+    """``self`` where a condition is true, else ``other``."""
+    if isinstance(truths := call.args["condition"], Activation):
+        return chosen_by(call, truths.name, call.operand("self"), call.operand("other"))
     return maps.chosen(call, call.required("condition"), call.operand("self"), call.operand("other"))
 
 
 def masked_fill(call: TorchCall) -> str:
-    """A value in the place of what a constant mask says."""
-    if isinstance(call.args["mask"], Activation):
-        raise mask_read()
-    return maps.chosen(call, call.required("mask"), call.array(call.args["value"]), call.operand("self"))
+    """A value in the place of what a mask says."""
+    value = call.array(call.args["value"])
+    if isinstance(truths := call.args["mask"], Activation):
+        return chosen_by(call, truths.name, value, call.operand("self"))
+    return maps.chosen(call, call.required("mask"), value, call.operand("self"))
 
 
 # -- matrices -------------------------------------------------------------------------------------------------------

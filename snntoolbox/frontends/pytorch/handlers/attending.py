@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from snntoolbox.frontends.attention import attention, causal, joined, mask_read
+from snntoolbox.frontends.attention import attention, causal, joined
 from snntoolbox.frontends.layer_call import Activation, Operand, Refusal
 from snntoolbox.frontends.pytorch.call import TorchCall
 from snntoolbox.ir.node import Array
 
 
 def scaled_attention(call: TorchCall) -> str:
-    """Attention of queries, keys and values, with or without a mask: constant, or of numbers that an input adds."""
+    """Attention of queries, keys and values, with or without a mask: constant, or an input's."""
     if call.get("dropout_p"):
         raise Refusal("attention with dropout")
     rank = len(call.shape(call.sources[0]))
@@ -23,10 +23,9 @@ def scaled_attention(call: TorchCall) -> str:
     masks = [mask] if (mask := _mask(call, rank)) is not None else []
     if call.get("is_causal"):
         masks.append(causal(call, query, key))
-    given = mask if isinstance(mask := call.args.get("attn_mask"), Activation) else None
-    if given is not None and given.name in call.truths:
-        raise mask_read()
-    return attention(call, query, key, value, call.number("scale"), joined(masks), given)
+    read = mask if isinstance(mask := call.args.get("attn_mask"), Activation) else None
+    given, seen = (None, read) if read is not None and read.name in call.truths else (read, None)
+    return attention(call, query, key, value, call.number("scale"), joined(masks), given, seen)
 
 
 def _operand(call: TorchCall, name: str, rank: int) -> Operand:

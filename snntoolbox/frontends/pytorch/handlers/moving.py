@@ -12,6 +12,7 @@ from snntoolbox.frontends.batch_axes import permuted, reshaped, widened, without
 from snntoolbox.frontends.layer_call import LARGEST, TREAT_ALONE, Activation, Refusal
 from snntoolbox.frontends.pytorch.call import EVALUATE, TorchCall
 from snntoolbox.frontends.recurrence import row
+from snntoolbox.frontends.truths import are_truths, compared
 
 # -- the same values --------------------------------------------------------------------------------------------
 
@@ -22,7 +23,12 @@ def nothing(call: TorchCall) -> str:
 
 
 def cast(call: TorchCall) -> str:
-    """The same value, where its type stays wide enough."""
+    """The same value, where its type stays wide enough; whether it is not 0 where it becomes a truth value."""
+    source = Activation(call.source())
+    if call.out.dtype == torch.bool:
+        return source.name if source.name in call.truths else compared(call, source, np.zeros(()), "not_equal")
+    if are_truths(call.builder, source.name) and not call.out.dtype.is_complex:
+        return source.name
     if call.out.dtype not in (torch.float32, torch.float64):
         raise Refusal(
             f"casts to {str(call.out.dtype).removeprefix('torch.')}; only float32 and float64 are wide enough"
