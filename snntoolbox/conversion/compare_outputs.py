@@ -74,7 +74,8 @@ def _tried(
     for low, high in RANGES:
         generator = np.random.default_rng(0)
         shapes = [(samples, *graph.shapes[i]) for i in graph.inputs]
-        x = [_drawn(generator, s, low, high, *each) for s, *each in zip(shapes, limits, shares, strict=True)]
+        each = zip(shapes, limits, shares, strict=True)
+        x = [_drawn(generator, shape, low, high, whole, share) for shape, whole, share in each]
         values = graph.values(*(a.astype(np.float64) for a in x))
         tried.append((x, [values[o] for o in graph.outputs]))
         spread.append(_spread(tried[-1][1], least))

@@ -12,15 +12,6 @@ from snntoolbox.frontends.truths import chosen_by
 from snntoolbox.ir.node import Array, Shape
 
 
-def mask_read() -> Refusal:
-    """The refusal of a mask that is not constant."""
-    return Refusal(
-        "a mask that depends on the input: which neurons take part is settled when the network is built",
-        hint="add it to the scores, as (1 - mask) * -10000 with a mask of 0 and 1; or give all samples one length, and "
-        "the model a mask that is constant: a buffer, is_causal in PyTorch and ONNX, use_causal_mask in Keras",
-    )
-
-
 def attention(
     call: LayerCall,
     query: str | Operand,

@@ -137,7 +137,7 @@ def both(call: LayerCall, first: Operand, second: Operand) -> str:
     sources, constants = call.broadcast_together([first, second])
     if constants:
         seen = constants[0] != 0
-        return _line(call, *sources, np.zeros_like(seen), seen)
+        return _line(call, sources[0], np.zeros_like(seen), seen)
     return sources[0] if sources[0] == sources[1] else _count(call, sources, -1.0)
 
 
@@ -146,7 +146,7 @@ def either(call: LayerCall, first: Operand, second: Operand) -> str:
     sources, constants = call.broadcast_together([first, second])
     if constants:
         seen = constants[0] != 0
-        return _line(call, *sources, seen, np.ones_like(seen))
+        return _line(call, sources[0], seen, np.ones_like(seen))
     return sources[0] if sources[0] == sources[1] else _count(call, sources, 0.0)
 
 
@@ -156,7 +156,7 @@ def differing(call: LayerCall, first: Operand, second: Operand) -> str:
     if not constants:
         raise unknown_truths("compares with one another")
     seen = constants[0] != 0
-    return _line(call, *sources, seen, ~seen)
+    return _line(call, sources[0], seen, ~seen)
 
 
 def _count(call: LayerCall, sources: list[str], bias: float) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.attention import mask_read
 from snntoolbox.frontends.functions import (
     FUNCTIONS,
     Function,
@@ -20,10 +19,12 @@ from snntoolbox.frontends.functions import (
     thresholded_relu,
 )
 from snntoolbox.frontends.keras.call import KerasCall, constant
+from snntoolbox.frontends.keras.comparing import as_truths
 from snntoolbox.frontends.keras.legacy import OLD_HARD_SIGMOID
 from snntoolbox.frontends.keras.runtime import QCFS
 from snntoolbox.frontends.layer_call import Activation, Refusal
 from snntoolbox.frontends.maps import chosen, gated_half
+from snntoolbox.frontends.truths import chosen_by
 from snntoolbox.ir.nodes import ReLU
 
 _SAME_NAME = ("relu", "relu6", "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "gelu", "silu", "mish", "elu", "selu")
@@ -99,7 +100,8 @@ def _softmax(call: KerasCall, source: str, config: Mapping[str, Any]) -> str:
     if mask is None:
         return softmax(call, source, call.axis(config.get("axis", -1), source))
     if isinstance(mask, Activation):
-        raise mask_read()
+        left = chosen_by(call, as_truths(call, mask), Activation(source), np.asarray(-np.inf))
+        return softmax(call, left, call.axis(config.get("axis", -1), source))
     seen = call.per_sample(constant(mask), len(call.shape(source))) > 0.5
     axis = call.axis(config.get("axis", -1), source)
     if not np.all(np.broadcast_to(seen, call.shape(source)).any(axis)):
@@ -141,7 +143,11 @@ def qcfs(call: KerasCall) -> str:
 
 
 def _handler(layer: Callable[[KerasCall, str, Mapping[str, Any]], str]) -> Callable[[KerasCall], str]:
-    return lambda call: layer(call, call.source(), call.config)
+    def handler(call: KerasCall) -> str:
+        masked = call.kwargs.get("mask") is not None
+        return layer(call, call.sources[0] if masked else call.source(), call.config)
+
+    return handler
 
 
 HANDLERS = {

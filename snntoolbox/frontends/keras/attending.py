@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.attention import attention, causal, joined, mask_read
+from snntoolbox.frontends.attention import attention, causal, joined
 from snntoolbox.frontends.einsum import einsum
 from snntoolbox.frontends.keras.activations import with_activation
 from snntoolbox.frontends.keras.call import KerasCall, constant
+from snntoolbox.frontends.keras.comparing import as_truths, seen_by
 from snntoolbox.frontends.keras.nested import SEVERAL_HEADS, numbered
+from snntoolbox.frontends.keras.records import leaves
 from snntoolbox.frontends.layer_call import PRODUCTS, Activation, Operand, Refusal
-from snntoolbox.frontends.maps import weighted_sum
+from snntoolbox.frontends.maps import product, weighted_sum
 from snntoolbox.ir.node import Array
 
 _MULTI_HEAD = ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask")
@@ -34,7 +37,7 @@ CALLED_WITH: Mapping[str, tuple[str, ...]] = {
 
 
 def multi_head(call: KerasCall) -> str:
-    """Attention of several heads, some of which may share keys and values, causal or under a constant mask."""
+    """Attention of several heads, some of which may share keys and values, causal or under a mask."""
     given, config = _given(call, _MULTI_HEAD), call.config
     sources = [_read(given, "query"), _read(given, "key", "value"), _read(given, "value")]
     if any(len(call.shape(source)) != 2 for source in sources):
@@ -45,12 +48,13 @@ def multi_head(call: KerasCall) -> str:
         call.builder.permute(f"{call.name}_heads", _projected(call, s, place, "abc,cde->abde"), (1, 0, 2), call.origin)
         for s, place in zip(sources, (0, 1, 2), strict=True)
     )
-    masks = [_mask(call, given["attention_mask"], 2)] if given.get("attention_mask") is not None else []
-    masks += [_mask(call, given["query_mask"], 1)[:, None]] if given.get("query_mask") is not None else []
-    masks += [_mask(call, given[n], 1)[None] for n in ("value_mask", "key_mask") if given.get(n) is not None]
+    kinds = {"attention_mask": 2, "query_mask": 1, "value_mask": 1, "key_mask": 1}
+    found = [_Mask.of(call, mask, kinds[n], _SPREAD.get(n)) for n in kinds if (mask := given.get(n)) is not None]
+    masks = [m.constant for m in found if m.constant is not None]
     masks += [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
+    seen = seen_by(call, [m.read for m in found if m.read is not None])
     scale = 1 / math.sqrt(float(config["head_dim" if "head_dim" in config else "key_dim"]))
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks))
+    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), seen=seen)
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)
     letters = "efghij"[: call.weight(numbered("kernel", 3)).ndim - 2]
     return _projected(call, together, 3, f"abcd,cd{letters}->ab{letters}")
@@ -68,22 +72,28 @@ def single_head(call: KerasCall) -> str:
     """``softmax(q k^T) v`` for the inputs [q, v] or [q, v, k], with a trained scale where it has one."""
     if call.config.get("score_mode", "dot") != "dot":
         raise Refusal("scores by the sum of queries and keys", hint=PRODUCTS)
-    if len(call.sources) not in (2, 3):
-        raise Refusal(f"reads {len(call.sources)} tensors instead of two or three")
-    query, value, key = (*call.sources, call.sources[1])[:3]
+    read = leaves(call.args, Activation)
+    if len(read) not in (2, 3):
+        raise Refusal(f"reads {len(read)} tensors instead of two or three")
+    query, value, key = (v.name for v in (*read, read[1])[:3])
     scale = float(call.weight("scale")) if call.config.get("use_scale") else 1.0
     masks = [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
-    seen, there = (*(call.kwargs.get("mask") or ()), None, None)[:2]
-    masks += [] if there is None else [_mask(call, there, 1)[None]]
-    said = attention(call, query, key, value, scale, joined(masks))
-    if seen is None:
+    asking, there = (*(call.kwargs.get("mask") or ()), None, None)[:2]
+    found = None if there is None else _Mask.of(call, there, 1, 0, heads=False)
+    masks += [] if found is None or found.constant is None else [found.constant]
+    seen = None if found is None or found.read is None else seen_by(call, [found.read])
+    said = attention(call, query, key, value, scale, joined(masks), seen=seen)
+    if asking is None:
         return said
-    gain = _mask(call, seen, 1)[:, None].astype(np.float64)
-    return call.builder.affine(f"{call.name}_seen", said, gain, None, call.origin)
+    given = _Mask.of(call, asking, 1, 1, heads=False)
+    if given.read is not None:
+        return product(call, Activation(said), Activation(as_truths(call, given.read)))
+    assert given.constant is not None
+    return call.builder.affine(f"{call.name}_seen", said, given.constant.astype(np.float64), None, call.origin)
 
 
 def dot_product(call: KerasCall) -> str:
-    """Attention of queries, keys and values (steps, heads, features), with or without a bias and a constant mask."""
+    """Attention of queries, keys and values (steps, heads, features), with or without a bias and a mask."""
     given = _given(call, _DOT_PRODUCT)
     if call.config.get("attn_logits_soft_cap"):
         raise Refusal("attention with a bound on its scores")
@@ -92,14 +102,16 @@ def dot_product(call: KerasCall) -> str:
         call.builder.permute(f"{call.name}_heads", _read(given, name), order, call.origin)
         for name in ("query", "key", "value")
     )
-    masks = [_mask(call, given["mask"], 3)] if given.get("mask") is not None else []
+    found = None if given.get("mask") is None else _Mask.of(call, given["mask"], 3, None)
+    masks = [] if found is None or found.constant is None else [found.constant]
+    seen = None if found is None or found.read is None else seen_by(call, [found.read])
     bias = given.get("bias")
     if bias is not None and not isinstance(bias, Activation):
         masks.append(call.per_sample(constant(bias), 3))
     masks += [causal(call, query, key)] if call.config.get("is_causal") else []
     scale = None if given.get("scale") is None else float(given["scale"])
     read = bias if isinstance(bias, Activation) else None
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), read)
+    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), read, seen)
     return call.builder.permute(call.name, said, order, call.origin)
 
 
@@ -118,11 +130,28 @@ def _read(given: Mapping[str, Any], *names: str) -> str:
     return value.name
 
 
-def _mask(call: KerasCall, mask: Any, rank: int) -> Array:
-    """A constant mask of truth values, for samples of this rank."""
-    if isinstance(mask, Activation):
-        raise mask_read()
-    return np.asarray(call.per_sample(constant(mask), rank) != 0)
+_SPREAD: Mapping[str, int] = {"query_mask": 1, "value_mask": 0, "key_mask": 0}
+"""At which axis of a sample's (queries, keys) one is put into what says who is there."""
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """A mask of truth values, (queries, keys) with heads in front or without: constant for a sample, or read."""
+
+    constant: Array | None = None
+    read: Activation | None = None
+
+    @classmethod
+    def of(cls, call: KerasCall, mask: Any, rank: int, spread: int | None, *, heads: bool = True) -> _Mask:
+        """One that is given with so many axes for a sample."""
+        if not isinstance(mask, Activation):
+            found = np.asarray(call.per_sample(constant(mask), rank) != 0)
+            return cls(constant=found if spread is None else np.expand_dims(found, spread))
+        shape = call.shape(mask.name)
+        if spread is not None:
+            shape = (*shape[:spread], 1, *shape[spread:])
+        shape = (1, *shape) if heads and len(shape) == 2 else shape
+        return cls(read=Activation(call.builder.reshape(f"{call.name}_mask", mask.name, shape, call.origin)))
 
 
 # -- products along axes --------------------------------------------------------------------------------------------

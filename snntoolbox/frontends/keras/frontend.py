@@ -17,6 +17,8 @@ from snntoolbox.frontends.keras.open_file import FileModel, open_file
 from snntoolbox.frontends.keras.parse import parse_net
 from snntoolbox.frontends.keras.runtime import import_keras
 from snntoolbox.frontends.keras.tracing import has_graph, is_keras, trace
+from snntoolbox.frontends.protocol import Limits
+from snntoolbox.frontends.whole_numbers import whole_numbers
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.hdf5 import brief
 from snntoolbox.ir.node import Array, Shape
@@ -69,6 +71,12 @@ class KerasFrontend:
         if isinstance(model, FileModel):
             return parse_net(model.net)
         return parse_net(trace(import_keras(), model.model, model.shapes))
+
+    def limits(self, model: KerasModel | FileModel) -> tuple[Limits, ...]:
+        """Which whole numbers inputs take whose type is one of integers or of truth values."""
+        if isinstance(model, FileModel):
+            return tuple((0, 1) if given.truths else None for given in model.net.inputs)
+        return tuple(None if "float" in t.dtype else whole_numbers(np.dtype(t.dtype)) for t in model.model.inputs)
 
     def predict(self, model: KerasModel | FileModel, *x: Array) -> tuple[Array, ...]:
         """Keras' outputs at inference, computed in batches; NoReferenceError where Keras cannot run the model."""

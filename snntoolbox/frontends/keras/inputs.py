@@ -28,18 +28,18 @@ def tensors(value: Any) -> list[Tensor]:
     return [t for v in value for t in tensors(v)]
 
 
-def declared_inputs(model: Mapping[str, Any]) -> Iterator[tuple[str, list[Any] | None, bool]]:
-    """Each input's name, the shape with batch that is declared for it, and whether it is the only one."""
+def declared_inputs(model: Mapping[str, Any]) -> Iterator[tuple[str, list[Any] | None, bool, bool]]:
+    """Each input's name, the shape with batch that is declared for it, whether it is the only one, or of truths."""
     config = model["config"]
     if model["class_name"] == "Sequential":
         first = config["layers"][0]
         named = name_of(first) if first["class_name"] == "InputLayer" else f"{name_of(first)}_input"
-        yield named, _declared(model), True
+        yield named, _declared(model), True, False
         return
     layers = {name_of(entry): entry for entry in config["layers"]}
     inputs = tensors(config["input_layers"])
     for name, _, _ in inputs:
-        yield name, _declared(layers[name]), len(inputs) == 1
+        yield name, _declared(layers[name]), len(inputs) == 1, layers[name]["config"].get("dtype") == "bool"
 
 
 def _declared(entry: Mapping[str, Any]) -> list[Any] | None:

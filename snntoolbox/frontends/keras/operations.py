@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 
 from snntoolbox.frontends import maps, normalising
-from snntoolbox.frontends.attention import mask_read
 from snntoolbox.frontends.functions import clipped, elu, extreme, leaky_relu, of_source, softmax
 from snntoolbox.frontends.keras.call import KerasCall, constant
+from snntoolbox.frontends.keras.comparing import COMPARING
 from snntoolbox.frontends.keras.merging import concatenate
 from snntoolbox.frontends.keras.shaping import resolved
 from snntoolbox.frontends.layer_call import TREAT_ALONE, Activation, Refusal
@@ -47,16 +47,6 @@ def power(call: KerasCall) -> str:
     if not isinstance(base, Activation) or isinstance(exponent, Activation) or exponent.size != 1:
         raise Refusal("an exponent that depends on the input, or one for each value")
     return maps.power(call, base.name, float(exponent.item()))
-
-
-def where(call: KerasCall) -> str:
-    """A value of the first where a constant condition is true, else of the second."""
-    if len(call.args) != 3:
-        raise Refusal("called in a way that is not supported")
-    condition, *others = (a if isinstance(a, Activation) else constant(a) for a in call.args)
-    if isinstance(condition, Activation):
-        raise mask_read()
-    return maps.chosen(call, condition, *others)
 
 
 def glu(call: KerasCall) -> str:
@@ -190,7 +180,7 @@ _TABLE: dict[str, Callable[[KerasCall], str]] = {
     "Matmul": matmul,
     "Square": square,
     "Power": power,
-    "Where": where,
+    **COMPARING,
     "Glu": glu,
     "Maximum": maximum,
     "Minimum": minimum,

@@ -28,7 +28,11 @@ def parse_net(net: Net) -> Graph:
     builder = GraphBuilder("keras")
     if any(math.prod(i.shape) > layer_call.MOST_VALUES for i in net.inputs):
         raise FrontendError(f"an input of '{net.name}' is too large: {[i.shape for i in net.inputs]}")
-    values: dict[str, Activation | Lost] = {i.key: Activation(builder.input(i.name, i.shape)) for i in net.inputs}
+    values: dict[str, Activation | Lost] = {}
+    for given in net.inputs:
+        values[given.key] = Activation(name := builder.input(given.name, given.shape))
+        if given.truths:
+            builder.take_truths(name)
     for use in net.uses:
         values.update(zip(use.outputs, _outputs(builder, net, use, values), strict=True))
     builder.check()

@@ -74,11 +74,12 @@ class Use:
 
 @dataclass(frozen=True)
 class NetInput:
-    """An input of the model: its tensor's key, the layer's name, the shape of a sample."""
+    """An input of the model: its tensor's key, the layer's name, the shape of a sample; whether of truth values."""
 
     key: str
     name: str
     shape: Shape
+    truths: bool = False
 
 
 @dataclass(frozen=True)

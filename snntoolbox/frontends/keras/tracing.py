@@ -19,8 +19,8 @@ from snntoolbox.ir.node import Array, Shape
 def trace(keras: ModuleType, model: Any, shapes: Sequence[Shape]) -> Net:
     """The model as plain data; `shapes` are those of a sample of each input."""
     tracer = _Tracer(keras)
-    names = [t._keras_history.operation.name for t in model.inputs]
-    inputs = tuple(NetInput(f"input:{i}", n, s) for i, (n, s) in enumerate(zip(names, shapes, strict=True)))
+    given = [(t._keras_history.operation.name, s, t.dtype == "bool") for t, s in zip(model.inputs, shapes, strict=True)]
+    inputs = tuple(NetInput(f"input:{i}", *one) for i, one in enumerate(given))
     outputs = tracer.walk(model, "", [i.key for i in inputs])
     return Net(
         name=model.name,

@@ -24,8 +24,8 @@ def read_net(saved: Saved, input_shape: Shape | None, backend: str, image_data_f
     """The model in a file as plain data; what a layer needs of its backend is that of `backend`, where Keras runs."""
     reader = _Reader(saved, assigned(saved))
     inputs = tuple(
-        NetInput(f"input:{i}", name, known_shape(name, shape, input_shape if single else None))
-        for i, (name, shape, single) in enumerate(declared_inputs(saved.config))
+        NetInput(f"input:{i}", name, known_shape(name, shape, input_shape if single else None), truths)
+        for i, (name, shape, single, truths) in enumerate(declared_inputs(saved.config))
     )
     outputs = reader.walk(saved.config, "", [i.key for i in inputs])
     name = str(saved.config["config"].get("name") or saved.path.stem)

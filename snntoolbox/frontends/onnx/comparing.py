@@ -13,10 +13,10 @@ Joining = Callable[[OnnxCall, Operand, Operand], str]
 
 def where(call: OnnxCall) -> str:
     """A value of the first where a condition is true, else of the second."""
-    condition = call.value(0)
+    condition = call.operand(0)
     if isinstance(condition, Activation):
         return truths.chosen_by(call, condition.name, call.operand(1), call.operand(2))
-    return maps.chosen(call, call.operand(0), call.operand(1), call.operand(2))
+    return maps.chosen(call, condition, call.operand(1), call.operand(2))
 
 
 def negate(call: OnnxCall) -> str:

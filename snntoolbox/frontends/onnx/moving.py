@@ -104,18 +104,18 @@ def gather_by_places(call: OnnxCall) -> Activation:
 
 def _of_each_sample(call: OnnxCall, places: Known) -> tuple[int, Array]:
     """Along which axis of the places the batch lies, and those of each sample, without its own number."""
-    both = [np.asarray(v, np.int64) for v in (places.first, places.second)]
+    both: list[Array] = [v.astype(np.int64) for v in (places.first, places.second)]
     for axis in range(both[0].ndim - 1):
         sizes = [v.shape[axis] for v in both]
         fits = sizes == list(PROBES) or sizes == [call.batch or 1] * 2
         numbers = [np.arange(n).reshape(-1, *(1,) * (v.ndim - 2 - axis)) for n, v in zip(sizes, both, strict=True)]
-        own = [v[..., 1:].take(0, axis) for v in both]
+        own = [np.asarray(v[..., 1:].take(0, axis)) for v in both]
         if (
             fits
             and both[0].shape[-1] > 1
             and all(np.all(v[..., 0] == n) for v, n in zip(both, numbers, strict=True))
             and all(np.all(v[..., 1:] == np.expand_dims(o, axis)) for v, o in zip(both, own, strict=True))
-            and np.array_equal(*own)
+            and np.array_equal(own[0], own[1])
         ):
             return axis, own[0]
     raise Refusal("picks values of other samples", hint=TREAT_ALONE)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from snntoolbox.errors import FrontendError, UnsupportedError
+from snntoolbox.frontends.protocol import Limits
+from snntoolbox.frontends.whole_numbers import whole_numbers
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 
@@ -95,6 +99,11 @@ class TorchFrontend:
                 hint="forward() must treat every sample alone, whatever x.shape[0] is",
             )
         return graph
+
+    def limits(self, model: Any) -> tuple[Limits, ...]:
+        """Which whole numbers inputs take whose type is one of integers or of truth values."""
+        kinds = [str(dtype).removeprefix("torch.") for dtype in self.open(model).dtypes]
+        return tuple(None if "float" in kind else whole_numbers(np.dtype(kind)) for kind in kinds)
 
     def predict(self, model: Any, *x: Array) -> tuple[Array, ...]:
         """Each output of the model for a batch of each input, in batches that the model allows."""

@@ -65,7 +65,7 @@ def _attention(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | N
 
 def _of_heads(mask: torch.Tensor, heads: int) -> torch.Tensor:
     """One mask for all samples and heads, or (samples x heads, queries, keys) with the batch in front."""
-    return mask if mask.dim() == 2 else mask.unflatten(0, (-1, heads))
+    return mask if mask.dim() == 2 else mask.reshape(-1, heads, *mask.shape[1:])
 
 
 def _drops_mask(given: Mapping[str, Any]) -> bool:
