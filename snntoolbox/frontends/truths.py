@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
 from snntoolbox.frontends.layer_call import Activation, LayerCall, Operand, Refusal, broadcast_shape
 from snntoolbox.frontends.maps import finite, multiplied, weighted_sum
 from snntoolbox.ir.builder import GraphBuilder
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Add, Input, MovingNode, Multiply, ReLU, Scale
+from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.nodes import Add, Input, Mean, MovingNode, Multiply, ReLU, Scale
 
 Relation = Callable[[Array, Array], Array]
 """What compares two arrays, value by value."""
@@ -26,14 +26,15 @@ RELATIONS: Mapping[str, Relation] = {
 
 _TURNED = {"greater": "less", "less": "greater", "greater_equal": "less_equal", "less_equal": "greater_equal"}
 
+_OWN_INPUT = (
+    "give what is compared as an input of its own, a mask of 0 and 1, or take a rectifier or a product in place of the "
+    "choice; a mask may also be added to the scores of a softmax, as (1 - mask) * -10000"
+)
+
 
 def unknown_truths(what: str) -> Refusal:
     """The refusal of what makes truth values of other numbers than 0 and 1."""
-    return Refusal(
-        f"{what} values that depend on the input and are no truth values of it",
-        hint="give what is compared as an input of its own, a mask of 0 and 1, or take a rectifier or a product in "
-        "place of the choice; a mask may also be added to the scores of a softmax, as (1 - mask) * -10000",
-    )
+    return Refusal(f"{what} values that depend on the input and are no truth values of it", hint=_OWN_INPUT)
 
 
 # -- what is known to be 0 or 1 -------------------------------------------------------------------------------------
@@ -66,6 +67,28 @@ def _counts_truths(builder: GraphBuilder, name: str) -> bool:
     return whole and all(are_truths(builder, i) for i in node.inputs)
 
 
+def check_compared(builder: GraphBuilder) -> None:
+    """Refuse comparisons of inputs that the model computes with as with other numbers than 0 and 1."""
+    for name, origin in builder.compared.items():
+        same = {name}
+        for node in builder.nodes.values():
+            if not same.intersection(node.inputs):
+                continue
+            if isinstance(node, Scale | MovingNode):
+                same.add(node.name)
+            elif _computes(builder, node, same):
+                reason = f"compares the input '{name}', with which {node.label} computes as with other numbers"
+                builder.refuse(origin, reason, hint=_OWN_INPUT)
+                break
+
+
+def _computes(builder: GraphBuilder, node: Node, same: Collection[str]) -> bool:
+    """Whether a node is of those by which masks are not read: weights, functions, values that choose themselves."""
+    if isinstance(node, Multiply) and same.issuperset(node.inputs):
+        return node.inputs[0] == node.inputs[1] or not all(are_truths(builder, i) for i in node.inputs)
+    return not isinstance(node, Multiply | Add | Mean)
+
+
 # -- making them ----------------------------------------------------------------------------------------------------
 
 
@@ -82,7 +105,7 @@ def compared(call: LayerCall, first: Operand, second: Operand, relation: str) ->
     source, behind = _bare(call, first.name)
     for name in behind:
         if isinstance(call.builder.node(name), Input):
-            call.builder.take_truths(name)
+            call.builder.take_truths(name, call.origin)
     constant = call.per_sample(second, len(call.shape(first.name)))
     shape = broadcast_shape([call.shape(first.name), constant.shape])
     low, high = (

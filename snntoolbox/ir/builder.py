@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +35,7 @@ class GraphBuilder:
         self._refused: list[Unsupported] = []
         self._hints: list[str] = []
         self._made = 0
+        self.compared: dict[str, Origin] = {}
 
     def shape(self, name: str) -> Shape:
         """The shape of a node added before."""
@@ -84,10 +85,17 @@ class GraphBuilder:
         """Add an input of the graph."""
         return self.add(Input(name=name, shape=tuple(shape), origin=self.origin("Input", name)))
 
-    def take_truths(self, name: str) -> None:
-        """Note that an input that was added before takes 0 and 1 alone."""
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes that were added, in order."""
+        return self._nodes
+
+    def take_truths(self, name: str, by: Origin | None = None) -> None:
+        """Note that an input that was added before takes 0 and 1 alone, where no type says so `by` a layer's reading."""
         node = self._nodes[name]
         assert isinstance(node, Input)
+        if by is not None and not node.truths:
+            self.compared[name] = by
         self._nodes[name] = replace(node, truths=True)
 
     # -- refusing -----------------------------------------------------------------------------------------------

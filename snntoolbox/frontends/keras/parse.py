@@ -16,6 +16,7 @@ from snntoolbox.frontends.keras.handlers import HANDLERS
 from snntoolbox.frontends.keras.records import Net, Ref, Use, is_quantised, leaves
 from snntoolbox.frontends.keras.recurrent import STATEFUL
 from snntoolbox.frontends.layer_call import LOST, Activation, Lost, Refusal
+from snntoolbox.frontends.truths import check_compared
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 
@@ -35,6 +36,7 @@ def parse_net(net: Net) -> Graph:
             builder.take_truths(name)
     for use in net.uses:
         values.update(zip(use.outputs, _outputs(builder, net, use, values), strict=True))
+    check_compared(builder)
     builder.check()
     outputs = [values[key] for key in net.outputs]
     return builder.finish([v.name for v in outputs if isinstance(v, Activation)], net.name)

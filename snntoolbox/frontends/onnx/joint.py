@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from snntoolbox.frontends.layer_call import Activation, Refusal
+from snntoolbox.frontends.onnx import comparing
 from snntoolbox.frontends.onnx.call import FREE_BATCH, PROBES, TOGETHER, Batch, Joint, Known, OnnxCall, Size, Value
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.node import Array, Origin, Shape
@@ -20,10 +21,10 @@ from snntoolbox.ir.node import Array, Origin, Shape
 VALUE_BY_VALUE = frozenset(
     {
         *("Identity", "Cast", "Dropout", "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh"),
-        *("Gelu", "Erf", "Elu", "Selu", "Softplus", "Mish", "Swish", "Neg"),
+        *("Gelu", "Erf", "Elu", "Selu", "Softplus", "Mish", "Swish", "Neg", "Not"),
     }
 )
-ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div"})
+ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", *comparing.HANDLERS} - {"Not"})
 MATRICES = frozenset({"Gemm", "MatMul"})
 KNOWN = VALUE_BY_VALUE | ARITHMETIC | MATRICES | {"Softmax"}
 """Operators that mean the same with the axes apart, some where they and their constants keep to the last axes."""

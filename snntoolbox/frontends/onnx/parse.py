@@ -23,6 +23,7 @@ from snntoolbox.frontends.onnx.model import OnnxModel
 from snntoolbox.frontends.onnx.proto import DAMAGE, DOMAINS
 from snntoolbox.frontends.onnx.shaping import BOOL
 from snntoolbox.frontends.quantising import Grid, as_integers
+from snntoolbox.frontends.truths import check_compared
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import Input
@@ -79,6 +80,7 @@ class _Walk:
         if twice := [name for name, often in Counter(self.model.outputs).items() if often > 1]:
             raise FrontendError(f"the model is damaged: two outputs are called '{twice[0]}'")
         outputs = [self._output(name) for name in self.model.outputs]
+        check_compared(self.builder)
         graph = self.builder.finish([o for o in outputs if o is not None], self.model.name).edited()
         return self._with_named_outputs(graph) if len(outputs) > 1 else graph
 

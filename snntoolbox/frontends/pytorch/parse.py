@@ -27,6 +27,7 @@ from snntoolbox.frontends.pytorch.handlers.quantised import DECOMPOSED, WATCHED,
 from snntoolbox.frontends.pytorch.inplace import functional
 from snntoolbox.frontends.pytorch.model import output_nodes, user_inputs
 from snntoolbox.frontends.pytorch.operators import is_known, op_name, unknown_nodes, writes
+from snntoolbox.frontends.truths import check_compared
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Origin
@@ -78,7 +79,9 @@ class _Walk:
                 continue
             reason = "forward() changes it, so outputs depend on earlier calls"
             self.builder.refuse(self.builder.origin("buffer", buffer), reason)
-        return self.builder.finish([self._result(n) for n in outputs], name).edited()
+        results = [self._result(n) for n in outputs]
+        check_compared(self.builder)
+        return self.builder.finish(results, name).edited()
 
     def _keeps(self, new: torch.fx.Node) -> bool:
         """Whether the new value of a buffer is its old one: that of an observer which has been disabled."""

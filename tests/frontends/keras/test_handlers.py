@@ -8,6 +8,7 @@ import pytest
 from keras import layers as L  # noqa: N812
 from keras_catalogue import COMBINED, SINGLE, functional, nested, randomise, seq, shared
 
+import snntoolbox as stb
 from snntoolbox.frontends.keras import KerasFrontend
 
 
@@ -99,11 +100,31 @@ def test_lora_is_merged():
     check(randomise(model))
 
 
+def joined_truths(x, m, n):
+    """Scores left out by comparisons of two inputs, joined in all ways."""
+    ops = keras.ops
+    few = ops.logical_and(ops.equal(m, 1.0), ops.less(n, 0.5))
+    many = ops.logical_or(few, ops.logical_not(ops.greater_equal(m, 1.0)))
+    odd = ops.logical_xor(ops.cast(n, "bool"), np.eye(4) > 0)
+    kept = ops.logical_or(ops.logical_or(many, odd), ops.logical_and(ops.less_equal(n, 0.0), ops.greater(m, 0.0)))
+    return ops.where(ops.logical_and(kept, ops.not_equal(n, -1.0)), x, ops.cast(m, "int32"))
+
+
+def test_truths_in_all_ways():
+    model = functional((4, 4), (4, 4), (4, 4))(joined_truths)
+    graph, random = stb.load(model), np.random.default_rng(0)
+    x, *truths = random.normal(size=(8, 4, 4)), *(random.random((8, 4, 4)) < 0.5 for _ in range(2))
+    given = [a.astype("float32") for a in (x, *truths)]
+    expected = keras.ops.convert_to_numpy(model(given))
+    np.testing.assert_allclose(graph.run(*given), expected, atol=1e-6)
+
+
 def test_every_handler_has_a_case():
     from snntoolbox.frontends.keras.handlers import HANDLERS
 
     models = [seq(shape, make()) for shape, make in SINGLE.values()]
     models += [functional(*shapes)(build) for shapes, build in COMBINED.values()]
+    models.append(functional((4, 4), (4, 4), (4, 4))(joined_truths))
     # other names, a layer of older Keras, and what Keras cannot load again
     never = {"Divide", "LogSoftmax", "Abs", "ThresholdedReLU", "Einsum", "GroupQueryAttention"}
     seen = {type(o).__name__ for m in models for o in (m if hasattr(m, "_operations") else m._functional)._operations}

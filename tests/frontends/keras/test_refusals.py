@@ -138,7 +138,7 @@ OPERATIONS = {
     "item": (lambda x, y: (x + y)[:, None], "GetItem", "not supported"),
     "power": (lambda x, y: (x + y) ** 0.5, "Power", "whole numbers from 1 to 4"),
     "exponent": (lambda x, y: x**y, "Power", "an exponent that depends on the input"),
-    "condition": (lambda x, y: keras.ops.where(x, x, y), "Where", "a mask that depends on the input"),
+    "condition": (lambda x, y: keras.ops.where(x, x, y), "Where", "compares the input"),
     "root": (lambda x, y: keras.ops.sqrt(x + y), "Sqrt", "its own mean square"),
     "logarithm": (lambda x, y: keras.ops.log(x * x + y * y + 1), "Log", "not supported"),
     "batch_mean": (lambda x, y: keras.ops.mean(x + y, axis=0), "Mean", "axis 0"),
@@ -162,8 +162,8 @@ def test_refused_operations(case):
 
 
 ATTENDING = {
-    "mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, attention_mask=m), "mask that depends on"),
-    "key_mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, key_mask=m[:, 0]), "mask that depends on"),
+    "mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, attention_mask=x @ L.Permute((2, 1))(x)), "compares values that depend"),
+    "key_mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, key_mask=L.Flatten()(x)[:, :4] @ np.eye(4)), "compares values that depend"),
     "scores": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, return_attention_scores=True), "_scores=True"),
     "axes": (
         lambda x, m: L.MultiHeadAttention(2, 3, name="it", attention_axes=(1, 2))(x[:, None], x[:, None]),

@@ -44,7 +44,7 @@ REFUSED = [
     ("Pow", "x e", {}, (4,), {"e": floats(0.5)}, "whole numbers from 1 to 4"),
     ("Pow", "x e", {}, (4,), {"e": floats(1, 2, 1, 2)}, "an exponent for each value"),
     ("Pow", "e x", {}, (4,), {"e": floats(2)}, "an exponent that depends on the input"),
-    ("Where", "x x c", {}, (4,), {"c": floats(2)}, "a mask that depends on the input"),
+    ("Where", "x x c", {}, (4,), {"c": floats(2)}, "chooses by values that depend on the input"),
     ("LayerNormalization", "x g", {"axis": 0}, (4,), {"g": (4,)}, "the batch"),
     ("GroupNormalization", "x g b", {"num_groups": 3}, IMAGE, {"g": (4,), "b": (4,)}, "3 groups"),
     ("Sqrt", "x", {}, (4,), {}, "its own mean square"),

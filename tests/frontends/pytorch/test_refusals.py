@@ -64,7 +64,7 @@ def test_layer(reason):
 FUNCTIONS = {
     "a length of order 'nuc'": (lambda s, x: x / torch.linalg.norm(x, "nuc", (1, 2), keepdim=True), (4, 3)),
     "the largest singular value": (lambda s, x: x / torch.linalg.norm(x, 2, (1, 2), keepdim=True), (4, 3)),
-    "a mask that depends on the input": (
+    "compares values that depend on the input": (
         lambda s, x: F.scaled_dot_product_attention(x, x, x, (x @ x.mT).to(torch.bool)),
         (4, 3),
     ),
@@ -72,7 +72,10 @@ FUNCTIONS = {
         lambda s, x: F.scaled_dot_product_attention(x, x, x, s.n.bool().expand(4, 4)),
         (4, 3),
     ),
-    "gt (aten.gt.Scalar)": (lambda s, x: torch.where(x > 0, x, s.n), (4,)),
+    "compares the input 'x', with which where (pytorch where) computes": (
+        lambda s, x: torch.where(x > 0, x, s.n),
+        (4,),
+    ),
     "division by an activation": (lambda s, x: torch.ones(4) / x, (4,)),
     "division by zero": (lambda s, x: x / torch.tensor([1.0, 0.0]), (2,)),
     "with rounding": (lambda s, x: torch.div(x, 2, rounding_mode="floor"), (4,)),
