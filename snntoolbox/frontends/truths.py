@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def check_compared(builder: GraphBuilder) -> None:
                 break
 
 
-def _computes(builder: GraphBuilder, node: Node, same: Collection[str]) -> bool:
+def _computes(builder: GraphBuilder, node: Node, same: set[str]) -> bool:
     """Whether a node is of those by which masks are not read: weights, functions, values that choose themselves."""
     if isinstance(node, Multiply) and same.issuperset(node.inputs):
         return node.inputs[0] == node.inputs[1] or not all(are_truths(builder, i) for i in node.inputs)

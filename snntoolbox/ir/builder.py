@@ -91,7 +91,7 @@ class GraphBuilder:
         return self._nodes
 
     def take_truths(self, name: str, by: Origin | None = None) -> None:
-        """Note that an input that was added before takes 0 and 1 alone, where no type says so `by` a layer's reading."""
+        """Note that an input takes 0 and 1 alone; `by` which layer where its type does not say so."""
         node = self._nodes[name]
         assert isinstance(node, Input)
         if by is not None and not node.truths:

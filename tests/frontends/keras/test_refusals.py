@@ -162,8 +162,14 @@ def test_refused_operations(case):
 
 
 ATTENDING = {
-    "mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, attention_mask=x @ L.Permute((2, 1))(x)), "compares values that depend"),
-    "key_mask": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, key_mask=L.Flatten()(x)[:, :4] @ np.eye(4)), "compares values that depend"),
+    "mask": (
+        lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, attention_mask=x @ L.Permute((2, 1))(x)),
+        "compares values that depend",
+    ),
+    "key_mask": (
+        lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, key_mask=L.Flatten()(x)[:, :4] @ np.eye(4)),
+        "compares values that depend",
+    ),
     "scores": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, return_attention_scores=True), "_scores=True"),
     "axes": (
         lambda x, m: L.MultiHeadAttention(2, 3, name="it", attention_axes=(1, 2))(x[:, None], x[:, None]),
