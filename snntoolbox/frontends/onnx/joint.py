@@ -105,12 +105,12 @@ def along_last(
 
 
 def _narrowed(constant: Known, rank: int) -> Known:
-    """A constant without the axes of length one that it has in front of so many."""
-    shapes = {v.shape[: max(v.ndim - rank, 0)] for v in (constant.first, constant.second)}
-    if any(set(front) - {1} for front in shapes):
+    """A constant without the axes that it has in front of so many, where it is the same along these."""
+    both = (constant.first, constant.second)
+    if any(v.ndim > rank and np.any(v != v[(0,) * (v.ndim - rank)]) for v in both):
         return constant
-    first, second = (v.reshape(v.shape[max(v.ndim - rank, 0) :]) for v in (constant.first, constant.second))
-    return Known(first, first) if constant.fixed else Known(first, second)
+    first, second = (v[(0,) * max(v.ndim - rank, 0)] for v in both)
+    return Known(first, first) if np.array_equal(first, second) else Known(first, second)
 
 
 def _free(value: Joint) -> int:
