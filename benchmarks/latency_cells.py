@@ -145,17 +145,23 @@ class Bench:
         """Simulate a few samples; ValueError where counts differ by more than sums that tie with a level."""
         import snntoolbox as stb
         from snntoolbox.conversion.schedules.quantized_reference import MOST_UNEQUAL
+        from snntoolbox.ir.operations import fan_out
 
         few = x[: min(8, int(CHECKED / (max(1, network.neurons) * network.schedule.steps)))]
+        told = f"{timing(network)}; {network.neurons:,} neurons"
         if not len(few):
-            return f"too large to be simulated; {timing(network)}"
+            return f"too large to be simulated; {told}"
         options = {"dtype": "float64", "device": self.device, "record": stb.Record(outputs_per_step=False)}
         spikes, wanted = stb.simulate(network, few, **options), run.counts([few])
         unequal = sum(int(np.count_nonzero(spikes.counts[n] != wanted[n])) for n in wanted)
         compared = network.neurons * len(few)
         if unequal > MOST_UNEQUAL * compared:
             raise ValueError(f"{unequal} of {compared} neurons of a phased network do not fire as in its quantised one")
-        return f"{unequal} of {compared:,} counts differ from the simulation ({len(few)} samples); {timing(network)}"
+        fans = fan_out(network)
+        fired = sum(float(z.sum(dtype=float)) for z in spikes.events.values()) / len(few)
+        done = sum(float(np.vdot(z.sum(axis=0, dtype=float), fans[n])) for n, z in spikes.events.items()) / len(few)
+        told += f", {fired:,.0f} spikes and {done:,.0f} operations a sample"
+        return f"{unequal} of {compared:,} counts differ from the simulation ({len(few)} samples); {told}"
 
 
 def timing(network: Any) -> str:

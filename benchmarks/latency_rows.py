@@ -48,6 +48,10 @@ ROWS: dict[str, Row] = {
     "radix": Row({"schedule": "radix", "readout_correction": 0}, most=16),
     # The layer behind the input with more digits than the others: all that follow go by what it says.
     "radix+first": Row({"schedule": "radix", "readout_correction": 0, "bits": {"0": 6}}, most=6),
+    # Several neurons for each value: as fine as more digits, in as many steps.
+    "radix+pairs": Row({"schedule": "radix", "readout_correction": 0, "neurons_per_value": 2}, most=16),
+    "radix+fours": Row({"schedule": "radix", "readout_correction": 0, "neurons_per_value": 4}, most=16),
+    "radix+auto": Row({"schedule": "radix", "readout_correction": 0, "neurons_per_value": "auto"}, most=16),
     "first-spike": Row({"schedule": "first-spike", "readout_correction": 0}),
     "multi-threshold": Row(
         {"threshold_rule": "percentile", **_NO_LAYERS},

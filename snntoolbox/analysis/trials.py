@@ -155,7 +155,7 @@ class Trials:
         settled = settle(lowered, self.fitted, recipe, duration)
         if settled.choice is not None:
             self._chosen[left_open] = (settled.recipe.threshold_rule, settled.recipe.layer_correction)
-        network = spiking(lowered, settled, self.fitted, duration)
+        network = spiking(settled.lowered, settled, self.fitted, duration)
         backend = backend_named(self.simulator)
         backend.capabilities.check(backend.name, legalized(network, backend, self.held))
         return network

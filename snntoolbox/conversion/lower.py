@@ -20,6 +20,7 @@ from snntoolbox.conversion.lowering.lower_outputs import (
 from snntoolbox.conversion.lowering.lower_products import LowerProducts
 from snntoolbox.conversion.lowering.max_pool_tree import MaxPoolTree
 from snntoolbox.conversion.lowering.normalise_tables import NormaliseTables
+from snntoolbox.conversion.lowering.shared_values import as_neurons, share_values
 from snntoolbox.conversion.lowering.single_products import SingleProducts
 from snntoolbox.conversion.lowering.softmax_tables import SoftmaxTables, masked
 from snntoolbox.conversion.lowering.spiking_pools import SpikingAveragePools
@@ -87,7 +88,8 @@ def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> 
     _check_taken(graph, recipe.chosen_schedule, kept)
     own_windows(graph, as_pairs(recipe.bits))
     named(dict(recipe.clamps), [n.name for n in graph.nodes.values() if isinstance(n, (ReLU, MaxPool))])
-    return graph
+    neurons = as_neurons(recipe.neurons_per_value)
+    return graph if isinstance(neurons, str) else share_values(graph, neurons)
 
 
 def _check_taken(graph: Graph, schedule: Schedule, kept: Mapping[str, str]) -> None:

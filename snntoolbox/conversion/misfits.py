@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
+from snntoolbox.conversion.lowering.shared_values import Neurons
 from snntoolbox.conversion.schedules.radix import Radix
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES
@@ -32,6 +33,7 @@ class Chosen:
     delay: int
     clamps: tuple[tuple[str, int], ...]
     bits: Mapping[str, int] | tuple[tuple[str, int], ...]
+    neurons_per_value: Neurons
 
     @property
     def fires(self) -> Schedule:
@@ -59,6 +61,8 @@ def _of_firing(chosen: Chosen) -> Iterator[str]:
             yield f"bias_relaxation needs schedule = rate: {schedule.name} adds biases before layers fire"
     if chosen.bits and schedule.name != Radix.name:
         yield f"bits are binary digits, a step each, which schedule = {schedule.name} has none of"
+    if chosen.neurons_per_value and not schedule.in_turn:
+        yield f"several neurons for each value need windows, which schedule = {schedule.name} has none of"
     if chosen.delay and not (schedule.rates and schedule.always_fires):
         yield f"a delay of its own needs schedule = rate: {schedule.name} says itself when spikes count"
 
@@ -140,6 +144,7 @@ _CHANGES: Mapping[str, Change] = {
     "[conversion] weight_bits = 0": _choice(weight_bits=0),
     "[paths] filename_clamp_indices left out": _choice(clamps=()),
     "[conversion] bits = {}": _choice(bits=()),
+    "[conversion] neurons_per_value = 1": _choice(neurons_per_value=()),
     "[input] poisson_input = False": _input(Poisson),
     "[input] latency_input = False": _input(Latency),
     "[input] digit_input = False": _input(BinaryDigits),

@@ -3,95 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
-from snntoolbox.conversion.thresholds.comparisons import Comparisons
+from snntoolbox.conversion.named_layers import Pairs, Said
 from snntoolbox.errors import ConversionError
 from snntoolbox.ir.counting import MOST_BITS
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import LinearNode, Node
-from snntoolbox.ir.nodes import ReLU, Tabulated
+from snntoolbox.ir.nodes import Tabulated
 
-Pairs = tuple[tuple[str, int], ...]
-"""Names of layers, or patterns of them, with a number for each; the last that fits a layer counts."""
-
-_SO = "bits={'conv1': 6}, or patterns such as {'conv*': 5}"
+BITS = Said(
+    name="bits",
+    numbers="numbers of binary digits",
+    most=MOST_BITS,
+    so="bits={'conv1': 6}, or patterns such as {'conv*': 5}; "
+    "the digits of all layers are duration, in Python duration=4",
+)
 
 
 def as_pairs(bits: Mapping[str, int] | Iterable[tuple[str, int]]) -> Pairs:
     """The same as pairs; ConversionError where a name is no text, or a number none of binary digits."""
-    given = [*bits.items()] if isinstance(bits, Mapping) else bits
-    if not isinstance(given, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in given):
-        told = f"bits are {bits!r}: no numbers of binary digits by names of layers"
-        raise ConversionError(told, hint=f"{_SO}; the digits of all layers are duration, in Python duration=4")
-    wrong = [
-        f"{name!r}: {number!r}"
-        for name, number in given
-        if not isinstance(name, str) or isinstance(number, bool) or number not in range(1, MOST_BITS + 1)
-    ]
-    if wrong:
-        told = f"bits of {', '.join(wrong)} are no numbers of binary digits from 1 to {MOST_BITS} by names of layers"
-        raise ConversionError(told, hint=f"{_SO}; places in a report are text too: {{'0': 6}}")
-    return tuple((name, int(number)) for name, number in given)
+    return BITS.pairs(bits)
 
 
 def own_windows(lowered: Graph, bits: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """The steps of the windows of rectifiers, by name, of which `bits` say something.
+    """The steps of the windows of rectifiers, by name, of which `bits` say something: see `Said.of`.
 
-    A layer is meant by the name that a report has of it, by its place there, counted from 0, by that in the user's
-    model, by the name of the weighted layer whose sums it alone takes, or by a pattern of a name (`*`, `?`, `[...]`).
-    Rectifiers whose values a max pool compares send them in the same digits: they and those that compare have the most
-    that is said of any of them. ConversionError for names of nothing, and for tables.
+    ConversionError for names of nothing, and for tables.
     """
-    comparisons = Comparisons.of(lowered)
-    known = {n.name: n for n in lowered.nodes.values() if isinstance(n, ReLU)}
-    free = {name: _names(lowered, node) for name, node in known.items() if name not in comparisons.sources}
-    found: dict[str, int] = {}
-    unknown = []
-    for pattern, number in bits:
-        place = pattern not in known and pattern.isdecimal() and int(pattern) < len(known)  # names may be numbers
-        name = [*known][int(pattern)] if place else pattern
-        fitting = [n for n, names in free.items() if any(fnmatchcase(m, pattern) for m in names)]
-        meant = [name] if name in known else fitting
-        found |= dict.fromkeys(meant, number)
-        unknown += [] if meant else [pattern]
-    if unknown:
-        layers = ", ".join(f"{n} ({', '.join(names[1:])})" if names[1:] else n for n, names in free.items())
-        told = f"bits are set for {', '.join(map(repr, unknown))}, and no layer that fires has such a name"
-        raise ConversionError(told, hint=f"there are {layers}")
-    if tables := [known[n].label for n in found if isinstance(known[n], Tabulated)]:
+    found = BITS.of(lowered, bits)
+    if tables := [lowered.nodes[n].label for n in found if isinstance(lowered.nodes[n], Tabulated)]:
         told = "tables of smooth functions are made for the steps of [simulation] duration"
         raise ConversionError(f"{told}: no other bits", layer=", ".join(tables), hint="name other layers in bits")
-    return _together(found, comparisons)
-
-
-def _names(lowered: Graph, node: ReLU) -> list[str]:
-    """What it is called: here, in the user's model, and there the layer whose sums it takes, if nobody else does."""
-    names = dict.fromkeys([node.name, _own_name(node)])
-    above: Node = node
-    while len(above.inputs) == 1 and len(lowered.consumers[above.inputs[0]]) == 1:
-        above = lowered.nodes[above.inputs[0]]
-        if not isinstance(above, LinearNode) or above.name in lowered.outputs:
-            break
-        names |= dict.fromkeys([above.name, _own_name(above)])
-        if above.weights is not None:
-            break
-    return [*names]
-
-
-def _own_name(node: Node) -> str:
-    return node.origin.name if node.origin is not None else node.name
-
-
-def _together(found: Mapping[str, int], comparisons: Comparisons) -> dict[str, int]:
-    """With those that are compared with one another, and what compares them, alike."""
-    windows, groups = dict(found), [{name, *sources} for name, sources in comparisons.sources.items()]
-    changed = True
-    while changed:
-        changed = False
-        for group in groups:
-            said = [windows[name] for name in group if name in windows]
-            if said and any(windows.get(name) != max(said) for name in group):
-                windows |= dict.fromkeys(group, max(said))
-                changed = True
-    return windows
+    return found

@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from snntoolbox.conversion.corrections.correct_layers import CORRECTIONS
+from snntoolbox.conversion.lowering.shared_values import Neurons, as_neurons
 from snntoolbox.conversion.misfits import Chosen, remedy
 from snntoolbox.conversion.misfits import misfits as misfits_of
-from snntoolbox.conversion.own_windows import Pairs, as_pairs
+from snntoolbox.conversion.named_layers import Pairs
+from snntoolbox.conversion.own_windows import as_pairs
 from snntoolbox.conversion.schedules.rate import Rate
 from snntoolbox.conversion.schedules.registry import SCHEDULES, scheduled
 from snntoolbox.conversion.schedules.schedule import Schedule
@@ -49,7 +51,7 @@ _CHECKED = (
     *("normalize", "per_channel", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "weight_bits", "dt"),
     *("correction_samples", "readout_correction", "batch_size", "percentile", "headroom", "input_range", "schedule"),
     *("neuron", "encoding", "delay", "percentile_fall"),
-    *("grid_threshold", "binarize_weights", "bias_relaxation"),
+    *("grid_threshold", "binarize_weights", "bias_relaxation", "allowed_loss", "most_neurons"),
 )
 """Fields of which a value of another type would be taken for something else: the text "False", for one, is true."""
 
@@ -82,7 +84,10 @@ class Recipe:
     'phased', 'radix', 'first-spike' and 'recurrent' (see `Phased`, `Radix`, `FirstSpike` and `Recurrent`). `bits` has
     the binary digits of layers of a radix network whose windows are to be longer or shorter than the duration, by names
     or patterns (see `own_windows`). `products` of matrices of activations are summed in one neuron for each value, or
-    come from single neurons (see `SingleProducts`).
+    come from single neurons (see `SingleProducts`). `neurons_per_value` is how many neurons say each value of a layer
+    in windows, which makes it so many times as fine: a number for all, numbers by names, or 'auto', by which trials
+    choose the fewest (1, 2 or 4) with which the network should lose at most `allowed_loss` of accuracy and has at most
+    `most_neurons` times as many, if that is not 0 (see `ChooseNeurons`).
     """
 
     normalize: bool = True
@@ -118,9 +123,13 @@ class Recipe:
     schedule: str = Rate.name
     bits: Mapping[str, int] | Pairs = ()
     products: Literal["summed", "single"] = "summed"
+    neurons_per_value: Neurons = 1
+    allowed_loss: float = 0.002
+    most_neurons: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", as_pairs(self.bits))
+        object.__setattr__(self, "neurons_per_value", as_neurons(self.neurons_per_value))
         if wrong := misfits(self, _CHECKED):
             objects = "neuron=snntoolbox.IF(...), encoding=snntoolbox.Poisson() and the like make what is not plain"
             made = any(text.startswith(("neuron", "encoding")) for text in wrong)
@@ -207,6 +216,10 @@ class Recipe:
             wrong.append(f"grid_threshold = {self.grid_threshold} needs weight_bits: there is no grid")
         if isinstance(self.approximate, str) or not set(self.approximate) <= set(FUNCTIONS):
             wrong.append(f"approximate = {self.approximate!r} is not a set of names from {', '.join(FUNCTIONS)}")
+        if not 0 <= self.allowed_loss <= 1:
+            wrong.append(f"allowed_loss = {self.allowed_loss} is no share, from 0 to 1")
+        if self.most_neurons and not self.most_neurons >= 1:
+            wrong.append(f"most_neurons = {self.most_neurons} is neither 0 (any) nor 1 or more")
         if self.delay < 0:
             wrong.append(f"delay = {self.delay} is no number of steps, 0 or more")
         if not self.dt > 0:

@@ -76,7 +76,7 @@ def _chosen(
         per_channel=recipe.per_channel,
         batch_size=recipe.batch_size,
         alike=schedule.in_turn,
-        own=own_levels(lowered, recipe),
+        own=told_apart(lowered, recipe, duration),
     )
     with bar("Choosing thresholds", len(calibration_data[0])) as advance:
 
@@ -93,6 +93,20 @@ def own_levels(lowered: Graph, recipe: Recipe) -> dict[str, int]:
     """How many values above 0 the rectifiers tell apart, by name, that have windows of their own."""
     steps = own_windows(lowered, as_pairs(recipe.bits))
     return {name: recipe.levels_in(number) for name, number in steps.items()}
+
+
+def told_apart(lowered: Graph, recipe: Recipe, duration: float | None) -> dict[str, int]:
+    """The same of what the neurons of a value say together, where these are several.
+
+    Tables keep the scales for one: what divides is chosen for its products, and its neurons are a means against the
+    error that these have in common.
+    """
+    own = own_levels(lowered, recipe)
+    if duration is None:
+        return own
+    usual = recipe.levels_in(steps_of(duration, recipe.dt))
+    several = {n.name: n for n in lowered.nodes.values() if isinstance(n, ReLU) and n.of_input and n.neurons > 1}
+    return own | {name: node.neurons * own.get(name, usual) for name, node in several.items()}
 
 
 def uncorrected(

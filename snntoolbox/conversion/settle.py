@@ -13,11 +13,13 @@ import numpy as np
 from snntoolbox.backends.room import BYTES, check_room
 from snntoolbox.conversion.corrections.choose import CANDIDATES, TRIED_STEPS, Choice, Choose
 from snntoolbox.conversion.corrections.choose_in_turn import ChooseInTurn
+from snntoolbox.conversion.corrections.choose_neurons import ChooseNeurons, NeuronsChoice
 from snntoolbox.conversion.corrections.correct_layers import STARTING
+from snntoolbox.conversion.lowering.shared_values import AUTO
 from snntoolbox.conversion.lowering.spiking_outputs import tell_what_spikes_lose
 from snntoolbox.conversion.own_windows import as_pairs, own_windows
 from snntoolbox.conversion.recipe import USUAL_START, Recipe
-from snntoolbox.conversion.scales import choose_scales, uncorrected
+from snntoolbox.conversion.scales import choose_scales, own_levels, uncorrected
 from snntoolbox.conversion.thresholds.rules import FEW_STEPS
 from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.ir.graph import Graph
@@ -31,25 +33,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """A recipe whose threshold rule and layer correction are no 'auto' any more, its scales, and what was tried.
+    """A recipe of which nothing is 'auto' any more, its scales, and what was tried.
 
-    `network` is the one with these scales, not yet corrected, where trials made it.
+    `lowered` is the graph that has them, whose nodes say how many neurons their values have; `network` is the one with
+    these scales, not yet corrected, where trials made it.
     """
 
     recipe: Recipe
     scales: Scales
+    lowered: Graph
     choice: Choice | None = None
     network: SpikingNetwork | None = None
+    neurons: NeuronsChoice | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the network's summary says of it."""
-        return () if self.choice is None else (str(self.choice),)
+        return tuple(str(choice) for choice in (self.neurons, self.choice) if choice is not None)
 
     def report(self) -> dict[str, Any]:
         """What a report says of it."""
         settled: dict[str, Any] = {f: getattr(self.recipe, f) for f in ("threshold_rule", "layer_correction")}
-        return settled if self.choice is None else {**settled, **self.choice.data()}
+        return settled | {k: v for c in (self.choice, self.neurons) if c is not None for k, v in c.data().items()}
 
 
 def settle(
@@ -61,6 +66,8 @@ def settle(
     device: str = "cpu",
 ) -> Settled:
     """What the recipe leaves to 'auto', chosen by T and, for few steps, by trials on calibration data (`Choose`).
+
+    The neurons for each value (`ChooseNeurons`) come first, as scales and corrections follow from them.
 
     DataError where the calibration data are nothing but zeros: there would be thresholds of nothing.
     """
@@ -77,6 +84,7 @@ def settle(
     pairs = candidates(recipe, steps)
     if data is None:
         pairs = [("weights", "none")]
+    lowered, recipe, neurons = _with_neurons(lowered, data, recipe, duration, pairs[0][0])
 
     @cache
     def scales_of(rule: str) -> Scales:
@@ -98,7 +106,26 @@ def settle(
         made = unfinished(rule)
         log.info("chosen: %s", choice)
     settled = replace(recipe, threshold_rule=rule, layer_correction=layers)  # type: ignore[arg-type]
-    return Settled(settled, scales_of(rule), choice, made)
+    return Settled(settled, scales_of(rule), lowered, choice, made, neurons)
+
+
+def _with_neurons(
+    lowered: Graph, data: Sequence[Array] | None, recipe: Recipe, duration: float | None, rule: str
+) -> tuple[Graph, Recipe, NeuronsChoice | None]:
+    """The graph with the neurons for each value that trials choose, and the recipe that says so."""
+    if recipe.neurons_per_value != AUTO:
+        return lowered, recipe, None
+    if data is None or duration is None:
+        log.warning("neurons_per_value = auto needs calibration data and a duration: one neuron says each value")
+        return lowered, replace(recipe, neurons_per_value=1), None
+    named = replace(recipe, threshold_rule=rule, neurons_per_value=1)  # type: ignore[arg-type]
+    levels = recipe.levels_in(steps_of(duration, recipe.dt))
+    choose = ChooseNeurons(
+        levels=levels, own=own_levels(lowered, recipe), allowed=recipe.allowed_loss, most=recipe.most_neurons
+    )
+    shared, choice = choose(lowered, lambda g, x: choose_scales(g, x, named, duration=duration), data)
+    layers = () if choice is None else tuple(choice.layers.items())
+    return shared, replace(recipe, neurons_per_value=layers), choice
 
 
 def candidates(recipe: Recipe, steps: int | None) -> list[tuple[str, str]]:

@@ -80,6 +80,7 @@ def convert(
     if changed in STARTING and duration is not None and data is not None:
         warning = "layer_correction = %s changes the start potential that is set; bias, steps and none leave it"
         log.warning(warning, changed)
+    lowered = settled.lowered
     network = spiking(lowered, settled, data, duration, device)
     return ConvertedNetwork.of(_with_trained_steps(network, lowered, recipe.dt).replaced(original=lowered))
 

@@ -277,6 +277,7 @@ def _convert(inputs: Inputs, recipe: Recipe, lowered: Graph, journal: Journal, c
     duration, device = simulation.duration, simulation.device
     data = None if inputs.calibration is None else [inputs.calibration]
     settled = settle(lowered, data, recipe, duration, device=device)
+    lowered = settled.lowered
     network = with_offset(spiking(lowered, settled, data, duration, device), inputs.settings)
     off = replace(settled, recipe=replace(settled.recipe, weight_bits=0, grid_threshold=0), choice=None)
     unquantized = spiking(lowered, off, data, duration, device) if recipe.weight_bits else None

@@ -34,7 +34,7 @@ FIELDS = {
     **dict.fromkeys(("normalize", "threshold_rule", "percentile", "percentile_fall", "per_channel"), NOTHING),
     **dict.fromkeys(("headroom", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "approximate"), NOTHING),
     **dict.fromkeys(("grid_threshold", "binarize_weights", "correction_samples", "readout_correction"), NOTHING),
-    **dict.fromkeys(("input_range", "batch_size", "readout_seed", "dt"), NOTHING),
+    **dict.fromkeys(("input_range", "batch_size", "readout_seed", "dt", "allowed_loss", "most_neurons"), NOTHING),
     "max_pool": [{"max_pool": kind} for kind in ("gate", "fir_max", "exp_max", "avg_max", "wta")],
     "bias": [{"bias": "neuron"}],
     "readout": [{"readout": kind} for kind in ("spikes", "softmax")],
@@ -49,6 +49,7 @@ FIELDS = {
     "layer_correction": [{"layer_correction": "steps"}],
     "clamps": [{"clamps": (("0", 2),)}],
     "bits": [{"bits": {"*": T - 1}, "schedule": "radix"}],
+    "neurons_per_value": [{"neurons_per_value": n, "schedule": "radix"} for n in (2, "auto")],
     "schedule": [{"schedule": name} for name in ("phased", "radix", "first-spike", "differential")],
 }
 NEURON = {

@@ -114,6 +114,23 @@ def digits(draft: Draft) -> None:
     draft.readout(draft.flat(draft.node(Concat, first, second)))
 
 
+def shared_values(draft: Draft) -> None:
+    """Two populations of one current, whose sum is read: where they start is half a threshold apart."""
+    draft.schedule = Schedule("radix", window=3, steps=12, counting=Counting.DIGIT)
+
+    def pair(current: str, turn: int) -> str:
+        neuron = IF(initial=0.25, window=(3 * turn, 3 * turn + 3), counting=Counting.DIGIT)
+        both = [draft.neurons(current, replace(neuron, initial=start), bias=0.0) for start in (0.25, 0.75)]
+        return draft.node(Add, *both)
+
+    image = draft.input(2, 4, 4, coding=ConstantCurrent(steps=3))
+    first = pair(draft.conv(image, 3), 1)
+    second = pair(draft.conv(first, 3), 2)
+    third = pair(draft.node(Add, draft.conv(second, 3), first, coefficients=(1.0, -0.5)), 3)
+    draft.readout(draft.flat(third))
+    draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
 def uneven_digits(draft: Draft) -> None:
     """Layers of other numbers of digits, one depth with two of them: skipped over, joined and read."""
     ends = (3, 8, 10, 14)

@@ -61,9 +61,9 @@ class ChooseInTurn(Choose):
             network = self.schedule.corrected(network, graph, first, duration, layers)
         run = QuantizedRun(self.schedule.apply(network, duration), single=True)
         said = _in_batches(run, last)
-        wanted = _original(graph, last)
+        wanted = original_outputs(graph, last)
         if self.readouts:
-            errors = [w - s for w, s in zip(_original(graph, first), _in_batches(run, first), strict=True)]
+            errors = [w - s for w, s in zip(original_outputs(graph, first), _in_batches(run, first), strict=True)]
             said = [s + e.mean(axis=0) for s, e in zip(said, errors, strict=True)]
         return None, list(zip(said, wanted, strict=True))
 
@@ -73,6 +73,7 @@ def _in_batches(run: QuantizedRun, x: Sequence[Array]) -> list[Array]:
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def _original(graph: Graph, x: Sequence[Array]) -> list[Array]:
+def original_outputs(graph: Graph, x: Sequence[Array]) -> list[Array]:
+    """The outputs of a graph, (samples, *shape) each."""
     parts = list(Executor(graph).batches(*x, keep=dict.fromkeys(graph.outputs), batch_size=BATCH))
     return [np.concatenate([part[name] for part in parts]) for name in dict.fromkeys(graph.outputs)]

@@ -62,14 +62,19 @@ class CorrectPhased:
 
         def adjust(population: Population, ready: Array) -> Array:
             node = graph.nodes[population.activation]
-            most = self.turns.most(population.name)
-            counts = self.turns.levels * activations[population.activation].astype(np.float64) / population.scale
-            free = isinstance(node, ReLU) and node.levels is None and node.of_input and node.name not in exact
-            shifts[population.name] = best_shifts(ready, counts, most, first) if free else np.zeros(1)
-            return shifts[population.name]
+            if not isinstance(node, ReLU) or node.levels is not None or not node.of_input or node.name in exact:
+                return np.zeros(1)
+            if node.name not in shifts:  # all neurons of a value are shifted alike: they are one, with finer levels
+                c, most = node.neurons, self.turns.most(population)
+                counts = self.turns.levels * activations[node.name].astype(np.float64) / population.scale
+                together = c * (ready - node.shifts[0]) - (c - 1) / 2
+                shifts[node.name] = best_shifts(together, c * counts, c * most, first) / c
+            return shifts[node.name]
 
         QuantizedRun(self.turns(network), adjust, single=True).counts(some)
-        return network.replaced(populations=[_shifted(p, shifts[n]) for n, p in network.populations.items()])
+        none = np.zeros(1)
+        moved = [_shifted(p, shifts.get(p.activation, none)) for p in network.populations.values()]
+        return network.replaced(populations=moved)
 
 
 def _shifted(population: Population, shift: Array) -> Population:

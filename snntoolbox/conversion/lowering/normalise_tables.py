@@ -3,7 +3,7 @@
 ``c / sqrt(mean(c^2) + epsilon) = c r``: squares and the inverse of the root are tables, one r serves a whole row of
 values (the features of a token, or those of a group), and the product is one of counts in which c is not rounded: its
 spikes are those of whatever came before. Exact; the tables, and the product, round to the levels of a window. As r is
-common to a row, several tables share it, which round at places of their own.
+common to a row, several neurons share it, whose tables round at places of their own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.conversion.lowering.shared_tables import COMMON, finer
+from snntoolbox.conversion.lowering.shared_values import COMMON
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, Permute, Reshape, Take
+from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, Permute, Reshape, Tabulated, Take
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ _STEMS = (
 
 
 SQUARES = 2
-"""How many tables share the squares of a value."""
+"""How many neurons share the square of a value."""
 
 
 def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
@@ -59,6 +59,9 @@ def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
     def repeated(name: str, of: str) -> Node:
         return Take(name=names[name], inputs=(names[of],), axis=along, indices=(0,) * size, origin=origin)
 
+    def table(name: str, of: str, function: str, neurons: int) -> Node:
+        return Tabulated(name=names[name], inputs=(of,), function=function, neurons=neurons, origin=origin)
+
     if order != tuple(range(len(shape))):
         yield Permute(name=names["turned"], inputs=(source,), axes=order, origin=origin)
         source = names["turned"]
@@ -70,10 +73,10 @@ def _written(editing: Editing, node: Normalise) -> Iterator[Node]:
         both = (values, names["means"])
         yield Add(name=names["centred"], inputs=both, coefficients=(1.0, -1.0), origin=origin)
         values = names["centred"]
-    yield from finer(editing, names["square"], values, "square", SQUARES, origin)
+    yield table("square", values, "square", SQUARES)
     epsilon = np.full((1,), node.epsilon) if node.epsilon else None
     yield Mean(name=names["variance"], inputs=(names["square"],), axes=(along,), bias=epsilon, origin=origin)
-    yield from finer(editing, names["inverse"], names["variance"], "inverse_root", COMMON, origin)
+    yield table("inverse", names["variance"], "inverse_root", COMMON)
     column = tuple(1 if a == along else n for a, n in enumerate(rows))
     yield Reshape(name=names["column"], inputs=(names["inverse"],), shape=column, origin=origin)
     yield repeated("inverses", "column")

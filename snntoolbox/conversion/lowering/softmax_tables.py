@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from snntoolbox.conversion.lowering.mask_sources import LEAST, truths_of
-from snntoolbox.conversion.lowering.shared_tables import COMMON, finer
+from snntoolbox.conversion.lowering.shared_values import COMMON
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node
@@ -193,10 +193,7 @@ class _Rows:
 
     def _inverse(self, total: str, most: float) -> str:
         """The factor that the values of a row have in common."""
-        name = self.editing.fresh(f"{self.node.name}.inverse", self.nodes)
-        tables = finer(self.editing, name, total, "inverse", COMMON, self.node.origin, most)
-        self.nodes |= {node.name: node for node in tables}
-        return name
+        return self._add(Tabulated, "inverse", total, function="inverse", neurons=COMMON, most=most)
 
     def _shares(self, inverses: str, exp: str) -> str:
         """The products, each with a threshold of its own where they are not too many to need a histogram each."""

@@ -50,7 +50,8 @@ class FireInTurn:
     A population at depth d (the longest path to it from an input) fires in steps d w ... (d + 1) w - 1, behind all of
     its sources, so a run of a network of depth L takes (L + 1) w steps. `counting` says what
     a spike stands for; where that is its lead, inputs are presented in the first step, which counts w times.
-    `own` has the steps of the windows of populations that have others: see `firing_windows`.
+    `own` has the steps of the windows of populations, or of all that stand for an activation, that have others: see
+    `firing_windows`.
     UnsupportedError lists what cannot wait.
     """
 
@@ -68,9 +69,13 @@ class FireInTurn:
         """T, the largest number that the spikes of a window can say."""
         return self.counting.total(self.window)
 
-    def most(self, name: str) -> int:
-        """The same of the window that a population of this name has."""
-        return self.counting.total(self.own.get(name, self.window))
+    def steps_of(self, population: Population) -> int:
+        """How many steps the window of a population has."""
+        return self.own.get(population.name, self.own.get(population.activation, self.window))
+
+    def most(self, population: Population) -> int:
+        """T of the window that a population has."""
+        return self.counting.total(self.steps_of(population))
 
     def __call__(self, network: SpikingNetwork) -> SpikingNetwork:
         """The network with its schedule; counts are divided by T. ConversionError for windows without a step."""
@@ -78,9 +83,11 @@ class FireInTurn:
             raise ConversionError(f"a window of {self.window} steps is shorter than one step", hint="a longer duration")
         if offenders := not_plain(network):
             raise UnsupportedError(f"schedule = {self.name}", offenders, hint=hint_for(self.name))
-        if unknown := [name for name in self.own if name not in network.populations]:
+        known = {*network.populations, *(p.activation for p in network.populations.values())}
+        if unknown := [name for name in self.own if name not in known]:
             raise ConversionError(f"there is no layer {', '.join(unknown)} that could have a window of its own")
-        windows = firing_windows(network, self.window, self.own)
+        own = {name: self.steps_of(p) for name, p in network.populations.items()}
+        windows = firing_windows(network, self.window, own)
         ends = tuple(sorted({w.last for w in windows.values()}))
         ends = () if all(w.last - w.first == self.window for w in windows.values()) else ends
         if offenders := _uncounted(network, windows):
@@ -120,7 +127,7 @@ class FireInTurn:
         return presented_for(1 if once else self.window, coding)
 
     def _population(self, population: Population, window: Window, ends: tuple[int, ...]) -> Population:
-        neuron, levels = population.neuron, self.most(population.name)
+        neuron, levels = population.neuron, self.most(population)
         assert isinstance(neuron, IF)
         if neuron.table is not None and neuron.table.levels != levels:
             told = f"its table is for windows of {neuron.table.levels} levels, not of {levels}"

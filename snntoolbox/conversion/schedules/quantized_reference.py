@@ -51,7 +51,8 @@ def quantized_reference(
     potential of V0 thresholds (1/2 where it was trained with levels). This is written without any spiking network; slow
     and obvious. The read-outs of a phased network of T steps, or of a radix one of B steps with T = 2^B - 1, are the
     values of ``graph.outputs`` (but for their correction), its counts those of the rectifiers times T / s. Rectifiers
-    that are named in `own` have so many levels.
+    that are named in `own` have so many levels; of c `neurons` for each value T becomes c T, and V0 is
+    ``c (V0 - 1/2) + 1/2``.
     """
     values: dict[str, Array] = dict(zip(graph.inputs, (np.asarray(a, np.float64) for a in x), strict=True))
     for name, node in graph.nodes.items():
@@ -60,13 +61,14 @@ def quantized_reference(
         inputs = [values[i] for i in node.inputs]
         if isinstance(node, Tabulated):
             scale = np.asarray(scales[name], np.float64)
-            table = tabulated(node, scale, levels, largest_sum(node, scales, graph))
-            units = table.input_scale(inputs[0].ndim - 1) / levels
-            values[name] = scale / levels * table.read(np.floor(inputs[0] / units + 0.5))
+            tables = [tabulated(node, scale, levels, largest_sum(node, scales, graph), by) for by in node.shifts]
+            counts = [t.read(np.floor(levels * inputs[0] / t.input_scale(inputs[0].ndim - 1) + 0.5)) for t in tables]
+            values[name] = scale / levels * np.mean(counts, axis=0)
         elif isinstance(node, ReLU):
-            most = own.get(name, levels)
+            most = own.get(name, levels) * node.neurons
             step = np.asarray(scales[name], np.float64) / most
-            values[name] = step * np.clip(np.floor(inputs[0] / step + (0.5 if node.levels else start)), 0, most)
+            begin = node.neurons * ((0.5 if node.levels else start) - 0.5) + 0.5
+            values[name] = step * np.clip(np.floor(inputs[0] / step + begin), 0, most)
         else:
             values[name] = node.apply(*inputs)
     return values
@@ -84,7 +86,8 @@ def quantized_graph(
     if lacking := [n.label for n in rectifiers if n.name not in scales]:
         raise DataError(f"there is no scale for {', '.join(lacking)}", hint="give one for every rectifier, by its name")
     bounds = {n.name: np.asarray(scales[n.name]) for n in rectifiers}
-    return graph.edited([replace(n, max_value=bounds[n.name], levels=own.get(n.name, levels)) for n in rectifiers])
+    told = {n.name: n.neurons * own.get(n.name, levels) for n in rectifiers}
+    return graph.edited([replace(n, max_value=bounds[n.name], levels=told[n.name]) for n in rectifiers])
 
 
 def quantized_counts(

@@ -20,11 +20,11 @@ from snntoolbox.conversion.thresholds.thresholds import Scales
 from snntoolbox.errors import ConversionError, Unsupported, UnsupportedError
 from snntoolbox.ir.encodings import ConstantCurrent, Encoding, Spiking
 from snntoolbox.ir.gating import Estimate
-from snntoolbox.ir.graph import Graph
+from snntoolbox.ir.graph import Graph, first_free
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate, Neuron
 from snntoolbox.ir.node import Array, LinearNode, Node, uniform_along
-from snntoolbox.ir.nodes import Elementwise, Input, MatrixProduct, MaxPool, ReLU, Scale, Softmax, Tabulated
+from snntoolbox.ir.nodes import Add, Elementwise, Input, MatrixProduct, MaxPool, ReLU, Scale, Softmax, Tabulated
 from snntoolbox.ir.nodes.multiplying import PRODUCTS
 from snntoolbox.ir.tabulating import Table
 from snntoolbox.ir.ways_out import WINDOWS
@@ -61,6 +61,9 @@ class Convert:
     `levels` is the most that a window tells, which tables of smooth functions are made for. A rectifier that has `own`
     levels is chosen a scale for these: as every spike counts the same part of its population's scale, 1 / `levels`,
     that is as much smaller or larger as it has more or fewer.
+
+    A rectifier of several `neurons` becomes as many populations of the same current, whose start potentials are parts
+    of a threshold apart (`ReLU.shifts`); what follows reads their mean.
     """
 
     neuron: IF = IF(initial=0.5)  # noqa: RUF009 - frozen
@@ -78,19 +81,20 @@ class Convert:
         rates = {n: self.neuron.largest_rate * shares.get(n, 1.0) for n in scales}
         wiring = _Wiring(graph, scales, self.encoding, rates, self.per_step, self.levels, shares)
         folded, biases = wiring.folded()
-        currents = dict(zip(wiring.currents, folded.outputs, strict=True))
+        ends = dict(zip(wiring.ends, folded.outputs, strict=True))
+        currents = {target: ends[end] for target, end in wiring.currents.items()}
         populations = []
-        for name, scale in wiring.scales.items():
-            node = graph.nodes[name]
+        for (name, of), shift in wiring.said_by.items():
+            node, latched, table = graph.nodes[of], currents.get(f"{of}/latched"), wiring.tables.get(name)
             population = Population(
                 name=name,
-                shape=graph.shapes[name],
-                neuron=neuron_of(node, self.neuron, self.gate, _read_by(graph, node), wiring.tables.get(name)),
+                shape=graph.shapes[of],
+                neuron=neuron_of(node, self.neuron, self.gate, _read_by(graph, node), table, shift),
                 current=currents[name],
-                latched=currents.get(f"{name}/latched"),
+                latched=latched,
                 bias=biases[name],
-                scale=scale / self.per_step,
-                activation=name,
+                scale=wiring.scales[of] / self.per_step,
+                activation=of,
                 origin=node.origin,
                 bound=np.asarray(node.max_value) if isinstance(node, ReLU) and node.max_value is not None else None,
             )
@@ -121,10 +125,11 @@ def neuron_of(
     gate: Estimate = Estimate.AVERAGE,
     product: Node | None = None,
     table: Table | None = None,
+    shift: float = 0.0,
 ) -> Neuron:
     """The neurons of a max pool or rectifier; a quantised one rounds to nearest by starting at half a threshold.
 
-    Those of a `product` are latched. Those with a `table` start there too.
+    Those of a `product` are latched. Those with a `table` start there too, all others `shift` thresholds higher.
     """
     if isinstance(product, PRODUCTS):
         sums = product.contraction if isinstance(product, MatrixProduct) else None
@@ -133,8 +138,8 @@ def neuron_of(
         window = {name: getattr(node, name) for name in ("kernel", "stride", "padding", "dilation")}
         return MaxGate(**window, estimate=gate)
     if isinstance(node, ReLU) and (node.levels is not None or table is not None):
-        return replace(model, table=table, initial=model.threshold / 2)
-    return model
+        model = replace(model, table=table, initial=model.threshold / 2)
+    return model if table is not None else replace(model, initial=model.initial + shift * model.threshold)
 
 
 def gateable(graph: Graph, pool: MaxPool) -> bool:
@@ -182,6 +187,7 @@ class _Wiring:
     ) -> None:
         self.graph, self.levels, self._shares = graph, levels, shares
         self.tables: dict[str, Table] = {}
+        self.said_by: dict[tuple[str, str], float] = {}
         self._largest_rates = largest_rates
         self.nodes: dict[str, Node] = {}
         self.currents: dict[str, str] = {}
@@ -198,26 +204,49 @@ class _Wiring:
         if isinstance(node, Input):
             self.nodes[name] = node
         elif isinstance(node, ReLU):
-            self.scales[name] = self._scale(name)
-            if isinstance(node, Tabulated):
-                self.tables[name] = self._table(node)
-            source = self.graph.nodes[node.inputs[0]]
-            gain = self._per_threshold(name)
-            if isinstance(source, PRODUCTS):
-                shared = isinstance(source, MatrixProduct) and not source.contraction.first
-                self.currents[f"{name}/latched"] = self._counted(name, source.inputs[1], gain if shared else None)
-                gain = np.ones((1,) * gain.ndim) if shared else gain
-            read = source.inputs[0] if isinstance(source, PRODUCTS) else source.name
-            self.currents[name] = self._divided(name, read, gain)
-            self.nodes[name] = Input(name=name, shape=self.graph.shapes[name], origin=node.origin)
+            self._rectifier(node)
         elif isinstance(node, PRODUCTS):
             pass  # a part of the population that reads it
         elif isinstance(node, MaxPool):
             self.scales[name] = self._gate_scale(node)
+            self.said_by[name, name] = 0.0
             self.currents[name] = node.inputs[0]
             self.nodes[name] = Input(name=name, shape=self.graph.shapes[name], origin=node.origin)
         else:
             self.nodes[name] = node.with_inputs(*(self._read(f"{name}<{k}", i) for k, i in enumerate(node.inputs)))
+
+    def _rectifier(self, node: ReLU) -> None:
+        """The populations that say its values, in place of several their sum, and what they read."""
+        name, source, shifts = node.name, self.graph.nodes[node.inputs[0]], node.shifts
+        self.scales[name] = self._scale(name)
+        read = source.inputs[0] if isinstance(source, PRODUCTS) else source.name
+        own: list[str] = []
+        for k, shift in enumerate(shifts):
+            own.append(name if len(shifts) == 1 else first_free(f"{name}.{k + 1}", self.graph.nodes, self.nodes))
+            self.said_by[own[-1], name] = shift
+            if isinstance(node, Tabulated):
+                self.tables[own[-1]] = self._table(node, shift)
+            if k and own[-1] not in self.tables:  # tables may be read in steps of their own
+                self.currents[own[-1]] = self.currents[own[0]]
+            else:
+                gain = self._factor(name, source, self._per_threshold(name, own[-1]))
+                self.currents[own[-1]] = self._divided(name, own[-1], read, gain)
+            self.nodes[own[-1]] = Input(name=own[-1], shape=self.graph.shapes[name], origin=node.origin)
+        if len(own) > 1:
+            self.nodes[name] = Add(name=name, inputs=tuple(own), origin=node.origin)
+
+    def _factor(self, name: str, source: Node, gain: Array) -> Array:
+        """The gain of what a rectifier reads, once the factor of a product has what is common to a row of it."""
+        if not isinstance(source, PRODUCTS):
+            return gain
+        shared = isinstance(source, MatrixProduct) and not source.contraction.first
+        self.currents[f"{name}/latched"] = self._counted(name, source.inputs[1], gain if shared else None)
+        return np.ones((1,) * gain.ndim) if shared else gain
+
+    @property
+    def ends(self) -> dict[str, None]:
+        """The wiring nodes that somebody takes a current from, in order."""
+        return dict.fromkeys(self.currents.values())
 
     def _scale(self, name: str) -> Array:
         node, scale = self.graph.nodes[name], np.asarray(self._given[name], np.float64) / self._shares.get(name, 1.0)
@@ -226,12 +255,12 @@ class _Wiring:
             raise ConversionError("its scale is not positive and finite", layer=self.graph.nodes[name].label)
         return scale
 
-    def _table(self, node: Tabulated) -> Table:
+    def _table(self, node: Tabulated, shift: float) -> Table:
         if self.levels is None:
             hint = "tables are made for the steps of a window: T = 6, [simulation] duration = 6, for instance"
             raise ConversionError("a smooth function needs a table of levels", layer=node.label, hint=hint)
         tops = {n: scale * self._shares.get(n, 1.0) for n, scale in self.scales.items()}
-        return tabulated(node, self.scales[node.name], self.levels, largest_sum(node, tops, self.graph))
+        return tabulated(node, self.scales[node.name], self.levels, largest_sum(node, tops, self.graph), shift)
 
     def _gate_scale(self, pool: MaxPool) -> Array:
         """The scale of the gated population, which must be the same all over each window."""
@@ -244,7 +273,7 @@ class _Wiring:
         """A node with the value of `source` in the user's units; each reader gets its own, so that it can fold."""
         node = self.graph.nodes[source]
         if source in self.scales:
-            gain = self.scales[source]
+            gain = self.scales[source] / (node.neurons if isinstance(node, ReLU) else 1)
         elif isinstance(node, Input) and self._amplitude != 1:
             gain = np.full((1,) * len(node.shape), self._amplitude)
         else:
@@ -252,15 +281,15 @@ class _Wiring:
         self.nodes[name] = Scale(name=name, inputs=(source,), gain=gain, origin=node.origin)
         return name
 
-    def _per_threshold(self, name: str) -> Array:
-        """What a current in the user's units is in thresholds."""
-        table, scale = self.tables.get(name), self.scales[name]
+    def _per_threshold(self, of: str, name: str) -> Array:
+        """What a current in the user's units is in thresholds of a population that says values of a rectifier."""
+        table, scale = self.tables.get(name), self.scales[of]
         return np.asarray(1 / (scale if table is None else table.input_scale(scale.ndim)))
 
-    def _divided(self, name: str, source: str, gain: Array) -> str:
+    def _divided(self, of: str, name: str, source: str, gain: Array) -> str:
         current = f"{name}/current"
         read = self._read(f"{name}<0", source)
-        self.nodes[current] = Scale(name=current, inputs=(read,), gain=gain, origin=self.graph.nodes[name].origin)
+        self.nodes[current] = Scale(name=current, inputs=(read,), gain=gain, origin=self.graph.nodes[of].origin)
         return current
 
     def _counted(self, name: str, source: str, gain: Array | None) -> str:
@@ -273,7 +302,7 @@ class _Wiring:
 
     def folded(self) -> tuple[Graph, dict[str, Array | None]]:
         """The bias-free wiring with scales folded, and the bias of each target (per channel where uniform)."""
-        full = Graph(self.nodes.values(), list(self.currents.values()), name=self.graph.name)
+        full = Graph(self.nodes.values(), list(self.ends), name=self.graph.name)
         zeros = [np.zeros((1, *full.shapes[i])) for i in full.inputs]
         values = full.values(*zeros, keep=self.currents.values())
         biases = {target: _compact(self._per_step * values[current][0]) for target, current in self.currents.items()}

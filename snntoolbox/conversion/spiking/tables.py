@@ -26,12 +26,14 @@ _REACH = 16.0
 """Beyond [-16, 16] every function is flat, or straight, to 1e-6."""
 
 
-def tabulated(node: Tabulated, scale: Array, levels: int, most: Array | float = np.inf) -> Table:
+def tabulated(
+    node: Tabulated, scale: Array, levels: int, most: Array | float = np.inf, shift: float = 0.0
+) -> Table:
     """The table of a node's values in `levels` levels of `scale` (its rank), one row for each value of that.
 
-    Entry k is the function of k steps to the nearest level, T f(k step) / scale, for neurons that start at half a
-    threshold, which is a step. It ends where all that follows is alike, or for functions of any width at
-    `most`, the largest sum that comes (`largest_sum`).
+    Entry k is the function of k steps to the nearest level, T f(k step) / scale, or `shift` levels higher, for neurons
+    that start at half a threshold, which is a step. It ends where all that follows is alike, or for functions of any
+    width at `most`, the largest sum that comes (`largest_sum`).
     """
     level = np.asarray(scale, np.float64).reshape(-1) / levels
     if node.function in _BY_SCALE:
@@ -39,7 +41,7 @@ def tabulated(node: Tabulated, scale: Array, levels: int, most: Array | float = 
         fine, ends = level / (FINENESS * steepest), np.stack([low, high], axis=1)
     else:
         fine = level / (FINENESS * _steepest(node.function, node.sign, node.most))
-        ends = _ends(node, level, levels)
+        ends = _ends(node, level, levels, shift)
     step = np.maximum(fine, (ends[:, 1] - ends[:, 0]) / (MOST_ENTRIES - 4))
     step = step * max(1.0, ((ends[:, 1] / step).max() - (ends[:, 0] / step).min()) / (MOST_ENTRIES - 4))
     if np.all(step == step[0]) and np.all(level == level[0]):
@@ -47,7 +49,7 @@ def tabulated(node: Tabulated, scale: Array, levels: int, most: Array | float = 
     first = int(np.floor((ends[:, 0] / step).min())) - 1
     last = int(np.ceil((ends[:, 1] / step).max())) + 1
     x = np.arange(first, last + 1) * step[:, None]
-    counts = _levels(node, x, level[:, None], levels).astype(np.int16 if levels < 2**15 else np.int32)
+    counts = _levels(node, x, level[:, None], levels, shift).astype(np.int16 if levels < 2**15 else np.int32)
     return Table(counts, first, levels, step)
 
 
@@ -92,16 +94,16 @@ def _bound(name: str, scales: Scales, graph: Graph) -> tuple[Array, Array] | Non
     return linear_bounds(node, known, graph.input_shapes(name))
 
 
-def _levels(node: Tabulated, x: Array, level: Array | float, levels: int) -> Array:
-    return _whole(node, node.apply(x), level, levels)
+def _levels(node: Tabulated, x: Array, level: Array | float, levels: int, shift: float) -> Array:
+    return _whole(node.apply(x), level, levels, shift)
 
 
-def _whole(node: Tabulated, values: Array, level: Array | float, levels: int) -> Array:
+def _whole(values: Array, level: Array | float, levels: int, shift: float) -> Array:
     """The levels of these values of the function."""
-    return np.asarray(np.clip(np.floor(values / level + 0.5 + node.shift), 0, levels))
+    return np.asarray(np.clip(np.floor(values / level + 0.5 + shift), 0, levels))
 
 
-def _ends(node: Tabulated, level: Array, levels: int) -> Array:
+def _ends(node: Tabulated, level: Array, levels: int, shift: float) -> Array:
     """For each row before and after what all values in its levels are alike."""
     top = _REACH + 2 * level * levels if node.most is None else np.full(len(level), node.most)
     near = min(float(top.min()), _REACH)
@@ -110,7 +112,7 @@ def _ends(node: Tabulated, level: Array, levels: int) -> Array:
     far = np.linspace(near, np.maximum(top, near + level), 1001)[1:].T
     found = np.zeros((len(level), 2))
     for row, one in enumerate(level):
-        each = np.concatenate([_whole(node, values, one, levels), _levels(node, far[row], one, levels)])
+        each = np.concatenate([_whole(values, one, levels, shift), _levels(node, far[row], one, levels, shift)])
         differs = np.flatnonzero(each[1:] != each[:-1])
         if len(differs):
             places = np.concatenate([x, far[row]])

@@ -42,11 +42,15 @@ class ReLU(Node):
     integrate-and-fire neuron with threshold m computes in L steps from half a threshold on. With `halves_to_even` a
     value half-way between two levels takes the even one, as integer arithmetic rounds, where that neuron takes the
     upper one.
+
+    Each of its values is said by so many `neurons` together, whose start potentials are parts of a level apart: that
+    is how it is to be converted, and changes nothing of the function.
     """
 
     max_value: float | Array | None = None
     levels: int | None = None
     halves_to_even: bool = False
+    neurons: int = 1
 
     @property
     def of_input(self) -> bool:
@@ -63,6 +67,8 @@ class ReLU(Node):
             raise self.misfit(f"its upper bounds of shape {bound.shape} do not fit {shape}")
         if self.levels is not None and (self.levels < 1 or self.max_value is None):
             raise self.misfit(f"{self.levels} levels need an upper bound and to be at least one")
+        if self.neurons < 1:
+            raise self.misfit(f"{self.neurons} neurons for each value are none")
         return shape
 
     def apply(self, *values: Array) -> Array:
@@ -76,6 +82,14 @@ class ReLU(Node):
         level = bound / self.levels
         nearest = np.rint(x / level) if self.halves_to_even else np.floor(x / level + 0.5)
         return np.asarray(level * np.clip(nearest, 0, self.levels))
+
+    @property
+    def shifts(self) -> tuple[float, ...]:
+        """How much higher each of its neurons starts, in levels: ``(k + 1/2) / c - 1/2`` for k = 0 ... c - 1.
+
+        Then c of them count c times as finely together, as ``sum floor(y + 1/2 + shift_k) = floor(c y + 1/2)``.
+        """
+        return tuple((k + 0.5) / self.neurons - 0.5 for k in range(self.neurons))
 
     def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
         """The least and largest value for inputs between these."""

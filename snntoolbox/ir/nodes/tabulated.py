@@ -32,14 +32,13 @@ The inverse is that from 1 on, the inverse of the root that from `SMALLEST` on.
 class Tabulated(ReLU):
     """``max(f(x), 0)`` for each value, f being one of `TABULATED`, or ``max(-f(x), 0)`` where `sign` is -1.
 
-    No input is above `most`, but for rounding. Its neurons round to the nearest level, or `shift` levels higher: the
-    mean of several that are shifted by parts of a level is as fine as one of as many times the levels.
+    No input is above `most`, but for rounding. Its neurons round to the nearest level; where several say a value
+    together, each in a table of its own that is shifted by a part of a level.
     """
 
     function: str
     sign: int = 1
     most: float | None = None
-    shift: float = 0.0
 
     @property
     def of_input(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from snntoolbox.ir.counting import MOST_BITS
+from snntoolbox.workflow.config.arithmetic import worked_out
 from snntoolbox.workflow.config.key import Rule, above, at_least, between, exactly, key
 from snntoolbox.workflow.config.special_parts import offline, special_parts
 
@@ -61,6 +62,34 @@ def bits_sent(settings: Any) -> int:
 def _are_digits(numbers: Mapping[str, object]) -> bool:
     whole = [n for n in numbers.values() if isinstance(n, int) and not isinstance(n, bool)]
     return len(whole) == len(numbers) and all(1 <= n <= MOST_BITS for n in whole)
+
+
+_MOST_NEURONS = 16
+"""Of a value, as the conversion has it."""
+
+
+def neurons_of(text: str) -> object:
+    """What the text says of the neurons of a value: 'auto', a number, or numbers by names."""
+    if text == "auto":
+        return text
+    said = worked_out(text)
+    return tuple(said.items()) if isinstance(said, Mapping) else said
+
+
+def _are_neurons(text: object) -> bool:
+    try:
+        said = neurons_of(str(text))
+    except ValueError:
+        return False
+    pairs = said if isinstance(said, tuple) else (("*", said),)
+    numbers = [number for name, number in pairs if isinstance(name, str) and type(number) is int]
+    return text == "auto" or (len(numbers) == len(pairs) and all(1 <= n <= _MOST_NEURONS for n in numbers))
+
+
+def _no_choice(settings: Any) -> str:
+    """Why nothing is chosen, if so."""
+    said = settings.conversion.neurons_per_value
+    return "" if said == "auto" else f"neurons_per_value = {said}"
 
 
 def _no_bits(settings: Any) -> str:
@@ -245,6 +274,31 @@ class Conversion:
         rule=Rule(f"whole numbers from 1 to {MOST_BITS} by names of layers", lambda value: _are_digits(value)),
         recipe="bits",
         value=lambda settings: tuple(settings.conversion.bits.items()),
+    )
+    neurons_per_value: str = key(
+        "1",
+        "Neurons that say each value of a layer together where layers fire in windows (phased, radix, first-spike), so "
+        "many times as finely, in as many steps: a number for all layers, numbers by names as in bits ({'conv1': 2}), "
+        "or auto, the fewest (1, 2 or 4 for each layer) with which allowed_loss and most_neurons are kept to, as "
+        "trials on x_norm tell.",
+        rule=Rule(f"a number from 1 to {_MOST_NEURONS}, such numbers by names of layers, or auto", _are_neurons),
+        recipe="neurons_per_value",
+        value=lambda settings: neurons_of(settings.conversion.neurons_per_value),
+    )
+    allowed_loss: float = key(
+        0.002,
+        "The accuracy that neurons_per_value = auto lets a network lose, as a share, by how much less likely the "
+        "original holds the classes that it chooses; without classes the squared error over the variance.",
+        rule=between(0.0, 1.0),
+        recipe="allowed_loss",
+        idle=lambda settings: _no_choice(settings),
+    )
+    most_neurons: float = key(
+        0.0,
+        "How many times as many neurons neurons_per_value = auto may take as one for each value would be; 0: any.",
+        rule=at_least(0.0),
+        recipe="most_neurons",
+        idle=lambda settings: _no_choice(settings),
     )
     layer_correction: Literal[
         "auto", "none", "bias", "potential", "both", "search", "search+potential", "steps"
