@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,9 +125,12 @@ class Observer:
         self.samples = 0
         self.steps = 0
         known = {n: p for n, p in network.populations.items() if lowered.shapes.get(p.activation) == p.shape}
+        self._several = _several(known)
+        known = {n: p for n, p in known.items() if self._several.get(p.activation, [p])[0] is p}
         self._opaque = {n for n, p in network.populations.items() if terms.opaque(p.neuron)}
         self._sums = {
-            n: LayerSums(p, self._undefined(p) or self._reads(p.current), network.window) for n, p in known.items()
+            n: LayerSums(self._named(p), self._undefined(p) or self._reads(p.current), network.window)
+            for n, p in known.items()
         }
         self._readouts = {r.name: Sizes() for r in network.readouts}
         self._currents = MeanCurrents(network)
@@ -158,10 +162,14 @@ class Observer:
         trains = currents.trains(x, steps, first_sample)
         means = currents.of(x, result.counts, trains, steps)
         expected = currents.of(x, result.counts, currents.expected(x, steps), steps) if trains else {}
-        for sums in self._sums.values():
-            self._population(sums, analogue, result, means, expected)
+        for name, sums in self._sums.items():
+            self._population(self.network.populations[name], sums, analogue, result, means, expected)
         for readout in self.network.readouts:
             self._readout(readout, analogue, result, means, expected)
+
+    def _named(self, population: Population) -> Population:
+        """The population, under the name of its layer where several say the values of that."""
+        return replace(population, name=population.activation) if population.activation in self._several else population
 
     def _undefined(self, population: Population) -> str:
         return terms.undefined(population.neuron, scheduled=self.network.schedule is not None)
@@ -177,16 +185,19 @@ class Observer:
 
     def _population(
         self,
+        population: Population,
         sums: LayerSums,
         analogue: Mapping[str, Array],
         result: Result,
         means: Mapping[str, Array],
         expected: Mapping[str, Array],
     ) -> None:
-        population = sums.population
-        name, activation, counts = population.name, analogue[population.activation], result.counts[population.name]
+        name, activation, others = population.name, analogue[population.activation], self._others(population)
+        counts = result.counts[name]
+        if others:
+            counts = np.mean([counts, *(result.counts[p.name] for p in others)], axis=0)
         if sums.undefined:
-            error = result.rates(population.name) * population.scale - activation
+            error = counts / result.span * population.scale - activation
             sums.add(activation, counts, result.span, error, {})
             return
         neuron = population.neuron
@@ -204,10 +215,15 @@ class Observer:
             most=neuron.most if neuron.window else result.span,
             scale=population.scale,
             table=neuron.table,
-            initial=neuron.initial / neuron.threshold - result.span * moved / population.input_scale,
+            initial=_begin(population, moved, result),
             tie=0.0 if self.network.grid else terms.TIE,
+            others=tuple((_begin(p, moved, result), p.neuron.table) for p in others if isinstance(p.neuron, IF)),
         )
         sums.add(activation, counts, result.span, terms.error(layer), terms.split(layer, population.label))
+
+    def _others(self, population: Population) -> list[Population]:
+        """Those that say the values of a layer together with a population."""
+        return self._several.get(population.activation, [population])[1:]
 
     def _moved(self, population: Population, rest: Array) -> Array:
         """The part of a bias that a schedule has put into the start potential, in the user's units per step.
@@ -313,6 +329,21 @@ def made_comparable(network: SpikingNetwork) -> str:
 
 
 _COMPARED_WITHOUT = (DRAWN_READOUT, SPIKE_VALUES, SIGNED_SPIKES, PAYLOADS, ADAPTIVE)
+
+
+def _several(known: Mapping[str, Population]) -> dict[str, list[Population]]:
+    """The populations of each layer whose values several say together, by its name."""
+    found: dict[str, list[Population]] = {}
+    for population in known.values():
+        found.setdefault(population.activation, []).append(population)
+    return {name: populations for name, populations in found.items() if len(populations) > 1}
+
+
+def _begin(population: Population, moved: Array, result: Result) -> Array:
+    """The start potential in thresholds, without the part of a bias that is in it."""
+    neuron = population.neuron
+    assert isinstance(neuron, IF)
+    return np.asarray(neuron.initial / neuron.threshold - result.span * moved / population.input_scale)
 
 
 def _in_units(population: Population, current: Array, result: Result) -> Array:

@@ -77,7 +77,8 @@ class Layer:
     trains in place of the trains drawn; None without such input. counts: spikes fired in `steps` steps. `scale`
     (theta) is the activation that one spike per step stands for, `initial` (v0) the start potential in thresholds, and
     `table` what counts are read from, where they are. `most` is the largest count, T = `steps` unless a layer has a
-    window of its own.
+    window of its own. Where several neurons say each value, `counts` are their mean, and `others` the start potentials
+    and tables of all but the first.
     """
 
     activation: Array
@@ -91,17 +92,22 @@ class Layer:
     expected_drive: Array | None = None
     table: Table | None = None
     tie: float = TIE
+    others: tuple[tuple[Array | float, Table | None], ...] = ()
 
 
 def quantised(layer: Layer, drive: Array) -> Array:
     """``theta / T * clip(floor(T z / theta + v0), 0, most)``: the rate times scale of a neuron with an even drive z.
 
-    With a table what that has at the floor, theta being that of its input.
+    With a table what that has at the floor, theta being that of its input. Of several neurons for each value the mean.
     """
-    theta = layer.scale if layer.table is None else layer.table.input_scale(drive.ndim - 1)
-    spikes = np.floor(layer.steps * drive / theta + layer.initial + layer.tie)
-    spikes = spikes if layer.table is None else layer.table.read(spikes)
-    return np.asarray(layer.scale / layer.steps * np.clip(spikes, 0, layer.most))
+    counts = [_counts(layer, drive, *each) for each in ((layer.initial, layer.table), *layer.others)]
+    return np.asarray(layer.scale / layer.steps * (counts[0] if len(counts) == 1 else np.mean(counts, axis=0)))
+
+
+def _counts(layer: Layer, drive: Array, initial: Array | float, table: Table | None) -> Array:
+    theta = layer.scale if table is None else table.input_scale(drive.ndim - 1)
+    spikes = np.floor(layer.steps * drive / theta + initial + layer.tie)
+    return np.asarray(np.clip(spikes if table is None else table.read(spikes), 0, layer.most))
 
 
 def clipping(layer: Layer) -> Array:

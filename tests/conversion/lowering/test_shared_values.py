@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import snntoolbox as stb
+from snntoolbox.analysis.diagnosis.terms import QUANTISATION
 from snntoolbox.conversion.lower import lower
 from snntoolbox.conversion.lowering.shared_values import as_neurons, share_values
 from snntoolbox.conversion.settle import settle
@@ -176,6 +177,18 @@ def test_levels_of_training_are_exact_with_as_many():
     result, wanted = stb.simulate(snn, x), graph.values(x, keep=["d"])["d"]
     sent = sum(result.rates(n) for n in ("d.1", "d.2")) / 2 * snn.populations["d.1"].scale
     assert np.mean(np.abs(sent - wanted) < 1e-4) > 0.9, "but for sums that tie with a level"
+
+
+def test_a_diagnosis_tells_of_the_layer_that_they_are():
+    """One row for a layer, whose rounding is finer; the terms add up, which is checked."""
+    graph, x = built()
+    smooth = graph.edited([Elementwise(name="c", inputs=("cc",), function="sigmoid")])
+    found = [stb.diagnose(smooth, x, duration=4, schedule="radix", neurons_per_value=n) for n in (1, 4)]
+    one, four = ({layer.name: layer for layer in each.layers} for each in found)
+    assert one.keys() == four.keys() >= {"a", "b", "c.positive", "d"}
+    assert [four["a"].channels, four["a"].label] == [one["a"].channels, one["a"].label]
+    for name in ("a", "b", "c.positive", "d"):
+        assert four[name].terms[QUANTISATION].rms < 0.5 * one[name].terms[QUANTISATION].rms
 
 
 REFUSED = {

@@ -64,7 +64,8 @@ def layers_of(network: SpikingNetwork, graph: Graph | None, layers: Mapping[str,
     for label, node in layers.items():
         if node in owner:
             made_of[owner[node]] = (*made_of.get(owner[node], ()), label)
-    return made_of
+    several = {p.name: owner[p.activation] for p in network.populations.values() if p.activation in owner}
+    return {name: made_of[of] for name, of in several.items() if of in made_of}
 
 
 def network_section(measured: Measured) -> Section:
@@ -103,7 +104,7 @@ def _panel(measured: Measured, layer: _Layer) -> dict[str, Any]:
     name = box.name
     population, values = network.populations[name], measured.figures.layers.get(name)
     found = {} if measured.diagnosis is None else {each.name: each for each in measured.diagnosis.layers}
-    diagnosed = found.get(name)
+    diagnosed = found.get(name, found.get(population.activation))  # several say the values of a layer together
     facts = [("map into it", box.kind), ("shape", shape_text(box.shape)), ("neurons", f"{box.neurons:,}")]
     facts += [("scale", span(population.scale)), ("spikes per neuron and step", _number(layer.rate))]
     facts += [("correlation with the original", _number(layer.correlation))]
