@@ -116,10 +116,10 @@ class Draft:
 
         What is `latched` multiplies the current; no bias goes with that.
         """
-        shape = self.shapes[current]
+        chosen = neuron or self.neuron
+        shape = self.shapes[current] if chosen.contraction is None else chosen.contraction.shape
         bias = 0.0 if latched else bias
         values = self.numbers(*shape, scale=0.25) if bias is None else np.broadcast_to(bias, shape)
-        chosen = neuron or self.neuron
         return self._population(current, shape, chosen, values if np.any(values) else None, pulses, name, latched)
 
     def ahead(self, *shape: int) -> str:

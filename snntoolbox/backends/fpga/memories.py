@@ -46,8 +46,8 @@ def memories(design: Design, texts: Mapping[str, str]) -> list[Memory]:
             listed.append(Memory(name, text.count("\n") - 1, int(header[1]), "_weights" in name))
     for layer in design.layers:
         listed.append(Memory(f"{layer.module}: potentials", layer.words, layer.lanes * layer.bits))
-        if layer.product:
-            listed.append(Memory(f"{layer.module}: counts", layer.words, layer.lanes * layer.product.bits))
+        for name, store in layer.counts.items():
+            listed.append(Memory(f"{layer.module}: {name}", store.words, store.row))
         if layer.current_bits:
             listed.append(Memory(f"{layer.module}: input currents", layer.words, layer.lanes * layer.current_bits))
     return sorted(listed, key=lambda m: -m.size)

@@ -99,7 +99,7 @@ REGISTERS = (
 multiplies is counted before, and multiplied once, as the window opens, up to which a membrane holds the one factor."""
 
 CAPABILITIES = Capabilities(
-    features=features_of(PARTS) - {f.SUMS_OF_PRODUCTS}
+    features=features_of(PARTS)
     | {f.CONSTANT_INPUT, f.TIMED_INPUT, f.POISSON_INPUT, f.DIGIT_INPUT, f.SIGNED_INPUT}
     | {f.BIAS, f.INITIAL_POTENTIAL, f.RECORDED_SPIKES},
     refuses=REGISTERS,

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from snntoolbox.backends.verilog.capabilities import CAPABILITIES
 from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.names import Names
-from snntoolbox.backends.verilog.opening import Product, TableMemory, table_memory
+from snntoolbox.backends.verilog.opening import Product, SummedProducts, TableMemory, table_memory
 from snntoolbox.backends.verilog.ports import Layout, Port, list_port, matrix_of, most_lanes, spike_bits, sum_port
 from snntoolbox.backends.verilog.separable import Irregular, Separable, separable
 from snntoolbox.backends.verilog.widths import (
@@ -264,11 +264,11 @@ def _layer(
     else:
         low, high = sum_range(growth, times.longest)
         threshold, start = 0.0, 0.0
-    layout, lanes, ports = _ports(target, projections, choices.lanes, signed)
-    # A weight that only ever meets padding may be wider than any sum.
-    bits = max(signed_bits(low, high), *(port.weight_bits for port in ports if not port.latched), 1)
+    layout, lanes, ports = _delivered(target, projections, choices.lanes, signed)
+    product = _product(target, grown, ports, layout, times.longest)
+    bits = _bits(signed_bits(low, high), ports, product)
     table, start = _opening(target, start, layout, bits)
-    product, start = _product(counted, start, ports, layout, times.longest)
+    start = start if product is None else 0.0  # its neurons sum one factor first, or nothing
     bias = 0.0 if target.bias is None or driven else target.bias
     presented, rest = _presented(target, driven, times)
 
@@ -310,20 +310,61 @@ def _opening(
     return table_memory(neuron.table, threshold, layout, bits), start
 
 
+def _bits(needed: int, ports: Sequence[Port], product: Product | SummedProducts | None) -> int:
+    """Bits of the potentials of a layer: those they need, and of what is taken up into them."""
+    if isinstance(product, SummedProducts):
+        return max(needed, product.own + 1, product.other + 1)
+    # A weight that only ever meets padding may be wider than any sum.
+    return max(needed, *(port.weight_bits for port in ports if not port.latched), 1)
+
+
 def _product(
-    counted: Growth | None, start: Array | float, ports: Sequence[Port], layout: Layout, steps: int
-) -> tuple[Product | None, Array | float]:
-    """The product of a layer with latched ports, and what its potentials start with: they sum one factor first."""
-    if counted is None:
-        return None, start
-    bits = max(signed_bits(*sum_range(counted, steps)), *(port.weight_bits for port in ports if port.latched), 2)
-    return Product(bits=bits, start=np.rint(spread(start, layout.shape)[layout.c_order]).astype(np.int64)), 0.0
+    target: Population | Readout, grown: tuple[Growth, Growth | None], ports: Sequence[Port], layout: Layout, steps: int
+) -> Product | SummedProducts | None:
+    """The product of a layer with latched ports."""
+    growth, counted = grown
+    if counted is None or not isinstance(target, Population) or not isinstance(target.neuron, IF):
+        return None
+    start = np.rint(spread(target.neuron.initial, layout.shape)[layout.c_order]).astype(np.int64)
+
+    def width(sums: Growth, latched: bool) -> int:
+        weights = (port.weight_bits for port in ports if port.latched == latched)
+        return max(signed_bits(*sum_range(sums, steps)), *weights, 2)
+
+    sums = target.neuron.contraction
+    if sums is None:
+        return Product(bits=width(counted, latched=True), start=start)
+    own, other = width(growth, latched=False), width(counted, latched=True)
+    own, other = (own, other) if sums.first else (other, own)
+    return SummedProducts(contraction=sums, own=own, other=other, start=start)
+
+
+def _delivered(
+    target: Population | Readout, projections: Sequence[Projection], wanted: int, signed: set[str]
+) -> tuple[Layout, int, tuple[Port, ...]]:
+    """The order of a layer's neurons, its lanes and its ports.
+
+    Where it sums products its ports add to two factors, whose rows lie one behind the other, each value for itself.
+    """
+    neuron = target.neuron if isinstance(target, Population) else None
+    if not isinstance(neuron, IF) or neuron.contraction is None:
+        return _ports(target.name, projections, wanted, signed, Layout(target.shape, 0))
+    ports: list[Port] = []
+    for latched, shape in zip((False, True), neuron.contraction.factors, strict=True):
+        own = [p for p in projections if p.latched == latched]
+        ports += _ports(target.name, own, 1, signed, Layout(shape, 1), fixed=True)[2]
+    return Layout(target.shape, 0), 1, tuple(ports)
 
 
 def _ports(
-    target: Population | Readout, projections: Sequence[Projection], wanted: int, signed_sources: set[str]
+    target: str,
+    projections: Sequence[Projection],
+    wanted: int,
+    signed_sources: set[str],
+    layout: Layout,
+    fixed: bool = False,
 ) -> tuple[Layout, int, tuple[Port, ...]]:
-    """The order of a layer's neurons, its lanes and its ports."""
+    """The order of what is added to, its lanes and its ports; a `fixed` layout stays as it is."""
     found: list[tuple[Projection, Separable | sp.csr_array]] = []
     for projection in projections:
         source = projection.map.shapes[projection.source]
@@ -338,7 +379,8 @@ def _ports(
                 found.append((projection, matrix_of(path)))
     sums = [way for _, way in found if isinstance(way, Separable)]
     loops = [s.loop for s in sums if s.loop is not None and s.loop_step == 1]
-    layout = Layout(target.shape, loops[0] if loops else 0)
+    if loops and not fixed:
+        layout = Layout(layout.shape, loops[0])
     lanes = wanted
     for one in sums:
         lanes = min(lanes, most_lanes(one, layout, lanes))
@@ -346,7 +388,7 @@ def _ports(
         lanes //= 2
     ports: list[Port] = []
     for projection, way in found:
-        name, source = f"{target.name} from {projection.source}", projection.map.shapes[projection.source]
+        name, source = f"{target} from {projection.source}", projection.map.shapes[projection.source]
         signed = projection.source in signed_sources
         if isinstance(way, Separable):
             port: Port = sum_port(name, projection.source, way, source, layout, lanes, signed)

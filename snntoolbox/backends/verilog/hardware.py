@@ -16,7 +16,8 @@ from snntoolbox.ir.network import Readout
 from snntoolbox.ir.writing import write_text
 
 LIBRARY = (
-    "snn_arbiter", "snn_digits", "snn_drive", "snn_fifo", "snn_list", "snn_membranes", "snn_neurons", "snn_product",
+    "snn_arbiter", "snn_digits", "snn_drive", "snn_factor", "snn_fifo", "snn_list", "snn_matrix_product",
+    "snn_membranes", "snn_neurons", "snn_product",
     "snn_ram", "snn_rom", "snn_scatter", "snn_source", "snn_steps", "snn_sums", "snn_table", "snn_taps",
 )  # fmt: skip
 """The modules that every network is built from, one file each."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from snntoolbox.backends.verilog.opening import Product, TableMemory
+from snntoolbox.backends.verilog.opening import Product, SummedProducts, TableMemory
 from snntoolbox.backends.verilog.parts import PARTS, Parameters, limits
-from snntoolbox.backends.verilog.ports import Layout, Port
+from snntoolbox.backends.verilog.ports import Layout, Port, Store
 from snntoolbox.backends.verilog.widths import unsigned_bits
 from snntoolbox.backends.verilog.writing import constant
 from snntoolbox.ir.network import Population, Readout
@@ -25,7 +26,7 @@ class Layer:
     where these differ; none where all count once. total: what the sum of a read-out is divided by, 0 for the steps.
     table: what is read as the window opens;
     None where nothing is, or where it opens with the first step: `start` says it then. product: how what has been
-    summed becomes a potential then, of a layer with latched ports.
+    summed becomes a potential then, of a layer with latched ports; `store` is what a port adds to.
     """
 
     target: Population | Readout
@@ -43,7 +44,7 @@ class Layer:
     digits: tuple[int, ...] = ()
     total: int = 0
     table: TableMemory | None = None
-    product: Product | None = None
+    product: Product | SummedProducts | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +65,27 @@ class Layer:
     def words(self) -> int:
         """Words of potentials."""
         return self.neurons // self.lanes
+
+    def store(self, port: Port) -> Store:
+        """The sums that a port adds to: the potentials, counts beside them, or a factor of what is summed."""
+        if isinstance(self.product, SummedProducts):
+            return self.product.store(self.product.of_own(port.latched))
+        if port.latched and self.product is not None:
+            return replace(self.potentials, bits=self.product.bits)
+        return self.potentials
+
+    @property
+    def potentials(self) -> Store:
+        """Those of its neurons."""
+        return Store(sums=self.neurons, lanes=self.lanes, bits=self.bits)
+
+    @property
+    def counts(self) -> Mapping[str, Store]:
+        """The memories of counts that it has beside its potentials, by what they are."""
+        if isinstance(self.product, SummedProducts):
+            factors = {"rows of a sum of products": True, "columns of a sum of products": False}
+            return {name: self.product.store(own) for name, own in factors.items()}
+        return {} if self.product is None else {"counts": replace(self.potentials, bits=self.product.bits)}
 
     @property
     def silent(self) -> bool:

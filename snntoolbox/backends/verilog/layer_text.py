@@ -8,9 +8,10 @@ import numpy as np
 
 from snntoolbox.backends.verilog.design import Design
 from snntoolbox.backends.verilog.layer import Layer
+from snntoolbox.backends.verilog.opening import SummedProducts
 from snntoolbox.backends.verilog.opening_text import OpeningText
 from snntoolbox.backends.verilog.port_text import PortText
-from snntoolbox.backends.verilog.ports import address_bits, spike_bits, spike_fields
+from snntoolbox.backends.verilog.ports import Store, address_bits, spike_bits, spike_fields
 from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
 from snntoolbox.backends.verilog.writing import (
     WAIVER,
@@ -42,7 +43,7 @@ class LayerText:
         # What is scanned at once, see `Layer.scanned`.
         self.place = address_bits(layer.places)
         self.lane_bits = (layer.scanned - 1).bit_length()
-        self.row, self.scan_row = layer.lanes * layer.bits, layer.scanned * layer.bits
+        self.scan_row = layer.scanned * layer.bits
         self.opening = OpeningText(layer, self.address, files)
         gated = len(layer.ports) > 1
         self.ports = [
@@ -98,13 +99,13 @@ class LayerText:
         if layer.digits:
             digits = ", ".join(map(str, layer.digits))
             lines.append(f"steps are the {digits} binary digits of a number: weights and thresholds are shifted")
-        if layer.product is not None:
-            lines.append(f"before its window opens each sum is multiplied by a count of {layer.product.bits} bits")
+        lines += self.opening.comment()
         if layer.table is not None:
             rows, length = layer.table.entries.shape
             lines.append(f"before its window opens it reads a table, {rows} row(s) of {length} entries")
         if layer.opening_clocks:
-            lines.append(f"that takes {layer.opening_clocks} clocks more for each neuron, in that step alone")
+            most = "up to " * isinstance(layer.product, SummedProducts)
+            lines.append(f"that takes {most}{layer.opening_clocks} clocks more for each neuron, in that step alone")
         few = " if it may fire in it, else 2" if layer.silent else ""
         scan = f"{layer.places} + {4 if layer.spikes else 3}"
         lines.append(f"a step takes {scan} clocks{few}, and those of the spikes that arrive (see the ports)")
@@ -121,12 +122,12 @@ class LayerText:
                 "    snn_fifo #(.WIDTH(1), .LOG2_DEPTH(0)) ticks (\n"
                 "        .clk(clk), .rst(rst), .in_valid(tick_valid), .in_ready(tick_ready), .in_data(tick_last),\n"
                 "        .out_valid(at_marker), .out_ready(step), .out_data(at_last)\n    );\n"
-            ) + self._delivered("", [], self.row)
+            ) + self._delivered("", [], self.layer.potentials)
         for i, port in enumerate(self.ports):
             last = "at_last" if i == 0 else ""
             text += f"    wire wanted{i}, marker{i}, beat{i};\n"
-            text += f"    wire {vector(self.address)} place{i};\n"
-            text += f"    wire {vector(self.layer.lanes * port.bits)} delta{i};\n"
+            text += f"    wire {vector(port.place)} place{i};\n"
+            text += f"    wire {vector(port.store.row)} delta{i};\n"
             grant = "open" if count == 1 else f"open & grant[{i}]"
             text += "    wire at_last;\n" if i == 0 else ""
             pairs = [
@@ -146,22 +147,20 @@ class LayerText:
                 f"        .clk(clk), .rst(rst), .wanted({{{wanted}}}), .grant(grant)\n    );\n"
             )
         text += f"    wire at_marker = {both([f'marker{i}' for i in range(count)])};\n"
-        counted = [i for i, port in enumerate(self.layer.ports) if port.latched]
-        text += self._delivered("", [i for i in range(count) if i not in counted], self.row)
-        if self.layer.product is not None:
-            text += self._delivered("latch_", counted, self.layer.lanes * self.layer.product.bits)
+        for prefix, numbers, store in self.opening.memories():
+            text += self._delivered(prefix, numbers, store)
         return text
 
-    def _delivered(self, prefix: str, numbers: Sequence[int], width: int) -> str:
+    def _delivered(self, prefix: str, numbers: Sequence[int], store: Store) -> str:
         """What these ports bring to one memory together: one at most has its turn, the others give zeros."""
-        zero, zeros = f"{self.address}'d0", f"{width}'d0"
-        words = [f"({{{self.address}{{beat{i}}}}} & place{i})" for i in numbers]
+        zero, zeros = f"{store.address}'d0", f"{store.row}'d0"
+        words = [f"({{{store.address}{{beat{i}}}}} & place{i})" for i in numbers]
         words = [f"place{i}" for i in numbers] if len(numbers) == 1 else words
         deltas = [f"delta{i}" for i in numbers]
         return (
             f"    wire {prefix}beat = {either([f'beat{i}' for i in numbers])};\n"
-            f"    wire {vector(self.address)} {prefix or 'beat_'}word = {either(words or [zero])};\n"
-            f"    wire {vector(width)} {prefix}delta = {either(deltas or [zeros])};\n"
+            f"    wire {vector(store.address)} {prefix or 'beat_'}word = {either(words or [zero])};\n"
+            f"    wire {vector(store.row)} {prefix}delta = {either(deltas or [zeros])};\n"
         )
 
     # -- the constants of the neurons ---------------------------------------------------------------------------
@@ -265,12 +264,12 @@ class LayerText:
     def _core(self, readers: str) -> str:
         """The instance of the library's neurons or sums; `readers` is the text that may read its outputs."""
         layer = self.layer
-        forward = any(port.forward for port in layer.ports if not port.latched)
+        forward = self.opening.forward("")
         parameters: list[tuple[str, int | str]] = [
             ("LANES", layer.lanes), ("BITS", layer.bits), ("ADDRESS", self.address), ("WORDS", layer.words),
-            ("FORWARD", int(forward)), ("STEPS", self.design.step_bits),
+            ("FORWARD", forward), ("STEPS", self.design.step_bits),
         ]  # fmt: skip
-        names = ["clk", "rst", "open", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
+        names = ["clk", "rst", "beat", "beat_word", "delta", "at_marker", "at_last", "step"]
         names += ["scan_read", "scan_word", "current", "later", "done"]
         if layer.spikes:
             parameters += [
@@ -300,8 +299,8 @@ class LayerText:
             names += ["forget", "sum_valid", "sum_ready", "sum", "sum_class", "best"]
             text, kind, renamed = "", "snn_sums", []
         unread = {n for n in ("scan_read", "scan_word", "spike_next") if n not in readers}
-        unread |= set() if layer.ports else {"open"}
-        pairs = [(n, "" if n in unread else n) for n in names] + renamed
+        awake = "awake" if self.opening.sums is not None else "open" * bool(layer.ports)
+        pairs = [(n, "" if n in unread else n) for n in names] + [("open", awake), *renamed]
         return (
             text
             + f"    {kind} #(\n{connected((n, str(v)) for n, v in parameters)}\n    ) core (\n"

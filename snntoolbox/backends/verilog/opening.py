@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.backends.verilog.ports import Layout, address_bits
+from snntoolbox.backends.verilog.ports import Layout, Store, address_bits
 from snntoolbox.backends.verilog.widths import signed_bits, unsigned_bits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.tabulating import Table
@@ -66,6 +67,35 @@ class Product:
     def clocks(self) -> int:
         """Those that a neuron takes."""
         return self.bits + 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SummedProducts:
+    """What sums the products of a layer, counts of two factors, and what is added to each sum, in the layer's order.
+
+    own, other: bits of a count of the factor whose rows are the layer's channels, and of the other one, which has a
+    row for each of its columns. The module is `snn_matrix_product`.
+    """
+
+    contraction: Contraction
+    own: int
+    other: int
+    start: Array
+
+    @property
+    def clocks(self) -> int:
+        """The most that a neuron takes: one for each binary digit of the narrower count of each term."""
+        return self.contraction.terms * min(self.own, self.other) + 3
+
+    def store(self, own: bool) -> Store:
+        """The memory of one factor, a row behind the other."""
+        sums = self.contraction
+        rows = sums.rows if own else sums.columns
+        return Store(sums=sums.stack * rows * sums.terms, lanes=1, bits=self.own if own else self.other)
+
+    def of_own(self, latched: bool) -> bool:
+        """Whether what comes, or else what is latched, is the factor whose rows are the channels."""
+        return self.contraction.channels_of(int(latched))
 
 
 def table_memory(table: Table, threshold: Array, layout: Layout, bits: int) -> TableMemory:

@@ -35,23 +35,23 @@ class PortText:
             files,
             gated,
         )
-        # Of what is added: to a potential, or to a count.
-        self.bits = layer.product.bits if port.latched and layer.product else layer.bits
+        # What is added to: potentials, or counts.
+        self.store = layer.store(port)
+        self.bits, self.lanes = self.store.bits, self.store.lanes
         self.spike = spike_bits(port.shape)
         self.width = self.spike + 1 + port.signed
-        self.neuron = address_bits(layer.neurons)
-        self.place = address_bits(layer.words)
-        self.lane_bits = (layer.lanes - 1).bit_length()
+        self.neuron = address_bits(self.store.sums)
+        self.place = self.store.address
+        self.lane_bits = (self.lanes - 1).bit_length()
 
     def text(self) -> str:
         """The module's text; its memories go to the files."""
-        layer = self.layer
         ports = [
             ("input", 0, "clk"), ("input", 0, "rst"),
             ("input", 0, "in_valid"), ("output", 0, "in_ready"), ("input", self.width, "in_data"),
             ("input", 0, "grant"), ("output", 0, "wanted"), ("output", 0, "at_marker"), ("output", 0, "at_last"),
             ("input", 0, "step"), ("output", 0, "beat"), ("output", self.place, "place"),
-            ("output", layer.lanes * self.bits, "delta"),
+            ("output", self.store.row, "delta"),
         ]  # fmt: skip
         body = self._sum() if isinstance(self.port, SumPort) else self._list()
         return (
@@ -99,7 +99,7 @@ class PortText:
 
     def _place(self) -> str:
         """The word of the neuron: words are numbered by the neuron's number without its lane."""
-        whole = "1'b0" if self.layer.words == 1 else f"neuron[{self.neuron - 1}:{self.lane_bits}]"
+        whole = "1'b0" if self.store.words == 1 else f"neuron[{self.neuron - 1}:{self.lane_bits}]"
         return f"    assign place = {whole};\n"
 
     @property
@@ -272,7 +272,7 @@ class PortText:
     # -- what is added, a clock after the beat ------------------------------------------------------------------
 
     def _delta(self) -> str:
-        port, layer = self.port, self.layer
+        port = self.port
         looped = isinstance(port, SumPort) and port.looped
         text, gates = "", []
         if self.gated:
@@ -284,18 +284,18 @@ class PortText:
                 f"    always @(posedge clk) begin\n        if (load) sign <= head[{self.spike}];\n"
                 "        if (beat) negative <= sign;\n    end\n"
             )
-        placed = layer.lanes > 1 and not looped
+        placed = self.lanes > 1 and not looped
         if placed:
             text += (
                 f"    reg {vector(self.lane_bits)} lane;\n"
                 f"    always @(posedge clk) if (beat) lane <= neuron[{self.lane_bits - 1}:0];\n"
             )
         bits, width = port.weight_bits, self.bits
-        for i in range(layer.lanes if looped else 1):
+        for i in range(self.lanes if looped else 1):
             name = f"weight_{i}"
             text += f"    wire {vector(bits)} {name} = weights[{bits * (i + 1) - 1}:{bits * i}];\n"
             text += f"    wire {vector(width)} amount_{i} = {signed(name, bits, width)};\n"
-        for i in range(layer.lanes):
+        for i in range(self.lanes):
             amount = f"amount_{i if looped else 0}"
             value = f"(negative ? {width}'d0 - {amount} : {amount})" if port.signed else amount
             own = [*gates, *([f"(lane == {constant(i, self.lane_bits)})"] if placed else [])]

@@ -77,6 +77,30 @@ class Layout:
         return values.reshape(*values.shape[: values.ndim - len(self.shape)], -1)[..., self.c_order]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """What a port adds to: so many sums of `bits` bits, `lanes` to a word."""
+
+    sums: int
+    lanes: int
+    bits: int
+
+    @property
+    def words(self) -> int:
+        """Words of them."""
+        return self.sums // self.lanes
+
+    @property
+    def address(self) -> int:
+        """Bits of the address of a word."""
+        return address_bits(self.words)
+
+    @property
+    def row(self) -> int:
+        """Bits of a word."""
+        return self.lanes * self.bits
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Axis:
     """What an axis of the source contributes to the addresses: a line of the coordinate, or rows of entries."""

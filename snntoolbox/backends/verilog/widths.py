@@ -8,6 +8,7 @@ With p (n) the most that one step can add to (take from) a neuron, spikes, bias 
     windows:   V <= V0 + T p, V >= V0 - T n, with T what a window counts: each source sends its spikes in one
     tables:    the same from theta times the largest entry on, as the window opens
     products:  V0 and the largest and least product of both sums, as the window opens; before it the one sum
+    sums of products:  V0 and the sums over their terms of the largest, and of the least, product
 
 since a neuron that has fired has lost theta, or is at 0, and one that has not is below theta. The bounds hold for
 partial sums in any order.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.encodings import ConstantCurrent
 from snntoolbox.ir.flat import spread
 from snntoolbox.ir.network import Population, Readout, SpikingNetwork
@@ -47,8 +49,9 @@ def growths(network: SpikingNetwork) -> dict[str, Growth]:
     found = {}
     targets: list[Population | Readout] = [*network.populations.values(), *network.readouts]
     for target in targets:
-        bias = spread(0.0 if target.bias is None else target.bias, target.shape)
         up, down = positive[target.current].reshape(-1), negative[target.current].reshape(-1)
+        # A layer that sums products has no bias, and gets as many values as its factor has.
+        bias = 0.0 if target.bias is None else spread(target.bias, target.shape)
         found[target.name] = Growth(up + np.maximum(bias, 0), down + np.maximum(-bias, 0))
     return found
 
@@ -122,11 +125,29 @@ def _product_range(neuron: IF, shape: tuple[int, ...], growth: Growth, counted: 
     """The range of a sum, and of its product with what is counted, behind which nothing comes."""
     assert neuron.window is not None
     threshold, start = spread(neuron.threshold, shape), spread(neuron.initial, shape)
+    read = 0 if neuron.table is None else np.max(neuron.table.counts)
+    reached = int((threshold * max(neuron.weight(neuron.window[0]), float(read))).max())
+    if neuron.contraction is not None:
+        least, most = _sums(neuron.contraction, growth, counted, steps)
+        return int(min(0, (start + least).min())), int(max(0, (start + most).max(), reached))
     one, other = (np.stack([-steps * g.down, steps * g.up]) for g in (growth, counted))
     products = (one[:, None] * other[None]).reshape(4, -1) + start
-    read = 0 if neuron.table is None else np.max(neuron.table.counts)
-    reached = threshold * max(neuron.weight(neuron.window[0]), float(read))
-    return int(min(one[0].min(), products.min())), int(max(one[1].max(), products.max(), reached.max()))
+    return int(min(one[0].min(), products.min())), int(max(one[1].max(), products.max(), reached))
+
+
+def _sums(contraction: Contraction, growth: Growth, counted: Growth, steps: int) -> tuple[Array, Array]:
+    """The least and the largest sum of products of each neuron, flat."""
+    own, other = (growth, counted) if contraction.first else (counted, growth)
+    rows, columns = contraction.stack * contraction.rows, contraction.stack * contraction.columns
+    up, down = (steps * g.reshape(rows, 1, -1) for g in (own.up, own.down))
+    by_up, by_down = (steps * g.reshape(columns, -1) for g in (other.up, other.down))
+    least, most = np.empty(contraction.shape), np.empty(contraction.shape)
+    for row in range(rows):  # one at a time: all terms of all sums are many
+        first = row // contraction.rows * contraction.columns
+        places = slice(first, first + contraction.columns)
+        most[row] = np.maximum(up[row] * by_up[places], down[row] * by_down[places]).sum(axis=1)
+        least[row] = -np.maximum(up[row] * by_down[places], down[row] * by_up[places]).sum(axis=1)
+    return least.reshape(-1), most.reshape(-1)
 
 
 def _between(neuron: IF, least: Array, most: Array, growth: Growth, reached: Array) -> tuple[int, int]:

@@ -9,6 +9,7 @@
 // Where LOOKS, potentials become others as the window opens: at the end of the step before, each place in turn waits in
 // the scan while it is `opening`, until `opened` says that `opened_potential` is there. SCAN is 1 then. Where LATCHED,
 // each neuron has a sum of LATCH bits beside its potential, `opening_count`, which is 0 at the start of a sample.
+// `digit` is what a spike that arrives now is shifted by.
 module snn_neurons #(
     parameter LANES = 1,
     parameter LANE = 1,
@@ -64,6 +65,7 @@ module snn_neurons #(
     input  wire [SCAN*BITS-1:0]  threshold,
     input  wire [SCAN*BITS-1:0]  start,
     // what becomes of a place as its window opens
+    output wire [PLACE-1:0]      digit,
     output wire                  opening,
     output wire [SCAN*BITS-1:0]  opening_potential,
     output wire [LATCH-1:0]      opening_count,
@@ -110,7 +112,7 @@ module snn_neurons #(
             if (spikes[k]) spike_lane = k[LANE-1:0];
     end
 
-    wire [PLACE-1:0] digit, scanned;
+    wire [PLACE-1:0] scanned;
     wire fires, given;
     snn_steps #(
         .STEPS(STEPS), .WINDOW(WINDOW), .OPENS(OPENS), .CLOSES(CLOSES), .PRESENTED(PRESENTED),
