@@ -11,13 +11,12 @@ import scipy.sparse as sp
 
 from snntoolbox.analysis.conformance.draft import NONE, Draft
 from snntoolbox.analysis.conformance.windowed_networks import (
+    PRODUCTS,
     digits,
     digits_and_current,
     digits_of_values,
     first_spikes,
     phases,
-    products,
-    products_of_digits,
     shared_values,
     sums,
     tables,
@@ -263,8 +262,7 @@ NETWORKS: Mapping[str, Drawing] = {
     "digits": digits,
     "uneven digits": uneven_digits,
     "shared values": shared_values,
-    "products of counts": products,
-    "products of digits": products_of_digits,
+    **PRODUCTS,
     "tables of counts": tables,
     "tables of digits": tables_of_digits,
     "digits of values": digits_of_values,

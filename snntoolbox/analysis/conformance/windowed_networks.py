@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 
 from snntoolbox.analysis.conformance.draft import Draft
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, StepByStep
 from snntoolbox.ir.network import Schedule
 from snntoolbox.ir.neurons import IF, Reset
-from snntoolbox.ir.nodes import Add, Concat, Dense, Mean, Reshape, Scale, Take
+from snntoolbox.ir.nodes import Add, Concat, Dense, Mean, Permute, Reshape, Scale, Take
 from snntoolbox.ir.parts import RecurringWindow
 from snntoolbox.ir.tabulating import Table
 
@@ -71,6 +73,42 @@ def _gated(draft: Draft, counting: Counting) -> None:
     both = neuron(4, initial=draft.numbers(3, 1, 1), threshold=2.0, latched=True)
     last = draft.neurons(signed, both, latched=draft.node(Add, wide, values, coefficients=(-0.5, 1.0)))
     draft.readout(draft.flat(draft.node(Add, last, gated)))
+
+
+def sums_of_products(draft: Draft) -> None:
+    """Counts times counts that came before, summed over rows: attention without a softmax, with signs and a table."""
+    draft.schedule = Schedule("phased", window=3, steps=18)
+    _attending(draft, Counting.ONE)
+
+
+def sums_of_products_of_digits(draft: Draft) -> None:
+    """The same by binary digits."""
+    draft.schedule = Schedule("radix", window=3, steps=18, counting=Counting.DIGIT)
+    _attending(draft, Counting.DIGIT)
+
+
+def _attending(draft: Draft, counting: Counting) -> None:
+    def neuron(turn: int, **fields: Any) -> IF:
+        return IF(window=(3 * turn, 3 * turn + 3), counting=counting, **fields)
+
+    tokens = draft.input(3, 4, coding=ConstantCurrent(steps=3))
+    keys, values = (draft.neurons(draft.dense(tokens, 4), neuron(1, initial=0.5), bias=0.0) for _ in range(2))
+    queries = draft.neurons(draft.dense(keys, 4), neuron(2, initial=0.5), bias=0.0)
+    ways = [draft.node(Permute, draft.node(Reshape, n, shape=(3, 2, 2)), axes=(1, 0, 2)) for n in (queries, keys)]
+    rows, known = (draft.node(Reshape, way, shape=(6, 2)) for way in ways)
+    levels = 7 if counting is Counting.DIGIT else 3
+    looks = Table(np.minimum([[0, 1, 2, 3, 5, 7]], levels), -1, levels, np.ones(1))
+    scores = neuron(3, initial=0.25, latched=True, contraction=Contraction(2, 3, 3, 2), table=looks)
+    shares = draft.neurons(rows, scores, latched=known)
+    turned = [draft.node(Permute, n, axes=(1, 0)) for n in (values, keys)]
+    signed = draft.node(Add, *turned, coefficients=(1.0, -0.5))
+    heights = np.array([2.0, 1.0, 3.0, 1.5]).reshape(4, 1)
+    summed = neuron(4, initial=draft.numbers(4, 3), threshold=heights, latched=True)
+    found = draft.neurons(shares, replace(summed, contraction=Contraction(2, 2, 3, 3)), latched=signed)
+    first = Contraction(1, 4, 3, 3, first=True)
+    square = draft.node(Take, draft.node(Reshape, queries, shape=(4, 3)), axis=0, indices=(0, 1, 2))
+    last = draft.neurons(found, neuron(5, initial=0.5, latched=True, contraction=first), latched=square)
+    draft.readout(draft.flat(draft.node(Add, last, turned[0])))
 
 
 def tables(draft: Draft) -> None:
@@ -196,3 +234,12 @@ def first_spikes(draft: Draft) -> None:
     third = draft.neurons(draft.node(Add, draft.conv(second, 3), first), neuron(12), bias=0.0)
     draft.readout(draft.flat(third))
     draft.readout(draft.flat(draft.node(Concat, first, second)))
+
+
+PRODUCTS: Mapping[str, Callable[[Draft], None]] = {
+    "products of counts": products,
+    "products of digits": products_of_digits,
+    "sums of products": sums_of_products,
+    "sums of products of digits": sums_of_products_of_digits,
+}
+"""Networks of counts that are multiplied."""

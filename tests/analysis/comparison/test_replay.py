@@ -10,7 +10,7 @@ from snntoolbox.ir.interpreter import interpret
 from snntoolbox.ir.result import Record
 
 WINDOWED = ["input in the first steps", "phases", "sums of windows", "digits", "digits of values", "first spikes",
-            "products of counts", "products of digits"]  # fmt: skip
+            "products of counts", "products of digits", "sums of products"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WINDOWED)

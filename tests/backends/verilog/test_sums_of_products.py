@@ -67,8 +67,7 @@ def summing(sums, counting=Counting.ONE, looks=False, seed=3, saturation=None, t
         contraction=sums, table=table if looks else None, saturation=saturation,
     )  # fmt: skip
     found = draft.neurons(factor, product, latched=other)
-    end = draft.neurons(draft.node(Reshape, found, shape=(int(np.prod(sums.shape)),)), neuron(4, threshold=2.0), bias=0.0)
-    draft.readout(end)
+    draft.readout(draft.neurons(draft.flat(found), neuron(4, threshold=2.0), bias=0.0))
     net = draft.network()
     readouts = [r.__class__(name=r.name, current=r.current, shape=r.shape) for r in net.readouts]
     return net.replaced(readouts=readouts, grid=Grid(5, 4000, 4000))
