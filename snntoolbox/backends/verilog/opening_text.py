@@ -58,7 +58,7 @@ class OpeningText:
         opens, sums = bool(layer.opening_clocks), self.sums is not None
         if opens:
             text += "    wire opening, opened;\n"
-            text += f"    wire {vector(layer.bits)} opening_potential, opened_potential;\n"
+            text += f"    wire {vector(layer.bits)} {'' if sums else 'opening_potential, '}opened_potential;\n"
         if product is not None:
             text += f"    wire {vector(product.bits)} opening_count;\n"
         if sums:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from snntoolbox.backends.verilog.layer import Layer
 from snntoolbox.backends.verilog.ports import Axis, ListPort, Port, SumPort, address_bits, spike_bits, spike_fields
 from snntoolbox.backends.verilog.widths import unsigned_bits
@@ -15,6 +17,7 @@ from snntoolbox.backends.verilog.writing import (
     header,
     lanes_packed,
     packed,
+    packed_columns,
     ports_text,
     signed,
     times,
@@ -240,14 +243,12 @@ class PortText:
         assert isinstance(port, ListPort)
         source = len(port.starts) - 1
         index, place = address_bits(source), address_bits(max(1, len(port.weights)))
-        starts = [packed([(a == b, 1), (a % max(1, len(port.weights)), place)]) for a, b in
-                  zip(port.starts[:-1], port.starts[1:], strict=True)]  # fmt: skip
-        ends = set((port.starts[1:] - 1).tolist())
-        synapses = [
-            packed([(i in ends, 1), (n, self.neuron), (w, bits)])
-            for i, (n, w) in enumerate(zip(port.neurons, port.weights, strict=True))
-        ] or [0]
-        first = self.files.memory(
+        first, behind = port.starts[:-1], port.starts[1:]
+        starts = packed_columns([(first == behind, 1), (first % max(1, len(port.weights)), place)])
+        last = np.zeros(len(port.weights), bool)
+        last[behind[behind > first] - 1] = True
+        synapses = packed_columns([(last, 1), (port.neurons, self.neuron), (port.weights, bits)]) or [0]
+        heads = self.files.memory(
             f"{self.module}_starts.hex", starts, 1 + place, f"{self.module}: {{none, first synapse}} of each neuron"
         )
         second = self.files.memory(
@@ -263,7 +264,7 @@ class PortText:
             f"    wire {vector(index)} index = {total(terms, index)};\n    wire {vector(bits)} weights;\n"
             f"    snn_list #(\n        .INDEX({index}), .SOURCES({source}), .PLACE({place}), "
             f".SYNAPSES({len(synapses)}), .NEURON({self.neuron}), .WEIGHT({bits}),\n"
-            f'        .STARTS("{first}"), .LIST("{second}")\n    ) list (\n'
+            f'        .STARTS("{heads}"), .LIST("{second}")\n    ) list (\n'
             f"        .clk(clk), .rst(rst), .head_valid(head_valid), .head_marker(head[{self.width - 1}]), "
             ".index(index), .pop(pop),\n        .grant(grant), .wanted(wanted), .at_marker(at_marker), .step(step), "
             f".load({'load' * self._loads}),\n        .beat(beat), .neuron(neuron), .weight(weights)\n    );\n"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -219,9 +220,27 @@ def _scale(node: Scale, state: Separable) -> Separable:
 
 def _sparse(node: Sparse, state: Separable) -> Separable:
     if node.matrix.nnz < DENSE * math.prod(node.matrix.shape):
-        raise Irregular
+        return _blocks(node, state)
     dense = Dense(name=node.name, weight=node.matrix.toarray())
     return _dense(dense, state.reshaped((math.prod(node.shape_in),))).reshaped(node.shape_out)
+
+
+def _blocks(node: Sparse, state: Separable) -> Separable:
+    """A dense matrix of its own for each place of one axis, such as for each token of a sequence; else Irregular."""
+    if len(node.shape_in) != 2 or len(node.shape_out) != 2:
+        raise Irregular
+    found = node.matrix.tocoo()
+    to, by = np.unravel_index(found.row, node.shape_out), np.unravel_index(found.col, node.shape_in)
+    for axis, home in product(range(2), repeat=2):
+        places, inputs, outputs = node.shape_in[axis], node.shape_in[1 - axis], node.shape_out[1 - home]
+        enough = found.nnz >= DENSE * places * inputs * outputs
+        if places == node.shape_out[home] and enough and np.array_equal(to[home], by[axis]):
+            words = np.zeros((places * inputs, outputs))
+            words[by[axis] * inputs + by[1 - axis], to[1 - home]] = found.data
+            state = state.along(axis, [[(i, i * inputs)] for i in range(places)], places)
+            state = state.along(1 - axis, [[(0, i)] for i in range(inputs)], outputs).with_words(words, 1 - axis)
+            return state if axis == home else state.permuted((1, 0))
+    raise Irregular
 
 
 def _average_pool(node: AveragePool, state: Separable) -> Separable:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from snntoolbox.ir.foreign import comment
 from snntoolbox.ir.node import Array
+
+_WORD = 62
+"""Bits of words that numpy's integers hold."""
 
 WAIVER = "// Outputs that are not needed here stay open.\n/* verilator lint_off PINCONNECTEMPTY */\n"
 """Why the lint check does not complain."""
@@ -21,8 +26,8 @@ class Files:
     def memory(self, name: str, words: Iterable[int], bits: int, about: str) -> str:
         """Add a memory of unsigned words for $readmemh; returns its name."""
         digits = -(-bits // 4)
-        lines = [f"// {comment(about)}; {bits} bits a word", *(f"{int(word):0{digits}x}" for word in words)]
-        self.texts[name] = "\n".join(lines) + "\n"
+        listed = tuple(words)
+        self.texts[name] = f"// {comment(about)}; {bits} bits a word\n" + f"%0{digits}x\n" * len(listed) % listed
         return name
 
 
@@ -32,6 +37,18 @@ def packed(fields: Sequence[tuple[int, int]]) -> int:
     for value, bits in fields:
         word = (word << bits) | (int(value) & ((1 << bits) - 1))
     return word
+
+
+def packed_columns(fields: Sequence[tuple[Array, int]]) -> list[int]:
+    """Many words at once: for each field its values and bits, as `packed` does."""
+    if sum(bits for _, bits in fields) > _WORD:
+        columns = [values.tolist() for values, _ in fields]
+        return [packed(list(zip(word, (b for _, b in fields), strict=True))) for word in zip(*columns, strict=True)]
+    words = np.zeros(len(fields[0][0]), np.int64)
+    for values, bits in fields:
+        words = (words << bits) | (values.astype(np.int64) & ((1 << bits) - 1))
+    found: list[int] = words.tolist()
+    return found
 
 
 def lanes_packed(values: Sequence[int] | Array, bits: int) -> int:
