@@ -19,6 +19,7 @@ from snntoolbox.backends.verilog.ports import Layout
 from snntoolbox.backends.verilog.simulation import largest_currents
 from snntoolbox.errors import BackendError, UnsupportedError
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.counting import Counting
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
@@ -32,9 +33,11 @@ from snntoolbox.ir.nodes import (
     Dense,
     Elementwise,
     Input,
+    MatrixProduct,
     Mean,
     Multiply,
     Normalise,
+    Permute,
     ReLU,
     Reshape,
     Softmax,
@@ -294,12 +297,29 @@ def normed_net(random):
     return Graph(nodes, ["y"])
 
 
+def attention_net(random):
+    """One head over four tokens of four values, with its softmax."""
+    nodes = [
+        Input(name="x", shape=(4, 4)),
+        *(Dense(name=n, inputs=("x",), weight=random.normal(size=(4, 4)) / 2) for n in "qkv"),
+        MatrixProduct(name="s", inputs=("q", "k"), contraction=Contraction(1, 4, 4, 4, first=True)),
+        Softmax(name="p", inputs=("s",)),
+        Permute(name="t", inputs=("v",), axes=(1, 0)),
+        MatrixProduct(name="o", inputs=("p", "t"), contraction=Contraction(1, 4, 4, 4, first=True)),
+        Dense(name="y", inputs=("o",), weight=random.normal(size=(3, 4))),
+    ]
+    return Graph(nodes, ["y"])
+
+
 CONVERTED = [
     (smooth_net, "phased", 6, 1),
     (smooth_net, "radix", 4, 4),
     *(
         pytest.param(draw, *choices, marks=pytest.mark.long)
-        for draw, *choices in ((gated_net, "phased", 7, 1), (gated_net, "radix", 4, 4), (normed_net, "radix", 5, 1))
+        for draw, *choices in (
+            *((gated_net, "phased", 7, 1), (gated_net, "radix", 4, 4), (normed_net, "radix", 5, 1)),
+            *((attention_net, "radix", 4, 4), (attention_net, "phased", 7, 1)),
+        )
     ),
 ]
 
