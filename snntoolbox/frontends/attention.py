@@ -29,6 +29,20 @@ def attention(
     which are `seen`. Where queries have more heads than keys and values, so many heads beside each other share one of
     these (grouped queries).
     """
+    return attended(call, query, key, value, scale, mask, given, seen)[0]
+
+
+def attended(
+    call: LayerCall,
+    query: str | Operand,
+    key: str | Operand,
+    value: str | Operand,
+    scale: float | None = None,
+    mask: Array | None = None,
+    given: Activation | None = None,
+    seen: Activation | None = None,
+) -> tuple[str, str]:
+    """The same, and the shares (..., m, n) that each query gives to the keys."""
     query, key, value = (Activation(v) if isinstance(v, str) else v for v in (query, key, value))
     shape, rank = shape_of(call, query), len(shape_of(call, key))
     if rank < 2:
@@ -44,7 +58,7 @@ def attention(
     if given is not None:
         scaled = _added(call.named(f"{call.name}_given"), scaled, given)
     shares = functions.softmax(call.named(f"{call.name}_shares"), scaled)
-    return maps.matrix_product(call, Activation(shares), value)
+    return maps.matrix_product(call, Activation(shares), value), shares
 
 
 def shape_of(call: LayerCall, value: Operand) -> Shape:

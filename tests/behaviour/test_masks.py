@@ -214,6 +214,56 @@ def test_of_keras(case, tmp_path):
     np.testing.assert_allclose(stb.load(tmp_path / "it.keras").run(X, mask), graph.run(X, mask), atol=1e-9)
 
 
+class Shares(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.attend = torch.nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+
+    def forward(self, x, mask):
+        return self.attend(x, x, x, key_padding_mask=~mask)
+
+
+def both_said(graph, originals):
+    """Whether graph and network give what attention says, and its shares."""
+    values = graph.values(X, THERE)
+    for name, expected in zip(graph.outputs, originals, strict=True):
+        np.testing.assert_allclose(values[name], expected, atol=3e-6)
+    network = stb.convert(graph, [X, THERE], schedule="radix", T=7, readout_correction=0)
+    outputs = stb.simulate(network, [X[:16], THERE[:16]]).outputs
+    for output, expected in zip(outputs.values(), originals, strict=True):
+        found = output.reshape(expected[:16].shape)
+        assert np.sqrt(np.mean((found - expected[:16]) ** 2)) < 0.1 * expected.std()
+
+
+def test_shares_are_outputs_too_of_pytorch():
+    net = Shares().eval()
+    originals = [t.detach().numpy() for t in net(torch.tensor(X), torch.tensor(THERE))]
+    both_said(stb.load(net, input_shape=(X, THERE)), originals)
+
+
+@pytest.mark.parametrize("kind", ["MultiHeadAttention", "Attention"])
+def test_shares_are_outputs_too_of_keras(kind, tmp_path):
+    needed("keras")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    x, mask = keras.Input((TOKENS, WIDTH)), keras.Input((TOKENS,), dtype="bool")
+    if kind == "Attention":
+        said = keras.layers.Attention()([x, x], mask=[None, mask], return_attention_scores=True)
+    else:
+        attend = keras.layers.MultiHeadAttention(HEADS, WIDTH // HEADS)
+        said = attend(x, x, key_mask=mask, return_attention_scores=True)
+    model = keras.Model([x, mask], said)
+    originals = [keras.ops.convert_to_numpy(t) for t in model([X, THERE])]
+    both_said(stb.load(model), originals)
+    model.save(tmp_path / "it.keras")
+    graph = stb.load(tmp_path / "it.keras")
+    values = graph.values(X, THERE)
+    for name, expected in zip(graph.outputs, originals, strict=True):
+        np.testing.assert_allclose(values[name], expected, atol=3e-6)
+
+
 @pytest.mark.long
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(

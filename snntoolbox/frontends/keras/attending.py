@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.attention import attention, causal, joined
+from snntoolbox.frontends.attention import attended, attention, causal, joined
 from snntoolbox.frontends.einsum import einsum
 from snntoolbox.frontends.keras.activations import with_activation
 from snntoolbox.frontends.keras.call import KerasCall, constant
@@ -24,8 +24,8 @@ _MULTI_HEAD = ("query", "value", "key", "query_mask", "value_mask", "key_mask", 
 _DOT_PRODUCT = ("query", "key", "value", "bias", "mask", "scale")
 
 CALLED_WITH: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(SEVERAL_HEADS, (*_MULTI_HEAD, "use_causal_mask")),
-    "Attention": ("use_causal_mask", "mask"),
+    **dict.fromkeys(SEVERAL_HEADS, (*_MULTI_HEAD, "use_causal_mask", "return_attention_scores")),
+    "Attention": ("use_causal_mask", "mask", "return_attention_scores"),
     "Softmax": ("mask",),
     "keras.ops.LayerNorm": ("gamma", "beta"),
     "keras.ops.RMSNorm": ("scale",),
@@ -36,7 +36,7 @@ CALLED_WITH: Mapping[str, tuple[str, ...]] = {
 # -- attention ------------------------------------------------------------------------------------------------------
 
 
-def multi_head(call: KerasCall) -> str:
+def multi_head(call: KerasCall) -> str | tuple[str, str]:
     """Attention of several heads, some of which may share keys and values, causal or under a mask."""
     given, config = _given(call, _MULTI_HEAD), call.config
     sources = [_read(given, "query"), _read(given, "key", "value"), _read(given, "value")]
@@ -54,10 +54,11 @@ def multi_head(call: KerasCall) -> str:
     masks += [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
     seen = seen_by(call, [m.read for m in found if m.read is not None])
     scale = 1 / math.sqrt(float(config["head_dim" if "head_dim" in config else "key_dim"]))
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), seen=seen)
+    said, shares = attended(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), seen=seen)
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)
     letters = "efghij"[: call.weight(numbered("kernel", 3)).ndim - 2]
-    return _projected(call, together, 3, f"abcd,cd{letters}->ab{letters}")
+    made = _projected(call, together, 3, f"abcd,cd{letters}->ab{letters}")
+    return (made, shares) if call.kwargs.get("return_attention_scores") else made
 
 
 def _projected(call: KerasCall, source: str, place: int, equation: str) -> str:
@@ -68,7 +69,7 @@ def _projected(call: KerasCall, source: str, place: int, equation: str) -> str:
     return made if bias is None else weighted_sum(call.named(name), [Activation(made), bias], (1.0, 1.0))
 
 
-def single_head(call: KerasCall) -> str:
+def single_head(call: KerasCall) -> str | tuple[str, str]:
     """``softmax(q k^T) v`` for the inputs [q, v] or [q, v, k], with a trained scale where it has one."""
     if call.config.get("score_mode", "dot") != "dot":
         raise Refusal("scores by the sum of queries and keys", hint=PRODUCTS)
@@ -82,9 +83,13 @@ def single_head(call: KerasCall) -> str:
     found = None if there is None else _Mask.of(call, there, 1, 0, heads=False)
     masks += [] if found is None or found.constant is None else [found.constant]
     seen = None if found is None or found.read is None else seen_by(call, [found.read])
-    said = attention(call, query, key, value, scale, joined(masks), seen=seen)
-    if asking is None:
-        return said
+    said, shares = attended(call, query, key, value, scale, joined(masks), seen=seen)
+    said = said if asking is None else _asked(call, said, asking)
+    return (said, shares) if call.kwargs.get("return_attention_scores") else said
+
+
+def _asked(call: KerasCall, said: str, asking: Any) -> str:
+    """What is said to the queries that a mask lets ask, 0 to others."""
     given = _Mask.of(call, asking, 1, 1, heads=False)
     if given.read is not None:
         return product(call, Activation(said), Activation(as_truths(call, given.read)))
@@ -188,7 +193,7 @@ def by_letters(call: KerasCall) -> str:
     return einsum(call, str(call.config["subscripts"]), operands)
 
 
-HANDLERS: dict[str, Callable[[KerasCall], str]] = {
+HANDLERS: dict[str, Callable[[KerasCall], str | tuple[str, str]]] = {
     **dict.fromkeys(SEVERAL_HEADS, multi_head),
     "Attention": single_head,
     "Dot": dot,

@@ -68,7 +68,8 @@ class _Reader:
         if name not in self._layers:
             self._layers[name] = self._layer(entry, name)
         layer = self._layers[name]
-        outputs = [f"use:{len(self.uses)}:{i}" for i in range(results(layer.kind, layer.config or {}))]
+        count = results(layer.kind, layer.config or {}) + bool(kwargs.get("return_attention_scores"))
+        outputs = [f"use:{len(self.uses)}:{i}" for i in range(count)]
         self.uses.append(Use(layer, args, kwargs, tuple(outputs), (None,) * len(outputs)))
         return outputs
 

@@ -170,7 +170,6 @@ ATTENDING = {
         lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, key_mask=L.Flatten()(x)[:, :4] @ np.eye(4)),
         "compares values that depend",
     ),
-    "scores": (lambda x, m: L.MultiHeadAttention(2, 3, name="it")(x, x, return_attention_scores=True), "_scores=True"),
     "axes": (
         lambda x, m: L.MultiHeadAttention(2, 3, name="it", attention_axes=(1, 2))(x[:, None], x[:, None]),
         "over more than one axis",
