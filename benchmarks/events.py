@@ -2,8 +2,8 @@
 
     python benchmarks/events.py
 
-Prints nanoseconds per output position (or per sample and step of a dense layer), 8-bit and floating, and the limit that
-the simulator uses (`engine.fast.events_products.limit`).
+Dense 8-bit products are in tiles where the simulator has them. Prints nanoseconds per output position (or per sample
+and step of a dense layer), 8-bit and floating, and the limit that the simulator uses (`EventProduct.fired`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from snntoolbox.engine.fast.bytes_maps import Form
 from snntoolbox.engine.fast.events_products import EventProduct
 from snntoolbox.engine.fast.neurons_firing import Firing
 from snntoolbox.engine.fast.products_int8 import product
+from snntoolbox.engine.fast.products_tiled import Tiles
 from snntoolbox.engine.kernels import prepare
 from snntoolbox.engine.tensors import Target
 from snntoolbox.ir.network import Population
@@ -61,10 +62,13 @@ def compared(channels: int, filters: int, kernel: int, side: int, density: float
     size = events.out_shape
     cells = Population(name="p", shape=size, neuron=IF(threshold=500.0), current="c", scale=np.ones(1), activation="a")
     firing = Firing(cells, BATCH, torch.float32, fused=True).restart(None)
-    times = [least(lambda: firing.advance(dense(x), STEPS, None)), least(lambda: events.fire(x, firing, STEPS))]
+    tiles = Tiles.of(node, weight, shape, peak) if whole else None
+    other = (lambda: tiles.fire(x, firing, STEPS)) if tiles else lambda: firing.advance(dense(x), STEPS, None)
+    times = [least(other), least(lambda: events.fire(x, firing, STEPS))]
     a, b = (1e9 * t / BATCH / STEPS / side**2 for t in times)
     layer = f"{channels} -> {filters}" + (f", {kernel} x {kernel}" if kernel else ", dense")
-    kind = "8-bit" if whole else "float"
+    kind = "8-bit, tiles" if tiles else "8-bit" if whole else "float"
+    events.beside(tiles)
     bound = events.fired
     return f"| {layer} | {kind} | {density} | {peak} | {a:.0f} | {b:.0f} | {b / a:.2f} | {bound} |"
 

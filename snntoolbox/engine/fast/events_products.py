@@ -41,8 +41,8 @@ _SHORT = 2**15 - 1
 def limit(weight: Array, *, whole: bool, spread: bool = False) -> float:
     """The share of bytes other than 0 up to which events are faster for weights (filters, channels, rows, columns).
 
-    Measured on AVX-512, and for what is slow without it on AVX2, by benchmarks/events.py; `spread` is for layers whose
-    events are.
+    Measured on AVX-512, and for what is otherwise without it on AVX2, by benchmarks/events.py; `spread` is for layers
+    whose events are.
     """
     if not whole:
         return SPARSE["float"]
@@ -50,15 +50,25 @@ def limit(weight: Array, *, whole: bool, spread: bool = False) -> float:
         return float(min(SPARSE["spread"], 0.05 + 0.0035 * weight.shape[1]))
     if weight[0, 0].size == 1:
         return SPARSE["dense"]
-    usual = SPARSE["whole" if products_tiled.works() else "slow"]
+    usual = SPARSE["whole" if products_tiled.works() and not products_tiled.sums_in_pairs() else "slow"]
     return usual if weight[..., 0, :].size >= FEWEST else 0.0
+
+
+def limit_of_pairs(weight: Array, *, spread: bool) -> float:
+    """The same beside tiles of bytes whose products are added in pairs."""
+    filters, channels = weight.shape[:2]
+    if spread:
+        return float(min(SPARSE["spread"], 0.05 + 0.002 * channels))
+    if weight[0, 0].size == 1:
+        return float(np.clip(0.0006 * filters - 0.02, 0.0, SPARSE["dense"]))
+    return SPARSE["dense"] if weight[..., 0, :].size >= FEWEST else 0.0
 
 
 class EventProduct:
     """A convolution over one or two axes or a dense layer on bytes of one form; `dense` computes the same.
 
     Whole weights are summed as integers. `taken` says which ways have been used; `other` is the name of `dense`.
-    `tiles` compute that together with the neurons, where they are faster; `spread` does so with events.
+    `tiles` compute that together with the neurons, where they are faster, see `beside`; `spread` does so with events.
     """
 
     def __init__(
@@ -84,6 +94,12 @@ class EventProduct:
         self.spread = None if self.flat else Spread.of(self.weight, self.geometry, form, whole=whole)
         self.sparse = limit(self.weight, whole=whole)
         self.fired = limit(self.weight, whole=whole, spread=self.spread is not None)
+
+    def beside(self, tiles: Tiles | None) -> None:
+        """Take these tiles for dense products with neurons behind, if there are any."""
+        self.tiles = tiles
+        if tiles is not None and products_tiled.sums_in_pairs():
+            self.fired = limit_of_pairs(self.weight, spread=self.spread is not None)
 
     @cached_property
     def rows(self) -> Array:

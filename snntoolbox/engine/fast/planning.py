@@ -110,7 +110,7 @@ class FastPaths:
         if self._suits_events(node, weight, shape, form, whole=exact is not None):
             always = self.events == "always"
             chosen = EventProduct(node, weight, shape, form, inner, always=always, whole=exact is not None, other=way)
-            chosen.tiles = self._tiles(node, weight, self.network.wiring.shapes[source], exact)
+            chosen.beside(self._tiles(node, weight, self.network.wiring.shapes[source], form, exact))
             self.taken[name], self.kernels[name], self.products[name] = chosen.taken, chosen, chosen
         elif exact:
             self.taken[name], self.kernels[name] = {way}, inner
@@ -171,12 +171,14 @@ class FastPaths:
         other = exact[0] if exact else lambda x: dense(x.to(self.wiring.target.dtype))
         way, always = _PASSES[exact[1]] if exact else "dense", self.events == "always"
         found = EventProduct(node, node.weight, shape, form, other, always=always, whole=exact is not None, other=way)
-        found.tiles = self._tiles(node, node.weight, shape, exact)
+        found.beside(self._tiles(node, node.weight, shape, form, exact))
         return found
 
-    def _tiles(self, node: Conv | Dense, weight: Array, shape: Shape, exact: tuple[Any, int] | None) -> Tiles | None:
+    def _tiles(
+        self, node: Conv | Dense, weight: Array, shape: Shape, form: Form, exact: tuple[Any, int] | None
+    ) -> Tiles | None:
         """The layer in tiles, if 8-bit products are exact in one pass and loops may be compiled."""
-        return Tiles.of(node, weight, shape) if self.fused and exact and exact[1] == 1 else None
+        return Tiles.of(node, weight, shape, form.peak) if self.fused and exact and exact[1] == 1 else None
 
     def firing(self, population: Population, batch: int) -> Firing:
         """The neurons of a population for so many samples, kept for the next batch of as many."""

@@ -27,6 +27,11 @@ def four_products() -> bool:
     return _has("avx512vnni")
 
 
+def pairs_of_products() -> bool:
+    """Whether it adds two of them at once in 16 bits, and no four (AVX2)."""
+    return _has("avx2") and not four_products()
+
+
 def wide_registers() -> bool:
     """Whether the processor has 32 registers of 64 bytes (AVX-512)."""
     return _has("avx512f")
@@ -42,13 +47,19 @@ def _has(feature: str) -> bool:
 
 @dataclass(frozen=True)
 class _Arithmetic:
-    """A vector of `lanes` sums; what is read of a place at once, and how a sum gets its product with weights."""
+    """A vector of `lanes` sums; what is read of a place at once, and how a sum gets its product with weights.
+
+    Where `short` is given products of a row are summed in vectors of that kind, which `widen` makes sums.
+    """
 
     lanes: int
     total: Any
     read: Any
     weights: Any
     add: Callable[..., Any]
+    short: Any = None
+    widen: Callable[..., Any] | None = None
+    most: int = _MOST
 
 
 def _add_bytes(b: Any, total: Any, values: Any, weights: Any) -> Any:
@@ -65,6 +76,23 @@ def _add_bytes(b: Any, total: Any, values: Any, weights: Any) -> Any:
     return total
 
 
+_SHORTS, _EIGHT = ir.VectorType(ir.IntType(16), 16), ir.VectorType(_I32, 8)
+
+
+def _add_pairs(b: Any, total: Any, values: Any, weights: Any) -> Any:
+    """total + the sums of two neighbouring products, in 16 bits."""
+    kind = ir.FunctionType(_SHORTS, [weights.type] * 2)
+    function = cgutils.get_or_insert_function(b.module, kind, "llvm.x86.avx2.pmadd.ub.sw")
+    return b.add(total, b.call(function, [b.bitcast(values, weights.type), weights]))
+
+
+def _widen_pairs(b: Any, total: Any, short: Any) -> Any:
+    """total + the sums of two neighbours."""
+    kind = ir.FunctionType(_EIGHT, [_SHORTS] * 2)
+    function = cgutils.get_or_insert_function(b.module, kind, "llvm.x86.avx2.pmadd.wd")
+    return b.add(total, b.call(function, [short, ir.Constant(_SHORTS, [1] * 16)]))
+
+
 def _add_doubles(b: Any, total: Any, values: Any, weights: Any) -> Any:
     kind = ir.FunctionType(total.type, [total.type] * 3)
     function = cgutils.get_or_insert_function(b.module, kind, "llvm.fmuladd.v8f64")
@@ -78,6 +106,13 @@ _ARITHMETIC = {
 }
 """By the bits of a weight."""
 
+_PAIRS = _Arithmetic(8, _EIGHT, _I32, ir.VectorType(ir.IntType(8), 32), _add_pairs, _SHORTS, _widen_pairs, 8)
+"""That of bytes for processors with 16 registers of 32 bytes."""
+
+
+def _arithmetic(bits: int) -> _Arithmetic:
+    return _PAIRS if bits == 8 and pairs_of_products() else _ARITHMETIC[bits]
+
 
 @intrinsic
 def _tile(
@@ -88,10 +123,10 @@ def _tile(
     signature = types.void(i, i, i, values, i, i, i, i, i, weight, i, i, out, i)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        way = _ARITHMETIC[signature.args[9].dtype.bitwidth]
+        way = _arithmetic(signature.args[9].dtype.bitwidth)
         for p in products_tile_loops.PLACES:
             for n in products_tile_loops.LANES:
-                if p * n // way.lanes <= _MOST:
+                if p * n // way.lanes <= way.most:
                     size = [b.icmp_signed("==", arguments[k], _I64(wanted)) for k, wanted in ((0, p), (1, n))]
                     with b.if_then(b.and_(*size)):
                         _sums(context, b, signature.args[3:], arguments[3:], way, p, n // way.lanes)
@@ -116,12 +151,16 @@ def _sums(context: Any, b: Any, kinds: Any, arguments: Any, way: _Arithmetic, pl
         found.align = kinds[array].dtype.bitwidth // 8
         return found
 
-    sums = [[cgutils.alloca_once(b, way.total) for _ in range(vectors)] for _ in range(places)]
-    for total in (t for some in sums for t in some):
+    every = [(p, q) for p in range(places) for q in range(vectors)]
+    sums = {one: cgutils.alloca_once(b, way.total) for one in every}
+    inside = {one: cgutils.alloca_once(b, way.short) for one in every} if way.short else sums
+    for total in sums.values():
         b.store(none, total)
     hops = [b.mul(hop, _I64(p)) for p in range(places)]
     with cgutils.for_range(b, rows, intp=_I64) as outer:
         begin, group = b.add(at, b.mul(outer.index, line)), b.mul(outer.index, groups)
+        for short in inside.values() if way.short else ():
+            b.store(ir.Constant(way.short, None), short)
         with cgutils.for_range(b, groups, intp=_I64) as inner:
             here = b.add(begin, b.mul(inner.index, _I64(each)))
             there = b.mul(b.add(b.mul(b.add(group, inner.index), width), column), _I64(each))
@@ -130,13 +169,14 @@ def _sums(context: Any, b: Any, kinds: Any, arguments: Any, way: _Arithmetic, pl
                 one = b.insert_element(undefined, load(0, b.add(here, hops[p]), way.read), _I32(0))
                 spread = b.shuffle_vector(one, undefined, first)
                 for q in range(vectors):
-                    b.store(way.add(b, b.load(sums[p][q]), spread, factors[q]), sums[p][q])
+                    b.store(way.add(b, b.load(inside[p, q]), spread, factors[q]), inside[p, q])
+        for one in every if way.widen else ():
+            b.store(way.widen(b, b.load(sums[one]), b.load(inside[one])), sums[one])  # type: ignore[misc]
     element = context.get_value_type(kinds[9].dtype)
-    for p in range(places):
-        for q in range(vectors):
-            found = _as(b, b.load(sums[p][q]), element, way.lanes)
-            place = b.add(b.add(to, b.mul(width, _I64(p))), _I64(way.lanes * q))
-            b.store(found, vector(9, place, found.type)).align = kinds[9].dtype.bitwidth // 8
+    for p, q in every:
+        found = _as(b, b.load(sums[p, q]), element, way.lanes)
+        place = b.add(b.add(to, b.mul(width, _I64(p))), _I64(way.lanes * q))
+        b.store(found, vector(9, place, found.type)).align = kinds[9].dtype.bitwidth // 8
 
 
 def _as(b: Any, sums: Any, element: Any, lanes: int) -> Any:
@@ -160,11 +200,23 @@ def _multiply_tile(
 
 @overload(products_tile_loops.most_places, jit_options={"forceinline": True})
 def _most_places(each: Any) -> Any:
-    few, many = products_tile_loops.PLACES[1], products_tile_loops.PLACES[0]
+    many, some, few, _ = products_tile_loops.PLACES
     doubles = many if _has("avx512f") else few  # of 16 registers of half the width 8 places would need all twice over
+    pairs = some if pairs_of_products() else many
 
     def call(each: Any) -> Any:
-        return doubles if each == 1 else many
+        return doubles if each == 1 else pairs
+
+    return call
+
+
+@overload(products_tile_loops.widest, jit_options={"forceinline": True})
+def _widest(each: Any) -> Any:
+    wide, narrow = products_tile_loops.LANES
+    pairs = narrow if pairs_of_products() else wide
+
+    def call(each: Any) -> Any:
+        return narrow if each == 1 else pairs
 
     return call
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from snntoolbox.engine.fast.neurons_loops import TOGETHER, fire_places
 
-PLACES, LANES = (8, 2, 1), (32, 16)
+PLACES, LANES = (8, 4, 2, 1), (32, 16)
 """Sizes of tiles: as many sums as stay in registers, and fewer at the end of a row."""
 
 _SHIFT = 1.5 * 2.0**52
@@ -28,7 +28,8 @@ def multiply_tile(
 
     Place p reads `rows` times `each` * `groups` values, from ``at + p * hop`` on, a row `line` behind the one before.
     `weight` (rows, groups, width, each), of which the filters from `column` on count; `each` is 4 for bytes, 1 for
-    float64. Sums go to ``out[to + p * width]`` and on. In compiled loops vector instructions stand for it.
+    float64. Sums go to ``out[to + p * width]`` and on. In compiled loops vector instructions stand for it: of bytes
+    some processors add those of a row in 16 bits, see `products_tiled.short_rows`.
     """
     for p in range(places):
         for f in range(lanes):
@@ -46,6 +47,11 @@ def most_places(each: int) -> int:
     return PLACES[0]
 
 
+def widest(each: int) -> int:
+    """The largest of `LANES` whose sums stay in registers for so many places; in compiled loops the processor's."""
+    return LANES[0] if each == 4 else LANES[1]
+
+
 def copy_line(values: Any, at: int, size: int, out: Any, to: int) -> None:
     """out[to:] = `size` of the values from `at` on."""
     out[to : to + size] = values[at : at + size]
@@ -56,15 +62,14 @@ def multiply_places(
     out: Any, to: int,
 ) -> None:  # fmt: skip
     """The sums of `number` places by `width` filters, a multiple of 16; places of `out` lie `width` apart."""
-    widest = 32 if each == 4 else 16
-    most = most_places(each)
+    most, wide = most_places(each), widest(each)
     place = 0
     while place < number:
         left = number - place
-        tile = 8 if min(left, most) >= 8 else 2 if left >= 2 else 1
+        tile = 8 if min(left, most) >= 8 else 4 if min(left, most) >= 4 else 2 if left >= 2 else 1
         column = 0
         while column < width:
-            lanes = widest if width - column >= widest else 16
+            lanes = wide if width - column >= wide else 16
             multiply_tile(tile, lanes, each, values, at + place * hop, hop, rows, line, groups, weight, column, width,
                           out, to + place * width + column)  # fmt: skip
             column += lanes
@@ -114,21 +119,24 @@ def convolve(
 
 
 def connect(
-    values: Any, batch: int, steps: int, channels: int, filters: int, size: int, weight: Any, mode: int,
+    values: Any, batch: int, steps: int, rows: int, channels: int, filters: int, size: int, weight: Any, mode: int,
     potential: Any, drive: Any, shared: bool, threshold: Any, reset: Any, counts: Any, spikes: Any, points: Any,
     first: int, last: int,
 ) -> None:  # fmt: skip
     """A dense layer on bytes, and the neurons that it drives: `convolve` with the time steps as places.
 
-    `values` (steps, batch, channels), channels a multiple of 4; `weight` (channels / 4, size, 4). A unit is a sample.
+    `values` (steps, batch, channels), channels a multiple of 4 times `rows`, in which they are summed; `weight`
+    (channels / 4, size, 4). A unit is a sample.
     """
+    groups = channels // (4 * rows)
     sums = np.empty(TOGETHER * size, potential.dtype)
     for sample in range(first, last):
         at = sample * filters
         for step in range(0, steps, TOGETHER):
             together = min(TOGETHER, steps - step)
             here = (step * batch + sample) * channels
-            multiply_places(together, 4, values, here, batch * channels, 1, 0, channels // 4, weight, size, sums, 0)
+            multiply_places(together, 4, values, here, batch * channels, rows, 4 * groups, groups, weight, size, sums,
+                            0)  # fmt: skip
             fire_places(1, filters, filters, mode, potential, at, drive, 0 if shared else at, threshold, 0, counts,
                         sums, 0, size, spikes, step * batch * filters + at, batch * filters, together, reset, points,
                         0, step * batch + sample, batch)  # fmt: skip

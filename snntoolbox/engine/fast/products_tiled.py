@@ -25,9 +25,37 @@ def works() -> bool:
     """Whether the processor has the instructions that make tiles of bytes faster than oneDNN's products."""
     if not jit.installed():
         return False
-    from snntoolbox.engine.fast.products_tile_intrinsics import four_products
+    from snntoolbox.engine.fast.products_tile_intrinsics import four_products, pairs_of_products
 
-    return four_products()
+    return four_products() or pairs_of_products()
+
+
+@cache
+def sums_in_pairs() -> bool:
+    """Whether products of a row are summed in 16 bits, of bytes up to 127: see `short_rows`."""
+    if not jit.installed():
+        return False
+    from snntoolbox.engine.fast.products_tile_intrinsics import pairs_of_products
+
+    return pairs_of_products()
+
+
+def short_rows(weight: Array, peak: int, *, flat: bool) -> int | None:
+    """In how many rows products of bytes up to `peak` are summed so that each row's sums fit 16 bits; None for never.
+
+    Packed weights (rows, groups, filters, 4) are multiplied in pairs, and each of both pairs of a group has its sums.
+    What is `flat` may be cut into rows of any size; rows of a kernel stay.
+    """
+    pairs = weight.astype(np.int64).reshape(*weight.shape[:3], 2, 2)
+    for cuts in (n for n in _CUTS if (flat or n == 1) and weight.shape[1] % n == 0):
+        row = pairs.reshape(-1, weight.shape[1] // cuts, *pairs.shape[2:])
+        most = max(int(np.maximum(side * row, 0).sum(axis=(1, 4)).max(initial=0)) for side in (1, -1))
+        if peak * most < 2**15:
+            return cuts
+    return None
+
+
+_CUTS = tuple(range(1, 17))
 
 
 def possible(node: Conv | Dense) -> bool:
@@ -51,26 +79,30 @@ def packed(weight: Array, each: int, dtype: type) -> Array:
 class Tiles:
     """A layer of 8-bit weights on bytes with the neurons behind it; sums of its products must stay below 2^24.
 
-    `weight` are the layer's in the order in which the bytes lie, `shape` that of one sample of these.
+    `weight` are the layer's in the order in which the bytes lie, `shape` that of one sample of these. A dense layer is
+    summed in so many `rows`.
     """
 
-    def __init__(self, node: Conv | Dense, weight: Array, shape: Shape) -> None:
+    def __init__(self, node: Conv | Dense, weight: Array, shape: Shape, peak: int) -> None:
         self.flat, self.filters, self.channels = isinstance(node, Dense), len(weight), weight.shape[1]
         self.geometry = geometry(node, weight, (self.channels,) if self.flat else shape)
         self.weight = packed(planar(weight), 4, np.int8)
+        by_rows = self.weight.reshape(planar(weight).shape[2], -1, int(self.geometry[6]), 4)
+        self.rows = short_rows(by_rows, peak, flat=self.flat) if sums_in_pairs() else 1
 
     @classmethod
-    def of(cls, node: Conv | Dense, weight: Array, shape: Shape) -> Tiles | None:
-        """None where there are none, or oneDNN is as fast."""
+    def of(cls, node: Conv | Dense, weight: Array, shape: Shape, peak: int) -> Tiles | None:
+        """None where there are none for bytes up to `peak`, or oneDNN is as fast."""
         fitting = weight.size <= LARGEST and (isinstance(node, Conv) or weight.shape[1] % 4 == 0)
-        return cls(node, weight, shape) if works() and fitting and possible(node) else None
+        found = cls(node, weight, shape, peak) if works() and fitting and possible(node) else None
+        return None if found is None or found.rows is None else found
 
     def fire(self, x: Tensor, firing: Firing, steps: int, points: Points | None = None) -> Tensor:
         """The spikes (steps * samples, *shape) of neurons that have the product as their current, and `points`."""
         given, state = rows(x).contiguous().numpy().reshape(-1), firing.loop_state(True, steps, points)
         batch = firing.batch
         if self.flat:
-            sizes = batch, steps, self.channels, self.filters, int(self.geometry[6])
+            sizes = batch, steps, self.rows, self.channels, self.filters, int(self.geometry[6])
             in_parallel(compiled(products_tile_loops.connect), batch, given, *sizes, self.weight, *state)
         else:
             bands = min(int(self.geometry[3]), -(-torch.get_num_threads() // max(batch, 1)))

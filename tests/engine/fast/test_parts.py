@@ -221,6 +221,7 @@ def test_small_layers_stay_dense(monkeypatch):
     assert 0.1 < spread[0] < spread[1] < spread[2] == events_products.SPARSE["spread"]
     for quick, usual in ((True, "whole"), (False, "slow")):  # where bytes are multiplied slowly, events pay for longer
         monkeypatch.setattr(products_tiled, "works", lambda quick=quick: quick)
+        monkeypatch.setattr(products_tiled, "sums_in_pairs", lambda: False)
         assert events_products.limit(np.ones((64, 64, 3, 3)), whole=True) == events_products.SPARSE[usual]
     assert events_products.SPARSE["slow"] > events_products.SPARSE["whole"]
     assert events_products.limit(np.ones((16, 16, 3, 3)), whole=True) == 0
@@ -229,6 +230,21 @@ def test_small_layers_stay_dense(monkeypatch):
         == events_products.SPARSE["float"]
         > events_products.SPARSE["whole"]
     )
+
+
+def test_events_pay_for_less_beside_tiles_of_pairs(monkeypatch):
+    """Where there are such tiles; a layer without keeps the limit that it has beside slow products."""
+    node = Conv(
+        name="n", inputs=("x",), weight=np.ones((64, 64, 1, 1)), stride=(1, 1), padding=((0, 0), (0, 0)),
+        dilation=(1, 1), groups=1,
+    )  # fmt: skip
+    monkeypatch.setattr(products_tiled, "works", lambda: True)
+    monkeypatch.setattr(products_tiled, "sums_in_pairs", lambda: True)
+    layer = events_products.EventProduct(node, node.weight, (64, 4, 4), Form(1), lambda v: v, always=False, whole=True)
+    layer.beside(None)
+    assert layer.fired == layer.sparse == events_products.SPARSE["dense"]
+    layer.beside(products_tiled.Tiles.of(node, node.weight, (64, 4, 4), 1))
+    assert layer.fired < 0.05 < layer.sparse
 
 
 def test_sums_alone_are_not_spread():

@@ -46,7 +46,7 @@ def neurons(node, shape, reset, batch, dtype):
 def test_spikes_are_those_of_the_product(name, threads, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     node, shape = layer(name)
-    product = Tiles.of(node, node.weight, shape)
+    product = Tiles.of(node, node.weight, shape, 4)
     for batch, steps, reset, dtype in ((2, 3, Reset.SUBTRACT, torch.float32), (1, 11, Reset.ZERO, torch.float64)):
         generator = np.random.default_rng(batch)
         x = torch.from_numpy(generator.integers(0, 5, (steps * batch, *shape)).astype(np.uint8))
@@ -105,13 +105,13 @@ def test_middles_and_what_is_no_number_are_doubtful(name):
 def test_which_layers_have_tiles(node, taken, monkeypatch):
     monkeypatch.setattr(products_tiled, "works", lambda: True)
     shape = (node.weight.shape[1],) if isinstance(node, Dense) else (4, 6, 9)
-    assert (Tiles.of(node, node.weight, shape) is not None) == taken
+    assert (Tiles.of(node, node.weight, shape, 4) is not None) == taken
     monkeypatch.setattr(products_tiled, "works", lambda: False)
-    assert Tiles.of(node, node.weight, shape) is None
+    assert Tiles.of(node, node.weight, shape, 4) is None
 
 
-def multiplied(function, weight_type):
-    """Every size of tile against the definition; the sums and the wanted ones."""
+def multiplied(function, weight_type, largest=255):
+    """Every size of tile against the definition, with bytes up to `largest`; the sums and the wanted ones."""
     generator = np.random.default_rng(0)
     each, place, channels, lines, width = (4, 8, 12, 2, 48) if weight_type == np.int8 else (1, 5, 5, 2, 48)
     groups = channels // each
@@ -119,7 +119,7 @@ def multiplied(function, weight_type):
     found, wanted = [], []
     for number in range(1, 20):
         size = (number - 1) * place + lines * 40 + channels
-        values = generator.integers(0, 256, size).astype(np.uint8 if each == 4 else np.float64)
+        values = generator.integers(0, largest + 1, size).astype(np.uint8 if each == 4 else np.float64)
         out = np.full(number * width, -1.0)
         function(number, each, values, 0, place, lines, 40, groups, weight, width, out, 0)
         matrix = weight.astype(float).reshape(lines, groups, width, each)
@@ -134,21 +134,55 @@ def multiplied(function, weight_type):
 @pytest.mark.parametrize("weight_type", [np.int8, np.float64])
 def test_every_size_of_tile(compiled, weight_type):
     function = jit.compiled(products_tile_loops.multiply_places) if compiled else products_tile_loops.multiply_places
-    found, wanted = multiplied(function, weight_type)
+    largest = 42 if compiled and products_tiled.sums_in_pairs() else 255  # six products of 42 and 128 fit 16 bits
+    found, wanted = multiplied(function, weight_type, largest)
     assert np.array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("peak", [1, 2, 4, 60, 127])
+@pytest.mark.parametrize("flat", [True, False])
+def test_rows_of_pairs_fit_16_bits(peak, flat):
+    """In the fewest rows whose sums do, for the worst bytes; the next fewer do not."""
+    weight = np.zeros((96, 1, 16))
+    weight[:, 0, 3], weight[::2, 0, 5] = 100, -128
+    packed = products_tiled.packed(weight.transpose(2, 1, 0)[:, :, None], 4, np.int8).reshape(1, 24, 16, 4)
+    most = {rows: peak * max(100 * 48 // rows, 128 * 48 // (2 * rows)) for rows in (1, 2, 3, 4, 6, 8, 12)}
+    fitting = [rows for rows, sums in most.items() if sums < 2**15]
+    wanted = next((r for r in fitting if flat or r == 1), None)
+    assert products_tiled.short_rows(packed, peak, flat=flat) == wanted
+
+
 @NUMBA
-@pytest.mark.parametrize(("features", "doubles"), [("+avx2,+fma", 2), ("+avx2,+avx512f", 8), ("", 2)])
-def test_tiles_are_as_large_as_the_registers(features, doubles, monkeypatch):
+@pytest.mark.parametrize("channels", [64, 512])
+def test_the_largest_sums_of_pairs_are_exact(channels):
+    """Bytes and weights so large that a row of all of them would leave 16 bits."""
+    node = Dense(name="n", inputs=("x",), weight=np.full((20, channels), 127.0) * np.resize([1, -1], (20, 1)))
+    product = Tiles.of(node, node.weight, (channels,), 15)
+    if product is None:
+        pytest.skip("no tiles of bytes")
+    fired, expected = (neurons(node, (channels,), Reset.SUBTRACT, 2, torch.float32) for _ in range(2))
+    x = torch.full((6, channels), 15, dtype=torch.uint8)
+    wanted = expected.advance(torch.from_numpy(node.linear(x.numpy().astype(float))), 3, None)
+    assert torch.equal(product.fire(x, fired, 3), wanted)
+    assert torch.equal(fired.potential, expected.potential)
+
+
+@NUMBA
+@pytest.mark.parametrize(
+    ("features", "doubles", "bytes_"),
+    [("+avx2,+fma", 2, (4, 16)), ("+avx2,+avx512f", 8, (4, 16)), ("+avx2,+avx512f,+avx512vnni", 8, (8, 32)),
+     ("", 2, (8, 32))],
+)  # fmt: skip
+def test_tiles_are_as_large_as_the_registers(features, doubles, bytes_, monkeypatch):
     """Sums of float64 in more places than the processor's registers hold would go to memory and back each time."""
     import numba
 
-    from snntoolbox.engine.fast.products_tile_intrinsics import _most_places
+    from snntoolbox.engine.fast.products_tile_intrinsics import _most_places, _widest
 
     monkeypatch.setattr(numba.config, "CPU_FEATURES", features)
-    most = _most_places(None)
-    assert (most(1), most(4)) == (doubles, 8)
+    most, wide = _most_places(None), _widest(None)
+    assert (most(1), wide(1)) == (doubles, 16)
+    assert (most(4), wide(4)) == bytes_
 
 
 @pytest.mark.parametrize("number", range(1, 20))
@@ -156,12 +190,13 @@ def test_tiles_of_any_size_give_the_same_sums(number, monkeypatch):
     generator = np.random.default_rng(number)
     values, weight = generator.random(number * 3), generator.random(3 * 32)
     found = []
-    for most in (8, 2):
+    for most in (8, 4, 2):
         monkeypatch.setattr(products_tile_loops, "most_places", lambda each, most=most: most)
         out = np.zeros(number * 32)
         products_tile_loops.multiply_places(number, 1, values, 0, 3, 1, 0, 3, weight, 32, out, 0)
         found.append(out)
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
     np.testing.assert_allclose(found[0].reshape(number, 32), values.reshape(number, 3) @ weight.reshape(3, 32))
 
 
