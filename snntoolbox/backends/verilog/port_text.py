@@ -15,7 +15,6 @@ from snntoolbox.backends.verilog.writing import (
     constant,
     either,
     header,
-    lanes_packed,
     packed,
     packed_columns,
     ports_text,
@@ -224,10 +223,12 @@ class PortText:
         if port.constant:
             bits = port.weight_bits
             return f"    wire {vector(bits)} weights = {constant(int(port.weights[0, 0]), bits)};\n"
-        width = port.weights.shape[1] * port.weight_bits
+        lanes, bits = port.weights.shape[1], port.weight_bits
+        width = lanes * bits
+        words = packed_columns([(port.weights[:, lane], bits) for lane in reversed(range(lanes))])
         file = self.files.memory(
-            f"{self.module}_weights.hex", (lanes_packed(row, port.weight_bits) for row in port.weights), width,
-            f"{self.module}: {port.weights.shape[1]} weight(s) of {port.weight_bits} bits a word, the first lowest",
+            f"{self.module}_weights.hex", words, width,
+            f"{self.module}: {lanes} weight(s) of {bits} bits a word, the first lowest",
         )  # fmt: skip
         return (
             f"    wire {vector(width)} weights;\n"

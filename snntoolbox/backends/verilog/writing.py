@@ -51,11 +51,6 @@ def packed_columns(fields: Sequence[tuple[Array, int]]) -> list[int]:
     return found
 
 
-def lanes_packed(values: Sequence[int] | Array, bits: int) -> int:
-    """One word of equal fields, the first lowest."""
-    return packed([(int(v), bits) for v in reversed(list(values))])
-
-
 def vector(bits: int) -> str:
     """The range of a vector: ``[7:0]``, padded so that names line up."""
     return f"[{bits - 1}:0]"
