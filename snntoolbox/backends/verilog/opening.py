@@ -101,11 +101,11 @@ class SummedProducts:
 def table_memory(table: Table, threshold: Array, layout: Layout, bits: int) -> TableMemory:
     """The memory of a table, for thresholds in the order of a layout and potentials of so many bits."""
     rows = table.rows(layout.shape) if len(table.counts) > 1 else 0.0
-    row = spread(rows, layout.shape)[layout.c_order].astype(np.int64)
+    # Rows that are alike are there once.
+    entries, known = np.unique(np.asarray(table.counts).astype(np.int64), axis=0, return_inverse=True)
+    row = known.reshape(-1)[spread(rows, layout.shape)[layout.c_order].astype(np.int64)]
     offset, half = table.first * threshold, 1 << bits - 1
-    memory = TableMemory(
-        entries=np.asarray(table.counts).astype(np.int64), row=row * table.counts.shape[1], offset=offset, wide=0
-    )
+    memory = TableMemory(entries=entries, row=row * entries.shape[1], offset=offset, wide=0)
     highest = int(threshold.max()) << memory.digits - 1
     low = -half - max(0, int(offset.max())) - highest
     wide = signed_bits(low, max(half - min(0, int(offset.min())), highest))

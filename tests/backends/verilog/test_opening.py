@@ -232,6 +232,13 @@ def test_an_index_is_found_in_no_more_bits_than_it_needs():
     assert memory.offset.tolist() == [-15, -27]
 
 
+def test_rows_that_are_alike_are_kept_once():
+    rows = table([[3, 1], [0, 2], [3, 1], [0, 2]], 0, 4)
+    memory = table_memory(rows, np.full(4, 5), Layout((4,), 0), 8)
+    assert memory.entries.tolist() == [[0, 2], [3, 1]]
+    assert memory.row.tolist() == [2, 0, 2, 0]
+
+
 def test_what_a_table_gives_has_room_where_potentials_saturate():
     """As narrow as they go; spikes stay those of the interpreter at the limits too."""
     net = looked_up(Counting.ONE)
