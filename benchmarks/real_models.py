@@ -2,9 +2,11 @@
 
     python benchmarks/real_models.py MODEL.onnx --samples bytes --bits 5,6,7
     python benchmarks/real_models.py MODEL.onnx --samples text --shape 3,48,192 --bits 5,6,7
+    python benchmarks/real_models.py MODEL.onnx --samples sound --shape 80,800 --bits 6 --count 8 --calibration 8
 
 Samples are made by a script: `bytes` are files of two dozen kinds, whose first and last 1024 bytes are given, as
-magika takes them; `text` are pictures of printed words, some of them upside down, as PP-OCR takes them. Where a model
+magika takes them; `text` are pictures of printed words, some of them upside down, as PP-OCR takes them; `sound` are mel
+spectra of voices that fall silent or do not, as smart-turn takes them. Where a model
 takes whole numbers, the network begins behind their table (`input_tensor`), and onnxruntime computes its rows. Answers
 are the classes of largest value, of each place where there are several; told are how many are the original's, and
 the correlation of all outputs with the original's before its last softmax, which a spiking network leaves out.
@@ -117,6 +119,50 @@ def pictures(count: int, shape: tuple[int, ...]) -> Array:
     return np.float32(np.stack(made).transpose(0, 3, 1, 2) / 127.5 - 1)
 
 
+RATE, FRAME, HOP = 16_000, 400, 160
+"""Samples a second, and those of a frame and from one to the next, of the features that Whisper takes."""
+
+
+def _mel(bands: int) -> Array:
+    """Triangles (bands, FRAME // 2 + 1) over frequencies that are evenly spaced in mel, of one area."""
+    top = 2595 * np.log10(1 + RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
+    frequencies = np.arange(FRAME // 2 + 1) * RATE / FRAME
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (frequencies - low) / (middle - low), (high - frequencies) / (high - middle)
+    return np.asarray(np.maximum(np.minimum(rising, falling), 0) * 2 / (high - low))
+
+
+def _voice(random: np.random.Generator, count: int) -> Array:
+    """Syllables of a voice, whose pitch wanders and which may fall silent before the end, over a little noise."""
+    time, wave = np.arange(count) / RATE, np.zeros(count)
+    end = random.choice([1.0, random.uniform(0.4, 0.95)])
+    start = random.uniform(0, 0.3) * count
+    while start < end * count:
+        length = int(random.uniform(0.08, 0.35) * RATE)
+        place = slice(int(start), min(int(start) + length, count))
+        pitch = random.uniform(90, 240) * (1 + 0.2 * np.sin(2 * np.pi * random.uniform(1, 4) * time[place]))
+        phase, formants = 2 * np.pi * np.cumsum(pitch) / RATE, random.uniform([300, 900, 2200], [800, 2100, 3300])
+        for k in range(1, 25):
+            weight = sum(np.exp(-(((k * pitch.mean() - f) / 180) ** 2)) for f in formants) + 0.02
+            wave[place] += weight * np.sin(k * phase) * np.hanning(len(phase))
+        start += length + random.exponential(0.06) * RATE
+    return wave * random.uniform(0.05, 0.5) + random.normal(0, 0.002, count)
+
+
+def sounds(count: int, shape: tuple[int, ...]) -> Array:
+    """Logarithms of mel spectra (count, bands, frames) of voices made of harmonics, as Whisper takes them."""
+    random, (bands, frames) = np.random.default_rng(0), shape
+    window, filters, made = np.hanning(FRAME + 1)[:-1], _mel(bands), []
+    for _ in range(count):
+        wave = np.pad(_voice(random, frames * HOP), FRAME // 2, mode="reflect")
+        pieces = np.lib.stride_tricks.sliding_window_view(wave, FRAME)[::HOP][:frames]
+        power = np.abs(np.fft.rfft(pieces * window)) ** 2
+        spectrum = np.log10(np.maximum(filters @ power.T, 1e-10))
+        made.append((np.maximum(spectrum, spectrum.max() - 8) + 4) / 4)
+    return np.float32(np.stack(made))
+
+
 # -- models ---------------------------------------------------------------------------------------------------------
 
 
@@ -137,9 +183,9 @@ def front(path: Path, x: Array) -> tuple[str, Array]:
     return tensor, in_parts(lambda a: session.run(None, {name: a})[0], x)
 
 
-def answers(values: Array) -> Array:
-    """The classes of largest value, at each place."""
-    return np.asarray(values.argmax(axis=-1))
+def answers(values: Array, middle: float = 0.5) -> Array:
+    """The classes of largest value, at each place; of one value whether it lies above the middle."""
+    return np.asarray(values.argmax(axis=-1) if values.shape[-1] > 1 else values > middle)
 
 
 def told(options: Any, x: Array, shape: tuple[int, ...] | None) -> None:
@@ -161,9 +207,10 @@ def told(options: Any, x: Array, shape: tuple[int, ...] | None) -> None:
         took, run = time.monotonic() - begun, QuantizedRun(snn)
         output = in_parts(lambda a, run=run: run.outputs([a])[0], test, 2).reshape(kept.shape)
         scores = in_parts(Executor(snn.original).run, test, 2)
+        middle = 0.0 if snn.readouts[0].head.kind == "logits" else 0.5  # a last sigmoid is left out
         line = {
             "bits": bits,
-            "same answers": round(float(np.mean(answers(output) == answers(kept))), 4),
+            "same answers": round(float(np.mean(answers(output, middle) == answers(kept))), 4),
             "Pearson": round(float(np.corrcoef(np.ravel(output), np.ravel(scores))[0, 1]), 4),
             "neurons": snn.neurons,
             "seconds": round(took),
@@ -176,15 +223,16 @@ def main() -> None:
     """Print a line for each number of bits."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("--samples", choices=("bytes", "text"), required=True)
-    parser.add_argument("--shape", default="3,48,192", help="of a picture (%(default)s)")
+    parser.add_argument("--samples", choices=("bytes", "text", "sound"), required=True)
+    parser.add_argument("--shape", default="3,48,192", help="of a picture, or of mel spectra (%(default)s)")
     parser.add_argument("--bits", default="5,6,7", help="steps of a radix window (%(default)s)")
     parser.add_argument("--count", type=int, default=100, help="samples that are compared (%(default)s)")
     parser.add_argument("--calibration", type=int, default=46, help="samples that calibrate (%(default)s)")
     options = parser.parse_args()
     shape = tuple(map(int, options.shape.split(",")))
     count = options.count + options.calibration
-    told(options, files(count) if options.samples == "bytes" else pictures(count, shape), shape)
+    kinds = {"bytes": lambda: files(count), "text": lambda: pictures(count, shape)}
+    told(options, {**kinds, "sound": lambda: sounds(count, shape)}[options.samples](), shape)
 
 
 if __name__ == "__main__":
