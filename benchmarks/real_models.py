@@ -188,6 +188,13 @@ def answers(values: Array, middle: float = 0.5) -> Array:
     return np.asarray(values.argmax(axis=-1) if values.shape[-1] > 1 else values > middle)
 
 
+def one_of_two(values: Array, original: Array) -> Array:
+    """Values in the shape of the original's; where two classes say one probability, its logit."""
+    if values.size == 2 * original.size:
+        values = values[..., 1] - values[..., 0]
+    return values.reshape(original.shape)
+
+
 def told(options: Any, x: Array, shape: tuple[int, ...] | None) -> None:
     """The lines."""
     session = ort.InferenceSession(str(options.model))
@@ -205,9 +212,11 @@ def told(options: Any, x: Array, shape: tuple[int, ...] | None) -> None:
         begun = time.monotonic()
         snn = stb.convert(graph, cal, duration=bits, schedule="radix")
         took, run = time.monotonic() - begun, QuantizedRun(snn)
-        output = in_parts(lambda a, run=run: run.outputs([a])[0], test, 2).reshape(kept.shape)
-        scores = in_parts(Executor(snn.original).run, test, 2)
-        middle = 0.0 if snn.readouts[0].head.kind == "logits" else 0.5  # a last sigmoid is left out
+        output, scores = (
+            one_of_two(in_parts(function, test, 2), kept)
+            for function in (lambda a, run=run: run.outputs([a])[0], Executor(snn.original).run)
+        )
+        middle = 0.0 if snn.readouts[0].shape != kept.shape[1:] else 0.5
         line = {
             "bits": bits,
             "same answers": round(float(np.mean(answers(output, middle) == answers(kept))), 4),

@@ -222,7 +222,9 @@ class _Lowering:
         """The value behind that turn: by what sends it once more, so that nothing is rounded, where these are few."""
         carriers = self._carriers(source)
         neurons = sum(math.prod(self._shape(carrier)) for carrier in carriers)
-        most = max(math.prod(self.editing.shapes[stem]), 2 * math.prod(self._shape(source)))
+        most = math.prod(self.editing.shapes[stem])
+        if isinstance(self.editing.nodes[stem], MatrixProduct):  # which may have fewer values than its factors
+            most = max(most, 2 * math.prod(self._shape(source)))
         if self._turns(source)[0] < turn or neurons > most:
             return self._rectified(source, f"{stem}.later")
         later: dict[str, str] = {}

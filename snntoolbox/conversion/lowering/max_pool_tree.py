@@ -9,15 +9,18 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Add, MaxPool, ReLU, Take
 
+FEW = 4
+"""Of the taps of one window along an axis: more are compared as halves, a layer of rectifiers for each level."""
+
 
 @dataclass(frozen=True)
 class MaxPoolTree:
     """Every `MaxPool` becomes a tree of comparisons; exact, for values of any sign.
 
     A maximum over a window is a maximum over rows of maxima over columns. Along one axis the taps of all windows are
-    strided slices; a tap on padding repeats the nearest valid tap of its window, which leaves the maximum as it is.
-    Put in before calibration, so that each comparing rectifier gets its own threshold. `only` names the pools to
-    lower; None is all.
+    strided slices, or where there is one window halves of it; a tap on padding repeats the nearest valid tap of its
+    window, which leaves the maximum as it is. Put in before calibration, so that each comparing rectifier gets its own
+    threshold. `only` names the pools to lower; None is all.
     """
 
     only: frozenset[str] | None = None
@@ -52,11 +55,28 @@ class _Tree:
         windows = self.graph.shapes[self.pool.name][1:]
         for i in reversed(range(len(space))):
             taps = self._taps(i, space[i], windows[i])
+            if windows[i] == 1 and len(taps) > FEW:
+                value = self._halved(value, i + 1, [place for (place,) in taps])
+                continue
             level = [self._add(Take, "tap", (value,), axis=i + 1, indices=t) for t in taps]
             while len(level) > 1:
                 pairs = [self._larger(*level[j : j + 2]) for j in range(0, len(level) - 1, 2)]
                 level = pairs + level[len(pairs) * 2 :]
             value = level[0]
+        return value
+
+    def _halved(self, value: str, axis: int, places: list[int]) -> str:
+        """The maximum of these places of an axis: of its halves, value by value, until one is left.
+
+        Where their number is odd the one in the middle is in both halves.
+        """
+        while len(places) > 1:
+            half = -(-len(places) // 2)
+            one, other = (
+                self._add(Take, "half", (value,), axis=axis, indices=tuple(part))
+                for part in (places[:half], places[-half:])
+            )
+            value, places = self._larger(one, other), list(range(half))
         return value
 
     def _taps(self, i: int, size: int, windows: int) -> list[tuple[int, ...]]:
