@@ -16,13 +16,14 @@ from snntoolbox.conversion.spiking.synaptic import with_synaptic_currents
 from snntoolbox.conversion.spiking.winner_take_all import WinnerTakeAll
 from snntoolbox.conversion.stages import drawing
 from snntoolbox.errors import Unsupported, UnsupportedError
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.gating import Estimate
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.head import Head, usual_head
 from snntoolbox.ir.network import Grid, Population, Readout, SpikingNetwork
 from snntoolbox.ir.neurons import IF, MaxGate
 from snntoolbox.ir.node import Node
-from snntoolbox.ir.nodes import Input, MaxPool, Multiply, Tabulated
+from snntoolbox.ir.nodes import Input, MatrixProduct, MaxPool, Multiply, Tabulated
 from snntoolbox.ir.tabulating import Table
 from snntoolbox.ir.timing import steps_of
 
@@ -30,7 +31,12 @@ CELLS, POOL, LATER = "the neurons", "max pooling", "a factor"
 PRODUCT = "a product of activations"
 _SHAPE = (1, 1)
 _ELSE = "products of activations or smooth functions"
-_PARTS: dict[str, type[Node]] = {"pools": MaxPool, "products": Multiply, "tables": Tabulated}
+_PARTS: dict[str, type[Node]] = {
+    "pools": MaxPool,
+    "products": Multiply,
+    "sums": MatrixProduct,
+    "tables": Tabulated,
+}
 """Layers that some models have, by the option that gives the smallest network one."""
 
 
@@ -40,15 +46,16 @@ def smallest_network(
     *,
     pools: bool = False,
     products: bool = False,
+    sums: bool = False,
     tables: bool = False,
     samples: bool = False,
 ) -> SpikingNetwork:
     """An input, one neuron and a read-out, with the coding, grid and schedule of a recipe, for runs of one step.
 
-    With `pools` the neuron's spikes go through a max pool, with `products` they are multiplied, with `tables` its
-    count is a table's, with `samples` there are some to correct layers on: what a recipe says of these is asked for
-    then alone. The input is a sequence of one step, for schedules that need one. With a `duration` (ms) for those.
-    UnsupportedError or ConversionError where there is none.
+    With `pools` the neuron's spikes go through a max pool, with `products` they are multiplied, with `sums` so that
+    neurons sum products of matrices, with `tables` its count is a table's, with `samples` there are some to correct
+    layers on: what a recipe says of these is asked for then alone. The input is a sequence of one step, for schedules
+    that need one. With a `duration` (ms) for those. UnsupportedError or ConversionError where there is none.
     """
     nodes = [Input(name=name, shape=_SHAPE) for name in ("x", CELLS)]
     populations = [_cells(recipe, samples)]
@@ -65,7 +72,9 @@ def smallest_network(
     duration = recipe.dt if duration is None else duration
     network = _of_the_neuron(recipe, duration).chosen_schedule.apply(network, duration=duration)
     network = _looking_up(network) if tables else network
-    return _finished(_multiplying(network) if products else network, recipe)
+    if products or sums:
+        network = _multiplying(network, sums and recipe.products == "summed")
+    return _finished(network, recipe)
 
 
 def check_unopened(check: Callable[[SpikingNetwork], None], recipe: Recipe, duration: float | None = None) -> None:
@@ -92,7 +101,7 @@ def _with_ways_of_others(
     if not recipe.chosen_schedule.multiplies:
         return error
     try:
-        check(smallest_network(recipe, duration, pools=True, samples=True, products=True, tables=True))
+        check(smallest_network(recipe, duration, pools=True, samples=True, products=True, sums=True, tables=True))
     except UnsupportedError as other:
         own, first = (str(e.hint).split(", or ")[0] for e in (error, other))
         if own != first:
@@ -167,12 +176,16 @@ def _with_more_windows(network: SpikingNetwork, more: int) -> SpikingNetwork:
     return network.replaced(populations=populations, schedule=replace(schedule, ends=ends, steps=ends[-1]))
 
 
-def _multiplying(network: SpikingNetwork) -> SpikingNetwork:
-    """With neurons that multiply what the others count, where the schedule does that: in their turn, as it has it."""
+def _multiplying(network: SpikingNetwork, summed: bool) -> SpikingNetwork:
+    """With neurons that multiply what the others count, where the schedule does that: in their turn, as it has it.
+
+    They are those of a product of matrices where it is `summed` in them.
+    """
     network = _with_more_windows(network, 2)
     first = network.populations[CELLS]
     later = replace(first, name=LATER, neuron=_turns_later(first, 1), activation="")
-    neuron = replace(_turns_later(first, 2), latched=True)
+    sums = Contraction(stack=1, rows=1, columns=1, terms=1) if summed else None
+    neuron = replace(_turns_later(first, 2), latched=True, contraction=sums)
     own = replace(first, name=PRODUCT, neuron=neuron, current=LATER, latched=CELLS, activation="")
     nodes = [*network.wiring.nodes.values(), *(Input(name=name, shape=_SHAPE) for name in (LATER, PRODUCT))]
     wiring = Graph(nodes, [*network.wiring.outputs, LATER])

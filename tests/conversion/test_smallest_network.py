@@ -35,6 +35,7 @@ FIELDS = {
     **dict.fromkeys(("headroom", "max2avg_pool", "avgpool_neurons", "softmax_to_relu", "approximate"), NOTHING),
     **dict.fromkeys(("grid_threshold", "binarize_weights", "correction_samples", "readout_correction"), NOTHING),
     **dict.fromkeys(("input_range", "batch_size", "readout_seed", "dt", "allowed_loss", "most_neurons"), NOTHING),
+    "products": NOTHING,
     "max_pool": [{"max_pool": kind} for kind in ("gate", "fir_max", "exp_max", "avg_max", "wta")],
     "bias": [{"bias": "neuron"}],
     "readout": [{"readout": kind} for kind in ("spikes", "softmax")],
@@ -62,7 +63,7 @@ NEURON = {
     "refractory": [neuron(refractory=1)],
     "levels": [neuron(levels=(1.0, 2.0))],
     "negative": [neuron(negative="memory")],
-    **dict.fromkeys(("latched", "table"), ()),  # of products and functions that a model has
+    **dict.fromkeys(("latched", "contraction", "table"), ()),  # of products and functions that a model has
     "saturation": [neuron(saturation=(-1.0, 2.0))],
     "special": [
         neuron(special=(ResidueSpikes(),)),
@@ -109,13 +110,14 @@ def test_it_asks_for_what_the_network_does(graph, choices):
 def test_together_they_ask_for_all_that_there_is():
     found = set().union(*(asked(smallest_network(Recipe(**case), T, pools=True, samples=True)) for case in CASES))
     found |= asked(smallest_network(Recipe(schedule="phased"), T, products=True))
+    found |= asked(smallest_network(Recipe(schedule="phased"), T, sums=True))
     found |= asked(smallest_network(Recipe(schedule="phased"), T, tables=True))
     left = {feature for feature in FEATURES if not feature.by_form} - found - OF_MODELS - NOT_CHOSEN
     assert left == SEQUENCES
 
 
 def test_what_only_some_models_have_is_asked_for_with_them_alone():
-    (products,) = Latched.features
+    products, sums = Latched.features
     for choices, words in (
         ({"max_pool": "fir_max"}, f.MAX_POOLING),
         ({"layer_correction": "steps"}, f.PULSES),
@@ -125,6 +127,10 @@ def test_what_only_some_models_have_is_asked_for_with_them_alone():
         recipe = Recipe(**choices)
         assert words not in asked(smallest_network(recipe, T))
         assert words in asked(smallest_network(recipe, T, pools=True, products=True, samples=True))
+    for kind in ("summed", "single"):
+        found = asked(smallest_network(Recipe(schedule="radix", products=kind), T, sums=True))
+        assert products in found
+        assert (sums in found) == (kind == "summed")
 
 
 def test_all_is_named_at_once_where_something_is_refused():
