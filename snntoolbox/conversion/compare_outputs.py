@@ -13,8 +13,9 @@ from snntoolbox.errors import GraphError
 from snntoolbox.frontends.protocol import Doubtful, Frontend, Limits, TakesWholeNumbers
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Elementwise, Input
+from snntoolbox.ir.nodes import Elementwise, Input, Softmax
 from snntoolbox.ir.nodes.moving import MovingNode
+from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ RANGES = ((0.0, 1.0), (-1.0, 1.0), (-10.0, 10.0), (0.0, 255.0))
 
 MOST_SHARES = 16
 """How often truth values are drawn anew: masks may leave nothing of a row, so that the original gives no numbers."""
+
+CANDIDATES = 64
+"""How many samples are drawn of inputs with truth values, of which the first are taken whose masks leave some."""
 
 _BYTE = 255
 
@@ -52,7 +56,7 @@ def check_on_random_input(graph: Graph, frontend: Frontend, model: Any, samples:
     limits = _limits(graph, frontend, model)
     for shares in _shares(limits):
         x, outputs, originals = _tried(graph, frontend, model, samples, limits, shares, least)
-        if all(np.all(np.isfinite(o)) for o in originals):
+        if all(np.all(np.isfinite(o)) for o in originals) and np.all(_leave_some(graph, x)):
             break
     values = graph.values(*x) if graph.jumps else {}
     rounded = [values[o] for o in graph.outputs if graph.jumps]
@@ -73,9 +77,10 @@ def _tried(
     spread = list[float]()
     for low, high in RANGES:
         generator = np.random.default_rng(0)
-        shapes = [(samples, *graph.shapes[i]) for i in graph.inputs]
+        shapes = [(CANDIDATES if (0, 1) in limits else samples, *graph.shapes[i]) for i in graph.inputs]
         each = zip(shapes, limits, shares, strict=True)
-        x = [_drawn(generator, shape, low, high, whole, share) for shape, whole, share in each]
+        drawn = [_drawn(generator, shape, low, high, whole, share) for shape, whole, share in each]
+        x = _chosen(graph, drawn, samples)
         values = graph.values(*(a.astype(np.float64) for a in x))
         tried.append((x, [values[o] for o in graph.outputs]))
         spread.append(_spread(tried[-1][1], least))
@@ -89,6 +94,26 @@ def _tried(
         if all(np.all(np.isfinite(o)) for o in originals):
             break
     return x, outputs, originals
+
+
+def _chosen(graph: Graph, x: Sequence[Array], samples: int) -> list[Array]:
+    """The first so many samples in which masks leave something of each row; the first ones where they are too few."""
+    if len(x[0]) == samples:
+        return list(x)
+    kept = np.flatnonzero(_leave_some(graph, x))
+    kept = kept[:samples] if len(kept) >= samples else np.arange(samples)
+    return [a[kept] for a in x]
+
+
+def _leave_some(graph: Graph, x: Sequence[Array]) -> Array:
+    """In which samples minus infinity is not all that some row of a softmax reads: of such rows each says its own."""
+    rows = {n.inputs[0]: n.axis for n in graph.nodes.values() if isinstance(n, Softmax)}
+    some = np.ones(len(x[0]), bool)
+    for name, values in graph.values(*(a.astype(np.float64) for a in x), keep=rows).items():
+        if name in rows:
+            most = values.max(rows[name] % (values.ndim - 1) + 1)
+            some &= np.all(most > LEFT_OUT / 2, axis=tuple(range(1, most.ndim)))
+    return some
 
 
 def _shares(limits: Sequence[Limits]) -> list[tuple[float, ...]]:

@@ -325,3 +325,17 @@ def test_random_transformers(seed, tokens, heads, axes, kind, form, fill, hidden
     network = stb.convert(graph, [x, mask], schedule="radix", T=7, readout_correction=0)
     output = stb.simulate(network, [x[:12], mask[:12]]).output
     assert np.sqrt(np.mean((output - expected[:12]) ** 2)) < 0.2 * expected.std()
+
+
+@pytest.mark.parametrize("tokens", [2, 3])
+def test_masks_that_may_leave_nothing_are_compared_where_they_leave_some(tokens):
+    """Of a row of which nothing is left torch says 0, and the graph something else."""
+
+    class Net(torch.nn.Module):
+        def forward(self, x, mask):
+            x = x[:, None]
+            return torch.nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=mask[:, None])[:, 0]
+
+    mask = np.ones((2, tokens, tokens), bool)
+    graph = stb.load(Net().eval(), input_shape=(X[:2, :tokens], mask))
+    assert graph.nodes[graph.inputs[1]].truths
