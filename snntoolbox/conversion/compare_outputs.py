@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from snntoolbox.conversion.lowering.mask_sources import LEAST
 from snntoolbox.errors import GraphError
 from snntoolbox.frontends.protocol import Doubtful, Frontend, Limits, TakesWholeNumbers
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Elementwise, Input, Softmax
 from snntoolbox.ir.nodes.moving import MovingNode
-from snntoolbox.ir.nodes.nonlinear import LEFT_OUT
 
 log = logging.getLogger(__name__)
 
@@ -106,13 +106,16 @@ def _chosen(graph: Graph, x: Sequence[Array], samples: int) -> list[Array]:
 
 
 def _leave_some(graph: Graph, x: Sequence[Array]) -> Array:
-    """In which samples minus infinity is not all that some row of a softmax reads: of such rows each says its own."""
+    """In which samples each row of a softmax has something that no mask leaves out.
+
+    Of other rows a framework says 0, or what float32 rounds to beside a large number.
+    """
     rows = {n.inputs[0]: n.axis for n in graph.nodes.values() if isinstance(n, Softmax)}
     some = np.ones(len(x[0]), bool)
     for name, values in graph.values(*(a.astype(np.float64) for a in x), keep=rows).items():
         if name in rows:
             most = values.max(rows[name] % (values.ndim - 1) + 1)
-            some &= np.all(most > LEFT_OUT / 2, axis=tuple(range(1, most.ndim)))
+            some &= np.all(most > -LEAST, axis=tuple(range(1, most.ndim)))
     return some
 
 
