@@ -132,3 +132,9 @@ def test_other_schedules_and_simulators_refuse_by_name():
     with pytest.raises(UnsupportedError, match="products of counts") as error:
         stb.simulate(snn, X[:1], simulator="nest")
     assert "sum of products of counts" in str(error.value)
+
+
+def test_errors_of_sums_are_split():
+    found = stb.diagnose(model(deeper=0), X, duration=5, schedule="radix", seconds=5)
+    assert {layer.name for layer in found.layers if layer.undefined} == set()
+    assert any(layer.name.startswith("p") for layer in found.layers)

@@ -29,7 +29,7 @@ TIE = 1e-6
 _ANY = frozenset({"threshold", "initial", "reset_potential"})
 """Fields of `IF` that the equation holds for whatever they are."""
 
-_SUMMED = frozenset({"window", "latched", "table"})
+_SUMMED = frozenset({"window", "latched", "contraction", "table"})
 
 _IN_WINDOWS: Mapping[Counting, frozenset[str]] = {
     Counting.ONE: _SUMMED,
@@ -40,7 +40,7 @@ _IN_WINDOWS: Mapping[Counting, frozenset[str]] = {
 
 _COUNTED = frozenset(
     {"reset", "leak", "synaptic", "latched", "refractory", "window", "counting", "levels", "negative", "saturation"}
-    | {"table", "ends"}
+    | {"contraction", "table", "ends"}
 )
 """Fields of `IF` that change when spikes come or what they are worth, with counts that tell their sum."""
 
