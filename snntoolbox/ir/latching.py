@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.ir.contraction import Contraction
-from snntoolbox.ir.feature import Feature
+from snntoolbox.ir.feature import Feature, Lowering
 from snntoolbox.ir.node import Array, Shape
 from snntoolbox.ir.part import Memory, Synapse
 
@@ -22,7 +22,7 @@ _PRODUCTS = Feature(
 _SUMS = Feature(
     "sums of products of counts",
     "a sum of products of counts (latched synapses)",
-    avoided_by="[conversion] products = single",
+    lowered_by=Lowering("[conversion] products = single", needs="products of counts"),
     why_not="a neuron has one count beside its potential",
 )
 
