@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.nodes import (
     Add,
@@ -14,6 +15,7 @@ from snntoolbox.ir.nodes import (
     Elementwise,
     Floor,
     Input,
+    MatrixProduct,
     MaxPool,
     Mean,
     Multiply,
@@ -146,6 +148,7 @@ OTHERS = {
     "elementwise": (Elementwise(name="n", function="silu"), [(3, 4)], (3, 4)),
     "tabulated": (Tabulated(name="n", function="gelu"), [(3, 4)], (3, 4)),
     "tabulated, negative part": (Tabulated(name="n", function="elu", sign=-1), [(3, 4)], (3, 4)),
+    "matrix product": (MatrixProduct(name="n", contraction=Contraction(1, 2, 3, 4)), [(3, 4), (2, 4)], (2, 3)),
     "multiply": (Multiply(name="n"), [(3, 4), (3, 4)], (3, 4)),
     "normalise": (Normalise(name="n", axes=(1,), epsilon=1e-3), [(3, 4)], (3, 4)),
     "normalise, not centred": (Normalise(name="n", axes=(0, 2), epsilon=0.5, centred=False), [(3, 4, 2)], (3, 4, 2)),

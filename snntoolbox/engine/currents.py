@@ -45,7 +45,7 @@ class GridCurrents:
 
     def _product(self, current: str) -> _Product | None:
         node, wiring = self.network.wiring.nodes[current], self.network.wiring
-        if isinstance(node, Dense) and node.axis in (-1, 0):
+        if isinstance(node, Dense) and node.axis in (-1, 0) and len(wiring.shapes[current]) == 1:
             source = _unflattened(wiring, node.inputs[0])
             return _Product(node, source, wiring) if source in self.network.encodings else None
         if isinstance(node, Conv) and node.inputs[0] in self.network.encodings:

@@ -11,7 +11,7 @@ from snntoolbox.errors import BackendError, DataError, UnsupportedError
 from snntoolbox.ir.dynamics import start
 from snntoolbox.ir.flat import flattened
 from snntoolbox.ir.host import HostInput, assembled, checked_batch, raster
-from snntoolbox.ir.interpreter import interpret
+from snntoolbox.ir.interpreter import beside, interpret
 from snntoolbox.ir.result import Record
 
 NO = ("network: gate", "network: quick loop")
@@ -39,7 +39,8 @@ def stepped(network, x, steps, record):
             for part in parts:
                 if part.first <= now - flat.cells[name].onset < part.last:
                     constant[name] += part.current.ravel()
-        arriving = {n: np.zeros((2, c.size)) for n, c in flat.cells.items()}
+        sizes = {n: [host.samples * c.factor_size(k) for k in (False, True)] for n, c in flat.cells.items()}
+        arriving = {n: [np.zeros(size) for size in both] for n, both in sizes.items()}
         for c in flat.connections:
             if now >= c.delay:
                 brought = c.weight * fired[c.source][now - c.delay][c.pre]
@@ -47,10 +48,10 @@ def stepped(network, x, steps, record):
         for name, cells in flat.cells.items():
             if now >= cells.onset:
                 shape = (host.samples, *cells.shape)
-                excited, second = (part.reshape(shape) for part in arriving[name])
+                shapes = [(host.samples, *s) for s in alone[name].current_shapes]
+                excited, second = (part.reshape(s) for part, s in zip(arriving[name], shapes * 2, strict=False))
                 whole = excited if alone[name].latched else excited + second
-                both = np.stack([whole, second], axis=1)
-                given = both if len(alone[name].currents) == 2 else excited
+                given = beside(alone[name], [whole, second]) if len(alone[name].currents) == 2 else excited
                 values = neurons[name].step(given, constant[name].reshape(shape), now - cells.onset)
                 fired[name][now] = values.ravel()
             trace[name][now] = neurons[name].potential.ravel()

@@ -16,6 +16,7 @@ from node_catalogue import CASES, graph_of
 
 from snntoolbox.errors import ArgumentError, DataError
 from snntoolbox.ir.binary_digits import BinaryDigits
+from snntoolbox.ir.contraction import Contraction
 from snntoolbox.ir.encodings import ConstantCurrent, Poisson
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.io import load_graph, load_network, save
@@ -34,6 +35,7 @@ from snntoolbox.ir.nodes import (
     Elementwise,
     Floor,
     Input,
+    MatrixProduct,
     MaxPool,
     Mean,
     Multiply,
@@ -98,9 +100,11 @@ def every_node():
         RootMeanSquare(name="root", inputs=("norm",), axes=(0,), epsilon=0.1, inverse=True),
         Take(name="roots", inputs=("root",), axis=0, indices=(0,) * 4),
         Multiply(name="whole", inputs=("norm", "roots"), whole=True),
+        Reshape(name="row", inputs=("whole",), shape=(1, 4)),
+        MatrixProduct(name="gram", inputs=("row", "row"), contraction=Contraction(1, 1, 1, 4)),
         Softmax(name="soft", inputs=("whole",), log=True),
     ]
-    return Graph(nodes, ["soft", "s"], name="ö/é net")
+    return Graph(nodes, ["soft", "s", "gram"], name="ö/é net")
 
 
 def network(**more):

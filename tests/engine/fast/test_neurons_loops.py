@@ -96,7 +96,7 @@ def product(kind, filters):
     found = EventProduct(node, node.weight, shape, Form(1), dense, always=events, whole=True)
     if not events:
         found.sparse = found.fired = 0.0
-    found.tiles = Tiles.of(node, node.weight, shape) if "tiles" in kind else None
+    found.tiles = Tiles.of(node, node.weight, shape, 1) if "tiles" in kind else None
     return node, shape, found
 
 
