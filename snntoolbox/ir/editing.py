@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import TypeVar
 
 from snntoolbox.ir.graph import Graph, first_free, followed, needed
 from snntoolbox.ir.node import Node, Shape
 from snntoolbox.ir.nodes import Input
+
+N = TypeVar("N", bound=Node)
 
 
 class Editing:
@@ -114,3 +117,21 @@ class Editing:
                 self._readers[source].pop(name, None)
             names.extend(node.inputs)
 
+
+def rewritten(
+    graph: Graph,
+    kind: type[N],
+    written: Callable[[Editing, N], Iterable[Node]],
+    where: Callable[[N], bool] = lambda node: True,
+) -> Graph:
+    """The graph with other nodes, in topological order, in the place of each of a kind: readers read the last of them.
+
+    The same graph where there are none.
+    """
+    editing = Editing(graph)
+    for name in [n.name for n in graph.nodes.values() if isinstance(n, kind) and where(n)]:
+        node = editing.nodes[name]
+        assert isinstance(node, kind)
+        nodes = list(written(editing, node))
+        editing.edit(nodes, redirect={name: nodes[-1].name})
+    return editing.graph()

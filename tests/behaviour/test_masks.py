@@ -339,3 +339,18 @@ def test_masks_that_may_leave_nothing_are_compared_where_they_leave_some(tokens)
     mask = np.ones((2, tokens, tokens), bool)
     graph = stb.load(Net().eval(), input_shape=(X[:2, :tokens], mask))
     assert graph.nodes[graph.inputs[1]].truths
+
+
+def test_masks_of_one_softmax_may_be_many():
+    """Six masks that are added, two of them of one sum: what each leaves out adds up."""
+    rng = np.random.default_rng(5)
+    masks = [(rng.random((len(X), TOKENS)) < 0.8) | FIRST for _ in range(6)]
+
+    def joins(net, x, first, second, *others):
+        scores = net.scores(x) + torch.where((first & second)[:, None], 0.0, -1e4)
+        for mask in others:
+            scores = scores + torch.where(mask[:, None], 0.0, -1e4)
+        return scores.softmax(-1) @ net.v(x)
+
+    net = net_of(joins)
+    shown(said_by(net), stb.load(net, input_shape=(X, *masks)), *masks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from itertools import product
 
+import networkx as nx
 import numpy as np
 
 from snntoolbox.ir.graph import Graph
@@ -64,11 +65,19 @@ def levels(graph: Graph, name: str, sources: tuple[str, ...]) -> list[Array]:
     return [computed(graph, name, given) for given in _combinations(graph, sources)]
 
 
-def truths_of(graph: Graph, names: Collection[str]) -> list[dict[str, Array]]:
-    """The values of those nodes that truth values give, for all combinations of these."""
+def truths_of(graph: Graph, names: Collection[str]) -> list[list[dict[str, Array]]]:
+    """The values of those nodes that truth values give, for all combinations of these.
+
+    A list for each group of nodes that have inputs in common, as others are independent of them.
+    """
     sources = {name: found for name in names if (found := sources_of(graph, name)) and _are_truths(graph, found)}
-    inputs = tuple(dict.fromkeys(s for found in sources.values() for s in found))[:MOST_SOURCES]
-    return [{name: computed(graph, name, dict(given)) for name in sources} for given in _combinations(graph, inputs)]
+    groups = nx.connected_components(nx.Graph((name, ("input", s)) for name, found in sources.items() for s in found))
+    together = [[name for name in sources if name in group] for group in groups]
+    inputs = [tuple(dict.fromkeys(s for name in group for s in sources[name])) for group in together]
+    return [
+        [{name: computed(graph, name, dict(given)) for name in group} for given in _combinations(graph, read)]
+        for group, read in zip(together, inputs, strict=True)
+    ]
 
 
 def _combinations(graph: Graph, sources: tuple[str, ...]) -> list[dict[str, Array]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntoolbox.conversion.lowering.shared_values import COMMON
-from snntoolbox.ir.editing import Editing
+from snntoolbox.ir.editing import Editing, rewritten
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Add, Mean, Multiply, Normalise, Permute, Reshape, Tabulated, Take
@@ -27,13 +27,7 @@ class NormaliseTables:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with tables and products in their place; the same one where there are none."""
-        editing = Editing(graph)
-        for name in [n.name for n in graph.nodes.values() if isinstance(n, Normalise)]:
-            node = editing.nodes[name]
-            assert isinstance(node, Normalise)
-            nodes = list(_written(editing, node))
-            editing.edit(nodes, redirect={name: nodes[-1].name})
-        return editing.graph()
+        return rewritten(graph, Normalise, _written)
 
 
 _STEMS = (

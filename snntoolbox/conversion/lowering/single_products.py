@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snntoolbox.ir.editing import Editing
+from snntoolbox.ir.editing import Editing, rewritten
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node
 from snntoolbox.ir.nodes import MatrixProduct, Mean, Multiply, Reshape, Take
@@ -23,13 +23,7 @@ class SingleProducts:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with products and sums in their place; the same one where there are none."""
-        editing = Editing(graph)
-        for name in [n.name for n in graph.nodes.values() if isinstance(n, MatrixProduct)]:
-            node = editing.nodes[name]
-            assert isinstance(node, MatrixProduct)
-            nodes = list(_written(editing, node))
-            editing.edit(nodes, redirect={name: nodes[-1].name})
-        return editing.graph()
+        return rewritten(graph, MatrixProduct, _written)
 
 
 def _written(editing: Editing, node: MatrixProduct) -> Iterator[Node]:

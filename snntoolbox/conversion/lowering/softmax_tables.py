@@ -17,7 +17,7 @@ import numpy as np
 
 from snntoolbox.conversion.lowering.mask_sources import LEAST, truths_of
 from snntoolbox.conversion.lowering.shared_values import COMMON
-from snntoolbox.ir.editing import Editing
+from snntoolbox.ir.editing import Editing, rewritten
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array, Node
 from snntoolbox.ir.nodes import (
@@ -62,15 +62,10 @@ class SoftmaxTables:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph without the others."""
-        editing = Editing(graph)
-        for name in [n.name for n in graph.nodes.values() if isinstance(n, Softmax) and n.name not in self.kept]:
-            node = editing.nodes[name]
-            assert isinstance(node, Softmax)
-            if not node.log:
-                there_, low = there(graph, graph.nodes[name]), self.lowest.get(name)
-                nodes = _Rows(editing, node, there_, low).written()
-                editing.edit(nodes, redirect={name: nodes[-1].name})
-        return editing.graph()
+        def rows(editing: Editing, node: Softmax) -> list[Node]:
+            return _Rows(editing, node, there(graph, graph.nodes[node.name]), self.lowest.get(node.name)).written()
+
+        return rewritten(graph, Softmax, rows, lambda node: not node.log and node.name not in self.kept)
 
 
 def masked(graph: Graph, data: Sequence[Array] | None = None) -> dict[str, str]:
@@ -136,7 +131,10 @@ def _added(graph: Graph, node: Softmax) -> Array | None:
     if not biased:
         return None
     ends = {i for name in path for i in graph.nodes[name].inputs if i not in path}
-    return np.asarray(np.max([_summed(graph, node.inputs[0], path, given) for given in truths_of(graph, ends)], axis=0))
+    total = none = _summed(graph, node.inputs[0], path, {})
+    for group in truths_of(graph, ends):
+        total = total + np.max([_summed(graph, node.inputs[0], path, given) - none for given in group], axis=0)
+    return total
 
 
 def _summed(graph: Graph, end: str, path: Sequence[str], given: Mapping[str, Array]) -> Array:

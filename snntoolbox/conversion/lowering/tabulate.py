@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from snntoolbox.ir.editing import Editing
+from snntoolbox.ir.editing import Editing, rewritten
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Node
 from snntoolbox.ir.nodes import Add, Elementwise, Multiply, Tabulated
@@ -25,21 +25,16 @@ class Tabulate:
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with `Tabulated` nodes; the same one where there are none of these."""
-        editing = Editing(graph)
-        for name in [n.name for n in graph.nodes.values() if isinstance(n, Elementwise) or _squares(n)]:
-            node = editing.nodes[name]
-            nodes = list(_halves(editing, node)) if isinstance(node, Elementwise) else [_square(editing, node)]
-            editing.edit(nodes, redirect={name: nodes[-1].name})
-        return editing.graph()
+        return rewritten(rewritten(graph, Elementwise, _halves), Multiply, _square, _squares)
 
 
-def _squares(node: Node) -> bool:
-    return isinstance(node, Multiply) and node.inputs[0] == node.inputs[1]
+def _squares(node: Multiply) -> bool:
+    return node.inputs[0] == node.inputs[1]
 
 
-def _square(editing: Editing, node: Node) -> Node:
+def _square(editing: Editing, node: Multiply) -> Iterator[Node]:
     name = editing.fresh(f"{node.name}.square")
-    return Tabulated(name=name, inputs=node.inputs[:1], function="square", origin=node.origin)
+    yield Tabulated(name=name, inputs=node.inputs[:1], function="square", origin=node.origin)
 
 
 def _halves(editing: Editing, node: Elementwise) -> Iterator[Node]:
