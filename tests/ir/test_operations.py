@@ -24,6 +24,7 @@ from snntoolbox.ir.nodes import (
     Conv,
     Dense,
     Input,
+    MatrixProduct,
     MaxPool,
     Mean,
     Multiply,
@@ -252,7 +253,10 @@ def test_fan_out_of_every_linear_node_equals_brute_force(case):
 
 @pytest.mark.parametrize("case", [c for c in CATALOGUE if c != "input"])
 def test_every_node_has_a_count_of_operations(case):
-    """Weights cost what their matrices have entries; what is not linear is free, maxima, products and norms aside."""
+    """Weights cost what their matrices have entries; what is not linear is free, maxima, products and norms aside.
+
+    A product of matrices costs a multiplication and an addition for each of its terms, as a matrix of weights does.
+    """
     node, shapes, out = CATALOGUE[case]
     cost = ann_operations(graph_of(node, shapes))
     bias = math.prod(out) if getattr(node, "bias", None) is not None else 0
@@ -262,6 +266,8 @@ def test_every_node_has_a_count_of_operations(case):
         assert cost > math.prod(out) / 2
     elif isinstance(node, Multiply):
         assert cost == math.prod(out)
+    elif isinstance(node, MatrixProduct):
+        assert cost == 2 * node.contraction.terms * math.prod(out)
     elif isinstance(node, Normalise):
         assert cost == (5 if node.centred else 3) * math.prod(out)
     elif not isinstance(node, LinearNode):

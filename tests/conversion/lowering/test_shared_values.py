@@ -102,6 +102,7 @@ def test_it_equals_the_finer_quantised_network(schedule, bits):
 @pytest.mark.parametrize("weight_bits", [0, 8])
 def test_all_agree_on_the_spikes(weight_bits, tmp_path):
     """The interpreter, by counts, step by step, from a file, and Brian2; on the grid too."""
+    pytest.importorskip("brian2")
     graph, x = built()
     choices = {"schedule": "radix", "neurons_per_value": NEURONS, "weight_bits": weight_bits}
     snn = stb.convert(graph, x, duration=3, **choices)
