@@ -21,28 +21,14 @@ def attention(
     mask: Array | None = None,
     given: Activation | None = None,
     seen: Activation | None = None,
-) -> str:
+) -> tuple[str, str]:
     """``softmax(scale * q k^T + mask) v`` for q (..., m, d), k (..., n, d) and v (..., n, e); by default 1 / sqrt(d).
 
-    Nodes, or constants without batch, such as queries that were learned. A mask is for samples: truth values, or what
-    is added; what it leaves out takes no part. What is `given` for each sample is added as well, and truth values say
-    which are `seen`. Where queries have more heads than keys and values, so many heads beside each other share one of
-    these (grouped queries).
+    With it come the shares (..., m, n) that each query gives to the keys. Nodes, or constants without batch, such as
+    queries that were learned. A mask is for samples: truth values, or what is added; what it leaves out takes no part.
+    What is `given` for each sample is added as well, and truth values say which are `seen`. Where queries have more
+    heads than keys and values, so many heads beside each other share one of these (grouped queries).
     """
-    return attended(call, query, key, value, scale, mask, given, seen)[0]
-
-
-def attended(
-    call: LayerCall,
-    query: str | Operand,
-    key: str | Operand,
-    value: str | Operand,
-    scale: float | None = None,
-    mask: Array | None = None,
-    given: Activation | None = None,
-    seen: Activation | None = None,
-) -> tuple[str, str]:
-    """The same, and the shares (..., m, n) that each query gives to the keys."""
     query, key, value = (Activation(v) if isinstance(v, str) else v for v in (query, key, value))
     shape, rank = shape_of(call, query), len(shape_of(call, key))
     if rank < 2:

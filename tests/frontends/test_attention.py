@@ -22,7 +22,7 @@ MASKS = {
 @pytest.mark.parametrize("case", MASKS)
 def test_attention(case):
     call, (q, k, v) = call_on(*SHAPES), samples(*SHAPES)
-    found = computed(call, attention(call, "x0", "x1", "x2", 0.7, joined(MASKS[case])), q, k, v)
+    found = computed(call, attention(call, "x0", "x1", "x2", 0.7, joined(MASKS[case]))[0], q, k, v)
     scores = 0.7 * q @ k.swapaxes(-1, -2)
     for mask in MASKS[case]:
         scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snntoolbox.frontends.attention import attended, attention, causal, joined
+from snntoolbox.frontends.attention import attention, causal, joined
 from snntoolbox.frontends.einsum import einsum
 from snntoolbox.frontends.keras.activations import with_activation
 from snntoolbox.frontends.keras.call import KerasCall, constant
@@ -54,7 +54,7 @@ def multi_head(call: KerasCall) -> str | tuple[str, str]:
     masks += [causal(call, query, key)] if call.kwargs.get("use_causal_mask") else []
     seen = seen_by(call, [m.read for m in found if m.read is not None])
     scale = 1 / math.sqrt(float(config["head_dim" if "head_dim" in config else "key_dim"]))
-    said, shares = attended(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), seen=seen)
+    said, shares = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), seen=seen)
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)
     letters = "efghij"[: call.weight(numbered("kernel", 3)).ndim - 2]
     made = _projected(call, together, 3, f"abcd,cd{letters}->ab{letters}")
@@ -83,7 +83,7 @@ def single_head(call: KerasCall) -> str | tuple[str, str]:
     found = None if there is None else _Mask.of(call, there, 1, 0, heads=False)
     masks += [] if found is None or found.constant is None else [found.constant]
     seen = None if found is None or found.read is None else seen_by(call, [found.read])
-    said, shares = attended(call, query, key, value, scale, joined(masks), seen=seen)
+    said, shares = attention(call, query, key, value, scale, joined(masks), seen=seen)
     said = said if asking is None else _asked(call, said, asking)
     return (said, shares) if call.kwargs.get("return_attention_scores") else said
 
@@ -116,7 +116,7 @@ def dot_product(call: KerasCall) -> str:
     masks += [causal(call, query, key)] if call.config.get("is_causal") else []
     scale = None if given.get("scale") is None else float(given["scale"])
     read = bias if isinstance(bias, Activation) else None
-    said = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), read, seen)
+    said, _ = attention(call.named(f"{call.name}_attended"), query, key, value, scale, joined(masks), read, seen)
     return call.builder.permute(call.name, said, order, call.origin)
 
 

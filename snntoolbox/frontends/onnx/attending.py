@@ -39,7 +39,7 @@ def scaled_attention(call: OnnxCall) -> str:
     masks = [] if mask is None else [call.per_sample(mask, 3)]
     masks += [causal(call, query, key)] if call.flag("is_causal") else []
     scale = call.number("scale", 0.0) or None
-    said = attention(call.named(f"{call.name}_attended"), query, key, values, scale, joined(masks), given, seen)
+    said, _ = attention(call.named(f"{call.name}_attended"), query, key, values, scale, joined(masks), given, seen)
     if not flat:
         return said
     together = call.builder.permute(f"{call.name}_together", said, (1, 0, 2), call.origin)

@@ -25,7 +25,7 @@ def scaled_attention(call: TorchCall) -> str:
         masks.append(causal(call, query, key))
     read = mask if isinstance(mask := call.args.get("attn_mask"), Activation) else None
     given, seen = (None, read) if read is not None and read.name in call.truths else (read, None)
-    return attention(call, query, key, value, call.number("scale"), joined(masks), given, seen)
+    return attention(call, query, key, value, call.number("scale"), joined(masks), given, seen)[0]
 
 
 def _operand(call: TorchCall, name: str, rank: int) -> Operand:
