@@ -150,7 +150,8 @@ def test_a_recurrent_network_keeps_its_accuracy(tmp_path):
     assert expected >= 93
     assert len(rows) == 4
     for row in rows:
-        assert abs(float(row.split("\t")[2].rstrip(" %")) - expected) <= 1, row
+        lost = expected - float(row.split("\t")[2].rstrip(" %"))  # of 360 digits some are won, by chance
+        assert -2 <= lost <= 1, row
     assert list(tmp_path.iterdir()) == []
 
 
