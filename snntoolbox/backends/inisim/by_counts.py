@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from snntoolbox.engine.counts import Counts
 from snntoolbox.engine.executor import Executor
@@ -17,6 +18,7 @@ from snntoolbox.engine.tensors import Target
 from snntoolbox.errors import BackendError
 from snntoolbox.ir.absolute import absolute
 from snntoolbox.ir.encodings import ConstantCurrent
+from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.neurons import IF
 from snntoolbox.ir.turns import stepwise
@@ -63,19 +65,29 @@ class ByCounts:
 
     @cached_property
     def bounds(self) -> Mapping[str, float]:
-        """What no value of a wiring node exceeds by spikes, nor any sum towards it; on an integer grid alone."""
+        """What no value of a wiring node exceeds by spikes, nor any sum towards it; on an integer grid alone.
+
+        Inputs from -b to a make sums from -B to A with A + B = |W| (a + b) and A - B = W (a - b).
+        """
         if self.network.grid is None:
             return dict.fromkeys(self.network.wiring.nodes, 0.0)
         steps = float(self.network.weights(0, self.last).sum())  # a spiking input may be there in all
         codings = self.network.encodings
         most = {n: 0.0 if isinstance(coding, ConstantCurrent) else steps for n, coding in codings.items()}
-        bounding = Executor.double(absolute(self.network.wiring))
-        most |= {n: float(total) for n, total in self.totals.items()}
-        given = {n: np.full((1, *bounding.graph.shapes[n]), most[n]) for n in bounding.graph.inputs}
+        both = {n: (amount, amount) for n, amount in most.items()}  # they may be negative
+        both |= {n: (float(total), 0.0) for n, total in self.totals.items()}
+        whole = self._bounding(absolute(self.network.wiring), {n: above + below for n, (above, below) in both.items()})
+        apart = self._bounding(self.network.wiring, {n: above - below for n, (above, below) in both.items()})
+        amounts = {n: (whole[n] + apart[n].abs()) / 2 for n in whole}
+        return {n: float(v.max()) if v.numel() else 0.0 for n, v in amounts.items()}
+
+    @staticmethod
+    def _bounding(wiring: Graph, given: Mapping[str, float]) -> dict[str, Tensor]:
+        """The values of all nodes where an input has one number in all places."""
+        bounding = Executor.double(wiring)
+        inputs = {n: torch.full((1, *wiring.shapes[n]), given[n], dtype=torch.float64) for n in wiring.inputs}
         with torch.inference_mode():
-            tensors = {n: torch.from_numpy(a.astype(np.float64)) for n, a in given.items()}
-            values = bounding.tensors(tensors, bounding.graph.nodes)
-            return {n: float(v.max()) if v.numel() else 0.0 for n, v in values.items()}
+            return bounding.tensors(inputs, wiring.nodes)
 
     def maker(self, name: str, most: float, start: Callable[[], float], fused: bool) -> Counts:
         """What makes counts of the sums of a population, in float64 where they could be inexact otherwise.

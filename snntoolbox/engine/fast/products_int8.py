@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -37,33 +38,51 @@ def product(node: Conv | Dense, weight: Array, peak: int) -> tuple[Product, int]
     """The node's function on bytes up to `peak`, giving floating values, and the number of passes it takes.
 
     None where it would not be exact or cannot be computed so. `weight` are the node's whole weights in the order in
-    which the bytes lie.
+    which the bytes lie. A dense layer whose sums leave 24 bits, which a pass gives, takes its inputs in pieces.
     """
     if not works() or np.any(weight != np.rint(weight)) or np.abs(weight).max(initial=0) >= 2**15:
         return None
     parts = digits(weight)
-    axes = tuple(range(1, weight.ndim))
-    if any(peak * np.abs(d).sum(axis=axes).max(initial=0) >= _EXACT for _, d in parts):
+    size = weight.shape[1]
+    large = max(_largest(digit, peak) for _, digit in parts)
+    pieces = 1 if large < _EXACT else int(large // _EXACT) + 1
+    if pieces * len(parts) > 3 or (pieces > 1 and isinstance(node, Conv)):
         return None
-    together = peak * sum(f * np.abs(d).sum(axis=axes).max(initial=0) for f, d in parts)
-    wide = torch.float32 if together < _EXACT else torch.float64
-    # In C order: the packing of a dense layer takes no other, and does not say so.
-    kernels = [(f, _packed(node, torch.from_numpy(np.ascontiguousarray(d, np.int8)))) for f, d in parts]
-    (_, first), *others = kernels
-    if not others:
-        return first, 1
+    edges = np.linspace(0, size, pieces + 1).astype(int).tolist()
+    whole = slice(None)
+    cut = [(f, slice(lo, hi) if pieces > 1 else whole, d[:, lo:hi]) for lo, hi in pairwise(edges) for f, d in parts]
+    if any(_largest(digit, peak) >= _EXACT for *_, digit in cut):
+        return None
+    if len(cut) == 1:
+        return _packed(node, weight), 1
+    sums = np.cumsum([peak * f * _ends(digit) for f, _, digit in cut], axis=0)
+    wide = torch.float32 if sums.max() < _EXACT else torch.float64
+    (_, begin, first), *others = [(factor, columns, _packed(node, digit)) for factor, columns, digit in cut]
 
     def summed(x: Tensor) -> Tensor:
-        total = first(x).to(wide)
-        for factor, kernel in others:
-            total.add_(kernel(x), alpha=factor)
+        total = first(x[:, begin]).to(wide)
+        for factor, columns, kernel in others:
+            total.add_(kernel(x[:, columns]), alpha=factor)
         return total
 
-    return summed, len(parts)
+    return summed, len(cut)
 
 
-def _packed(node: Conv | Dense, weight: Tensor) -> Product:
-    return _conv(node, weight) if isinstance(node, Conv) else _dense(weight)
+def _ends(weight: Array) -> Array:
+    """How far the sums of a map lie above 0, and below, where bytes are 1: (2, filters)."""
+    rows = weight.reshape(len(weight), -1)
+    return np.stack([np.maximum(rows, 0).sum(axis=1), np.maximum(-rows, 0).sum(axis=1)])
+
+
+def _largest(weight: Array, peak: int) -> float:
+    """What no sum of bytes up to `peak` exceeds: those of positive weights and of negative ones take off each other."""
+    return float(peak * _ends(weight).max(initial=0))
+
+
+def _packed(node: Conv | Dense, weight: Array) -> Product:
+    """In C order: the packing of a dense layer takes no other, and does not say so."""
+    digits = torch.from_numpy(np.ascontiguousarray(weight, np.int8))
+    return _conv(node, digits) if isinstance(node, Conv) else _dense(digits)
 
 
 def _dense(weight: Tensor) -> Product:

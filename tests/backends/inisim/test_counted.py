@@ -257,3 +257,20 @@ def test_sums_beyond_float32_are_exact():
         wide = {name: built.by_counts.wide(p.current) for name, p in net.populations.items()}
         compare(built.run(*x, steps=net.schedule.steps), interpret(net, *x, steps=net.schedule.steps))
     assert set(wide.values()) == {True, False}
+
+
+def test_bounds_are_the_largest_amounts():
+    """What positive and negative weights make of all counts is reached, and nothing is larger."""
+    draft = Draft(neuron=IF(initial=0.5))
+    cells = draft.neurons(draft.dense(draft.input(6), 5))
+    other = draft.neurons(draft.dense(cells, 5))
+    draft.readout(draft.dense(draft.node(Add, cells, other, coefficients=(1.0, -0.5)), 3))
+    net = FireInTurn(3, Counting.DIGIT)(Quantize(8)(draft.network()))
+    with InisimBackend().build(net, device="cpu") as built:
+        bounds = built.by_counts.bounds
+    patterns = 7.0 * np.array(list(np.ndindex(*10 * (2,))))
+    given = dict(zip(net.populations, np.split(patterns, 2, axis=1), strict=True))
+    given |= {name: np.zeros((len(patterns), 6)) for name in net.encodings}
+    inputs = [given[name] for name in net.wiring.inputs]
+    for name, values in net.wiring.values(*inputs, keep=list(net.wiring.nodes)).items():
+        assert np.abs(values).max() == bounds[name]

@@ -97,11 +97,33 @@ def test_integer_product_is_exact(name, limit, passes):
     [
         (np.full((2, 3), 0.5), 1),  # no whole number
         (np.full((2, 3), 40000.0), 1),  # more than 16 bits
-        (np.full((2, 2000), 127.0), 127),  # the sum exceeds 2^24
+        (np.full((2, 4000), 127.0), 127),  # the sum needs four pieces, as three passes are the most
     ],
 )
 def test_inexact_products_are_not_taken(weight, peak):
     assert products_int8.product(Dense(name="d", inputs=("x",), weight=weight), weight, peak) is None
+
+
+@pytest.mark.skipif(not products_int8.works(), reason="no exact 8-bit products here")
+@pytest.mark.parametrize(("size", "low", "passes"), [(2000, -127, 1), (2001, 0, 2), (3003, 64, 3), (1100, 3000, 2)])
+def test_dense_sums_beyond_float32_are_exact(size, low, passes):
+    """In pieces, each below 2^24; where positive and negative weights take off each other, more of them in one."""
+    weight = RANDOM.integers(low, max(low, 127) + 1, (5, size)).astype(float)
+    weight[0] = np.abs(weight).max() * (1 - 2 * (np.arange(size) % 2) * (low < 0))
+    node = Dense(name="d", inputs=("x",), weight=weight)
+    assert 127 * np.abs(weight).sum(axis=1).max() >= 2**24
+    kernel, found = products_int8.product(node, weight, 127)
+    assert found == passes
+    x = np.stack([np.full(size, 127), 127 * (weight[0] > 0), 127 * (weight[0] < 0), *values_below(127, 3, size)])
+    with torch.inference_mode():
+        assert np.array_equal(kernel(torch.from_numpy(x.astype(np.uint8))).double().numpy(), node.linear(x))
+
+
+@pytest.mark.skipif(not products_int8.works(), reason="no exact 8-bit products here")
+def test_convolutions_are_not_cut():
+    node, _ = convolution("plain", 127)
+    many = np.full((2, 1000, 3, 3), 127.0)
+    assert products_int8.product(node, many, 127) is None
 
 
 WIDE = ((0, 0), (0, 0))
