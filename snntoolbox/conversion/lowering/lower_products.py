@@ -200,9 +200,9 @@ class _Lowering:
         """Whether a value is never negative, as far as the nodes tell."""
         if name not in self.signs:
             node = self._node(name)
-            self.signs[name] = isinstance(node, ReLU | Softmax) or (
-                _keeps_sign(node) and all(self._positive(i) for i in node.inputs)
-            )
+            shares = isinstance(node, Softmax) and not node.log
+            below = _keeps_sign(node) and all(self._positive(i) for i in node.inputs)
+            self.signs[name] = shares or below or isinstance(node, ReLU)
         return self.signs[name]
 
     # -- turns --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import ConversionError, UnsupportedError
 from snntoolbox.ir.builder import GraphBuilder
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.nodes import Add, Dense, Input, Mean, Multiply, ReLU
+from snntoolbox.ir.nodes import Add, Dense, Input, Mean, Multiply, ReLU, Softmax
 from snntoolbox.ir.nodes.moving import Take
 
 RNG = np.random.default_rng(0)
@@ -145,6 +145,16 @@ def test_what_waits_is_sent_again_by_its_parts_where_these_are_few(parts, waitin
     later = [n for n in lowered.nodes if ".later" in n and isinstance(lowered.nodes[n], ReLU)]
     assert len(later) == waiting
     assert all(isinstance(lowered.nodes[lowered.nodes[n].inputs[0]], ReLU) for n in later) == (waiting > 1)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_shares_are_never_negative_and_their_logarithms_are(log):
+    net = Net()
+    share = net.add(Softmax(name="share", inputs=(net.mapped(net.x),), log=log))
+    graph = net.finish([net.product(net.relu(net.mapped(net.x)), share)], "net")
+    lowered = LowerProducts()(graph)
+    x = RNG.normal(size=(9, *SHAPE))
+    np.testing.assert_allclose(lowered.run(x), graph.run(x), atol=1e-12)
 
 
 def test_graphs_without_products_stay():
