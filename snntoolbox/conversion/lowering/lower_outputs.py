@@ -57,7 +57,8 @@ def _bared(graph: Graph) -> Graph:
             node = graph.nodes[node.inputs[0]]
         redirect = {n.name: n.inputs[0] for n in behind if not isinstance(n, MOVING)}
         end = followed(redirect, output)
-        if redirect and isinstance(node, Softmax) and _keep_order(behind[::-1]) and graph.outputs.count(output) == 1:
+        ordered = redirect and isinstance(node, Softmax) and _keep_order(node, behind[::-1])
+        if ordered and graph.outputs.count(output) == 1:
             bare = graph.edited(redirect=redirect)
             alone = bare.outputs.count(end) == 1 and not redirect.keys() & bare.nodes.keys()
             if alone and node_at(bare, end) is not None and not _kept(bare, end):
@@ -65,9 +66,9 @@ def _bared(graph: Graph) -> Graph:
     return graph
 
 
-def _keep_order(nodes: Sequence[Node]) -> bool:
+def _keep_order(softmax: Softmax, nodes: Sequence[Node]) -> bool:
     """Whether of two values of a softmax the larger one stays at least as large, and nothing but a level is cut off."""
-    low, high = 0.0, 1.0
+    low, high = (-math.inf, 0.0) if softmax.log else (0.0, 1.0)
     for node in nodes:
         if isinstance(node, ReLU):
             bound = np.asarray(np.inf if node.max_value is None else node.max_value)

@@ -95,6 +95,18 @@ def test_but_not_where_the_order_or_the_values_count(graph):
     assert list(LowerSoftmax()(graph).nodes) == list(graph.nodes)
 
 
+def test_nor_a_logarithm_that_is_cut_off():
+    """It is 0 at most: a rectifier leaves nothing of it."""
+    nodes = [
+        Input(name="x", shape=(4,)),
+        Softmax(name="s", inputs=("x",), log=True),
+        Scale(name="shifted", inputs=("s",), gain=np.ones(1), bias=np.ones(1)),
+    ]
+    for source in ("s", "shifted"):
+        graph = Graph([*nodes, ReLU(name="y", inputs=(source,))], ["y"])
+        assert LowerSoftmax()(graph).run(X) == pytest.approx(graph.run(X))
+
+
 def test_one_between_layers_stays(new_net):
     net = new_net(4)
     a = net.softmax(net.dense("x", 3))
