@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snntoolbox.conversion.lowering.bounded_masks import Mask, takes_truths, write
 from snntoolbox.conversion.lowering.chosen_scores import without_choices
 from snntoolbox.conversion.lowering.mask_sources import LEAST, Scores, levels
 from snntoolbox.conversion.lowering.softmax_tables import FADED, SHOWING
 from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
-from snntoolbox.ir.node import Array
-from snntoolbox.ir.nodes import Scale, Softmax
+from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.nodes import Softmax
 
 log = logging.getLogger(__name__)
 
@@ -59,85 +60,55 @@ class GivenMasks:
         if not sums:
             return found
         read = {} if shown is None else graph.values(*shown, keep={n for s in sums for n in (*s.others, s.given)})
-        editing, masks = Editing(graph), dict[str, list[_Mask]]()
+        editing, masks = Editing(graph), dict[str, list[Mask]]()
         for scores in sums:
             if (mask := found._look(scores, read, given)) is not None:
-                masks.setdefault(scores.softmax, []).append(mask)
+                masks.setdefault(scores.reads, []).append(mask)
         for name, together in masks.items():
-            if _leave_some(together):
-                for mask in together:
-                    found._bound(editing, mask, together, read)
+            if _leave_some(graph.nodes[name], together):
+                found._bound(editing, name, together, read)
             else:
                 found.refused[name] = NOTHING
         found.graph = editing.graph()
         return found
 
-    def _look(self, scores: Scores, read: Mapping[str, Array], given: Mapping[str, Array]) -> _Mask | None:
+    def _look(self, scores: Scores, read: Mapping[str, Array], given: Mapping[str, Array]) -> Mask | None:
         """What is given as a mask; None where it is none, or refused."""
-        name, known = scores.softmax, levels(scores.graph, scores.given, scores.sources)
+        name, known = scores.reads, levels(scores.graph, scores.given, scores.sources)
         step = scores.added(np.concatenate(known[1:]) - known[0])
         if not given:
             if np.abs(step).max() >= LEAST:
                 self.refused[name] = UNSEEN
             return None
-        truth = all(bool(np.all((given[s] == 0) | (given[s] == 1))) for s in scores.sources)
+        if (mask := Mask.given(scores, read, given)) is not None:
+            return mask
         samples = read[scores.given]
-        for k, level in enumerate(known if truth else known[:1]):
-            others = [v for i, v in enumerate(known) if i != k] if truth else [level]
-            taken = scores.added(np.concatenate([samples, *others]) - level)
-            if np.all((taken == 0) | (taken <= -LEAST)) and np.any(taken):
-                return _Mask(scores, level, taken, len(samples))
         below = scores.added(samples)
         below -= below.max()
         # Of what is no mask hardly two values are the largest.
+        truth = takes_truths(scores, given)
         if (truth and np.abs(step).max() >= LEAST) or (np.sum(below == 0) > 1 and np.any(below <= -LEAST)):
             self.refused[name] = UNCLEAR
         elif not np.any(np.ptp(samples, axis=0)):
             log.warning(SAME, scores.graph.nodes[name].label)
         return None
 
-    def _bound(self, editing: Editing, own: _Mask, together: Sequence[_Mask], read: Mapping[str, Array]) -> None:
-        """Write the mask anew: what it says of values that take part, and as much less of others as is enough."""
-        scores, level, taken = own.scores, own.level, own.taken
-        shown = {m.scores.given: np.repeat(m.level, len(read[scores.given]), 0) for m in together}
-        others = {n: shown[n] if n in shown else read[n] for n in (*scores.others, scores.given)}
-        values = scores.sum_of(others)[:, scores.there(level)]
-        low, high = float(values.min()), float(values.max())
-        share = (high - low + FADED) / float(np.abs(taken[taken < 0]).min())
-        if share > 1:  # then it leaves nothing out of the original, either
-            self.refused[scores.softmax] = SMALL
+    def _bound(self, editing: Editing, name: str, together: Sequence[Mask], read: Mapping[str, Array]) -> None:
+        """Write masks anew: what they say of values that take part, and as much less of others as is enough."""
+        ranges = [mask.left(together, read) for mask in together]
+        shares = [(high - low + FADED) / m.least for m, (low, high) in zip(together, ranges, strict=True)]
+        if max(shares) > 1:  # then one leaves nothing out of the original, either
+            self.refused[name] = SMALL
             return
-        mask = editing.nodes[scores.given]
-        rank = level.ndim - 1
-        name = editing.fresh(f"{mask.name}.bounded")
-        bias = (1 - share) * level[0]
-        smaller = Scale(
-            name=name, inputs=(mask.name,), gain=np.full((1,) * rank, share), bias=bias if np.any(bias) else None,
-            origin=mask.origin,
-        )  # fmt: skip
-        reader = editing.nodes[scores.reader]
-        place = [name if i == mask.name else i for i in reader.inputs]
-        editing.edit([smaller, reader.with_inputs(*place)])
-        self.lowest[scores.softmax] = low
+        write(editing, list(zip(together, shares, strict=True)), [name])
+        self.lowest[name] = min(low for low, _ in ranges)
 
 
-@dataclass(frozen=True)
-class _Mask:
-    """What is given as a mask: what it is where values take part, and what it adds there, 0, and elsewhere.
-
-    The `samples`' come first in `taken`.
-    """
-
-    scores: Scores
-    level: Array
-    taken: Array
-    samples: int
-
-
-def _leave_some(masks: Sequence[_Mask]) -> bool:
+def _leave_some(softmax: Node, masks: Sequence[Mask]) -> bool:
     """Whether masks leave some of each row of a softmax in all samples, together and with its constants."""
     first = masks[0]
     left = first.scores.there(first.level)[None]
     for mask in masks:
         left = left & (mask.taken[: mask.samples] == 0)
-    return bool(np.all(left.any(first.scores.axis + 1)))
+    assert isinstance(softmax, Softmax)
+    return bool(np.all(left.any(softmax.axis % (left.ndim - 1) + 1)))

@@ -1,4 +1,4 @@
-"""What a softmax reads as a sum, and which of its parts inputs give alone: there masks are looked for."""
+"""What a softmax, or what else leaves values out, reads as a sum, and which of its parts inputs give alone."""
 
 from __future__ import annotations
 
@@ -23,40 +23,42 @@ MOST_SOURCES = 4
 
 
 class Scores:
-    """What a softmax reads as a sum of what inputs give alone, and of other nodes."""
+    """What a node reads as a sum of what inputs give alone, and of other nodes; `reader` is the sum of that part."""
 
-    def __init__(self, graph: Graph, softmax: Softmax, reader: str, given: str, sources: tuple[str, ...]) -> None:
-        self.graph, self.softmax, self.reader, self.given, self.sources = graph, softmax.name, reader, given, sources
-        self.end, self.axis = softmax.inputs[0], softmax.axis % len(graph.shapes[softmax.name])
+    def __init__(self, graph: Graph, node: Node, reader: str, given: str, sources: tuple[str, ...]) -> None:
+        self.graph, self.reads, self.reader, self.given, self.sources = graph, node.name, reader, given, sources
+        self.end = node.inputs[0]
+        self.axis = node.axis % len(graph.shapes[node.name]) if isinstance(node, Softmax) else None
         self.path = path_to(graph, self.end)
         self.others = {i for n in self.path for i in graph.nodes[n].inputs if i not in self.path and i != given}
 
     @classmethod
-    def under_inputs(cls, graph: Graph, softmax: Softmax) -> list[Scores]:
-        """One for each part of a sum on the way to a softmax that inputs give."""
-        if softmax.log:
+    def under_inputs(cls, graph: Graph, reads: Node) -> list[Scores]:
+        """One for each part of a sum on the way to a node that inputs give."""
+        if isinstance(reads, Softmax) and reads.log:
             return []
         found = []
-        for name in path_to(graph, softmax.inputs[0]):
+        for name in path_to(graph, reads.inputs[0]):
             node = graph.nodes[name]
             if isinstance(node, Add):
                 given = ((i, sources_of(graph, i)) for i in node.inputs)
-                found += [cls(graph, softmax, name, i, sources) for i, sources in given if sources]
+                found += [cls(graph, reads, name, i, sources) for i, sources in given if sources]
         return found
 
     def there(self, level: Array) -> Array:
-        """Which values constants leave in a softmax, where an input gives this to all."""
+        """Which values constants leave, in the row of a softmax or among all, where an input gives this to all."""
         zeros = {n: np.zeros((1, *self.graph.shapes[n])) for n in self.others}
         constants = self.sum_of({**zeros, self.given: level})[0]
-        return np.asarray(constants > constants.max(self.axis, keepdims=True) - LEAST)
+        top = constants.max(self.axis, keepdims=True)
+        return np.asarray((constants > top - LEAST) | (constants == top))
 
     def added(self, given: Array) -> Array:
-        """What the softmax reads more where so much more is given."""
+        """What the node reads more where so much more is given."""
         zeros = {n: np.zeros((len(given), *self.graph.shapes[n])) for n in self.others}
         return self.sum_of({**zeros, self.given: given}, biased=False)
 
     def sum_of(self, values: Mapping[str, Array], biased: bool = True) -> Array:
-        """What the softmax reads for these values of what is summed."""
+        """What the node reads for these values of what is summed."""
         return computed(self.graph, self.end, dict(values), biased)
 
 
@@ -95,7 +97,7 @@ def _are_truths(graph: Graph, inputs: Collection[str]) -> bool:
 
 
 def path_to(graph: Graph, end: str) -> list[str]:
-    """The nodes by which a softmax reads sums: they move, scale and add values."""
+    """The nodes by which sums are read: they move, scale and add values."""
     waiting, path = [end], list[str]()
     while waiting:
         name = waiting.pop()

@@ -165,3 +165,22 @@ def test_a_mask_that_scores_make_up_for_is_refused():
     graph = graph_of([scale("h", "m", 1200.0, -1200.0, 1)])
     assert not GivenMasks.of(graph, [X, THERE]).refused
     assert GivenMasks.of(graph, [100 * X, THERE]).refused == {"p": SMALL}
+
+
+@pytest.mark.parametrize("shared", ["another softmax", "an output"])
+def test_what_others_read_of_a_sum_stays(shared):
+    """Each softmax has a mask as large as it needs, and whoever reads the scores themselves reads them as they were."""
+    graph = graph_of([scale("h", "m", 1e4, -1e4, 1)], [scale("cold", "a", 3.0)])
+    if shared == "an output":
+        graph = Graph([*graph.nodes.values()], ["y", "a"])
+    else:
+        own = [scale("warm", "a", 0.2), Softmax(name="q", inputs=("warm",), axis=1)]
+        nodes = [*graph.nodes.values(), *own, Add(name="both", inputs=("p", "q"))]
+        graph = Graph([n.with_inputs("both") if n.name == "f" else n for n in nodes], ["y"])
+    found = GivenMasks.of(graph, [X, THERE])
+    assert not found.refused
+    before, after = (g.values(X, THERE, keep=g.outputs) for g in (graph, found.graph))
+    for output in graph.outputs:
+        np.testing.assert_allclose(after[output], before[output], atol=1e-9)
+    for node in (n for n in found.graph.nodes.values() if isinstance(n, Softmax)):
+        assert np.ptp(found.graph.values(X, THERE, keep=node.inputs)[node.inputs[0]]) < 400
