@@ -123,7 +123,9 @@ def models(options: argparse.Namespace) -> list[Any]:
 
 
 def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], cache: Cache) -> tuple[str, Cells]:
-    """The model's table and its cells."""
+    """The model's table and its cells; of several rows those that the model refuses are told and left out."""
+    from snntoolbox.errors import ConversionError
+
     limits = replace(limits_of(model.name), start=options.long_from)
     if options.long_samples:
         limits = replace(limits, long=options.long_samples)
@@ -131,7 +133,12 @@ def compared(model: Model, options: argparse.Namespace, steps: Sequence[int], ca
     rows = options.rows.split(",") if options.rows else list((ESSENTIAL if options.quick else limits.rows) or ROWS)
     cells: dict[str, Mapping[int, Cell]] = {}
     for row in rows:
-        cells[row] = measured(bench, row, ROWS[row], steps, cache)
+        try:
+            cells[row] = measured(bench, row, ROWS[row], steps, cache)
+        except ConversionError as error:
+            if len(rows) == 1:
+                raise
+            print(f"{model.name} {row}: refused: {' '.join(str(error).split())}", flush=True)
     said = [table(model, cells, steps), verdict(cells, steps), lost(model, cells, steps)]
     return "\n\n".join(filter(None, said)), cells
 

@@ -62,6 +62,8 @@ def losses(models: Models, originals: Mapping[str, Cell], row: str, steps: Seque
         lines.append([m, f"{100 * float(np.mean(originals[m].correct())):.1f}", *own])
     told = []
     for t, of in found.items():
+        if not of:
+            continue  # every model refuses it
         points = np.array([one.points for one in of])
         beyond = [one.model for one in of if one.points - one.error > CLOSE]
         kept = f"{np.mean(points <= NEAR):.0%} lose at most {NEAR}"

@@ -48,13 +48,14 @@ class Measurement:
     """What a trial gave: its outcome, and what an answer costs.
 
     operations: the mean synaptic operations per sample. spikes: those of the neurons. interval: the steps from one
-    sample to the next, with one membrane per neuron.
+    sample to the next, with one membrane per neuron. neurons: how many the network has.
     """
 
     outcome: Outcome
     operations: float
     spikes: float
     interval: float
+    neurons: int
 
 
 def widest_schedule(recipe: Recipe) -> str:
@@ -208,7 +209,7 @@ class Trials:
         result = joined(parts)
         outcome, own = self.outcome(result), network.schedule.interval if network.schedule else None
         interval = float(own) if own else outcome.steps or result.steps
-        return Measurement(outcome, operations / result.samples, spikes / result.samples, interval)
+        return Measurement(outcome, operations / result.samples, spikes / result.samples, interval, network.neurons)
 
 
 def _part(result: Result, chosen: slice) -> Result:

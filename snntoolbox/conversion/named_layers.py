@@ -64,7 +64,7 @@ class Said:
         if unknown:
             layers = ", ".join(f"{n} ({', '.join(names[1:])})" if names[1:] else n for n, names in free.items())
             told = f"{self.name} are set for {', '.join(map(repr, unknown))}, and no layer that fires has such a name"
-            raise ConversionError(told, hint=f"there are {layers}")
+            raise ConversionError(told, hint=f"there are {layers or 'none that fire'}")
         return _together(found, comparisons)
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from snntoolbox.conversion.lowering.shared_values import as_neurons
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.workflow import demo
 from snntoolbox.workflow.choices import recipe_of
@@ -39,7 +40,7 @@ def test_end_to_end_without_a_test_set(workspace, capsys):
     assert max(map(len, table.splitlines())) <= 80
     assert "The test set was not read." in " ".join(out.split())
 
-    assert (workspace / "log" / "demo_onnx-tune" / "report.html").read_text("utf-8").count('class="chart"') == 4
+    assert (workspace / "log" / "demo_onnx-tune" / "report.html").read_text("utf-8").count('class="chart"') == 5
     found = json.loads((workspace / "log" / "demo_onnx-tune" / "tune.json").read_text())
     assert found["reached"] is True
     assert found["samples"]["held_back"] == 30
@@ -59,6 +60,7 @@ def test_end_to_end_without_a_test_set(workspace, capsys):
     assert recipe.neuron.initial == float(chosen["start"])
     assert recipe.readout_correction == int(chosen["readout"])
     assert recipe.max_pool == chosen["pool"]
+    assert recipe.neurons_per_value == as_neurons(int(chosen["neurons"]))
     default = Recipe()
     for field in ("percentile", "avgpool_neurons", "readout", "weight_bits", "correction_samples"):
         assert getattr(recipe, field) == getattr(default, field)
@@ -72,6 +74,23 @@ def test_the_written_configuration_runs(workspace, tmp_path_factory):
     report = json.loads((workspace / "log" / "demo_onnx-tuned" / "report.json").read_text())
     assert report["duration"] == 2
     assert report["agreement"] > 0.7
+
+
+def test_more_neurons_for_each_value_are_a_setting_and_a_cost_in_text_and_json(workspace, capsys):
+    keys = {"conversion__schedule": "radix", "conversion__neurons_per_value": 2, "normalization__num_samples": 60}
+    kept = ",".join(("coding", "rule", "scope", "start", "correction", "readout", "pool", "neurons"))
+    assert call(workspace, "--steps", "2", "--budget", "20", "--keep", kept, **keys) == 0
+    out = capsys.readouterr().out
+    assert "neurons a value 2" in " ".join(out.split())
+    assert "[conversion] neurons_per_value = 2" in out
+    found = json.loads((workspace / "log" / "demo_onnx-tune" / "tune.json").read_text())
+    assert found["best"]["choices"]["neurons"] == "2"
+    assert found["best"]["settings"]["conversion.neurons_per_value"] == 2
+    assert f"{found['best']['neurons']:,}" in out.partition("\n\n")[0]
+    assert load_config(workspace / "tuned.ini").conversion.neurons_per_value == "2"
+    assert call(workspace, "--steps", "2", "--budget", "20", "--keep", kept, "--force", "--json", **keys) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert {**again["best"], "seconds": 0} == {**found["best"], "seconds": 0}
 
 
 def test_a_code_of_the_toolbox_is_written_as_keys_that_may_change(workspace):

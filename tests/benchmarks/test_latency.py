@@ -135,3 +135,27 @@ def test_the_cache_holds_the_recipe(parts, tmp_path):
     cache.add(min(keys), cells.Cell(40, 1.0, 1.0, 0.0, 0.0))
     assert json.loads((tmp_path / "c").read_text())["key"] == min(keys)
     assert cells.Cache(tmp_path / "c").cells == cache.cells
+
+
+def test_a_row_that_a_model_refuses_leaves_the_others(parts, monkeypatch, capsys):
+    """A network without rectifiers has no first layer that could have digits of its own."""
+    from snntoolbox.ir.graph import Graph
+    from snntoolbox.ir.nodes import Dense, Input
+
+    latency, cells, _, digits = parts
+    nodes = [
+        Input(name="x", shape=(8,)),
+        Dense(name="y", inputs=("x",), weight=np.random.default_rng(0).normal(size=(3, 8))),
+    ]
+    x = digits.x.reshape(len(digits.x), -1)[:, :8]
+    model = cells.Model("linear", Graph(nodes, ["y"]), x, digits.labels % 3, x)
+    monkeypatch.setattr(latency, "models", lambda options: [lambda: model])
+    asked = ["--rows", "radix,radix+first", "--steps", "4", "--losses", "radix,radix+first"]
+    assert latency.main(asked) == 0
+    told = capsys.readouterr().out
+    assert "linear radix+first: refused: bits are set for '0'" in told
+    assert "| radix | 100.0 / " in told
+    assert "4 steps, 1 models: mean 0.00" in told
+    assert "nan" not in told
+    latency.main(["--rows", "radix+first", "--steps", "4"])
+    assert capsys.readouterr().out.startswith("refused: bits are set for '0'")

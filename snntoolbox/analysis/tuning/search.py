@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
 from snntoolbox.analysis.trials import Budget, Measurement
-from snntoolbox.analysis.tuning.front import ranks
-from snntoolbox.analysis.tuning.space import Candidate
-from snntoolbox.analysis.tuning.tuning import Trial
+from snntoolbox.analysis.tuning.front import front, ranks
+from snntoolbox.analysis.tuning.space import REFINED, Candidate
+from snntoolbox.analysis.tuning.tuning import Target, Trial
 from snntoolbox.errors import SNNToolboxError
 from snntoolbox.ir.progress import counted
 
@@ -24,6 +24,8 @@ KEPT = 3
 """One in so many of them is tried on all."""
 FEWEST = 8
 """At least so many are, if there is time."""
+REFINED_AT_ONCE = 4
+"""Of so many at each number of steps more neurons for each value are tried at once."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,12 @@ class Rung:
 
 @dataclass
 class SearchResult:
-    """What was tried on few samples and on all, and what failed."""
+    """What was tried on few samples and on all, what failed, and what there was no need of, see `_refinable`."""
 
     screened: dict[Candidate, Trial] = field(default_factory=dict)
     measured: dict[Candidate, Trial] = field(default_factory=dict)
     failed: dict[Candidate, str] = field(default_factory=dict)
+    spared: frozenset[Candidate] = frozenset()
 
 
 def search(
@@ -50,30 +53,87 @@ def search(
     full: Rung,
     budget: Budget,
     progress: Callable[[float], None] = lambda seconds: None,
+    target: Target = Target(),  # noqa: B008 - frozen
 ) -> SearchResult:
     """Try candidates until the budget is used: `queues` has those of each number of steps, by distance from the start.
 
     First the starts and all that differ on one axis, on few samples; then the others, the most promising first, by the
     sum of what their changes did alone. Then, on all samples, the starts and the best third of each number of steps:
-    successive Pareto fronts of loss, steps and operations. Nothing is random: only the time decides how far it comes.
+    successive Pareto fronts of loss, steps and operations. What has more neurons for each value waits for the same with
+    fewer, and is tried where that is among the best and misses the target (see `_refinable`). Nothing is random: only
+    the time decides how far it comes.
     """
     result = SearchResult()
-    near = [[c for c in queue if c.distance < 2] for queue in queues]
+    free = [[c for c in queue if c.coarser is None] for queue in queues]
+    finer = _by_fineness([c for queue in queues for c in queue if c.coarser is not None])
+
+    def attempt(queue: Sequence[Candidate], rung: Rung, share: float) -> None:
+        _try(queue, rung, budget, share, result.measured if rung is not few else result.screened, result, progress)
+
+    def refine(trials: Mapping[Candidate, Trial], rung: Rung, share: float) -> None:
+        for level in finer:
+            chosen = _refinable(level, trials, target)
+            attempt(chosen, few, share)
+            if rung is not few:
+                attempt([c for c in chosen if c in result.screened], rung, share)
+
+    near = [[c for c in queue if c.distance < 2] for queue in free]
     first = [c for c in chain.from_iterable(zip_longest(*near)) if c is not None]
-    _try(first, few, budget, SCREENING[0], result.screened, result, progress)
-    far = [c for queue in queues for c in queue if c.distance >= 2]
-    starts = {queue[0].steps: queue[0] for queue in queues if queue}
+    attempt(first, few, SCREENING[0])
+    refine(result.screened, few, SCREENING[0])
+    far = [c for queue in free for c in queue if c.distance >= 2]
+    starts = {queue[0].steps: queue[0] for queue in free if queue}
     effects = {steps: _effects(result.screened, start) for steps, start in starts.items()}
     promising = sorted(far, key=lambda c: _expected(c, starts[c.steps], effects[c.steps]))
-    if few.samples == full.samples:
-        _try([*first, *promising], few, budget, 1.0, result.screened, result, progress)
+    alike = few.samples == full.samples
+    for share in SCREENING if not alike else (1.0,):
+        attempt([*first, *promising], few, share)
+        refine(result.screened, few, share)
+        if not alike:
+            known = [start for start in starts.values() if start in result.screened]
+            attempt([*known, *_promoted(result.screened)], full, 1.0)
+            refine(result.measured, full, 1.0)
+    if alike:
         result.measured = dict(result.screened)
-        return result
-    for share in SCREENING:
-        _try([*first, *promising], few, budget, share, result.screened, result, progress)
-        known = [start for start in starts.values() if start in result.screened]
-        _try([*known, *_promoted(result.screened)], full, budget, 1.0, result.measured, result, progress)
+    result.spared = frozenset(_spared(finer, result, target))
     return result
+
+
+def _by_fineness(finer: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Those of few neurons for each value before those of more, which wait for them."""
+    values = sorted({c.chosen[REFINED] for c in finer}, key=int)
+    return [[c for c in finer if c.chosen[REFINED] == value] for value in values]
+
+
+def _refinable(finer: Sequence[Candidate], trials: Mapping[Candidate, Trial], target: Target) -> list[Candidate]:
+    """Those whose coarser ones deserve it: on the front of their number of steps, at fault, and among its best few.
+
+    At fault is what misses the agreement to reach, in fewer steps than any that has it; without one, what has a loss.
+    What has more operations than allowed would have more yet.
+    """
+    enough = min((t.steps for t in trials.values() if target.agreement and target.met(t)), default=math.inf)
+    coarser: list[Candidate] = []
+    for steps in {c.steps for c in finer}:
+        of_steps = [t for c, t in trials.items() if c.steps == steps]
+        leading = [of_steps[i] for i in front([t.costs for t in of_steps])]
+        bases = {c.coarser for c in finer if c.steps == steps}
+        faulty = [t for t in leading if t.candidate in bases and t.steps < enough and _at_fault(t, target)]
+        coarser += [t.candidate for t in sorted(faulty, key=lambda t: t.score)[:REFINED_AT_ONCE]]
+    return [c for c in finer if c.coarser in coarser]
+
+
+def _at_fault(trial: Trial, target: Target) -> bool:
+    if target.operations is not None and trial.measured.operations > target.operations:
+        return False
+    return trial.loss > 1e-9 if target.agreement is None else not target.met(trial)
+
+
+def _spared(finer: Sequence[Sequence[Candidate]], result: SearchResult, target: Target) -> Iterator[Candidate]:
+    """Those that were not tried, and not for lack of time."""
+    tried = {*result.screened, *result.failed}
+    for level in finer:
+        wanted = {c for t in (result.screened, result.measured) for c in _refinable(level, t, target)}
+        yield from (c for c in level if c not in tried and c not in wanted)
 
 
 def _try(

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from snntoolbox.conversion.changes import Changes, changed, parted
+from snntoolbox.conversion.corrections.choose_neurons import COUNTS
+from snntoolbox.conversion.lowering.shared_values import as_neurons
 from snntoolbox.conversion.own_windows import as_pairs
 from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.conversion.schedules.radix import Radix
@@ -95,8 +97,12 @@ AXES: Mapping[str, Values] = {
     },
     "readout": {f"{n}": {"readout_correction": n} for n in (100, 0)},
     "pool": {name: {"max_pool": name} for name in ("relu_tree", "gate")},
+    "neurons": {f"{count}": {"neurons_per_value": count} for count in COUNTS},
 }
 """The axes beside the coding."""
+
+REFINED = "neurons"
+"""The axis of which each value is finer than the one before, and costs more."""
 
 _FIXED: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("coding", "several levels"): {"start": "0.125"},  # half the smallest level
@@ -111,6 +117,8 @@ def fixed_by(schedule: Schedule) -> dict[str, str]:
     fixed = {} if schedule.always_fires else {"correction": _corrected(schedule)}
     if schedule.own_start:
         fixed["start"] = "0.5"
+    if not schedule.in_turn:
+        fixed["neurons"] = "1"
     if schedule.unsupported(_GATED):
         fixed["pool"] = "relu_tree"
     return fixed
@@ -131,13 +139,15 @@ _GATED = Graph(
 class Candidate:
     """A choice on every axis, (axis, value), for runs of `steps` steps; `distance` from the start in axes.
 
-    `window` is for how many steps it is converted: where a step is a binary digit fewer say as much.
+    `window` is for how many steps it is converted: where a step is a binary digit fewer say as much. `coarser` is the
+    same with fewer neurons for each value, of which there is no need to have more where it does.
     """
 
     steps: int
     choices: tuple[tuple[str, str], ...]
     distance: int = field(default=0, compare=False)
     window: int = field(default=0, compare=False)
+    coarser: Candidate | None = field(default=None, compare=False, repr=False)
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -147,7 +157,9 @@ class Candidate:
     def __str__(self) -> str:
         texts = {"scope": "per {}", "start": "V0 {}", "correction": "correction {}", "readout": "read-out {}"}
         texts["coding"] = "{}" if self.window in (0, self.steps) else f"{{}} in {self.window}"
-        return ", ".join(texts.get(axis, "{}").format(name) for axis, name in self.choices)
+        texts["neurons"] = "neurons a value {}"
+        told = [choice for choice in self.choices if choice != ("neurons", "1")]
+        return ", ".join(texts.get(axis, "{}").format(name) for axis, name in told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,13 +212,29 @@ class Space:
         first = self.start(steps)
         names = [axis for axis, _ in first.choices]
         possible = {first: first}
+        windows = {coding: self.window(steps, {"coding": coding}) for coding in self.axes["coding"]}
         for values in product(*(self.axes[axis] for axis in names)):
             choices = tuple(zip(names, values, strict=True))
-            one = Candidate(steps, choices, window=self.window(steps, dict(choices)))
+            one = Candidate(steps, choices, window=windows[dict(choices)["coding"]])
             if one not in possible and self._possible(one):
                 possible[one] = replace(one, distance=max(1, self._distance(one, first)))
         same = {c: tuple(a == b for a, b in zip(c.choices, first.choices, strict=True)) for c in possible}
-        return sorted(possible.values(), key=lambda c: (c.distance, same[c]))
+        refined = [replace(c, coarser=self._coarser(c, possible)) for c in possible.values()]
+        return sorted(refined, key=lambda c: (c.distance, same[c]))
+
+    def _coarser(self, one: Candidate, possible: Mapping[Candidate, Candidate]) -> Candidate | None:
+        """The same with fewer neurons for each value, where that is possible and the recipe itself has not so many."""
+        values, name = [n for n in AXES[REFINED] if n in self.axes[REFINED]], one.chosen.get(REFINED)
+        if name not in values[1:] or name == self.own[REFINED]:
+            return None
+        fewer = values[values.index(name) - 1]
+        before = replace(one, choices=tuple((a, fewer if a == REFINED else n) for a, n in one.choices))
+        return possible.get(before)
+
+    def neurons(self, candidate: Candidate) -> int:
+        """How many neurons say a value, at most."""
+        said = as_neurons(self.changes(candidate).get("neurons_per_value", self.base.neurons_per_value))
+        return COUNTS[-1] if isinstance(said, str) else max((n for _, n in said), default=1)
 
     def _possible(self, one: Candidate) -> bool:
         chosen = one.chosen
@@ -311,4 +339,13 @@ def _own_values(base: Recipe, every: Mapping[str, Values]) -> dict[str, tuple[st
         "correction": (correction, {"layer_correction": correction}),
         "readout": (f"{n}", {"readout_correction": n}),
         "pool": (base.max_pool, {"max_pool": base.max_pool}),
+        "neurons": _own_neurons(base, every["neurons"]),
     }
+
+
+def _own_neurons(base: Recipe, values: Values) -> tuple[str, Changes]:
+    said = as_neurons(base.neurons_per_value)
+    if isinstance(said, str):
+        return said, {"neurons_per_value": said}
+    known = [name for name, changes in values.items() if as_neurons(changes["neurons_per_value"]) == said]
+    return known[0] if known else "as it is", {"neurons_per_value": dict(said)}

@@ -86,9 +86,11 @@ def tune(
     few, full = (_rung(t, space, graph) for t in (small, trials))
     short = _rung(small.fewer(short_trials.FEW_HELD, short_trials.FEW_FITTED), space, graph)
     short_trials.time_short_trials(queues[0], short, few, graph, begin)
-    result = search(queues, few, full, begin, progress or (lambda seconds: None))
+    target = Target(agreement, operations)
+    result = search(queues, few, full, begin, progress or (lambda seconds: None), target)
     used = trials if result.measured else small
-    return _tuning(result, space, queues, Target(agreement, operations), used, few, begin, _texts(left_out))
+    needed = [[c for c in queue if c not in result.spared] for queue in queues]
+    return _tuning(result, space, needed, target, used, few, begin, _texts(left_out))
 
 
 def _space(graph: Graph, base: Recipe, simulator: str, keep: Sequence[str]) -> tuple[Space, dict[tuple[str, str], str]]:
@@ -211,7 +213,7 @@ def _rung(trials: Trials, space: Space, graph: Graph) -> Rung:
 
     def work(candidate: Candidate) -> float:
         coding = candidate.chosen["coding"]
-        factor = space.schedule(coding).cost(depth) * _SLOWER.get(coding, 1.0)
+        factor = space.schedule(coding).cost(depth) * _SLOWER.get(coding, 1.0) * space.neurons(candidate)
         return candidate.window * factor * samples
 
     return Rung(samples, measure, work)

@@ -29,7 +29,7 @@ def _table(tuning: Tuning) -> Iterator[str]:
     best, start = tuning.best, tuning.start
     yield from _wrapped(f"What nothing beats on {best.samples} calibration samples held back")
     score = "error" if best.measured.outcome.agreement is None else "agree"
-    yield f"  {score:>7}{'steps':>8}{'every':>7}{'operations':>13}  setting"
+    yield f"  {score:>7}{'steps':>8}{'every':>7}{'neurons':>10}{'operations':>13}  setting"
     yield "-" * WIDTH
     front = list(tuning.front)
     shown = front if len(front) <= _MOST else [front[i * (len(front) - 1) // (_MOST - 1)] for i in range(_MOST)]
@@ -47,7 +47,8 @@ def _table(tuning: Tuning) -> Iterator[str]:
 def _row(trial: Trial, mark: str) -> Iterator[str]:
     outcome = trial.measured.outcome
     share = outcome.output_error if outcome.agreement is None else outcome.agreement
-    costs = f"{trial.steps:>8.4g}{trial.measured.interval:>7.4g}{trial.measured.operations:>13,.0f}"
+    found = trial.measured
+    costs = f"{trial.steps:>8.4g}{found.interval:>7.4g}{found.neurons:>10,}{found.operations:>13,.0f}"
     numbers = f"{mark} {share:>7.1%}{costs}  "
     setting = textwrap.wrap(str(trial.candidate), WIDTH - len(numbers), break_on_hyphens=False)
     for i, line in enumerate(setting):
@@ -140,9 +141,9 @@ class Trial:
 
     @property
     def costs(self) -> Costs:
-        """What the front is of: loss, steps, steps between samples, synaptic operations, spikes."""
+        """What the front is of: loss, steps, steps between samples, synaptic operations, spikes, neurons."""
         found = self.measured
-        return (round(self.loss, 9), self.steps, found.interval, found.operations, found.spikes)
+        return (round(self.loss, 9), self.steps, found.interval, found.operations, found.spikes, found.neurons)
 
 
 def best_of(trials: Sequence[Trial], target: Target) -> Trial:
@@ -166,11 +167,11 @@ def best_of(trials: Sequence[Trial], target: Target) -> Trial:
 class Tuning:
     """What a search found; printed it is a table of 80 columns.
 
-    trials: those on most samples; front: those of them that none beats in agreement, steps, throughput, operations and
-    spikes at once; best is one of them; start is the recipe as it was, at the most steps. screened of candidates were
-    tried at all, on `few` samples; untried: steps -> number left for lack of time, and `never` the values that none
-    tried has. left_out: value -> why it cannot be; failed: trial -> its error. recipe, duration (ms): the best, ready
-    to convert with; changes: what makes that recipe of the one that was given.
+    trials: those on most samples; front: those of them that none beats in agreement, steps, throughput, operations,
+    spikes and neurons at once; best is one of them; start is the recipe as it was, at the most steps. screened of
+    candidates were tried at all, on `few` samples; untried: steps -> number left for lack of time, and `never` the
+    values that none tried has. left_out: value -> why it cannot be; failed: trial -> its error. recipe, duration (ms):
+    the best, ready to convert with; changes: what makes that recipe of the one that was given.
     """
 
     trials: tuple[Trial, ...]
@@ -241,6 +242,7 @@ def _plain(trial: Trial) -> dict[str, Any]:
         "steps_between_samples": trial.measured.interval,
         "synaptic_operations": trial.measured.operations,
         "spikes": trial.measured.spikes,
+        "neurons": trial.measured.neurons,
         "samples": trial.samples,
         "seconds": round(trial.seconds, 3),
     }

@@ -296,7 +296,7 @@ def test_of_two_values_of_a_field_the_better_is_tried_with_others(digits, monkey
 
     def better(self, recipe, duration):
         tried.append((recipe.threshold_rule, recipe.percentile, recipe.readout_correction))
-        return Measurement(Outcome(0.5 + 0.1 * len(tried), 1 / len(tried), 4), 1.0, 0.0, 4)
+        return Measurement(Outcome(0.5 + 0.1 * len(tried), 1 / len(tried), 4), 1.0, 0.0, 4, 10)
 
     monkeypatch.setattr(trials.Trials, "measured", better)
     monkeypatch.setattr(trials.Trials, "outcome", lambda self, result: Outcome(0.5, 2.0, 4))

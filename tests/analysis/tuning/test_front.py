@@ -38,7 +38,8 @@ def test_a_point_does_not_beat_its_equal():
 
 
 def trial(agreement, steps, operations, error=0.1):
-    return Trial(Candidate(steps, ()), Measurement(Outcome(agreement, error, steps), operations, 0.0, steps), 100, 1.0)
+    measured = Measurement(Outcome(agreement, error, steps), operations, 0.0, steps, 10)
+    return Trial(Candidate(steps, ()), measured, 100, 1.0)
 
 
 TRIALS = (trial(0.90, 4, 100), trial(0.97, 8, 300), trial(0.99, 16, 200), trial(0.99, 32, 150), trial(0.97, 8, 250))

@@ -14,7 +14,7 @@ from snntoolbox.conversion.recipe import Recipe
 from snntoolbox.errors import ConversionError
 
 BEST = {"coding": "plain", "rule": "ltb", "scope": "layer", "start": "0.25", "correction": "both", "readout": "0",
-        "pool": "gate"}  # fmt: skip
+        "pool": "gate", "neurons": "1"}  # fmt: skip
 """Five axes away from the default."""
 
 
@@ -35,7 +35,7 @@ class Clock:
             wrong = sum(candidate.chosen[axis] != name for axis, name in BEST.items())
             agreement = 1 - 0.05 * wrong - (0.2 if candidate.steps < 8 else 0)
             steps = candidate.steps
-            return Measurement(Outcome(agreement, 0.02 * wrong, steps), 100.0 * steps, 0.0, steps)
+            return Measurement(Outcome(agreement, 0.02 * wrong, steps), 100.0 * steps, 0.0, steps, 10)
 
         return Rung(samples, measure, lambda candidate: float(candidate.steps * samples))
 
@@ -67,7 +67,7 @@ def test_short_runs_that_few_samples_flatter_do_not_keep_long_ones_out(monkeypat
             clock.now += samples
             loss = 0.01 * candidate.distance
             steps = candidate.steps
-            return Measurement(Outcome(right(candidate), loss, steps), 100.0 * steps, 0.0, steps)
+            return Measurement(Outcome(right(candidate), loss, steps), 100.0 * steps, 0.0, steps, 10)
 
         return Rung(samples, measure, lambda candidate: float(samples))
 
@@ -142,3 +142,73 @@ def test_a_budget_expects_what_the_nearest_trial_took(monkeypatch):
     assert not budget.allows(1000)
     assert not budget.allows(500, share=0.5)
     assert budget.spent == 12
+
+
+@cache
+def digits(steps):
+    return [c for c in Space.around(Recipe(schedule="radix")).candidates(steps) if c.distance <= 2]
+
+
+def by_windows(monkeypatch, best, target=Target(), steps=(4,)):  # noqa: B008 - frozen
+    """A search around a radix recipe; `best` has the agreement of so many neurons a value, or of steps with so many."""
+    clock = Clock(monkeypatch)
+
+    def rung(samples):
+        def measure(candidate):
+            clock.now += samples
+            count = int(candidate.chosen["neurons"])
+            loss = 1 - best.get((candidate.steps, count), best[count]) + 0.01 * (candidate.distance - (count > 1))
+            operations = 100.0 * candidate.steps * count**2
+            return Measurement(Outcome(1 - loss, loss, candidate.steps), operations, 0.0, candidate.steps, 10 * count)
+
+        return Rung(samples, measure, lambda candidate: float(samples))
+
+    queues = [list(digits(n)) for n in steps]
+    return search(queues, rung(1), rung(4), Budget(1e5), target=target), queues
+
+
+def counts(trials, steps=4):
+    found = [int(c.chosen["neurons"]) for c in trials if c.steps == steps]
+    return {count: found.count(count) for count in (1, 2, 4)}
+
+
+@pytest.mark.parametrize(
+    ("reached", "wanted", "tried"),
+    [
+        ({1: 1.0, 2: 1.0, 4: 1.0}, None, {1}),
+        ({1: 0.98, 2: 1.0, 4: 1.0}, None, {1, 2}),
+        ({1: 0.98, 2: 0.99, 4: 1.0}, None, {1, 2, 4}),
+        ({1: 0.98, 2: 0.99, 4: 1.0}, 0.97, {1}),
+        ({1: 0.98, 2: 0.99, 4: 1.0}, 0.985, {1, 2}),
+        ({1: 0.98, 2: 0.99, 4: 1.0}, 0.995, {1, 2, 4}),
+        ({1: 0.98, 2: 0.97, 4: 1.0}, 0.995, {1, 2}),  # nobody pays for what gets worse
+    ],
+)
+def test_more_neurons_are_tried_where_fewer_miss_the_wish(reached, wanted, tried, monkeypatch):
+    found, [queue] = by_windows(monkeypatch, reached, Target(agreement=wanted))
+    assert {int(c.chosen["neurons"]) for c in found.measured} == tried
+    finer = [c for c in queue if c.coarser is not None]
+    assert found.spared == {c for c in finer if c not in found.screened}
+    assert counts(found.screened)[1] == len(queue) - len(finer), "with time for all of one neuron nothing is left"
+    assert counts(found.screened)[2] + counts(found.screened)[4] <= 8, "and few of more"
+    if wanted in (0.985, 0.995) and reached[max(tried)] >= wanted:
+        best = best_of(list(found.measured.values()), Target(agreement=wanted))
+        assert best.candidate.chosen["neurons"] == f"{max(tried)}"
+
+
+def test_no_more_neurons_where_operations_are_spent(monkeypatch):
+    wish = Target(agreement=0.995, operations=399)
+    found, _ = by_windows(monkeypatch, {1: 0.98, 2: 1.0, 4: 1.0}, wish)
+    assert counts(found.screened)[2] == 0
+    found, _ = by_windows(monkeypatch, {1: 0.98, 2: 0.99, 4: 1.0}, Target(agreement=0.995, operations=400))
+    assert counts(found.screened)[2] > 0
+
+
+def test_no_more_neurons_in_longer_windows_than_do_with_fewer(monkeypatch):
+    """Two neurons reach it in three digits: four digits with two, which do not, get no four."""
+    reached = {1: 0.98, 2: 1.0, 4: 1.0, (4, 2): 0.99}
+    found, _ = by_windows(monkeypatch, reached, Target(agreement=0.995), steps=(3, 4))
+    assert best_of(list(found.measured.values()), Target(agreement=0.995)).candidate.steps == 3
+    assert counts(found.measured, 3)[2] > 0
+    assert counts(found.screened, 4)[2] > 0
+    assert counts(found.screened, 4)[4] == 0

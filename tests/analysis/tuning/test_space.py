@@ -39,7 +39,8 @@ def recipe(tmp_path):
 
 @pytest.mark.parametrize(("axis", "name"), VALUES, ids=[f"{a} {n}" for a, n in VALUES])
 def test_keys_say_every_value(axis, name, recipe):
-    changes = axes()[axis][name]
+    windows = {"schedule": "radix"} if axis == "neurons" else {}
+    changes = {**windows, **axes()[axis][name]}
     assert plain(recipe(changes)) == plain(changed(recipe({}), changes))
 
 
@@ -50,6 +51,9 @@ BASES = {
     ),
     "phased": Recipe(schedule="phased"),
     "digits of its own": Recipe(schedule="radix", bits={"conv*": 5}),
+    "two neurons a value": Recipe(schedule="radix", neurons_per_value=2),
+    "neurons of its own": Recipe(schedule="radix", neurons_per_value={"conv*": 3}),
+    "neurons by trials": Recipe(schedule="radix", neurons_per_value="auto"),
     "differential": Recipe(schedule="differential"),
     "signed": Recipe(neuron=IF(initial=0.5, negative=Negative.MEMORY)),
     "own values": Recipe(
@@ -149,3 +153,40 @@ def test_codings_are_compared_in_runs_that_tell_as_many_values_apart(base, steps
     radix = next(c for c in found if c.chosen["coding"] == "radix")
     assert str(radix).startswith("radix, " if base.schedule == "radix" else f"radix in {windows['radix']}, ")
     assert {c.steps for c in found} == {steps}
+
+
+def of_neurons(base):
+    """Of candidates that differ from the recipe in neurons alone their number and that of the coarser one."""
+    first, *others = candidates(base)
+    same = [c for c in others if {**c.chosen, "neurons": ""} == {**first.chosen, "neurons": ""}]
+    return {c.chosen["neurons"]: c.coarser and c.coarser.chosen["neurons"] for c in (first, *same)}
+
+
+@pytest.mark.parametrize(
+    ("base", "found"),
+    [
+        ("default", {"1": None}),
+        ("phased", {"1": None, "2": "1", "4": "2"}),
+        ("two neurons a value", {"2": None, "1": None, "4": "2"}),
+        ("neurons of its own", {"as it is": None, "1": None, "2": "1", "4": "2"}),
+        ("neurons by trials", {"auto": None, "1": None, "2": "1", "4": "2"}),
+    ],
+)
+def test_more_neurons_for_each_value_follow_the_same_with_fewer(base, found):
+    assert of_neurons(base) == found
+
+
+def test_layers_that_do_not_fire_in_turn_have_one_neuron_for_each_value():
+    in_turn = {name for name, schedule in SCHEDULES.items() if schedule.in_turn}
+    more = {c.chosen["coding"].partition("+")[0] for c in candidates("default") if c.chosen["neurons"] != "1"}
+    assert more == in_turn
+    space = Space.around(BASES["phased"])
+    by_neurons = {space.neurons(c): str(c) for c in space.candidates(8)}
+    assert by_neurons.keys() == {1, 2, 4}
+    assert "neurons a value 4" in by_neurons[4]
+    assert "a value" not in str(space.start(8))
+
+
+def test_more_neurons_are_for_as_many_steps():
+    for candidate in candidates("default"):
+        assert candidate.coarser is None or candidate.coarser.window == candidate.window

@@ -217,6 +217,27 @@ def test_latency_throughput_and_spikes_are_costs(small):
     assert found["phased"].spikes > found["radix"].spikes > 0
 
 
+def test_more_neurons_for_each_value_reach_what_one_misses_in_as_many_steps(small):
+    graph, x = small
+    choices = {"schedule": "radix", "keep": [*FEW, "coding", "rule", "scope"], "steps": [2], "budget": 60}
+    found = {t.candidate.chosen["neurons"]: t for t in stb.tune(graph, x, agreement=1.0, **choices).trials}
+    assert {n: t.measured.neurons for n, t in found.items()} == {"1": 48, "2": 96, "4": 192}
+    assert len({t.steps for t in found.values()}) == 1
+    errors = [found[n].measured.outcome.output_error for n in ("1", "2", "4")]
+    assert errors == sorted(errors, reverse=True)
+    losses = [found[n].loss for n in ("1", "2", "4")]
+    assert max(losses[1:]) < losses[0]
+    enough = stb.tune(graph, x, agreement=1 - min(losses), **choices)
+    assert enough.reached
+    assert enough.changes["neurons_per_value"] > 1
+    assert {t["neurons"] for t in enough.data()["front"]} <= {48, 96, 192}
+    easy = stb.tune(graph, x, agreement=1 - losses[0], **choices)
+    assert {t.candidate.chosen["neurons"] for t in easy.trials} == {"1"}
+    assert easy.candidates == easy.screened == 1
+    assert not easy.untried
+    assert not easy.never
+
+
 REFUSED = {
     "few samples": ({"data": slice(0, 10)}, DataError, "too few"),
     "steps": ({"steps": [0]}, ConversionError, "whole number"),

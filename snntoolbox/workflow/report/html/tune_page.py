@@ -18,6 +18,7 @@ _COSTS = {
     "steps_between_samples": "steps between samples",
     "synaptic_operations": "operations per sample",
     "spikes": "spikes per sample",
+    "neurons": "neurons",
 }
 """What a trial costs, by its name in the data."""
 

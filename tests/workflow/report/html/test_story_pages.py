@@ -81,7 +81,7 @@ def test_a_sweep_links_to_each_run(kind, settings):
 def trial(agreement, steps, operations):
     return {"duration_steps": steps, "choices": {"rule": NAME}, "agreement": agreement, "output_error": 0.125,
             "mean_steps": float(steps), "steps_between_samples": float(steps), "synaptic_operations": operations,
-            "spikes": operations / 10, "samples": 30, "seconds": 1.0}  # fmt: skip
+            "spikes": operations / 10, "neurons": 6784, "samples": 30, "seconds": 1.0}  # fmt: skip
 
 
 @pytest.mark.parametrize("reached", [True, False])
@@ -99,7 +99,8 @@ def test_a_search_names_the_best(reached, agreement, settings):
     assert ("NOT REACHED" in shown) != reached
     for words in ("cell.v_thresh = 2.0", "snntoolbox run '/a b/tuned.ini'", "16 before", "it takes long"):
         assert words in shown
-    assert page.count('class="chart"') == 4
+    assert "6,784" in shown
+    assert page.count('class="chart"') == 5
 
 
 def test_hardware_says_what_it_takes():
