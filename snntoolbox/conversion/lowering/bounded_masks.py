@@ -9,7 +9,7 @@ import numpy as np
 
 from snntoolbox.conversion.lowering.mask_sources import LEAST, Scores, levels
 from snntoolbox.ir.editing import Editing
-from snntoolbox.ir.node import Array, Node
+from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Scale
 
 
@@ -78,18 +78,22 @@ def takes_truths(scores: Scores, given: Mapping[str, Array]) -> bool:
 
 def write(editing: Editing, shares: Sequence[tuple[Mask, float]], readers: Sequence[str]) -> None:
     """Let the readers of a sum read it with smaller masks; others that read it, or parts of it, go on as before."""
-    scores = shares[0][0].scores
-    alone = {*scores.path, *readers}
-    shared = any(editing.is_output(n) or not alone.issuperset(editing.readers(n)) for n in scores.path)
-    names = {n: editing.fresh(f"{n}.masked") if shared else n for n in scores.path}
-    nodes: dict[str, Node] = {}
-    for name in (n for n in scores.graph.nodes if n in names):  # each behind those it reads
-        node = editing.nodes[name]
-        nodes[name] = replace(node, name=names[name], inputs=tuple(names.get(i, i) for i in node.inputs))
-    smaller: list[Scale] = []
+    names = own_sum(editing, shares[0][0].scores, readers)
     for mask, share in shares:
-        smaller.append(mask.smaller(editing, share))
-        reader, own = nodes[mask.scores.reader], mask.scores.given
-        nodes[mask.scores.reader] = reader.with_inputs(*(smaller[-1].name if i == own else i for i in reader.inputs))
-    ends = [editing.nodes[r].with_inputs(*(names.get(i, i) for i in editing.nodes[r].inputs)) for r in readers]
-    editing.edit([*smaller, *nodes.values(), *(ends if shared else [])])
+        smaller, reader, own = mask.smaller(editing, share), names[mask.scores.reader], mask.scores.given
+        places = [smaller.name if i == own else i for i in editing.nodes[reader].inputs]
+        editing.edit([smaller, editing.nodes[reader].with_inputs(*places)])
+
+
+def own_sum(editing: Editing, scores: Scores, readers: Sequence[str]) -> dict[str, str]:
+    """The names of the nodes of a sum that these readers alone read: its own, of copies where others read some too."""
+    alone = {*scores.path, *readers}
+    if all(not editing.is_output(n) and alone.issuperset(editing.readers(n)) for n in scores.path):
+        return {n: n for n in scores.path}
+    names = {n: editing.fresh(f"{n}.masked") for n in scores.path}
+    ordered = [editing.nodes[n] for n in scores.graph.nodes if n in names]  # each behind those it reads
+    ends = [editing.nodes[reader] for reader in readers]
+    read = {node.name: tuple(names.get(i, i) for i in node.inputs) for node in (*ordered, *ends)}
+    copies = [replace(node, name=names[node.name], inputs=read[node.name]) for node in ordered]
+    editing.edit([*copies, *(end.with_inputs(*read[end.name]) for end in ends)])
+    return names

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from snntoolbox.conversion.lowering.bounded_masks import own_sum
 from snntoolbox.conversion.lowering.mask_sources import LEAST, Scores, levels, path_to, sources_of
+from snntoolbox.ir.editing import Editing
 from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.nodes import Multiply, Scale, Softmax
@@ -22,9 +24,17 @@ _SAME = 1e-9
 def without_choices(graph: Graph, given: Mapping[str, Array]) -> Graph:
     """The graph with sums in place of such choices, wherever samples of each input give the same shares."""
     for softmax in [n for n in graph.nodes.values() if isinstance(n, Softmax) and given]:
-        kept = {name: truths for name in path_to(graph, softmax.inputs[0]) for name, truths in _chosen(graph, name)}
-        if kept and Scores.under_inputs(graph, softmax):
-            summed = graph.edited([_scaled(graph, name, truths) for name, truths in kept.items()])
+        path = path_to(graph, softmax.inputs[0])
+        chosen = [(reader, *names) for reader in path for names in _chosen(graph, reader)]
+        sums = Scores.under_inputs(graph, softmax) if chosen else []
+        if sums:
+            editing = Editing(graph)
+            own = own_sum(editing, sums[0], [softmax.name])
+            for reader, name, truths in chosen:
+                node = editing.nodes[own[reader]]
+                scaled = _scaled(graph, name, truths).renamed(editing.fresh(f"{name}.whole"))
+                editing.edit([scaled, node.with_inputs(*(scaled.name if i == name else i for i in node.inputs))])
+            summed = editing.graph()
             if _same(graph, summed, softmax, given):
                 graph = summed
     return graph
@@ -61,8 +71,8 @@ def _scaled(graph: Graph, name: str, truths: str) -> Scale:
 def _same(before: Graph, after: Graph, softmax: Softmax, given: Mapping[str, Array]) -> bool:
     """Whether both give the same shares, but in rows of which a mask leaves nothing."""
     x = [given[name] for name in before.inputs]
-    read = (g.values(*x, keep=[softmax.name, softmax.inputs[0]]) for g in (before, after))
-    (old, scores), (new, _) = ((v[softmax.name], v[softmax.inputs[0]]) for v in read)
+    read = before.values(*x, keep=[softmax.name, softmax.inputs[0]])
+    old, scores, new = read[softmax.name], read[softmax.inputs[0]], after.values(*x, keep=[softmax.name])[softmax.name]
     axis = softmax.axis % (scores.ndim - 1) + 1
     nothing = (scores.max(axis, keepdims=True) <= -LEAST) & (np.ptp(scores, axis, keepdims=True) == 0)
     some = np.broadcast_to(~nothing, scores.shape)

@@ -101,6 +101,20 @@ def test_numbers_above_what_is_left_stay_a_choice():
     assert without_choices(graph, given) is graph
 
 
+@pytest.mark.parametrize("shared", ["another softmax", "an output"])
+def test_others_that_read_the_scores_read_what_was_chosen(shared):
+    nodes, outputs = [*graph_of(KEYS, -2000.0, behind=[scale("b", "a", 3.0)]).nodes.values()], ["y", "a"]
+    if shared == "another softmax":
+        nodes, outputs = [*nodes, scale("c", "a", 0.7), Softmax(name="q", inputs=("c",), axis=1)], ["y", "q"]
+    graph = Graph(nodes, outputs)
+    summed = without_choices(graph, dict(zip(graph.inputs, [X, THERE], strict=True)))
+    assert summed is not graph
+    before, after = (g.values(X, THERE, keep=g.outputs) for g in (graph, summed))
+    for output in graph.outputs:
+        np.testing.assert_allclose(after[output], before[output], atol=1e-9)
+    assert not GivenMasks.of(graph, [X, THERE]).refused
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_networks(form):
     truths, given = FORMS[form]
