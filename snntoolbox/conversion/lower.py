@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
 from snntoolbox.conversion.lowering.factors_behind_sums import FactorsBehindSums
+from snntoolbox.conversion.lowering.features_first import FeaturesFirst
 from snntoolbox.conversion.lowering.given_masks import GivenMasks
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
@@ -72,7 +73,9 @@ def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> 
     check_same_function(pooled, graph, "max pooling by rectifiers")
     summed = graph
     graph = LowerProducts()(graph)
-    check_same_function(summed, graph, "products of rectifiers")
+    if recipe.chosen_schedule.multiplies or recipe.chosen_schedule.always_fires:  # others know steps by their axis
+        graph = FeaturesFirst()(graph)
+    check_same_function(summed, graph, "products of rectifiers, and features first")
     if not recipe.chosen_schedule.saturates or isinstance(recipe.neuron.parts.spikes, ResidueSpikes):
         graph = _without_bounds(graph, f"schedule = {recipe.schedule}")
     elif recipe.per_step < 1:  # neurons may fire in every step, which is more than an activation at its bound
