@@ -37,8 +37,8 @@ def test_a_point_does_not_beat_its_equal():
     assert not dominates((0, 3), (1, 2))
 
 
-def trial(agreement, steps, operations, error=0.1):
-    measured = Measurement(Outcome(agreement, error, steps), operations, 0.0, steps, 10)
+def trial(agreement, steps, operations, error=0.1, neurons=10):
+    measured = Measurement(Outcome(agreement, error, steps), operations, 0.0, steps, neurons)
     return Trial(Candidate(steps, ()), measured, 100, 1.0)
 
 
@@ -63,6 +63,13 @@ def test_best_for_a_target(case):
     best = best_of(TRIALS, target)
     assert (best.measured.outcome.agreement, best.steps, best.measured.operations) == wanted
     assert target.met(best) is reached
+
+
+def test_neurons_are_a_cost():
+    few, many = trial(0.99, 8, 100), trial(0.99, 8, 100, neurons=20)
+    assert dominates(few.costs, many.costs)
+    cheaper = trial(0.99, 8, 90, neurons=20)
+    assert front([few.costs, many.costs, cheaper.costs]) == [0, 2]
 
 
 def test_of_equal_trials_the_one_of_least_error():
