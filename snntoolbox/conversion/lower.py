@@ -9,6 +9,7 @@ from snntoolbox.conversion.lowering.approximate import ApproximateActivations
 from snntoolbox.conversion.lowering.binarize_weights import BinarizeWeights
 from snntoolbox.conversion.lowering.factors_behind_sums import FactorsBehindSums
 from snntoolbox.conversion.lowering.features_first import FeaturesFirst
+from snntoolbox.conversion.lowering.filled_values import FilledValues
 from snntoolbox.conversion.lowering.given_masks import GivenMasks
 from snntoolbox.conversion.lowering.lower_logits import LowerLogits
 from snntoolbox.conversion.lowering.lower_outputs import (
@@ -61,6 +62,7 @@ def lower(graph: Graph, recipe: Recipe, data: Sequence[Array] | None = None) -> 
         graph = _tabulated(graph)
     else:
         graph = ApproximateActivations(recipe.approximate)(graph)
+    graph = FilledValues(data)(graph)
     if recipe.max2avg_pool:
         graph = MaxToAveragePooling()(graph)
     if recipe.chosen_schedule.multiplies:

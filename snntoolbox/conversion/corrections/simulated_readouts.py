@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import numpy as np
 from snntoolbox.backends.checking import announce, build_network
 from snntoolbox.backends.registry import backend_named
 from snntoolbox.conversion.corrections.correct import timed
-from snntoolbox.conversion.corrections.correct_readouts import fitted
+from snntoolbox.conversion.corrections.correct_readouts import at_end, fitted
 from snntoolbox.conversion.spiking.quantize import bounded_anew
 from snntoolbox.engine.executor import Executor
 from snntoolbox.engine.tensors import device_named
@@ -18,9 +19,20 @@ from snntoolbox.ir.graph import Graph
 from snntoolbox.ir.network import SpikingNetwork
 from snntoolbox.ir.node import Array
 from snntoolbox.ir.progress import counted
+from snntoolbox.ir.readout import Readout
 from snntoolbox.ir.result import Record
 
+log = logging.getLogger(__name__)
+
 BATCH = 50
+
+ENOUGH = 8
+"""Samples that tell how far a read-out is off."""
+
+FAR = (
+    "the output '%s' is off by %.3g times what samples differ by, more than a constant would be: longer windows or "
+    "other settings may help; snntoolbox diagnose, or stb.diagnose, says which layers lose it"
+)
 
 
 def with_read_outs_fitted(
@@ -48,9 +60,16 @@ def with_read_outs_fitted(
     names = dict.fromkeys(graph.outputs)
     parts = list(Executor(graph, device=device_named(device)).batches(*x, keep=names, batch_size=BATCH))
     targets = [np.concatenate([part[name] for part in parts]) for name in names]
-    grid = network.grid is not None
-    readouts = [
-        fitted(readout, np.concatenate(values[readout.name], axis=1), target, grid=grid, whole=whole)
-        for readout, target in zip(network.readouts, targets, strict=True)
-    ]
+    grid, readouts = network.grid is not None, list[Readout]()
+    for readout, target in zip(network.readouts, targets, strict=True):
+        said = np.concatenate(values[readout.name], axis=1)
+        readouts.append(fitted(readout, said, target, grid=grid, whole=whole))
+        _tell_far(readout.name, at_end(readouts[-1], readout, said), target)
     return bounded_anew(network.replaced(readouts=readouts))
+
+
+def _tell_far(name: str, said: Array, target: Array) -> None:
+    """Warn of a read-out that says less than a constant would."""
+    error, spread = (float(np.sqrt(np.mean(np.square(a)))) for a in (said - target, target - target.mean(0)))
+    if len(target) >= ENOUGH and spread > 0 and error > spread:
+        log.warning(FAR, name, error / spread)
