@@ -96,7 +96,8 @@ def compared(call: LayerCall, first: Operand, second: Operand, relation: str) ->
     """Whether values of an input of truth values, moved and scaled, stand in a relation to a constant.
 
     An input that is compared so takes 0 and 1 alone from then on. With y(0) and y(1) what the relation says where
-    that input is 0, and 1, the truth is ``y(0) + (y(1) - y(0)) m`` for a truth m.
+    that input is 0, and 1, the truth is ``y(0) + (y(1) - y(0)) m`` for a truth m. Where both are the same for what
+    comes from the input, that is one of other numbers, and refused.
     """
     if not isinstance(first, Activation):
         return compared(call, second, first, _TURNED.get(relation, relation))
@@ -108,10 +109,10 @@ def compared(call: LayerCall, first: Operand, second: Operand, relation: str) ->
             call.builder.take_truths(name, call.origin)
     constant = call.per_sample(second, len(call.shape(first.name)))
     shape = broadcast_shape([call.shape(first.name), constant.shape])
-    low, high = (
-        np.broadcast_to(RELATIONS[relation](_at(call.builder, first.name, behind, level), constant), (1, *shape))[0]
-        for level in (0.0, 1.0)
-    )
+    values = [_at(call.builder, first.name, behind, level) for level in (0.0, 1.0)]
+    low, high = (np.broadcast_to(RELATIONS[relation](value, constant), (1, *shape))[0] for value in values)
+    if np.any((low == high) & (values[0] != values[1])[0]):
+        raise Refusal("compares an input with numbers that do not tell 0 from 1, such as lengths", hint=_OWN_INPUT)
     return _line(call, call.broadcast(source, shape), low, high)
 
 
