@@ -107,7 +107,8 @@ def joined_truths(x, m, n):
     many = ops.logical_or(few, ops.logical_not(ops.greater_equal(m, 1.0)))
     odd = ops.logical_xor(ops.cast(n, "bool"), np.eye(4) > 0)
     kept = ops.logical_or(ops.logical_or(many, odd), ops.logical_and(ops.less_equal(n, 0.0), ops.greater(m, 0.0)))
-    return ops.where(ops.logical_and(kept, ops.logical_or(ops.not_equal(n, 0.0), ops.not_equal(m, 1.0))), x, ops.cast(m, "int32"))
+    told = ops.logical_or(ops.not_equal(n, 0.0), ops.not_equal(m, 1.0))
+    return ops.where(ops.logical_and(kept, told), x, ops.cast(m, "int32"))
 
 
 def test_truths_in_all_ways():
