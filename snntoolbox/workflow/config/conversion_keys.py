@@ -223,7 +223,7 @@ class Conversion:
     products: Literal["summed", "single"] = key(
         "summed",
         "Products of matrices of activations, as in attention: summed is a neuron for each value of the result, whose "
-        "spikes are those of all its terms; single is a neuron for each term, finer at few levels.",
+        "spikes are those of all its terms; single is a neuron for each term, which rounds apart.",
         recipe="products",
     )
     max2avg_pool: bool = key(False, "Replace max pooling by average pooling.", recipe="max2avg_pool")
