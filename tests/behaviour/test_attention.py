@@ -179,7 +179,7 @@ def test_a_layer_of_a_transformer(first):
 
     graph, x = stb.load(Net().eval(), input_shape=(TOKENS, 8)), RNG.normal(size=(60, TOKENS, 8)).astype("float32")
     network = stb.convert(graph, x[:50], schedule="radix", T=6)
-    result, expected = stb.simulate(network, x[50:], T=6), graph.run(x[50:])
+    result, expected = stb.simulate(network, x[50:], T=6, dtype="float64"), graph.run(x[50:])
     assert np.sqrt(np.mean((result.output - expected) ** 2)) < 0.1 * expected.std()
     exact = stb.simulate(network, x[50:51], T=6, engine="reference")
     for name, counts in exact.counts.items():

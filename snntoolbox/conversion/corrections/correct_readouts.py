@@ -27,10 +27,13 @@ def fitted(readout: Readout, values: Array, target: Array, *, grid: bool = False
     return replace(readout, start=readout.start if whole else start, bias=np.rint(bias) if grid else bias)
 
 
-def at_end(fit: Readout, readout: Readout, values: Array) -> Array:
-    """What `fit`, made by `fitted` of `readout`, says after the last step where `readout` said `values` after each."""
+def at_end(fit: Readout, readout: Readout, values: Array, *, whole: bool = False) -> Array:
+    """What `fit`, made by `fitted` of `readout`, says after the last step where `readout` said `values` after each.
+
+    With `whole` they are of the last step alone, and what `readout` forgets is not in them.
+    """
     added = (0.0 if fit.bias is None else fit.bias) - (0.0 if readout.bias is None else readout.bias)
-    return np.asarray(_since(values, fit.start) + fit.scale * added)
+    return np.asarray(_since(values, 0 if whole else fit.start) + fit.scale * added)
 
 
 def _fit(values: Array, target: Array, whole: bool) -> tuple[int, Array]:

@@ -64,7 +64,7 @@ def with_read_outs_fitted(
     for readout, target in zip(network.readouts, targets, strict=True):
         said = np.concatenate(values[readout.name], axis=1)
         readouts.append(fitted(readout, said, target, grid=grid, whole=whole))
-        _tell_far(readout.name, at_end(readouts[-1], readout, said), target)
+        _tell_far(readout.name, at_end(readouts[-1], readout, said, whole=whole), target)
     return bounded_anew(network.replaced(readouts=readouts))
 
 
