@@ -26,6 +26,9 @@ from snntoolbox.ir.nodes.elementwise import EXPONENTIAL, FUNCTIONS
 ROOM = 1.25
 """How much more is taken off than samples need: others may be somewhat larger."""
 
+LOUD = 16
+"""How many times larger values of others may be that a rectifier is to leave out: what lies below takes no levels."""
+
 FLAT = frozenset({"sigmoid", "tanh", "erf"})
 """Functions that are flat far above 0 too, as all are far below."""
 
@@ -100,4 +103,4 @@ def _needed(reader: Node, low: float, high: float) -> float:
         return ROOM * (max(high, 0.0) - min(low, 0.0)) + FADED
     assert isinstance(reader, ReLU)
     bound = 0.0 if reader.max_value is None else float(np.max(reader.max_value))
-    return ROOM * (max(high, 0.0) + bound)
+    return LOUD * (max(high, 0.0) + bound)

@@ -71,3 +71,17 @@ def test_features_of_different_size_are_told_apart():
     error = np.sqrt(np.mean((stb.simulate(network, X).output - wanted) ** 2))
     assert error < 0.05 * wanted.std()
     assert network.populations["r"].shape == (8, 5)
+
+
+@pytest.mark.parametrize("bound", [None, 0.75, RNG.uniform(0.5, 2, (1, 4, 2))])
+def test_features_of_several_heads_are_one_axis(bound):
+    parted = Reshape(name="heads", inputs=("first",), shape=(5, 4, 2))
+    whole = Reshape(name="flat", inputs=("r",), shape=(40,))
+    rectifier, last = ReLU(name="r", inputs=("heads",), max_value=bound), dense("last", "flat", 3, 40, bias=False)
+    graph = tokens(dense("first", "x", 8, 6), parted, rectifier, whole, last)
+    written = FeaturesFirst()(graph)
+    np.testing.assert_allclose(written.run(X), graph.run(X), atol=1e-12)
+    assert shapes(written, "r") == [(8, 5)]
+    graph = tokens(dense("first", "x", 8, 6), Reshape(name="heads", inputs=("first",), shape=(4, 5, 2)),
+                   ReLU(name="r", inputs=("heads",)), whole, last)  # fmt: skip
+    assert FeaturesFirst()(graph) is graph
